@@ -1,0 +1,208 @@
+//! Rows on their way: columns, where they came from, and what became of the ones that failed.
+//!
+//! A [`Batch`] is an Arrow `RecordBatch` under canonical column names together with its
+//! [`Origin`]. Nothing on the way from the decoder to the store makes an object per row: a
+//! worker's share of a batch is a list of [`Pick`]s into shared columns.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow_array::{Array, RecordBatch};
+
+/// The input that rows were read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The source as the user named it: a path, or `-` for standard input.
+    pub source: Arc<str>,
+    /// Whether the source can be read again (a file). Rows of a source that cannot (a pipe)
+    /// must end in the store or in the dead-letter queue at any exit.
+    pub replayable: bool,
+    /// Ordinal in the run of the row before this source's first one: the ordinal of row `r`
+    /// (1-based) is `base + r`. Ordinals grow in the order of the input.
+    pub base: u64,
+}
+
+impl Origin {
+    /// An origin for rows that come from no file, as an embedding program submits them.
+    pub fn new(source: impl Into<Arc<str>>) -> Self {
+        Self { source: source.into(), replayable: false, base: 0 }
+    }
+}
+
+/// The identity of a row for conflicts: the 128-bit hash of its normalised conflict key.
+///
+/// Two rows with the same identity are the same row of the store. Where the target has no key
+/// every row gets an identity of its own.
+pub type Identity = u128;
+
+/// Columns under canonical names, and per row its place in the source and its identity.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The values, one column per canonical name. Batches of one source may differ in columns.
+    pub columns: RecordBatch,
+    /// Row number of each row in its source, 1-based; as long as `columns` has rows.
+    pub rows: Vec<u64>,
+    /// Identity of each row; as long as `columns` has rows.
+    pub identities: Vec<Identity>,
+    /// Where the rows came from.
+    pub origin: Arc<Origin>,
+}
+
+impl Batch {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Bytes that the batch keeps in memory: column buffers and per-row bookkeeping.
+    pub fn bytes(&self) -> usize {
+        let columns: usize = self.columns.columns().iter().map(|c| c.get_array_memory_size()).sum();
+        columns + self.rows.len() * (size_of::<u64>() + size_of::<Identity>())
+    }
+
+    /// Ordinal of row `index` in the run.
+    pub fn ordinal(&self, index: usize) -> u64 {
+        self.origin.base + self.rows[index]
+    }
+
+    /// Whether two batches have the same columns of the same types, so that one statement can
+    /// write both. Decimal columns may differ in scale.
+    pub fn same_shape(&self, other: &Self) -> bool {
+        let (a, b) = (self.columns.schema_ref(), other.columns.schema_ref());
+        Arc::ptr_eq(a, b)
+            || a.fields().len() == b.fields().len()
+                && a.fields().iter().zip(b.fields()).all(|(a, b)| a.name() == b.name())
+    }
+}
+
+/// One row of a [`Rows`]: which of its batches, and which row of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pick {
+    /// Index into [`Rows::parts`].
+    pub part: u32,
+    /// Row in that batch, 0-based.
+    pub row: u32,
+}
+
+/// Some rows of some batches of the same shape, in the order in which they are to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// The batches that the picks point into; all of the same shape.
+    pub parts: &'a [Arc<Batch>],
+    /// The rows.
+    pub picks: &'a [Pick],
+}
+
+impl<'a> Rows<'a> {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.picks.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.picks.is_empty()
+    }
+
+    /// The batch and the row in it of the pick at `index`.
+    pub fn at(&self, index: usize) -> (&'a Batch, usize) {
+        let pick = self.picks[index];
+        (&self.parts[pick.part as usize], pick.row as usize)
+    }
+
+    /// The same batches with other picks.
+    pub fn with(&self, picks: &'a [Pick]) -> Self {
+        Self { parts: self.parts, picks }
+    }
+}
+
+/// Where in the pipeline a row failed; `metadata.stage` of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// The bytes could not be read as a row.
+    Decode,
+    /// The row was read, and breaks a rule of its dataset.
+    Validate,
+    /// The store refused the row.
+    Write,
+    /// The queue was full under `--overflow drop-oldest`.
+    Overflow,
+    /// The run ended before the row could be stored.
+    Abort,
+}
+
+impl Stage {
+    /// The word used in the DLQ, in metrics and in summaries.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::Validate => "validate",
+            Self::Write => "write",
+            Self::Overflow => "overflow",
+            Self::Abort => "abort",
+        }
+    }
+}
+
+/// Why a row, or a batch, was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Reason {
+    /// SQLSTATE, or a code of our own in lower case (`bad_number`).
+    pub code: Cow<'static, str>,
+    /// One sentence for people. The same fault gives the same sentence for every row.
+    pub message: Cow<'static, str>,
+    /// The column that the fault is about, under its canonical name.
+    pub column: Option<Arc<str>>,
+    /// The constraint that the store names.
+    pub constraint: Option<Arc<str>>,
+}
+
+impl Reason {
+    /// A reason with neither column nor constraint.
+    pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: code.into(), message: message.into(), column: None, constraint: None }
+    }
+
+    /// The same with the column that it is about.
+    pub fn column(mut self, column: impl Into<Arc<str>>) -> Self {
+        self.column = Some(column.into());
+        self
+    }
+
+    /// The same with the constraint that the store names.
+    pub fn constraint(mut self, constraint: impl Into<Arc<str>>) -> Self {
+        self.constraint = Some(constraint.into());
+        self
+    }
+}
+
+/// What is left of a row that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remains {
+    /// The input itself, where no row could be made of it; cut at a bound.
+    Raw(Vec<u8>),
+    /// The row as one JSON object under canonical names, numbers exact.
+    Item(String),
+}
+
+/// A row that failed, with its reason and its place.
+#[derive(Debug, Clone)]
+pub struct Reject {
+    /// Where it failed.
+    pub stage: Stage,
+    /// Why.
+    pub reason: Arc<Reason>,
+    /// Where the row came from.
+    pub origin: Arc<Origin>,
+    /// Row number in the source, 1-based.
+    pub row: u64,
+    /// What is left of it.
+    pub remains: Remains,
+    /// How often it has been tried, this time included.
+    pub attempts: u32,
+}

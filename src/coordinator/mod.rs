@@ -1,0 +1,1 @@
+//! The write engine: queue, lanes, workers, retry, breaker, isolation. Knows no store and no file.

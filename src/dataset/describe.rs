@@ -1,0 +1,420 @@
+//! What a dataset is: its columns, their kinds, its key and its checks. Data, not code paths.
+
+use std::borrow::Cow;
+
+use arrow_schema::{DataType, TimeUnit};
+
+/// What the values of a column are. Decides how text is read and in which Arrow type it travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An instant; `Timestamp(ns, UTC)`.
+    Timestamp,
+    /// A calendar day; `Date32`.
+    Date,
+    /// A number, exact. Travels as it comes: `Int64`, `Float64` (shortest decimal form),
+    /// `Decimal128` or `Decimal256`.
+    Number,
+    /// Nanoseconds that a microsecond clock cuts off, 0 to 999; made from the time column.
+    Nanos,
+    /// A ticker: trimmed, upper-cased, never null; `Utf8`.
+    Symbol,
+    /// `C` or `P`; `Utf8`.
+    OptionType,
+    /// Text; `Utf8`.
+    Text,
+    /// A UUID as text; `Utf8`.
+    Uuid,
+    /// Any JSON value as text; `Utf8`.
+    Json,
+    /// A truth value; `Boolean`.
+    Bool,
+}
+
+impl Kind {
+    /// The Arrow type of the column, or `None` for numbers, which keep the type they came in.
+    pub fn arrow_type(self) -> Option<DataType> {
+        match self {
+            Self::Timestamp => Some(DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))),
+            Self::Date => Some(DataType::Date32),
+            Self::Nanos => Some(DataType::Int64),
+            Self::Number => None,
+            Self::Symbol | Self::OptionType | Self::Text | Self::Uuid | Self::Json => Some(DataType::Utf8),
+            Self::Bool => Some(DataType::Boolean),
+        }
+    }
+}
+
+/// How much a dataset needs a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Part of the conflict key: must be there and not null.
+    Key,
+    /// Must be among the columns of the input, and not null.
+    Required,
+    /// Must be among the columns of the input; may be null.
+    Expected,
+    /// May be missing.
+    Optional,
+}
+
+/// A column of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Canonical name, which is also the table's.
+    pub name: Cow<'static, str>,
+    /// What its values are.
+    pub kind: Kind,
+    /// How much it is needed.
+    pub need: Need,
+    /// Other names that inputs use for it, in lower case.
+    pub synonyms: &'static [&'static str],
+    /// How its value is made where the input has none.
+    pub derive: Option<Derive>,
+}
+
+/// A value made from the row itself where the input has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Derive {
+    /// Hash of the row's content and its ordinal among equal rows of the source.
+    ContentHash,
+    /// UUIDv5 of the first of these columns that is not null.
+    UuidOf(&'static [&'static str]),
+    /// The nanoseconds below the microsecond of this column.
+    NanosOf(&'static str),
+    /// The spacing of this time column, as a timeframe (`1m`).
+    SpacingOf(&'static str),
+}
+
+/// A plausibility check (`--quality`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// The column is at least as large as each of the others.
+    AtLeast(&'static str, &'static [&'static str]),
+    /// The column is at most as large as each of the others.
+    AtMost(&'static str, &'static [&'static str]),
+    /// None of the columns is below zero.
+    NotNegative(&'static [&'static str]),
+    /// The column lies between the two numbers, both included.
+    Between(&'static str, i64, i64),
+    /// The time is not in the future.
+    NotFuture(&'static str),
+}
+
+/// A dataset: what its rows mean and where they are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// Name (`bars`), as in `--dataset`.
+    pub name: Cow<'static, str>,
+    /// Table, with its schema if the user gave one.
+    pub table: Cow<'static, str>,
+    /// Columns, in the order of the table.
+    pub columns: Cow<'static, [Column]>,
+    /// Conflict key, in the order of the index that serves it. Empty: rows are only appended.
+    pub key: Cow<'static, [&'static str]>,
+    /// The time column, which partitions the table.
+    pub time: Option<Cow<'static, str>>,
+    /// Days that one chunk of a hypertable spans.
+    pub chunk_days: u32,
+    /// Columns of which at least one must be present for an input to be this dataset.
+    pub signature: &'static [&'static str],
+    /// Plausibility checks.
+    pub checks: &'static [Check],
+}
+
+impl Dataset {
+    /// The column of that canonical name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+}
+
+const fn column(name: &'static str, kind: Kind, need: Need, synonyms: &'static [&'static str]) -> Column {
+    Column { name: Cow::Borrowed(name), kind, need, synonyms, derive: None }
+}
+
+const fn derived(
+    name: &'static str,
+    kind: Kind,
+    need: Need,
+    synonyms: &'static [&'static str],
+    derive: Derive,
+) -> Column {
+    Column { name: Cow::Borrowed(name), kind, need, synonyms, derive: Some(derive) }
+}
+
+/// Names that vendors give to the time of a row.
+const TIME_NAMES: &[&str] = &[
+    "t",
+    "time",
+    "timestamp",
+    "date",
+    "datetime",
+    "date_time",
+    "window_start",
+    "open_time",
+    "ts_event",
+    "start",
+    "bar_time",
+    "sip_timestamp",
+    "ts_utc",
+    "timestamp_utc",
+];
+/// Names that vendors give to the instrument.
+const SYMBOL_NAMES: &[&str] = &["ticker", "sym", "instrument", "security", "pair", "underlying"];
+/// Names that inputs give to the vendor.
+const VENDOR_NAMES: &[&str] = &["provider", "data_vendor", "feed"];
+/// Names that inputs give to the tenant.
+const TENANT_NAMES: &[&str] = &["tenant"];
+
+use Kind::{Date, Nanos, Number, OptionType, Symbol, Text, Timestamp, Uuid};
+use Need::{Expected, Key, Optional, Required};
+
+const TENANT: Column = column("tenant_id", Uuid, Key, TENANT_NAMES);
+const VENDOR: Column = column("vendor", Text, Key, VENDOR_NAMES);
+const SYMBOL: Column = column("symbol", Symbol, Key, SYMBOL_NAMES);
+
+/// Open, high, low and close with volume, one row an interval.
+pub const BARS: Dataset = Dataset {
+    name: Cow::Borrowed("bars"),
+    table: Cow::Borrowed("bars"),
+    columns: Cow::Borrowed(&[
+        column("ts", Timestamp, Key, TIME_NAMES),
+        TENANT,
+        VENDOR,
+        SYMBOL,
+        derived(
+            "timeframe",
+            Text,
+            Key,
+            &["interval", "tf", "resolution", "bar_size", "barsize", "period", "granularity"],
+            Derive::SpacingOf("ts"),
+        ),
+        column("open_price", Number, Expected, &["open", "o", "px_open", "first"]),
+        column("high_price", Number, Expected, &["high", "h", "px_high", "max"]),
+        column("low_price", Number, Expected, &["low", "l", "px_low", "min"]),
+        column("close_price", Number, Expected, &["close", "c", "px_last", "last", "close/last"]),
+        column("volume", Number, Optional, &["v", "vol", "vol.", "volume_traded", "qty"]),
+        column("vwap", Number, Optional, &["vw", "average", "wap", "volume_weighted_average_price"]),
+        column(
+            "trades",
+            Number,
+            Optional,
+            &[
+                "n",
+                "transactions",
+                "trade_count",
+                "count",
+                "num_trades",
+                "barcount",
+                "bar_count",
+                "number_of_trades",
+            ],
+        ),
+    ]),
+    key: Cow::Borrowed(&["symbol", "timeframe", "ts", "vendor", "tenant_id"]),
+    time: Some(Cow::Borrowed("ts")),
+    chunk_days: 7,
+    signature: &["open_price", "high_price", "low_price"],
+    checks: &[
+        Check::AtLeast("high_price", &["open_price", "close_price", "low_price"]),
+        Check::AtMost("low_price", &["open_price", "close_price"]),
+        Check::NotNegative(&[
+            "open_price",
+            "high_price",
+            "low_price",
+            "close_price",
+            "volume",
+            "vwap",
+            "trades",
+        ]),
+        Check::NotFuture("ts"),
+    ],
+};
+
+/// Single trades.
+pub const TICKS: Dataset = Dataset {
+    name: Cow::Borrowed("ticks"),
+    table: Cow::Borrowed("ticks"),
+    columns: Cow::Borrowed(&[
+        column("ts", Timestamp, Key, TIME_NAMES),
+        derived("ts_ns", Nanos, Optional, &[], Derive::NanosOf("ts")),
+        TENANT,
+        VENDOR,
+        SYMBOL,
+        derived(
+            "trade_id",
+            Text,
+            Key,
+            &["id", "tid", "i", "tradeid", "agg_trade_id", "match_id"],
+            Derive::ContentHash,
+        ),
+        column("price", Number, Expected, &["p", "px", "trade_price", "last_price"]),
+        column("size", Number, Expected, &["s", "qty", "quantity", "amount", "volume", "trade_size"]),
+        column("exchange", Text, Optional, &["x", "exch", "venue", "market"]),
+        column("side", Text, Optional, &["taker_side", "aggressor_side"]),
+        column("conditions", Text, Optional, &["cond", "condition", "sale_conditions"]),
+    ]),
+    key: Cow::Borrowed(&["symbol", "ts", "trade_id", "vendor", "tenant_id"]),
+    time: Some(Cow::Borrowed("ts")),
+    chunk_days: 1,
+    signature: &["price"],
+    checks: &[Check::NotNegative(&["price", "size"]), Check::NotFuture("ts")],
+};
+
+/// Snapshots of option contracts.
+pub const OPTIONS: Dataset = Dataset {
+    name: Cow::Borrowed("options"),
+    table: Cow::Borrowed("options_snap"),
+    columns: Cow::Borrowed(&[
+        column(
+            "ts",
+            Timestamp,
+            Key,
+            &[
+                "t",
+                "time",
+                "timestamp",
+                "date",
+                "datetime",
+                "quote_date",
+                "quotedate",
+                "snapshot_time",
+                "asof",
+            ],
+        ),
+        TENANT,
+        VENDOR,
+        SYMBOL,
+        column(
+            "expiry",
+            Date,
+            Key,
+            &["expiration", "exp", "exdate", "exp_date", "expiration_date", "expiry_date", "maturity"],
+        ),
+        column(
+            "option_type",
+            OptionType,
+            Key,
+            &[
+                "type",
+                "right",
+                "cp_flag",
+                "put_call",
+                "putcall",
+                "call_put",
+                "cp",
+                "option_right",
+                "contract_type",
+            ],
+        ),
+        column("strike", Number, Key, &["strike_price", "k", "strikeprice"]),
+        column(
+            "iv",
+            Number,
+            Optional,
+            &["implied_vol", "implied_volatility", "impl_volatility", "impliedvol", "mark_iv"],
+        ),
+        column("delta", Number, Optional, &[]),
+        column("gamma", Number, Optional, &[]),
+        column("theta", Number, Optional, &[]),
+        column("vega", Number, Optional, &[]),
+        column("oi", Number, Optional, &["open_interest", "openinterest", "openint"]),
+        column("volume", Number, Optional, &["v", "vol", "trade_volume"]),
+        column(
+            "spot",
+            Number,
+            Optional,
+            &["underlying_price", "underlying_last", "spot_price", "underlyingprice"],
+        ),
+        column("bid", Number, Optional, &["bid_price", "best_bid"]),
+        column("ask", Number, Optional, &["ask_price", "best_offer", "best_ask", "offer"]),
+    ]),
+    key: Cow::Borrowed(&["symbol", "expiry", "option_type", "strike", "ts", "vendor", "tenant_id"]),
+    time: Some(Cow::Borrowed("ts")),
+    chunk_days: 7,
+    signature: &["strike"],
+    checks: &[
+        Check::NotNegative(&["strike", "iv", "oi", "volume", "spot", "bid", "ask"]),
+        Check::AtLeast("ask", &["bid"]),
+        Check::NotFuture("ts"),
+    ],
+};
+
+/// Figures of a company's reports.
+pub const FUNDAMENTALS: Dataset = Dataset {
+    name: Cow::Borrowed("fundamentals"),
+    table: Cow::Borrowed("fundamentals"),
+    columns: Cow::Borrowed(&[
+        column(
+            "asof",
+            Timestamp,
+            Key,
+            &["as_of", "date", "report_date", "period_end", "fiscal_date_ending", "end", "ts", "timestamp"],
+        ),
+        TENANT,
+        VENDOR,
+        SYMBOL,
+        column("total_assets", Number, Optional, &["totalassets", "assets"]),
+        column("total_liabilities", Number, Optional, &["totalliabilities", "liabilities"]),
+        column("net_income", Number, Optional, &["netincome", "net_income_loss", "netincomeloss"]),
+        column(
+            "eps",
+            Number,
+            Optional,
+            &["earnings_per_share", "diluted_eps", "eps_diluted", "reported_eps"],
+        ),
+    ]),
+    key: Cow::Borrowed(&["symbol", "asof", "vendor", "tenant_id"]),
+    time: Some(Cow::Borrowed("asof")),
+    chunk_days: 90,
+    signature: &["total_assets", "total_liabilities", "net_income", "eps"],
+    checks: &[Check::NotNegative(&["total_assets", "total_liabilities"]), Check::NotFuture("asof")],
+};
+
+/// Headlines.
+pub const NEWS: Dataset = Dataset {
+    name: Cow::Borrowed("news"),
+    table: Cow::Borrowed("news"),
+    columns: Cow::Borrowed(&[
+        column(
+            "published_at",
+            Timestamp,
+            Key,
+            &[
+                "published",
+                "published_utc",
+                "pubdate",
+                "pub_date",
+                "date",
+                "datetime",
+                "time",
+                "ts",
+                "timestamp",
+                "created_at",
+            ],
+        ),
+        TENANT,
+        VENDOR,
+        derived("id", Uuid, Key, &["uuid"], Derive::UuidOf(&["url", "title"])),
+        column("symbol", Symbol, Optional, SYMBOL_NAMES),
+        column("title", Text, Required, &["headline"]),
+        column("url", Text, Optional, &["link", "article_url"]),
+        column("sentiment_score", Number, Optional, &["sentiment", "score"]),
+    ]),
+    key: Cow::Borrowed(&["published_at", "vendor", "id", "tenant_id"]),
+    time: Some(Cow::Borrowed("published_at")),
+    chunk_days: 30,
+    signature: &["title"],
+    checks: &[Check::Between("sentiment_score", -1, 1), Check::NotFuture("published_at")],
+};
+
+/// All datasets, in the order in which they are named to the user.
+pub const ALL: &[Dataset] = &[BARS, TICKS, OPTIONS, FUNDAMENTALS, NEWS];
+
+/// The dataset of that name.
+pub fn by_name(name: &str) -> Option<&'static Dataset> {
+    ALL.iter().find(|d| d.name == name)
+}
+
+/// Tenant of rows that belong to none: the nil UUID, default of `tenant_id` in our own tables.
+pub const NO_TENANT: &str = "00000000-0000-0000-0000-000000000000";

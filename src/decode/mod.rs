@@ -1,0 +1,90 @@
+//! Bytes into columns: CSV, NDJSON and Parquet.
+//!
+//! A decoder knows nothing of datasets: it yields columns under the names and in the types of
+//! the input, text where the format has only text, and sets broken rows aside one by one.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
+/// Rows of an input as they came, and the ones that could not be read.
+#[derive(Debug, Clone)]
+pub struct RawBatch {
+    /// Columns under the input's own names, in the order of the input. Text formats give
+    /// nullable `Utf8` columns; an empty CSV cell is an empty text, a missing or null JSON field
+    /// is null, other JSON scalars are their text, nested values their JSON text.
+    /// Parquet gives its own types.
+    pub columns: RecordBatch,
+    /// Row number of each row of `columns`, 1-based, counted over all rows of the input, the
+    /// broken ones included; a header is not a row.
+    pub rows: Vec<u64>,
+    /// Rows that could not be read, in the order of the input.
+    pub broken: Vec<Broken>,
+    /// Bytes of the (decompressed) input that these rows took.
+    pub bytes: u64,
+}
+
+/// A row that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Row number, 1-based.
+    pub row: u64,
+    /// The input of that row, without its line end, cut at [`MAX_RAW`].
+    pub raw: Vec<u8>,
+    /// Code (`bad_line`, `bad_width`, `bad_utf8`, `too_long`).
+    pub code: &'static str,
+    /// One sentence; the same fault gives the same sentence for every row.
+    pub message: Cow<'static, str>,
+}
+
+/// Longest piece of a broken row that is kept.
+pub const MAX_RAW: usize = 64 << 10;
+
+/// Longest row of a text format; a longer one is broken (`too_long`).
+pub const MAX_ROW: usize = 16 << 20;
+
+/// Rows of a [`RawBatch`] at most.
+pub const BATCH_ROWS: usize = 8192;
+
+/// The input cannot be read on; the text is one sentence without the input's name.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes are not what the format promises: truncated, corrupt, not of that format.
+    #[error("{0}")]
+    Corrupt(String),
+    /// The flags do not fit the input, for instance a delimiter that its header does not have.
+    #[error("{0}")]
+    Usage(String),
+    /// Reading failed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// What came of asking for more bytes.
+#[derive(Debug)]
+pub enum Chunk {
+    /// These bytes follow.
+    Data(bytes::Bytes),
+    /// Nothing right now: what has been decoded should be handed on before asking again.
+    Idle,
+    /// The end of the input.
+    End,
+}
+
+/// A stream of decompressed bytes.
+pub trait Chunks: Send {
+    /// The next bytes. After [`Chunk::Idle`] the next call waits for bytes.
+    fn next(&mut self) -> Result<Chunk, DecodeError>;
+}
+
+/// A reader of rows.
+pub trait Decoder: Send {
+    /// The next rows, at most [`BATCH_ROWS`], or `None` at the end.
+    ///
+    /// Every batch holds at least one row, good or broken.
+    fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError>;
+
+    /// The names of the columns as far as they are known, for messages.
+    fn names(&self) -> Vec<Arc<str>>;
+}

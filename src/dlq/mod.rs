@@ -1,0 +1,1 @@
+//! The dead-letter queue: append-only NDJSON of the rows that failed, with their reasons.

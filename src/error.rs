@@ -1,0 +1,34 @@
+//! Errors that end a command. Each says in one sentence what is wrong, where, and what to do.
+
+/// What ended a command, by who can mend it. The text is the whole message for the user.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// Wrong flags, a wrong configuration, a schema that does not fit, wrong credentials.
+    #[error("{0}")]
+    Usage(String),
+    /// The store cannot be reached, or went away and did not come back in time.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The input cannot be read: missing, forbidden, corrupt, empty of rows that fit.
+    #[error("{0}")]
+    Input(String),
+    /// A bug, or something about this machine that nothing above covers.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Result with [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// The same error with a prefix before its message, as in `bars.csv: …`.
+    pub fn at(self, place: &str) -> Self {
+        let with = |message: String| format!("{place}: {message}");
+        match self {
+            Self::Usage(m) => Self::Usage(with(m)),
+            Self::Unavailable(m) => Self::Unavailable(with(m)),
+            Self::Input(m) => Self::Input(with(m)),
+            Self::Internal(m) => Self::Internal(with(m)),
+        }
+    }
+}

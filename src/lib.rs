@@ -1,0 +1,28 @@
+//! `mdsctl`: market data from files and streams into PostgreSQL / TimescaleDB or SQLite, with a
+//! dead-letter queue for what the store refuses.
+//!
+//! The layers, top to bottom; each may use those below it (a test holds them to it):
+//!
+//! - `cli`: arguments to settings, one file a subcommand, exit codes
+//! - `observe`: progress, summaries; listeners to engine events
+//! - `source`, `sink`, `dlq`: bytes in, rows out, dead letters
+//! - `decode`: bytes to Arrow columns
+//! - `coordinator`: queue, workers, retry, breaker, isolation
+//! - `dataset`: what rows mean
+//! - `settings`
+//! - `batch`, `port`, `error`: the vocabulary
+#![deny(missing_docs)]
+
+pub mod batch;
+#[doc(hidden)]
+pub mod cli;
+pub mod coordinator;
+pub mod dataset;
+pub mod decode;
+pub mod dlq;
+pub mod error;
+pub mod observe;
+pub mod port;
+pub mod settings;
+pub mod sink;
+pub mod source;

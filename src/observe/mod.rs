@@ -1,0 +1,1 @@
+//! What people and dashboards see: listeners to the events of the engine.

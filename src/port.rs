@@ -1,0 +1,321 @@
+//! The ports of the engine: what it needs of a store, of a dead-letter queue and of observers.
+//!
+//! The engine knows these traits and nothing behind them. `sink` implements [`Sink`] and
+//! [`Session`], `dlq` implements [`DeadLetters`], `observe` implements [`Observer`].
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::batch::{Reason, Reject, Rows, Stage};
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SinkError {
+    /// It will pass: connection, shutdown, deadlock, timeout, disk full. Retried, then waited
+    /// for behind the circuit breaker; never a reason to reject a row.
+    #[error("{}", .0.message)]
+    Transient(Reason),
+    /// The rows themselves are refused.
+    #[error("{}", .reason.message)]
+    Data {
+        /// What the store said.
+        reason: Reason,
+        /// Positions in the rows given that the store points at, if it does. A hint only.
+        suspects: Vec<usize>,
+    },
+    /// Nothing that waiting or splitting cures: a missing table, a missing privilege.
+    #[error("{}", .0.message)]
+    Fatal(Reason),
+}
+
+impl SinkError {
+    /// What the store said.
+    pub fn reason(&self) -> &Reason {
+        match self {
+            Self::Transient(reason) | Self::Fatal(reason) | Self::Data { reason, .. } => reason,
+        }
+    }
+}
+
+/// What became of the rows of one write.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Rows that were not there before.
+    pub inserted: u64,
+    /// Rows that were there with other values.
+    pub updated: u64,
+    /// Rows that were there with the same values, and were not rewritten.
+    pub unchanged: u64,
+    /// Rows that were there and were left alone on request.
+    pub skipped: u64,
+    /// Values that were rounded to the scale of their column.
+    pub rounded: u64,
+    /// Rows that this store can not hold, by position in the rows given; the others are written.
+    pub refused: Vec<(usize, Arc<Reason>)>,
+}
+
+impl Written {
+    /// Rows that are in the store now, or were left alone there.
+    pub fn stored(&self) -> u64 {
+        self.inserted + self.updated + self.unchanged + self.skipped
+    }
+
+    /// Adds the counts of another write; positions of refused rows are not carried over.
+    pub fn add(&mut self, other: &Self) {
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.skipped += other.skipped;
+        self.rounded += other.rounded;
+    }
+}
+
+/// What a transaction settles, written to the store's ledger in that transaction.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Number of the transaction in its worker, from 1; names it when its commit is in doubt.
+    pub serial: u64,
+    /// Last ordinal settled, per hash slot that the transaction touched, slots ascending.
+    pub slots: Vec<(u16, u64)>,
+}
+
+/// A store of rows.
+pub trait Sink: Send + Sync + 'static {
+    /// A connection to it.
+    type Session: Session;
+
+    /// Name for metrics and messages (`postgresql`, `sqlite`).
+    fn name(&self) -> &str;
+
+    /// How many sessions may write at once; `None` for no limit.
+    fn max_sessions(&self) -> Option<usize> {
+        None
+    }
+
+    /// Opens a session for the worker of that number.
+    fn connect(&self, worker: usize) -> impl Future<Output = Result<Self::Session, SinkError>> + Send;
+
+    /// Returns when everything committed so far is on disk.
+    fn seal(&self) -> impl Future<Output = Result<(), SinkError>> + Send {
+        async { Ok(()) }
+    }
+}
+
+/// How a write is guarded inside its transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// Not at all: when it fails, the whole transaction has failed.
+    Bare,
+    /// By a savepoint: when it fails for the data, the transaction stands where it stood before.
+    Savepoint,
+}
+
+/// One connection: one transaction at a time.
+///
+/// Dropping a session at any await point must be safe: what was not committed is undone.
+pub trait Session: Send {
+    /// Begins a transaction.
+    fn begin(&mut self) -> impl Future<Output = Result<(), SinkError>> + Send;
+
+    /// Writes rows inside the transaction, last row wins against what the store has.
+    ///
+    /// No two of the rows have the same identity.
+    fn write(
+        &mut self,
+        rows: Rows<'_>,
+        guard: Guard,
+    ) -> impl Future<Output = Result<Written, SinkError>> + Send;
+
+    /// Commits, with `mark` in the store's ledger if it keeps one. A transient error leaves the
+    /// outcome open: see [`Session::settled`].
+    fn commit(&mut self, mark: &Mark) -> impl Future<Output = Result<(), SinkError>> + Send;
+
+    /// Undoes the transaction.
+    fn rollback(&mut self) -> impl Future<Output = Result<(), SinkError>> + Send;
+
+    /// Asked on a new session after a commit in doubt: whether the ledger has `mark`, or `None`
+    /// where no ledger is kept.
+    fn settled(&mut self, mark: &Mark) -> impl Future<Output = Result<Option<bool>, SinkError>> + Send {
+        let _ = mark;
+        async { Ok(None) }
+    }
+}
+
+/// The dead-letter queue could not take rows.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct DeadLetterError(pub String);
+
+/// The place for rows that failed.
+pub trait DeadLetters: Send + Sync + 'static {
+    /// Returns when the rows are on disk; only then may they be counted.
+    fn bury(&self, rejects: Vec<Reject>) -> impl Future<Output = Result<(), DeadLetterError>> + Send;
+}
+
+/// State of a circuit breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Circuit {
+    /// Writes go through.
+    Closed,
+    /// The store is taken to be down; writes wait.
+    Open,
+    /// One probe is on its way.
+    HalfOpen,
+}
+
+impl Circuit {
+    /// The value of `mds_coord_circuit_state`: 0 closed, 1 open, 2 half-open.
+    pub fn gauge(self) -> u8 {
+        match self {
+            Self::Closed => 0,
+            Self::Open => 1,
+            Self::HalfOpen => 2,
+        }
+    }
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half-open",
+        }
+    }
+}
+
+/// How full the queue is, for those upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Below the low watermark.
+    Ok,
+    /// Between the watermarks.
+    Soft,
+    /// Above the high watermark.
+    Hard,
+}
+
+impl Level {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Soft => "soft",
+            Self::Hard => "hard",
+        }
+    }
+}
+
+/// What happened in the engine.
+#[derive(Debug, Clone)]
+pub enum Event<'a> {
+    /// Rows were taken from the input, good or bad.
+    Read {
+        /// Rows.
+        rows: u64,
+    },
+    /// Rows were put into the queue.
+    Submitted {
+        /// Rows.
+        rows: u64,
+    },
+    /// The queue's depth changed.
+    Queue {
+        /// Rows waiting or being written.
+        depth: usize,
+    },
+    /// The queue crossed a watermark.
+    Pressure {
+        /// The new level.
+        level: Level,
+        /// Rows waiting or being written.
+        depth: usize,
+        /// Rows that fit.
+        capacity: usize,
+        /// What made it cross.
+        reason: &'static str,
+    },
+    /// A worker began a transaction.
+    Writing {
+        /// The worker.
+        worker: usize,
+        /// Rows in it.
+        rows: usize,
+    },
+    /// A worker's transaction was committed.
+    Committed {
+        /// The worker.
+        worker: usize,
+        /// What became of the rows.
+        written: &'a Written,
+        /// Rows replaced by a later row of the input before they were written.
+        superseded: u64,
+        /// From the first statement to the commit.
+        latency: Duration,
+    },
+    /// A write failed; it will be tried again, or its rows isolated.
+    Failed {
+        /// The worker.
+        worker: usize,
+        /// `transient`, `data` or `fatal`.
+        kind: &'static str,
+        /// What the store said.
+        reason: &'a Reason,
+        /// From the first statement to the failure.
+        latency: Duration,
+    },
+    /// A transient failure is waited out.
+    Retry {
+        /// The worker.
+        worker: usize,
+        /// Number of the attempt that follows, from 2.
+        attempt: u32,
+        /// The wait before it.
+        delay: Duration,
+        /// What the store said.
+        reason: &'a Reason,
+    },
+    /// The circuit breaker changed its state.
+    Circuit {
+        /// The new state.
+        state: Circuit,
+        /// What the store said last, when it opened.
+        reason: Option<&'a Reason>,
+    },
+    /// Rows were written to the dead-letter queue, and are on disk there.
+    Buried {
+        /// Where they failed.
+        stage: Stage,
+        /// Why.
+        reason: &'a Reason,
+        /// Rows.
+        rows: u64,
+    },
+    /// A worker is ready, or gone.
+    Worker {
+        /// The worker.
+        worker: usize,
+        /// Whether it is alive.
+        alive: bool,
+    },
+}
+
+/// Listens to the engine. Called on the data path: must return at once and must not fail.
+pub trait Observer: Send + Sync + 'static {
+    /// Takes note.
+    fn on(&self, event: &Event<'_>);
+}
+
+/// An observer that takes no note.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn on(&self, _: &Event<'_>) {}
+}
+
+impl<A: Observer + ?Sized> Observer for Arc<A> {
+    fn on(&self, event: &Event<'_>) {
+        (**self).on(event);
+    }
+}

@@ -1,0 +1,149 @@
+//! Validated values that the engine, the sources and the stores work by. No command line here.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A text that must not be printed: `Debug` and `Display` show `***`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps the text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the one place that must send it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// What happens to rows that come while the queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// The producer waits.
+    Block,
+    /// The oldest rows that wait are dropped, into the dead-letter queue.
+    DropOldest,
+    /// The submission fails.
+    Error,
+}
+
+/// How often and how patiently a transient failure is tried again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetrySettings {
+    /// Attempts of one write before the worker leaves it to the circuit breaker alone.
+    pub max_attempts: u32,
+    /// Wait before the second attempt.
+    pub initial_backoff: Duration,
+    /// Longest wait.
+    pub max_backoff: Duration,
+    /// Factor from one wait to the next.
+    pub multiplier: f64,
+    /// Whether each wait is drawn between half and the whole of its length.
+    pub jitter: bool,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            max_attempts: 5,
+            initial_backoff: Duration::from_millis(50),
+            max_backoff: Duration::from_secs(2),
+            multiplier: 2.0,
+            jitter: true,
+        }
+    }
+}
+
+/// When the circuit opens and when it is probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerSettings {
+    /// Transient failures in a row that open it.
+    pub failure_threshold: u32,
+    /// Time from opening to the first probe.
+    pub half_open_after: Duration,
+}
+
+impl Default for BreakerSettings {
+    /// The Python system waits 60 s; a restart of PostgreSQL takes seconds, so we probe after 5.
+    fn default() -> Self {
+        Self { failure_threshold: 5, half_open_after: Duration::from_secs(5) }
+    }
+}
+
+/// Settings of the engine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EngineSettings {
+    /// Workers, each with a connection of its own.
+    pub workers: usize,
+    /// Rows that the queue holds, those being written included.
+    pub capacity: usize,
+    /// Bytes that the queue holds, those being written included.
+    pub capacity_bytes: usize,
+    /// Most rows in one transaction.
+    pub batch_rows: usize,
+    /// Most bytes in one transaction.
+    pub batch_bytes: usize,
+    /// Longest time that a row waits for others to join its batch.
+    pub flush_interval: Duration,
+    /// Depth in rows at which producers are asked to stop.
+    pub high_watermark: usize,
+    /// Depth in rows at which they may go on.
+    pub low_watermark: usize,
+    /// What happens when the queue is full.
+    pub overflow: Overflow,
+    /// Retries.
+    pub retry: RetrySettings,
+    /// Circuit breaker.
+    pub breaker: BreakerSettings,
+    /// Longest outage that is waited for; `None`: for ever.
+    pub max_outage: Option<Duration>,
+    /// Longest time that one statement or commit may take before it counts as failed.
+    pub write_timeout: Duration,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        let capacity = 131_072;
+        Self {
+            workers: 2,
+            capacity,
+            capacity_bytes: 48 << 20,
+            batch_rows: 32_768,
+            batch_bytes: 16 << 20,
+            flush_interval: Duration::from_millis(250),
+            high_watermark: capacity / 5 * 4,
+            low_watermark: capacity / 2,
+            overflow: Overflow::Block,
+            retry: RetrySettings::default(),
+            breaker: BreakerSettings::default(),
+            max_outage: None,
+            write_timeout: Duration::from_secs(120),
+        }
+    }
+}
+
+/// The store that a command works on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreSettings {
+    /// The embedded store, one file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server; the text is a libpq connection string or URL, `None` for what the
+    /// `PG…` variables say.
+    Postgres(Option<Secret>),
+}

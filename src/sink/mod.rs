@@ -1,0 +1,4 @@
+//! Where rows go: the stores.
+
+pub mod postgres;
+pub mod sqlite;
