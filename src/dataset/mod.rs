@@ -1,7 +1,23 @@
 //! What rows mean: descriptions of datasets, and the way from an input's columns to theirs.
 
+pub mod convert;
 pub mod describe;
+pub mod faults;
+pub mod identity;
+pub mod item;
+pub mod mapper;
+pub mod mapping;
+pub mod name_pattern;
+pub mod number;
+pub mod quality;
 pub mod target;
+pub mod text;
+pub mod time;
+pub mod timeframe;
 
-pub use describe::{ALL, BARS, Check, Column, Dataset, Derive, Kind, NO_TENANT, Need, by_name};
+pub use describe::{
+    ALL, BARS, Check, Column, Dataset, Derive, FUNDAMENTALS, Kind, NEWS, NO_TENANT, Need, OPTIONS, TICKS,
+    by_name,
+};
+pub use mapper::{Mapped, Mapper, MapperSettings};
 pub use target::{Target, TargetColumn};

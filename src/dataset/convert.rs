@@ -1,0 +1,484 @@
+//! A column of the input into a column of the dataset, by kind.
+//!
+//! What already has the right form is passed on without a copy. A value that cannot be read is
+//! null in the result and noted in [`Faults`].
+
+use std::sync::Arc;
+
+use arrow_array::builder::{BooleanBuilder, StringBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::*;
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Date32Array, Int64Array, PrimitiveArray, StringArray,
+    TimestampNanosecondArray, new_null_array,
+};
+use arrow_buffer::{NullBuffer, ScalarBuffer};
+use arrow_schema::{DataType, TimeUnit};
+
+use crate::dataset::describe::{Column, Derive, Kind, Need};
+use crate::dataset::faults::Faults;
+use crate::dataset::number::{self, NumberBuilder, NumberError, Numbers};
+use crate::dataset::text::{NullTokens, Texts};
+use crate::dataset::time::{TimeError, TimeReader, write_date, write_rfc3339};
+
+/// Nanoseconds of a day.
+const DAY: i64 = 86_400_000_000_000;
+
+/// What conversion goes by, for one column of one input.
+pub struct Conversion<'a> {
+    /// The column to make.
+    pub column: &'a Column,
+    /// Its name, shared with the reasons against rows.
+    pub name: &'a Arc<str>,
+    /// Texts that stand for null.
+    pub nulls: &'a NullTokens,
+    /// Reader of the times in this column.
+    pub times: &'a mut TimeReader,
+    /// Whether symbols keep their case.
+    pub keep_case: bool,
+    /// Where rows at fault are noted.
+    pub faults: &'a mut Faults,
+}
+
+/// The column is of a type that its kind cannot be made of; the text says which, in words that
+/// follow "the column".
+pub struct WrongType(pub String);
+
+impl Conversion<'_> {
+    /// Converts the column, and notes nulls where none may be.
+    pub fn run(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+        let made: ArrayRef = if array.data_type() == &DataType::Null {
+            let kind = self.column.kind.arrow_type().unwrap_or(DataType::Decimal128(38, 0));
+            new_null_array(&kind, array.len())
+        } else {
+            match self.column.kind {
+                Kind::Number => self.numbers(array)?,
+                Kind::Nanos => Arc::new(self.nanos_column(array)?),
+                Kind::Timestamp => Arc::new(self.timestamps(array)?),
+                Kind::Date => Arc::new(self.dates(array)?),
+                Kind::Symbol => self.symbols(array)?,
+                Kind::Text | Kind::Json => self.texts(array)?,
+                Kind::OptionType => {
+                    self.words(array, "bad_option_type", "is neither call nor put (C, P)", |text| match text
+                        .to_ascii_lowercase()
+                        .as_str()
+                    {
+                        "c" | "call" | "calls" => Some("C".into()),
+                        "p" | "put" | "puts" => Some("P".into()),
+                        _ => None,
+                    })?
+                }
+                Kind::Uuid => self.uuids(array)?,
+                Kind::Bool => Arc::new(self.bools(array)?),
+            }
+        };
+        if matches!(self.column.need, Need::Key | Need::Required) && made.null_count() > 0 {
+            for row in (0..made.len()).filter(|row| made.is_null(*row)) {
+                self.faults
+                    .add(row, self.name, "missing_value", || format!("{} has no value", self.column.name));
+            }
+        }
+        Ok(made)
+    }
+
+    fn fault(&mut self, row: usize, code: &'static str, what: &str) {
+        let name = &self.column.name;
+        self.faults.add(row, self.name, code, || format!("{name} {what}"));
+    }
+
+    fn wrong(&self, array: &ArrayRef, wanted: &str) -> WrongType {
+        WrongType(format!("holds {}, which is no {wanted}", array.data_type()))
+    }
+
+    fn numbers(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+        if let Some(texts) = Texts::of(array) {
+            let mut builder = NumberBuilder::with_capacity(texts.len());
+            for row in 0..texts.len() {
+                let Some(text) = texts.get(row) else {
+                    builder.push_null();
+                    continue;
+                };
+                match number::parse(text.as_bytes()) {
+                    Ok(value) => builder.push(value),
+                    Err(_) => {
+                        let text = text.trim();
+                        match number::parse(text.as_bytes()) {
+                            Ok(value) => {
+                                builder.push(value);
+                                continue;
+                            }
+                            _ if self.nulls.matches(text) => {}
+                            Err(NumberError::Syntax) => self.fault(row, "bad_number", "is no number"),
+                            Err(NumberError::TooLong) => {
+                                self.fault(row, "number_too_long", "has more than 76 digits");
+                            }
+                        }
+                        builder.push_null();
+                    }
+                }
+            }
+            let (made, refused) = builder.finish();
+            for row in refused {
+                self.fault(row, "number_too_long", "has more digits than fit beside those of its neighbours");
+            }
+            return Ok(made);
+        }
+        match array.data_type() {
+            DataType::Float64 => self.floats::<Float64Type>(array, |v| v),
+            DataType::Float32 => self.floats::<Float32Type>(array, f64::from),
+            DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) if *scale >= 0 => {
+                Ok(array.clone())
+            }
+            DataType::UInt64 => {
+                let source = array.as_primitive::<UInt64Type>();
+                if source.values().iter().all(|v| i64::try_from(*v).is_ok()) {
+                    return integers(array)
+                        .map(|a| Arc::new(a) as ArrayRef)
+                        .ok_or_else(|| self.wrong(array, "number"));
+                }
+                let mut builder = NumberBuilder::with_capacity(source.len());
+                for value in source {
+                    match value {
+                        Some(value) => builder.push(number::Number::Small(i128::from(value), 0)),
+                        None => builder.push_null(),
+                    }
+                }
+                Ok(builder.finish().0)
+            }
+            _ => match integers(array) {
+                Some(made) => Ok(Arc::new(made)),
+                None => Err(self.wrong(array, "number")),
+            },
+        }
+    }
+
+    /// Floats pass as they are; NaN and the infinities become null.
+    fn floats<T>(&mut self, array: &ArrayRef, widen: impl Fn(T::Native) -> f64) -> Result<ArrayRef, WrongType>
+    where
+        T: ArrowPrimitiveType,
+    {
+        let source = array.as_primitive::<T>();
+        // Between these, the shortest form of a double has at most 76 digits.
+        let plain = |v: f64| v == 0.0 || (1e-55..1e75).contains(&v.abs());
+        if source.values().iter().all(|v| plain(widen(*v))) {
+            return Ok(array.clone());
+        }
+        let mut valid = Vec::with_capacity(source.len());
+        for row in 0..source.len() {
+            let value = widen(source.value(row));
+            let fits = plain(value) || number::of_f64(value).is_some();
+            if !fits && value.is_finite() && source.is_valid(row) {
+                self.fault(row, "number_too_long", "has more than 76 digits");
+            }
+            valid.push(source.is_valid(row) && fits);
+        }
+        Ok(Arc::new(PrimitiveArray::<T>::new(source.values().clone(), Some(NullBuffer::from(valid)))))
+    }
+
+    fn nanos_column(&mut self, array: &ArrayRef) -> Result<Int64Array, WrongType> {
+        let numbers = self.numbers(array)?;
+        let view = Numbers::of(&numbers).ok_or_else(|| self.wrong(array, "number"))?;
+        let mut made = Vec::with_capacity(array.len());
+        for row in 0..array.len() {
+            made.push(match view.get(row).map(number::Number::normalised) {
+                None => None,
+                Some(number::Number::Small(value @ 0..=999, 0)) => Some(value as i64),
+                Some(_) => {
+                    self.fault(row, "bad_number", "is no whole number from 0 to 999");
+                    None
+                }
+            });
+        }
+        Ok(made.into())
+    }
+
+    /// Nanoseconds since 1970 of each row, whatever the type.
+    fn instants(&mut self, array: &ArrayRef) -> Result<(Vec<i64>, Option<NullBuffer>), WrongType> {
+        let rows = array.len();
+        let mut values = Vec::with_capacity(rows);
+        let mut missing: Vec<usize> = Vec::new();
+        let mut read = |this: &mut Self, row: usize, value: Option<Result<i64, TimeError>>| match value {
+            Some(Ok(nanos)) => values.push(nanos),
+            Some(Err(error)) => {
+                this.fault(row, error.code(), error.message());
+                values.push(0);
+                missing.push(row);
+            }
+            None => {
+                values.push(0);
+                missing.push(row);
+            }
+        };
+        if let Some(texts) = Texts::of(array) {
+            if self.times.deduced_unit().is_none() {
+                self.times.learn(texts.iter().flatten());
+            }
+            for row in 0..rows {
+                let value = texts.get(row).and_then(|text| match self.times.text(text) {
+                    Ok(nanos) => Some(Ok(nanos)),
+                    Err(_) if self.nulls.matches(text.trim()) => None,
+                    Err(error) => Some(Err(error)),
+                });
+                read(self, row, value);
+            }
+        } else {
+            match array.data_type() {
+                DataType::Timestamp(unit, zone) => {
+                    let (ticks, factor): (&[i64], i64) = match unit {
+                        TimeUnit::Second => {
+                            (array.as_primitive::<TimestampSecondType>().values(), 1_000_000_000)
+                        }
+                        TimeUnit::Millisecond => {
+                            (array.as_primitive::<TimestampMillisecondType>().values(), 1_000_000)
+                        }
+                        TimeUnit::Microsecond => {
+                            (array.as_primitive::<TimestampMicrosecondType>().values(), 1_000)
+                        }
+                        TimeUnit::Nanosecond => (array.as_primitive::<TimestampNanosecondType>().values(), 1),
+                    };
+                    let naive = zone.is_none();
+                    for row in 0..rows {
+                        let value = array.is_valid(row).then(|| {
+                            let nanos = ticks[row].checked_mul(factor).ok_or(TimeError::Range)?;
+                            self.times.nanos(nanos, naive)
+                        });
+                        read(self, row, value);
+                    }
+                }
+                DataType::Date32 => {
+                    let days = array.as_primitive::<Date32Type>();
+                    for row in 0..rows {
+                        let value = days.is_valid(row).then(|| {
+                            let nanos =
+                                i64::from(days.value(row)).checked_mul(DAY).ok_or(TimeError::Range)?;
+                            self.times.nanos(nanos, true)
+                        });
+                        read(self, row, value);
+                    }
+                }
+                DataType::Date64 => {
+                    let millis = array.as_primitive::<Date64Type>();
+                    for row in 0..rows {
+                        let value = millis
+                            .is_valid(row)
+                            .then(|| millis.value(row).checked_mul(1_000_000).ok_or(TimeError::Range));
+                        read(self, row, value);
+                    }
+                }
+                DataType::Float64 | DataType::Float32 | DataType::Decimal128(..) => {
+                    let view = Numbers::of(array).ok_or_else(|| self.wrong(array, "time"))?;
+                    let mut text = String::new();
+                    for row in 0..rows {
+                        let value = view.get(row).map(|number| {
+                            text.clear();
+                            number.write(&mut text);
+                            self.times.text(&text)
+                        });
+                        read(self, row, value);
+                    }
+                }
+                _ => {
+                    let ints = integers(array).ok_or_else(|| self.wrong(array, "time"))?;
+                    if self.times.deduced_unit().is_none() {
+                        self.times.learn_integers(ints.iter().flatten());
+                    }
+                    for row in 0..rows {
+                        let value = ints.is_valid(row).then(|| self.times.integer(ints.value(row)));
+                        read(self, row, value);
+                    }
+                }
+            }
+        }
+        let nulls = (!missing.is_empty()).then(|| {
+            let mut valid = vec![true; rows];
+            missing.iter().for_each(|row| valid[*row] = false);
+            NullBuffer::from(valid)
+        });
+        Ok((values, nulls))
+    }
+
+    fn timestamps(&mut self, array: &ArrayRef) -> Result<TimestampNanosecondArray, WrongType> {
+        let (values, nulls) = self.instants(array)?;
+        Ok(TimestampNanosecondArray::new(ScalarBuffer::from(values), nulls).with_timezone("UTC"))
+    }
+
+    fn dates(&mut self, array: &ArrayRef) -> Result<Date32Array, WrongType> {
+        if array.data_type() == &DataType::Date32 {
+            return Ok(array.as_primitive::<Date32Type>().clone());
+        }
+        let (values, nulls) = self.instants(array)?;
+        let days: Vec<i32> = values.iter().map(|nanos| nanos.div_euclid(DAY) as i32).collect();
+        Ok(Date32Array::new(ScalarBuffer::from(days), nulls))
+    }
+
+    fn symbols(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+        let plain = self.plain_text(array)?;
+        let clean = |text: &str| {
+            !text.is_empty()
+                && text.is_ascii()
+                && !text.as_bytes()[0].is_ascii_whitespace()
+                && !text.as_bytes()[text.len() - 1].is_ascii_whitespace()
+                && (self.keep_case || !text.bytes().any(|b| b.is_ascii_lowercase()))
+        };
+        if plain.iter().flatten().all(clean) {
+            return Ok(Arc::new(plain));
+        }
+        let mut builder = StringBuilder::with_capacity(plain.len(), plain.value_data().len());
+        for text in plain.iter() {
+            match text.map(str::trim) {
+                None | Some("") => builder.append_null(),
+                Some(text) if self.keep_case => builder.append_value(text),
+                Some(text) => builder.append_value(text.to_uppercase()),
+            }
+        }
+        Ok(Arc::new(builder.finish()))
+    }
+
+    fn texts(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+        let plain = self.plain_text(array)?;
+        // A headline may well be "None"; where a value is needed, only an empty text is none.
+        let needed = self.column.need == Need::Required;
+        let is_null = |text: &str| {
+            let text = text.trim();
+            if needed { text.is_empty() } else { self.nulls.matches(text) }
+        };
+        if !plain.iter().flatten().any(is_null) {
+            return Ok(Arc::new(plain));
+        }
+        Ok(Arc::new(plain.iter().map(|text| text.filter(|t| !is_null(t))).collect::<StringArray>()))
+    }
+
+    fn words(
+        &mut self,
+        array: &ArrayRef,
+        code: &'static str,
+        what: &str,
+        read: impl Fn(&str) -> Option<String>,
+    ) -> Result<ArrayRef, WrongType> {
+        let plain = self.plain_text(array)?;
+        let mut builder = StringBuilder::with_capacity(plain.len(), plain.value_data().len());
+        for (row, text) in plain.iter().enumerate() {
+            let text = text.map(str::trim);
+            match text.map(&read) {
+                Some(Some(word)) => builder.append_value(word),
+                Some(None) if !text.is_some_and(|t| self.nulls.matches(t)) => {
+                    self.fault(row, code, what);
+                    builder.append_null();
+                }
+                _ => builder.append_null(),
+            }
+        }
+        Ok(Arc::new(builder.finish()))
+    }
+
+    /// UUIDs; where the dataset derives the id, any other id of the vendor's becomes the UUIDv5
+    /// of its text, so that the same id always is the same row.
+    fn uuids(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+        let any_id = matches!(self.column.derive, Some(Derive::UuidOf(_)));
+        self.words(array, "bad_uuid", "is no UUID", |text| match uuid::Uuid::try_parse(text) {
+            Ok(id) => Some(id.to_string()),
+            Err(_) if any_id && !text.is_empty() => Some(derived_uuid(text)),
+            Err(_) => None,
+        })
+    }
+
+    fn bools(&mut self, array: &ArrayRef) -> Result<BooleanArray, WrongType> {
+        if let DataType::Boolean = array.data_type() {
+            return Ok(array.as_boolean().clone());
+        }
+        let plain = self.plain_text(array)?;
+        let mut builder = BooleanBuilder::with_capacity(plain.len());
+        for (row, text) in plain.iter().enumerate() {
+            let Some(text) = text.map(str::trim) else {
+                builder.append_null();
+                continue;
+            };
+            match text.to_ascii_lowercase().as_str() {
+                "true" | "t" | "yes" | "y" | "1" => builder.append_value(true),
+                "false" | "f" | "no" | "n" | "0" => builder.append_value(false),
+                _ => {
+                    if !self.nulls.matches(text) {
+                        self.fault(row, "bad_bool", "is neither true nor false");
+                    }
+                    builder.append_null();
+                }
+            }
+        }
+        Ok(builder.finish())
+    }
+
+    /// The column as text; a `Utf8` column is not copied.
+    fn plain_text(&self, array: &ArrayRef) -> Result<StringArray, WrongType> {
+        if let Some(texts) = Texts::of(array) {
+            return Ok(match texts {
+                Texts::Plain(plain) => plain.clone(),
+                other => other.iter().collect(),
+            });
+        }
+        let mut text = String::new();
+        let mut builder = StringBuilder::with_capacity(array.len(), array.len() * 8);
+        let view = match integers(array) {
+            Some(ints) => Some(Arc::new(ints) as ArrayRef),
+            None => Numbers::of(array).map(|_| array.clone()),
+        };
+        for row in 0..array.len() {
+            if array.is_null(row) {
+                builder.append_null();
+                continue;
+            }
+            text.clear();
+            match (array.data_type(), view.as_ref().and_then(|v| Numbers::of(v))) {
+                (_, Some(numbers)) => match numbers.get(row) {
+                    Some(number) => number.write(&mut text),
+                    None => {
+                        builder.append_null();
+                        continue;
+                    }
+                },
+                (DataType::Boolean, _) => {
+                    text.push_str(if array.as_boolean().value(row) { "true" } else { "false" })
+                }
+                (DataType::Date32, _) => write_date(array.as_primitive::<Date32Type>().value(row), &mut text),
+                (DataType::Timestamp(TimeUnit::Nanosecond, _), _) => {
+                    write_rfc3339(array.as_primitive::<TimestampNanosecondType>().value(row), &mut text);
+                }
+                (DataType::Timestamp(TimeUnit::Microsecond, _), _) => {
+                    let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
+                    write_rfc3339(micros.saturating_mul(1000), &mut text);
+                }
+                _ => return Err(self.wrong(array, "text")),
+            }
+            builder.append_value(&text);
+        }
+        Ok(builder.finish())
+    }
+}
+
+/// UUIDv5 of a text in the URL namespace (RFC 9562, section 5.5).
+pub fn derived_uuid(text: &str) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, text.as_bytes()).to_string()
+}
+
+/// Whole numbers of any width as `Int64`; `None` for other types and for values that do not fit.
+fn integers(array: &ArrayRef) -> Option<Int64Array> {
+    fn widen<T>(array: &ArrayRef) -> Option<Int64Array>
+    where
+        T: ArrowPrimitiveType,
+        i64: TryFrom<T::Native>,
+    {
+        let source = array.as_primitive::<T>();
+        let values: Option<Vec<i64>> = source.values().iter().map(|v| i64::try_from(*v).ok()).collect();
+        Some(Int64Array::new(ScalarBuffer::from(values?), source.nulls().cloned()))
+    }
+    match array.data_type() {
+        DataType::Int64 => Some(array.as_primitive::<Int64Type>().clone()),
+        DataType::Int32 => widen::<Int32Type>(array),
+        DataType::Int16 => widen::<Int16Type>(array),
+        DataType::Int8 => widen::<Int8Type>(array),
+        DataType::UInt64 => widen::<UInt64Type>(array),
+        DataType::UInt32 => widen::<UInt32Type>(array),
+        DataType::UInt16 => widen::<UInt16Type>(array),
+        DataType::UInt8 => widen::<UInt8Type>(array),
+        _ => None,
+    }
+}

@@ -1,0 +1,490 @@
+//! From the rows of an input to the rows of a table: one [`Mapper`] an input.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampNanosecondType;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_select::filter::FilterBuilder;
+
+use crate::batch::{Batch, Identity, Origin, Reject, Remains, Stage};
+use crate::dataset::convert::{Conversion, WrongType, derived_uuid};
+use crate::dataset::describe::{Dataset, Derive, Kind, NO_TENANT};
+use crate::dataset::faults::Faults;
+use crate::dataset::identity::{self, ContentIds};
+use crate::dataset::mapping::{Feed, MapOptions, Mapping, list, resolve};
+use crate::dataset::name_pattern::{NamePattern, stem};
+use crate::dataset::quality::{self, Findings, Quality};
+use crate::dataset::target::Target;
+use crate::dataset::text::{NullTokens, Texts};
+use crate::dataset::time::{DateOrder, TimeOptions, TimeReader};
+use crate::dataset::{item, timeframe};
+use crate::error::{Error, Result};
+
+/// What the mapping of all inputs of a run goes by.
+#[derive(Debug, Clone)]
+pub struct MapperSettings {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// The table.
+    pub target: Target,
+    /// `--map`, `--set` and their short forms; `from_name` is filled in per input.
+    pub columns: MapOptions,
+    /// `--name-pattern`.
+    pub name_pattern: Option<NamePattern>,
+    /// `--timestamp-unit`, `--timezone`, `--date-order`.
+    pub time: TimeOptions,
+    /// `--null`.
+    pub nulls: NullTokens,
+    /// `--keep-case`.
+    pub keep_case: bool,
+    /// `--quality`.
+    pub quality: Quality,
+    /// The time after which a row is in the future, in nanoseconds since 1970.
+    pub now: i64,
+}
+
+/// What became of some rows of an input.
+#[derive(Debug, Default)]
+pub struct Mapped {
+    /// Rows ready to be written.
+    pub batch: Option<Batch>,
+    /// Rows that break a rule.
+    pub rejects: Vec<Reject>,
+}
+
+/// Maps the rows of one input.
+pub struct Mapper {
+    settings: Arc<MapperSettings>,
+    options: MapOptions,
+    origin: Arc<Origin>,
+    mapping: Option<(SchemaRef, Arc<Mapping>)>,
+    times: HashMap<Arc<str>, TimeReader>,
+    content: ContentIds,
+    timeframe: Option<String>,
+    output: Option<SchemaRef>,
+    notes: Vec<String>,
+    findings: Findings,
+    homeless: Vec<String>,
+    unused: Vec<String>,
+}
+
+impl Mapper {
+    /// A mapper for the input of that origin.
+    pub fn new(settings: Arc<MapperSettings>, origin: Arc<Origin>) -> Result<Self> {
+        let mut options = settings.columns.clone();
+        if let Some(pattern) = &settings.name_pattern {
+            let name = stem(&origin.source);
+            let fields = pattern.fields(name).ok_or_else(|| {
+                Error::Usage(format!("{}: the name {name:?} does not fit --name-pattern", origin.source))
+            })?;
+            options.from_name =
+                fields.into_iter().filter(|(n, _)| settings.target.column(n).is_some()).collect();
+        }
+        Ok(Self {
+            settings,
+            options,
+            origin,
+            mapping: None,
+            times: HashMap::new(),
+            content: ContentIds::default(),
+            timeframe: None,
+            output: None,
+            notes: Vec::new(),
+            findings: Findings::new(),
+            homeless: Vec::new(),
+            unused: Vec::new(),
+        })
+    }
+
+    /// Maps rows: `source` as the decoder gave them, and their row numbers. Errors are about the
+    /// input as a whole, and name it.
+    pub fn map(&mut self, source: &RecordBatch, rows: &[u64]) -> Result<Mapped> {
+        if source.num_rows() == 0 {
+            return Ok(Mapped::default());
+        }
+        let mapping = self.mapping_of(source.schema_ref()).map_err(|e| e.at(&self.origin.source))?;
+        let mut faults = Faults::default();
+        let columns = self.columns(&mapping, source, &mut faults)?;
+        if self.settings.quality == Quality::Reject {
+            quality::reject(&columns, self.settings.dataset.checks, self.settings.now, &mut faults);
+        }
+        let rejects = self.rejects(&mapping, source, rows, &faults);
+        let (columns, rows) =
+            if faults.is_empty() { (columns, rows.to_vec()) } else { without(&columns, rows, &faults)? };
+        if self.settings.quality == Quality::Warn {
+            quality::count(&columns, self.settings.dataset.checks, self.settings.now, &mut self.findings);
+        }
+        if rows.is_empty() {
+            return Ok(Mapped { batch: None, rejects });
+        }
+        let identities = self.identities(&columns, &rows);
+        let batch = Batch { columns, rows, identities, origin: self.origin.clone() };
+        Ok(Mapped { batch: Some(batch), rejects })
+    }
+
+    /// What was deduced and what was left out, one sentence each, for the user.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.notes.clone();
+        for (name, reader) in &self.times {
+            if let Some(unit) = reader.deduced_unit() {
+                notes.push(format!("{name} is an epoch in {}", unit.as_str()));
+            }
+            match reader.deduced_order() {
+                Some(DateOrder::Dmy) => notes.push(format!("{name} is written day/month/year")),
+                Some(DateOrder::Mdy) => notes.push(format!("{name} is written month/day/year")),
+                _ => {}
+            }
+            if reader.gaps + reader.overlaps > 0 {
+                notes.push(format!(
+                    "{name}: {} local times that the clock change skips were moved on by an hour, of {} that it repeats the first was taken",
+                    reader.gaps, reader.overlaps
+                ));
+            }
+        }
+        if !self.unused.is_empty() {
+            notes.push(format!("columns not loaded: {}", list(self.unused.iter().map(String::as_str))));
+        }
+        if !self.homeless.is_empty() {
+            notes.push(format!(
+                "{} has no column for {}",
+                self.settings.target.table,
+                list(self.homeless.iter().map(String::as_str))
+            ));
+        }
+        notes.sort();
+        notes
+    }
+
+    /// Implausible rows that were stored all the same, by what is wrong with them.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    fn mapping_of(&mut self, schema: &SchemaRef) -> Result<Arc<Mapping>> {
+        if let Some((known, mapping)) = &self.mapping
+            && (Arc::ptr_eq(known, schema) || known == schema)
+        {
+            return Ok(mapping.clone());
+        }
+        let settings = &self.settings;
+        let mapping = Arc::new(resolve(&settings.dataset, &settings.target, schema, &self.options)?);
+        self.unused.clone_from(&mapping.unused);
+        self.homeless.clone_from(&mapping.homeless);
+        self.mapping = Some((schema.clone(), mapping.clone()));
+        Ok(mapping)
+    }
+
+    fn columns(
+        &mut self,
+        mapping: &Mapping,
+        source: &RecordBatch,
+        faults: &mut Faults,
+    ) -> Result<RecordBatch> {
+        let rows = source.num_rows();
+        let settings = self.settings.clone();
+        let mut made: Vec<Option<ArrayRef>> = vec![None; mapping.columns.len()];
+        for (place, (column, name, feed)) in made.iter_mut().zip(&mapping.columns) {
+            let given: ArrayRef = match feed {
+                Feed::Source(index) => source.column(*index).clone(),
+                Feed::Constant(text) => {
+                    Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)))
+                }
+                Feed::Derived(_) => continue,
+            };
+            let times =
+                self.times.entry(name.clone()).or_insert_with(|| TimeReader::new(settings.time.clone()));
+            let mut own = Faults::default();
+            let constant = matches!(feed, Feed::Constant(_));
+            let mut conversion = Conversion {
+                column,
+                name,
+                nulls: &settings.nulls,
+                times,
+                keep_case: settings.keep_case,
+                faults: if constant { &mut own } else { faults },
+            };
+            let converted = conversion.run(&given).map_err(|WrongType(what)| {
+                let named = match feed {
+                    Feed::Source(index) => source.schema_ref().field(*index).name().clone(),
+                    _ => name.to_string(),
+                };
+                Error::Usage(format!(
+                    "{}: column {named:?} {what}; map another one to {name}: --map {name}=COLUMN",
+                    self.origin.source
+                ))
+            })?;
+            if let (Feed::Constant(text), Some(reason)) = (feed, own.of(0)) {
+                return Err(Error::Usage(format!("--set {name}={text}: {}", reason.message)));
+            }
+            *place = Some(converted);
+        }
+        for index in 0..made.len() {
+            let (_, name, feed) = &mapping.columns[index];
+            if let Feed::Derived(derive) = feed {
+                let array = self.derive(*derive, mapping, &mut made, rows)?;
+                if matches!(derive, Derive::UuidOf(_)) {
+                    for row in (0..rows).filter(|row| array.is_null(*row)) {
+                        faults.add(row, name, "missing_value", || {
+                            format!("{name} has no value and none to make it of")
+                        });
+                    }
+                }
+                made[index] = Some(array);
+            }
+        }
+        let arrays: Vec<ArrayRef> = made.into_iter().flatten().collect();
+        let same = self.output.as_ref().is_some_and(|s| {
+            s.fields().len() == arrays.len()
+                && s.fields().iter().zip(&arrays).zip(&mapping.columns).all(|((f, a), (_, name, _))| {
+                    f.data_type() == a.data_type() && f.name().as_str() == &**name
+                })
+        });
+        if !same {
+            let fields = mapping.columns.iter().zip(&arrays);
+            let fields: Vec<Field> = fields
+                .map(|((_, name, _), a)| Field::new(name.as_ref(), a.data_type().clone(), true))
+                .collect();
+            self.output = Some(Arc::new(Schema::new(fields)));
+        }
+        let schema = self.output.clone().unwrap_or_else(|| Arc::new(Schema::empty()));
+        RecordBatch::try_new(schema, arrays)
+            .map_err(|e| Error::Internal(format!("{}: columns do not fit together: {e}", self.origin.source)))
+    }
+
+    fn derive(
+        &mut self,
+        derive: Derive,
+        mapping: &Mapping,
+        made: &mut [Option<ArrayRef>],
+        rows: usize,
+    ) -> Result<ArrayRef> {
+        let index = |name: &str| mapping.columns.iter().position(|(c, ..)| c.name == name);
+        let column = |made: &[Option<ArrayRef>], name: &str| index(name).and_then(|i| made[i].clone());
+        match derive {
+            Derive::NanosOf(name) => {
+                let times = column(made, name);
+                let times = times.as_ref().and_then(|t| t.as_primitive_opt::<TimestampNanosecondType>());
+                Ok(Arc::new(match times {
+                    Some(times) => times.unary(|nanos| nanos.rem_euclid(1000)),
+                    None => Int64Array::new_null(rows),
+                }))
+            }
+            Derive::UuidOf(names) => {
+                let sources: Vec<ArrayRef> = names.iter().filter_map(|n| column(made, n)).collect();
+                let texts: Vec<Texts<'_>> = sources.iter().filter_map(Texts::of).collect();
+                let id = |row: usize| texts.iter().find_map(|t| t.get(row)).map(derived_uuid);
+                Ok(Arc::new((0..rows).map(id).collect::<StringArray>()))
+            }
+            Derive::ContentHash => {
+                // Everything that the source says of the row; tags are places in the dataset.
+                let content: Vec<(u8, &ArrayRef)> = mapping
+                    .columns
+                    .iter()
+                    .zip(made.iter())
+                    .filter(|((_, _, feed), _)| !matches!(feed, Feed::Derived(_)))
+                    .filter_map(|((c, ..), a)| {
+                        let tag = self.settings.dataset.columns.iter().position(|d| d.name == c.name)?;
+                        Some((tag as u8, a.as_ref()?))
+                    })
+                    .collect();
+                Ok(Arc::new(self.content.ids(&content, rows)))
+            }
+            Derive::SpacingOf(name) => {
+                if self.timeframe.is_none() {
+                    let times = column(made, name);
+                    let times = times.as_ref().and_then(|t| t.as_primitive_opt::<TimestampNanosecondType>());
+                    let symbols = column(made, "symbol");
+                    let texts = symbols.as_ref().and_then(Texts::of);
+                    let deduced = times.and_then(|t| timeframe::deduce(t, texts)).ok_or_else(|| {
+                        Error::Usage(format!(
+                            "{}: no timeframe in the columns, and the spacing of the rows tells none; add --timeframe, for instance --timeframe 1m",
+                            self.origin.source
+                        ))
+                    })?;
+                    self.notes.push(format!("timeframe is {deduced}, from the spacing of the rows"));
+                    self.timeframe = Some(deduced);
+                }
+                let text = self.timeframe.as_deref().unwrap_or_default();
+                Ok(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))))
+            }
+        }
+    }
+
+    fn identities(&self, columns: &RecordBatch, rows: &[u64]) -> Vec<Identity> {
+        let key = &self.settings.target.key;
+        let mut arrays = Vec::with_capacity(key.len());
+        for name in key {
+            match columns.column_by_name(name) {
+                Some(array) => arrays.push(array),
+                // The store fills in the same tenant for every row; any other default makes each
+                // row a row of its own.
+                None if name == "tenant_id" => {}
+                None => return identity::of_ordinals(&self.origin.source, rows),
+            }
+        }
+        if arrays.is_empty() {
+            return identity::of_ordinals(&self.origin.source, rows);
+        }
+        identity::of_keys(&arrays, rows.len())
+    }
+
+    fn rejects(&self, mapping: &Mapping, source: &RecordBatch, rows: &[u64], faults: &Faults) -> Vec<Reject> {
+        let texts: Vec<Option<Texts<'_>>> = source.columns().iter().map(Texts::of).collect();
+        let item = |row: usize| {
+            let mut out = String::from("{");
+            for (column, name, feed) in &mapping.columns {
+                match feed {
+                    Feed::Source(index) => {
+                        item::begin_field(&mut out, name);
+                        match texts[*index].and_then(|t| t.get(row)) {
+                            Some(text)
+                                if column.kind == Kind::Number && item::is_json_number(text.trim()) =>
+                            {
+                                out.push_str(text.trim());
+                            }
+                            _ => item::write_value(source.column(*index), row, &mut out),
+                        }
+                    }
+                    Feed::Constant(text) if text != NO_TENANT => {
+                        item::begin_field(&mut out, name);
+                        item::write_text(text, &mut out);
+                    }
+                    _ => {}
+                }
+            }
+            out.push('}');
+            out
+        };
+        let reject = |(row, reason)| Reject {
+            stage: Stage::Validate,
+            reason,
+            origin: self.origin.clone(),
+            row: rows[row],
+            remains: Remains::Item(item(row)),
+            attempts: 1,
+        };
+        faults.sorted().into_iter().map(reject).collect()
+    }
+}
+
+fn without(columns: &RecordBatch, rows: &[u64], faults: &Faults) -> Result<(RecordBatch, Vec<u64>)> {
+    let keep: BooleanArray = (0..rows.len()).map(|row| Some(faults.of(row).is_none())).collect();
+    let filter = FilterBuilder::new(&keep).optimize().build();
+    let kept = filter
+        .filter_record_batch(columns)
+        .map_err(|e| Error::Internal(format!("rows cannot be set aside: {e}")))?;
+    let numbers =
+        rows.iter().enumerate().filter(|(row, _)| faults.of(*row).is_none()).map(|(_, n)| *n).collect();
+    Ok((kept, numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::DataType;
+
+    use super::*;
+    use crate::dataset::target::TargetColumn;
+    use crate::dataset::{BARS, Need, TICKS};
+
+    fn settings(dataset: &Dataset, sets: &[(&str, &str)]) -> MapperSettings {
+        let columns = dataset.columns.iter().map(|c| TargetColumn {
+            name: c.name.to_string(),
+            kind: c.kind,
+            type_name: "text".into(),
+            nullable: c.need != Need::Key,
+            has_default: c.name == "tenant_id",
+        });
+        MapperSettings {
+            target: Target {
+                table: dataset.table.to_string(),
+                columns: columns.collect(),
+                key: dataset.key.iter().map(|k| (*k).to_owned()).collect(),
+            },
+            dataset: dataset.clone(),
+            columns: MapOptions {
+                sets: sets.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+                ..Default::default()
+            },
+            name_pattern: None,
+            time: TimeOptions::default(),
+            nulls: NullTokens::default(),
+            keep_case: false,
+            quality: Quality::Warn,
+            now: 1_800_000_000_000_000_000,
+        }
+    }
+
+    fn csv(text: &str) -> (RecordBatch, Vec<u64>) {
+        let mut lines = text.lines();
+        let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+        let rows: Vec<Vec<&str>> = lines.map(|l| l.split(',').collect()).collect();
+        let fields: Vec<Field> = names.iter().map(|n| Field::new(*n, DataType::Utf8, true)).collect();
+        let arrays = (0..names.len())
+            .map(|i| Arc::new(rows.iter().map(|r| Some(r[i])).collect::<StringArray>()) as ArrayRef)
+            .collect();
+        let numbers = (1..=rows.len() as u64).collect();
+        (RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap(), numbers)
+    }
+
+    fn mapper(settings: MapperSettings) -> Mapper {
+        Mapper::new(Arc::new(settings), Arc::new(Origin::new("x.csv"))).unwrap()
+    }
+
+    #[test]
+    fn one_bad_value_costs_one_row() {
+        let (source, rows) = csv("t,symbol,o,h,l,c,v\n\
+            2024-01-02T14:30:00Z,aapl,1,2,0.5,1.5,100\n\
+            2024-01-02T14:31:00Z,AAPL,abc,2,0.5,1.5,100\n\
+            2024-01-02T14:32:00Z,,1,2,0.5,1.5,100\n\
+            nonsense,AAPL,1,2,0.5,1.5,100\n\
+            2024-01-02T14:34:00Z,NAN,1,2,0.5,NaN,\n");
+        let mut mapper = mapper(settings(&BARS, &[("vendor", "v")]));
+        let mapped = mapper.map(&source, &rows).unwrap();
+        let batch = mapped.batch.unwrap();
+        assert_eq!(batch.rows, [1, 5]);
+        let symbols = batch.columns.column_by_name("symbol").unwrap().as_string::<i32>();
+        assert_eq!((symbols.value(0), symbols.value(1)), ("AAPL", "NAN"));
+        assert!(batch.columns.column_by_name("close_price").unwrap().is_null(1));
+        assert!(batch.columns.column_by_name("volume").unwrap().is_null(1));
+        let told: Vec<_> = mapped.rejects.iter().map(|r| (r.row, r.reason.code.as_ref())).collect();
+        assert_eq!(told, [(2, "bad_number"), (3, "missing_value"), (4, "bad_timestamp")]);
+        let Remains::Item(item) = &mapped.rejects[0].remains else { panic!("an item") };
+        assert!(item.contains(r#""open_price":"abc""#) && item.contains(r#""high_price":2"#), "{item}");
+        assert!(mapper.notes().iter().any(|n| n.contains("timeframe is 1m")), "{:?}", mapper.notes());
+    }
+
+    #[test]
+    fn implausible_rows_are_counted_or_refused() {
+        let (source, rows) = csv("t,symbol,o,h,l,c,v\n\
+            2024-01-02T14:30:00Z,A,1,2,0.5,1.5,100\n\
+            2024-01-02T14:31:00Z,A,3,2,0.5,1.5,-1\n");
+        let warn = settings(&BARS, &[("vendor", "v")]);
+        let mut counting = mapper(warn.clone());
+        assert_eq!(counting.map(&source, &rows).unwrap().batch.unwrap().len(), 2);
+        assert_eq!(counting.findings().get("high_price is below open_price"), Some(&1));
+        assert_eq!(counting.findings().get("volume is negative"), Some(&1));
+        let mut refusing = mapper(MapperSettings { quality: Quality::Reject, ..warn });
+        let mapped = refusing.map(&source, &rows).unwrap();
+        assert_eq!((mapped.batch.unwrap().len(), mapped.rejects.len()), (1, 1));
+    }
+
+    #[test]
+    fn nanoseconds_that_a_microsecond_clock_cuts_off_are_kept() {
+        let (source, rows) = csv("t,symbol,p,s\n1704205800000000123,A,1,2\n1704205800000000123,A,1,2\n");
+        let batch = mapper(settings(&TICKS, &[("vendor", "v")])).map(&source, &rows).unwrap().batch.unwrap();
+        let nanos = batch.columns.column_by_name("ts_ns").unwrap();
+        assert_eq!(nanos.as_primitive::<arrow_array::types::Int64Type>().value(0), 123);
+        assert_ne!(batch.identities[0], batch.identities[1]);
+    }
+
+    #[test]
+    fn a_constant_that_cannot_be_read_is_a_wrong_flag() {
+        let (source, rows) = csv("t,symbol,o,h,l,c\n2024-01-02T14:30:00Z,A,1,2,0.5,1.5\n");
+        let error =
+            mapper(settings(&BARS, &[("vendor", "v"), ("volume", "many")])).map(&source, &rows).unwrap_err();
+        assert_eq!(error.to_string(), "--set volume=many: volume is no number");
+    }
+}

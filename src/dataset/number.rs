@@ -1,0 +1,550 @@
+//! Exact numbers: text and binary floats into decimal columns, and comparison across types.
+//!
+//! A number is `mantissa * 10^-scale`. Trailing zeros are not data: 1.50 and 1.5 are the same
+//! number, and the stores write the same bytes for both, so that a row is the same row whether
+//! it came as CSV text, as a JSON number or as a Parquet double.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use arrow_array::types::{Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, Decimal128Array, Decimal256Array, PrimitiveArray, cast::AsArray};
+use arrow_buffer::{NullBuffer, ScalarBuffer, i256};
+use arrow_schema::DataType;
+
+/// Most digits that are carried; a number with more is refused.
+pub const MAX_DIGITS: usize = 76;
+
+/// Why a text is no number that can be carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumberError {
+    /// It is no number.
+    Syntax,
+    /// It has more than [`MAX_DIGITS`] digits.
+    TooLong,
+}
+
+/// A parsed number: small when the digits fit 38, which nearly all do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Number {
+    /// Mantissa of up to 38 digits and scale.
+    Small(i128, u8),
+    /// Mantissa of up to 76 digits and scale.
+    Large(i256, u8),
+}
+
+/// Reads a decimal: sign, digits with an optional point, optional exponent. No blanks, no
+/// thousands separators.
+pub fn parse(text: &[u8]) -> Result<Number, NumberError> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    // 18 digits and a point always fit an i64: the common case, without checks for overflow.
+    if digits.is_empty() || digits.len() > 19 {
+        return parse_long(negative, digits);
+    }
+    let mut mantissa: u64 = 0;
+    let mut point = None;
+    for (i, &b) in digits.iter().enumerate() {
+        let digit = b.wrapping_sub(b'0');
+        if digit < 10 {
+            mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
+        } else if b == b'.' && point.is_none() {
+            point = Some(i);
+        } else {
+            return parse_long(negative, digits);
+        }
+    }
+    let scale = match point {
+        Some(_) if digits.len() == 1 => return Err(NumberError::Syntax),
+        Some(at) => digits.len() - at - 1,
+        None if digits.len() == 19 => return parse_long(negative, digits),
+        None => 0,
+    };
+    let mantissa = i128::from(mantissa);
+    Ok(Number::Small(if negative { -mantissa } else { mantissa }, scale as u8))
+}
+
+#[cold]
+fn parse_long(negative: bool, text: &[u8]) -> Result<Number, NumberError> {
+    let (body, exponent) = match text.iter().position(|b| matches!(b, b'e' | b'E')) {
+        Some(at) => (&text[..at], parse_exponent(&text[at + 1..])?),
+        None => (text, 0),
+    };
+    let mut digits: Vec<u8> = Vec::with_capacity(body.len().min(2 * MAX_DIGITS));
+    let (mut seen, mut fraction, mut in_fraction) = (false, 0i64, false);
+    // Zeros are only written once a digit follows them, so that a long run of them costs nothing.
+    let mut zeros = 0usize;
+    for &b in body {
+        match b {
+            b'.' if !in_fraction => in_fraction = true,
+            b'0'..=b'9' => {
+                seen = true;
+                fraction += i64::from(in_fraction);
+                if b == b'0' {
+                    zeros += usize::from(!digits.is_empty());
+                } else {
+                    if digits.len() + zeros >= MAX_DIGITS {
+                        return Err(NumberError::TooLong);
+                    }
+                    digits.resize(digits.len() + zeros, 0);
+                    zeros = 0;
+                    digits.push(b - b'0');
+                }
+            }
+            _ => return Err(NumberError::Syntax),
+        }
+    }
+    if !seen {
+        return Err(NumberError::Syntax);
+    }
+    if digits.is_empty() {
+        return Ok(Number::Small(0, 0));
+    }
+    // `digits` is free of trailing zeros; those cut off are given back by the scale.
+    let mut scale = fraction - exponent - zeros as i64;
+    if scale < 0 {
+        if digits.len() as i64 - scale > MAX_DIGITS as i64 {
+            return Err(NumberError::TooLong);
+        }
+        digits.resize(digits.len() + (-scale) as usize, 0);
+        scale = 0;
+    }
+    if scale > MAX_DIGITS as i64 {
+        return Err(NumberError::TooLong);
+    }
+    let scale = scale as u8;
+    if digits.len() <= 38 {
+        let mantissa = digits.iter().fold(0i128, |m, &d| m * 10 + i128::from(d));
+        return Ok(Number::Small(if negative { -mantissa } else { mantissa }, scale));
+    }
+    let ten = i256::from_i128(10);
+    let mantissa = digits
+        .iter()
+        .fold(i256::ZERO, |m, &d| m.wrapping_mul(ten).wrapping_add(i256::from_i128(i128::from(d))));
+    Ok(Number::Large(if negative { mantissa.wrapping_neg() } else { mantissa }, scale))
+}
+
+fn parse_exponent(text: &[u8]) -> Result<i64, NumberError> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(NumberError::Syntax);
+    }
+    let value = digits.iter().fold(0i64, |v, d| (v * 10 + i64::from(d - b'0')).min(100_000));
+    Ok(if negative { -value } else { value })
+}
+
+impl Number {
+    /// The same number without trailing zeros in its fraction.
+    pub fn normalised(self) -> Self {
+        match self {
+            Self::Small(mut m, mut s) => {
+                if let (Ok(mut narrow), true) = (i64::try_from(m), s > 0) {
+                    while s > 0 && narrow % 10 == 0 {
+                        narrow /= 10;
+                        s -= 1;
+                    }
+                    return Self::Small(i128::from(narrow), s);
+                }
+                while s > 0 && m % 10 == 0 {
+                    m /= 10;
+                    s -= 1;
+                }
+                Self::Small(m, s)
+            }
+            Self::Large(mut m, mut s) => {
+                let ten = i256::from_i128(10);
+                while s > 0 && m.wrapping_rem(ten) == i256::ZERO {
+                    m = m.wrapping_div(ten);
+                    s -= 1;
+                }
+                match m.to_i128() {
+                    Some(small) => Self::Small(small, s),
+                    None => Self::Large(m, s),
+                }
+            }
+        }
+    }
+
+    /// Writes the plain decimal form, without exponent and without trailing zeros.
+    pub fn write(self, out: &mut String) {
+        let (digits, scale) = match self.normalised() {
+            Self::Small(m, s) => (m.to_string(), usize::from(s)),
+            Self::Large(m, s) => (m.to_string(), usize::from(s)),
+        };
+        let (sign, digits) = match digits.strip_prefix('-') {
+            Some(rest) => ("-", rest),
+            None => ("", digits.as_str()),
+        };
+        out.push_str(sign);
+        if scale == 0 {
+            out.push_str(digits);
+            return;
+        }
+        let whole = digits.len().saturating_sub(scale);
+        out.push_str(if whole == 0 { "0" } else { &digits[..whole] });
+        out.push('.');
+        out.extend(std::iter::repeat_n('0', scale.saturating_sub(digits.len())));
+        out.push_str(&digits[whole..]);
+    }
+
+    fn widened(self) -> (i256, u8) {
+        match self {
+            Self::Small(m, s) => (i256::from_i128(m), s),
+            Self::Large(m, s) => (m, s),
+        }
+    }
+}
+
+/// The shortest decimal that reads back as this float; `None` for NaN and the infinities, and for
+/// magnitudes beyond [`MAX_DIGITS`] digits.
+pub fn of_f64(value: f64) -> Option<Number> {
+    if !value.is_finite() {
+        return None;
+    }
+    parse(zmij::Buffer::new().format_finite(value).as_bytes()).ok()
+}
+
+/// As [`of_f64`], shortest for single precision.
+pub fn of_f32(value: f32) -> Option<Number> {
+    if !value.is_finite() {
+        return None;
+    }
+    parse(zmij::Buffer::new().format_finite(value).as_bytes()).ok()
+}
+
+/// Powers of ten that fit an `i128`.
+const POWERS: [i128; 39] = {
+    let mut powers = [1i128; 39];
+    let mut i = 1;
+    while i < 39 {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
+
+/// Collects numbers of any scale into one decimal column of their largest scale.
+#[derive(Debug, Default)]
+pub struct NumberBuilder {
+    mantissas: Vec<i128>,
+    scales: Vec<u8>,
+    valid: Vec<bool>,
+    nulls: usize,
+    large: Vec<(usize, i256)>,
+    max_scale: u8,
+    mixed: bool,
+}
+
+impl NumberBuilder {
+    /// An empty builder with room for `rows`.
+    pub fn with_capacity(rows: usize) -> Self {
+        Self {
+            mantissas: Vec::with_capacity(rows),
+            scales: Vec::with_capacity(rows),
+            valid: Vec::with_capacity(rows),
+            ..Self::default()
+        }
+    }
+
+    /// Appends a number.
+    pub fn push(&mut self, number: Number) {
+        let (mantissa, scale) = match number {
+            Number::Small(m, s) => (m, s),
+            Number::Large(m, s) => {
+                self.large.push((self.mantissas.len(), m));
+                (0, s)
+            }
+        };
+        if scale != self.max_scale {
+            self.mixed |= !self.mantissas.is_empty();
+            self.max_scale = self.max_scale.max(scale);
+        }
+        self.mantissas.push(mantissa);
+        self.scales.push(scale);
+        self.valid.push(true);
+    }
+
+    /// Appends a null.
+    pub fn push_null(&mut self) {
+        self.mantissas.push(0);
+        self.scales.push(self.max_scale);
+        self.valid.push(false);
+        self.nulls += 1;
+    }
+
+    /// The column: `Decimal128(38, s)`, or `Decimal256(76, s)` where 38 digits do not hold all.
+    ///
+    /// Rows whose digits do not fit beside those of the others even in 76 digits become null and
+    /// are returned; their magnitudes are more than 10^38 apart, which no market quotes.
+    pub fn finish(self) -> (ArrayRef, Vec<usize>) {
+        let nulls = (self.nulls > 0).then(|| NullBuffer::from(self.valid.clone()));
+        if self.large.is_empty()
+            && let Some(values) = self.rescaled()
+        {
+            let array = Decimal128Array::new(ScalarBuffer::from(values), nulls);
+            let scale = self.max_scale as i8;
+            if let Ok(array) = array.with_precision_and_scale(38, scale) {
+                return (Arc::new(array), Vec::new());
+            }
+        }
+        self.finish_wide()
+    }
+
+    /// The mantissas at the largest scale, if 38 digits hold them.
+    fn rescaled(&self) -> Option<Vec<i128>> {
+        if self.max_scale > 38 {
+            return None;
+        }
+        if !self.mixed {
+            // The first value may still have come below a larger initial scale of zero.
+            return Some(self.mantissas.clone());
+        }
+        self.mantissas
+            .iter()
+            .zip(&self.scales)
+            .map(|(&m, &s)| {
+                let value = m.checked_mul(POWERS[usize::from(self.max_scale - s)])?;
+                (value.unsigned_abs() < POWERS[38].unsigned_abs()).then_some(value)
+            })
+            .collect()
+    }
+
+    #[cold]
+    fn finish_wide(mut self) -> (ArrayRef, Vec<usize>) {
+        let mut wide: Vec<i256> = self.mantissas.iter().map(|&m| i256::from_i128(m)).collect();
+        for &(row, value) in &self.large {
+            wide[row] = value;
+        }
+        let ten = i256::from_i128(10);
+        let limit = (0..MAX_DIGITS).fold(i256::ONE, |v, _| v.wrapping_mul(ten));
+        let mut refused = Vec::new();
+        for (row, value) in wide.iter_mut().enumerate() {
+            let mut scaled = *value;
+            for _ in self.scales[row]..self.max_scale {
+                scaled = match scaled.checked_mul(ten) {
+                    Some(v) if v < limit && v > limit.wrapping_neg() => v,
+                    _ => {
+                        if self.valid[row] {
+                            refused.push(row);
+                        }
+                        self.valid[row] = false;
+                        i256::ZERO
+                    }
+                };
+            }
+            *value = scaled;
+        }
+        let array = Decimal256Array::new(ScalarBuffer::from(wide), Some(NullBuffer::from(self.valid)));
+        match array.with_precision_and_scale(MAX_DIGITS as u8, self.max_scale as i8) {
+            Ok(array) => (Arc::new(array), refused),
+            // The scale is bounded by the parser, so this cannot happen; refusing all is honest.
+            Err(_) => {
+                let rows = self.mantissas.len();
+                (Arc::new(Decimal128Array::new_null(rows)), (0..rows).collect())
+            }
+        }
+    }
+}
+
+/// A number column of any type in which numbers travel, read one value at a time.
+#[derive(Debug, Clone, Copy)]
+pub enum Numbers<'a> {
+    /// Whole numbers.
+    Int(&'a PrimitiveArray<Int64Type>),
+    /// Doubles.
+    Float(&'a PrimitiveArray<Float64Type>),
+    /// Single-precision floats.
+    Single(&'a PrimitiveArray<Float32Type>),
+    /// Decimals and their scale.
+    Decimal(&'a PrimitiveArray<Decimal128Type>, u8),
+    /// Wide decimals and their scale.
+    Wide(&'a PrimitiveArray<Decimal256Type>, u8),
+}
+
+impl<'a> Numbers<'a> {
+    /// The view of an array, or `None` where it holds no numbers.
+    pub fn of(array: &'a dyn Array) -> Option<Self> {
+        Some(match array.data_type() {
+            DataType::Int64 => Self::Int(array.as_primitive()),
+            DataType::Float64 => Self::Float(array.as_primitive()),
+            DataType::Float32 => Self::Single(array.as_primitive()),
+            DataType::Decimal128(_, scale) => Self::Decimal(array.as_primitive(), u8::try_from(*scale).ok()?),
+            DataType::Decimal256(_, scale) => Self::Wide(array.as_primitive(), u8::try_from(*scale).ok()?),
+            _ => return None,
+        })
+    }
+
+    /// The number in `row`; `None` where it is null, NaN or infinite.
+    pub fn get(&self, row: usize) -> Option<Number> {
+        match self {
+            Self::Int(a) => a.is_valid(row).then(|| Number::Small(i128::from(a.value(row)), 0)),
+            Self::Float(a) => a.is_valid(row).then(|| of_f64(a.value(row))).flatten(),
+            Self::Single(a) => a.is_valid(row).then(|| of_f32(a.value(row))).flatten(),
+            Self::Decimal(a, s) => a.is_valid(row).then(|| Number::Small(a.value(row), *s)),
+            Self::Wide(a, s) => a.is_valid(row).then(|| Number::Large(a.value(row), *s)),
+        }
+    }
+
+    /// Compares two rows' numbers; `None` where one is missing.
+    pub fn compare(&self, other: &Self, row: usize) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Decimal(a, s), Self::Decimal(b, t)) if s == t => {
+                (a.is_valid(row) && b.is_valid(row)).then(|| a.value(row).cmp(&b.value(row)))
+            }
+            (Self::Float(a), Self::Float(b)) => (a.is_valid(row) && b.is_valid(row))
+                .then(|| a.value(row).partial_cmp(&b.value(row)))
+                .flatten(),
+            _ => Some(compare(self.get(row)?, other.get(row)?)),
+        }
+    }
+}
+
+/// Compares two numbers exactly.
+pub fn compare(a: Number, b: Number) -> Ordering {
+    if let (Number::Small(a, s), Number::Small(b, t)) = (a, b) {
+        if s == t {
+            return a.cmp(&b);
+        }
+        let up = |m: i128, by: u8| POWERS.get(usize::from(by)).and_then(|p| m.checked_mul(*p));
+        let pair = if s < t { (up(a, t - s), Some(b)) } else { (Some(a), up(b, s - t)) };
+        if let (Some(a), Some(b)) = pair {
+            return a.cmp(&b);
+        }
+    }
+    let ((mut a, s), (mut b, t)) = (a.widened(), b.widened());
+    let ten = i256::from_i128(10);
+    // Scales differ by at most 76: a factor that overflows decides by sign and size alone.
+    for _ in s..t {
+        match a.checked_mul(ten) {
+            Some(v) => a = v,
+            None => return if a > i256::ZERO { Ordering::Greater } else { Ordering::Less },
+        }
+    }
+    for _ in t..s {
+        match b.checked_mul(ten) {
+            Some(v) => b = v,
+            None => return if b > i256::ZERO { Ordering::Less } else { Ordering::Greater },
+        }
+    }
+    a.cmp(&b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        let mut out = String::new();
+        parse(text.as_bytes()).unwrap().write(&mut out);
+        out
+    }
+
+    #[test]
+    fn reads_what_vendors_write() {
+        for (text, exact) in [
+            ("0", "0"),
+            ("-0.0", "0"),
+            ("150.2500", "150.25"),
+            ("+7", "7"),
+            (".5", "0.5"),
+            ("5.", "5"),
+            ("1e3", "1000"),
+            ("1.5E-7", "0.00000015"),
+            ("25643711.0", "25643711"),
+            ("0.123456789012345678", "0.123456789012345678"),
+            ("99999999999999999999.123456789012345678", "99999999999999999999.123456789012345678"),
+            ("9223372036854775808", "9223372036854775808"),
+            ("1234567890123456789012345678901234567890.5", "1234567890123456789012345678901234567890.5"),
+            ("0.00000000000000000000000000000000000000000000000000", "0"),
+            ("000000000000000000000000000000000000000000000012.50", "12.5"),
+        ] {
+            assert_eq!(shown(text), exact, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_number() {
+        for text in ["", "-", ".", "1.2.3", "1,000", "abc", "1e", "e5", "0x10", "--1", "1 ", "NaN", "1e5e5"] {
+            assert_eq!(parse(text.as_bytes()), Err(NumberError::Syntax), "{text}");
+        }
+        assert_eq!(parse(b"1e99"), Err(NumberError::TooLong));
+        assert_eq!(parse(b"1e-99"), Err(NumberError::TooLong));
+        assert_eq!(parse(b"1e999999999999999999999"), Err(NumberError::TooLong));
+        assert_eq!(parse("7".repeat(77).as_bytes()), Err(NumberError::TooLong));
+    }
+
+    #[test]
+    fn one_column_holds_mixed_scales_exactly() {
+        let texts = ["1", "2.5", "0.123456789012345678", "-3.10"];
+        let mut builder = NumberBuilder::default();
+        for text in texts {
+            builder.push(parse(text.as_bytes()).unwrap());
+        }
+        builder.push_null();
+        let (array, refused) = builder.finish();
+        assert!(refused.is_empty());
+        let view = Numbers::of(&array).unwrap();
+        for (row, text) in texts.iter().enumerate() {
+            assert_eq!(compare(view.get(row).unwrap(), parse(text.as_bytes()).unwrap()), Ordering::Equal);
+        }
+        assert_eq!(view.get(4), None);
+    }
+
+    #[test]
+    fn wide_numbers_widen_the_column() {
+        let texts = ["123456789012345678901234567890123456789012", "0.00000001", "5"];
+        let mut builder = NumberBuilder::default();
+        for text in texts {
+            builder.push(parse(text.as_bytes()).unwrap());
+        }
+        let (array, refused) = builder.finish();
+        assert!(refused.is_empty());
+        assert!(matches!(array.data_type(), DataType::Decimal256(76, 8)));
+        let view = Numbers::of(&array).unwrap();
+        for (row, text) in texts.iter().enumerate() {
+            let mut out = String::new();
+            view.get(row).unwrap().write(&mut out);
+            assert_eq!(out, *text);
+        }
+    }
+
+    #[test]
+    fn magnitudes_too_far_apart_are_named() {
+        let mut builder = NumberBuilder::default();
+        builder.push(parse(b"1e60").unwrap());
+        builder.push(parse(b"1e-60").unwrap());
+        let (array, refused) = builder.finish();
+        assert_eq!(refused, [0]);
+        assert!(array.is_null(0) && array.is_valid(1));
+    }
+
+    #[test]
+    fn floats_take_their_shortest_form() {
+        let text = |n: Option<Number>| {
+            let mut out = String::new();
+            n.unwrap().write(&mut out);
+            out
+        };
+        assert_eq!(text(of_f64(0.1)), "0.1");
+        assert_eq!(text(of_f32(0.1)), "0.1");
+        assert_eq!(text(of_f64(1e21)), "1000000000000000000000");
+        assert_eq!(text(of_f64(-1.5e-9)), "-0.0000000015");
+        assert_eq!(of_f64(f64::NAN), None);
+    }
+
+    #[test]
+    fn comparison_is_exact_across_scales() {
+        let n = |t: &str| parse(t.as_bytes()).unwrap();
+        assert_eq!(compare(n("1.50"), n("1.5")), Ordering::Equal);
+        assert_eq!(compare(n("1e70"), n("1e-70")), Ordering::Greater);
+        assert_eq!(compare(n("-1e70"), n("1e-70")), Ordering::Less);
+        assert_eq!(compare(n("0.1"), n("0.10000000000000000001")), Ordering::Less);
+    }
+}
