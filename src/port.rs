@@ -291,6 +291,17 @@ pub enum Event<'a> {
         /// Rows.
         rows: u64,
     },
+    /// The dead-letter queue cannot take rows just now; the write that needs it waits.
+    DeadLettersBlocked {
+        /// What it said.
+        error: &'a DeadLetterError,
+    },
+    /// Rows of a source that can be read again were given back unwritten, since the run ended;
+    /// they no longer count as read.
+    Returned {
+        /// Rows.
+        rows: u64,
+    },
     /// A worker is ready, or gone.
     Worker {
         /// The worker.

@@ -1,1 +1,335 @@
 //! The write engine: queue, lanes, workers, retry, breaker, isolation. Knows no store and no file.
+//!
+//! ```text
+//!  submit -> BoundedQueue -> line 1 -> worker 1 -> Session -> commit
+//!            rows, bytes  \  line 2 -> worker 2 -> Session -> commit
+//!            watermarks    \ ...          |  refused rows -> DeadLetters
+//! ```
+//!
+//! A row belongs to the engine from [`WriteCoordinator::submit`] until it is committed in the
+//! store, on disk in the dead-letter queue, or, at the end of a run that was cut short, given
+//! back to a source that can be read again.
+
+mod breaker;
+mod engine;
+mod flight;
+mod isolate;
+mod lanes;
+mod queue;
+mod retry;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::batch::{Batch, Reason, Reject, Stage};
+use crate::port::{Circuit, DeadLetterError, DeadLetters, Event, Observer, Silent, Sink, SinkError};
+use crate::settings::{EngineSettings, Overflow};
+use breaker::Breaker;
+use engine::Engine;
+pub use lanes::{SLOTS, slot_of, worker_of};
+use queue::{BoundedQueue, Bounds, Refused};
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Every row submitted is settled.
+    Drained,
+    /// It was stopped at once.
+    Aborted,
+    /// The store did not come back within `max_outage`; with what it said last.
+    GaveUp(Option<Reason>),
+    /// Something that waiting does not cure.
+    Failed(Reason),
+}
+
+/// What [`WriteCoordinator::shutdown`] leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub end: End,
+    /// Rows given back to sources that can be read again.
+    pub returned: u64,
+    /// Rows that neither the store nor the dead-letter queue would take. Not zero only when both
+    /// are broken at the end of a run that was cut short.
+    pub unburied: u64,
+}
+
+/// A look at the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// Workers that are alive.
+    pub workers_alive: usize,
+    /// Workers that were started.
+    pub workers: usize,
+    /// Rows that wait or are being written.
+    pub queue_size: usize,
+    /// Rows that fit.
+    pub capacity: usize,
+    /// State of the circuit breaker.
+    pub circuit: Circuit,
+}
+
+/// Why rows were not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The queue is full, under [`Overflow::Error`]; the batch is handed back.
+    #[error("the queue is full")]
+    Full(Box<Batch>),
+    /// The engine has stopped. The rows are in the dead-letter queue if their source cannot be
+    /// read again.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+type Mark = Box<dyn Fn(usize) + Send + Sync>;
+
+/// Called when the queue crosses its watermarks, with its depth in rows: `high` once on the way
+/// up, `low` once on the way down, in turns.
+#[derive(Default)]
+pub struct Callbacks {
+    on_high: Option<Mark>,
+    on_low: Option<Mark>,
+}
+
+impl Callbacks {
+    fn high(&self, depth: usize) {
+        if let Some(call) = &self.on_high {
+            call(depth);
+        }
+    }
+
+    fn low(&self, depth: usize) {
+        if let Some(call) = &self.on_low {
+            call(depth);
+        }
+    }
+}
+
+/// Puts a [`WriteCoordinator`] together.
+pub struct Builder<S, D> {
+    sink: Arc<S>,
+    dead: Arc<D>,
+    settings: EngineSettings,
+    observer: Arc<dyn Observer>,
+    callbacks: Callbacks,
+}
+
+impl<S: Sink, D: DeadLetters> Builder<S, D> {
+    /// Sizes, policies and bounds; the default otherwise.
+    pub fn settings(mut self, settings: EngineSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Who hears of events.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Called once when the queue has filled to its high watermark. Must return at once.
+    pub fn on_high_watermark(mut self, call: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.callbacks.on_high = Some(Box::new(call));
+        self
+    }
+
+    /// Called once when it has emptied to its low watermark after that. Must return at once.
+    pub fn on_low_watermark(mut self, call: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.callbacks.on_low = Some(Box::new(call));
+        self
+    }
+
+    /// Starts the workers, on the Tokio runtime that this is called in.
+    pub fn start(self) -> WriteCoordinator<S, D> {
+        let mut settings = self.settings;
+        settings.workers = settings.workers.clamp(1, self.sink.max_sessions().unwrap_or(SLOTS).min(SLOTS));
+        settings.batch_rows = settings.batch_rows.max(1);
+        let bounds = Bounds {
+            rows: settings.capacity.max(1),
+            bytes: settings.capacity_bytes.max(1),
+            high: settings.high_watermark.clamp(1, settings.capacity.max(1)),
+            low: settings.low_watermark.min(settings.high_watermark),
+        };
+        let engine = Arc::new(Engine {
+            queue: BoundedQueue::new(settings.workers, bounds),
+            breaker: Breaker::new(settings.breaker),
+            sink: self.sink,
+            dead: self.dead,
+            settings,
+            observer: self.observer,
+            callbacks: self.callbacks,
+            halt: watch::Sender::new(None),
+            alive: AtomicUsize::new(0),
+            returned: AtomicU64::new(0),
+            unburied: AtomicU64::new(0),
+        });
+        let mut workers = JoinSet::new();
+        for worker in 0..engine.settings.workers {
+            workers.spawn(worker::work(engine.clone(), worker));
+        }
+        WriteCoordinator { engine, workers }
+    }
+}
+
+/// The engine. See the module for what it promises.
+pub struct WriteCoordinator<S, D> {
+    engine: Arc<Engine<S, D>>,
+    workers: JoinSet<()>,
+}
+
+/// Stops an engine from outside the task that owns it.
+#[derive(Clone)]
+pub struct Stopper(Arc<dyn Fn() + Send + Sync>);
+
+impl Stopper {
+    /// Stops the engine at once: what is not committed goes to the dead-letter queue or back to
+    /// its source.
+    pub fn stop_now(&self) {
+        (self.0)();
+    }
+}
+
+impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
+    /// An engine that writes to this store and buries there.
+    pub fn builder(sink: Arc<S>, dead: Arc<D>) -> Builder<S, D> {
+        Builder {
+            sink,
+            dead,
+            settings: EngineSettings::default(),
+            observer: Arc::new(Silent),
+            callbacks: Callbacks::default(),
+        }
+    }
+
+    /// Takes the rows of a batch, in the order of all submissions.
+    ///
+    /// Returns when they are in the queue, which under [`Overflow::Block`] may take as long as the
+    /// store does.
+    pub async fn submit(&self, batch: Batch) -> Result<(), SubmitError> {
+        let engine = &self.engine;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let rows = batch.len() as u64;
+        let pushed = match engine.settings.overflow {
+            Overflow::Block => engine.queue.push(batch).await,
+            Overflow::Error => engine.queue.try_push(batch),
+            Overflow::DropOldest => match engine.queue.push_dropping(batch) {
+                Ok((depth, dropped)) => {
+                    if !dropped.is_empty() {
+                        let reason = Reason::new("queue_full", "the queue was full and the row the oldest in it");
+                        engine.abandon(&dropped, Stage::Overflow, Arc::new(reason)).await;
+                    }
+                    Ok(depth)
+                }
+                Err(refused) => Err(refused),
+            },
+        };
+        match pushed {
+            Ok(depth) => {
+                engine.observer.on(&Event::Submitted { rows });
+                engine.tell_depth(depth, "filled");
+                Ok(())
+            }
+            Err(Refused::Full(batch)) => Err(SubmitError::Full(batch)),
+            Err(Refused::Closed(batch)) => {
+                let portions = lanes::deal(*batch, 1, 0);
+                engine.abandon(&portions, Stage::Abort, engine::ended()).await;
+                Err(SubmitError::Stopped)
+            }
+        }
+    }
+
+    /// Submits batches one after the other.
+    pub async fn submit_many(&self, batches: impl IntoIterator<Item = Batch>) -> Result<(), SubmitError> {
+        for batch in batches {
+            self.submit(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes rows that failed before they reached the engine to the dead-letter queue, and
+    /// reports them as the engine reports its own.
+    pub async fn reject(&self, rejects: Vec<Reject>) -> Result<(), DeadLetterError> {
+        self.engine.bury(rejects).await
+    }
+
+    /// A look at the engine.
+    pub fn health(&self) -> Health {
+        Health {
+            workers_alive: self.engine.alive.load(Ordering::Relaxed),
+            workers: self.engine.settings.workers,
+            queue_size: self.engine.queue.depth(),
+            capacity: self.engine.settings.capacity,
+            circuit: self.engine.breaker.circuit(),
+        }
+    }
+
+    /// Whether the engine has stopped by itself, so that nothing more can be submitted.
+    pub fn stopped(&self) -> bool {
+        self.engine.halt.borrow().is_some()
+    }
+
+    /// A handle that stops the engine at once.
+    pub fn stopper(&self) -> Stopper {
+        let engine = self.engine.clone();
+        Stopper(Arc::new(move || engine.stop(End::Aborted)))
+    }
+
+    /// Takes no more rows and ends: with `drain`, when all rows are settled and the store has
+    /// them on disk; without, at once.
+    pub async fn shutdown(mut self, drain: bool) -> Outcome {
+        let engine = &self.engine;
+        if drain {
+            engine.queue.close();
+        } else {
+            engine.stop(End::Aborted);
+        }
+        while self.workers.join_next().await.is_some() {}
+        let left = engine.queue.abort();
+        if !left.is_empty() {
+            engine.abandon(&left, Stage::Abort, engine::ended()).await;
+        }
+        if !self.stopped() {
+            self.seal().await;
+        }
+        let end = self.engine.halt.borrow().clone().unwrap_or(End::Drained);
+        Outcome {
+            end,
+            returned: self.engine.returned.load(Ordering::Relaxed),
+            unburied: self.engine.unburied.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The barrier behind "all rows stored": asked again until the store answers.
+    async fn seal(&self) {
+        let engine = &self.engine;
+        let mut attempt = 1;
+        loop {
+            if engine.admit().await.is_err() {
+                return;
+            }
+            let sealed = engine.until_halt(tokio::time::timeout(engine.settings.write_timeout, engine.sink.seal()));
+            let error = match sealed.await {
+                Err(engine::Halted) => return,
+                Ok(Ok(Ok(()))) => return engine.store_is_well(),
+                Ok(Ok(Err(error))) => error,
+                Ok(Err(_)) => SinkError::Transient(Reason::new("timeout", "the store gave no answer")),
+            };
+            if let SinkError::Transient(reason) = error {
+                attempt += 1;
+                if !engine.store_failed(&reason, attempt > engine.settings.retry.max_attempts)
+                    && engine.pause(retry::backoff(&engine.settings.retry, attempt, 0)).await.is_err()
+                {
+                    return;
+                }
+            } else {
+                return engine.fail(error.reason().clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What the workers share: queue, breaker, store, dead-letter queue, observer, and how the run ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::batch::{Pick, Reason, Reject, Remains, Stage};
+use crate::coordinator::breaker::Breaker;
+use crate::coordinator::flight::Flight;
+use crate::coordinator::lanes::Portion;
+use crate::coordinator::queue::{BoundedQueue, Depth};
+use crate::coordinator::{Callbacks, End};
+use crate::dataset::item;
+use crate::port::{Circuit, DeadLetterError, DeadLetters, Event, Observer, Sink};
+use crate::settings::EngineSettings;
+
+/// The engine has been told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Halted;
+
+pub(super) struct Engine<S, D> {
+    pub(super) sink: Arc<S>,
+    pub(super) dead: Arc<D>,
+    pub(super) settings: EngineSettings,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) queue: BoundedQueue,
+    pub(super) breaker: Breaker,
+    pub(super) callbacks: Callbacks,
+    pub(super) halt: watch::Sender<Option<End>>,
+    pub(super) alive: AtomicUsize,
+    pub(super) returned: AtomicU64,
+    pub(super) unburied: AtomicU64,
+}
+
+impl<S: Sink, D: DeadLetters> Engine<S, D> {
+    pub(super) async fn claim(&self, worker: usize) -> Option<Vec<Portion>> {
+        self.queue.claim(worker, self.settings.batch_rows, self.settings.batch_bytes).await
+    }
+
+    /// Runs until done, or until the engine halts.
+    pub(super) async fn until_halt<T>(&self, work: impl Future<Output = T>) -> Result<T, Halted> {
+        let mut halt = self.halt.subscribe();
+        tokio::select! {
+            biased;
+            _ = halt.wait_for(Option::is_some) => Err(Halted),
+            done = work => Ok(done),
+        }
+    }
+
+    /// Ends the run, in this way unless it is ending already.
+    pub(super) fn stop(&self, end: End) {
+        self.halt.send_if_modified(|current| {
+            let first = current.is_none();
+            if first {
+                *current = Some(end);
+            }
+            first
+        });
+        self.queue.close();
+    }
+
+    /// Ends the run: nothing that waiting cures.
+    pub(super) fn fail(&self, reason: Reason) {
+        self.stop(End::Failed(reason));
+    }
+
+    /// Waits until the breaker lets a write begin; gives up when the outage has lasted too long.
+    pub(super) async fn admit(&self) -> Result<(), Halted> {
+        let on_change = |state| self.observer.on(&Event::Circuit { state, reason: None });
+        self.patiently(self.breaker.admit(on_change)).await.map(|_| ())
+    }
+
+    /// Waits, unless the outage lasts too long meanwhile.
+    pub(super) async fn pause(&self, delay: Duration) -> Result<(), Halted> {
+        self.patiently(tokio::time::sleep(delay)).await
+    }
+
+    async fn patiently<T>(&self, wait: impl Future<Output = T>) -> Result<T, Halted> {
+        let Some(longest) = self.settings.max_outage else { return self.until_halt(wait).await };
+        let outage = self.breaker.outage();
+        if outage.is_zero() {
+            // No outage: whatever is waited for is short, or begins with a look at this again.
+            return self.until_halt(wait).await;
+        }
+        let left = longest.saturating_sub(outage);
+        match self.until_halt(tokio::time::timeout(left, wait)).await? {
+            Ok(done) => Ok(done),
+            Err(_) => {
+                self.stop(End::GaveUp(None));
+                Err(Halted)
+            }
+        }
+    }
+
+    pub(super) fn store_is_well(&self) {
+        if let Some(state) = self.breaker.success() {
+            self.observer.on(&Event::Circuit { state, reason: None });
+        }
+    }
+
+    /// Notes a transient failure; `true` when the circuit is open, so that the breaker is to be
+    /// waited for rather than the worker's own backoff.
+    pub(super) fn store_failed(&self, reason: &Reason, spent: bool) -> bool {
+        if let Some(state) = self.breaker.failure(spent) {
+            self.observer.on(&Event::Circuit { state, reason: Some(reason) });
+        }
+        if self.settings.max_outage.is_some_and(|longest| self.breaker.outage() >= longest) {
+            self.stop(End::GaveUp(Some(reason.clone())));
+        }
+        self.breaker.circuit() == Circuit::Open
+    }
+
+    /// Writes rejects to the dead-letter queue and reports them by reason.
+    pub(super) async fn bury(&self, rejects: Vec<Reject>) -> Result<(), DeadLetterError> {
+        if rejects.is_empty() {
+            return Ok(());
+        }
+        let mut groups: Vec<(Stage, Arc<Reason>, u64)> = Vec::new();
+        for reject in &rejects {
+            let same = |g: &&mut (Stage, Arc<Reason>, u64)| {
+                g.0 == reject.stage && (Arc::ptr_eq(&g.1, &reject.reason) || g.1 == reject.reason)
+            };
+            match groups.iter_mut().find(same) {
+                Some(group) => group.2 += 1,
+                None => groups.push((reject.stage, reject.reason.clone(), 1)),
+            }
+        }
+        self.dead.bury(rejects).await?;
+        for (stage, reason, rows) in groups {
+            self.observer.on(&Event::Buried { stage, reason: &reason, rows });
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell_depth(&self, depth: Depth, reason: &'static str) {
+        self.observer.on(&Event::Queue { depth: depth.rows });
+        if let Some(level) = depth.level {
+            let capacity = self.settings.capacity;
+            self.observer.on(&Event::Pressure { level, depth: depth.rows, capacity, reason });
+        }
+        match depth.crossed {
+            Some(true) => self.callbacks.high(depth.rows),
+            Some(false) => self.callbacks.low(depth.rows),
+            None => {}
+        }
+    }
+
+    pub(super) fn worker_alive(&self, worker: usize, alive: bool) {
+        if alive {
+            self.alive.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.alive.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.observer.on(&Event::Worker { worker, alive });
+    }
+
+    /// Lets go of a flight that will not be written: see [`Engine::abandon`].
+    pub(super) async fn abandon_flight(&self, flight: &mut Flight) {
+        let fresh: Vec<(Pick, Arc<Reason>)> = flight.condemned.drain(flight.buried..).collect();
+        let reject = |pick: Pick, stage, reason: Arc<Reason>| {
+            let batch = &flight.parts[pick.part as usize];
+            let row = pick.row as usize;
+            Reject {
+                stage,
+                reason,
+                origin: batch.origin.clone(),
+                row: batch.rows[row],
+                remains: Remains::Item(item::to_json(&batch.columns, row)),
+                attempts: 1,
+            }
+        };
+        let mut rejects: Vec<Reject> =
+            fresh.into_iter().map(|(pick, reason)| reject(pick, Stage::Write, reason)).collect();
+        let ended = ended();
+        let mut returned = 0;
+        for pick in flight.unsettled() {
+            if flight.parts[pick.part as usize].origin.replayable {
+                returned += 1;
+            } else {
+                rejects.push(reject(pick, Stage::Abort, ended.clone()));
+            }
+        }
+        self.let_go(rejects, returned).await;
+    }
+
+    /// Lets go of rows that will not be written: those of a source that cannot be read again go
+    /// to the dead-letter queue, the others go back to where they can be read again.
+    pub(super) async fn abandon(&self, portions: &[Portion], stage: Stage, reason: Arc<Reason>) {
+        let (mut rejects, mut returned) = (Vec::new(), 0);
+        for portion in portions {
+            if portion.batch.origin.replayable && stage == Stage::Abort {
+                returned += portion.rows.len() as u64;
+            } else {
+                rejects.extend(portion.rows.iter().map(|row| Reject {
+                    stage,
+                    reason: reason.clone(),
+                    origin: portion.batch.origin.clone(),
+                    row: portion.batch.rows[*row as usize],
+                    remains: Remains::Item(item::to_json(&portion.batch.columns, *row as usize)),
+                    attempts: 1,
+                }));
+            }
+        }
+        self.let_go(rejects, returned).await;
+    }
+
+    async fn let_go(&self, rejects: Vec<Reject>, returned: u64) {
+        if returned > 0 {
+            self.returned.fetch_add(returned, Ordering::Relaxed);
+            self.observer.on(&Event::Returned { rows: returned });
+        }
+        let rows = rejects.len() as u64;
+        // The run is ending: a queue that cannot take the rows now is asked a few times more.
+        for wait in [100, 400, 1600, 0] {
+            let Err(error) = self.bury(rejects.clone()).await else { return };
+            self.observer.on(&Event::DeadLettersBlocked { error: &error });
+            if wait == 0 {
+                self.unburied.fetch_add(rows, Ordering::Relaxed);
+                let end = End::Failed(Reason::new("dead_letters", error.to_string()));
+                self.halt.send_replace(Some(end));
+            } else {
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+            }
+        }
+    }
+}
+
+/// The reason of stage `abort`.
+pub(super) fn ended() -> Arc<Reason> {
+    Arc::new(Reason::new("aborted", "the run ended before the row could be stored"))
+}

@@ -1,0 +1,201 @@
+//! The rows that one worker is settling in one transaction.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use crate::batch::{Batch, Identity, Pick, Reason, Rows};
+use crate::coordinator::lanes::{Portion, SLOTS, slot_of};
+use crate::port::{Mark, Written};
+
+/// An identity is a hash already.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Unhashed(u64);
+
+impl Hasher for Unhashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = self.0.rotate_left(23) ^ u64::from_le_bytes(word);
+        }
+    }
+
+    fn write_u128(&mut self, identity: u128) {
+        self.0 = (identity >> 64) as u64 ^ (identity as u64).rotate_left(32);
+    }
+}
+
+type ByIdentity = HashMap<Identity, u32, BuildHasherDefault<Unhashed>>;
+
+/// A claim of rows, from the queue until it is settled.
+#[derive(Debug)]
+pub struct Flight {
+    /// The batches.
+    pub parts: Vec<Arc<Batch>>,
+    /// The rows to write: of each identity the last that has not been condemned.
+    pub winners: Vec<Pick>,
+    /// Rows that a later one of the same identity replaces, by place in `winners`, oldest first.
+    /// If the later one is condemned, the one before it is written after all.
+    older: HashMap<u32, Vec<Pick>>,
+    /// Rows condemned, with the reason; not in `winners` any more.
+    pub condemned: Vec<(Pick, Arc<Reason>)>,
+    /// How many of `condemned` are in the dead-letter queue.
+    pub buried: usize,
+    /// Rows claimed.
+    pub rows: usize,
+    /// Bytes claimed.
+    pub bytes: usize,
+    /// What the transaction settles.
+    pub mark: Mark,
+    /// Whether a commit was begun of which no answer came, and what it would have written.
+    pub in_doubt: Option<Written>,
+    /// Attempts so far.
+    pub attempts: u32,
+}
+
+impl Flight {
+    /// The flight of some portions of one shape. `map` is scratch space.
+    pub fn new(portions: Vec<Portion>, serial: u64) -> Self {
+        let rows: usize = portions.iter().map(|p| p.rows.len()).sum();
+        let bytes = portions.iter().map(Portion::bytes).sum();
+        let mut flight = Self {
+            parts: Vec::with_capacity(portions.len()),
+            winners: Vec::with_capacity(rows),
+            older: HashMap::new(),
+            condemned: Vec::new(),
+            buried: 0,
+            rows,
+            bytes,
+            mark: Mark { serial, slots: Vec::new() },
+            in_doubt: None,
+            attempts: 0,
+        };
+        let mut seen = ByIdentity::with_capacity_and_hasher(rows, BuildHasherDefault::default());
+        let mut last = [0u64; SLOTS];
+        for portion in portions {
+            let part = flight.parts.len() as u32;
+            for &row in &portion.rows {
+                let (index, identity) = (row as usize, portion.batch.identities[row as usize]);
+                let slot = usize::from(slot_of(identity));
+                last[slot] = last[slot].max(portion.batch.ordinal(index));
+                let pick = Pick { part, row };
+                match seen.entry(identity) {
+                    std::collections::hash_map::Entry::Vacant(place) => {
+                        place.insert(flight.winners.len() as u32);
+                        flight.winners.push(pick);
+                    }
+                    std::collections::hash_map::Entry::Occupied(place) => {
+                        let at = *place.get();
+                        let before = std::mem::replace(&mut flight.winners[at as usize], pick);
+                        flight.older.entry(at).or_default().push(before);
+                    }
+                }
+            }
+            flight.parts.push(portion.batch);
+        }
+        flight.mark.slots =
+            (0..SLOTS as u16).filter(|s| last[usize::from(*s)] > 0).map(|s| (s, last[usize::from(s)])).collect();
+        flight
+    }
+
+    /// All rows to write.
+    pub fn to_write(&self) -> Rows<'_> {
+        Rows { parts: &self.parts, picks: &self.winners }
+    }
+
+    /// Condemns the row at that place of `winners`. Where it had replaced an earlier one, that
+    /// takes its place and is to be written: `true`.
+    pub fn condemn(&mut self, place: usize, reason: Arc<Reason>) -> bool {
+        self.condemned.push((self.winners[place], reason));
+        let revived = self.older.get_mut(&(place as u32)).and_then(Vec::pop);
+        if let Some(before) = revived {
+            self.winners[place] = before;
+        }
+        revived.is_some()
+    }
+
+    /// Takes places out of `winners` whose rows are condemned and have nothing to replace them.
+    pub fn remove(&mut self, mut places: Vec<usize>) {
+        if places.is_empty() {
+            return;
+        }
+        places.sort_unstable();
+        let mut gone = places.iter().copied().peekable();
+        let older = std::mem::take(&mut self.older);
+        let mut moved = HashMap::with_capacity(older.len());
+        let mut kept = Vec::with_capacity(self.winners.len());
+        for (place, pick) in self.winners.iter().enumerate() {
+            if gone.next_if_eq(&place).is_some() {
+                continue;
+            }
+            if let Some(chain) = older.get(&(place as u32)) {
+                moved.insert(kept.len() as u32, chain.clone());
+            }
+            kept.push(*pick);
+        }
+        self.winners = kept;
+        self.older = moved;
+    }
+
+    /// Rows that a later one has replaced.
+    pub fn superseded(&self) -> u64 {
+        self.older.values().map(|chain| chain.len() as u64).sum()
+    }
+
+    /// All rows that are neither condemned nor buried, superseded ones included.
+    pub fn unsettled(&self) -> impl Iterator<Item = Pick> + '_ {
+        self.winners.iter().copied().chain(self.older.values().flatten().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Int64Array, RecordBatch, RecordBatchOptions};
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::batch::Origin;
+
+    fn portion(identities: &[u128]) -> Portion {
+        let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, true)]));
+        let values = Int64Array::from_iter_values(0..identities.len() as i64);
+        let options = RecordBatchOptions::new();
+        let batch = Batch {
+            columns: RecordBatch::try_new_with_options(schema, vec![Arc::new(values)], &options).unwrap(),
+            rows: (1..=identities.len() as u64).collect(),
+            identities: identities.to_vec(),
+            origin: Arc::new(Origin::new("test")),
+        };
+        Portion { rows: (0..identities.len() as u32).collect(), batch: Arc::new(batch), sequence: 1, row_bytes: 8 }
+    }
+
+    fn rows(flight: &Flight) -> Vec<u32> {
+        flight.winners.iter().map(|p| p.row).collect()
+    }
+
+    #[test]
+    fn the_last_row_of_an_identity_wins_and_the_one_before_it_may_come_back() {
+        let mut flight = Flight::new(vec![portion(&[7, 8, 7, 7, 9])], 1);
+        assert_eq!(rows(&flight), [3, 1, 4]);
+        assert_eq!(flight.superseded(), 2);
+        let reason = Arc::new(Reason::new("x", "x"));
+        assert!(flight.condemn(0, reason.clone()));
+        assert_eq!(rows(&flight), [2, 1, 4]);
+        assert_eq!(flight.superseded(), 1);
+        assert!(!flight.condemn(1, reason));
+        flight.remove(vec![1]);
+        assert_eq!(rows(&flight), [2, 4]);
+        assert_eq!(flight.superseded() as usize + flight.winners.len() + flight.condemned.len(), flight.rows);
+    }
+
+    #[test]
+    fn the_mark_names_the_last_row_of_each_slot() {
+        let flight = Flight::new(vec![portion(&[0, 64, 1])], 5);
+        assert_eq!(flight.mark.slots, [(0, 2), (1, 3)]);
+    }
+}

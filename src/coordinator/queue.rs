@@ -1,0 +1,285 @@
+//! The queue between the producers and the workers, bounded in rows and in bytes.
+//!
+//! Rows count from their submission until they are settled, so those being written are counted
+//! too. There is one line per worker, and one bound over all of them.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::batch::Batch;
+use crate::coordinator::lanes::{Portion, deal};
+use crate::port::Level;
+
+/// Bounds and marks of a [`BoundedQueue`].
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Most rows.
+    pub rows: usize,
+    /// Most bytes.
+    pub bytes: usize,
+    /// Depth in rows at which the high mark is crossed.
+    pub high: usize,
+    /// Depth in rows at which the low mark is crossed.
+    pub low: usize,
+}
+
+/// What a change of depth brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// Rows in the queue now.
+    pub rows: usize,
+    /// The new level, if it changed.
+    pub level: Option<Level>,
+    /// The mark that was crossed: `true` the high one upwards, `false` the low one downwards.
+    pub crossed: Option<bool>,
+}
+
+/// Why a batch was not taken.
+#[derive(Debug)]
+pub enum Refused {
+    /// The queue is full; the batch is handed back.
+    Full(Box<Batch>),
+    /// The queue is closed; the batch is handed back.
+    Closed(Box<Batch>),
+}
+
+#[derive(Debug)]
+struct State {
+    lines: Vec<VecDeque<Portion>>,
+    rows: usize,
+    bytes: usize,
+    sequence: u64,
+    closed: bool,
+    aborted: bool,
+    above_high: bool,
+    level: Level,
+}
+
+/// The queue.
+#[derive(Debug)]
+pub struct BoundedQueue {
+    bounds: Bounds,
+    state: Mutex<State>,
+    ready: Vec<Notify>,
+    space: Notify,
+    /// Producers pass one at a time, in the order in which they came.
+    turnstile: tokio::sync::Mutex<()>,
+}
+
+impl BoundedQueue {
+    /// An empty queue with a line for each worker.
+    pub fn new(workers: usize, bounds: Bounds) -> Self {
+        let state = State {
+            lines: (0..workers).map(|_| VecDeque::new()).collect(),
+            rows: 0,
+            bytes: 0,
+            sequence: 0,
+            closed: false,
+            aborted: false,
+            above_high: false,
+            level: Level::Ok,
+        };
+        Self {
+            bounds,
+            state: Mutex::new(state),
+            ready: (0..workers).map(|_| Notify::new()).collect(),
+            space: Notify::new(),
+            turnstile: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Waits for room, then takes the batch.
+    pub async fn push(&self, batch: Batch) -> Result<Depth, Refused> {
+        let _turn = self.turnstile.lock().await;
+        let mut batch = batch;
+        loop {
+            // Registered before the look at the state, so that no wake-up between is lost.
+            let space = self.space.notified();
+            match self.try_push(batch) {
+                Err(Refused::Full(back)) => batch = *back,
+                done => return done,
+            }
+            space.await;
+        }
+    }
+
+    /// Takes the batch if there is room now.
+    pub fn try_push(&self, batch: Batch) -> Result<Depth, Refused> {
+        let (rows, bytes) = (batch.len(), batch.bytes());
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Refused::Closed(Box::new(batch)));
+        }
+        // An empty queue takes a batch of any size, or a large one could never pass.
+        let fits = state.rows + rows <= self.bounds.rows && state.bytes + bytes <= self.bounds.bytes;
+        if !fits && state.rows > 0 {
+            return Err(Refused::Full(Box::new(batch)));
+        }
+        Ok(self.admit(&mut state, batch))
+    }
+
+    /// Takes the batch, and drops the oldest rows that wait as far as there is no room for it.
+    /// Rows that are being written are not dropped, so the bound may be passed by theirs.
+    pub fn push_dropping(&self, batch: Batch) -> Result<(Depth, Vec<Portion>), Refused> {
+        let (rows, bytes) = (batch.len(), batch.bytes());
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Refused::Closed(Box::new(batch)));
+        }
+        let mut dropped = Vec::new();
+        loop {
+            let over_rows = (state.rows + rows).saturating_sub(self.bounds.rows);
+            let over_bytes = (state.bytes + bytes).saturating_sub(self.bounds.bytes);
+            if over_rows == 0 && over_bytes == 0 {
+                break;
+            }
+            let oldest = state
+                .lines
+                .iter_mut()
+                .filter(|line| !line.is_empty())
+                .min_by_key(|line| line.front().map_or(u64::MAX, |p| p.sequence));
+            let Some(portion) = oldest.and_then(VecDeque::front_mut) else { break };
+            let count = over_rows.max(over_bytes.div_ceil(portion.row_bytes.max(1)));
+            let front = portion.split_front(count);
+            for line in &mut state.lines {
+                if line.front().is_some_and(|p| p.rows.is_empty()) {
+                    line.pop_front();
+                }
+            }
+            state.rows -= front.rows.len();
+            state.bytes -= front.bytes().min(state.bytes);
+            dropped.push(front);
+        }
+        Ok((self.admit(&mut state, batch), dropped))
+    }
+
+    fn admit(&self, state: &mut State, batch: Batch) -> Depth {
+        state.sequence += 1;
+        for (worker, portion) in deal(batch, self.ready.len(), state.sequence).into_iter().enumerate() {
+            if portion.rows.is_empty() {
+                continue;
+            }
+            state.rows += portion.rows.len();
+            state.bytes += portion.bytes();
+            state.lines[worker].push_back(portion);
+            self.ready[worker].notify_one();
+        }
+        self.look(state)
+    }
+
+    /// Waits for rows of the worker's line and takes what is there, up to the bounds; only rows
+    /// of one shape. `None` when the queue is closed and the line empty, or the queue aborted.
+    pub async fn claim(&self, worker: usize, rows: usize, bytes: usize) -> Option<Vec<Portion>> {
+        loop {
+            let ready = self.ready[worker].notified();
+            {
+                let mut state = self.lock();
+                if state.aborted {
+                    return None;
+                }
+                let taken = take(&mut state.lines[worker], rows, bytes);
+                if !taken.is_empty() {
+                    return Some(taken);
+                }
+                if state.closed {
+                    return None;
+                }
+            }
+            ready.await;
+        }
+    }
+
+    /// Says that rows which were claimed are settled.
+    pub fn settle(&self, rows: usize, bytes: usize) -> Depth {
+        let mut state = self.lock();
+        state.rows -= rows.min(state.rows);
+        state.bytes -= bytes.min(state.bytes);
+        let depth = self.look(&mut state);
+        drop(state);
+        self.space.notify_one();
+        depth
+    }
+
+    /// No more batches are taken; the workers finish what is there.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.wake_all();
+    }
+
+    /// No more batches are taken or handed out; what waits is given back.
+    pub fn abort(&self) -> Vec<Portion> {
+        let mut state = self.lock();
+        state.closed = true;
+        state.aborted = true;
+        let left: Vec<Portion> = state.lines.iter_mut().flat_map(std::mem::take).collect();
+        let (rows, bytes) = (left.iter().map(|p| p.rows.len()).sum::<usize>(), left.iter().map(Portion::bytes).sum());
+        state.rows -= rows.min(state.rows);
+        state.bytes -= usize::min(bytes, state.bytes);
+        drop(state);
+        self.wake_all();
+        left
+    }
+
+    /// Rows that wait or are being written.
+    pub fn depth(&self) -> usize {
+        self.lock().rows
+    }
+
+    fn wake_all(&self) {
+        // A permit is kept for a worker that is not waiting just now.
+        self.ready.iter().for_each(Notify::notify_one);
+        self.space.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Marks and level after a change of depth. Falling is answered later than rising, so that a
+    /// depth that swings about a mark does not ring at every swing.
+    fn look(&self, state: &mut State) -> Depth {
+        let Bounds { high, low, .. } = self.bounds;
+        let rows = state.rows;
+        let crossed = match state.above_high {
+            false if rows >= high => Some(true),
+            true if rows <= low => Some(false),
+            _ => None,
+        };
+        if let Some(up) = crossed {
+            state.above_high = up;
+        }
+        let level = match state.level {
+            _ if rows >= high => Level::Hard,
+            Level::Hard if rows >= low + (high - low) / 2 => Level::Hard,
+            Level::Ok if rows <= low => Level::Ok,
+            _ if rows > low - low / 4 => Level::Soft,
+            _ => Level::Ok,
+        };
+        let changed = level != state.level;
+        state.level = level;
+        Depth { rows, level: changed.then_some(level), crossed }
+    }
+}
+
+fn take(line: &mut VecDeque<Portion>, rows: usize, bytes: usize) -> Vec<Portion> {
+    let mut taken: Vec<Portion> = Vec::new();
+    let (mut room_rows, mut room_bytes) = (rows, bytes);
+    while let Some(next) = line.front_mut() {
+        if taken.first().is_some_and(|first| !first.batch.same_shape(&next.batch)) {
+            break;
+        }
+        let by_bytes = (room_bytes / next.row_bytes.max(1)).max(usize::from(taken.is_empty()));
+        let count = room_rows.min(by_bytes).min(next.rows.len());
+        if count == 0 {
+            break;
+        }
+        let portion = if count == next.rows.len() { line.pop_front() } else { Some(next.split_front(count)) };
+        let Some(portion) = portion else { break };
+        room_rows -= count;
+        room_bytes = room_bytes.saturating_sub(portion.bytes());
+        taken.push(portion);
+    }
+    taken
+}

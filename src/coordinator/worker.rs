@@ -1,0 +1,284 @@
+//! A worker: claims rows, writes them in one transaction, and does not let go of them before they
+//! are in the store or in the dead-letter queue.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::{Instant, timeout};
+
+use crate::batch::{Reason, Reject, Remains, Stage};
+use crate::coordinator::engine::{Engine, Halted};
+use crate::coordinator::flight::Flight;
+use crate::coordinator::isolate::{isolate, settle_refused};
+use crate::coordinator::retry::backoff;
+use crate::dataset::item;
+use crate::port::{DeadLetterError, DeadLetters, Event, Guard, Session, Sink, SinkError, Written};
+
+/// How long a commit that is under way may take when the run is stopped at once.
+const LAST_COMMIT: Duration = Duration::from_secs(5);
+
+/// Why an attempt did not settle its rows.
+enum Failure {
+    Sink(SinkError),
+    DeadLetters(DeadLetterError),
+    Halted,
+}
+
+impl From<SinkError> for Failure {
+    fn from(error: SinkError) -> Self {
+        Self::Sink(error)
+    }
+}
+
+impl From<Halted> for Failure {
+    fn from(_: Halted) -> Self {
+        Self::Halted
+    }
+}
+
+/// Works until the queue is closed and empty, or the engine halts.
+pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, worker: usize) {
+    engine.worker_alive(worker, true);
+    let (mut session, mut serial) = (None, 0);
+    while let Ok(Some(portions)) = engine.until_halt(engine.claim(worker)).await {
+        serial += 1;
+        let mut flight = Flight::new(portions, serial);
+        let settled = settle(&engine, worker, &mut session, &mut flight).await;
+        if settled.is_err() {
+            engine.abandon_flight(&mut flight).await;
+        }
+        let depth = engine.queue.settle(flight.rows, flight.bytes);
+        engine.tell_depth(depth, "drained");
+    }
+    engine.worker_alive(worker, false);
+}
+
+/// Tries until the rows are settled or the engine halts.
+async fn settle<S: Sink, D: DeadLetters>(
+    engine: &Engine<S, D>,
+    worker: usize,
+    session: &mut Option<S::Session>,
+    flight: &mut Flight,
+) -> Result<(), Halted> {
+    loop {
+        flight.attempts += 1;
+        engine.admit().await?;
+        engine.observer.on(&Event::Writing { worker, rows: flight.rows });
+        let started = Instant::now();
+        let attempt = AssertUnwindSafe(attempt(engine, worker, session, flight)).catch_unwind().await;
+        let latency = started.elapsed();
+        let failure = match attempt {
+            Ok(Ok(written)) => {
+                engine.store_is_well();
+                let superseded = flight.superseded();
+                engine.observer.on(&Event::Committed { worker, written: &written, superseded, latency });
+                return Ok(());
+            }
+            Ok(Err(failure)) => failure,
+            Err(panic) => {
+                // The session may be in any state; the rows are still ours.
+                *session = None;
+                let what = panic
+                    .downcast_ref::<&str>()
+                    .map(|s| (*s).to_owned())
+                    .or_else(|| panic.downcast_ref::<String>().cloned())
+                    .unwrap_or_default();
+                Failure::Sink(SinkError::Transient(Reason::new("panic", format!("the writer panicked: {what}"))))
+            }
+        };
+        match failure {
+            Failure::Halted => {
+                *session = None;
+                return Err(Halted);
+            }
+            Failure::DeadLetters(error) => {
+                undo(engine, session).await;
+                engine.observer.on(&Event::DeadLettersBlocked { error: &error });
+                // Good rows wait with the bad ones, behind the same breaker: none is dropped.
+                if !engine.store_failed(&Reason::new("dead_letters", error.to_string()), false) {
+                    engine.pause(Duration::from_secs(1)).await?;
+                }
+            }
+            Failure::Sink(SinkError::Transient(reason)) => {
+                engine.observer.on(&Event::Failed { worker, kind: "transient", reason: &reason, latency });
+                undo(engine, session).await;
+                let spent = flight.attempts.is_multiple_of(engine.settings.retry.max_attempts.max(1));
+                if !engine.store_failed(&reason, spent) {
+                    let chance = (worker as u64) << 32 | u64::from(flight.attempts);
+                    let delay = backoff(&engine.settings.retry, flight.attempts + 1, chance);
+                    let attempt = flight.attempts + 1;
+                    engine.observer.on(&Event::Retry { worker, attempt, delay, reason: &reason });
+                    engine.pause(delay).await?;
+                }
+            }
+            Failure::Sink(SinkError::Fatal(reason) | SinkError::Data { reason, .. }) => {
+                engine.observer.on(&Event::Failed { worker, kind: "fatal", reason: &reason, latency });
+                undo(engine, session).await;
+                engine.fail(reason);
+                return Err(Halted);
+            }
+        }
+    }
+}
+
+/// Undoes the transaction; a session that cannot is dropped, which undoes it too.
+async fn undo<S: Sink, D: DeadLetters>(engine: &Engine<S, D>, session: &mut Option<S::Session>) {
+    let undone = match session {
+        Some(open) => {
+            let rollback = AssertUnwindSafe(open.rollback()).catch_unwind();
+            matches!(timeout(engine.settings.write_timeout.min(LAST_COMMIT), rollback).await, Ok(Ok(Ok(()))))
+        }
+        None => true,
+    };
+    if !undone {
+        *session = None;
+    }
+}
+
+/// One transaction from begin to commit.
+async fn attempt<S: Sink, D: DeadLetters>(
+    engine: &Engine<S, D>,
+    worker: usize,
+    session: &mut Option<S::Session>,
+    flight: &mut Flight,
+) -> Result<Written, Failure> {
+    let open = match session {
+        Some(open) => open,
+        None => session.insert(engine.limited(engine.sink.connect(worker)).await?),
+    };
+    if let Some(written) = &flight.in_doubt {
+        // The store's own ledger says whether the commit came through. Where none is kept the
+        // rows are written again, which leaves the same table wherever there is a key.
+        if engine.limited(open.settled(&flight.mark)).await? == Some(true) {
+            return Ok(written.clone());
+        }
+        flight.in_doubt = None;
+    }
+    engine.limited(open.begin()).await?;
+    let mut written = Written::default();
+    if !flight.winners.is_empty() {
+        let first = engine.limited(open.write(flight.to_write(), Guard::Bare)).await;
+        match first {
+            Ok(done) => {
+                let places: Vec<usize> = (0..flight.winners.len()).collect();
+                written.add(&done);
+                let revived = settle_refused(flight, &places, &done);
+                written.add(&isolate(engine, open, flight, revived).await?);
+            }
+            Err(Failure::Sink(SinkError::Data { reason, .. })) => {
+                engine.observer.on(&Event::Failed {
+                    worker,
+                    kind: "data",
+                    reason: &reason,
+                    latency: Duration::ZERO,
+                });
+                engine.limited(open.rollback()).await?;
+                engine.limited(open.begin()).await?;
+                let all = vec![0..flight.winners.len()];
+                written.add(&isolate(engine, open, flight, all).await?);
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    bury_condemned(engine, flight).await?;
+    // From here to the answer the outcome is open; a halt waits for the answer, but not long.
+    flight.in_doubt = Some(written.clone());
+    let commit = engine.commit_within(open.commit(&flight.mark), LAST_COMMIT).await;
+    match commit {
+        Ok(()) => {
+            flight.in_doubt = None;
+            Ok(written)
+        }
+        Err(error @ SinkError::Transient(_)) => Err(error.into()),
+        Err(SinkError::Fatal(reason) | SinkError::Data { reason, .. }) => {
+            flight.in_doubt = None;
+            Err(SinkError::Fatal(reason).into())
+        }
+    }
+}
+
+/// Puts the rows condemned since the last time into the dead-letter queue. They are there, on
+/// disk, before the good rows are committed: a crash between the two costs a second record, not
+/// a row.
+async fn bury_condemned<S: Sink, D: DeadLetters>(
+    engine: &Engine<S, D>,
+    flight: &mut Flight,
+) -> Result<(), Failure> {
+    let fresh = &flight.condemned[flight.buried..];
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    let rejects = fresh
+        .iter()
+        .map(|(pick, reason)| {
+            let batch = &flight.parts[pick.part as usize];
+            let row = pick.row as usize;
+            Reject {
+                stage: Stage::Write,
+                reason: reason.clone(),
+                origin: batch.origin.clone(),
+                row: batch.rows[row],
+                remains: Remains::Item(item::to_json(&batch.columns, row)),
+                attempts: 1,
+            }
+        })
+        .collect();
+    engine.bury(rejects).await.map_err(Failure::DeadLetters)?;
+    flight.buried = flight.condemned.len();
+    Ok(())
+}
+
+impl<S: Sink, D: DeadLetters> Engine<S, D> {
+    /// Runs a step against the store: bounded in time, and given up when the engine halts.
+    async fn limited<T>(&self, step: impl Future<Output = Result<T, SinkError>>) -> Result<T, Failure> {
+        let limit = self.settings.write_timeout;
+        match self.until_halt(timeout(limit, step)).await? {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(Failure::Sink(SinkError::Transient(timed_out(limit)))),
+        }
+    }
+
+    /// As [`Engine::limited`], for use outside this file.
+    pub(super) async fn step<T>(&self, step: impl Future<Output = Result<T, SinkError>>) -> Result<T, StepError> {
+        self.limited(step).await.map_err(StepError)
+    }
+
+    async fn commit_within(
+        &self,
+        commit: impl Future<Output = Result<(), SinkError>>,
+        grace: Duration,
+    ) -> Result<(), SinkError> {
+        let limit = self.settings.write_timeout;
+        tokio::pin!(commit);
+        let done = match self.until_halt(timeout(limit, &mut commit)).await {
+            Ok(done) => done,
+            Err(Halted) => timeout(grace, commit).await,
+        };
+        done.unwrap_or_else(|_| Err(SinkError::Transient(timed_out(limit))))
+    }
+}
+
+fn timed_out(limit: Duration) -> Reason {
+    Reason::new("timeout", format!("the store gave no answer within {} s", limit.as_secs_f64()))
+}
+
+/// Why a step did not go through, for those who only pass it on or look for refused data.
+pub(super) struct StepError(Failure);
+
+impl StepError {
+    /// The store's positions of suspects and its reason, if it refuses the data.
+    pub(super) fn data(self) -> Result<(Reason, Vec<usize>), Self> {
+        match self.0 {
+            Failure::Sink(SinkError::Data { reason, suspects }) => Ok((reason, suspects)),
+            other => Err(Self(other)),
+        }
+    }
+}
+
+impl From<StepError> for Failure {
+    fn from(error: StepError) -> Self {
+        error.0
+    }
+}
