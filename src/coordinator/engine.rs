@@ -158,6 +158,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
 
     /// Lets go of a flight that will not be written: see [`Engine::abandon`].
     pub(super) async fn abandon_flight(&self, flight: &mut Flight) {
+        flight.compact();
         let fresh: Vec<(Pick, Arc<Reason>)> = flight.condemned.drain(flight.buried..).collect();
         let reject = |pick: Pick, stage, reason: Arc<Reason>| {
             let batch = &flight.parts[pick.part as usize];

@@ -44,6 +44,9 @@ pub struct Flight {
     older: HashMap<u32, Vec<Pick>>,
     /// Rows condemned, with the reason; not in `winners` any more.
     pub condemned: Vec<(Pick, Arc<Reason>)>,
+    /// Places of `winners` that hold a condemned row with nothing to replace it, until
+    /// [`Flight::compact`]: places stay where they are while rows are isolated.
+    gone: Vec<usize>,
     /// How many of `condemned` are in the dead-letter queue.
     pub buried: usize,
     /// Rows claimed.
@@ -68,6 +71,7 @@ impl Flight {
             winners: Vec::with_capacity(rows),
             older: HashMap::new(),
             condemned: Vec::new(),
+            gone: Vec::new(),
             buried: 0,
             rows,
             bytes,
@@ -98,8 +102,10 @@ impl Flight {
             }
             flight.parts.push(portion.batch);
         }
-        flight.mark.slots =
-            (0..SLOTS as u16).filter(|s| last[usize::from(*s)] > 0).map(|s| (s, last[usize::from(s)])).collect();
+        flight.mark.slots = (0..SLOTS as u16)
+            .filter(|s| last[usize::from(*s)] > 0)
+            .map(|s| (s, last[usize::from(s)]))
+            .collect();
         flight
     }
 
@@ -112,34 +118,38 @@ impl Flight {
     /// takes its place and is to be written: `true`.
     pub fn condemn(&mut self, place: usize, reason: Arc<Reason>) -> bool {
         self.condemned.push((self.winners[place], reason));
-        let revived = self.older.get_mut(&(place as u32)).and_then(Vec::pop);
-        if let Some(before) = revived {
-            self.winners[place] = before;
+        match self.older.get_mut(&(place as u32)).and_then(Vec::pop) {
+            Some(before) => {
+                self.winners[place] = before;
+                true
+            }
+            None => {
+                self.gone.push(place);
+                false
+            }
         }
-        revived.is_some()
     }
 
-    /// Takes places out of `winners` whose rows are condemned and have nothing to replace them.
-    pub fn remove(&mut self, mut places: Vec<usize>) {
-        if places.is_empty() {
+    /// Takes the condemned rows out of `winners`. Whatever ended the last attempt, a panic of the
+    /// writer among it, this makes the flight ready for the next.
+    pub fn compact(&mut self) {
+        if self.gone.is_empty() {
             return;
         }
-        places.sort_unstable();
-        let mut gone = places.iter().copied().peekable();
-        let older = std::mem::take(&mut self.older);
-        let mut moved = HashMap::with_capacity(older.len());
+        self.gone.sort_unstable();
+        let mut gone = std::mem::take(&mut self.gone).into_iter().peekable();
+        let mut older = std::mem::take(&mut self.older);
         let mut kept = Vec::with_capacity(self.winners.len());
         for (place, pick) in self.winners.iter().enumerate() {
             if gone.next_if_eq(&place).is_some() {
                 continue;
             }
-            if let Some(chain) = older.get(&(place as u32)) {
-                moved.insert(kept.len() as u32, chain.clone());
+            if let Some(chain) = older.remove(&(place as u32)) {
+                self.older.insert(kept.len() as u32, chain);
             }
             kept.push(*pick);
         }
         self.winners = kept;
-        self.older = moved;
     }
 
     /// Rows that a later one has replaced.
@@ -171,7 +181,12 @@ mod tests {
             identities: identities.to_vec(),
             origin: Arc::new(Origin::new("test")),
         };
-        Portion { rows: (0..identities.len() as u32).collect(), batch: Arc::new(batch), sequence: 1, row_bytes: 8 }
+        Portion {
+            rows: (0..identities.len() as u32).collect(),
+            batch: Arc::new(batch),
+            sequence: 1,
+            row_bytes: 8,
+        }
     }
 
     fn rows(flight: &Flight) -> Vec<u32> {
@@ -188,7 +203,7 @@ mod tests {
         assert_eq!(rows(&flight), [2, 1, 4]);
         assert_eq!(flight.superseded(), 1);
         assert!(!flight.condemn(1, reason));
-        flight.remove(vec![1]);
+        flight.compact();
         assert_eq!(rows(&flight), [2, 4]);
         assert_eq!(flight.superseded() as usize + flight.winners.len() + flight.condemned.len(), flight.rows);
     }

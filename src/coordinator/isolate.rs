@@ -20,22 +20,8 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
     flight: &mut Flight,
     pieces: Vec<Range<usize>>,
 ) -> Result<Written, StepError> {
+    let mut pieces = pieces;
     let mut written = Written::default();
-    let mut gone = Vec::new();
-    let result = split(engine, session, flight, pieces, &mut written, &mut gone).await;
-    // Also when the store went away in between: what is condemned stays so.
-    flight.remove(gone);
-    result.map(|()| written)
-}
-
-async fn split<S: Sink, D: DeadLetters>(
-    engine: &Engine<S, D>,
-    session: &mut S::Session,
-    flight: &mut Flight,
-    mut pieces: Vec<Range<usize>>,
-    written: &mut Written,
-    gone: &mut Vec<usize>,
-) -> Result<(), StepError> {
     pieces.reverse();
     while let Some(piece) = pieces.pop() {
         if piece.is_empty() {
@@ -49,8 +35,6 @@ async fn split<S: Sink, D: DeadLetters>(
                     let place = piece.start + at;
                     if flight.condemn(place, reason) {
                         pieces.push(place..place + 1);
-                    } else {
-                        gone.push(place);
                     }
                 }
                 continue;
@@ -61,8 +45,6 @@ async fn split<S: Sink, D: DeadLetters>(
         if piece.len() == 1 {
             if flight.condemn(piece.start, Arc::new(reason)) {
                 pieces.push(piece);
-            } else {
-                gone.push(piece.start);
             }
             continue;
         }
@@ -80,25 +62,15 @@ async fn split<S: Sink, D: DeadLetters>(
             }
         }
     }
-    Ok(())
+    Ok(written)
 }
 
-/// Condemns the rows that a write of these places left out. Returns the places that an earlier
-/// row of the same identity has taken, still to be written; the others are taken out.
-pub(super) fn settle_refused(flight: &mut Flight, places: &[usize], done: &Written) -> Vec<Range<usize>> {
-    let (mut revived, mut gone) = (Vec::new(), Vec::new());
-    for (at, reason) in &done.refused {
-        let place = places[*at];
-        if flight.condemn(place, reason.clone()) {
-            revived.push(place);
-        } else {
-            gone.push(place);
-        }
-    }
-    gone.sort_unstable();
-    // Places move up as those before them are taken out.
-    let moved = |place: usize| place - gone.partition_point(|g| *g < place);
-    let pieces = revived.into_iter().map(|p| moved(p)..moved(p) + 1).collect();
-    flight.remove(gone.clone());
-    pieces
+/// Condemns the rows that a write of all winners left out. Returns the places that an earlier row
+/// of the same identity has taken, still to be written.
+pub(super) fn settle_refused(flight: &mut Flight, done: &Written) -> Vec<Range<usize>> {
+    done.refused
+        .iter()
+        .filter(|(place, reason)| flight.condemn(*place, reason.clone()))
+        .map(|(place, _)| *place..place + 1)
+        .collect()
 }

@@ -50,7 +50,12 @@ impl Portion {
     }
 
     fn clone_empty(&self) -> Self {
-        Self { batch: self.batch.clone(), rows: Vec::new(), sequence: self.sequence, row_bytes: self.row_bytes }
+        Self {
+            batch: self.batch.clone(),
+            rows: Vec::new(),
+            sequence: self.sequence,
+            row_bytes: self.row_bytes,
+        }
     }
 }
 

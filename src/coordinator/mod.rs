@@ -17,6 +17,8 @@ mod isolate;
 mod lanes;
 mod queue;
 mod retry;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::sync::Arc;
@@ -148,12 +150,10 @@ impl<S: Sink, D: DeadLetters> Builder<S, D> {
         let mut settings = self.settings;
         settings.workers = settings.workers.clamp(1, self.sink.max_sessions().unwrap_or(SLOTS).min(SLOTS));
         settings.batch_rows = settings.batch_rows.max(1);
-        let bounds = Bounds {
-            rows: settings.capacity.max(1),
-            bytes: settings.capacity_bytes.max(1),
-            high: settings.high_watermark.clamp(1, settings.capacity.max(1)),
-            low: settings.low_watermark.min(settings.high_watermark),
-        };
+        let rows = settings.capacity.max(1);
+        let high = settings.high_watermark.clamp(1, rows);
+        let low = settings.low_watermark.min(high);
+        let bounds = Bounds { rows, bytes: settings.capacity_bytes.max(1), high, low };
         let engine = Arc::new(Engine {
             queue: BoundedQueue::new(settings.workers, bounds),
             breaker: Breaker::new(settings.breaker),
@@ -221,7 +221,8 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
             Overflow::DropOldest => match engine.queue.push_dropping(batch) {
                 Ok((depth, dropped)) => {
                     if !dropped.is_empty() {
-                        let reason = Reason::new("queue_full", "the queue was full and the row the oldest in it");
+                        let reason =
+                            Reason::new("queue_full", "the queue was full and the row the oldest in it");
                         engine.abandon(&dropped, Stage::Overflow, Arc::new(reason)).await;
                     }
                     Ok(depth)
@@ -242,6 +243,11 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
                 Err(SubmitError::Stopped)
             }
         }
+    }
+
+    /// Tells the observers that rows outside the engine wait for the dead-letter queue.
+    pub fn dead_letters_blocked(&self, error: &DeadLetterError) {
+        self.engine.observer.on(&Event::DeadLettersBlocked { error });
     }
 
     /// Submits batches one after the other.
@@ -313,7 +319,8 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
             if engine.admit().await.is_err() {
                 return;
             }
-            let sealed = engine.until_halt(tokio::time::timeout(engine.settings.write_timeout, engine.sink.seal()));
+            let sealed =
+                engine.until_halt(tokio::time::timeout(engine.settings.write_timeout, engine.sink.seal()));
             let error = match sealed.await {
                 Err(engine::Halted) => return,
                 Ok(Ok(Ok(()))) => return engine.store_is_well(),

@@ -214,7 +214,8 @@ impl BoundedQueue {
         state.closed = true;
         state.aborted = true;
         let left: Vec<Portion> = state.lines.iter_mut().flat_map(std::mem::take).collect();
-        let (rows, bytes) = (left.iter().map(|p| p.rows.len()).sum::<usize>(), left.iter().map(Portion::bytes).sum());
+        let (rows, bytes) =
+            (left.iter().map(|p| p.rows.len()).sum::<usize>(), left.iter().map(Portion::bytes).sum());
         state.rows -= rows.min(state.rows);
         state.bytes -= usize::min(bytes, state.bytes);
         drop(state);

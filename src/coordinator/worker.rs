@@ -85,7 +85,10 @@ async fn settle<S: Sink, D: DeadLetters>(
                     .map(|s| (*s).to_owned())
                     .or_else(|| panic.downcast_ref::<String>().cloned())
                     .unwrap_or_default();
-                Failure::Sink(SinkError::Transient(Reason::new("panic", format!("the writer panicked: {what}"))))
+                Failure::Sink(SinkError::Transient(Reason::new(
+                    "panic",
+                    format!("the writer panicked: {what}"),
+                )))
             }
         };
         match failure {
@@ -156,15 +159,15 @@ async fn attempt<S: Sink, D: DeadLetters>(
         }
         flight.in_doubt = None;
     }
+    flight.compact();
     engine.limited(open.begin()).await?;
     let mut written = Written::default();
     if !flight.winners.is_empty() {
         let first = engine.limited(open.write(flight.to_write(), Guard::Bare)).await;
         match first {
             Ok(done) => {
-                let places: Vec<usize> = (0..flight.winners.len()).collect();
                 written.add(&done);
-                let revived = settle_refused(flight, &places, &done);
+                let revived = settle_refused(flight, &done);
                 written.add(&isolate(engine, open, flight, revived).await?);
             }
             Err(Failure::Sink(SinkError::Data { reason, .. })) => {
@@ -241,7 +244,10 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     }
 
     /// As [`Engine::limited`], for use outside this file.
-    pub(super) async fn step<T>(&self, step: impl Future<Output = Result<T, SinkError>>) -> Result<T, StepError> {
+    pub(super) async fn step<T>(
+        &self,
+        step: impl Future<Output = Result<T, SinkError>>,
+    ) -> Result<T, StepError> {
         self.limited(step).await.map_err(StepError)
     }
 

@@ -1,0 +1,386 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::cli::values::{self, Limit};
+
+const EXAMPLES: &str = "\
+Examples:
+  Load a file into mds.db, the store that needs no server:
+    mdsctl load bars.parquet
+  Load all compressed CSV files below a folder into PostgreSQL:
+    mdsctl load 'data/**/*.csv.gz' --dsn postgres://localhost/market --vendor acme
+  Load what a program prints:
+    collector | mdsctl load - --vendor acme --timeframe 1m
+  Make the tables first:
+    mdsctl schema apply --dsn postgres://localhost/market
+
+Environment: MDS_DSN or DATABASE_URL (or PGHOST, PGSERVICE, …) for the store, MDS_TENANT_ID,
+MDS_COORDINATOR_…, MDS_RETRY_…, MDS_CB_…; a flag goes before its variable, and that before the
+configuration file (--config, ./mdsctl.toml, ~/.config/mdsctl/config.toml).
+
+Exit codes: 0 all rows stored, 1 internal error, 2 usage or configuration, 3 some rows are in the
+dead-letter queue, 4 stopped at --max-rejects, 5 store unavailable, 6 input unreadable or corrupt,
+130/143 interrupted.";
+
+/// Loads market data into PostgreSQL / TimescaleDB or SQLite, and never loses a row.
+#[derive(Debug, Parser)]
+#[command(name = "mdsctl", version, about, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct GlobalArgs {
+    /// Configuration file (TOML, with the long names of the flags)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Say more; twice for all
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Form of log lines on stderr
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORM")]
+    pub log_format: LogFormat,
+    /// Colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// How progress is shown on stderr
+    #[arg(long, global = true, value_enum, default_value_t = ProgressForm::Auto, value_name = "FORM")]
+    pub progress: ProgressForm,
+    /// Print the result as one JSON object on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// `--log-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// `--progress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressForm {
+    /// A live block on a terminal, lines elsewhere
+    Auto,
+    /// The live block
+    Bar,
+    /// A line every few seconds
+    Plain,
+    /// A JSON object a line
+    Json,
+    /// Nothing
+    None,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load files, directories, globs or stdin (-)
+    Load(Box<LoadArgs>),
+    /// The tables: print their DDL, create them, compare them
+    Schema(SchemaArgs),
+}
+
+/// The store.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Store")]
+pub struct StoreArgs {
+    /// Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE
+    ///
+    /// Without it: MDS_DSN, DATABASE_URL, then what PGSERVICE, PGHOST, … say, then sqlite:mds.db
+    /// in the working directory. Keep passwords out of it: PGPASSWORD is not shown to others.
+    #[arg(long, value_name = "URL", env = "MDS_DSN", hide_env_values = true)]
+    pub dsn: Option<String>,
+    /// Tenant of the rows
+    #[arg(long, value_name = "UUID|SLUG", env = "MDS_TENANT_ID", hide_env_values = true)]
+    pub tenant: Option<String>,
+}
+
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  mdsctl load bars.parquet
+  mdsctl load 'data/**/*.csv.gz' --vendor acme --timeframe 1m --dsn postgres://localhost/market
+  mdsctl load BTCUSDT-1m-2024-02.csv --name-pattern '{symbol}-{timeframe}-{date}' --vendor binance \\
+      --no-header --map ts=1 --map open_price=2 --map high_price=3 --map low_price=4 \\
+      --map close_price=5 --map volume=6
+  zcat ticks.ndjson.gz | mdsctl load - --dataset ticks --vendor acme
+  mdsctl load trades.csv --table research.trades --map price=px --dry-run
+
+Column names are matched without regard to case and through their usual synonyms (open, o,
+open_price; t, time, timestamp, date, window_start); what is not found is said, with the --map to
+write. Rows that fail go to .dlq/<dataset>.ndjson with their reason, and the exit code is 3.";
+
+/// `load`.
+#[derive(Debug, Args)]
+#[command(after_help = LOAD_EXAMPLES)]
+pub struct LoadArgs {
+    /// Files, directories, globs (quote them), or - for stdin
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<String>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub data: DataArgs,
+    #[command(flatten)]
+    pub format: FormatArgs,
+    #[command(flatten)]
+    pub rejects: RejectArgs,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+/// What the rows mean.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Data")]
+pub struct DataArgs {
+    /// What the rows are (else detected from the columns)
+    #[arg(long, value_enum, value_name = "DATASET")]
+    pub dataset: Option<DatasetName>,
+    /// Load into this table; without --dataset its columns and key are the table's own
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    pub table: Option<String>,
+    /// Take column TARGET from the input's column SOURCE
+    #[arg(long, value_name = "TARGET=SOURCE", value_parser = values::pair)]
+    pub map: Vec<(String, String)>,
+    /// Give a column the same value in every row
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = values::pair)]
+    pub set: Vec<(String, String)>,
+    /// Short for --set vendor=V
+    #[arg(long, value_name = "V")]
+    pub vendor: Option<String>,
+    /// Short for --set symbol=S
+    #[arg(long, value_name = "S")]
+    pub symbol: Option<String>,
+    /// Short for --set timeframe=T (else from the columns, or from the spacing of the rows)
+    #[arg(long, value_name = "T")]
+    pub timeframe: Option<String>,
+    /// Columns from the name of the file, for instance '{symbol}-{timeframe}-{date}'
+    #[arg(long, value_name = "PATTERN")]
+    pub name_pattern: Option<String>,
+    /// Unit of epochs (else deduced from their magnitude, and held to)
+    #[arg(long, value_enum, value_name = "UNIT")]
+    pub timestamp_unit: Option<TimestampUnit>,
+    /// Zone of times that name none, for instance America/New_York (else UTC)
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// Order of dates such as 10/9/2020 (else deduced, where a row settles it)
+    #[arg(long, value_enum, value_name = "ORDER")]
+    pub date_order: Option<DateOrderName>,
+    /// A further text that stands for null (beside empty, null, NaN, None, \N and -)
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub null: Vec<String>,
+    /// Leave symbols in the case that they have
+    #[arg(long)]
+    pub keep_case: bool,
+    /// Reject values with more decimals than their column, rather than round them
+    #[arg(long)]
+    pub exact: bool,
+    /// Round fractions for columns of whole numbers, rather than reject them
+    #[arg(long, conflicts_with = "exact")]
+    pub round: bool,
+    /// What to do with implausible rows (high below low, negative sizes, times in the future)
+    #[arg(long, value_enum, default_value_t = QualityName::Warn, value_name = "HOW")]
+    pub quality: QualityName,
+}
+
+/// How the bytes are read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Format")]
+pub struct FormatArgs {
+    /// Format of the input (else told by its bytes, then by its name)
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<FormatName>,
+    /// Delimiter of CSV (else deduced from the header)
+    #[arg(long, value_name = "C", value_parser = values::delimiter)]
+    pub delimiter: Option<u8>,
+    /// The CSV has no header; its columns are named 1, 2, 3, …
+    #[arg(long)]
+    pub no_header: bool,
+    /// Lines to skip before the header
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub skip_lines: u64,
+    /// Look into the folders of folders
+    #[arg(long)]
+    pub recursive: bool,
+}
+
+/// What happens to rows that fail.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rejects")]
+pub struct RejectArgs {
+    /// Dead-letter queue (else .dlq/<dataset>.ndjson)
+    #[arg(long, value_name = "PATH")]
+    pub dlq: Option<PathBuf>,
+    /// Stop when more rows than this are rejected, or a larger share of the rows read
+    #[arg(long, value_name = "N|P%", value_parser = values::limit)]
+    pub max_rejects: Option<Limit>,
+    /// Read, map and check everything; write nothing, neither to the store nor to the queue
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// The engine.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Engine")]
+pub struct EngineArgs {
+    /// Workers, each with a connection of its own
+    #[arg(long, value_name = "N", env = "MDS_COORDINATOR_WORKERS", value_parser = values::count)]
+    pub workers: Option<usize>,
+    /// Rows that the queue holds
+    #[arg(long, value_name = "ROWS", env = "MDS_COORDINATOR_CAPACITY", value_parser = values::count)]
+    pub capacity: Option<usize>,
+    /// Most rows in one transaction
+    #[arg(long, value_name = "ROWS", env = "MDS_COORDINATOR_BATCH_SIZE", value_parser = values::count)]
+    pub batch_size: Option<usize>,
+    /// Longest time that a row waits for others to join its batch
+    #[arg(long, value_name = "DURATION", env = "MDS_COORDINATOR_FLUSH_INTERVAL", value_parser = values::duration)]
+    pub flush_interval: Option<Duration>,
+    /// Queue depth at which producers are told to slow down (80 % of the capacity)
+    #[arg(long, value_name = "ROWS", value_parser = values::count)]
+    pub high_watermark: Option<usize>,
+    /// Queue depth at which they may go on (50 % of the capacity)
+    #[arg(long, value_name = "ROWS", value_parser = values::count)]
+    pub low_watermark: Option<usize>,
+    /// When the queue is full
+    #[arg(long, value_enum, default_value_t = OverflowName::Block, value_name = "HOW")]
+    pub overflow: OverflowName,
+    /// Attempts at a write before the circuit opens
+    #[arg(long, value_name = "N", env = "MDS_RETRY_MAX_ATTEMPTS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub retry_max_attempts: u32,
+    /// Wait before the second attempt (a bare number is milliseconds)
+    #[arg(long, value_name = "DURATION", env = "MDS_RETRY_INITIAL_BACKOFF_MS", default_value = "50", value_parser = values::millis)]
+    pub retry_initial_backoff: Duration,
+    /// Longest wait between attempts (a bare number is milliseconds)
+    #[arg(long, value_name = "DURATION", env = "MDS_RETRY_MAX_BACKOFF_MS", default_value = "2000", value_parser = values::millis)]
+    pub retry_max_backoff: Duration,
+    /// Factor from one wait to the next
+    #[arg(long, value_name = "FACTOR", env = "MDS_RETRY_BACKOFF_MULTIPLIER", default_value_t = 2.0)]
+    pub retry_multiplier: f64,
+    /// Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)
+    #[arg(long)]
+    pub no_retry_jitter: bool,
+    /// Failures in a row that open the circuit
+    #[arg(long, value_name = "N", env = "MDS_CB_FAILURE_THRESHOLD", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub cb_failure_threshold: u32,
+    /// Time from the opening of the circuit to the first probe
+    #[arg(long, value_name = "DURATION", env = "MDS_CB_HALF_OPEN_AFTER_SEC", default_value = "5", value_parser = values::duration)]
+    pub cb_half_open_after: Duration,
+    /// Give up when the store has been away for so long (for ever on a terminal, 15m elsewhere)
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub max_outage: Option<Duration>,
+    /// Longest time that the store may take to answer one statement
+    #[arg(long, value_name = "DURATION", default_value = "120", value_parser = values::duration)]
+    pub write_timeout: Duration,
+    /// Wait for the store also when it is away at the start
+    #[arg(long)]
+    pub wait: bool,
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $word:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+        pub enum $name { $($(#[$each])* $word),+ }
+    };
+}
+
+words!(
+    /// `--dataset`.
+    DatasetName { Bars, Ticks, Options, Fundamentals, News }
+);
+words!(
+    /// `--timestamp-unit`.
+    TimestampUnit { S, Ms, Us, Ns }
+);
+words!(
+    /// `--date-order`.
+    DateOrderName { Mdy, Dmy, Ymd }
+);
+words!(
+    /// `--quality`.
+    QualityName {
+        /// Do not look
+        Off,
+        /// Count and report them, and store them
+        Warn,
+        /// Reject them
+        Reject,
+    }
+);
+words!(
+    /// `--format`.
+    FormatName { Csv, Ndjson, Parquet }
+);
+words!(
+    /// `--overflow`.
+    OverflowName {
+        /// Wait
+        Block,
+        /// Drop the oldest rows into the dead-letter queue
+        DropOldest,
+        /// Stop
+        Error,
+    }
+);
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  mdsctl schema show                                          the DDL, for reading or for another tool
+  mdsctl schema apply --dsn postgres://localhost/market       create the tables, or bring them up to date
+  mdsctl schema check --dsn postgres://localhost/market       compare; exit code 2 where they differ";
+
+/// `schema`.
+#[derive(Debug, Args)]
+#[command(after_help = SCHEMA_EXAMPLES)]
+pub struct SchemaArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: SchemaAction,
+}
+
+/// What `schema` does.
+#[derive(Debug, Subcommand)]
+pub enum SchemaAction {
+    /// Print the DDL
+    Show(SchemaOptions),
+    /// Create the tables, or bring them up to date; does nothing where all is well
+    Apply(SchemaOptions),
+    /// Compare the tables with what they should be
+    Check(SchemaOptions),
+}
+
+/// Options of all `schema` actions.
+#[derive(Debug, Args)]
+pub struct SchemaOptions {
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// With row-level security by tenant
+    #[arg(long)]
+    pub rls: bool,
+}

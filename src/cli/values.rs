@@ -1,0 +1,117 @@
+//! Readers of values on the command line: durations, pairs, limits.
+
+use std::time::Duration;
+
+/// A duration: a number with `ms`, `s`, `m`, `h` or `d`; a bare number is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3_600.0,
+        "d" => 86_400.0,
+        _ => return Err(format!("{unit:?} is no unit of time; use ms, s, m, h or d")),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| "expected a number, as in 250ms, 5s or 15m".to_owned())?;
+    Duration::try_from_secs_f64(number * factor).map_err(|_| "the duration is negative or too long".to_owned())
+}
+
+/// A duration in milliseconds where no unit is given, as the `MDS_RETRY_…_MS` variables have it.
+pub fn millis(text: &str) -> Result<Duration, String> {
+    match text.trim().parse::<f64>() {
+        Ok(ms) => Duration::try_from_secs_f64(ms / 1000.0).map_err(|_| "the duration is negative or too long".to_owned()),
+        Err(_) => duration(text),
+    }
+}
+
+/// `NAME=VALUE`.
+pub fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+/// A single character; `\t` and `tab` for a tab.
+pub fn delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "\\t" | "tab" | "\t" => Ok(b'\t'),
+        _ => match text.as_bytes() {
+            [byte] if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') => Ok(*byte),
+            _ => Err("expected one character such as , ; | or \\t".to_owned()),
+        },
+    }
+}
+
+/// A positive count.
+pub fn count(text: &str) -> Result<usize, String> {
+    let digits: String = text.chars().filter(|c| *c != '_' && *c != ',').collect();
+    match digits.parse::<usize>() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("expected a whole number".to_owned()),
+    }
+}
+
+/// `--max-rejects`: a number of rows, or a share of those read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// Rows.
+    Rows(u64),
+    /// Percent of the rows read.
+    Percent(f64),
+}
+
+impl Limit {
+    /// Rows read before a share is looked at, so that a bad first row does not end a run.
+    const SAMPLE: u64 = 1_000;
+
+    /// Whether so many rejects of so many rows are too many; `last` at the end of the input.
+    pub fn passed(self, rejects: u64, read: u64, last: bool) -> bool {
+        match self {
+            Self::Rows(most) => rejects > most,
+            Self::Percent(most) => (last || read >= Self::SAMPLE) && rejects as f64 * 100.0 > most * read as f64,
+        }
+    }
+}
+
+/// Reads a [`Limit`]: `100` or `0.5%`.
+pub fn limit(text: &str) -> Result<Limit, String> {
+    match text.trim().strip_suffix('%') {
+        Some(percent) => match percent.trim().parse::<f64>() {
+            Ok(value) if (0.0..=100.0).contains(&value) => Ok(Limit::Percent(value)),
+            _ => Err("expected a share from 0% to 100%".to_owned()),
+        },
+        None => text.trim().parse().map(Limit::Rows).map_err(|_| "expected a number of rows, or a share such as 1%".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("0.25"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
+        assert_eq!(millis("50"), Ok(Duration::from_millis(50)));
+        assert_eq!(millis("2s"), Ok(Duration::from_secs(2)));
+        for wrong in ["", "x", "-1s", "5 weeks", "1e300d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        assert!(!limit("7").unwrap().passed(7, 10, true));
+        assert!(limit("7").unwrap().passed(8, 10, false));
+        assert!(!limit("1%").unwrap().passed(1, 1, false));
+        assert!(limit("1%").unwrap().passed(1, 1, true));
+        assert!(limit("1%").unwrap().passed(11, 1_000, false));
+        assert!(limit("101%").is_err() && limit("x").is_err());
+    }
+}

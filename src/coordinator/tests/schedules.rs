@@ -1,0 +1,143 @@
+//! Ten thousand schedules that nobody thought of: random rows with duplicate keys, random sizes,
+//! and a store that fails in every way it knows, against a model that loads row by row.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::scripted::{Chances, Graves, Ledger, Pointing, Row, Scripted, batch};
+use super::{on_paused_clock, silence_scripted_panics};
+use crate::coordinator::{End, WriteCoordinator};
+use crate::settings::{BreakerSettings, EngineSettings, RetrySettings};
+
+#[derive(Debug, Clone)]
+struct Schedule {
+    rows: Vec<Row>,
+    cuts: Vec<usize>,
+    workers: usize,
+    batch_rows: usize,
+    capacity: usize,
+    seed: u64,
+    chances: Chances,
+    pointing: Pointing,
+}
+
+fn chances() -> impl Strategy<Value = Chances> {
+    let chance = |most: u64| prop_oneof![2 => Just(0u64), 1 => 1..most];
+    (chance(120), chance(30), chance(30), chance(150), chance(150), chance(200)).prop_map(
+        |(transient, hang, panic, lost_before_commit, lost_after_commit, dead_letters)| Chances {
+            transient,
+            hang,
+            panic,
+            lost_before_commit,
+            lost_after_commit,
+            dead_letters,
+        },
+    )
+}
+
+fn schedules() -> impl Strategy<Value = Schedule> {
+    let pointing = prop_oneof![
+        Just(Pointing::Silent),
+        Just(Pointing::First),
+        Just(Pointing::Wrong),
+        Just(Pointing::Refusing)
+    ];
+    let rows = (1i64..40, 0u32..40).prop_flat_map(|(keys, bad)| {
+        let row = (0..keys, 0u32..100).prop_map(move |(key, roll)| (key, roll < bad));
+        prop::collection::vec(row, 1..80)
+    });
+    let rows = rows.prop_map(|rows| {
+        let number = |(value, (key, bad)): (usize, (i64, bool))| Row { key, value: value as i64, bad };
+        rows.into_iter().enumerate().map(number).collect::<Vec<_>>()
+    });
+    let sizes = (prop::collection::vec(1usize..30, 1..6), 1usize..=8, 1usize..40, 1usize..60);
+    (rows, sizes, any::<u64>(), chances(), pointing).prop_map(
+        |(rows, (cuts, workers, batch_rows, capacity), seed, chances, pointing)| Schedule {
+            rows,
+            cuts,
+            workers,
+            batch_rows,
+            capacity,
+            seed,
+            chances,
+            pointing,
+        },
+    )
+}
+
+fn run(schedule: &Schedule) {
+    let settings = EngineSettings {
+        workers: schedule.workers,
+        capacity: schedule.capacity,
+        batch_rows: schedule.batch_rows,
+        high_watermark: schedule.capacity,
+        low_watermark: schedule.capacity / 2,
+        retry: RetrySettings::default(),
+        breaker: BreakerSettings { failure_threshold: 3, half_open_after: Duration::from_secs(5) },
+        write_timeout: Duration::from_secs(30),
+        ..EngineSettings::default()
+    };
+    let sink = Scripted::new(schedule.seed, schedule.chances, schedule.pointing);
+    let books = Arc::new(Ledger::default());
+    let outcome = on_paused_clock(async {
+        let engine = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())))
+            .settings(settings)
+            .observer(books.clone())
+            .start();
+        let (mut at, mut cuts) = (0, schedule.cuts.iter().cycle());
+        while at < schedule.rows.len() {
+            let end = (at + cuts.next().copied().unwrap_or(1)).min(schedule.rows.len());
+            engine.submit(batch(&schedule.rows[at..end], at as u64 + 1, false)).await.unwrap();
+            at = end;
+        }
+        engine.shutdown(true).await
+    });
+    assert_eq!(outcome.end, End::Drained);
+
+    let mut model = BTreeMap::new();
+    let mut last_of_key = HashMap::new();
+    for (index, row) in schedule.rows.iter().enumerate() {
+        last_of_key.insert(row.key, index);
+        if !row.bad {
+            model.insert(row.key, row.value);
+        }
+    }
+    let world = sink.world.lock().unwrap();
+    assert_eq!(world.table, model, "the table is what loading row by row leaves");
+
+    let sums = books.0.lock().unwrap().clone();
+    let rows = schedule.rows.len() as u64;
+    assert_eq!(sums.stored + sums.superseded + sums.buried, rows, "the books close: {sums:?}");
+    let mut buried: HashMap<u64, u32> = HashMap::new();
+    for (row, stage) in &world.buried {
+        assert_eq!(*stage, "write");
+        *buried.entry(*row).or_default() += 1;
+    }
+    assert!(buried.values().all(|times| *times == 1), "a row is in the queue once: {buried:?}");
+    assert_eq!(buried.len() as u64, sums.buried);
+    for (index, row) in schedule.rows.iter().enumerate() {
+        let number = index as u64 + 1;
+        if !row.bad {
+            assert!(!buried.contains_key(&number), "good row {number} is in the queue");
+        } else if last_of_key[&row.key] == index {
+            // A bad row that a later one of its key replaced may count as superseded instead.
+            assert!(buried.contains_key(&number), "bad row {number} is not in the queue");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("MDS_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+    #[test]
+    fn every_schedule_keeps_the_promises(schedule in schedules()) {
+        silence_scripted_panics();
+        run(&schedule);
+    }
+}

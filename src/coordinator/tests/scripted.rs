@@ -1,0 +1,274 @@
+//! A store and a dead-letter queue that fail as a script says, and count everything.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{BooleanArray, Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
+
+use crate::batch::{Batch, Origin, Reason, Reject, Rows};
+use crate::port::{
+    DeadLetterError, DeadLetters, Event, Guard, Mark, Observer, Session, Sink, SinkError, Written,
+};
+
+/// A row of the tests: a key, a value, and whether the store will refuse it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    pub key: i64,
+    pub value: i64,
+    pub bad: bool,
+}
+
+/// A batch of rows whose first one has that number.
+pub fn batch(rows: &[Row], first: u64, replayable: bool) -> Batch {
+    let fields = ["key", "value"].map(|n| Field::new(n, DataType::Int64, true)).to_vec();
+    let mut fields = fields;
+    fields.push(Field::new("bad", DataType::Boolean, true));
+    let columns = RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        vec![
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.key))),
+            Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.value))),
+            Arc::new(BooleanArray::from(rows.iter().map(|r| r.bad).collect::<Vec<_>>())),
+        ],
+    )
+    .unwrap();
+    Batch {
+        columns,
+        rows: (first..first + rows.len() as u64).collect(),
+        identities: rows.iter().map(|r| xxhash_rust::xxh3::xxh3_128(&r.key.to_le_bytes())).collect(),
+        origin: Arc::new(Origin { replayable, ..Origin::new("test") }),
+    }
+}
+
+/// How the store points at bad rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pointing {
+    /// It says nothing.
+    Silent,
+    /// It names the first bad row.
+    First,
+    /// It names a row, often the wrong one.
+    Wrong,
+    /// It takes the good ones and hands the bad ones back.
+    Refusing,
+}
+
+/// Chances in 1,000, per operation.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Chances {
+    pub transient: u64,
+    pub hang: u64,
+    pub panic: u64,
+    pub lost_before_commit: u64,
+    pub lost_after_commit: u64,
+    pub dead_letters: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct World {
+    pub table: BTreeMap<i64, i64>,
+    pub ledger: HashMap<usize, Mark>,
+    pub buried: Vec<(u64, &'static str)>,
+    pub commits: u64,
+    pub writes: u64,
+    pub random: u64,
+    pub faults: u64,
+    /// Until this many operations have been tried, every one fails transiently.
+    pub down_for: u64,
+}
+
+impl World {
+    fn roll(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+
+    /// Faults end at some point, as outages do.
+    fn strikes(&mut self, chance: u64) -> bool {
+        let strikes = chance > 0 && self.faults < 200 && self.roll() % 1000 < chance;
+        self.faults += u64::from(strikes);
+        strikes
+    }
+}
+
+#[derive(Clone)]
+pub struct Scripted {
+    pub world: Arc<Mutex<World>>,
+    pub chances: Chances,
+    pub pointing: Pointing,
+    pub keeps_ledger: bool,
+    /// Time that each write takes.
+    pub delay: Duration,
+}
+
+impl Scripted {
+    pub fn new(seed: u64, chances: Chances, pointing: Pointing) -> Self {
+        let world = World { random: seed | 1, ..World::default() };
+        let world = Arc::new(Mutex::new(world));
+        Self { world, chances, pointing, keeps_ledger: true, delay: Duration::ZERO }
+    }
+
+    async fn trouble(&self) -> Result<(), SinkError> {
+        let (transient, hang, panic) = {
+            let mut world = self.world.lock().unwrap();
+            if world.down_for > 0 {
+                world.down_for -= 1;
+                return Err(SinkError::Transient(Reason::new("08006", "scripted outage")));
+            }
+            let c = self.chances;
+            (world.strikes(c.transient), world.strikes(c.hang), world.strikes(c.panic))
+        };
+        if hang {
+            std::future::pending::<()>().await;
+        }
+        assert!(!panic, "scripted panic");
+        if transient { Err(SinkError::Transient(Reason::new("40001", "scripted"))) } else { Ok(()) }
+    }
+}
+
+pub struct ScriptedSession {
+    sink: Scripted,
+    worker: usize,
+    /// `None` outside a transaction or in one that has failed.
+    pending: Option<Vec<(i64, i64)>>,
+}
+
+impl Sink for Scripted {
+    type Session = ScriptedSession;
+
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    async fn connect(&self, worker: usize) -> Result<ScriptedSession, SinkError> {
+        self.trouble().await?;
+        Ok(ScriptedSession { sink: self.clone(), worker, pending: None })
+    }
+}
+
+impl Session for ScriptedSession {
+    async fn begin(&mut self) -> Result<(), SinkError> {
+        self.sink.trouble().await?;
+        self.pending = Some(Vec::new());
+        Ok(())
+    }
+
+    async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
+        let mut pending = self.pending.take().expect("a write outside a transaction");
+        let before = pending.len();
+        self.sink.trouble().await?;
+        tokio::time::sleep(self.sink.delay).await;
+        self.sink.world.lock().unwrap().writes += 1;
+        let mut written = Written::default();
+        let mut first_bad = None;
+        let mut keys = std::collections::HashSet::new();
+        for index in 0..rows.len() {
+            let (batch, row) = rows.at(index);
+            let int = |c: usize| batch.columns.column(c).as_primitive::<Int64Type>().value(row);
+            assert!(keys.insert(int(0)), "a write with the same key twice");
+            if batch.columns.column(2).as_boolean().value(row) {
+                first_bad.get_or_insert(index);
+                written.refused.push((index, Arc::new(Reason::new("23514", "scripted check"))));
+            } else {
+                pending.push((int(0), int(1)));
+                written.inserted += 1;
+            }
+        }
+        if let (Some(first), true) = (first_bad, self.sink.pointing != Pointing::Refusing) {
+            let suspects = match self.sink.pointing {
+                Pointing::First => vec![first],
+                Pointing::Wrong => vec![self.sink.world.lock().unwrap().roll() as usize % (rows.len() + 2)],
+                _ => Vec::new(),
+            };
+            if guard == Guard::Savepoint {
+                pending.truncate(before);
+                self.pending = Some(pending);
+            }
+            return Err(SinkError::Data { reason: Reason::new("23514", "scripted check"), suspects });
+        }
+        self.pending = Some(pending);
+        Ok(written)
+    }
+
+    async fn commit(&mut self, mark: &Mark) -> Result<(), SinkError> {
+        self.sink.trouble().await?;
+        let pending = self.pending.take().expect("a commit outside a transaction");
+        let mut world = self.sink.world.lock().unwrap();
+        let lost = || Err(SinkError::Transient(Reason::new("08006", "scripted loss")));
+        if world.strikes(self.sink.chances.lost_before_commit) {
+            return lost();
+        }
+        world.table.extend(pending);
+        world.commits += 1;
+        world.ledger.insert(self.worker, mark.clone());
+        if world.strikes(self.sink.chances.lost_after_commit) {
+            return lost();
+        }
+        Ok(())
+    }
+
+    async fn rollback(&mut self) -> Result<(), SinkError> {
+        self.pending = None;
+        self.sink.trouble().await
+    }
+
+    async fn settled(&mut self, mark: &Mark) -> Result<Option<bool>, SinkError> {
+        self.sink.trouble().await?;
+        let world = self.sink.world.lock().unwrap();
+        Ok(self.sink.keeps_ledger.then(|| world.ledger.get(&self.worker) == Some(mark)))
+    }
+}
+
+/// The dead letters of the same world.
+pub struct Graves(pub Scripted);
+
+impl DeadLetters for Graves {
+    async fn bury(&self, rejects: Vec<Reject>) -> Result<(), DeadLetterError> {
+        let mut world = self.0.world.lock().unwrap();
+        let chance = self.0.chances.dead_letters;
+        if world.strikes(chance) {
+            return Err(DeadLetterError("scripted: no space left".into()));
+        }
+        world.buried.extend(rejects.iter().map(|r| (r.row, r.stage.as_str())));
+        Ok(())
+    }
+}
+
+/// Keeps the books.
+#[derive(Debug, Default)]
+pub struct Ledger(pub Mutex<Sums>);
+
+#[derive(Debug, Default, Clone)]
+pub struct Sums {
+    pub stored: u64,
+    pub superseded: u64,
+    pub buried: u64,
+    pub returned: u64,
+    pub opened: u64,
+    pub retries: u64,
+    pub levels: Vec<&'static str>,
+}
+
+impl Observer for Ledger {
+    fn on(&self, event: &Event<'_>) {
+        let mut sums = self.0.lock().unwrap();
+        match event {
+            Event::Committed { written, superseded, .. } => {
+                sums.stored += written.stored();
+                sums.superseded += superseded;
+            }
+            Event::Buried { rows, .. } => sums.buried += rows,
+            Event::Returned { rows } => sums.returned += rows,
+            Event::Circuit { state: crate::port::Circuit::Open, .. } => sums.opened += 1,
+            Event::Retry { .. } => sums.retries += 1,
+            Event::Pressure { level, .. } => sums.levels.push(level.as_str()),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! From the inputs to the engine: decode, map, submit, one input after the other.
+//!
+//! Runs on a thread of its own, since decoding is work for a processor; it waits for the engine
+//! wherever the engine makes it wait.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampNanosecondType;
+use arrow_array::{Array, RecordBatch};
+use tokio::runtime::Handle;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::batch::{Batch, Origin, Reason, Reject, Remains, Stage};
+use crate::coordinator::{SubmitError, WriteCoordinator};
+use crate::dataset::quality::Findings;
+use crate::dataset::text::Texts;
+use crate::dataset::{Mapper, MapperSettings};
+use crate::decode::{Broken, RawBatch};
+use crate::error::{Error, Result};
+use crate::port::{DeadLetters, Event, Observer, Sink};
+use crate::source::{Input, Meter, OpenOptions, Opened, Stop, open};
+
+/// Rows that have to be refused for their width, with none that fits, before a header is taken to
+/// be wrong.
+const WRONG_HEADER_ROWS: u64 = 100;
+
+/// Symbols that are counted at most.
+const MAX_SYMBOLS: usize = 100_000;
+
+/// Where rows go. The engine, or nothing at all under `--dry-run`.
+pub trait Outlet: Send {
+    /// Takes rows; `false` when no more are taken.
+    fn rows(&mut self, batch: Batch) -> Result<bool>;
+    /// Takes rows that failed; `false` when no more are taken.
+    fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool>;
+}
+
+/// The engine as an [`Outlet`].
+pub struct EngineOutlet<'a, S, D> {
+    /// The engine.
+    pub engine: &'a WriteCoordinator<S, D>,
+    /// The runtime that it lives on.
+    pub runtime: Handle,
+}
+
+impl<S: Sink, D: DeadLetters> Outlet for EngineOutlet<'_, S, D> {
+    fn rows(&mut self, batch: Batch) -> Result<bool> {
+        match self.runtime.block_on(self.engine.submit(batch)) {
+            Ok(()) => Ok(true),
+            Err(SubmitError::Stopped) => Ok(false),
+            Err(SubmitError::Full(batch)) => {
+                let rejects = rejected(&batch);
+                self.rejects(rejects)?;
+                Err(Error::Unavailable(
+                    "the queue is full, and --overflow error says to stop; raise --capacity or use --overflow block"
+                        .into(),
+                ))
+            }
+        }
+    }
+
+    fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool> {
+        if rejects.is_empty() {
+            return Ok(true);
+        }
+        let mut wait = std::time::Duration::from_millis(100);
+        loop {
+            // The rows wait here until the queue takes them, unless the run is ending.
+            match self.runtime.block_on(self.engine.reject(rejects.clone())) {
+                Ok(()) => return Ok(true),
+                Err(error) if self.engine.stopped() => return Err(Error::Internal(error.to_string())),
+                Err(error) => {
+                    self.engine.dead_letters_blocked(&error);
+                    self.runtime.block_on(tokio::time::sleep(wait));
+                    wait = (wait * 2).min(std::time::Duration::from_secs(2));
+                }
+            }
+        }
+    }
+}
+
+fn rejected(batch: &Batch) -> Vec<Reject> {
+    let reason = Arc::new(Reason::new("queue_full", "the queue was full"));
+    (0..batch.len())
+        .map(|row| Reject {
+            stage: Stage::Overflow,
+            reason: reason.clone(),
+            origin: batch.origin.clone(),
+            row: batch.rows[row],
+            remains: Remains::Item(crate::dataset::item::to_json(&batch.columns, row)),
+            attempts: 1,
+        })
+        .collect()
+}
+
+/// An input that was opened to see its columns.
+pub struct Peeked {
+    /// Its place among the inputs.
+    pub index: usize,
+    /// The open input.
+    pub opened: Opened,
+    /// Its first rows, if it has any.
+    pub first: Option<RawBatch>,
+}
+
+/// What the pipeline works by.
+pub struct Pipeline {
+    /// The inputs, in order.
+    pub inputs: Vec<Input>,
+    /// How they are opened.
+    pub open: OpenOptions,
+    /// How their rows are mapped.
+    pub mapper: Arc<MapperSettings>,
+    /// Ends the reading early.
+    pub stop: Stop,
+    /// Counts bytes.
+    pub meter: Arc<Meter>,
+    /// Hears of the rows read.
+    pub observer: Arc<dyn Observer>,
+    /// Told which input is being read, by its place.
+    pub on_input: Box<dyn Fn(usize) + Send>,
+    /// Asked after every batch, with the rows read so far: whether to stop, since too many rows
+    /// were rejected.
+    pub enough: Box<dyn Fn(u64) -> bool + Send>,
+    /// Told of an input that cannot be read, at once: the others are still to come.
+    pub on_error: Box<dyn Fn(&Error) + Send>,
+}
+
+/// What was found on the way.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What was deduced and left out, one sentence each, with the number of inputs it is about.
+    pub notes: BTreeMap<String, usize>,
+    /// Implausible rows that were passed on all the same.
+    pub findings: Findings,
+    /// Inputs read to their end.
+    pub finished: usize,
+    /// Rows read, good and bad.
+    pub rows: u64,
+    /// Errors of inputs, each naming its input.
+    pub errors: Vec<Error>,
+    /// Whether `enough` ended it.
+    pub too_many_rejects: bool,
+    /// Earliest and latest time, in nanoseconds since 1970.
+    pub span: Option<(i64, i64)>,
+    /// Hashes of the symbols seen.
+    symbols: HashSet<u64>,
+}
+
+impl Report {
+    /// Number of symbols, if there are symbols and not too many to count.
+    pub fn symbols(&self) -> Option<u64> {
+        (1..MAX_SYMBOLS).contains(&self.symbols.len()).then_some(self.symbols.len() as u64)
+    }
+
+    fn look(&mut self, columns: &RecordBatch, time: Option<&str>) {
+        let times = time.and_then(|name| columns.column_by_name(name));
+        if let Some(times) = times.and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>()) {
+            // A plain loop over the values: nulls cannot be among them in a key column.
+            for &value in times.values() {
+                let (first, last) = self.span.unwrap_or((value, value));
+                self.span = Some((first.min(value), last.max(value)));
+            }
+        }
+        if let Some(symbols) = columns.column_by_name("symbol").and_then(Texts::of) {
+            let mut last = None;
+            for symbol in symbols.iter().flatten() {
+                if last != Some(symbol) && self.symbols.len() < MAX_SYMBOLS {
+                    self.symbols.insert(xxh3_64(symbol.as_bytes()));
+                }
+                last = Some(symbol);
+            }
+        }
+    }
+}
+
+enum Next {
+    Input,
+    Stop,
+}
+
+impl Pipeline {
+    /// Reads all inputs. An input that cannot be read, or not to its end, is reported and the
+    /// next one read; an error of the first that is a matter of flags ends the run.
+    pub fn run(&self, mut peeked: Option<Peeked>, outlet: &mut dyn Outlet) -> Result<Report> {
+        let mut report = Report::default();
+        for (index, input) in self.inputs.iter().enumerate() {
+            if self.stop.is_set() {
+                break;
+            }
+            (self.on_input)(index);
+            let ready = peeked.take_if(|p| p.index == index);
+            match self.input(input, ready, outlet, &mut report) {
+                Ok(Next::Input) => report.finished += 1,
+                Ok(Next::Stop) => break,
+                Err(Error::Internal(message)) => return Err(Error::Internal(message)),
+                Err(error) => {
+                    let about_flags = matches!(error, Error::Usage(_) | Error::Unavailable(_)) && report.rows == 0;
+                    report.errors.push(error.clone());
+                    if about_flags || matches!(error, Error::Unavailable(_)) {
+                        break;
+                    }
+                    (self.on_error)(&error);
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    fn input(
+        &self,
+        input: &Input,
+        peeked: Option<Peeked>,
+        outlet: &mut dyn Outlet,
+        report: &mut Report,
+    ) -> Result<Next> {
+        let (mut opened, mut first) = match peeked {
+            Some(peeked) => (peeked.opened, peeked.first),
+            None => (open(input, &self.open, &self.stop, &self.meter)?, None),
+        };
+        let origin = Arc::new(Origin {
+            source: input.name.clone(),
+            replayable: opened.replayable,
+            base: report.rows,
+        });
+        let mut mapper = Mapper::new(self.mapper.clone(), origin.clone())?;
+        let time = self.mapper.dataset.time.clone();
+        let (mut rows, mut misfits, mut next) = (0u64, 0u64, Next::Input);
+        let result = loop {
+            let raw = match first.take() {
+                Some(raw) => raw,
+                None => match opened.decoder.next_batch() {
+                    Ok(Some(raw)) => raw,
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(opened.decode_error(input, error, rows)),
+                },
+            };
+            let read = (raw.rows.len() + raw.broken.len()) as u64;
+            misfits += raw.broken.iter().filter(|b| b.code == "bad_width").count() as u64;
+            let none_fits = misfits > 0 && misfits == rows + read;
+            if none_fits && misfits >= WRONG_HEADER_ROWS && rows == 0 {
+                break Err(wrong_header(input, &raw.broken, misfits));
+            }
+            let mapped = match mapper.map(&raw.columns, &raw.rows) {
+                Ok(mapped) => mapped,
+                Err(error) => break Err(error),
+            };
+            rows += read;
+            self.observer.on(&Event::Read { rows: read });
+            let mut rejects = mapped.rejects;
+            rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin)));
+            let mut more = outlet.rejects(rejects)?;
+            if let Some(batch) = mapped.batch {
+                report.look(&batch.columns, time.as_deref());
+                more &= outlet.rows(batch)?;
+            }
+            if (self.enough)(report.rows + rows) {
+                report.too_many_rejects = true;
+                self.stop.set();
+            }
+            // A source that cannot be read again is read out to what was taken from it.
+            if !more || self.stop.is_set() && opened.replayable {
+                next = Next::Stop;
+                break Ok(());
+            }
+        };
+        report.rows += rows;
+        for note in mapper.notes() {
+            *report.notes.entry(note).or_default() += 1;
+        }
+        for (what, count) in mapper.findings() {
+            *report.findings.entry(what.clone()).or_default() += count;
+        }
+        if rows == 0 && result.is_ok() && matches!(next, Next::Input) && !self.stop.is_set() {
+            *report.notes.entry(format!("{} holds no rows", input.name)).or_default() += 1;
+        }
+        if self.stop.is_set() {
+            next = Next::Stop;
+        }
+        result.map(|()| next)
+    }
+}
+
+fn wrong_header(input: &Input, broken: &[Broken], rows: u64) -> Error {
+    let what = broken.first().map(|b| b.message.to_string()).unwrap_or_default();
+    Error::Input(format!(
+        "{}: none of the first {rows} rows fits the header ({what}); if the file has no header add --no-header, if lines come before it add --skip-lines N",
+        input.name
+    ))
+}
+
+fn of_broken(broken: Broken, origin: &Arc<Origin>) -> Reject {
+    Reject {
+        stage: Stage::Decode,
+        reason: Arc::new(Reason::new(broken.code, broken.message)),
+        origin: origin.clone(),
+        row: broken.row,
+        remains: Remains::Raw(broken.raw),
+        attempts: 1,
+    }
+}
