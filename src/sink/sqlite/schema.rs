@@ -176,6 +176,7 @@ pub fn planned(dataset: &Dataset) -> Target {
 ///
 /// The file cannot be written, is no SQLite database, or was made by a newer version.
 pub fn apply(path: &Path) -> Result<Vec<String>> {
+    super::usable(path)?;
     let connection = connect(path, Access::Create)?;
     let mut report = apply_to(&connection, path, dataset::ALL)?;
     for dataset in dataset::ALL {
@@ -445,6 +446,6 @@ mod tests {
         assert!(std::fs::read_to_string(&other).unwrap().starts_with("ts,symbol"));
 
         let error = apply(&directory.path().join("missing/mds.db")).unwrap_err();
-        assert!(matches!(&error, Error::Usage(text) if text.contains("cannot be opened")), "{error:?}");
+        assert!(matches!(&error, Error::Usage(text) if text.contains("make it first")), "{error:?}");
     }
 }
