@@ -1,1 +1,221 @@
-//! The embedded store: one SQLite file.
+//! The embedded store: one SQLite file, the default where no server is given.
+//!
+//! Same tables and columns as in PostgreSQL, made by the store itself. What SQLite has no type
+//! for is kept so that no digit is lost and text order is the right order:
+//!
+//! | values | stored as |
+//! |---|---|
+//! | instants | TEXT `YYYY-MM-DD HH:MM:SS[.ffffff]`, UTC, trailing zeros of the fraction left out |
+//! | days | TEXT `YYYY-MM-DD` |
+//! | numbers | INTEGER when integral and it fits 64 bits, REAL when at most 15 significant digits tell it, else TEXT with all digits |
+//! | texts, UUIDs, JSON | TEXT |
+//! | truth values | INTEGER 0 or 1 |
+//!
+//! Nanoseconds below the microsecond are rounded to the nearest (halves up) and counted, except
+//! where a column `…_ns` beside the time keeps them: then the time is cut off. In tables of the
+//! user's own a number that its REAL or NUMERIC column cannot hold is rounded and counted, too, and
+//! one that its INTEGER column cannot hold is refused.
+//!
+//! There is one writer; readers are never in its way (WAL). `session.rs` says how rows are
+//! written and counted, `file.rs` what durable means here.
+
+mod bind;
+mod catalog;
+mod fault;
+mod file;
+mod instant;
+mod number;
+mod plan;
+pub mod schema;
+mod session;
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::catalog::Table;
+use self::fault::{Place, classify, ending};
+use self::file::Access;
+pub use self::session::SqliteSession;
+use self::session::blocking;
+use crate::dataset::{self, Column, Dataset, Need, Target};
+use crate::error::{Error, Result};
+use crate::port::{Sink, SinkError};
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SqliteOptions {
+    /// Refuse a value that would have to be rounded, instead of rounding and counting it.
+    pub exact: bool,
+}
+
+/// The embedded store, with the table that rows go to.
+#[derive(Debug)]
+pub struct SqliteSink {
+    path: PathBuf,
+    table: Arc<Table>,
+    target: Target,
+    options: SqliteOptions,
+}
+
+impl SqliteSink {
+    /// Opens the file for rows of a dataset. Makes the file, and in it the tables of all datasets,
+    /// where they are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] when the file cannot be opened or written, is no SQLite database, or has a
+    /// table of that name that is not as ours; [`Error::Unavailable`] when another process keeps
+    /// it locked or the disk is full.
+    pub fn open(path: &Path, dataset: &Dataset, options: SqliteOptions) -> Result<Self> {
+        usable(path)?;
+        let fault = |error: rusqlite::Error| ending(&error, Place { path, table: &dataset.table });
+        let connection = file::open(path, Access::Create).map_err(fault)?;
+        let ours = dataset::ALL.iter().any(|known| known.table == dataset.table);
+        schema::apply_to(&connection, path, dataset::ALL)?;
+        if ours && let Some(difference) = schema::left(&connection, path, dataset)?.first() {
+            return Err(Error::Usage(format!(
+                "{}: {difference}; rename the table, or load into it by name with --table {}",
+                path.display(),
+                dataset.table
+            )));
+        }
+        Self::with(connection, path, &dataset.table, options)
+    }
+
+    /// Opens the file for rows of a table that exists in it, whatever its columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`SqliteSink::open`]; also when there is no such file or table.
+    pub fn open_table(path: &Path, table: &str, options: SqliteOptions) -> Result<Self> {
+        usable(path)?;
+        if !path.exists() {
+            return Err(Error::Usage(format!(
+                "{} does not exist, so there is no table {table} in it",
+                path.display()
+            )));
+        }
+        let connection =
+            file::open(path, Access::Write).map_err(|error| ending(&error, Place { path, table }))?;
+        // The one schema that a file has may be named.
+        Self::with(connection, path, table.strip_prefix("main.").unwrap_or(table), options)
+    }
+
+    fn with(
+        connection: rusqlite::Connection,
+        path: &Path,
+        name: &str,
+        options: SqliteOptions,
+    ) -> Result<Self> {
+        let fault = |error: rusqlite::Error| ending(&error, Place { path, table: name });
+        let Some(table) = catalog::read(&connection, name).map_err(fault)? else {
+            return Err(Error::Usage(format!(
+                "{} has no table {name}; make it first, or leave --table away",
+                path.display()
+            )));
+        };
+        connection.close().map_err(|(_, error)| fault(error))?;
+        Ok(Self { path: path.to_owned(), target: table.target(), table: Arc::new(table), options })
+    }
+
+    /// The table that rows go to.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The table as a dataset: its columns under their own names, its key, no synonyms and no
+    /// checks. For tables opened by name.
+    ///
+    /// Names of key columns that no dataset knows stay in memory until the program ends, since a
+    /// description holds them for that long.
+    pub fn dataset(&self) -> Dataset {
+        let key: Vec<&'static str> = self.target.key.iter().map(|name| lasting(name)).collect();
+        let columns = self.target.columns.iter().map(|column| Column {
+            name: Cow::Owned(column.name.clone()),
+            kind: column.kind,
+            need: if self.target.key.contains(&column.name) {
+                Need::Key
+            } else if column.nullable || column.has_default {
+                Need::Optional
+            } else {
+                Need::Required
+            },
+            synonyms: &[],
+            derive: None,
+        });
+        let time = self
+            .target
+            .columns
+            .iter()
+            .filter(|column| column.kind == dataset::Kind::Timestamp)
+            .min_by_key(|column| !self.target.key.contains(&column.name));
+        Dataset {
+            name: Cow::Owned(self.target.table.clone()),
+            table: Cow::Owned(self.target.table.clone()),
+            columns: columns.collect(),
+            key: Cow::Owned(key),
+            time: time.map(|column| Cow::Owned(column.name.clone())),
+            chunk_days: 0,
+            signature: &[],
+            checks: &[],
+        }
+    }
+}
+
+/// The name for as long as the program runs.
+fn lasting(name: &str) -> &'static str {
+    let known = dataset::ALL.iter().flat_map(|dataset| dataset.key.iter().copied());
+    known.into_iter().find(|known| *known == name).unwrap_or_else(|| Box::leak(Box::from(name)))
+}
+
+/// Says what is wrong with the path where SQLite would only say that it cannot open it.
+fn usable(path: &Path) -> Result<()> {
+    let shown = path.display();
+    let directory = match path.parent() {
+        _ if path.as_os_str().is_empty() => {
+            return Err(Error::Usage("the store has no file name; write --dsn sqlite:PATH".to_owned()));
+        }
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if path.is_dir() {
+        Err(Error::Usage(format!(
+            "{shown} is a directory; give a file in it, as in --dsn sqlite:{shown}/mds.db"
+        )))
+    } else if directory.is_dir() {
+        Ok(())
+    } else {
+        Err(Error::Usage(format!(
+            "{shown} cannot be made, there is no directory {}; make it first",
+            directory.display()
+        )))
+    }
+}
+
+impl Sink for SqliteSink {
+    type Session = SqliteSession;
+
+    fn name(&self) -> &str {
+        "sqlite"
+    }
+
+    /// One: SQLite has one writer at a time, and a second would only wait for it.
+    fn max_sessions(&self) -> Option<usize> {
+        Some(1)
+    }
+
+    async fn connect(&self, _: usize) -> Result<SqliteSession, SinkError> {
+        blocking(|| SqliteSession::open(&self.path, self.table.clone(), self.options.exact))
+    }
+
+    async fn seal(&self) -> Result<(), SinkError> {
+        blocking(|| file::seal(&self.path))
+            .map_err(|error| classify(&error, Place { path: &self.path, table: &self.table.name }))
+    }
+}

@@ -1,0 +1,280 @@
+//! Appending to the queue's file, which several processes may do at once.
+//!
+//! Everything happens under an exclusive lock on the file (`flock`): whole lines are appended and
+//! synced, and what a failed write left is cut off again. A replay claims the file by renaming it
+//! while it holds the same lock; whoever gets the lock afterwards sees that the path leads to
+//! another file, or to none, and goes there.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Longest wait for another process's lock. It holds it for one write and one sync.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Longest pause between two tries for the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Permissions of a new file: rows may be somebody's business, so others cannot read it.
+const MODE: u32 = 0o640;
+
+/// The queue's file, open or not yet there.
+#[derive(Debug)]
+pub(super) struct QueueFile {
+    path: PathBuf,
+    file: Option<File>,
+    /// The directory entry may not be on disk yet.
+    entry_unsynced: bool,
+}
+
+/// What an append found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Appended {
+    /// The last line was torn; it is a line of its own now.
+    pub(super) repaired: bool,
+}
+
+impl QueueFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, file: None, entry_unsynced: false }
+    }
+
+    /// Appends whole lines and returns when they are on disk. On an error the file is as before,
+    /// as far as the disk allows.
+    pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<Appended> {
+        let file = self.locked()?;
+        let appended = self.append_locked(&file, lines);
+        // Where unlocking fails the file is closed, which gives the lock back in any case.
+        self.file = file.unlock().is_ok().then_some(file);
+        appended
+    }
+
+    fn append_locked(&mut self, file: &File, lines: &[u8]) -> io::Result<Appended> {
+        let length = file.metadata()?.len();
+        let repaired = is_torn(file, length)?;
+        let mut writer = file;
+        if repaired {
+            let mut mended = Vec::with_capacity(lines.len() + 1);
+            mended.push(b'\n');
+            mended.extend_from_slice(lines);
+            put(&mut writer, file, length, &mended)?;
+        } else {
+            put(&mut writer, file, length, lines)?;
+        }
+        if self.entry_unsynced {
+            sync_directory(directory_of(&self.path))?;
+            self.entry_unsynced = false;
+        }
+        Ok(Appended { repaired })
+    }
+
+    /// The file that the path leads to, locked.
+    fn locked(&mut self) -> io::Result<File> {
+        let end = Instant::now() + LOCK_TIMEOUT;
+        loop {
+            let file = match self.file.take() {
+                Some(file) => file,
+                None => self.open()?,
+            };
+            lock(&file, end)?;
+            if self.is_at_path(&file)? {
+                return Ok(file);
+            }
+            if Instant::now() > end {
+                return Err(io::Error::new(ErrorKind::TimedOut, "the file is renamed again and again"));
+            }
+        }
+    }
+
+    fn open(&mut self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).mode(MODE);
+        match options.open(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            opened => return opened,
+        }
+        std::fs::create_dir_all(directory_of(&self.path))?;
+        let file = options.create(true).open(&self.path)?;
+        // Perhaps somebody else made it just now; to sync its entry once more does no harm.
+        self.entry_unsynced = true;
+        Ok(file)
+    }
+
+    fn is_at_path(&self, file: &File) -> io::Result<bool> {
+        let ours = file.metadata()?;
+        match std::fs::metadata(&self.path) {
+            Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The directory that holds a file.
+pub(super) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Waits for the lock, but not for ever: `File::lock` would.
+fn lock(file: &File, end: Instant) -> io::Result<()> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() > end => {
+                return Err(io::Error::new(ErrorKind::TimedOut, "another process keeps it locked"));
+            }
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(LOCK_PAUSE);
+            }
+        }
+    }
+}
+
+/// Whether the last line has no end: whoever wrote it was stopped in the middle.
+fn is_torn(file: &File, length: u64) -> io::Result<bool> {
+    let Some(last) = length.checked_sub(1) else { return Ok(false) };
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, last)?;
+    Ok(byte != *b"\n")
+}
+
+/// Writes all bytes at the end of the file and syncs it. Where that fails, cuts off what came
+/// through, unless somebody without a lock has written behind it.
+fn put(writer: &mut impl Write, file: &File, length: u64, bytes: &[u8]) -> io::Result<()> {
+    let mut rest = bytes;
+    let done = loop {
+        if rest.is_empty() {
+            break file.sync_all();
+        }
+        match writer.write(rest) {
+            Ok(0) => break Err(ErrorKind::WriteZero.into()),
+            Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => break Err(error),
+        }
+    };
+    if done.is_err() {
+        let came_through = (bytes.len() - rest.len()) as u64;
+        let ours = file.metadata().is_ok_and(|metadata| metadata.len() == length + came_through);
+        if ours && came_through > 0 {
+            // Where this fails too, the next writer finds a torn line and closes it.
+            let _ = file.set_len(length).and_then(|()| file.sync_all());
+        }
+    }
+    done
+}
+
+/// Brings a directory's entries to disk.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    match File::open(directory)?.sync_all() {
+        // Some file systems cannot sync a directory, and do not need to.
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("q/bars.ndjson");
+        (directory, path)
+    }
+
+    fn read(path: &Path) -> String {
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn a_new_file_is_not_for_others() {
+        let (_directory, path) = place();
+        let mut queue = QueueFile::new(path.clone());
+        assert!(!queue.append(b"1\n").unwrap().repaired);
+        queue.append(b"2\n").unwrap();
+        assert_eq!(read(&path), "1\n2\n");
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o137, 0);
+        assert!(!queue.entry_unsynced);
+    }
+
+    #[test]
+    fn a_torn_line_is_closed_and_kept() {
+        let (_directory, path) = place();
+        let mut queue = QueueFile::new(path.clone());
+        queue.append(b"1\n").unwrap();
+        std::fs::write(&path, "1\n{\"ts\":17").unwrap();
+        assert!(queue.append(b"2\n").unwrap().repaired);
+        assert!(!queue.append(b"3\n").unwrap().repaired);
+        assert_eq!(read(&path), "1\n{\"ts\":17\n2\n3\n");
+    }
+
+    #[test]
+    fn a_file_that_was_claimed_is_left_alone() {
+        let (_directory, path) = place();
+        let mut queue = QueueFile::new(path.clone());
+        queue.append(b"1\n").unwrap();
+        let claimed = path.with_extension("claimed");
+        std::fs::rename(&path, &claimed).unwrap();
+        queue.append(b"2\n").unwrap();
+        std::fs::remove_file(&path).unwrap();
+        queue.append(b"3\n").unwrap();
+        assert_eq!((read(&claimed), read(&path)), ("1\n".to_owned(), "3\n".to_owned()));
+        std::fs::remove_dir_all(directory_of(&path)).unwrap();
+        queue.append(b"4\n").unwrap();
+        assert_eq!(read(&path), "4\n");
+    }
+
+    /// Takes a few bytes, then the disk is full.
+    struct Full<'a>(&'a File, usize);
+
+    impl Write for Full<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.1 == 0 {
+                return Err(ErrorKind::StorageFull.into());
+            }
+            let count = self.0.write(&bytes[..self.1.min(bytes.len())])?;
+            self.1 -= count;
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_took_is_cut_off_again() {
+        let (_directory, path) = place();
+        let mut queue = QueueFile::new(path.clone());
+        queue.append(b"1\n").unwrap();
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        let error = put(&mut Full(&file, 4), &file, 2, b"22222222\n").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        assert_eq!(read(&path), "1\n");
+
+        // Somebody who takes no lock has written meanwhile: nothing of it is lost.
+        std::fs::write(&path, "1\nother\n").unwrap();
+        put(&mut Full(&file, 4), &file, 2, b"22222222\n").unwrap_err();
+        assert_eq!(read(&path), "1\nother\n2222");
+    }
+
+    #[test]
+    fn the_lock_is_not_waited_for_for_ever() {
+        let (_directory, path) = place();
+        let mut queue = QueueFile::new(path.clone());
+        queue.append(b"1\n").unwrap();
+        let other = File::open(&path).unwrap();
+        other.lock().unwrap();
+        let file = queue.file.as_ref().unwrap();
+        let error = lock(file, Instant::now()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        other.unlock().unwrap();
+        lock(file, Instant::now()).unwrap();
+    }
+}

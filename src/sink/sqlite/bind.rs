@@ -1,0 +1,183 @@
+//! Values from Arrow columns into the parameters of a statement.
+
+use arrow_array::{
+    Array, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, Float64Array, Int64Array,
+    StringArray, TimestampNanosecondArray,
+};
+use rusqlite::Statement;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+
+use super::catalog::Room;
+use super::instant::{Clock, micros};
+use super::number::{self, Stored};
+use super::plan::PlanColumn;
+use crate::batch::Reason;
+
+/// A column of a batch in its own type.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Values<'a> {
+    Integer(&'a Int64Array),
+    Float(&'a Float64Array),
+    Decimal128(&'a Decimal128Array),
+    Decimal256(&'a Decimal256Array),
+    Instant(&'a TimestampNanosecondArray),
+    Day(&'a Date32Array),
+    Text(&'a StringArray),
+    Truth(&'a BooleanArray),
+}
+
+impl<'a> Values<'a> {
+    /// `None` for a type that no column of a batch travels in.
+    pub(super) fn of(array: &'a dyn Array) -> Option<Self> {
+        let any = array.as_any();
+        any.downcast_ref()
+            .map(Self::Integer)
+            .or_else(|| any.downcast_ref().map(Self::Float))
+            .or_else(|| any.downcast_ref().map(Self::Decimal128))
+            .or_else(|| any.downcast_ref().map(Self::Decimal256))
+            .or_else(|| any.downcast_ref().map(Self::Instant))
+            .or_else(|| any.downcast_ref().map(Self::Day))
+            .or_else(|| any.downcast_ref().map(Self::Text))
+            .or_else(|| any.downcast_ref().map(Self::Truth))
+    }
+
+    fn is_null(&self, row: usize) -> bool {
+        match self {
+            Self::Integer(a) => a.is_null(row),
+            Self::Float(a) => a.is_null(row),
+            Self::Decimal128(a) => a.is_null(row),
+            Self::Decimal256(a) => a.is_null(row),
+            Self::Instant(a) => a.is_null(row),
+            Self::Day(a) => a.is_null(row),
+            Self::Text(a) => a.is_null(row),
+            Self::Truth(a) => a.is_null(row),
+        }
+    }
+}
+
+/// Why a value was not bound.
+#[derive(Debug)]
+pub(super) enum Unbound {
+    /// Its column cannot hold it.
+    Refused(Reason),
+    /// SQLite did not take it.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Unbound {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// Binds values, with the buffers that this takes.
+#[derive(Debug)]
+pub(super) struct Binder {
+    clock: Clock,
+    scratch: Vec<u8>,
+    /// Refuses what would have to be rounded.
+    exact: bool,
+}
+
+impl Binder {
+    pub(super) fn new(exact: bool) -> Self {
+        Self { clock: Clock::new(), scratch: Vec::with_capacity(64), exact }
+    }
+
+    /// Binds the value of a row to parameter `index`. Returns whether it had to be rounded.
+    pub(super) fn bind(
+        &mut self,
+        statement: &mut Statement<'_>,
+        index: usize,
+        column: &PlanColumn,
+        values: &Values<'_>,
+        row: usize,
+    ) -> Result<bool, Unbound> {
+        if values.is_null(row) {
+            set(statement, index, ValueRef::Null)?;
+            return Ok(false);
+        }
+        let stored = match *values {
+            Values::Integer(a) => Stored::Integer(a.value(row)),
+            Values::Float(a) => match number::float64(a.value(row), &mut self.scratch) {
+                Some(stored) => stored,
+                None => return Err(refused("22003", column, "is not a finite number")),
+            },
+            Values::Decimal128(a) => number::decimal128(a.value(row), a.scale(), &mut self.scratch),
+            Values::Decimal256(a) => number::decimal256(a.value(row), a.scale(), &mut self.scratch),
+            Values::Instant(a) => {
+                let (micros, rounded) = micros(a.value(row), column.nanos_kept);
+                if rounded && self.exact {
+                    return Err(inexact(column));
+                }
+                let Some(text) = self.clock.instant(micros) else { return Err(no_year(column)) };
+                set(statement, index, text.into())?;
+                return Ok(rounded);
+            }
+            Values::Day(a) => {
+                let Some(text) = self.clock.day(a.value(row).into()) else { return Err(no_year(column)) };
+                set(statement, index, text.into())?;
+                return Ok(false);
+            }
+            Values::Text(a) => {
+                set(statement, index, a.value(row).into())?;
+                return Ok(false);
+            }
+            Values::Truth(a) => {
+                set(statement, index, ValueRef::Integer(a.value(row).into()))?;
+                return Ok(false);
+            }
+        };
+        let (value, rounded) = fit(stored, column)?;
+        if rounded && self.exact {
+            return Err(inexact(column));
+        }
+        set(statement, index, value)?;
+        Ok(rounded)
+    }
+}
+
+/// The number as its column holds it, and whether it had to be rounded for that.
+fn fit<'a>(stored: Stored<'a>, column: &PlanColumn) -> Result<(ValueRef<'a>, bool), Unbound> {
+    Ok(match (column.room, stored) {
+        (Room::Any | Room::Numeric | Room::Integer, Stored::Integer(integer)) => {
+            (ValueRef::Integer(integer), false)
+        }
+        (Room::Any | Room::Numeric | Room::Real, Stored::Real(real)) => (ValueRef::Real(real), false),
+        (Room::Any | Room::Text, Stored::Text(text)) => (text.into(), false),
+        // SQLite writes the number down itself, all digits of it.
+        (Room::Text, Stored::Integer(integer)) => (ValueRef::Integer(integer), false),
+        (Room::Text, Stored::Real(real)) => (ValueRef::Real(real), false),
+        (Room::Real, Stored::Integer(integer)) => {
+            let real = integer as f64;
+            (ValueRef::Real(real), real as i128 != i128::from(integer))
+        }
+        (Room::Real | Room::Numeric, Stored::Text(text)) => {
+            (ValueRef::Real(text.parse().unwrap_or(f64::NAN)), true)
+        }
+        (Room::Integer, Stored::Real(_) | Stored::Text(_)) => {
+            return Err(refused(
+                "22003",
+                column,
+                "is not an integer of 64 bits, and its column holds no other",
+            ));
+        }
+    })
+}
+
+fn set(statement: &mut Statement<'_>, index: usize, value: ValueRef<'_>) -> rusqlite::Result<()> {
+    statement.raw_bind_parameter(index, ToSqlOutput::Borrowed(value))
+}
+
+fn refused(code: &'static str, column: &PlanColumn, what: &str) -> Unbound {
+    let name = &column.name;
+    Unbound::Refused(Reason::new(code, format!("the value for column {name} {what}")).column(name.clone()))
+}
+
+fn inexact(column: &PlanColumn) -> Unbound {
+    refused("22003", column, "would have to be rounded, which --exact forbids")
+}
+
+fn no_year(column: &PlanColumn) -> Unbound {
+    refused("22008", column, "lies outside the years 0 to 9999")
+}

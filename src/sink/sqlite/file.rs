@@ -1,0 +1,78 @@
+//! Opening the database file, and making what was committed durable.
+//!
+//! The file is in WAL mode, so that readers and the one writer do not wait for one another.
+//! Bulk commits run with `synchronous=NORMAL`: the log is not synced at each of them, and a power
+//! cut may take the last ones back (whole, and in order; never a part of one). [`seal`] is the
+//! barrier behind exit 0: a small transaction with `synchronous=FULL`, whose commit syncs the log,
+//! and with it every frame written before. A checkpoint would not do: a reader that holds an old
+//! snapshot keeps it from finishing, and then what it left out is not synced either.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// Longest wait for another process's transaction before it counts as an outage.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pages of log (4 KiB each) before they are moved into the database: larger than SQLite's 1000,
+/// since a page that many batches touch is then moved once.
+const CHECKPOINT_PAGES: i64 = 8192;
+
+/// Page cache of a session, in KiB.
+const CACHE_KIB: i64 = 32 << 10;
+
+/// What is going to be done with the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Read; the file must exist.
+    Read,
+    /// Read and write; the file must exist.
+    Write,
+    /// Read and write; the file is made where it is missing.
+    Create,
+}
+
+/// Opens the file.
+pub(super) fn open(path: &Path, access: Access) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | match access {
+            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        };
+    let connection = Connection::open_with_flags(literal(path), flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    if access == Access::Read {
+        return Ok(connection);
+    }
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    // Where the file system has no shared memory the mode stays what it was, and NORMAL would no
+    // longer promise an undamaged file.
+    connection.pragma_update(
+        None,
+        "synchronous",
+        if mode.eq_ignore_ascii_case("wal") { "NORMAL" } else { "FULL" },
+    )?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    Ok(connection)
+}
+
+/// The path so that SQLite takes it for a file and nothing else: `:memory:` and `file:` are names
+/// like any other here.
+fn literal(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Returns when everything committed to the file is on disk.
+pub(super) fn seal(path: &Path) -> rusqlite::Result<()> {
+    let connection = open(path, Access::Write)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Any change will do that leaves every table as it is: the file's user version is written
+    // again as it was. IMMEDIATE, so that it cannot change in between.
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    connection.pragma_update(None, "user_version", version)?;
+    connection.execute_batch("COMMIT")
+}

@@ -1,0 +1,310 @@
+//! One connection that writes, and the counting of what became of each row.
+//!
+//! A row is one step of a prepared upsert: it inserts, or updates where a value differs, or does
+//! nothing. Which of the three it was: `changes()` is 0 or 1, and the SET clause calls a function
+//! of ours, which counts. No second lookup, and exact for tables of any kind (the update hook, for
+//! one, does not see tables WITHOUT ROWID).
+//!
+//! A row that a constraint refuses fails its statement alone; SQLite undoes that statement and
+//! keeps the transaction, so no savepoint per row and no splitting is needed.
+//!
+//! Calls into SQLite block for as long as the disk does. They run in place
+//! (`tokio::task::block_in_place`, which first hands the other tasks of this thread to another):
+//! the rows are borrowed, and a thread of its own would have to be given copies. There is no await
+//! point inside, so dropping a future never leaves a statement half done. On a current-thread
+//! runtime there is nobody to hand to, and the call simply blocks.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow_array::{Array as _, ArrayRef};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{CachedStatement, Connection};
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use super::bind::{Binder, Unbound, Values};
+use super::catalog::Table;
+use super::fault::{Place, classify};
+use super::file::{self, Access};
+use super::instant::{self, Clock};
+use super::plan::{COUNT_UPDATE, Plan};
+use crate::batch::{Reason, Rows};
+use crate::port::{Guard, Mark, Session, SinkError, Written};
+
+/// Plans kept; inputs have few shapes, and one more only costs preparing its statement again.
+const PLANS: usize = 16;
+
+/// Runs something that blocks without holding up the tasks of this thread, where that is possible.
+pub(super) fn blocking<A>(job: impl FnOnce() -> A) -> A {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(job),
+        _ => job(),
+    }
+}
+
+/// A session of the embedded store.
+#[derive(Debug)]
+pub struct SqliteSession {
+    connection: Connection,
+    path: PathBuf,
+    table: Arc<Table>,
+    plans: Vec<Plan>,
+    binder: Binder,
+    /// Rows that upserts of this connection have updated.
+    updates: Arc<AtomicU64>,
+}
+
+impl SqliteSession {
+    pub(super) fn open(path: &Path, table: Arc<Table>, exact: bool) -> Result<Self, SinkError> {
+        let updates = Arc::new(AtomicU64::new(0));
+        let counter = updates.clone();
+        let connection = file::open(path, Access::Write)
+            .and_then(|connection| {
+                connection.create_scalar_function(
+                    COUNT_UPDATE,
+                    0,
+                    FunctionFlags::SQLITE_UTF8,
+                    move |_| {
+                        counter.fetch_add(1, Ordering::Relaxed);
+                        Ok(1)
+                    },
+                )?;
+                Ok(connection)
+            })
+            .map_err(|error| classify(&error, Place { path, table: &table.name }))?;
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            table,
+            plans: Vec::new(),
+            binder: Binder::new(exact),
+            updates,
+        })
+    }
+
+    fn fault(&self, error: &rusqlite::Error) -> SinkError {
+        classify(error, Place { path: &self.path, table: &self.table.name })
+    }
+
+    fn run(&self, sql: &str) -> Result<(), SinkError> {
+        blocking(|| self.connection.execute_batch(sql)).map_err(|error| self.fault(&error))
+    }
+
+    fn undo(&self) -> Result<(), SinkError> {
+        // SQLite has already undone it after some errors.
+        if self.connection.is_autocommit() { Ok(()) } else { self.run("ROLLBACK") }
+    }
+
+    fn write_guarded(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
+        if self.connection.is_autocommit() {
+            return Err(SinkError::Fatal(Reason::new("25P01", "rows were given outside of a transaction")));
+        }
+        if guard == Guard::Bare {
+            return self.write_rows(rows);
+        }
+        self.run("SAVEPOINT mds_write")?;
+        let written = self.write_rows(rows);
+        match &written {
+            Ok(_) => self.run("RELEASE mds_write")?,
+            // The error of the write is the one to report. Where SQLite has undone the whole
+            // transaction there is no savepoint to go back to.
+            Err(_) if !self.connection.is_autocommit() => {
+                self.run("ROLLBACK TO mds_write; RELEASE mds_write")?;
+            }
+            Err(_) => {}
+        }
+        written
+    }
+
+    /// Position in `plans` of the plan for batches of this schema.
+    fn plan(&mut self, schema: &arrow_schema::Schema) -> Result<usize, SinkError> {
+        if let Some(position) = self.plans.iter().position(|plan| plan.fits(schema)) {
+            return Ok(position);
+        }
+        let plan = Plan::new(schema, &self.table)?;
+        if self.plans.len() >= PLANS {
+            self.plans.remove(0);
+        }
+        self.plans.push(plan);
+        Ok(self.plans.len() - 1)
+    }
+
+    fn write_rows(&mut self, rows: Rows<'_>) -> Result<Written, SinkError> {
+        let mut written = Written::default();
+        if rows.is_empty() {
+            return Ok(written);
+        }
+        let plan = self.plan(rows.at(0).0.columns.schema_ref())?;
+        let Some(plan) = self.plans.get(plan) else { return Ok(written) };
+        let parts = views(rows)?;
+
+        let place = Place { path: &self.path, table: &self.table.name };
+        let mut writer =
+            Writer::new(&self.connection, plan, &self.table, place, &mut self.binder, &self.updates)?;
+        for (position, pick) in rows.picks.iter().enumerate() {
+            let values = &parts[pick.part as usize];
+            let (fate, rounded) = writer.write(values, pick.row as usize)?;
+            match fate {
+                Fate::Inserted => written.inserted += 1,
+                Fate::Updated => written.updated += 1,
+                Fate::Unchanged => written.unchanged += 1,
+                Fate::Refused(reason) => {
+                    refuse(&mut written, position, reason);
+                    continue;
+                }
+            }
+            written.rounded += rounded;
+        }
+        Ok(written)
+    }
+}
+
+impl Session for SqliteSession {
+    async fn begin(&mut self) -> Result<(), SinkError> {
+        self.undo()?;
+        // IMMEDIATE: the lock is taken here, where waiting for it is harmless.
+        self.run("BEGIN IMMEDIATE")
+    }
+
+    async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
+        blocking(|| self.write_guarded(rows, guard))
+    }
+
+    /// No ledger is kept. None is needed to learn the outcome: SQLite says of each commit
+    /// whether it was done, and one that was not is undone here.
+    async fn commit(&mut self, _: &Mark) -> Result<(), SinkError> {
+        let committed = self.run("COMMIT");
+        if committed.is_err() {
+            self.undo()?;
+        }
+        committed
+    }
+
+    async fn rollback(&mut self) -> Result<(), SinkError> {
+        self.undo()
+    }
+}
+
+/// What became of a row.
+enum Fate {
+    Inserted,
+    Updated,
+    Unchanged,
+    Refused(Reason),
+}
+
+/// Writes the rows of one call.
+struct Writer<'a> {
+    connection: &'a Connection,
+    statement: CachedStatement<'a>,
+    probe: Option<CachedStatement<'a>>,
+    plan: &'a Plan,
+    table: &'a Table,
+    place: Place<'a>,
+    binder: &'a mut Binder,
+    updates: &'a AtomicU64,
+}
+
+impl<'a> Writer<'a> {
+    fn new(
+        connection: &'a Connection,
+        plan: &'a Plan,
+        table: &'a Table,
+        place: Place<'a>,
+        binder: &'a mut Binder,
+        updates: &'a AtomicU64,
+    ) -> Result<Self, SinkError> {
+        let fault = |error: rusqlite::Error| classify(&error, place);
+        let mut statement = connection.prepare_cached(&plan.sql).map_err(fault)?;
+        if let Some(index) = plan.updated_at {
+            let mut clock = Clock::new();
+            statement.raw_bind_parameter(index, clock.instant(instant::now())).map_err(fault)?;
+        }
+        let probe =
+            plan.probe.as_deref().map(|sql| connection.prepare_cached(sql)).transpose().map_err(fault)?;
+        Ok(Self { connection, statement, probe, plan, table, place, binder, updates })
+    }
+
+    /// Writes one row; also returns how many of its values had to be rounded.
+    fn write(&mut self, values: &[Values<'_>], row: usize) -> Result<(Fate, u64), SinkError> {
+        let before = self.updates.load(Ordering::Relaxed);
+        let mut rounded = 0;
+        let fate = match self.step(values, row, &mut rounded) {
+            Ok(changes) => match (changes, self.updates.load(Ordering::Relaxed) != before) {
+                (0, true) => self.skipped(),
+                (0, false) if self.is_there(values, row)? => Fate::Unchanged,
+                (0, false) => self.skipped(),
+                (_, true) => Fate::Updated,
+                (_, false) => Fate::Inserted,
+            },
+            Err(Unbound::Refused(reason)) => Fate::Refused(reason),
+            Err(Unbound::Sqlite(error)) => match classify(&error, self.place) {
+                SinkError::Data { .. } if self.connection.is_autocommit() => {
+                    return Err(SinkError::Fatal(Reason::new(
+                        "P0001",
+                        format!(
+                            "a trigger of {} undoes the whole transaction when it refuses a row; let it RAISE(ABORT) instead",
+                            self.table.name
+                        ),
+                    )));
+                }
+                SinkError::Data { reason, .. } => Fate::Refused(reason),
+                other => return Err(other),
+            },
+        };
+        Ok((fate, rounded))
+    }
+
+    fn step(&mut self, values: &[Values<'_>], row: usize, rounded: &mut u64) -> Result<usize, Unbound> {
+        for (index, (column, values)) in self.plan.columns.iter().zip(values).enumerate() {
+            *rounded += u64::from(self.binder.bind(&mut self.statement, index + 1, column, values, row)?);
+        }
+        Ok(self.statement.raw_execute()?)
+    }
+
+    /// Whether a row that changed nothing is in the table, or was skipped by a trigger.
+    fn is_there(&mut self, values: &[Values<'_>], row: usize) -> Result<bool, SinkError> {
+        let Some(probe) = &mut self.probe else { return Ok(!self.table.key.is_empty()) };
+        let mut ask = || -> Result<bool, Unbound> {
+            for (parameter, &column) in self.plan.key.iter().enumerate() {
+                let (plan, values) = (&self.plan.columns[column], &values[column]);
+                self.binder.bind(probe, parameter + 1, plan, values, row)?;
+            }
+            Ok(probe.raw_query().next()?.is_some())
+        };
+        match ask() {
+            Ok(there) => Ok(there),
+            // What was bound a moment ago is bound again.
+            Err(Unbound::Refused(reason)) => Err(SinkError::Fatal(reason)),
+            Err(Unbound::Sqlite(error)) => Err(classify(&error, self.place)),
+        }
+    }
+
+    fn skipped(&self) -> Fate {
+        Fate::Refused(Reason::new("P0001", format!("a trigger of {} skipped the row", self.table.name)))
+    }
+}
+
+/// The columns of each batch in their own types.
+fn views<'a>(rows: Rows<'a>) -> Result<Vec<Vec<Values<'a>>>, SinkError> {
+    let view = |array: &'a ArrayRef| {
+        Values::of(array).ok_or_else(|| {
+            let message = format!("a column of type {} cannot be stored; this is a bug", array.data_type());
+            SinkError::Fatal(Reason::new("XX000", message))
+        })
+    };
+    rows.parts.iter().map(|part| part.columns.columns().iter().map(view).collect()).collect()
+}
+
+/// Notes a refused row. Rows that were refused alike share the reason.
+fn refuse(written: &mut Written, position: usize, reason: Reason) {
+    let reason = match written.refused.last() {
+        Some((_, last)) if **last == reason => last.clone(),
+        _ => Arc::new(reason),
+    };
+    written.refused.push((position, reason));
+}
+
+#[cfg(test)]
+mod tests;
