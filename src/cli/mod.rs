@@ -1,1 +1,91 @@
 //! The command line: arguments to settings, one file a subcommand, exit codes.
+
+mod args;
+mod config;
+mod exit;
+mod load;
+mod log;
+mod salvage;
+mod schema;
+mod settings;
+mod signals;
+mod store;
+mod values;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::error::Error;
+use crate::observe::screen::Screen;
+use crate::observe::style::{ColorChoice, Ink, Style};
+use args::{Cli, Color, Command, GlobalArgs};
+pub use exit::Exit;
+
+/// Runs the command that the process was started with.
+pub fn run() -> Exit {
+    let command = match config::with_defaults(Cli::command(), config_flag().as_deref()) {
+        Ok(command) => command,
+        Err(error) => return complain(&error, None),
+    };
+    let parsed = command.try_get_matches().and_then(|m| Cli::from_arg_matches(&m));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that nobody reads any more (a closed pipe) is no failure.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Stored };
+        }
+    };
+    let screen = Screen::default();
+    log::start(&cli.global, &screen);
+    let done = match &cli.command {
+        Command::Load(args) => load::run(&cli.global, args, &screen),
+        Command::Schema(args) => schema::run(&cli.global, args),
+    };
+    done.unwrap_or_else(|error| complain(&error, Some(&cli.global)))
+}
+
+/// One sentence, and the exit code that goes with it.
+fn complain(error: &Error, global: Option<&GlobalArgs>) -> Exit {
+    let style = style(global.map_or(Color::Auto, |g| g.color));
+    tell(&format!("{} {error}", style.paint(Ink::Bad, "error:")));
+    Exit::from(error)
+}
+
+/// A line on stderr; if nobody reads stderr, nobody is told.
+fn tell(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Lines on stdout. A reader that has gone away has read enough.
+fn print(text: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+fn style(color: Color) -> Style {
+    let choice = match color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    };
+    Style::resolve(choice, std::io::stderr().is_terminal())
+}
+
+/// `--config` has to be known before the command line can be parsed with its defaults.
+fn config_flag() -> Option<PathBuf> {
+    let mut args = std::env::args_os().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.to_str() {
+            Some("--") => return None,
+            Some("--config") => return args.next().map(PathBuf::from),
+            Some(text) if text.starts_with("--config=") => return Some(PathBuf::from(&text["--config=".len()..])),
+            _ => {}
+        }
+    }
+    None
+}

@@ -1,0 +1,59 @@
+//! `mdsctl schema show|apply|check`.
+
+use crate::cli::args::{GlobalArgs, SchemaAction, SchemaArgs};
+use crate::cli::exit::Exit;
+use crate::cli::store::Store;
+use crate::cli::{print, tell};
+use crate::dataset::ALL;
+use crate::error::{Error, Result};
+use crate::sink::{postgres, sqlite};
+
+/// Runs it.
+pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
+    let (SchemaAction::Show(options) | SchemaAction::Apply(options) | SchemaAction::Check(options)) = &args.action;
+    let (store, by_default) = Store::choose(&options.store)?;
+    if by_default && !global.quiet {
+        tell(&format!("no --dsn given: using the embedded store, {}", store.shown()));
+    }
+    if options.rls && matches!(store, Store::Sqlite(_)) {
+        return Err(Error::Usage("--rls needs PostgreSQL: the embedded store has no row-level security".into()));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::Internal(format!("cannot start: {e}")))?;
+    let pg = postgres::SchemaOptions { rls: options.rls, ..Default::default() };
+    match (&args.action, &store) {
+        (SchemaAction::Show(_), Store::Sqlite(_)) => print(&sqlite::schema::show(ALL)),
+        (SchemaAction::Show(_), Store::Postgres(_)) => print(&postgres::schema_sql(ALL, &pg)),
+        (SchemaAction::Apply(_), store) => {
+            let lines = match store {
+                Store::Sqlite(path) => sqlite::schema::apply(path)?,
+                Store::Postgres(dsn) => runtime.block_on(postgres::schema_apply(dsn, ALL, &pg))?,
+            };
+            report(global, &store.shown(), "done", &lines);
+        }
+        (SchemaAction::Check(_), store) => {
+            let lines = match store {
+                Store::Sqlite(path) => sqlite::schema::check(path)?,
+                Store::Postgres(dsn) => runtime.block_on(postgres::schema_check(dsn, ALL))?,
+            };
+            report(global, &store.shown(), "differences", &lines);
+            if !lines.is_empty() {
+                return Ok(Exit::Usage);
+            }
+            if !global.json {
+                print(&format!("{}: all tables are as they should be\n", store.shown()));
+            }
+        }
+    }
+    Ok(Exit::Stored)
+}
+
+fn report(global: &GlobalArgs, store: &str, what: &str, lines: &[String]) {
+    if global.json {
+        print(&format!("{}\n", serde_json::json!({ "store": store, what: lines })));
+    } else {
+        lines.iter().for_each(|line| print(&format!("{line}\n")));
+    }
+}

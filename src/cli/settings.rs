@@ -1,0 +1,153 @@
+//! From what was typed to what was meant.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use crate::cli::args::{
+    DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, FormatName, OverflowName, QualityName,
+    TimestampUnit,
+};
+use crate::dataset::mapping::MapOptions;
+use crate::dataset::name_pattern::NamePattern;
+use crate::dataset::quality::Quality;
+use crate::dataset::text::NullTokens;
+use crate::dataset::time::{DateOrder, TimeOptions, Unit};
+use crate::dataset::{Dataset, by_name};
+use crate::decode::csv::CsvOptions;
+use crate::error::{Error, Result};
+use crate::settings::{BreakerSettings, EngineSettings, Overflow, RetrySettings};
+use crate::source::{Format, OpenOptions};
+
+/// Longest outage that is waited for where nobody watches.
+const UNATTENDED_OUTAGE: Duration = Duration::from_secs(15 * 60);
+
+/// The engine's settings.
+pub fn engine(args: &EngineArgs) -> Result<EngineSettings> {
+    let defaults = EngineSettings::default();
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let capacity = args.capacity.unwrap_or(defaults.capacity);
+    let high = args.high_watermark.unwrap_or(capacity / 5 * 4).clamp(1, capacity);
+    let low = args.low_watermark.unwrap_or(capacity / 2).min(high);
+    if let (Some(low), Some(high)) = (args.low_watermark, args.high_watermark)
+        && low > high
+    {
+        return Err(Error::Usage(format!("--low-watermark {low} is above --high-watermark {high}")));
+    }
+    if !(args.retry_multiplier.is_finite() && args.retry_multiplier >= 1.0) {
+        return Err(Error::Usage(format!("--retry-multiplier {} is below 1", args.retry_multiplier)));
+    }
+    // The Python system's variable speaks of jitter, our flag of its absence.
+    let jitter = match std::env::var("MDS_RETRY_JITTER").ok().as_deref().map(str::trim) {
+        None | Some("") => true,
+        Some(text) if ["true", "1", "yes", "on"].iter().any(|w| text.eq_ignore_ascii_case(w)) => true,
+        Some(text) if ["false", "0", "no", "off"].iter().any(|w| text.eq_ignore_ascii_case(w)) => false,
+        Some(text) => return Err(Error::Usage(format!("MDS_RETRY_JITTER={text} is neither true nor false"))),
+    };
+    let unattended = !std::io::stderr().is_terminal();
+    Ok(EngineSettings {
+        workers: args.workers.unwrap_or(cores.clamp(2, 4)),
+        capacity,
+        batch_rows: args.batch_size.unwrap_or(defaults.batch_rows).min(capacity),
+        flush_interval: args.flush_interval.unwrap_or(defaults.flush_interval),
+        high_watermark: high,
+        low_watermark: low,
+        overflow: match args.overflow {
+            OverflowName::Block => Overflow::Block,
+            OverflowName::DropOldest => Overflow::DropOldest,
+            OverflowName::Error => Overflow::Error,
+        },
+        retry: RetrySettings {
+            max_attempts: args.retry_max_attempts,
+            initial_backoff: args.retry_initial_backoff,
+            max_backoff: args.retry_max_backoff,
+            multiplier: args.retry_multiplier,
+            jitter: jitter && !args.no_retry_jitter,
+        },
+        breaker: BreakerSettings {
+            failure_threshold: args.cb_failure_threshold,
+            half_open_after: args.cb_half_open_after,
+        },
+        max_outage: args.max_outage.or(unattended.then_some(UNATTENDED_OUTAGE)),
+        write_timeout: args.write_timeout,
+        ..defaults
+    })
+}
+
+/// How inputs are opened.
+pub fn open_options(args: &FormatArgs) -> OpenOptions {
+    OpenOptions {
+        format: args.format.map(|format| match format {
+            FormatName::Csv => Format::Csv,
+            FormatName::Ndjson => Format::Ndjson,
+            FormatName::Parquet => Format::Parquet,
+        }),
+        csv: CsvOptions { delimiter: args.delimiter, header: !args.no_header, skip_lines: args.skip_lines },
+    }
+}
+
+/// The dataset of `--dataset`.
+pub fn dataset(name: DatasetName) -> Result<&'static Dataset> {
+    let name = match name {
+        DatasetName::Bars => "bars",
+        DatasetName::Ticks => "ticks",
+        DatasetName::Options => "options",
+        DatasetName::Fundamentals => "fundamentals",
+        DatasetName::News => "news",
+    };
+    by_name(name).ok_or_else(|| Error::Internal(format!("dataset {name} is not described")))
+}
+
+/// `--map`, `--set` and the short forms. A `--set` goes before its short form.
+pub fn columns(args: &DataArgs, tenant: Option<&str>) -> MapOptions {
+    let short = [("vendor", &args.vendor), ("symbol", &args.symbol), ("timeframe", &args.timeframe)];
+    let mut sets: Vec<(String, String)> =
+        short.into_iter().filter_map(|(n, v)| Some((n.to_owned(), v.clone()?))).collect();
+    sets.extend(tenant.map(|id| ("tenant_id".to_owned(), id.to_owned())));
+    sets.extend(args.set.iter().cloned());
+    MapOptions { maps: args.map.clone(), sets, from_name: Vec::new() }
+}
+
+/// What the rest of the flags say of the rows.
+pub struct Meaning {
+    /// `--name-pattern`.
+    pub name_pattern: Option<NamePattern>,
+    /// Times.
+    pub time: TimeOptions,
+    /// Nulls.
+    pub nulls: NullTokens,
+    /// `--quality`.
+    pub quality: Quality,
+}
+
+/// Reads them.
+pub fn meaning(args: &DataArgs) -> Result<Meaning> {
+    let name_pattern = args.name_pattern.as_deref().map(NamePattern::parse).transpose().map_err(Error::Usage)?;
+    let zone = args.timezone.as_deref().map(|name| {
+        name.parse().map_err(|_| {
+            Error::Usage(format!("--timezone {name}: no such zone; names are like America/New_York or UTC"))
+        })
+    });
+    Ok(Meaning {
+        name_pattern,
+        time: TimeOptions {
+            unit: args.timestamp_unit.map(|unit| match unit {
+                TimestampUnit::S => Unit::Second,
+                TimestampUnit::Ms => Unit::Milli,
+                TimestampUnit::Us => Unit::Micro,
+                TimestampUnit::Ns => Unit::Nano,
+            }),
+            zone: zone.transpose()?,
+            order: args.date_order.map(|order| match order {
+                DateOrderName::Mdy => DateOrder::Mdy,
+                DateOrderName::Dmy => DateOrder::Dmy,
+                DateOrderName::Ymd => DateOrder::Ymd,
+            }),
+        },
+        nulls: NullTokens::with(args.null.clone()),
+        quality: match args.quality {
+            QualityName::Off => Quality::Off,
+            QualityName::Warn => Quality::Warn,
+            QualityName::Reject => Quality::Reject,
+        },
+    })
+}

@@ -1,0 +1,52 @@
+//! Which store a command works on.
+
+use std::path::PathBuf;
+
+use crate::cli::args::StoreArgs;
+use crate::error::{Error, Result};
+use crate::sink::postgres::Dsn;
+
+/// The store.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// The embedded one.
+    Sqlite(PathBuf),
+    /// A server.
+    Postgres(Dsn),
+}
+
+/// File of the embedded store where nothing else is said.
+const DEFAULT_FILE: &str = "mds.db";
+
+impl Store {
+    /// As the flag, the environment and libpq's variables say; `true` where none of them does and
+    /// the embedded store is taken by default.
+    pub fn choose(args: &StoreArgs) -> Result<(Self, bool)> {
+        let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let text = args.dsn.clone().filter(|d| !d.is_empty()).or_else(|| set("DATABASE_URL"));
+        let Some(text) = text else {
+            let libpq = ["PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGPORT"];
+            return if libpq.iter().any(|name| set(name).is_some()) {
+                Ok((Self::Postgres(Dsn::parse(None)?), false))
+            } else {
+                Ok((Self::Sqlite(DEFAULT_FILE.into()), true))
+            };
+        };
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() {
+                return Err(Error::Usage("sqlite: names no file; write for instance sqlite:mds.db".into()));
+            }
+            return Ok((Self::Sqlite(path.into()), false));
+        }
+        Ok((Self::Postgres(Dsn::parse(Some(&text))?), false))
+    }
+
+    /// For people: no password.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Self::Postgres(dsn) => dsn.redacted(),
+        }
+    }
+}
