@@ -40,7 +40,7 @@ struct State<W> {
     frame: String,
     /// Characters written since the line began, blanks included that were not sent.
     column: usize,
-    /// Characters in each line of the frame under way; of those, how many are not filling.
+    /// Characters in each line of the frame under way, without the filling at its end.
     lines: Vec<usize>,
     /// The same of the frame on the screen, and the columns the screen had then.
     shown: Vec<usize>,
@@ -112,7 +112,7 @@ impl<W: Write + Send> TermLike for Canvas<W> {
     fn write_line(&self, text: &str) -> io::Result<()> {
         self.write_str(text)?;
         let mut state = self.state();
-        state.frame.push_str("\x1b[K\r\n");
+        state.frame.push_str("\r\n");
         state.column = 0;
         Ok(())
     }
@@ -153,12 +153,12 @@ impl<W: Write> State<W> {
         }
         if self.column == 0 {
             self.lines.push(0);
+            // Not at the end of the line, where it could take the last character of a full one.
+            self.frame.push_str("\x1b[K");
         }
         let length = printed(text);
         self.column += length;
-        if text.bytes().all(|byte| byte == b' ') {
-            self.frame.push_str("\x1b[K");
-        } else {
+        if text.bytes().any(|byte| byte != b' ') {
             self.frame.push_str(text);
             if let Some(line) = self.lines.last_mut() {
                 *line = self.column;
@@ -248,7 +248,7 @@ mod tests {
         bar.set_message("one\n\x1b[1mtwo\x1b[0m\n1234567890\nend");
         assert_eq!(
             out.take(),
-            "\x1b[?7lone\x1b[K\r\n\x1b[1mtwo\x1b[0m\x1b[K\r\n1234567890\r\nend\x1b[K\x1b[?7h"
+            "\x1b[?7l\x1b[Kone\r\n\x1b[K\x1b[1mtwo\x1b[0m\r\n\x1b[K1234567890\r\n\x1b[Kend\x1b[?7h"
         );
         bar.finish_and_clear();
         let cleared = out.take();

@@ -159,8 +159,8 @@ fn alarm(frame: &Frame<'_>, rows: &mut Vec<Row>) {
     } else {
         let doing = if circuit.state == Circuit::HalfOpen { "probing it" } else { "waiting for it" };
         let since = circuit.open_for.map_or(String::new(), |time| format!(" for {}", clock(time)));
-        let text = format!(" STORE DOWN{since}, {doing}; nothing is lost ");
-        rows.push(Row::new(0, "").part(0, Ink::Alarm, text));
+        let text = format!(" STORE DOWN{since}, {doing} ");
+        rows.push(Row::new(0, "").part(0, Ink::Alarm, text).part(1, Ink::Plain, "nothing is lost"));
         circuit.reason.as_ref()
     };
     let label = if circuit.state == Circuit::Closed { "retrying" } else { "reason" };
@@ -198,7 +198,7 @@ fn input(frame: &Frame<'_>, style: Style) -> Row {
     let remaining = frame.rates.remaining(total).filter(|_| !waits);
     let eta = remaining.map_or("ETA -".to_owned(), |time| format!("ETA {}", clock(time)));
     let done = percent(gauge.consumed.min(total), total);
-    row.spans(4, bar(done, bar_width(style), Ink::Good, &[], style))
+    row.spans(2, bar(done, bar_width(style), Ink::Good, &[], style))
         .part(0, Ink::Strong, format!("{done:>2} %"))
         .part(3, Ink::Plain, bytes_of(gauge.consumed, total))
         .part(4, Ink::Faint, speed)
@@ -432,7 +432,7 @@ mod tests {
     fn at_40_columns() {
         insta::assert_snapshot!(block(&snapshot(), &gauge(), DRAWN.width(40), 23), @"
         Loading bars into postgres://load…  0:12
-        input    41 %  20.2 of 48.2 MB  ETA 0:16
+        input    ████░░░░░░  41 %  ETA 0:16
         file     …3/2024-03-01.csv.gz  (3 of 12)
         rows     1,204,000  100,000/s now
         queue    61 % of 131,072  soft
@@ -475,7 +475,7 @@ mod tests {
         seen.queue.depth = 131_072;
         insta::assert_snapshot!(block(&seen, &gauge(), DRAWN, 23), @"
         Loading bars into postgres://loader@db.example.com/market  0:12
-         STORE DOWN for 0:42, waiting for it; nothing is lost 
+         STORE DOWN for 0:42, waiting for it   nothing is lost
         reason   connection refused
         input    ████████░░░░░░░░░░░░  41 %  20.2 of 48.2 MB  1.7 MB/s  ETA -
         file     data/minute_aggs/2024/03/2024-03-01.csv.gz  (3 of 12)
@@ -487,7 +487,7 @@ mod tests {
         seen.circuit.state = Circuit::HalfOpen;
         let colored = block(&seen, &gauge(), Style { color: true, ..DRAWN }, 2);
         insta::assert_snapshot!(colored.replace('\x1b', "ESC"), @"
-        ESC[1;97;41m STORE DOWN for 0:42, probing it; nothing is lost ESC[0m
+        ESC[1;97;41m STORE DOWN for 0:42, probing it ESC[0m  nothing is lost
         ESC[2minput    ESC[0mESC[32m████████ESC[0mESC[2m░░░░░░░░░░░░ESC[0m  ESC[1m41 %ESC[0m  20.2 of 48.2 MB  ESC[2m1.7 MB/sESC[0m  ETA -
         ");
     }

@@ -12,14 +12,35 @@ pub(super) fn shorten(text: &str, most: usize) -> String {
     kept
 }
 
-/// The end of a long path is what tells it from others: at most `most` characters, cut in front.
+/// The end of a long path is what tells it from others: in at most `most` columns, cut in front.
 pub(super) fn tail(text: &str, most: usize) -> String {
-    let length = text.chars().count();
-    if length <= most {
-        return shorten(text, most);
+    let mut left = most;
+    let whole = text.chars().map(columns).sum::<usize>() <= most;
+    if !whole {
+        left = left.saturating_sub(1);
     }
-    let kept: String = text.chars().skip(length + 1 - most.max(1)).collect();
-    format!("…{}", shorten(&kept, most))
+    let mut kept: Vec<char> = Vec::new();
+    for c in text.chars().rev() {
+        match left.checked_sub(columns(c)) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+        kept.push(if c.is_control() { ' ' } else { c });
+    }
+    if !whole {
+        kept.push('…');
+    }
+    kept.into_iter().rev().collect()
+}
+
+/// Columns that a character takes: two in the blocks of East Asian scripts and of emoji, one
+/// elsewhere. Near enough for names of files; what is wrong is cut at the edge of the terminal.
+fn columns(c: char) -> usize {
+    match u32::from(c) {
+        0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF => 2,
+        0xFE30..=0xFE6F | 0xFF00..=0xFF60 | 0x1F300..=0x1FAFF | 0x20000..=0x3FFFD => 2,
+        _ => 1,
+    }
 }
 
 /// Breaks `text` at white space into lines of at most `width` characters. A longer word (a path)
@@ -59,6 +80,8 @@ mod tests {
         assert_eq!(tail("data/2024/bars.csv.gz", 12), "…bars.csv.gz");
         assert_eq!(tail("bars.csv", 12), "bars.csv");
         assert_eq!(tail("bars.csv", 0), "…");
+        assert_eq!(tail("日本語.csv", 10), "日本語.csv");
+        assert_eq!(tail("日本語.csv", 9), "…本語.csv");
     }
 
     #[test]
