@@ -1,1 +1,22 @@
 //! What people and dashboards see: listeners to the events of the engine.
+//!
+//! - [`tally`]: counts the events; [`snapshot`]: what it had counted at one moment
+//! - [`result`], [`summary`]: how a run ended, for programs and for people
+//! - [`progress`]: what is shown while it runs, drawn by [`display`] or written by [`lines`]
+//! - [`screen`]: stderr, shared by the display and the log
+
+mod canvas;
+pub mod display;
+pub mod fanout;
+pub mod figures;
+pub mod histogram;
+pub mod lines;
+pub mod progress;
+pub mod rates;
+pub mod result;
+pub mod screen;
+pub mod snapshot;
+pub mod style;
+pub mod summary;
+pub mod tally;
+mod text;
