@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use super::truth::{Table, truth};
 use crate::generator::market::{Dataset, Plan};
 use crate::generator::spoil::Spoil;
 use crate::generator::write::{Compress, Format, write};
@@ -17,7 +18,8 @@ pub static LARGE: LazyLock<Large> = LazyLock::new(|| {
     write(&plan, Format::Csv, Compress::None, &Spoil::none(), File::create(&new).expect("a file"))
         .expect("rows are written");
     fs::rename(&new, &path).expect("the file gets its name");
-    Large { plan, path }
+    let truth = truth(&plan);
+    Large { plan, path, truth }
 });
 
 /// The file, and what is in it.
@@ -26,6 +28,8 @@ pub struct Large {
     pub plan: Plan,
     /// The file.
     pub path: PathBuf,
+    /// The table that loading all of it leaves.
+    pub truth: Table,
 }
 
 impl Large {
