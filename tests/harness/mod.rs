@@ -1,0 +1,19 @@
+//! What the tests stand on: a server of their own, the built program, its dead letters, and the
+//! truth that a store is compared with.
+
+pub mod db;
+pub mod dlq;
+pub mod large;
+pub mod postgres;
+pub mod programs;
+pub mod run;
+pub mod store;
+pub mod truth;
+pub mod wait;
+
+mod self_test;
+
+pub use db::Db;
+pub use postgres::Postgres;
+pub use run::{Run, Work};
+pub use store::{Store, on_every_store};

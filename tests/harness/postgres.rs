@@ -1,0 +1,277 @@
+//! A PostgreSQL server of our own: its own directory, port and socket; gone when we are.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::db::Db;
+use super::programs::PROGRAMS;
+use super::run::Work;
+use super::wait;
+
+/// The role that owns everything; it needs no password.
+pub const SUPERUSER: &str = "mds";
+/// Longest time that a server may take to come up.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Databases made so far.
+static MADE: AtomicU32 = AtomicU32::new(0);
+/// The server of [`Postgres::shared`]. Statics are not dropped: its supervisor ends it.
+static SHARED: LazyLock<Postgres> = LazyLock::new(Postgres::private);
+
+/// A server, running or not.
+pub struct Postgres {
+    directory: PathBuf,
+    port: u16,
+    running: Mutex<Option<Running>>,
+    template: OnceLock<String>,
+}
+
+/// A server process and the shell that watches over it.
+struct Running {
+    supervisor: Child,
+    /// The pipe whose end ends the server.
+    tie: ChildStdin,
+    server: Pid,
+}
+
+impl Postgres {
+    /// The server that all tests of this process share: do not stop it.
+    pub fn shared() -> &'static Self {
+        &SHARED
+    }
+
+    /// A server for one test, which may stop it, kill it and start it again.
+    pub fn private() -> Self {
+        let directory = make_directory();
+        let data = directory.join("data");
+        let out = PROGRAMS
+            .command("initdb", &directory)
+            .args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"])
+            .arg(format!("--username={SUPERUSER}"))
+            .arg("--pgdata")
+            .arg(&data)
+            .output()
+            .expect("initdb starts");
+        assert!(out.status.success(), "initdb: {}", String::from_utf8_lossy(&out.stderr));
+        let settings = "listen_addresses = '127.0.0.1'\nmax_connections = 200\nfsync = off\n\
+            shared_buffers = 128MB\nmax_wal_size = 2GB\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n\
+            password_encryption = 'scram-sha-256'\n";
+        append(&data.join("postgresql.conf"), settings);
+        let mut server = Self { directory, port: 0, running: Mutex::new(None), template: OnceLock::new() };
+        // Between asking for a free port and using it another process may take it.
+        for attempt in 1.. {
+            server.port = free_port();
+            match server.try_start() {
+                Ok(()) => break,
+                Err(log) if attempt == 5 => panic!("PostgreSQL does not start: {log}"),
+                Err(_) => {}
+            }
+        }
+        server
+    }
+
+    /// Starts the server after [`Postgres::stop`] or [`Postgres::kill9`], on the same port.
+    pub fn start(&self) {
+        if let Err(log) = self.try_start() {
+            panic!("PostgreSQL does not start again: {log}");
+        }
+    }
+
+    /// Stops the server as an operator does (fast shutdown), and waits until it is down.
+    pub fn stop(&self) {
+        let running = self.lock().take().expect("the server is running");
+        let _ = kill_process(running.server, Signal::INT);
+        running.wait(true);
+    }
+
+    /// Kills every process of the server, as a power cut does, and waits until they are gone.
+    pub fn kill9(&self) {
+        let running = self.lock().take().expect("the server is running");
+        // A stopped postmaster makes no new children while we look for them.
+        let _ = kill_process(running.server, Signal::STOP);
+        let children = children(running.server);
+        for pid in children.iter().copied().chain([running.server]) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        for pid in children {
+            wait::until(PATIENCE, "a killed backend to go", || is_gone(pid).then_some(()));
+        }
+        running.wait(true);
+    }
+
+    /// Stops and starts.
+    pub fn restart(&self) {
+        self.stop();
+        self.start();
+    }
+
+    /// Whether the server runs.
+    pub fn is_running(&self) -> bool {
+        self.lock().as_ref().is_some_and(|running| !is_gone(running.server))
+    }
+
+    /// An empty database, for one test.
+    pub fn database(&self) -> Db {
+        self.make_database("template1")
+    }
+
+    /// A database in which `mdsctl schema apply` has run.
+    pub fn database_with_schema(&self) -> Db {
+        let template = self.template.get_or_init(|| {
+            let db = self.database();
+            Work::new().mdsctl(["schema", "apply", "--dsn", &db.dsn()]).run().expect(0);
+            db.name().to_string()
+        });
+        self.make_database(template)
+    }
+
+    /// Lets a role in with its password only; everybody else as before.
+    pub fn require_password(&self, role: &str) {
+        let path = self.directory.join("data/pg_hba.conf");
+        let rules = fs::read_to_string(&path).expect("pg_hba.conf");
+        fs::write(
+            &path,
+            format!("host all {role} all scram-sha-256\nlocal all {role} scram-sha-256\n{rules}"),
+        )
+        .expect("pg_hba.conf");
+        let running = self.lock();
+        kill_process(running.as_ref().expect("the server is running").server, Signal::HUP).expect("reload");
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The directory of the socket.
+    pub fn socket_directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn make_database(&self, template: &str) -> Db {
+        let name = format!("test_{}", MADE.fetch_add(1, Ordering::Relaxed) + 1);
+        let admin = self.db("postgres");
+        admin.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
+        self.db(&name)
+    }
+
+    fn db(&self, name: &str) -> Db {
+        Db::new(self.port, &self.directory, name)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Starts it; the error is the end of the server's log.
+    fn try_start(&self) -> Result<(), String> {
+        let mut command = Command::new("sh");
+        PROGRAMS.settle(&mut command, &self.directory);
+        command
+            .args(["-c", include_str!("supervisor.sh"), "supervisor"])
+            .arg(&self.directory)
+            .arg(PROGRAMS.path("postgres"))
+            .arg("-D")
+            .arg(self.directory.join("data"))
+            .arg("-p")
+            .arg(self.port.to_string())
+            .arg("-k")
+            .arg(&self.directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut supervisor = command.spawn().expect("sh starts");
+        let tie = supervisor.stdin.take().expect("a pipe");
+        let mut pid = String::new();
+        let mut said = BufReader::new(supervisor.stdout.take().expect("a pipe"));
+        said.read_line(&mut pid).expect("the server's process id");
+        let server = Pid::from_raw(pid.trim().parse().expect("a process id")).expect("a process id");
+        let running = Running { supervisor, tie, server };
+        let up = wait::until(PATIENCE, "PostgreSQL to accept connections", || {
+            if is_gone(server) {
+                return Some(false);
+            }
+            self.db("postgres").try_rows("SELECT 1").is_ok().then_some(true)
+        });
+        if !up {
+            running.wait(true);
+            let log = fs::read_to_string(self.directory.join("server.log")).unwrap_or_default();
+            return Err(log.lines().rev().take(8).collect::<Vec<_>>().join("\n"));
+        }
+        *self.lock() = Some(running);
+        Ok(())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        match self.lock().take() {
+            Some(running) => running.wait(false),
+            None => drop(fs::remove_dir_all(&self.directory)),
+        }
+    }
+}
+
+impl Running {
+    /// Ends the server if it is still there, and waits for its supervisor.
+    fn wait(mut self, keep: bool) {
+        if keep {
+            let _ = self.tie.write_all(b"keep\n");
+        }
+        drop(self.tie);
+        let _ = self.supervisor.wait();
+    }
+}
+
+/// Whether a process has ended, even if its parent has not taken note yet.
+fn is_gone(pid: Pid) -> bool {
+    let state = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    state.map_or(true, |stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
+}
+
+/// Processes whose parent is `pid`.
+fn children(pid: Pid) -> Vec<Pid> {
+    let parent = pid.as_raw_nonzero().to_string();
+    let entries = fs::read_dir("/proc").expect("/proc");
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let child: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+            let of = stat.rsplit(") ").next()?.split(' ').nth(1)?;
+            if of == parent { Pid::from_raw(child) } else { None }
+        })
+        .collect()
+}
+
+/// A directory that the server's user owns, with a path short enough for a socket.
+fn make_directory() -> PathBuf {
+    let parent = match std::env::temp_dir() {
+        short if short.as_os_str().len() < 60 => short,
+        _ => PathBuf::from("/tmp"),
+    };
+    let directory =
+        tempfile::Builder::new().prefix("mdsctl-pg-").tempdir_in(parent).expect("a directory").keep();
+    if let Some((user, group)) = PROGRAMS.user {
+        chown(&directory, Some(user), Some(group)).expect("the server's user owns its directory");
+    }
+    directory
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+fn append(path: &Path, text: &str) {
+    let mut file = fs::OpenOptions::new().append(true).open(path).expect("the file is there");
+    file.write_all(text.as_bytes()).expect("the file grows");
+}

@@ -1,0 +1,14 @@
+//! `mdsctl load`, end to end.
+
+mod again;
+mod bad_input;
+mod connection;
+mod constraints;
+mod contract;
+mod decimals;
+mod formats;
+mod interrupt;
+mod order;
+mod outage;
+mod own_table;
+mod rejects;

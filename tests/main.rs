@@ -1,0 +1,10 @@
+//! End-to-end tests: the built program against a real PostgreSQL and real files.
+//!
+//! `scripts/test` runs them, and installs PostgreSQL where it is missing.
+
+#[path = "../examples/generate/generator/mod.rs"]
+mod generator;
+mod harness;
+mod load;
+mod repository;
+mod schema;

@@ -1,0 +1,184 @@
+//! The module rules of the design, read off the sources.
+//!
+//! Each layer may use those below it, never those above; modules of one layer do not know one
+//! another, except the vocabulary. Each of some crates has one place.
+
+use std::fs;
+use std::path::Path;
+
+/// The layers, top to bottom.
+const LAYERS: [&[&str]; 8] = [
+    &["main"],
+    &["cli"],
+    &["observe"],
+    &["source", "sink", "dlq"],
+    &["decode"],
+    &["coordinator"],
+    &["dataset"],
+    &["settings"],
+];
+/// Below them all; its modules know one another.
+const VOCABULARY: [&str; 3] = ["batch", "port", "error"];
+/// Modules side by side that must not know one another, below their parent.
+const APART: [(&str, &str); 2] = [("sink/postgres", "sink::sqlite"), ("sink/sqlite", "sink::postgres")];
+/// Crates, and the only places that may name them.
+const PLACES: [(&str, &[&str]); 8] = [
+    ("clap", &["main", "cli"]),
+    ("anyhow", &["main", "cli"]),
+    ("tokio_postgres", &["sink/postgres"]),
+    ("tokio_postgres_rustls", &["sink/postgres"]),
+    ("rusqlite", &["sink/sqlite"]),
+    ("indicatif", &["observe"]),
+    ("parquet", &["decode"]),
+    ("csv_core", &["decode"]),
+];
+/// What only the command line does: print and exit.
+const ENDINGS: [&str; 6] = ["println!", "print!", "eprintln!", "eprint!", "process::exit", "process::abort"];
+
+fn layer(module: &str) -> Option<usize> {
+    let above = LAYERS.iter().position(|modules| modules.contains(&module));
+    above.or_else(|| VOCABULARY.contains(&module).then_some(LAYERS.len()))
+}
+
+/// The code of a file without its comments and its unit tests.
+fn code(text: &str) -> String {
+    let tests = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
+    let lines = text[..tests].lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Whether `word` stands in `text` by itself.
+fn mentions(text: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(part) && (!word.ends_with(part) || !text[at + word.len()..].starts_with(part))
+    })
+}
+
+/// The modules that a file names through `crate::` or the library's name, nested braces included.
+fn used(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let roots = ["crate::", "mdsctl::"];
+    for (at, root) in roots.iter().flat_map(|root| code.match_indices(root)) {
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let rest = &code[at + root.len()..];
+        if let Some(list) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut name = String::new();
+            for c in list.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    _ => {}
+                }
+                match c {
+                    ',' if depth == 0 => found.push(std::mem::take(&mut name)),
+                    _ => name.push(c),
+                }
+            }
+            found.push(name);
+        } else {
+            found.push(rest.into());
+        }
+    }
+    let first = |path: &String| -> String {
+        path.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
+    found.iter().map(first).filter(|name| !name.is_empty()).collect()
+}
+
+/// What a file breaks; `path` is below `src`, without `.rs`.
+fn faults(path: &str, text: &str) -> Vec<String> {
+    let code = code(text);
+    let module = path.split('/').next().unwrap_or(path);
+    if module == "lib" {
+        return Vec::new();
+    }
+    let Some(own) = layer(module) else { return vec![format!("{path}: a module without a layer")] };
+    let mut faults = Vec::new();
+    for name in used(&code) {
+        match layer(&name) {
+            _ if name == module => {}
+            Some(theirs) if theirs > own => {}
+            Some(theirs) if theirs == own && own == LAYERS.len() => {}
+            Some(_) => faults.push(format!("{path} uses {name}, which is not below it")),
+            // Macros and items at the root.
+            None => {}
+        }
+    }
+    for (place, other) in APART {
+        if path.starts_with(place) && mentions(&code, other) {
+            faults.push(format!("{path} uses {other}"));
+        }
+    }
+    for (name, places) in PLACES {
+        let at_home = places.iter().any(|p| path == *p || path.starts_with(&format!("{p}/")));
+        if !at_home && mentions(&code, &format!("{name}::")) {
+            faults.push(format!("{path} names {name}, whose place is {}", places.join(" and ")));
+        }
+    }
+    for ending in ENDINGS {
+        if !["main", "cli"].contains(&module) && mentions(&code, ending) {
+            faults.push(format!("{path} calls {ending}"));
+        }
+    }
+    faults
+}
+
+fn sources(directory: &Path, below: &str, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(directory).expect("a directory").flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_str().expect("a name");
+        if path.is_dir() {
+            sources(&path, &format!("{below}{name}/"), found);
+        } else if let Some(stem) = name.strip_suffix(".rs") {
+            found.push((format!("{below}{stem}"), fs::read_to_string(&path).expect("a file")));
+        }
+    }
+}
+
+#[test]
+fn every_module_uses_only_what_is_below_it() {
+    let mut found = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut found);
+    assert!(found.len() > 10, "the sources");
+    let faults: Vec<String> = found.iter().flat_map(|(path, text)| faults(path, text)).collect();
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn the_rules_are_enforced() {
+    let wrong = [
+        ("decode/csv", "use crate::source::Files;"),
+        ("decode/csv", "use crate::{batch::Batch, source::{Files, More}};"),
+        ("decode/csv", "fn f() { crate::cli::run() }"),
+        ("sink/postgres/copy", "use crate::dlq::Writer;"),
+        ("sink/postgres/copy", "use crate::sink::sqlite::Thing;"),
+        ("sink/sqlite/write", "use tokio_postgres::Row;"),
+        ("coordinator/queue", "use crate::decode::RawBatch;"),
+        ("coordinator/queue", "fn f() { eprintln!(\"no\") }"),
+        ("settings", "use crate::dataset::BARS;"),
+        ("batch", "use crate::settings::Secret;"),
+        ("observe/bar", "use clap::Parser;"),
+        ("dlq/mod", "fn f() -> anyhow::Result<()> { std::process::exit(1) }"),
+        ("extra/mod", ""),
+    ];
+    for (path, text) in wrong {
+        assert!(!faults(path, text).is_empty(), "{path}: {text}");
+    }
+    let right = [
+        ("main", "use mdsctl::cli;\nfn main() -> anyhow::Result<()> { println!(\"x\") }"),
+        ("cli/load", "use crate::observe::Bar; use crate::sink::postgres::Store; use clap::Parser;"),
+        ("source/files", "use crate::{decode::Chunks, error::Result};"),
+        ("port", "use crate::batch::Reject;"),
+        ("sink/postgres/copy", "use tokio_postgres::Row; use crate::sink::Split;"),
+        ("decode/csv", "// use crate::cli;\n#[cfg(test)]\nmod tests { use crate::source::Files; }"),
+        ("dataset/mapper", "use crate::dataset::Kind; fn blueprint() {}"),
+    ];
+    for (path, text) in right {
+        assert_eq!(faults(path, text), Vec::<String>::new(), "{path}: {text}");
+    }
+}
