@@ -3,6 +3,20 @@
 //! A decoder knows nothing of datasets: it yields columns under the names and in the types of
 //! the input, text where the format has only text, and sets broken rows aside one by one.
 
+pub mod csv;
+pub mod ndjson;
+pub mod parquet;
+
+mod feed;
+mod patience;
+mod pending;
+#[cfg(test)]
+mod script;
+
+pub use csv::{CsvDecoder, CsvOptions};
+pub use ndjson::NdjsonDecoder;
+pub use parquet::ParquetDecoder;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -32,7 +46,7 @@ pub struct Broken {
     pub row: u64,
     /// The input of that row, without its line end, cut at [`MAX_RAW`].
     pub raw: Vec<u8>,
-    /// Code (`bad_line`, `bad_width`, `bad_utf8`, `too_long`).
+    /// Code (`bad_line`, `bad_width`, `bad_utf8`, `too_long`, `too_many_columns`).
     pub code: &'static str,
     /// One sentence; the same fault gives the same sentence for every row.
     pub message: Cow<'static, str>,
@@ -70,6 +84,12 @@ pub enum Chunk {
     Idle,
     /// The end of the input.
     End,
+    /// Reading was stopped on request before the end of the input.
+    Cut {
+        /// Whether the input can be read again. If so, what has not been decoded stays where it
+        /// is; if not, every byte handed on so far must come out as a row, good or broken.
+        again: bool,
+    },
 }
 
 /// A stream of decompressed bytes.

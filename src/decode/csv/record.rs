@@ -1,0 +1,330 @@
+//! Where a record ends, and where its fields are.
+
+use memchr::{memchr, memchr2};
+
+use crate::decode::MAX_ROW;
+use crate::decode::patience::Patience;
+
+/// Columns at most.
+pub(super) const MAX_COLUMNS: usize = 4096;
+
+/// A field: its place in the record, without its quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    /// Whether there are doubled quotes in it, each of which means one.
+    pub(super) doubled: bool,
+}
+
+/// What stands at the start of the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A record of so many bytes, its line end included. Its fields are in [`Splitter::spans`].
+    Record(usize),
+    /// A line without anything, of so many bytes.
+    Blank(usize),
+    /// A line of so many bytes that is no record, for that reason.
+    Bad(usize, &'static str),
+    /// A line that is longer than a row may be; its end may not have been found.
+    TooLong,
+    /// More bytes are needed to tell.
+    Need,
+    /// Nothing.
+    End,
+}
+
+const UNCLOSED: &str = "a quoted field is not closed";
+const TRAILING: &str = "text follows the closing quote of a field";
+
+/// Place of the splitter in a record with quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No quote met so far.
+    Plain,
+    /// At the first byte of a field.
+    Start,
+    /// In a field without quotes around it.
+    Bare,
+    /// Between the quotes of a field.
+    Quoted { doubled: bool },
+    /// Behind a quote that closes a field, if no other quote follows.
+    Closed { doubled: bool },
+    /// In a line that is no record for that reason, in search of its end.
+    Spoilt(&'static str),
+}
+
+/// Finds records, one after the other, each time from the start of the bytes it is given.
+///
+/// It remembers how far it has looked, so that a long record which arrives in small pieces is
+/// looked at once: between two calls that answer [`Found::Need`] the bytes may only grow.
+pub(super) struct Splitter {
+    delimiter: u8,
+    state: State,
+    at: usize,
+    field: usize,
+    /// Length of the first line, once a quoted field has run over its end.
+    first_line: Option<usize>,
+    spans: Vec<Span>,
+    /// Number of fields; more than there are spans when there are too many.
+    fields: usize,
+    patience: Patience,
+}
+
+impl Splitter {
+    pub(super) fn new(delimiter: u8) -> Self {
+        Self {
+            delimiter,
+            state: State::Plain,
+            at: 0,
+            field: 0,
+            first_line: None,
+            spans: Vec::new(),
+            fields: 0,
+            patience: Patience::default(),
+        }
+    }
+
+    /// The fields of the last record; not all of them where there are more than there should be.
+    pub(super) fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
+    /// Number of fields of the last record.
+    pub(super) fn fields(&self) -> usize {
+        self.fields
+    }
+
+    /// Forgets the record at hand.
+    pub(super) fn reset(&mut self) {
+        self.state = State::Plain;
+        self.at = 0;
+        self.field = 0;
+        self.first_line = None;
+        self.fields = 0;
+        self.spans.clear();
+    }
+
+    /// Looks at the start of `bytes`. `ended`: no more will follow. `width`: the number of fields
+    /// that a record has, where it is known.
+    ///
+    /// A quoted field that runs over a line end is believed only where it closes soon and the
+    /// record comes out at the right width. Else the quote is a stray one, and costs its line.
+    pub(super) fn next(&mut self, bytes: &[u8], ended: bool, width: Option<usize>) -> Found {
+        if self.at == 0 {
+            self.reset();
+        }
+        let found = match self.state {
+            State::Plain => self.plain(bytes, ended, width),
+            _ => self.quoted(bytes, ended, width),
+        };
+        let found = self.bounded(found, width);
+        match found {
+            Found::Need => return found,
+            Found::Record(length) | Found::Blank(length) | Found::Bad(length, _) => {
+                self.patience.used(length);
+            }
+            Found::TooLong | Found::End => {}
+        }
+        self.at = 0;
+        found
+    }
+
+    /// Holds what was found against the width and the bounds of a row, so that the outcome is the
+    /// same whether a row was seen at once or in pieces.
+    fn bounded(&mut self, found: Found, width: Option<usize>) -> Found {
+        let found = match (found, self.first_line) {
+            (Found::Record(length), Some(line))
+                if length > MAX_ROW || width.is_some_and(|w| w != self.fields) =>
+            {
+                self.at = length;
+                Found::Bad(line, UNCLOSED)
+            }
+            (Found::Record(length), None) if length > MAX_ROW => Found::TooLong,
+            (Found::Need, Some(line)) if self.at > MAX_ROW => Found::Bad(line, UNCLOSED),
+            (Found::Need, None) if self.at > MAX_ROW => Found::TooLong,
+            _ => found,
+        };
+        match found {
+            Found::Bad(length, _) if length > MAX_ROW => Found::TooLong,
+            Found::Bad(..) if self.first_line.is_some() => {
+                let seen = self.at.min(self.field + self.patience.reach() + 1).min(MAX_ROW + 1);
+                self.patience.wasted(seen);
+                found
+            }
+            _ => found,
+        }
+    }
+
+    fn plain(&mut self, bytes: &[u8], ended: bool, width: Option<usize>) -> Found {
+        let rest = bytes.get(self.at..).unwrap_or_default();
+        let (line, length) = match memchr2(b'\n', b'"', rest) {
+            Some(i) if rest[i] == b'"' => {
+                self.state = State::Start;
+                self.at = 0;
+                return self.quoted(bytes, ended, width);
+            }
+            Some(i) => (&bytes[..self.at + i], self.at + i + 1),
+            None if !ended => {
+                self.at = bytes.len();
+                return Found::Need;
+            }
+            None if bytes.is_empty() => return Found::End,
+            None => (bytes, bytes.len()),
+        };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            return Found::Blank(length);
+        }
+        if length > MAX_ROW {
+            return Found::TooLong;
+        }
+        self.split(line, width);
+        Found::Record(length)
+    }
+
+    /// Splits a line without quotes, eight bytes at a time: fields are too short for a search
+    /// that has to be started for each of them.
+    fn split(&mut self, line: &[u8], width: Option<usize>) {
+        const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+        const SEVENS: u64 = u64::from_ne_bytes([0x7F; 8]);
+        let pattern = ONES * u64::from(self.delimiter);
+        let (words, tail) = line.as_chunks::<8>();
+        let mut start = 0;
+        for (i, word) in words.iter().enumerate() {
+            let differs = u64::from_le_bytes(*word) ^ pattern;
+            // The high bit of each byte that does not differ: adding 0x7F carries into it for
+            // every other one, and nothing is carried from byte to byte.
+            let mut hits = !(((differs & SEVENS) + SEVENS) | differs | SEVENS);
+            while hits != 0 {
+                let at = i * 8 + (hits.trailing_zeros() / 8) as usize;
+                self.push(start, at, false, width);
+                start = at + 1;
+                hits &= hits - 1;
+            }
+        }
+        let base = words.len() * 8;
+        for (i, &byte) in tail.iter().enumerate() {
+            if byte == self.delimiter {
+                self.push(start, base + i, false, width);
+                start = base + i + 1;
+            }
+        }
+        self.push(start, line.len(), false, width);
+    }
+
+    #[inline]
+    fn push(&mut self, start: usize, end: usize, doubled: bool, width: Option<usize>) {
+        self.fields += 1;
+        // Rows end at 16 MiB, so the places fit.
+        if self.spans.len() < width.unwrap_or(MAX_COLUMNS) {
+            self.spans.push(Span { start: start as u32, end: end as u32, doubled });
+        }
+    }
+
+    fn quoted(&mut self, bytes: &[u8], ended: bool, width: Option<usize>) -> Found {
+        loop {
+            if let Some(line) = self.first_line
+                && width.is_some_and(|w| self.fields > w)
+            {
+                return Found::Bad(line, UNCLOSED);
+            }
+            let rest = bytes.get(self.at..).unwrap_or_default();
+            match self.state {
+                State::Plain | State::Start => match rest.first() {
+                    Some(b'"') => {
+                        self.at += 1;
+                        self.field = self.at;
+                        self.state = State::Quoted { doubled: false };
+                    }
+                    None if !ended => return Found::Need,
+                    _ => {
+                        self.field = self.at;
+                        self.state = State::Bare;
+                    }
+                },
+                State::Bare => match memchr2(self.delimiter, b'\n', rest) {
+                    Some(i) if rest[i] == self.delimiter => {
+                        self.push(self.field, self.at + i, false, width);
+                        self.at += i + 1;
+                        self.state = State::Start;
+                    }
+                    None if !ended => {
+                        self.at = bytes.len();
+                        return Found::Need;
+                    }
+                    hit => {
+                        let end = hit.map_or(bytes.len(), |i| self.at + i);
+                        let cr = end > self.field && bytes[end - 1] == b'\r';
+                        self.push(self.field, end - usize::from(cr), false, width);
+                        return Found::Record(end + usize::from(hit.is_some()));
+                    }
+                },
+                State::Quoted { doubled } => match memchr2(b'"', b'\n', rest) {
+                    Some(i) if rest[i] == b'"' => {
+                        self.at += i + 1;
+                        match self.first_line {
+                            Some(line) if self.at - self.field > self.patience.reach() => {
+                                return Found::Bad(line, UNCLOSED);
+                            }
+                            _ => self.state = State::Closed { doubled },
+                        }
+                    }
+                    Some(i) => {
+                        self.at += i + 1;
+                        let line = *self.first_line.get_or_insert(self.at);
+                        if self.at - self.field > self.patience.reach() {
+                            return Found::Bad(line, UNCLOSED);
+                        }
+                    }
+                    None => {
+                        self.at = bytes.len();
+                        let reach = self.patience.reach();
+                        return match self.first_line {
+                            Some(line) if ended || self.at - self.field > reach => Found::Bad(line, UNCLOSED),
+                            None if ended => Found::Bad(bytes.len(), UNCLOSED),
+                            _ => Found::Need,
+                        };
+                    }
+                },
+                State::Closed { doubled } => {
+                    let end = self.at - 1;
+                    match rest {
+                        [] if !ended => return Found::Need,
+                        [b'\r'] if !ended => return Found::Need,
+                        [b'"', ..] => {
+                            self.at += 1;
+                            self.state = State::Quoted { doubled: true };
+                        }
+                        [b, ..] if *b == self.delimiter => {
+                            self.push(self.field, end, doubled, width);
+                            self.at += 1;
+                            self.state = State::Start;
+                        }
+                        [] | [b'\r'] | [b'\n', ..] | [b'\r', b'\n', ..] => {
+                            self.push(self.field, end, doubled, width);
+                            let line_end = rest.iter().take_while(|b| **b == b'\r').count().min(1);
+                            let newline = rest.get(line_end).is_some_and(|b| *b == b'\n');
+                            return Found::Record(self.at + line_end + usize::from(newline));
+                        }
+                        _ => match self.first_line {
+                            Some(line) => return Found::Bad(line, UNCLOSED),
+                            None => self.state = State::Spoilt(TRAILING),
+                        },
+                    }
+                }
+                State::Spoilt(reason) => match memchr(b'\n', rest) {
+                    Some(i) => {
+                        self.at += i + 1;
+                        return Found::Bad(self.at, reason);
+                    }
+                    None if ended => return Found::Bad(bytes.len(), reason),
+                    None => {
+                        self.at = bytes.len();
+                        return Found::Need;
+                    }
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The bytes that a text decoder has not used up yet: one reused buffer, always UTF-8 or meant
+//! to be.
+
+use crate::decode::{Chunk, Chunks, DecodeError};
+
+/// What came of asking for more bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum More {
+    /// There may be more bytes now.
+    Data,
+    /// Nothing right now; the next call waits.
+    Idle,
+    /// There will be no more; see [`Feed::ending`].
+    End,
+}
+
+/// How the input ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It has not.
+    Open,
+    /// At its end: a last line without a line end is a whole line.
+    Whole,
+    /// Before its end, by a stop or a fault: a last line without a line end is torn.
+    Torn,
+    /// By a stop, and it can be read again: what has not been decoded is not wanted.
+    Left,
+}
+
+/// How the bytes that come in are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    /// Too few bytes seen to rule a byte order mark out.
+    Unknown,
+    Utf8,
+    Utf16 {
+        big_endian: bool,
+    },
+}
+
+/// A stream of bytes behind a buffer, without its byte order mark, UTF-16 turned into UTF-8.
+pub(super) struct Feed {
+    chunks: Box<dyn Chunks>,
+    buffer: Vec<u8>,
+    start: usize,
+    encoding: Encoding,
+    /// UTF-16: the first byte of a unit whose second one has not come yet.
+    half: Option<u8>,
+    /// UTF-16: the first unit of a pair whose second one has not come yet.
+    high: Option<u16>,
+    ending: Ending,
+    failure: Option<DecodeError>,
+    used: u64,
+}
+
+impl Feed {
+    pub(super) fn new(chunks: Box<dyn Chunks>) -> Self {
+        Self {
+            chunks,
+            buffer: Vec::new(),
+            start: 0,
+            encoding: Encoding::Unknown,
+            half: None,
+            high: None,
+            ending: Ending::Open,
+            failure: None,
+            used: 0,
+        }
+    }
+
+    /// The bytes not used up yet.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self.encoding {
+            Encoding::Unknown => &[],
+            _ => self.buffer.get(self.start..).unwrap_or_default(),
+        }
+    }
+
+    /// Marks the next bytes as used up.
+    pub(super) fn consume(&mut self, count: usize) {
+        let count = count.min(self.buffer.len() - self.start);
+        self.start += count;
+        self.used += count as u64;
+    }
+
+    /// Bytes used up since the last call.
+    pub(super) fn take_used(&mut self) -> u64 {
+        std::mem::take(&mut self.used)
+    }
+
+    /// Bytes used up since the last [`Feed::take_used`].
+    pub(super) fn used(&self) -> u64 {
+        self.used
+    }
+
+    pub(super) fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    /// Whether no more bytes will come.
+    pub(super) fn ended(&self) -> bool {
+        self.ending != Ending::Open
+    }
+
+    /// Asks for more bytes.
+    pub(super) fn more(&mut self) -> More {
+        if self.ended() {
+            return More::End;
+        }
+        let ending = match self.chunks.next() {
+            Ok(Chunk::Data(data)) => {
+                self.push(&data);
+                return More::Data;
+            }
+            Ok(Chunk::Idle) => return More::Idle,
+            Ok(Chunk::End) => Ending::Whole,
+            Ok(Chunk::Cut { again: true }) => Ending::Left,
+            Ok(Chunk::Cut { again: false }) => Ending::Torn,
+            Err(error) => {
+                self.failure = Some(error);
+                Ending::Torn
+            }
+        };
+        self.ending = ending;
+        self.finish();
+        More::End
+    }
+
+    /// The fault that ended the input, once, with the number of rows before it.
+    pub(super) fn take_failure(&mut self, rows: u64) -> Option<DecodeError> {
+        Some(match self.failure.take()? {
+            DecodeError::Corrupt(text) => {
+                let unit = if rows == 1 { "row" } else { "rows" };
+                DecodeError::Corrupt(format!("{text}; {rows} {unit} before it were read"))
+            }
+            other => other,
+        })
+    }
+
+    fn push(&mut self, data: &[u8]) {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        match self.encoding {
+            Encoding::Utf8 => self.buffer.extend_from_slice(data),
+            Encoding::Utf16 { big_endian } => self.transcode(data, big_endian),
+            Encoding::Unknown => {
+                self.buffer.extend_from_slice(data);
+                const MARKS: [&[u8]; 3] = [b"\xEF\xBB\xBF", b"\xFF\xFE", b"\xFE\xFF"];
+                let open = MARKS.iter().any(|m| m.len() > self.buffer.len() && m.starts_with(&self.buffer));
+                if !open {
+                    self.settle_encoding();
+                }
+            }
+        }
+    }
+
+    fn settle_encoding(&mut self) {
+        let big_endian = match self.buffer.as_slice() {
+            [0xEF, 0xBB, 0xBF, ..] => {
+                self.buffer.drain(..3);
+                None
+            }
+            [0xFF, 0xFE, ..] => Some(false),
+            [0xFE, 0xFF, ..] => Some(true),
+            _ => None,
+        };
+        match big_endian {
+            None => self.encoding = Encoding::Utf8,
+            Some(big_endian) => {
+                self.encoding = Encoding::Utf16 { big_endian };
+                let raw = std::mem::take(&mut self.buffer);
+                self.transcode(raw.get(2..).unwrap_or_default(), big_endian);
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.encoding == Encoding::Unknown {
+            self.settle_encoding();
+        }
+        if let Some(high) = self.high.take() {
+            self.push_surrogate(high);
+        }
+        if self.half.take().is_some() {
+            self.buffer.push(0xFF);
+        }
+    }
+
+    /// Appends UTF-16 as UTF-8. A surrogate without its partner becomes three bytes that are no
+    /// UTF-8, so that the row it stands in is told from the others.
+    fn transcode(&mut self, data: &[u8], big_endian: bool) {
+        for &byte in data {
+            let Some(first) = self.half.take() else {
+                self.half = Some(byte);
+                continue;
+            };
+            let pair = [first, byte];
+            let unit = if big_endian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) };
+            self.push_unit(unit);
+        }
+    }
+
+    fn push_unit(&mut self, unit: u16) {
+        if let Some(high) = self.high.take() {
+            if (0xDC00..0xE000).contains(&unit) {
+                let code = 0x10000 + (u32::from(high - 0xD800) << 10) + u32::from(unit - 0xDC00);
+                self.push_code(code);
+                return;
+            }
+            self.push_surrogate(high);
+        }
+        match unit {
+            0xD800..0xDC00 => self.high = Some(unit),
+            0xDC00..0xE000 => self.push_surrogate(unit),
+            _ => self.push_code(u32::from(unit)),
+        }
+    }
+
+    fn push_code(&mut self, code: u32) {
+        let text = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+        self.buffer.extend_from_slice(text.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+
+    fn push_surrogate(&mut self, unit: u16) {
+        let low = |shift: u16| 0x80 | ((unit >> shift) & 0x3F) as u8;
+        self.buffer.extend_from_slice(&[0xED, low(6), low(0)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::script::Script;
+
+    fn drain(script: Script) -> (Vec<u8>, Ending) {
+        let mut feed = Feed::new(Box::new(script));
+        while feed.more() != More::End {}
+        (feed.bytes().to_vec(), feed.ending())
+    }
+
+    #[test]
+    fn byte_order_marks_are_dropped_wherever_chunks_are_cut() {
+        let utf16 = |s: &str, big: bool| -> Vec<u8> {
+            let units = std::iter::once(0xFEFF).chain(s.encode_utf16());
+            units.flat_map(|u: u16| if big { u.to_be_bytes() } else { u.to_le_bytes() }).collect()
+        };
+        let text = "ts,é\n1,😀\n";
+        let mut utf8 = b"\xEF\xBB\xBF".to_vec();
+        utf8.extend_from_slice(text.as_bytes());
+        for input in [text.as_bytes().to_vec(), utf8, utf16(text, false), utf16(text, true)] {
+            for size in 1..5 {
+                let (bytes, ending) = drain(Script::cut(&input, size));
+                assert_eq!(String::from_utf8(bytes).as_deref(), Ok(text));
+                assert_eq!(ending, Ending::Whole);
+            }
+        }
+    }
+
+    #[test]
+    fn unpaired_surrogates_and_odd_bytes_are_no_utf8() {
+        let (bytes, _) = drain(Script::cut(b"\xFF\xFE\x00\xD8a\x00", 2));
+        assert_eq!(bytes, b"\xED\xA0\x80a");
+        let (bytes, _) = drain(Script::cut(b"\xFF\xFEa\x00\x00", 3));
+        assert_eq!(bytes, b"a\xFF");
+        let (bytes, _) = drain(Script::cut(b"\xEF\xBB", 1));
+        assert_eq!(bytes, b"\xEF\xBB");
+    }
+}

@@ -1,0 +1,371 @@
+//! JSON: an object a line, objects one after the other in any layout, or an array of objects.
+
+mod object;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use memchr::memchr;
+
+use crate::decode::feed::{Ending, Feed, More};
+use crate::decode::patience::Patience;
+use crate::decode::pending::Pending;
+use crate::decode::{Chunks, DecodeError, Decoder, MAX_RAW, MAX_ROW, RawBatch};
+use object::{INCOMPLETE, NOT_JSON, Objects, Refusal, TOO_LONG, refuse};
+use scan::{Scan, Scanner};
+
+/// A reader of JSON objects.
+///
+/// Blank lines and lines that start with `#` are passed by. A malformed line costs that line only.
+/// A member that is met for the first time starts a new batch with one column more, so that the
+/// columns of a row depend on the rows before it and not on how the input arrived.
+pub struct NdjsonDecoder {
+    feed: Feed,
+    objects: Objects,
+    pending: Pending,
+    scanner: Scanner,
+    patience: Patience,
+    /// Whether the values are elements of an array.
+    in_array: bool,
+    /// Whether an opening bracket would start such an array: at the beginning, and behind one.
+    array_may_start: bool,
+    skip: Skip,
+    /// How far the line at hand has been searched for its end.
+    searched: usize,
+    done: bool,
+}
+
+/// What is passed by without being kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Skip {
+    Nothing,
+    Line,
+    /// The rest of the object that the scanner is in.
+    Object,
+}
+
+/// What a step of the decoder came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// A row, or something else that was used up.
+    Some,
+    /// The batch has to be handed on before the row at hand is taken in.
+    Full,
+    /// More bytes are needed.
+    Need,
+    End,
+}
+
+impl NdjsonDecoder {
+    /// Waits for the first bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError::Corrupt`] where the input has not a single byte.
+    pub fn open(chunks: Box<dyn Chunks>) -> Result<Self, DecodeError> {
+        let mut feed = Feed::new(chunks);
+        while feed.bytes().is_empty() {
+            if feed.more() == More::End && feed.bytes().is_empty() {
+                if let Some(failure) = feed.take_failure(0) {
+                    return Err(failure);
+                }
+                if feed.ending() == Ending::Whole {
+                    return Err(DecodeError::Corrupt("the input is empty".into()));
+                }
+                break;
+            }
+        }
+        Ok(Self {
+            feed,
+            objects: Objects::default(),
+            pending: Pending::new(Vec::new()),
+            scanner: Scanner::default(),
+            patience: Patience::default(),
+            in_array: false,
+            array_may_start: true,
+            skip: Skip::Nothing,
+            searched: 0,
+            done: false,
+        })
+    }
+
+    fn step(&mut self) -> Step {
+        if self.feed.ending() == Ending::Left {
+            return Step::End;
+        }
+        match self.skip {
+            Skip::Line => return self.skip_line(),
+            Skip::Object => return self.skip_object(),
+            Skip::Nothing => {}
+        }
+        if self.scanner.at() == 0 && self.searched == 0 {
+            let between = |b: &&u8| b.is_ascii_whitespace() || self.in_array && **b == b',';
+            let gap = self.feed.bytes().iter().take_while(between).count();
+            self.feed.consume(gap);
+        }
+        let Some(&first) = self.feed.bytes().first() else {
+            return if self.feed.ended() { Step::End } else { Step::Need };
+        };
+        match first {
+            b'#' => {
+                self.skip = Skip::Line;
+                Step::Some
+            }
+            b'[' if self.array_may_start && !self.in_array => {
+                self.in_array = true;
+                self.feed.consume(1);
+                Step::Some
+            }
+            b']' if self.in_array => {
+                self.in_array = false;
+                self.array_may_start = true;
+                self.feed.consume(1);
+                Step::Some
+            }
+            b'{' => self.object(),
+            b'[' if self.in_array => self.object(),
+            _ => self.stray(),
+        }
+    }
+
+    fn skip_line(&mut self) -> Step {
+        let bytes = self.feed.bytes();
+        let end = memchr(b'\n', bytes);
+        let count = end.map_or(bytes.len(), |i| i + 1);
+        self.feed.consume(count);
+        match end {
+            Some(_) => self.skip = Skip::Nothing,
+            None if self.feed.ended() => return Step::End,
+            None => return Step::Need,
+        }
+        Step::Some
+    }
+
+    fn skip_object(&mut self) -> Step {
+        let ended = self.feed.ended();
+        match self.scanner.scan(self.feed.bytes(), ended, 0) {
+            Scan::Closed(count) | Scan::Broken(count) => {
+                self.feed.consume(count);
+                self.scanner = Scanner::default();
+                self.skip = Skip::Nothing;
+                Step::Some
+            }
+            Scan::Open => {
+                self.feed.consume(self.scanner.at());
+                self.scanner.rebase();
+                if ended { Step::End } else { Step::Need }
+            }
+        }
+    }
+
+    /// An object at the start of the bytes.
+    fn object(&mut self) -> Step {
+        let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
+        // The common case, an object a line: its end need not be looked for.
+        if self.scanner.at() == 0
+            && !self.in_array
+            && let Some(end) = memchr(b'\n', bytes)
+            && end <= MAX_ROW
+            && let Some(line) = bytes.get(..end)
+            && self.objects.read(line).is_ok()
+        {
+            return self.take(end, end + 1);
+        }
+        let scan = self.scanner.scan(bytes, ended, self.patience.reach());
+        let too_long = match scan {
+            Scan::Closed(length) | Scan::Broken(length) => length > MAX_ROW,
+            Scan::Open => self.scanner.at() > MAX_ROW,
+        };
+        match (scan, self.scanner.first_line()) {
+            // It may have run over many lines that are rows of their own.
+            (_, Some(line)) if too_long => self.refuse(line, NOT_JSON),
+            (_, None) if too_long => self.too_long(),
+            (Scan::Open, _) if !ended => Step::Need,
+            (Scan::Open, Some(line)) => self.refuse(line, NOT_JSON),
+            (Scan::Open, None) => self.refuse(bytes.len(), INCOMPLETE),
+            (Scan::Broken(length), first_line) => {
+                let line = first_line.filter(|_| length > MAX_RAW.min(self.patience.reach()));
+                self.refuse(line.unwrap_or(length), NOT_JSON)
+            }
+            (Scan::Closed(length), _) => self.closed(length),
+        }
+    }
+
+    /// An object that takes `length` bytes, as far as its brackets tell.
+    fn closed(&mut self, length: usize) -> Step {
+        let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
+        let mut line = length;
+        if !self.in_array {
+            let behind = bytes.get(length..).unwrap_or_default();
+            match behind.iter().find(|b| !matches!(b, b' ' | b'\t' | b'\r')) {
+                Some(b'\n' | b'{') => {}
+                None if ended => {}
+                // A line end may lie far behind; without one the object stands.
+                None if bytes.len() > MAX_ROW => {}
+                None => return self.again(),
+                Some(_) => match memchr(b'\n', behind) {
+                    Some(i) => return self.refuse(length + i + 1, NOT_JSON),
+                    None if ended => return self.refuse(bytes.len(), NOT_JSON),
+                    None if bytes.len() > MAX_ROW => return self.too_long(),
+                    None => return self.again(),
+                },
+            }
+            line += memchr(b'\n', behind).map_or(behind.len(), |i| i + 1);
+        }
+        let bytes = self.feed.bytes();
+        match self.objects.read(bytes.get(..length).unwrap_or_default()) {
+            Ok(()) => self.take(length, length),
+            Err(_) if bytes.first() == Some(&b'[') => {
+                let refusal = refuse(bytes.get(..length).unwrap_or_default(), false);
+                self.refuse(length, refusal)
+            }
+            Err(refusal) => match self.scanner.first_line() {
+                // Too much to keep as one row's remains.
+                Some(first_line) if length > MAX_RAW => self.refuse(first_line, refusal),
+                Some(_) => self.refuse(length, refusal),
+                None if refusal == NOT_JSON && !self.in_array => {
+                    // What follows on the line is of no use without this; a line end that has not
+                    // come yet is waited for, as the line is what is set aside.
+                    let whole = bytes.get(line - 1) == Some(&b'\n') || ended || line > MAX_ROW;
+                    if whole { self.refuse(line, refusal) } else { self.again() }
+                }
+                None => self.refuse(length, refusal),
+            },
+        }
+    }
+
+    /// The object at hand is looked at again from its start when there are more bytes.
+    fn again(&mut self) -> Step {
+        self.scanner = Scanner::default();
+        Step::Need
+    }
+
+    /// Something that is neither an object nor the start or end of an array.
+    fn stray(&mut self) -> Step {
+        let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
+        let end = if self.in_array {
+            element_end(bytes)
+        } else {
+            let rest = bytes.get(self.searched..).unwrap_or_default();
+            memchr(b'\n', rest).map(|i| self.searched + i + 1)
+        };
+        let length = end.unwrap_or(bytes.len());
+        if length > MAX_ROW {
+            return self.too_long();
+        }
+        if end.is_none() && !ended {
+            self.searched = length;
+            return Step::Need;
+        }
+        let refusal = refuse(bytes.get(..length).unwrap_or_default(), end.is_none());
+        self.refuse(length, refusal)
+    }
+
+    /// Takes the object read last in as a row; it takes `length` bytes, `used` with its line end.
+    fn take(&mut self, length: usize, used: usize) -> Step {
+        if !self.objects.fresh().is_empty() {
+            if self.pending.has_rows() {
+                self.scanner = Scanner::default();
+                return Step::Full;
+            }
+            self.pending.widen(self.objects.fresh());
+            self.objects.accept();
+        }
+        let object = self.feed.bytes().get(..length).unwrap_or_default();
+        self.objects.append(object, self.pending.row());
+        self.settled(used);
+        Step::Some
+    }
+
+    /// Sets the next `length` bytes aside.
+    fn refuse(&mut self, length: usize, (code, message): Refusal) -> Step {
+        let raw = self.feed.bytes().get(..length).unwrap_or_default();
+        self.pending.broken(raw, code, message);
+        if self.scanner.first_line().is_some_and(|line| line == length) {
+            self.patience.wasted(self.scanner.at().min(MAX_ROW));
+        }
+        self.settled(length);
+        Step::Some
+    }
+
+    fn too_long(&mut self) -> Step {
+        let (code, message) = TOO_LONG;
+        self.pending.broken(self.feed.bytes(), code, message);
+        self.searched = 0;
+        self.array_may_start = false;
+        if self.in_array && self.scanner.at() > 0 {
+            // The array may be one line: only its brackets tell where the next element is.
+            self.skip = Skip::Object;
+            self.scanner = Scanner::default();
+        } else {
+            self.skip = Skip::Line;
+            self.scanner = Scanner::default();
+        }
+        Step::Some
+    }
+
+    fn settled(&mut self, used: usize) {
+        self.feed.consume(used);
+        self.patience.used(used);
+        self.scanner = Scanner::default();
+        self.searched = 0;
+        self.array_may_start = false;
+    }
+
+    fn hand_on(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+        let bytes = self.feed.take_used();
+        self.pending.finish(bytes)
+    }
+}
+
+/// Where an element of an array ends that has no brackets: before a comma, a bracket, a line end.
+fn element_end(bytes: &[u8]) -> Option<usize> {
+    let (mut in_string, mut escaped) = (false, false);
+    bytes.iter().position(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b',' | b']' => return !in_string,
+            _ => {}
+        }
+        *byte == b'\n'
+    })
+}
+
+impl Decoder for NdjsonDecoder {
+    fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+        while !self.done {
+            if self.pending.is_full(self.feed.used()) {
+                return self.hand_on();
+            }
+            match self.step() {
+                Step::Some => {}
+                Step::Full => return self.hand_on(),
+                Step::Need => {
+                    if self.feed.more() == More::Idle && !self.pending.is_empty() {
+                        return self.hand_on();
+                    }
+                }
+                Step::End => self.done = true,
+            }
+        }
+        if !self.pending.is_empty() {
+            return self.hand_on();
+        }
+        if let Some(failure) = self.feed.take_failure(self.pending.last_row()) {
+            return Err(failure);
+        }
+        if self.feed.ending() == Ending::Whole && std::mem::take(&mut self.in_array) {
+            let rows = self.pending.last_row();
+            let text = format!("the JSON array is not closed, the input ends early; {rows} rows were read");
+            return Err(DecodeError::Corrupt(text));
+        }
+        Ok(None)
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.pending.names().to_vec()
+    }
+}

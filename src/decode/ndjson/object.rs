@@ -1,0 +1,210 @@
+//! One JSON object to the cells of a row: numbers keep their text, names find their columns.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arrow_array::builder::StringBuilder;
+use serde::de::{Deserialize, Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Columns at most.
+pub(super) const MAX_COLUMNS: usize = 1024;
+
+/// Longest name of a column in bytes.
+const MAX_NAME: usize = 1024;
+
+/// A value in the object at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    Null,
+    /// JSON text at that place of the object: a number, a truth value, a nested value, a string
+    /// that has not been looked into.
+    Json(usize, usize),
+    /// Text at that place of the object.
+    Text(usize, usize),
+    /// Text at that place of [`Objects::unescaped`].
+    Unescaped(usize, usize),
+}
+
+/// Why an object is no row: code and message.
+pub(super) type Refusal = (&'static str, &'static str);
+
+/// Not JSON.
+pub(super) const NOT_JSON: Refusal = ("bad_line", "the line is not valid JSON");
+/// JSON, but nothing with names.
+pub(super) const NO_OBJECT: Refusal = ("bad_line", "the line is JSON, but not an object");
+/// The input ends in it.
+pub(super) const INCOMPLETE: Refusal = ("bad_line", "the last line is incomplete");
+/// Longer than a row may be.
+pub(super) const TOO_LONG: Refusal = ("too_long", "the row is longer than 16 MiB");
+const NOT_UTF8: Refusal = ("bad_utf8", "the row is not valid UTF-8");
+const TOO_MANY: Refusal = ("too_many_columns", "the row would add a column to the 1,024 there are");
+const LONG_NAME: Refusal = ("bad_line", "the row has a name that is longer than 1,024 bytes");
+
+/// Reads objects, one at a time; knows the columns met so far.
+#[derive(Default)]
+pub(super) struct Objects {
+    names: Vec<Arc<str>>,
+    index: HashMap<Arc<str>, usize>,
+    /// How many of the names belong to rows that have been accepted; the others are of the object
+    /// at hand.
+    accepted: usize,
+    cells: Vec<Cell>,
+    unescaped: String,
+    /// Column of the name that is likely to come next.
+    next: usize,
+    refusal: Option<Refusal>,
+}
+
+impl Objects {
+    /// Reads an object. Its cells are kept until the next call.
+    pub(super) fn read(&mut self, object: &[u8]) -> Result<(), Refusal> {
+        for name in self.names.drain(self.accepted..) {
+            self.index.remove(&name);
+        }
+        self.cells.clear();
+        self.cells.resize(self.accepted, Cell::Null);
+        self.unescaped.clear();
+        self.next = 0;
+        self.refusal = None;
+        let text = std::str::from_utf8(object).map_err(|_| NOT_UTF8)?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let base = text.as_ptr() as usize;
+        json.deserialize_map(Fields { objects: self, base })
+            .and_then(|()| json.end())
+            .map_err(|_| NOT_JSON)?;
+        if let Some(refusal) = self.refusal {
+            return Err(refusal);
+        }
+        self.settle(text)
+    }
+
+    /// The names that the object read last has added. They count once they are accepted.
+    pub(super) fn fresh(&self) -> &[Arc<str>] {
+        self.names.get(self.accepted..).unwrap_or_default()
+    }
+
+    /// Takes the added names over.
+    pub(super) fn accept(&mut self) {
+        self.accepted = self.names.len();
+    }
+
+    /// Appends the cells of the object read last, one to each column.
+    pub(super) fn append(&self, object: &[u8], columns: &mut [StringBuilder]) {
+        let piece = |start: usize, end: usize| {
+            std::str::from_utf8(object.get(start..end).unwrap_or_default()).unwrap_or_default()
+        };
+        for (column, cell) in columns.iter_mut().zip(&self.cells) {
+            match *cell {
+                Cell::Null => column.append_null(),
+                Cell::Json(start, end) | Cell::Text(start, end) => column.append_value(piece(start, end)),
+                Cell::Unescaped(start, end) => {
+                    column.append_value(self.unescaped.get(start..end).unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, name: &str, start: usize, end: usize) {
+        let column = match self.names.get(self.next) {
+            Some(expected) if **expected == *name => self.next,
+            _ => match self.index.get(name) {
+                Some(column) => *column,
+                None if self.names.len() >= MAX_COLUMNS => return self.refusal = Some(TOO_MANY),
+                None if name.len() > MAX_NAME => return self.refusal = Some(LONG_NAME),
+                None => {
+                    let name: Arc<str> = name.into();
+                    self.index.insert(name.clone(), self.names.len());
+                    self.names.push(name);
+                    self.cells.push(Cell::Null);
+                    self.names.len() - 1
+                }
+            },
+        };
+        self.next = column + 1;
+        if let Some(cell) = self.cells.get_mut(column) {
+            *cell = Cell::Json(start, end);
+        }
+    }
+
+    /// Looks into the strings and finds the nulls.
+    fn settle(&mut self, text: &str) -> Result<(), Refusal> {
+        for cell in &mut self.cells {
+            let Cell::Json(start, end) = *cell else { continue };
+            let json = text.get(start..end).unwrap_or_default();
+            if json == "null" {
+                *cell = Cell::Null;
+            } else if json.starts_with('"') {
+                *cell = if memchr::memchr(b'\\', json.as_bytes()).is_some() {
+                    let string: String = serde_json::from_str(json).map_err(|_| NOT_JSON)?;
+                    let start = self.unescaped.len();
+                    self.unescaped.push_str(&string);
+                    Cell::Unescaped(start, self.unescaped.len())
+                } else {
+                    Cell::Text(start + 1, end - 1)
+                };
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a line that does not start like an object is no row.
+pub(super) fn refuse(line: &[u8], last: bool) -> Refusal {
+    match std::str::from_utf8(line) {
+        Err(_) => NOT_UTF8,
+        Ok(text) if serde_json::from_str::<IgnoredAny>(text).is_ok() => NO_OBJECT,
+        Ok(_) if last => INCOMPLETE,
+        Ok(_) => NOT_JSON,
+    }
+}
+
+/// Takes the members of an object in; `base` is the address of its text.
+struct Fields<'a> {
+    objects: &'a mut Objects,
+    base: usize,
+}
+
+impl<'de> Visitor<'de> for Fields<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Name(name)) = map.next_key()? {
+            let value: &'de RawValue = map.next_value()?;
+            let start = (value.get().as_ptr() as usize).saturating_sub(self.base);
+            self.objects.put(&name, start, start + value.get().len());
+        }
+        Ok(())
+    }
+}
+
+/// A name, borrowed where it has no escapes in it.
+struct Name<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}

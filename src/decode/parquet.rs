@@ -1,0 +1,161 @@
+//! Parquet: columns in their own types, page by page.
+
+mod quiet;
+mod stored;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::Repetition;
+use parquet::file::metadata::ParquetMetaData;
+use parquet::schema::types::SchemaDescriptor;
+
+use crate::decode::{BATCH_ROWS, DecodeError, Decoder, RawBatch};
+use quiet::quietly;
+use stored::Stored;
+
+/// Bytes of values that a batch should not exceed by much, going by the average row.
+const BATCH_BYTES: u64 = 8 << 20;
+
+/// Fewest rows of a batch, however large they are.
+const FEWEST_ROWS: usize = 16;
+
+/// A reader of Parquet files.
+///
+/// Dictionaries come as plain values; the Arrow schema that a writer may have left is not looked
+/// at, so the same data gives the same types whoever wrote it. Columns with parts (lists, maps,
+/// structs) are left out. At no time is more than a page of each column in memory besides the
+/// batch.
+pub struct ParquetDecoder {
+    reader: Option<ParquetRecordBatchReader>,
+    names: Vec<Arc<str>>,
+    nested: Vec<Arc<str>>,
+    rows: u64,
+    total: u64,
+    bytes: u64,
+    reported: u64,
+}
+
+impl ParquetDecoder {
+    /// Reads the footer of a file.
+    ///
+    /// # Errors
+    /// [`DecodeError::Corrupt`] where it is no whole, unencrypted Parquet file.
+    pub fn open(file: File) -> Result<Self, DecodeError> {
+        let stored = Stored::new(file)?;
+        stored.check_frame()?;
+        let bytes = stored.bytes();
+        quietly(move || Self::read_footer(stored, bytes)).unwrap_or_else(|detail| Err(corrupt(&detail)))
+    }
+
+    fn read_footer(stored: Stored, bytes: u64) -> Result<Self, DecodeError> {
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(stored, options)
+            .map_err(|e| corrupt(&e.to_string()))?;
+        let (flat, nested) = flat_columns(builder.parquet_schema());
+        let total = builder.metadata().row_groups().iter().map(|g| u64::try_from(g.num_rows()).unwrap_or(0));
+        let total = total.fold(0, u64::saturating_add);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), flat);
+        let rows = batch_rows(builder.metadata(), &mask);
+        let reader = builder.with_projection(mask).with_batch_size(rows).build();
+        let reader = reader.map_err(|e| corrupt(&e.to_string()))?;
+        let schema = arrow_array::RecordBatchReader::schema(&reader);
+        let names = schema.fields().iter().map(|f| Arc::from(f.name().as_str())).collect();
+        Ok(Self { reader: Some(reader), names, nested, rows: 0, total, bytes, reported: 0 })
+    }
+
+    /// The names of the columns that are left out because they have parts.
+    pub fn nested(&self) -> &[Arc<str>] {
+        &self.nested
+    }
+
+    /// Rows in the file, as its footer has it.
+    pub fn total_rows(&self) -> u64 {
+        self.total
+    }
+
+    /// The batch with its row numbers and its share of the file.
+    fn number(&mut self, columns: RecordBatch) -> RawBatch {
+        let count = columns.num_rows() as u64;
+        let first = self.rows + 1;
+        self.rows += count;
+        let done = u128::from(self.rows.min(self.total)) * u128::from(self.bytes);
+        let done = done.checked_div(u128::from(self.total)).unwrap_or(0) as u64;
+        let bytes = done.saturating_sub(self.reported);
+        self.reported += bytes;
+        RawBatch { columns, rows: (first..=self.rows).collect(), broken: Vec::new(), bytes }
+    }
+}
+
+impl Decoder for ParquetDecoder {
+    fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+        loop {
+            // A reader that has failed is not asked again.
+            let Some(mut reader) = self.reader.take() else { return Ok(None) };
+            let next = quietly(move || reader.next().map(|batch| (batch, reader)));
+            let failed = match next {
+                Ok(None) if self.rows < self.total => "it has fewer rows than its footer says".into(),
+                Ok(None) => return Ok(None),
+                Ok(Some((Ok(batch), reader))) => {
+                    self.reader = Some(reader);
+                    if batch.num_rows() == 0 {
+                        continue;
+                    }
+                    return Ok(Some(self.number(batch)));
+                }
+                Ok(Some((Err(error), _))) => error.to_string(),
+                Err(detail) => detail,
+            };
+            let DecodeError::Corrupt(text) = corrupt(&failed) else { return Ok(None) };
+            return Err(DecodeError::Corrupt(format!("{text}; {} rows before it were read", self.rows)));
+        }
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.names.clone()
+    }
+}
+
+/// Positions of the columns without parts, and the names of the others.
+fn flat_columns(schema: &SchemaDescriptor) -> (Vec<usize>, Vec<Arc<str>>) {
+    let (mut flat, mut nested) = (Vec::new(), Vec::new());
+    for (i, field) in schema.root_schema().get_fields().iter().enumerate() {
+        let info = field.get_basic_info();
+        let repeated = info.has_repetition() && info.repetition() == Repetition::REPEATED;
+        if field.is_primitive() && !repeated {
+            flat.push(i);
+        } else {
+            nested.push(Arc::from(field.name()));
+        }
+    }
+    (flat, nested)
+}
+
+/// Rows of a batch: fewer where rows are large, by the row group with the largest ones.
+fn batch_rows(metadata: &ParquetMetaData, mask: &ProjectionMask) -> usize {
+    let row_bytes = metadata.row_groups().iter().map(|group| {
+        let columns = group.columns().iter().enumerate().filter(|(i, _)| mask.leaf_included(*i));
+        let sizes = columns.map(|(_, c)| u64::try_from(c.uncompressed_size()).unwrap_or(0));
+        let bytes = sizes.fold(0, u64::saturating_add);
+        bytes.checked_div(u64::try_from(group.num_rows()).unwrap_or(0)).unwrap_or(0)
+    });
+    let row_bytes = row_bytes.max().unwrap_or(0).max(1);
+    usize::try_from(BATCH_BYTES / row_bytes).unwrap_or(BATCH_ROWS).clamp(FEWEST_ROWS, BATCH_ROWS)
+}
+
+/// The error for a file that the reader made nothing of, for the reason that it gave.
+fn corrupt(detail: &str) -> DecodeError {
+    let line = detail.lines().next().unwrap_or_default();
+    let line = ["Parquet argument error: ", "Parquet error: ", "Parquet error: ", "EOF: ", "External: "]
+        .iter()
+        .fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line));
+    let line: String = line.chars().filter(|c| !c.is_control()).take(200).collect();
+    DecodeError::Corrupt(format!("the Parquet file is corrupt ({})", line.trim_end_matches('.')))
+}

@@ -1,0 +1,166 @@
+use std::io::Write;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{
+    ArrayRef, DictionaryArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
+};
+use arrow_schema::{DataType, Field};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use proptest::prelude::*;
+
+use super::*;
+
+fn file(data: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(data).unwrap();
+    file
+}
+
+fn written(rows: usize, compression: Compression) -> Vec<u8> {
+    let ts: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows as i64));
+    let symbol: DictionaryArray<Int32Type> = (0..rows).map(|i| ["AAPL", "MSFT"][i % 2]).collect();
+    let close: ArrayRef =
+        Arc::new(Float64Array::from_iter((0..rows).map(|i| (i % 3 > 0).then_some(i as f64))));
+    let list = ListArray::from_iter_primitive::<Int32Type, _, _>((0..rows).map(|_| Some([Some(1)])));
+    let part: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|i| i.to_string())));
+    let parts = StructArray::from(vec![(Arc::new(Field::new("x", DataType::Utf8, false)), part)]);
+    let batch = RecordBatch::try_from_iter([
+        ("ts", ts),
+        ("conditions", Arc::new(list) as ArrayRef),
+        ("symbol", Arc::new(symbol)),
+        ("publisher", Arc::new(parts)),
+        ("close", close),
+    ])
+    .unwrap();
+    let properties = WriterProperties::builder()
+        .set_compression(compression)
+        .set_max_row_group_row_count(Some(10_000))
+        .build();
+    let mut data = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut data, batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    data
+}
+
+/// Number of rows and the error, if there was one.
+fn read(data: &[u8]) -> (u64, Option<String>) {
+    let mut decoder = match ParquetDecoder::open(file(data)) {
+        Ok(decoder) => decoder,
+        Err(error) => return (0, Some(error.to_string())),
+    };
+    let mut rows = 0;
+    loop {
+        match decoder.next_batch() {
+            Ok(Some(batch)) => rows += batch.rows.len() as u64,
+            Ok(None) => return (rows, None),
+            Err(error) => {
+                assert!(decoder.next_batch().unwrap().is_none());
+                return (rows, Some(error.to_string()));
+            }
+        }
+    }
+}
+
+#[test]
+fn flat_columns_in_their_types() {
+    for compression in [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(Default::default()),
+        Compression::ZSTD(ZstdLevel::default()),
+        Compression::LZ4_RAW,
+    ] {
+        let data = written(20_001, compression);
+        let mut decoder = ParquetDecoder::open(file(&data)).unwrap();
+        assert_eq!(decoder.names().join(" "), "ts symbol close");
+        assert_eq!(decoder.nested().join(" "), "conditions publisher");
+        assert_eq!(decoder.total_rows(), 20_001);
+        let (mut next, mut bytes) = (1, 0);
+        while let Some(batch) = decoder.next_batch().unwrap() {
+            assert!(batch.rows.len() <= BATCH_ROWS);
+            assert_eq!(batch.columns.column(1).data_type(), &DataType::Utf8);
+            for (i, row) in batch.rows.iter().enumerate() {
+                assert_eq!(*row, next);
+                next += 1;
+                let symbol = batch.columns.column(1).as_string::<i32>().value(i);
+                assert_eq!(symbol, ["MSFT", "AAPL"][(row % 2) as usize]);
+            }
+            bytes += batch.bytes;
+        }
+        assert_eq!((next, bytes), (20_002, data.len() as u64));
+    }
+}
+
+#[test]
+fn large_rows_make_small_batches() {
+    let body = "x".repeat(100_000);
+    // Not twice the same text, or a dictionary would make the rows small.
+    let text = StringArray::from_iter_values((0..200).map(|i| format!("{i}{body}")));
+    let batch = RecordBatch::try_from_iter([("body", Arc::new(text) as ArrayRef)]).unwrap();
+    let mut data = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut data, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let mut decoder = ParquetDecoder::open(file(&data)).unwrap();
+    let first = decoder.next_batch().unwrap().unwrap();
+    assert!(first.rows.len() < 100, "{}", first.rows.len());
+}
+
+#[test]
+fn files_without_rows() {
+    assert_eq!(read(&written(0, Compression::UNCOMPRESSED)), (0, None));
+}
+
+#[test]
+fn what_is_no_parquet_file_is_said_in_a_sentence() {
+    let data = written(100, Compression::SNAPPY);
+    let mut cut_in_the_middle = data.clone();
+    cut_in_the_middle.drain(200..400);
+    let mut footer_length = data.clone();
+    let end = footer_length.len();
+    footer_length[end - 8..end - 4].copy_from_slice(&[0xFF; 4]);
+    let truncated = "the Parquet file is truncated, the footer at its end is missing";
+    let encrypted = "the Parquet file is encrypted, which cannot be read";
+    for (data, start) in [
+        (&b""[..], "not a Parquet file, it is too short"),
+        (b"PAR1", truncated),
+        (b"ts,open\n1,2\n3,4\n", "not a Parquet file, it does not start with PAR1"),
+        (&data[..data.len() - 10], truncated),
+        (b"PARE12345678PARE", encrypted),
+        (b"PAR112345678PARE", encrypted),
+        (&footer_length, "the Parquet file is corrupt (Parquet file too small."),
+        (&cut_in_the_middle, "the Parquet file is corrupt (snappy: "),
+    ] {
+        let message = read(data).1.unwrap();
+        assert!(message.starts_with(start), "{message}");
+        assert!(!message.contains('\n'));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn damaged_files_never_panic(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        snappy: bool,
+        keep_footer: bool,
+    ) {
+        let compression = if snappy { Compression::SNAPPY } else { Compression::UNCOMPRESSED };
+        let mut data = written(50, compression);
+        let length = u32::from_le_bytes(data[data.len() - 8..][..4].try_into().unwrap()) as usize;
+        let body = data.len() - 8 - length;
+        let range = if keep_footer { 4..body } else { body..data.len() - 8 };
+        for (index, byte) in damage {
+            let at = range.start + index.index(range.len());
+            data[at] ^= byte;
+        }
+        // Whatever comes of it, it comes as a value.
+        let (rows, error) = read(&data);
+        prop_assert!(rows <= 50 || !keep_footer, "{} {:?}", rows, error);
+    }
+}
