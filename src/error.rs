@@ -23,12 +23,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// The same error with a prefix before its message, as in `bars.csv: …`.
     pub fn at(self, place: &str) -> Self {
-        let with = |message: String| format!("{place}: {message}");
+        self.map(|message| format!("{place}: {message}"))
+    }
+
+    /// The same error with more behind its message.
+    pub fn and(self, more: &str) -> Self {
+        self.map(|message| message + more)
+    }
+
+    fn map(self, change: impl FnOnce(String) -> String) -> Self {
         match self {
-            Self::Usage(m) => Self::Usage(with(m)),
-            Self::Unavailable(m) => Self::Unavailable(with(m)),
-            Self::Input(m) => Self::Input(with(m)),
-            Self::Internal(m) => Self::Internal(with(m)),
+            Self::Usage(m) => Self::Usage(change(m)),
+            Self::Unavailable(m) => Self::Unavailable(change(m)),
+            Self::Input(m) => Self::Input(change(m)),
+            Self::Internal(m) => Self::Internal(change(m)),
         }
     }
 }

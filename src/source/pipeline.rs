@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use tokio::runtime::Handle;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -20,7 +21,7 @@ use crate::dataset::{Mapper, MapperSettings};
 use crate::decode::{Broken, RawBatch};
 use crate::error::{Error, Result};
 use crate::port::{DeadLetters, Event, Observer, Sink};
-use crate::source::{Input, Meter, OpenOptions, Opened, Stop, open};
+use crate::source::{Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
 /// be wrong.
@@ -103,6 +104,66 @@ pub struct Peeked {
     pub opened: Opened,
     /// Its first rows, if it has any.
     pub first: Option<RawBatch>,
+}
+
+/// Opens an input and reads its first rows.
+pub fn peek(index: usize, input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>) -> Result<Peeked> {
+    let mut opened = open(input, options, stop, meter)?;
+    let first = opened.decoder.next_batch().map_err(|e| decode_error(e, &input.name))?;
+    Ok(Peeked { index, opened, first })
+}
+
+impl Peeked {
+    /// The columns of the input, as far as they are known.
+    pub fn schema(&self) -> Option<SchemaRef> {
+        if let Some(first) = self.first.as_ref().filter(|f| f.columns.num_columns() > 0) {
+            return Some(first.columns.schema());
+        }
+        let names = self.opened.decoder.names();
+        let text = |name: &Arc<str>| Field::new(name.as_ref(), DataType::Utf8, true);
+        (!names.is_empty()).then(|| Arc::new(Schema::new(names.iter().map(text).collect::<Vec<_>>())))
+    }
+
+    /// Sends all rows that have been taken from the input to the dead-letter queue, as they came.
+    /// The reading must have been stopped.
+    pub fn bury(mut self, input: &Input, outlet: &mut dyn Outlet) -> Result<()> {
+        let origin = Arc::new(Origin { source: input.name.clone(), replayable: self.opened.replayable, base: 0 });
+        let first = self.first.take();
+        bury_rest(first, &mut self.opened, &origin, input, &mut |rejects| outlet.rejects(rejects).map(|_| ()))
+    }
+}
+
+/// Sends rows that cannot be mapped, and those that follow them, to the dead-letter queue under
+/// the names that the input gives them.
+fn bury_rest(
+    first: Option<RawBatch>,
+    opened: &mut Opened,
+    origin: &Arc<Origin>,
+    input: &Input,
+    bury: &mut dyn FnMut(Vec<Reject>) -> Result<()>,
+) -> Result<()> {
+    let reason = Arc::new(Reason::new("aborted", "the run ended before the row could be mapped"));
+    let mut next = first;
+    loop {
+        let raw = match next.take() {
+            Some(raw) => raw,
+            None => match opened.decoder.next_batch() {
+                Ok(Some(raw)) => raw,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(decode_error(error, &input.name)),
+            },
+        };
+        let mut rejects: Vec<Reject> = raw.broken.into_iter().map(|b| of_broken(b, origin)).collect();
+        rejects.extend(raw.rows.iter().enumerate().map(|(row, number)| Reject {
+            stage: Stage::Abort,
+            reason: reason.clone(),
+            origin: origin.clone(),
+            row: *number,
+            remains: Remains::Item(crate::dataset::item::to_json(&raw.columns, row)),
+            attempts: 1,
+        }));
+        bury(rejects)?;
+    }
 }
 
 /// What the pipeline works by.
@@ -197,7 +258,7 @@ impl Pipeline {
                 Ok(Next::Stop) => break,
                 Err(Error::Internal(message)) => return Err(Error::Internal(message)),
                 Err(error) => {
-                    let about_flags = matches!(error, Error::Usage(_) | Error::Unavailable(_)) && report.rows == 0;
+                    let about_flags = matches!(error, Error::Usage(_)) && index == 0;
                     report.errors.push(error.clone());
                     if about_flags || matches!(error, Error::Unavailable(_)) {
                         break;
@@ -234,7 +295,7 @@ impl Pipeline {
                 None => match opened.decoder.next_batch() {
                     Ok(Some(raw)) => raw,
                     Ok(None) => break Ok(()),
-                    Err(error) => break Err(opened.decode_error(input, error, rows)),
+                    Err(error) => break Err(cut_off(decode_error(error, &input.name), rows)),
                 },
             };
             let read = (raw.rows.len() + raw.broken.len()) as u64;
@@ -245,7 +306,19 @@ impl Pipeline {
             }
             let mapped = match mapper.map(&raw.columns, &raw.rows) {
                 Ok(mapped) => mapped,
-                Err(error) => break Err(error),
+                Err(error) if opened.replayable => break Err(error),
+                Err(error) => {
+                    // What a pipe gave is not given twice.
+                    self.stop.set();
+                    let mut buried = 0;
+                    bury_rest(Some(raw), &mut opened, &origin, input, &mut |rejects| {
+                        buried += rejects.len() as u64;
+                        self.observer.on(&Event::Read { rows: rejects.len() as u64 });
+                        outlet.rejects(rejects).map(|_| ())
+                    })?;
+                    rows += buried;
+                    break Err(error);
+                }
             };
             rows += read;
             self.observer.on(&Event::Read { rows: read });
@@ -280,6 +353,14 @@ impl Pipeline {
             next = Next::Stop;
         }
         result.map(|()| next)
+    }
+}
+
+/// What was complete before the damage is loaded, and that is said.
+fn cut_off(error: Error, rows: u64) -> Error {
+    match (error, rows) {
+        (Error::Input(message), 1..) => Error::Input(format!("{message}; the {rows} rows before it were read")),
+        (error, _) => error,
     }
 }
 

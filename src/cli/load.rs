@@ -1,0 +1,614 @@
+//! `mdsctl load`: wires inputs, mapping, engine, store and dead-letter queue together.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use crate::batch::{Batch, Reject};
+use crate::cli::args::{GlobalArgs, LoadArgs, ProgressForm};
+use crate::cli::exit::Exit;
+use crate::cli::log::EventLog;
+use crate::cli::salvage::Graveyard;
+use crate::cli::signals::Signals;
+use crate::cli::store::Store;
+use crate::cli::{print, settings, style};
+use crate::coordinator::{End, Outcome, WriteCoordinator};
+use crate::dataset::mapping::{self, MapOptions};
+use crate::dataset::{Dataset, MapperSettings, Target};
+use crate::dlq::{DlqWriter, RunInfo};
+use crate::error::{Error, Result};
+use crate::observe::display::InputGauge;
+use crate::observe::fanout::Fanout;
+use crate::observe::figures;
+use crate::observe::progress::{Choice, Mode, Progress};
+use crate::observe::result::{DlqResult, RunFacts, RunResult};
+use crate::observe::screen::Screen;
+use crate::observe::summary::{self, Extras};
+use crate::observe::tally::Tally;
+use crate::port::{DeadLetterError, DeadLetters, Event, Observer, Sink};
+use crate::settings::EngineSettings;
+use crate::sink::postgres::{PgOptions, PgSink, connect::check};
+use crate::sink::sqlite::{self, SqliteOptions, SqliteSink};
+use crate::source::pipeline::{EngineOutlet, Outlet, Peeked, Pipeline, Report, peek};
+use crate::source::{Input, Meter, Stop, expand};
+
+/// Runs it.
+pub fn run(global: &GlobalArgs, args: &LoadArgs, screen: &Screen) -> Result<Exit> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.clamp(2, 4))
+        .enable_all()
+        .build()
+        .map_err(|e| Error::Internal(format!("cannot start: {e}")))?;
+    let done = runtime.block_on(Load::prepare(global, args, screen)?.run());
+    // A thread that waits for a pipe must not keep the process.
+    runtime.shutdown_background();
+    done
+}
+
+/// A load that is about to run.
+struct Load<'a> {
+    global: &'a GlobalArgs,
+    args: &'a LoadArgs,
+    screen: &'a Screen,
+    started: Instant,
+    run_id: Uuid,
+    inputs: Vec<Input>,
+    store: Store,
+    by_default: bool,
+    engine: EngineSettings,
+    stop: Stop,
+    meter: Arc<Meter>,
+}
+
+/// What is written to.
+enum OpenStore {
+    Sqlite(SqliteSink),
+    Postgres(Box<PgSink>),
+    /// Nothing: a dry run against the embedded store.
+    Planned,
+}
+
+impl<'a> Load<'a> {
+    /// Everything that can be wrong with the flags is found here, before anything is touched.
+    fn prepare(global: &'a GlobalArgs, args: &'a LoadArgs, screen: &'a Screen) -> Result<Self> {
+        let inputs = expand(&args.inputs, args.format.recursive)?;
+        settings::meaning(&args.data)?;
+        let (store, by_default) = Store::choose(&args.store)?;
+        let meter = Arc::new(Meter::new(&inputs));
+        Ok(Self {
+            global,
+            args,
+            screen,
+            started: Instant::now(),
+            run_id: Uuid::now_v7(),
+            inputs,
+            store,
+            by_default,
+            engine: settings::engine(&args.engine)?,
+            stop: Stop::new().map_err(|e| Error::Internal(format!("cannot start: {e}")))?,
+            meter,
+        })
+    }
+
+    async fn run(self) -> Result<Exit> {
+        let signals = Signals::listen(&self.stop)?;
+        if self.by_default && !self.global.quiet {
+            self.say(&format!("no --dsn given: loading into the embedded store, {}", self.store.shown()));
+        }
+        let known = self.known_dataset()?;
+        // What can fail is tried before a pipe is touched, whose bytes come only once.
+        let live = self.inputs.iter().any(|i| i.path.is_none());
+        let dead = if live && !self.args.rejects.dry_run { Some(self.dead_letters(known.as_ref())?) } else { None };
+        if let Store::Postgres(dsn) = &self.store
+            && live
+        {
+            self.patiently(&signals, || check(dsn)).await?;
+        }
+        let mut peeked = None;
+        let dataset = match (&known, &self.args.data.table) {
+            (Some(dataset), _) => Some(dataset.clone()),
+            (None, Some(_)) => None,
+            (None, None) => {
+                let columns = settings::columns(&self.args.data, None);
+                match tokio::task::block_in_place(|| self.detect(&columns, &mut peeked)) {
+                    Ok(dataset) => Some(dataset),
+                    Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
+                }
+            }
+        };
+        if signals.exit().is_some() && peeked.is_none() {
+            return Ok(signals.exit().unwrap_or(Exit::Interrupted));
+        }
+        let opened = match self.open_store(&signals, dataset.as_ref()).await {
+            Ok(opened) => opened,
+            Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
+        };
+        let (target, dataset) = match &opened {
+            OpenStore::Sqlite(sink) => (sink.target().clone(), dataset),
+            OpenStore::Postgres(sink) => (sink.target().clone(), dataset),
+            OpenStore::Planned => {
+                let dataset = dataset.ok_or_else(|| {
+                    Error::Usage("--dry-run with --table needs a store that has the table: add --dsn".into())
+                })?;
+                (sqlite::schema::planned(&dataset), Some(dataset))
+            }
+        };
+        let dataset = dataset.unwrap_or_else(|| mapping::of_table(&target));
+        let tenant = match &opened {
+            OpenStore::Postgres(sink) => sink.tenant().map(|id| id.to_string()),
+            _ => self.args.store.tenant.clone(),
+        };
+        let dead = match (dead, self.args.rejects.dry_run) {
+            (Some(dead), false) => Some(dead.named(&dataset.name)),
+            (None, false) => Some(self.dead_letters(Some(&dataset))?),
+            (_, true) => None,
+        };
+        let mapper = Arc::new(self.mapper(dataset, target, tenant.as_deref())?);
+        match opened {
+            OpenStore::Sqlite(sink) => self.load(sink, mapper, dead, peeked, signals).await,
+            OpenStore::Postgres(sink) => self.load(*sink, mapper, dead, peeked, signals).await,
+            OpenStore::Planned => self.rehearse(mapper, peeked).await,
+        }
+    }
+
+    /// The dataset, where a flag says it.
+    fn known_dataset(&self) -> Result<Option<Dataset>> {
+        let Some(name) = self.args.data.dataset else { return Ok(None) };
+        let mut dataset = settings::dataset(name)?.clone();
+        if let Some(table) = &self.args.data.table {
+            dataset.table = table.clone().into();
+        }
+        Ok(Some(dataset))
+    }
+
+    /// Looks into the inputs until one shows its columns.
+    fn detect(&self, columns: &MapOptions, peeked: &mut Option<Peeked>) -> Result<Dataset> {
+        let options = settings::open_options(&self.args.format);
+        let mut failed = None;
+        for (index, input) in self.inputs.iter().enumerate() {
+            match peek(index, input, &options, &self.stop, &self.meter) {
+                Ok(seen) => {
+                    let seen = peeked.insert(seen);
+                    return match seen.schema() {
+                        Some(schema) => mapping::detect(&schema, columns).cloned().map_err(|e| e.at(&input.name)),
+                        None => Err(Error::Input(format!("{}: there is no row in it", input.name))),
+                    };
+                }
+                Err(error) => {
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        Err(failed.unwrap_or_else(|| Error::Input("there is nothing to load".into())))
+    }
+
+    /// Rows that were taken from a pipe go to the dead-letter queue; the error says so.
+    fn salvage(&self, error: Error, peeked: Option<Peeked>, dead: Option<&DlqWriter>) -> Error {
+        let (Some(peeked), Some(dead)) = (peeked, dead) else { return error };
+        if peeked.opened.replayable {
+            return error;
+        }
+        self.stop.set();
+        let mut graveyard = Graveyard { dead, runtime: Handle::current(), rows: 0 };
+        let input = &self.inputs[peeked.index];
+        let saved = tokio::task::block_in_place(|| peeked.bury(input, &mut graveyard));
+        match (graveyard.rows, saved) {
+            (_, Err(lost)) => Error::Internal(format!("{error}; and what was read of stdin is lost: {lost}")),
+            (0, Ok(())) => error,
+            (rows, Ok(())) => error.and(&format!(
+                "; {} already read from stdin are in {}",
+                figures::plural(rows, "row"),
+                dead.path().display()
+            )),
+        }
+    }
+
+    async fn open_store(&self, signals: &Signals, dataset: Option<&Dataset>) -> Result<OpenStore> {
+        let data = &self.args.data;
+        match &self.store {
+            Store::Sqlite(_) if self.args.rejects.dry_run => Ok(OpenStore::Planned),
+            Store::Sqlite(path) => {
+                let options = SqliteOptions { exact: data.exact };
+                let sink = match (&data.table, dataset) {
+                    (Some(table), _) => SqliteSink::open_table(path, table, options)?,
+                    (None, Some(dataset)) => SqliteSink::open(path, dataset, options)?,
+                    (None, None) => return Err(Error::Internal("no dataset and no table".into())),
+                };
+                Ok(OpenStore::Sqlite(sink))
+            }
+            Store::Postgres(dsn) => {
+                let table = data.table.clone().or_else(|| dataset.map(|d| d.table.to_string())).unwrap_or_default();
+                let options = PgOptions {
+                    dsn: dsn.clone(),
+                    table,
+                    tenant: self.args.store.tenant.clone(),
+                    exact: data.exact,
+                    round: data.round,
+                };
+                let sink = self.patiently(signals, || PgSink::open(options.clone())).await?;
+                Ok(OpenStore::Postgres(Box::new(sink)))
+            }
+        }
+    }
+
+    /// Under `--wait` a store that is away at the start is waited for like one that goes away.
+    async fn patiently<T, F: Future<Output = Result<T>>>(&self, signals: &Signals, act: impl Fn() -> F) -> Result<T> {
+        let mut told = false;
+        loop {
+            match act().await {
+                Err(Error::Unavailable(why)) if self.args.engine.wait && signals.exit().is_none() => {
+                    if self.engine.max_outage.is_some_and(|most| self.started.elapsed() > most) {
+                        return Err(Error::Unavailable(why));
+                    }
+                    if !told {
+                        tracing::warn!("waiting for the store: {why}");
+                        told = true;
+                    }
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn dead_letters(&self, dataset: Option<&Dataset>) -> Result<DlqWriter> {
+        // Before the dataset of a pipe is known its rows have no name of their own.
+        let name = dataset.map_or("unknown", |d| &d.name);
+        let path = self.args.rejects.dlq.clone().unwrap_or_else(|| dlq_path(name));
+        let tenant_id = self.args.store.tenant.clone();
+        DlqWriter::open(path, RunInfo { run_id: self.run_id, dataset: name.to_owned(), tenant_id })
+    }
+
+    fn mapper(&self, dataset: Dataset, target: Target, tenant: Option<&str>) -> Result<MapperSettings> {
+        let meaning = settings::meaning(&self.args.data)?;
+        // A tenant says to whom rows belong; a table without tenants has no place for that.
+        let tenant = tenant.filter(|_| target.column("tenant_id").is_some());
+        Ok(MapperSettings {
+            columns: settings::columns(&self.args.data, tenant),
+            name_pattern: meaning.name_pattern,
+            time: meaning.time,
+            nulls: meaning.nulls,
+            keep_case: self.args.data.keep_case,
+            quality: meaning.quality,
+            now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(i64::MAX, |d| d.as_nanos() as i64),
+            dataset,
+            target,
+        })
+    }
+
+    async fn load<S: Sink>(
+        self,
+        sink: S,
+        mapper: Arc<MapperSettings>,
+        dead: Option<DlqWriter>,
+        peeked: Option<Peeked>,
+        signals: Signals,
+    ) -> Result<Exit> {
+        let dead = Arc::new(dead.ok_or_else(|| Error::Internal("no dead-letter queue".into()))?);
+        let settings = EngineSettings {
+            workers: self.engine.workers.min(sink.max_sessions().unwrap_or(usize::MAX)),
+            ..self.engine.clone()
+        };
+        let tally = Arc::new(Tally::new(&settings));
+        let observer: Arc<dyn Observer> =
+            Arc::new(Fanout::new(vec![tally.clone() as Arc<dyn Observer>, Arc::new(EventLog)]));
+        let letters = Arc::new(Located { dead: dead.clone(), tally: tally.clone() });
+        let engine = WriteCoordinator::builder(Arc::new(sink), letters)
+            .settings(settings.clone())
+            .observer(observer.clone())
+            .start();
+        signals.stops(engine.stopper());
+        let title = format!("Loading {} into {}", mapper.dataset.name, self.store.shown());
+        let (current, gauge) = self.gauge();
+        let mode = Mode::for_stderr(self.progress_choice());
+        let progress = Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
+
+        let pipeline = self.pipeline(&mapper, observer, current, self.enough(&tally));
+        let report = tokio::task::block_in_place(|| {
+            pipeline.run(peeked, &mut EngineOutlet { engine: &engine, runtime: Handle::current() })
+        });
+        let outcome = engine.shutdown(true).await;
+        progress.finish();
+
+        let rounded = tally.snapshot().rounded;
+        let (report, broken) = match report {
+            Ok(report) => (report, None),
+            Err(error) => (Report::default(), Some(error)),
+        };
+        let ending = Ending { outcome: Some(&outcome), report: &report, broken, signals: signals.exit() };
+        let dlq = DlqResult {
+            path: Some(dead.path().display().to_string()),
+            records: dead.records(),
+            rows: dead.rows(),
+        };
+        let mut notes = notes(&report);
+        if rounded > 0 {
+            notes.push(format!("{} rounded to the scale of their column", figures::plural(rounded, "value")));
+        }
+        if let Some(repaired) = dead.repaired() {
+            notes.push(repaired.to_string());
+        }
+        self.finish(&mapper, &tally, ending, dlq, notes, settings.workers as u64)
+    }
+
+    /// `--dry-run`: everything but the writing.
+    async fn rehearse(self, mapper: Arc<MapperSettings>, peeked: Option<Peeked>) -> Result<Exit> {
+        let tally = Arc::new(Tally::new(&self.engine));
+        let title = format!("Reading {}", mapper.dataset.name);
+        let (current, gauge) = self.gauge();
+        let mode = Mode::for_stderr(self.progress_choice());
+        let progress = Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
+        let pipeline = self.pipeline(&mapper, tally.clone(), current, self.enough(&tally));
+        let report =
+            tokio::task::block_in_place(|| pipeline.run(peeked, &mut Rehearsal { tally: tally.clone() }));
+        progress.finish();
+        let (report, broken) = match report {
+            Ok(report) => (report, None),
+            Err(error) => (Report::default(), Some(error)),
+        };
+        let ending = Ending { outcome: None, report: &report, broken, signals: None };
+        let notes = notes(&report);
+        self.finish(&mapper, &tally, ending, DlqResult::default(), notes, 0)
+    }
+
+    /// Says how it went, to people and to programs, and with which code the process ends.
+    fn finish(
+        &self,
+        mapper: &MapperSettings,
+        tally: &Tally,
+        ending: Ending<'_>,
+        dlq: DlqResult,
+        notes: Vec<String>,
+        workers: u64,
+    ) -> Result<Exit> {
+        let dry_run = self.args.rejects.dry_run;
+        let snapshot = tally.snapshot();
+        let failed = snapshot.books.rejected + snapshot.books.dropped;
+        let limit = self.args.rejects.max_rejects;
+        let over = limit.is_some_and(|l| l.passed(failed, snapshot.books.read, true));
+        let mut errors = ending.errors(self.inputs.len(), over);
+        let mut exit = ending.exit(self.inputs.len(), failed, over);
+        if !dry_run && let Err(gap) = snapshot.closes() {
+            errors.push(gap);
+            exit = Exit::Internal;
+        }
+        let facts = RunFacts {
+            run_id: self.run_id.to_string(),
+            command: "load".to_owned(),
+            dataset: Some(mapper.dataset.name.to_string()),
+            store: self.store.shown(),
+            inputs: self.inputs.iter().map(|i| i.name.to_string()).collect(),
+            dlq,
+            bytes_read: self.meter.consumed.load(Ordering::Relaxed),
+            elapsed: self.started.elapsed(),
+            workers,
+            exit_code: exit as u8,
+        };
+        let result = RunResult::new(&snapshot, facts);
+        if self.global.json {
+            print(&(result.to_json() + "\n"));
+        }
+        let nothing_done = snapshot.books.read == 0 && !errors.is_empty();
+        if !self.global.quiet && !nothing_done && (!self.global.json || exit != Exit::Stored) {
+            let at = |nanos: i64| chrono::DateTime::from_timestamp_nanos(nanos);
+            let extras = Extras {
+                span: ending.report.span.map(|(first, last)| (at(first), at(last))),
+                symbols: ending.report.symbols(),
+                notes,
+                dry_run,
+                ..Extras::new(snapshot)
+            };
+            let text = summary::render(&result, &extras, style(self.global.color));
+            self.say(text.trim_end_matches('\n'));
+        }
+        for error in errors {
+            self.say(&format!("error: {error}"));
+        }
+        Ok(exit)
+    }
+
+    fn pipeline(
+        &self,
+        mapper: &Arc<MapperSettings>,
+        observer: Arc<dyn Observer>,
+        current: Arc<AtomicUsize>,
+        enough: Box<dyn Fn(u64) -> bool + Send>,
+    ) -> Pipeline {
+        let screen = self.screen.clone();
+        Pipeline {
+            inputs: self.inputs.clone(),
+            open: settings::open_options(&self.args.format),
+            mapper: mapper.clone(),
+            stop: self.stop.clone(),
+            meter: self.meter.clone(),
+            observer,
+            on_input: Box::new(move |index| current.store(index + 1, Ordering::Relaxed)),
+            enough,
+            on_error: Box::new(move |error| say(&screen, &format!("error: {error}; going on with the next input"))),
+        }
+    }
+
+    fn enough(&self, tally: &Arc<Tally>) -> Box<dyn Fn(u64) -> bool + Send> {
+        let (tally, limit) = (tally.clone(), self.args.rejects.max_rejects);
+        Box::new(move |read| {
+            limit.is_some_and(|limit| {
+                let books = tally.snapshot().books;
+                limit.passed(books.rejected + books.dropped, read, false)
+            })
+        })
+    }
+
+    fn gauge(&self) -> (Arc<AtomicUsize>, impl Fn() -> InputGauge + Send + use<>) {
+        let current = Arc::new(AtomicUsize::new(0));
+        let (meter, at) = (self.meter.clone(), current.clone());
+        let names: Vec<Arc<str>> = self.inputs.iter().map(|i| i.name.clone()).collect();
+        let gauge = move || {
+            let total = meter.total.load(Ordering::Relaxed);
+            let at = at.load(Ordering::Relaxed);
+            InputGauge {
+                consumed: meter.consumed.load(Ordering::Relaxed),
+                total: (total > 0).then_some(total),
+                decoded: meter.decoded.load(Ordering::Relaxed),
+                current: at.checked_sub(1).and_then(|i| names.get(i)).map(|n| n.to_string()),
+                files_done: at.saturating_sub(1) as u64,
+                files_total: names.len() as u64,
+            }
+        };
+        (current, gauge)
+    }
+
+    fn progress_choice(&self) -> Choice {
+        match self.global.progress {
+            _ if self.global.quiet => Choice::None,
+            ProgressForm::Auto => Choice::Auto,
+            ProgressForm::Bar => Choice::Bar,
+            ProgressForm::Plain => Choice::Plain,
+            ProgressForm::Json => Choice::Json,
+            ProgressForm::None => Choice::None,
+        }
+    }
+
+    fn say(&self, text: &str) {
+        say(self.screen, text);
+    }
+}
+
+fn say(screen: &Screen, text: &str) {
+    use std::io::Write;
+    // If nobody reads stderr, nobody is told.
+    let _ = writeln!(screen.line(), "{text}");
+}
+
+/// The queue of a dataset where no flag names one.
+fn dlq_path(dataset: &str) -> PathBuf {
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
+    Path::new(".dlq").join(format!("{}.ndjson", dataset.chars().map(plain).collect::<String>()))
+}
+
+/// How a run came to its end.
+struct Ending<'a> {
+    outcome: Option<&'a Outcome>,
+    report: &'a Report,
+    broken: Option<Error>,
+    signals: Option<Exit>,
+}
+
+impl Ending<'_> {
+    fn cut_short(&self, inputs: usize) -> bool {
+        self.report.finished + self.report.errors.len() < inputs
+    }
+
+    /// Sentences for what went wrong, apart from rows that failed.
+    fn errors(&self, inputs: usize, over: bool) -> Vec<String> {
+        let mut errors: Vec<String> = self.broken.iter().map(Error::to_string).collect();
+        if let Some(outcome) = self.outcome {
+            match &outcome.end {
+                End::GaveUp(reason) => errors.push(format!(
+                    "the store did not come back in time{}; run the same command again when it is there",
+                    reason.as_ref().map(|r| format!(" ({})", r.message)).unwrap_or_default()
+                )),
+                End::Failed(reason) => errors.push(reason.message.to_string()),
+                End::Drained | End::Aborted => {}
+            }
+            if outcome.returned > 0 {
+                errors.push(format!(
+                    "{} read ahead were not stored; their files still have them",
+                    figures::plural(outcome.returned, "row")
+                ));
+            }
+            if outcome.unburied > 0 {
+                errors.push(format!(
+                    "{} are in neither the store nor the dead-letter queue, since neither took them",
+                    figures::plural(outcome.unburied, "row")
+                ));
+            }
+        }
+        errors.extend(self.report.errors.iter().map(Error::to_string));
+        if self.report.too_many_rejects || over {
+            errors.push("more rows were rejected than --max-rejects allows".to_owned());
+        }
+        if self.signals.is_some() && self.cut_short(inputs) {
+            errors.push("interrupted: what was read is stored; run the same command again for the rest".to_owned());
+        }
+        errors
+    }
+
+    fn exit(&self, inputs: usize, failed: u64, over: bool) -> Exit {
+        if let Some(error) = &self.broken {
+            return Exit::from(error);
+        }
+        match self.outcome.map(|o| &o.end) {
+            Some(End::GaveUp(_)) => return Exit::Unavailable,
+            Some(End::Failed(reason)) if reason.code == "dead_letters" => return Exit::Internal,
+            Some(End::Failed(_)) => return Exit::Usage,
+            Some(End::Aborted) => return self.signals.unwrap_or(Exit::Interrupted),
+            Some(End::Drained) | None => {}
+        }
+        if self.report.too_many_rejects || over {
+            return Exit::TooManyRejects;
+        }
+        if let Some(exit) = self.signals
+            && self.cut_short(inputs)
+        {
+            return exit;
+        }
+        match self.report.errors.first() {
+            Some(error) => Exit::from(error),
+            None if failed > 0 => Exit::Rejects,
+            None => Exit::Stored,
+        }
+    }
+}
+
+/// Sentences for the summary.
+fn notes(report: &Report) -> Vec<String> {
+    let mut notes: Vec<String> = report
+        .notes
+        .iter()
+        .map(|(note, inputs)| match inputs {
+            1 => note.clone(),
+            inputs => format!("{note} (in {inputs} inputs)"),
+        })
+        .collect();
+    for (what, rows) in &report.findings {
+        notes.push(format!("implausible, stored all the same: {what} in {}", figures::plural(*rows, "row")));
+    }
+    notes
+}
+
+/// The dead letters, with a note of where each kind of failure came up first.
+struct Located {
+    dead: Arc<DlqWriter>,
+    tally: Arc<Tally>,
+}
+
+impl DeadLetters for Located {
+    async fn bury(&self, rejects: Vec<Reject>) -> std::result::Result<(), DeadLetterError> {
+        rejects.iter().for_each(|reject| self.tally.locate(reject));
+        self.dead.bury(rejects).await
+    }
+}
+
+/// Where rows go that are only looked at.
+struct Rehearsal {
+    tally: Arc<Tally>,
+}
+
+impl Outlet for Rehearsal {
+    fn rows(&mut self, _: Batch) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool> {
+        for reject in &rejects {
+            self.tally.locate(reject);
+            self.tally.on(&Event::Buried { stage: reject.stage, reason: &reject.reason, rows: 1 });
+        }
+        Ok(true)
+    }
+}
