@@ -42,9 +42,30 @@ fn layer(module: &str) -> Option<usize> {
 
 /// The code of a file without its comments and its unit tests.
 fn code(text: &str) -> String {
-    let tests = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
-    let lines = text[..tests].lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.collect::<Vec<_>>().join("\n")
+    let mut code = Vec::new();
+    let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//")).peekable();
+    while let Some(line) = lines.next() {
+        match (line, lines.peek()) {
+            ("#[cfg(test)]", Some(next)) if module(next).is_some() => drop(lines.next()),
+            // Unit tests stand at the end of their file.
+            ("#[cfg(test)]", Some(next)) if next.ends_with(" {") && next.contains("mod ") => break,
+            _ => code.push(line),
+        }
+    }
+    code.join("\n")
+}
+
+/// The module that a line declares to be in a file of its own.
+fn module(line: &str) -> Option<&str> {
+    line.strip_suffix(';')?.rsplit_once("mod ").map(|(_, name)| name)
+}
+
+/// The files, of the one at `path`, that hold nothing but its tests.
+fn test_files(path: &str, text: &str) -> Vec<String> {
+    let own = path.strip_suffix("/mod").unwrap_or(path);
+    let lines = text.lines().zip(text.lines().skip(1));
+    let names = lines.filter(|(line, _)| *line == "#[cfg(test)]").filter_map(|(_, next)| module(next));
+    names.map(|name| format!("{own}/{name}")).collect()
 }
 
 /// Whether `word` stands in `text` by itself.
@@ -145,6 +166,8 @@ fn every_module_uses_only_what_is_below_it() {
     let mut found = Vec::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut found);
     assert!(found.len() > 10, "the sources");
+    let tests: Vec<String> = found.iter().flat_map(|(path, text)| test_files(path, text)).collect();
+    found.retain(|(path, _)| !tests.iter().any(|test| path == test || path.starts_with(&format!("{test}/"))));
     let faults: Vec<String> = found.iter().flat_map(|(path, text)| faults(path, text)).collect();
     assert!(faults.is_empty(), "{faults:#?}");
 }
@@ -165,6 +188,7 @@ fn the_rules_are_enforced() {
         ("observe/bar", "use clap::Parser;"),
         ("dlq/mod", "fn f() -> anyhow::Result<()> { std::process::exit(1) }"),
         ("extra/mod", ""),
+        ("decode/mod", "#[cfg(test)]\nmod script;\nuse crate::cli::Thing;"),
     ];
     for (path, text) in wrong {
         assert!(!faults(path, text).is_empty(), "{path}: {text}");
@@ -175,10 +199,13 @@ fn the_rules_are_enforced() {
         ("source/files", "use crate::{decode::Chunks, error::Result};"),
         ("port", "use crate::batch::Reject;"),
         ("sink/postgres/copy", "use tokio_postgres::Row; use crate::sink::Split;"),
-        ("decode/csv", "// use crate::cli;\n#[cfg(test)]\nmod tests { use crate::source::Files; }"),
+        ("decode/csv", "// use crate::cli;\n#[cfg(test)]\nmod tests {\n    use crate::source::Files;\n}"),
+        ("decode/mod", "#[cfg(test)]\nmod script;\npub mod csv;"),
         ("dataset/mapper", "use crate::dataset::Kind; fn blueprint() {}"),
     ];
     for (path, text) in right {
         assert_eq!(faults(path, text), Vec::<String>::new(), "{path}: {text}");
     }
+    assert_eq!(test_files("decode/mod", "#[cfg(test)]\nmod script;\nmod csv;"), ["decode/script"]);
+    assert_eq!(test_files("decode/csv", "#[cfg(test)]\npub(super) mod tests;"), ["decode/csv/tests"]);
 }
