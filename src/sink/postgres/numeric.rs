@@ -1,0 +1,583 @@
+//! Decimals on their way into NUMERIC and the other number types, exactly.
+//!
+//! Whatever way a number came (1.50 in CSV, 1.5 in JSON, a binary 1.5 in Parquet), it is brought
+//! to one form without trailing zeros after the point, so it is stored as the same bytes. Binary
+//! floats count as their shortest decimal form, the one that reads back as the same float.
+
+use arrow_buffer::i256;
+use bytes::{BufMut, BytesMut};
+
+/// Powers of ten that fit 128 bits.
+const POW10: [u128; 39] = {
+    let mut table = [1u128; 39];
+    let mut i = 1;
+    while i < 39 {
+        table[i] = table[i - 1] * 10;
+        i += 1;
+    }
+    table
+};
+
+/// Digits of the widest decimal of 256 bits.
+const WIDE: usize = 78;
+
+/// A finite number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Number {
+    /// Up to 38 digits.
+    Small(Decimal),
+    /// More than that.
+    Wide(Wide),
+}
+
+/// `magnitude / 10^scale`, with a sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Decimal {
+    negative: bool,
+    magnitude: u128,
+    /// Digits after the point; negative for zeros before it.
+    scale: i32,
+}
+
+/// The same as decimal digits, the most significant first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wide {
+    negative: bool,
+    digits: [u8; WIDE],
+    len: usize,
+    scale: i32,
+}
+
+/// How a number goes into `numeric(precision, scale)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// As it is.
+    Exact,
+    /// After the server has rounded it.
+    Rounded,
+    /// Not at all.
+    Overflow,
+}
+
+/// Why a number is no integer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoInteger {
+    /// It has a fraction.
+    Fraction,
+    /// It is beyond 64 bits.
+    Range,
+}
+
+impl Number {
+    pub fn from_i64(value: i64) -> Self {
+        Self::Small(Decimal { negative: value < 0, magnitude: value.unsigned_abs().into(), scale: 0 })
+    }
+
+    pub fn from_u64(value: u64) -> Self {
+        Self::Small(Decimal { negative: false, magnitude: value.into(), scale: 0 })
+    }
+
+    pub fn from_i128(value: i128, scale: i8) -> Self {
+        Self::Small(
+            Decimal { negative: value < 0, magnitude: value.unsigned_abs(), scale: scale.into() }.stripped(),
+        )
+    }
+
+    pub fn from_i256(value: i256, scale: i8) -> Self {
+        let (ten, mut value, mut scale) = (i256::from_i128(10), value, i32::from(scale));
+        while scale > 0 && value.checked_rem(ten) == Some(i256::ZERO) {
+            value = value.checked_div(ten).unwrap_or(i256::ZERO);
+            scale -= 1;
+        }
+        if let Some(small) = value.to_i128() {
+            return Self::Small(
+                Decimal { negative: small < 0, magnitude: small.unsigned_abs(), scale }.stripped(),
+            );
+        }
+        let negative = value < i256::ZERO;
+        let mut wide = Wide { negative, digits: [0; WIDE], len: 0, scale };
+        let mut at = WIDE;
+        while value != i256::ZERO && at > 0 {
+            // The remainder has the sign of the value; its size is below ten.
+            let digit = value.checked_rem(ten).and_then(i256::to_i128).unwrap_or(0).unsigned_abs();
+            at -= 1;
+            wide.digits[at] = u8::try_from(digit).unwrap_or(0);
+            value = value.checked_div(ten).unwrap_or(i256::ZERO);
+        }
+        wide.digits.copy_within(at.., 0);
+        wide.len = WIDE - at;
+        Self::Wide(wide)
+    }
+
+    /// `None` for NaN and the infinities.
+    pub fn from_f64(value: f64) -> Option<Self> {
+        if !value.is_finite() {
+            return None;
+        }
+        // Four decimals cover most prices: below 10^15 every decimal has a double of its own, so
+        // one that divides back to this double is its shortest form.
+        let scaled = (value * 1e4).round();
+        if scaled.abs() < 1e15 && scaled / 1e4 == value {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole and below 10^15"
+            )]
+            let magnitude = scaled.abs() as u64;
+            let decimal = Decimal { negative: value < 0.0, magnitude: magnitude.into(), scale: 4 };
+            return Some(Self::Small(decimal.stripped()));
+        }
+        Some(Self::Small(shortest(zmij::Buffer::new().format_finite(value))))
+    }
+
+    /// `None` for NaN and the infinities.
+    pub fn from_f32(value: f32) -> Option<Self> {
+        value.is_finite().then(|| Self::Small(shortest(zmij::Buffer::new().format_finite(value))))
+    }
+
+    pub fn fit(&self, precision: i32, scale: i32) -> Fit {
+        match self {
+            Self::Small(decimal) => decimal.fit(precision, scale),
+            Self::Wide(wide) => wide.fit(precision, scale),
+        }
+    }
+
+    /// The number as an integer, and whether it was rounded (half away from zero) to be one.
+    pub fn integer(&self, round: bool) -> Result<(i64, bool), NoInteger> {
+        match self {
+            Self::Small(decimal) => decimal.to_i64(round),
+            // Without trailing zeros and yet wider than 128 bits.
+            Self::Wide(wide) if wide.scale > 0 && !round => Err(NoInteger::Fraction),
+            Self::Wide(wide) => wide.to_i64(),
+        }
+    }
+
+    /// The nearest double.
+    pub fn double(&self) -> f64 {
+        match self {
+            // Both are exact then, and one division rounds once.
+            Self::Small(d) if d.magnitude < 1 << 53 && (0..=22).contains(&d.scale) => {
+                #[expect(clippy::cast_precision_loss, reason = "below 2^53 and 10^22: exact")]
+                let value = d.magnitude as f64 / POW10[d.scale.unsigned_abs() as usize] as f64;
+                if d.negative { -value } else { value }
+            }
+            _ => self.parse().unwrap_or(f64::NAN),
+        }
+    }
+
+    /// The nearest float of 32 bits.
+    pub fn float(&self) -> f32 {
+        self.parse().unwrap_or(f32::NAN)
+    }
+
+    /// Whether it is zero.
+    pub fn is_zero(&self) -> bool {
+        matches!(self, Self::Small(Decimal { magnitude: 0, .. }))
+    }
+
+    /// Reads the digits as text, which rounds correctly at any size.
+    fn parse<F: std::str::FromStr>(&self) -> Option<F> {
+        let mut text = Text { bytes: [0; 128], len: 0 };
+        let (negative, scale) = match self {
+            Self::Small(d) => (d.negative, d.scale),
+            Self::Wide(w) => (w.negative, w.scale),
+        };
+        if negative {
+            text.push(b"-");
+        }
+        match self {
+            Self::Small(d) => {
+                let mut digits = [0; 39];
+                text.push(decimal_digits(d.magnitude, &mut digits));
+            }
+            Self::Wide(w) => {
+                for digit in &w.digits[..w.len] {
+                    text.push(&[b'0' + digit]);
+                }
+            }
+        }
+        text.push(if scale > 0 { b"e-" } else { b"e" });
+        let mut digits = [0; 39];
+        text.push(decimal_digits(scale.unsigned_abs().into(), &mut digits));
+        std::str::from_utf8(&text.bytes[..text.len]).ok()?.parse().ok()
+    }
+
+    /// Appends the length and the body of a NUMERIC in binary form.
+    pub fn put(&self, out: &mut BytesMut) {
+        match self {
+            Self::Small(decimal) => decimal.put(out),
+            Self::Wide(wide) => wide.put(out),
+        }
+    }
+}
+
+/// A text built on the stack. What does not fit is left out; 128 bytes hold any number here.
+struct Text {
+    bytes: [u8; 128],
+    len: usize,
+}
+
+impl Text {
+    fn push(&mut self, text: &[u8]) {
+        for &byte in text {
+            if let Some(slot) = self.bytes.get_mut(self.len) {
+                *slot = byte;
+                self.len += 1;
+            }
+        }
+    }
+}
+
+fn decimal_digits(mut value: u128, buffer: &mut [u8; 39]) -> &[u8] {
+    let mut at = buffer.len();
+    loop {
+        at -= 1;
+        buffer[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 || at == 0 {
+            return &buffer[at..];
+        }
+    }
+}
+
+/// Number of decimal digits; none for zero.
+fn count_digits(value: u128) -> i32 {
+    let count = match u64::try_from(value) {
+        Ok(small) => small.checked_ilog10(),
+        Err(_) => value.checked_ilog10(),
+    };
+    count.map_or(0, |log| log as i32 + 1)
+}
+
+/// Reads the shortest form of a float: `1.25`, `5e-324`, `1.5e300`, at most 17 digits.
+fn shortest(text: &str) -> Decimal {
+    let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let (mut magnitude, mut scale, mut fraction) = (0u128, 0, false);
+    for byte in digits.bytes() {
+        if byte == b'.' {
+            fraction = true;
+        } else {
+            magnitude = magnitude.wrapping_mul(10).wrapping_add(u128::from(byte.wrapping_sub(b'0')));
+            scale += i32::from(fraction);
+        }
+    }
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    Decimal { negative, magnitude, scale: scale - exponent }.stripped()
+}
+
+impl Decimal {
+    /// Without trailing zeros after the point; zero without a sign.
+    fn stripped(mut self) -> Self {
+        if self.magnitude == 0 {
+            return Self { negative: false, magnitude: 0, scale: 0 };
+        }
+        if let Ok(mut magnitude) = u64::try_from(self.magnitude) {
+            while self.scale > 0 && magnitude.is_multiple_of(10) {
+                magnitude /= 10;
+                self.scale -= 1;
+            }
+            self.magnitude = magnitude.into();
+        } else {
+            while self.scale > 0 && self.magnitude.is_multiple_of(10) {
+                self.magnitude /= 10;
+                self.scale -= 1;
+            }
+        }
+        self
+    }
+
+    /// `magnitude / 10^digits`, half away from zero.
+    fn rounded_off(magnitude: u128, digits: i32) -> u128 {
+        match usize::try_from(digits).ok().and_then(|digits| POW10.get(digits)) {
+            Some(power) => magnitude / power + u128::from(magnitude % power >= power.div_ceil(2)),
+            // 10^39 is more than twice any magnitude.
+            None => 0,
+        }
+    }
+
+    fn fit(&self, precision: i32, scale: i32) -> Fit {
+        let whole = precision - scale;
+        if self.scale <= scale {
+            let fits = self.magnitude == 0 || count_digits(self.magnitude) - self.scale <= whole;
+            return if fits { Fit::Exact } else { Fit::Overflow };
+        }
+        let rounded = Self::rounded_off(self.magnitude, self.scale - scale);
+        if rounded == 0 || count_digits(rounded) <= precision { Fit::Rounded } else { Fit::Overflow }
+    }
+
+    fn to_i64(self, round: bool) -> Result<(i64, bool), NoInteger> {
+        let magnitude = if self.scale > 0 {
+            if !round {
+                return Err(NoInteger::Fraction);
+            }
+            Self::rounded_off(self.magnitude, self.scale)
+        } else {
+            usize::try_from(-self.scale)
+                .ok()
+                .and_then(|zeros| POW10.get(zeros))
+                .and_then(|power| self.magnitude.checked_mul(*power))
+                .ok_or(NoInteger::Range)?
+        };
+        let value = i128::try_from(magnitude).map_err(|_| NoInteger::Range)?;
+        let value =
+            i64::try_from(if self.negative { -value } else { value }).map_err(|_| NoInteger::Range)?;
+        Ok((value, self.scale > 0))
+    }
+
+    /// Four decimal digits go into one of the wire's, counted from the point, so the lowest one
+    /// may be filled up with zeros.
+    fn put(self, out: &mut BytesMut) {
+        let mut groups = [0u16; 11];
+        let mut count = 0;
+        let mut push = |group: u64| {
+            if let Some(slot) = groups.get_mut(count) {
+                *slot = group as u16;
+                count += 1;
+            }
+        };
+        let filling = (-self.scale).rem_euclid(4) as usize;
+        let (unit, filling) = (POW10[4 - filling], POW10[filling]);
+        let mut low = 0;
+        if self.magnitude != 0 {
+            let mut rest = match u64::try_from(self.magnitude) {
+                Ok(small) => {
+                    let unit = unit as u64;
+                    push(small % unit * filling as u64);
+                    u128::from(small / unit)
+                }
+                Err(_) => {
+                    push((self.magnitude % unit * filling) as u64);
+                    self.magnitude / unit
+                }
+            };
+            while rest > u128::from(u64::MAX) {
+                let mut piece = (rest % POW10[16]) as u64;
+                rest /= POW10[16];
+                for _ in 0..4 {
+                    push(piece % 10_000);
+                    piece /= 10_000;
+                }
+            }
+            let mut rest = rest as u64;
+            while rest != 0 {
+                push(rest % 10_000);
+                rest /= 10_000;
+            }
+            while low < count && groups[low] == 0 {
+                low += 1;
+            }
+        }
+        let weight = (-self.scale).div_euclid(4) + count as i32 - 1;
+        put_groups(out, self.negative, self.scale, weight, groups[low..count].iter().rev());
+    }
+}
+
+impl Wide {
+    fn fit(&self, precision: i32, scale: i32) -> Fit {
+        let len = self.len as i32;
+        // Digits that stay after rounding, and whether a carry makes them one more.
+        let kept = len - (self.scale - scale).max(0);
+        let carry = self.scale > scale
+            && usize::try_from(kept).is_ok_and(|kept| {
+                self.digits[kept] >= 5 && self.digits[..kept].iter().all(|digit| *digit == 9)
+            });
+        if len - self.scale + i32::from(carry) > precision - scale {
+            Fit::Overflow
+        } else if self.scale > scale {
+            Fit::Rounded
+        } else {
+            Fit::Exact
+        }
+    }
+
+    fn to_i64(self) -> Result<(i64, bool), NoInteger> {
+        let whole = usize::try_from(self.len as i32 - self.scale).unwrap_or(0).min(self.len);
+        let up = self.digits[..self.len].get(whole).is_some_and(|digit| *digit >= 5);
+        let value = self.digits[..whole]
+            .iter()
+            .try_fold(0i64, |value, digit| value.checked_mul(10)?.checked_sub(i64::from(*digit)));
+        // Negative numbers reach one further, so the value is built below zero.
+        let value = value.and_then(|value| value.checked_sub(i64::from(up)));
+        let value = if self.negative { value } else { value.and_then(i64::checked_neg) };
+        value.map(|value| (value, true)).ok_or(NoInteger::Range)
+    }
+
+    fn put(&self, out: &mut BytesMut) {
+        let mut groups = [0u16; WIDE / 4 + 2];
+        let whole = self.len as i32 - self.scale;
+        // Zeros in front, so that a group ends at the point.
+        let lead = (4 - whole.rem_euclid(4)) % 4;
+        let count = (lead as usize + self.len).div_ceil(4);
+        for (i, digit) in self.digits[..self.len].iter().enumerate() {
+            let at = lead as usize + i;
+            groups[at / 4] += u16::from(*digit) * [1000, 100, 10, 1][at % 4];
+        }
+        let weight = (whole + lead) / 4 - 1;
+        put_groups(out, self.negative, self.scale, weight, groups[..count].iter());
+    }
+}
+
+/// Appends length, head and base-10000 digits, the most significant first.
+fn put_groups<'a>(
+    out: &mut BytesMut,
+    negative: bool,
+    scale: i32,
+    weight: i32,
+    groups: impl ExactSizeIterator<Item = &'a u16>,
+) {
+    let count = groups.len();
+    out.put_i32(8 + 2 * count as i32);
+    out.put_i16(count as i16);
+    out.put_i16(if count == 0 { 0 } else { weight as i16 });
+    out.put_u16(if negative { 0x4000 } else { 0 });
+    out.put_u16(scale.max(0) as u16);
+    for group in groups {
+        out.put_u16(*group);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Reads the wire form back as text with all digits of its scale.
+    fn text(number: Number) -> String {
+        let mut out = BytesMut::new();
+        number.put(&mut out);
+        let word = |i: usize| i16::from_be_bytes([out[4 + 2 * i], out[5 + 2 * i]]);
+        let (count, weight, negative, scale) = (word(0), word(1), word(2) != 0, word(3));
+        assert_eq!(out.len(), 12 + 2 * count as usize);
+        assert_eq!(i32::from_be_bytes(out[..4].try_into().unwrap()), 8 + 2 * i32::from(count));
+        let group = |place: i16| {
+            let at = weight - place;
+            if (0..count).contains(&at) { word(4 + at as usize) } else { 0 }
+        };
+        let mut whole: String = (0..=weight.max(0)).rev().map(|p| format!("{:04}", group(p))).collect();
+        whole = whole.trim_start_matches('0').to_owned();
+        let fraction: String = (1..=(scale + 3) / 4).map(|p| format!("{:04}", group(-p))).collect();
+        let point = if scale > 0 { "." } else { "" };
+        let whole = if whole.is_empty() { "0" } else { &whole };
+        format!("{}{whole}{point}{}", if negative { "-" } else { "" }, &fraction[..scale as usize])
+    }
+
+    fn decimal(value: i128, scale: i8) -> Number {
+        Number::from_i128(value, scale)
+    }
+
+    #[test]
+    fn one_number_has_one_form() {
+        for number in
+            [decimal(150, 2), decimal(15, 1), decimal(1_500_000_000, 9), Number::from_f64(1.5).unwrap()]
+        {
+            assert_eq!(number, decimal(15, 1));
+            assert_eq!(text(number), "1.5");
+        }
+        assert_eq!(text(Number::from_f64(-0.0).unwrap()), "0");
+        assert_eq!(text(decimal(0, 8)), "0");
+    }
+
+    #[test]
+    fn floats_are_their_shortest_form() {
+        for (value, expected) in [
+            (0.1, "0.1"),
+            (187.23, "187.23"),
+            (1e21, "1000000000000000000000"),
+            (123_456_789.123_456_78, "123456789.12345678"),
+            (1e-7, "0.0000001"),
+            (0.30000000000000004, "0.30000000000000004"),
+            (-2.5e-10, "-0.00000000025"),
+            (9_007_199_254_740_993.0, "9007199254740992"),
+        ] {
+            assert_eq!(text(Number::from_f64(value).unwrap()), expected);
+        }
+        assert_eq!(text(Number::from_f32(0.1).unwrap()), "0.1");
+        assert_eq!(Number::from_f64(f64::NAN), None);
+        assert_eq!(Number::from_f64(f64::INFINITY), None);
+    }
+
+    #[test]
+    fn numbers_fit_as_the_server_says() {
+        for (number, precision, scale, fit) in [
+            (decimal(99_999, 3), 5, 3, Fit::Exact),
+            (decimal(99_9995, 4), 5, 3, Fit::Overflow),
+            (decimal(99_9994, 4), 5, 3, Fit::Rounded),
+            (decimal(1_000_000_000_000, 0), 20, 8, Fit::Overflow),
+            (decimal(999_999_999_999, 0), 20, 8, Fit::Exact),
+            (decimal(4, 1), 1, 0, Fit::Rounded),
+            (decimal(12_345, 0), 3, -2, Fit::Rounded),
+            (decimal(99_950, 0), 3, -2, Fit::Overflow),
+            (decimal(1, 60), 5, 2, Fit::Rounded),
+            (decimal(5, 3), 2, 4, Fit::Exact),
+            (decimal(1, 2), 2, 4, Fit::Overflow),
+            (Number::from_f64(1e300).unwrap(), 20, 8, Fit::Overflow),
+        ] {
+            assert_eq!(number.fit(precision, scale), fit, "{number:?} ({precision},{scale})");
+        }
+    }
+
+    #[test]
+    fn integers_are_exact_or_refused() {
+        assert_eq!(decimal(50, 1).integer(false), Ok((5, false)));
+        assert_eq!(Number::from_f64(25_643_711.0).unwrap().integer(false), Ok((25_643_711, false)));
+        assert_eq!(decimal(55, 1).integer(false), Err(NoInteger::Fraction));
+        assert_eq!(decimal(-55, 1).integer(true), Ok((-6, true)));
+        assert_eq!(decimal(i128::from(i64::MIN), 0).integer(false), Ok((i64::MIN, false)));
+        assert_eq!(Number::from_u64(u64::MAX).integer(false), Err(NoInteger::Range));
+        assert_eq!(Number::from_f64(1e300).unwrap().integer(true), Err(NoInteger::Range));
+        assert_eq!(Number::from_f64(1e18).unwrap().integer(false), Ok((1_000_000_000_000_000_000, false)));
+    }
+
+    fn wide(digits: &str, scale: i8) -> Number {
+        Number::from_i256(i256::from_string(digits).unwrap(), scale)
+    }
+
+    #[test]
+    fn wide_decimals_are_exact_too() {
+        let digits = "-123456789012345678901234567890123456789012345678901234567890";
+        let number = wide(digits, 18);
+        assert!(matches!(number, Number::Wide(_)));
+        assert_eq!(text(number), "-123456789012345678901234567890123456789012.34567890123456789");
+        assert_eq!(number.fit(60, 18), Fit::Exact);
+        assert_eq!(number.fit(60, 17), Fit::Exact);
+        assert_eq!(number.fit(60, 16), Fit::Rounded);
+        assert_eq!(number.fit(50, 16), Fit::Overflow);
+        assert_eq!(number.double(), -123456789012345678901234567890123456789012.34567890123456789);
+        assert_eq!(number.integer(true), Err(NoInteger::Range));
+        let nines = wide(&"9".repeat(50), 40);
+        assert_eq!(nines.fit(20, 10), Fit::Overflow);
+        assert_eq!(nines.fit(21, 10), Fit::Rounded);
+        assert_eq!(nines.integer(true), Ok((10_000_000_000, true)));
+        assert_eq!(wide("100000000000000000000000000000000000000000", 40), decimal(10, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn the_wire_form_reads_back(value in any::<i128>(), scale in 0i8..38) {
+            let number = decimal(value, scale);
+            let mut digits = value.unsigned_abs().to_string();
+            while digits.len() <= scale as usize {
+                digits.insert(0, '0');
+            }
+            let (whole, fraction) = digits.split_at(digits.len() - scale as usize);
+            let fraction = fraction.trim_end_matches('0');
+            let point = if fraction.is_empty() { "" } else { "." };
+            let sign = if value < 0 { "-" } else { "" };
+            prop_assert_eq!(text(number), format!("{sign}{whole}{point}{fraction}"));
+            prop_assert_eq!(number, wide(&value.to_string(), scale));
+        }
+
+        #[test]
+        fn floats_survive(value in any::<f64>().prop_filter("finite", |v| v.is_finite())) {
+            let number = Number::from_f64(value).unwrap();
+            prop_assert_eq!(number.double(), value);
+        }
+
+        #[test]
+        fn prices_take_the_short_way_to_the_same_form(cents in -1_000_000_000_000i64..1_000_000_000_000, scale in 0i8..6) {
+            let value: f64 = format!("{cents}e-{scale}").parse().unwrap();
+            prop_assert_eq!(Number::from_f64(value).unwrap(), decimal(cents.into(), scale));
+        }
+    }
+}
