@@ -31,7 +31,7 @@ use crate::observe::summary::{self, Extras};
 use crate::observe::tally::Tally;
 use crate::port::{DeadLetterError, DeadLetters, Event, Observer, Sink};
 use crate::settings::EngineSettings;
-use crate::sink::postgres::{PgOptions, PgSink, connect::check};
+use crate::sink::postgres::{PgOptions, PgSink, reachable};
 use crate::sink::sqlite::{self, SqliteOptions, SqliteSink};
 use crate::source::pipeline::{EngineOutlet, Outlet, Peeked, Pipeline, Report, peek};
 use crate::source::{Input, Meter, Stop, expand};
@@ -107,7 +107,7 @@ impl<'a> Load<'a> {
         if let Store::Postgres(dsn) = &self.store
             && live
         {
-            self.patiently(&signals, || check(dsn)).await?;
+            self.patiently(&signals, || reachable(dsn)).await?;
         }
         let mut peeked = None;
         let dataset = match (&known, &self.args.data.table) {
@@ -143,10 +143,9 @@ impl<'a> Load<'a> {
             OpenStore::Postgres(sink) => sink.tenant().map(|id| id.to_string()),
             _ => self.args.store.tenant.clone(),
         };
-        let dead = match (dead, self.args.rejects.dry_run) {
-            (Some(dead), false) => Some(dead.named(&dataset.name)),
-            (None, false) => Some(self.dead_letters(Some(&dataset))?),
-            (_, true) => None,
+        let dead = match self.args.rejects.dry_run {
+            false => Some(self.dead_letters(Some(&dataset))?),
+            true => None,
         };
         let mapper = Arc::new(self.mapper(dataset, target, tenant.as_deref())?);
         match opened {
@@ -330,8 +329,9 @@ impl<'a> Load<'a> {
         if rounded > 0 {
             notes.push(format!("{} rounded to the scale of their column", figures::plural(rounded, "value")));
         }
-        if let Some(repaired) = dead.repaired() {
-            notes.push(repaired.to_string());
+        if dead.repaired() > 0 {
+            let torn = figures::plural(dead.repaired(), "torn line");
+            notes.push(format!("{torn} of an earlier crash closed off in {}", dead.path().display()));
         }
         self.finish(&mapper, &tally, ending, dlq, notes, settings.workers as u64)
     }

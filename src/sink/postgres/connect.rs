@@ -226,3 +226,11 @@ impl Link {
         }
     }
 }
+
+/// Connects and lets go again: whether the server can be reached with these credentials.
+///
+/// # Errors
+/// Usage for what the user can mend, unavailable if the server is.
+pub async fn reachable(dsn: &Dsn) -> Result<()> {
+    Connector::new(dsn.clone())?.connect().await.map(|_| ()).map_err(to_error)
+}

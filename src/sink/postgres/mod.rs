@@ -29,6 +29,7 @@ mod types;
 
 pub use ddl::{SchemaOptions, schema_sql};
 pub use dsn::Dsn;
+pub use connect::reachable;
 pub use schema::{schema_apply, schema_check};
 pub use session::PgSession;
 pub use sink::{PgOptions, PgSink};
