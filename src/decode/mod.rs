@@ -11,7 +11,7 @@ mod feed;
 mod patience;
 mod pending;
 #[cfg(test)]
-mod script;
+pub(crate) mod script;
 
 pub use csv::{CsvDecoder, CsvOptions};
 pub use ndjson::NdjsonDecoder;

@@ -56,11 +56,14 @@ impl Chunks for Script {
     }
 }
 
+/// A name and a value.
+pub(crate) type Cell = (String, Option<String>);
+
 /// Everything that a decoder gives.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Heard {
     /// Row number and its cells: name and value.
-    pub(crate) rows: Vec<(u64, Vec<(String, Option<String>)>)>,
+    pub(crate) rows: Vec<(u64, Vec<Cell>)>,
     pub(crate) broken: Vec<Broken>,
     pub(crate) batches: usize,
     pub(crate) bytes: u64,

@@ -1,1 +1,19 @@
 //! Where bytes come from: files, directories, globs and standard input, compressed or not.
+
+mod compress;
+mod fault;
+mod input;
+mod meter;
+mod open;
+mod reader;
+mod sniff;
+mod stop;
+mod stored;
+
+pub use compress::Compression;
+pub use fault::decode_error;
+pub use input::{Input, expand};
+pub use meter::Meter;
+pub use open::{OpenOptions, Opened, open};
+pub use sniff::Format;
+pub use stop::Stop;

@@ -1,0 +1,239 @@
+//! What the user named: files, directories, globs, standard input.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use glob::{MatchOptions, glob_with};
+
+use crate::error::Error;
+use crate::source::fault::io_error;
+use crate::source::sniff::{EXTENSIONS, of_name};
+
+/// One input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// Its name for people: the path, or `-` for standard input.
+    pub name: Arc<str>,
+    /// Where it is; `None` for standard input.
+    pub path: Option<PathBuf>,
+    /// Its size in bytes, where it has one.
+    pub bytes: Option<u64>,
+}
+
+/// The inputs that the arguments name, in their order.
+///
+/// `-` is standard input. A path that exists is taken as it is, whatever its name. A directory
+/// stands for the files in it that have the extension of a format of ours, sorted by name, with
+/// `recursive` for those below it too; hidden ones are passed over. What else has `*`, `?` or `[`
+/// in it is a glob. A file that globs and directories come upon several times is taken once.
+///
+/// # Errors
+/// [`Error::Input`] for what does not exist, cannot be looked at, or holds nothing to load;
+/// [`Error::Usage`] where standard input is named twice.
+pub fn expand(args: &[String], recursive: bool) -> Result<Vec<Input>, Error> {
+    let mut inputs = Vec::new();
+    let mut stdin = false;
+    let plain = |arg: &&String| *arg != "-" && fs::metadata(arg).is_ok_and(|m| !m.is_dir());
+    let mut seen: HashSet<PathBuf> = args.iter().filter(plain).map(|arg| identity(Path::new(arg))).collect();
+    for arg in args {
+        if arg == "-" {
+            if std::mem::replace(&mut stdin, true) {
+                return Err(Error::Usage("standard input (-) is named more than once".into()));
+            }
+            inputs.push(Input { name: "-".into(), path: None, bytes: stdin_bytes() });
+            continue;
+        }
+        let path = Path::new(arg);
+        let found = match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => directory(path, recursive)?,
+            Ok(_) => {
+                inputs.push(file(path));
+                continue;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && arg.contains(['*', '?', '[']) => {
+                pattern(arg, recursive)?
+            }
+            Err(error) => return Err(io_error(&error, arg)),
+        };
+        inputs.extend(found.iter().filter(|path| seen.insert(identity(path))).map(|path| file(path)));
+    }
+    Ok(inputs)
+}
+
+/// The same for two names of one file.
+fn identity(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn file(path: &Path) -> Input {
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file);
+    let name = path.to_string_lossy().as_ref().into();
+    Input { name, path: Some(path.to_owned()), bytes: metadata.map(|m| m.len()) }
+}
+
+/// The size of standard input where it is a file, read from its start.
+fn stdin_bytes() -> Option<u64> {
+    let stat = rustix::fs::fstat(io::stdin()).ok()?;
+    let regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
+    u64::try_from(stat.st_size).ok().filter(|_| regular)
+}
+
+fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    let mut directories = 0;
+    // Depth first and in order, without a call stack that a deep tree could exhaust.
+    let mut open = vec![listed(path)?];
+    while let Some(entries) = open.last_mut() {
+        let Some(entry) = entries.pop() else {
+            open.pop();
+            continue;
+        };
+        let Ok(metadata) = fs::metadata(&entry) else {
+            // A link to nowhere.
+            continue;
+        };
+        if metadata.is_dir() {
+            directories += 1;
+            // A link to a directory may lead back to where it stands.
+            if recursive && !entry.is_symlink() {
+                open.push(listed(&entry)?);
+            }
+        } else if metadata.is_file() && entry.to_str().and_then(of_name).is_some() {
+            found.push(entry);
+        }
+    }
+    if found.is_empty() {
+        let hint =
+            if directories > 0 && !recursive { "; --recursive looks into its directories" } else { "" };
+        let path = path.display();
+        return Err(Error::Input(format!("{path}: nothing to load, no file ends in {EXTENSIONS}{hint}")));
+    }
+    Ok(found)
+}
+
+/// What is in a directory and not hidden, the last name first.
+fn listed(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let fault = |e: io::Error| io_error(&e, &path.to_string_lossy());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path).map_err(fault)? {
+        let name = entry.map_err(fault)?.file_name();
+        if !name.as_encoded_bytes().starts_with(b".") {
+            names.push(name);
+        }
+    }
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(names.into_iter().map(|name| path.join(name)).collect())
+}
+
+fn pattern(arg: &str, recursive: bool) -> Result<Vec<PathBuf>, Error> {
+    let options = MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+    };
+    let paths = glob_with(arg, options)
+        .map_err(|e| Error::Input(format!("{arg}: no such file, and not a pattern either: {}", e.msg)))?;
+    let (mut files, mut directories) = (Vec::new(), Vec::new());
+    for path in paths {
+        let path = path.map_err(|e| io_error(e.error(), &e.path().to_string_lossy()))?;
+        match path.is_dir() {
+            true => directories.push(path),
+            false => files.push(path),
+        }
+    }
+    // `**` matches directories on its way to the files in them.
+    if files.is_empty() && !arg.contains("**") {
+        directories.sort_unstable();
+        for path in &directories {
+            files.extend(directory(path, recursive)?);
+        }
+    } else {
+        files.sort_unstable();
+    }
+    if files.is_empty() {
+        return Err(Error::Input(format!("{arg}: no file matches")));
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory with these files, each with two bytes in it.
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x\n").unwrap();
+        }
+        root
+    }
+
+    /// Expands arguments below the root; gives the names below it, or the message.
+    fn expanded(root: &tempfile::TempDir, args: &[&str], recursive: bool) -> String {
+        let prefix = format!("{}/", root.path().display());
+        let full = |arg: &&str| if *arg == "-" { arg.to_string() } else { format!("{prefix}{arg}") };
+        let args: Vec<String> = args.iter().map(full).collect();
+        match expand(&args, recursive) {
+            Ok(inputs) => {
+                let names: Vec<&str> = inputs.iter().map(|i| i.name.as_ref()).collect();
+                names.join(" ").replace(&prefix, "")
+            }
+            Err(error) => error.to_string().replace(&prefix, "").replace(prefix.trim_end_matches('/'), "."),
+        }
+    }
+
+    #[test]
+    fn directories_give_their_data_files_sorted() {
+        let root = tree(&["d/b.csv", "d/a.ndjson.gz", "d/C.PARQUET", "d/x.md", "d/.dlq/bars.ndjson"]);
+        assert_eq!(expanded(&root, &["d"], false), "d/C.PARQUET d/a.ndjson.gz d/b.csv");
+        let root = tree(&["d/b.csv", "d/a/z.csv", "d/a/.h/x.csv", "d/.hidden.csv", "d/c/y.json"]);
+        assert_eq!(expanded(&root, &["d"], false), "d/b.csv");
+        assert_eq!(expanded(&root, &["d"], true), "d/a/z.csv d/b.csv d/c/y.json");
+    }
+
+    #[test]
+    fn a_directory_with_nothing_to_load() {
+        let root = tree(&["d/x.md", "d/e/y.csv"]);
+        assert_eq!(
+            expanded(&root, &["d"], false),
+            "d: nothing to load, no file ends in .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet or .pq, \
+             with or without .gz or .zst; --recursive looks into its directories"
+        );
+    }
+
+    #[test]
+    fn globs_and_names_with_their_characters() {
+        let root = tree(&["a/1.csv", "a/b/2.csv", "a/b/.h.csv", "3.csv", "[x].csv", "x.csv"]);
+        assert_eq!(expanded(&root, &["**/*.csv"], false), "3.csv [x].csv a/1.csv a/b/2.csv x.csv");
+        assert_eq!(expanded(&root, &["[x].csv"], false), "[x].csv");
+        assert_eq!(expanded(&root, &["[wx].csv"], false), "x.csv");
+        assert_eq!(expanded(&root, &["a*"], false), "a/1.csv");
+        assert_eq!(expanded(&root, &["*.tsv"], false), "*.tsv: no file matches");
+        assert!(expanded(&root, &["x[.csv"], false).starts_with("x[.csv: no such file, and not a pattern"));
+    }
+
+    #[test]
+    fn what_is_named_twice_is_loaded_twice_and_what_is_found_twice_once() {
+        let root = tree(&["a.csv", "b.csv"]);
+        assert_eq!(expanded(&root, &["a.csv", "a.csv"], false), "a.csv a.csv");
+        assert_eq!(expanded(&root, &["*.csv", "[ab].csv", "."], false), "a.csv b.csv");
+        assert_eq!(expanded(&root, &["*.csv", "a.csv"], false), "b.csv a.csv");
+    }
+
+    #[test]
+    fn single_inputs() {
+        let root = tree(&["notes.md"]);
+        assert_eq!(expanded(&root, &["notes.md", "-"], false), "notes.md -");
+        assert_eq!(expanded(&root, &["gone.csv"], false), "no such file: gone.csv");
+        assert_eq!(expanded(&root, &["-", "-"], false), "standard input (-) is named more than once");
+        let path = root.path().join("notes.md").display().to_string();
+        let inputs = expand(&[path], false).unwrap();
+        assert_eq!(inputs[0].bytes, Some(2));
+    }
+}

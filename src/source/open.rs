@@ -1,0 +1,211 @@
+//! From an input to a decoder of its rows.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::sync::Arc;
+
+use crate::decode::{CsvDecoder, CsvOptions, DecodeError, Decoder, NdjsonDecoder, ParquetDecoder, RawBatch};
+use crate::error::Error;
+use crate::source::fault::{called, decode_error, io_error, words};
+use crate::source::reader::{Ahead, CHUNK, Source};
+use crate::source::stored::Stored;
+use crate::source::{Compression, Format, Input, Meter, Stop, sniff};
+
+/// Bytes that settle what an input is, as far as magic bytes go.
+const MAGIC: usize = 4;
+
+/// Bytes that are looked at where they are there.
+const HEAD: usize = 4096;
+
+/// How an input is to be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// The format; `None`: told by magic bytes, content and name.
+    pub format: Option<Format>,
+    /// For CSV.
+    pub csv: CsvOptions,
+}
+
+/// An input that is open.
+pub struct Opened {
+    /// Its rows.
+    pub decoder: Box<dyn Decoder>,
+    /// What it is.
+    pub format: Format,
+    /// How it is compressed.
+    pub compression: Compression,
+    /// Whether it can be read again. Rows of one that cannot (standard input, a pipe) must end in
+    /// the store or in the dead-letter queue.
+    pub replayable: bool,
+}
+
+/// Opens an input: tells its compression and format, and starts to read it.
+///
+/// Waits for its first bytes, of CSV for its header. When the stop is set before they are there,
+/// the decoder has no rows.
+///
+/// # Errors
+/// [`Error::Input`] where it cannot be read, is empty, or is none of our formats;
+/// [`Error::Usage`] where it is not what the options say. The message names the input.
+pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>) -> Result<Opened, Error> {
+    let name = &*input.name;
+    let mut stored = Stored::open(input, stop, meter).map_err(|e| io_error(&e, name))?;
+    let (live, cut) = (stored.is_live(), stored.cut());
+    let opened = |decoder: Box<dyn Decoder>, format, compression| {
+        Ok(Opened { decoder, format, compression, replayable: !live })
+    };
+    let head = read_head(&mut stored).map_err(|e| io_error(&e, name))?;
+    let compression = Compression::of(&head);
+    if head.is_empty() && cut.is_cut() {
+        return opened(Box::new(Nothing), options.format.unwrap_or(Format::Csv), compression);
+    }
+    if head.is_empty() {
+        return Err(empty(name, compression));
+    }
+    if compression == Compression::None
+        && sniff::format(&head, name, options.format)? == Format::Parquet
+        && let Some(file) = stored.file()
+    {
+        let file = file.try_clone().map_err(|e| io_error(&e, name))?;
+        let parquet = Parquet::open(file, name, stop.clone(), Some((meter.clone(), head.len() as u64)))?;
+        return opened(Box::new(parquet), Format::Parquet, compression);
+    }
+
+    let whole = Cursor::new(head).chain(stored);
+    let mut bytes = compression.undo(whole).map_err(|e| decode_error(compression.fault(e), name))?;
+    let head = match read_head(&mut bytes) {
+        Ok(head) => head,
+        Err(_) if cut.is_cut() => Vec::new(),
+        Err(error) => return Err(decode_error(compression.fault(error), name)),
+    };
+    if head.is_empty() && cut.is_cut() {
+        return opened(Box::new(Nothing), options.format.unwrap_or(Format::Csv), compression);
+    }
+    if head.is_empty() {
+        return Err(empty(name, compression));
+    }
+    let format = sniff::format(&head, name, options.format)?;
+    let bytes: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(bytes));
+    if format == Format::Parquet {
+        let file = spool(bytes, compression, name, meter);
+        if cut.is_cut() {
+            return Err(Error::Input(format!(
+                "{}: stopped before the whole Parquet file had been read; none of its rows were loaded",
+                called(name)
+            )));
+        }
+        // What has been consumed of a stream is decoded to the end, whatever the stop says.
+        let stop = if live { Stop::new().map_err(|e| io_error(&e, name))? } else { stop.clone() };
+        let parquet = Parquet::open(file?, name, stop, None)?;
+        return opened(Box::new(parquet), format, compression);
+    }
+    let source = Source { bytes, compression, live, cut };
+    let chunks = Box::new(Ahead::start(source, stop, meter).map_err(|e| io_error(&e, name))?);
+    let decoder: Result<Box<dyn Decoder>, DecodeError> = match format {
+        Format::Csv => CsvDecoder::open(chunks, options.csv.clone()).map(|d| Box::new(d) as _),
+        Format::Ndjson | Format::Parquet => NdjsonDecoder::open(chunks).map(|d| Box::new(d) as _),
+    };
+    opened(decoder.map_err(|e| decode_error(e, name))?, format, compression)
+}
+
+fn empty(name: &str, compression: Compression) -> Error {
+    Error::Input(match (name, compression) {
+        ("-", Compression::None) => "standard input is empty".into(),
+        (_, Compression::None) => format!("{name}: the file is empty"),
+        (_, c) => format!("{}: the {} stream in it is empty", called(name), c.as_str()),
+    })
+}
+
+/// The first bytes: what one read gives, or more where that is too little to tell anything.
+fn read_head(from: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut head = vec![0; HEAD];
+    let mut filled = 0;
+    while filled < MAGIC {
+        match from.read(head.get_mut(filled..).unwrap_or_default()) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    head.truncate(filled);
+    Ok(head)
+}
+
+/// Parquet is read from its end, so a stream goes to a file first, one without a name.
+fn spool(
+    mut bytes: Box<dyn Read + Send>,
+    compression: Compression,
+    name: &str,
+    meter: &Meter,
+) -> Result<File, Error> {
+    let writing = |e: io::Error| {
+        let place = std::env::temp_dir();
+        let place = place.display();
+        let what = words(&e);
+        Error::Input(format!("{}: its copy in {place} cannot be written: {what}; set TMPDIR", called(name)))
+    };
+    let mut file = tempfile::tempfile().map_err(writing)?;
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let count = match bytes.read(&mut buffer) {
+            Ok(0) => return Ok(file),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(decode_error(compression.fault(error), name)),
+        };
+        meter.decode(count as u64);
+        io::Write::write_all(&mut file, buffer.get(..count).unwrap_or_default()).map_err(writing)?;
+    }
+}
+
+/// A Parquet file with its stop and its meter.
+struct Parquet {
+    decoder: ParquetDecoder,
+    stop: Stop,
+    /// Where the file itself is read, and the bytes of it that have been counted ahead.
+    meter: Option<(Arc<Meter>, u64)>,
+}
+
+impl Parquet {
+    fn open(file: File, name: &str, stop: Stop, meter: Option<(Arc<Meter>, u64)>) -> Result<Self, Error> {
+        let decoder = ParquetDecoder::open(file).map_err(|e| decode_error(e, name))?;
+        Ok(Self { decoder, stop, meter })
+    }
+}
+
+impl Decoder for Parquet {
+    fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+        if self.stop.is_set() {
+            return Ok(None);
+        }
+        let batch = self.decoder.next_batch()?;
+        if let (Some(batch), Some((meter, ahead))) = (&batch, &mut self.meter) {
+            let counted = batch.bytes.min(*ahead);
+            *ahead -= counted;
+            meter.consume(batch.bytes - counted);
+            meter.decode(batch.bytes);
+        }
+        Ok(batch)
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.decoder.names()
+    }
+}
+
+/// A decoder of no rows, for an input that was stopped before its first byte.
+struct Nothing;
+
+impl Decoder for Nothing {
+    fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+        Ok(None)
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests;

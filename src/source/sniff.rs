@@ -1,0 +1,185 @@
+//! What an input is, by its first bytes and its name.
+
+use std::path::Path;
+
+use crate::error::Error;
+use crate::source::fault::called;
+
+/// What the decompressed bytes of an input are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Delimited text.
+    Csv,
+    /// JSON objects, one a line or otherwise.
+    Ndjson,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl Format {
+    /// The word for it, as `--format` takes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Parquet => "parquet",
+        }
+    }
+
+    /// By the extension of a file, in lower case.
+    fn of_extension(extension: &str) -> Option<Self> {
+        match extension {
+            "csv" | "tsv" | "txt" => Some(Self::Csv),
+            "ndjson" | "jsonl" | "json" => Some(Self::Ndjson),
+            "parquet" | "pq" => Some(Self::Parquet),
+            _ => None,
+        }
+    }
+}
+
+/// The extensions that [`Format::of_extension`] knows, for messages.
+pub(super) const EXTENSIONS: &str =
+    ".csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet or .pq, with or without .gz or .zst";
+
+/// The format that a file's name promises, by its last extension below `.gz` or `.zst`.
+pub(super) fn of_name(name: &str) -> Option<Format> {
+    let name = Path::new(name).file_name()?.to_str()?.to_ascii_lowercase();
+    let name = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let (stem, extension) = name.rsplit_once('.')?;
+    Format::of_extension(extension).filter(|_| !stem.is_empty())
+}
+
+/// Decides what an input is by the first of its decompressed bytes: magic bytes, then content,
+/// then the name.
+pub(super) fn format(head: &[u8], name: &str, asked: Option<Format>) -> Result<Format, Error> {
+    let parquet = head.starts_with(b"PAR1") || head.starts_with(b"PARE");
+    match asked {
+        Some(Format::Parquet) if !parquet => {
+            Err(Error::Input(format!("{}: not a Parquet file{}", called(name), starts_with(head))))
+        }
+        Some(format @ (Format::Csv | Format::Ndjson)) if parquet => Err(Error::Usage(format!(
+            "{}: a Parquet file, and not what --format {} says; leave --format away",
+            called(name),
+            format.as_str()
+        ))),
+        Some(format) => Ok(format),
+        None if parquet => Ok(Format::Parquet),
+        None => text_format(head, name),
+    }
+}
+
+fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
+    if let Some(what) = known_stranger(head) {
+        let message = format!("{}: {what}, which cannot be read; unpack or convert it first", called(name));
+        return Err(Error::Input(message));
+    }
+    let utf16 = head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF");
+    // A form feed or the end mark of DOS may stand in a text.
+    let text = |b: &u8| !b.is_ascii_control() || matches!(b, b'\t' | b'\n' | b'\r' | 0x0C | 0x1A);
+    if !utf16 && !head.iter().all(text) {
+        let message = format!("{}: not CSV, NDJSON or Parquet{}", called(name), starts_with(head));
+        return Err(Error::Input(message));
+    }
+    // Of UTF-16 the ASCII characters remain, which is all that is looked at.
+    let text: Vec<u8> = head.iter().copied().filter(|b| !utf16 || b.is_ascii() && *b != 0).collect();
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
+    let lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_start);
+    let first = lines.into_iter().find(|line| !line.is_empty() && !line.starts_with(b"#"));
+    match (first.and_then(|line| line.first()), of_name(name)) {
+        (Some(b'{' | b'['), _) => Ok(Format::Ndjson),
+        (_, Some(Format::Parquet)) => Err(Error::Input(format!(
+            "{}: not a Parquet file{}; if its name is wrong, say --format",
+            called(name),
+            starts_with(head)
+        ))),
+        (_, Some(format)) => Ok(format),
+        (_, None) => Ok(Format::Csv),
+    }
+}
+
+/// Formats that are none of ours and told easily.
+fn known_stranger(head: &[u8]) -> Option<&'static str> {
+    const KNOWN: [(&[u8], &str); 8] = [
+        (b"BZh", "a bzip2 file"),
+        (b"\xFD7zXZ\0", "an xz file"),
+        (b"PK\x03\x04", "a zip archive or spreadsheet"),
+        (b"7z\xBC\xAF", "a 7z archive"),
+        (b"ARROW1", "an Arrow IPC file"),
+        (b"\x1F\x8B", "a gzip file inside another compressed one"),
+        (b"\x28\xB5\x2F\xFD", "a zstd file inside another compressed one"),
+        (b"SQLite format 3\0", "an SQLite database"),
+    ];
+    KNOWN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, what)| *what)
+}
+
+fn starts_with(head: &[u8]) -> String {
+    let bytes: Vec<String> = head.iter().take(4).map(|b| format!("0x{b:02x}")).collect();
+    format!(" (starts with {})", bytes.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_told() {
+        for (head, name, expected) in [
+            (&b"PAR1\x15"[..], "x.csv", Format::Parquet),
+            (b"{\"a\":1}", "x.csv", Format::Ndjson),
+            (b"\xEF\xBB\xBF \n# note\n [", "-", Format::Ndjson),
+            (b"\xFF\xFE{\0\"\0", "-", Format::Ndjson),
+            (b"\xFF\xFEt\0s\0", "-", Format::Csv),
+            (b"# note\nts,open", "-", Format::Csv),
+            (b"ts,open", "x.ndjson", Format::Ndjson),
+            (b"ts,open", "x.JSONL.GZ", Format::Ndjson),
+            (b"\n\n", "x.json.zst", Format::Ndjson),
+            (b"caf\xE9,open", "x", Format::Csv),
+        ] {
+            assert_eq!(format(head, name, None).ok(), Some(expected), "{name}");
+        }
+        assert_eq!(format(b"{", "x", Some(Format::Csv)).ok(), Some(Format::Csv));
+    }
+
+    #[test]
+    fn what_is_none_of_them_is_refused_in_a_sentence() {
+        for (head, name, asked, expected) in [
+            (
+                &b"\x7FELF\x02"[..],
+                "-",
+                None,
+                "standard input: not CSV, NDJSON or Parquet (starts with 0x7f 0x45 0x4c 0x46)",
+            ),
+            (b"\0", "x.csv", None, "x.csv: not CSV, NDJSON or Parquet (starts with 0x00)"),
+            (
+                b"PK\x03\x04",
+                "x.zip",
+                None,
+                "x.zip: a zip archive or spreadsheet, which cannot be read; unpack or convert it first",
+            ),
+            (
+                b"ts,o",
+                "x.pq",
+                None,
+                "x.pq: not a Parquet file (starts with 0x74 0x73 0x2c 0x6f); if its name is wrong, say --format",
+            ),
+            (b"ts,o", "x", Some(Format::Parquet), "x: not a Parquet file (starts with 0x74 0x73 0x2c 0x6f)"),
+            (
+                b"PAR1",
+                "x",
+                Some(Format::Csv),
+                "x: a Parquet file, and not what --format csv says; leave --format away",
+            ),
+        ] {
+            assert_eq!(format(head, name, asked).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn names_promise_formats() {
+        assert_eq!(of_name("/data/a.b/BARS.CSV.gz"), Some(Format::Csv));
+        assert_eq!(of_name("bars.pq"), Some(Format::Parquet));
+        for name in ["bars", "bars.gz", ".csv", "README.md", "bars.csv.bak", "-"] {
+            assert_eq!(of_name(name), None, "{name}");
+        }
+    }
+}
