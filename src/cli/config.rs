@@ -107,7 +107,9 @@ fn texts(flag: &str, value: &Value) -> Result<Vec<String>> {
         Value::Integer(number) => vec![number.to_string()],
         Value::Float(number) => vec![number.to_string()],
         Value::Boolean(flag) => vec![flag.to_string()],
-        Value::Array(items) => items.iter().map(|item| texts(flag, item)).collect::<Result<Vec<_>>>()?.concat(),
+        Value::Array(items) => {
+            items.iter().map(|item| texts(flag, item)).collect::<Result<Vec<_>>>()?.concat()
+        }
         _ => return Err(Error::Usage(format!("{flag}: expected a text, a number, true, false or a list"))),
     })
 }
@@ -121,7 +123,8 @@ mod tests {
 
     fn parse(config: &str, line: &str) -> Result<Cli> {
         let command = apply(Cli::command(), config)?;
-        let matches = command.try_get_matches_from(line.split(' ')).map_err(|e| Error::Usage(e.to_string()))?;
+        let matches =
+            command.try_get_matches_from(line.split(' ')).map_err(|e| Error::Usage(e.to_string()))?;
         Cli::from_arg_matches(&matches).map_err(|e| Error::Usage(e.to_string()))
     }
 
@@ -131,7 +134,9 @@ mod tests {
         let Chosen::Load(load) = parse(config, "mdsctl load x.csv").unwrap().command else { panic!("load") };
         assert_eq!((load.data.vendor.as_deref(), load.engine.workers), (Some("file"), Some(3)));
         assert!(load.data.keep_case && load.data.map.len() == 2);
-        let Chosen::Load(load) = parse(config, "mdsctl load x.csv --vendor flag --workers 1").unwrap().command else {
+        let Chosen::Load(load) =
+            parse(config, "mdsctl load x.csv --vendor flag --workers 1").unwrap().command
+        else {
             panic!("load")
         };
         assert_eq!((load.data.vendor.as_deref(), load.engine.workers), (Some("flag"), Some(1)));
@@ -139,7 +144,9 @@ mod tests {
 
     #[test]
     fn slips_of_the_pen_are_named() {
-        for (config, word) in [("vendr = 'x'", "vendr"), ("[load]\nvendr = 'x'", "vendr"), ("[lod]\nvendor = 'x'", "lod")] {
+        for (config, word) in
+            [("vendr = 'x'", "vendr"), ("[load]\nvendr = 'x'", "vendr"), ("[lod]\nvendor = 'x'", "lod")]
+        {
             let error = parse(config, "mdsctl load x.csv").unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }

@@ -103,7 +103,8 @@ impl<'a> Load<'a> {
         let known = self.known_dataset()?;
         // What can fail is tried before a pipe is touched, whose bytes come only once.
         let live = self.inputs.iter().any(|i| i.path.is_none());
-        let dead = if live && !self.args.rejects.dry_run { Some(self.dead_letters(known.as_ref())?) } else { None };
+        let dead =
+            if live && !self.args.rejects.dry_run { Some(self.dead_letters(known.as_ref())?) } else { None };
         if let Store::Postgres(dsn) = &self.store
             && live
         {
@@ -174,7 +175,9 @@ impl<'a> Load<'a> {
                 Ok(seen) => {
                     let seen = peeked.insert(seen);
                     return match seen.schema() {
-                        Some(schema) => mapping::detect(&schema, columns).cloned().map_err(|e| e.at(&input.name)),
+                        Some(schema) => {
+                            mapping::detect(&schema, columns).cloned().map_err(|e| e.at(&input.name))
+                        }
                         None => Err(Error::Input(format!("{}: there is no row in it", input.name))),
                     };
                 }
@@ -221,7 +224,8 @@ impl<'a> Load<'a> {
                 Ok(OpenStore::Sqlite(sink))
             }
             Store::Postgres(dsn) => {
-                let table = data.table.clone().or_else(|| dataset.map(|d| d.table.to_string())).unwrap_or_default();
+                let table =
+                    data.table.clone().or_else(|| dataset.map(|d| d.table.to_string())).unwrap_or_default();
                 let options = PgOptions {
                     dsn: dsn.clone(),
                     table,
@@ -236,7 +240,11 @@ impl<'a> Load<'a> {
     }
 
     /// Under `--wait` a store that is away at the start is waited for like one that goes away.
-    async fn patiently<T, F: Future<Output = Result<T>>>(&self, signals: &Signals, act: impl Fn() -> F) -> Result<T> {
+    async fn patiently<T, F: Future<Output = Result<T>>>(
+        &self,
+        signals: &Signals,
+        act: impl Fn() -> F,
+    ) -> Result<T> {
         let mut told = false;
         loop {
             match act().await {
@@ -305,7 +313,8 @@ impl<'a> Load<'a> {
         let title = format!("Loading {} into {}", mapper.dataset.name, self.store.shown());
         let (current, gauge) = self.gauge();
         let mode = Mode::for_stderr(self.progress_choice());
-        let progress = Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
+        let progress =
+            Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
 
         let pipeline = self.pipeline(&mapper, observer, current, self.enough(&tally));
         let report = tokio::task::block_in_place(|| {
@@ -342,7 +351,8 @@ impl<'a> Load<'a> {
         let title = format!("Reading {}", mapper.dataset.name);
         let (current, gauge) = self.gauge();
         let mode = Mode::for_stderr(self.progress_choice());
-        let progress = Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
+        let progress =
+            Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
         let pipeline = self.pipeline(&mapper, tally.clone(), current, self.enough(&tally));
         let report =
             tokio::task::block_in_place(|| pipeline.run(peeked, &mut Rehearsal { tally: tally.clone() }));
@@ -429,7 +439,9 @@ impl<'a> Load<'a> {
             observer,
             on_input: Box::new(move |index| current.store(index + 1, Ordering::Relaxed)),
             enough,
-            on_error: Box::new(move |error| say(&screen, &format!("error: {error}; going on with the next input"))),
+            on_error: Box::new(move |error| {
+                say(&screen, &format!("error: {error}; going on with the next input"))
+            }),
         }
     }
 
@@ -533,7 +545,9 @@ impl Ending<'_> {
             errors.push("more rows were rejected than --max-rejects allows".to_owned());
         }
         if self.signals.is_some() && self.cut_short(inputs) {
-            errors.push("interrupted: what was read is stored; run the same command again for the rest".to_owned());
+            errors.push(
+                "interrupted: what was read is stored; run the same command again for the rest".to_owned(),
+            );
         }
         errors
     }

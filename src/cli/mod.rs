@@ -83,7 +83,9 @@ fn config_flag() -> Option<PathBuf> {
         match arg.to_str() {
             Some("--") => return None,
             Some("--config") => return args.next().map(PathBuf::from),
-            Some(text) if text.starts_with("--config=") => return Some(PathBuf::from(&text["--config=".len()..])),
+            Some(text) if text.starts_with("--config=") => {
+                return Some(PathBuf::from(&text["--config=".len()..]));
+            }
             _ => {}
         }
     }

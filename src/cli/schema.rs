@@ -10,13 +10,16 @@ use crate::sink::{postgres, sqlite};
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
-    let (SchemaAction::Show(options) | SchemaAction::Apply(options) | SchemaAction::Check(options)) = &args.action;
+    let (SchemaAction::Show(options) | SchemaAction::Apply(options) | SchemaAction::Check(options)) =
+        &args.action;
     let (store, by_default) = Store::choose(&options.store)?;
     if by_default && !global.quiet {
         tell(&format!("no --dsn given: using the embedded store, {}", store.shown()));
     }
     if options.rls && matches!(store, Store::Sqlite(_)) {
-        return Err(Error::Usage("--rls needs PostgreSQL: the embedded store has no row-level security".into()));
+        return Err(Error::Usage(
+            "--rls needs PostgreSQL: the embedded store has no row-level security".into(),
+        ));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -121,7 +121,8 @@ pub struct Meaning {
 
 /// Reads them.
 pub fn meaning(args: &DataArgs) -> Result<Meaning> {
-    let name_pattern = args.name_pattern.as_deref().map(NamePattern::parse).transpose().map_err(Error::Usage)?;
+    let name_pattern =
+        args.name_pattern.as_deref().map(NamePattern::parse).transpose().map_err(Error::Usage)?;
     let zone = args.timezone.as_deref().map(|name| {
         name.parse().map_err(|_| {
             Error::Usage(format!("--timezone {name}: no such zone; names are like America/New_York or UTC"))

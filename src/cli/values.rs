@@ -15,14 +15,17 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "d" => 86_400.0,
         _ => return Err(format!("{unit:?} is no unit of time; use ms, s, m, h or d")),
     };
-    let number: f64 = number.trim().parse().map_err(|_| "expected a number, as in 250ms, 5s or 15m".to_owned())?;
-    Duration::try_from_secs_f64(number * factor).map_err(|_| "the duration is negative or too long".to_owned())
+    let number: f64 =
+        number.trim().parse().map_err(|_| "expected a number, as in 250ms, 5s or 15m".to_owned())?;
+    Duration::try_from_secs_f64(number * factor)
+        .map_err(|_| "the duration is negative or too long".to_owned())
 }
 
 /// A duration in milliseconds where no unit is given, as the `MDS_RETRY_…_MS` variables have it.
 pub fn millis(text: &str) -> Result<Duration, String> {
     match text.trim().parse::<f64>() {
-        Ok(ms) => Duration::try_from_secs_f64(ms / 1000.0).map_err(|_| "the duration is negative or too long".to_owned()),
+        Ok(ms) => Duration::try_from_secs_f64(ms / 1000.0)
+            .map_err(|_| "the duration is negative or too long".to_owned()),
         Err(_) => duration(text),
     }
 }
@@ -40,7 +43,12 @@ pub fn delimiter(text: &str) -> Result<u8, String> {
     match text {
         "\\t" | "tab" | "\t" => Ok(b'\t'),
         _ => match text.as_bytes() {
-            [byte] if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') => Ok(*byte),
+            [byte]
+                if byte.is_ascii_graphic()
+                    && !matches!(byte, b'"' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') =>
+            {
+                Ok(*byte)
+            }
             _ => Err("expected one character such as , ; | or \\t".to_owned()),
         },
     }
@@ -73,7 +81,9 @@ impl Limit {
     pub fn passed(self, rejects: u64, read: u64, last: bool) -> bool {
         match self {
             Self::Rows(most) => rejects > most,
-            Self::Percent(most) => (last || read >= Self::SAMPLE) && rejects as f64 * 100.0 > most * read as f64,
+            Self::Percent(most) => {
+                (last || read >= Self::SAMPLE) && rejects as f64 * 100.0 > most * read as f64
+            }
         }
     }
 }
@@ -85,7 +95,11 @@ pub fn limit(text: &str) -> Result<Limit, String> {
             Ok(value) if (0.0..=100.0).contains(&value) => Ok(Limit::Percent(value)),
             _ => Err("expected a share from 0% to 100%".to_owned()),
         },
-        None => text.trim().parse().map(Limit::Rows).map_err(|_| "expected a number of rows, or a share such as 1%".to_owned()),
+        None => text
+            .trim()
+            .parse()
+            .map(Limit::Rows)
+            .map_err(|_| "expected a number of rows, or a share such as 1%".to_owned()),
     }
 }
 

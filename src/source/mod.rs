@@ -5,6 +5,7 @@ mod fault;
 mod input;
 mod meter;
 mod open;
+pub mod pipeline;
 mod reader;
 mod sniff;
 mod stop;

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
-use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use tokio::runtime::Handle;
 use xxhash_rust::xxh3::xxh3_64;
@@ -107,7 +107,13 @@ pub struct Peeked {
 }
 
 /// Opens an input and reads its first rows.
-pub fn peek(index: usize, input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>) -> Result<Peeked> {
+pub fn peek(
+    index: usize,
+    input: &Input,
+    options: &OpenOptions,
+    stop: &Stop,
+    meter: &Arc<Meter>,
+) -> Result<Peeked> {
     let mut opened = open(input, options, stop, meter)?;
     let first = opened.decoder.next_batch().map_err(|e| decode_error(e, &input.name))?;
     Ok(Peeked { index, opened, first })
@@ -127,7 +133,8 @@ impl Peeked {
     /// Sends all rows that have been taken from the input to the dead-letter queue, as they came.
     /// The reading must have been stopped.
     pub fn bury(mut self, input: &Input, outlet: &mut dyn Outlet) -> Result<()> {
-        let origin = Arc::new(Origin { source: input.name.clone(), replayable: self.opened.replayable, base: 0 });
+        let origin =
+            Arc::new(Origin { source: input.name.clone(), replayable: self.opened.replayable, base: 0 });
         let first = self.first.take();
         bury_rest(first, &mut self.opened, &origin, input, &mut |rejects| outlet.rejects(rejects).map(|_| ()))
     }
@@ -281,11 +288,8 @@ impl Pipeline {
             Some(peeked) => (peeked.opened, peeked.first),
             None => (open(input, &self.open, &self.stop, &self.meter)?, None),
         };
-        let origin = Arc::new(Origin {
-            source: input.name.clone(),
-            replayable: opened.replayable,
-            base: report.rows,
-        });
+        let origin =
+            Arc::new(Origin { source: input.name.clone(), replayable: opened.replayable, base: report.rows });
         let mut mapper = Mapper::new(self.mapper.clone(), origin.clone())?;
         let time = self.mapper.dataset.time.clone();
         let (mut rows, mut misfits, mut next) = (0u64, 0u64, Next::Input);
@@ -359,7 +363,9 @@ impl Pipeline {
 /// What was complete before the damage is loaded, and that is said.
 fn cut_off(error: Error, rows: u64) -> Error {
     match (error, rows) {
-        (Error::Input(message), 1..) => Error::Input(format!("{message}; the {rows} rows before it were read")),
+        (Error::Input(message), 1..) => {
+            Error::Input(format!("{message}; the {rows} rows before it were read"))
+        }
         (error, _) => error,
     }
 }

@@ -27,9 +27,9 @@ mod tenant;
 pub mod tls;
 mod types;
 
+pub use connect::reachable;
 pub use ddl::{SchemaOptions, schema_sql};
 pub use dsn::Dsn;
-pub use connect::reachable;
 pub use schema::{schema_apply, schema_check};
 pub use session::PgSession;
 pub use sink::{PgOptions, PgSink};
