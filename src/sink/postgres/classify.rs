@@ -1,0 +1,151 @@
+//! One place that decides what an error of the server means: wait, set rows aside, or stop.
+//!
+//! Decided by SQLSTATE and error kind, never by message text, which is translated.
+
+use std::error::Error as _;
+use std::io;
+
+use tokio_postgres::error::{DbError, Severity, SqlState};
+
+use crate::batch::Reason;
+use crate::port::SinkError;
+
+/// What is to be done about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Wait and try again.
+    Transient,
+    /// The rows are to blame.
+    Data,
+    /// Neither waiting nor splitting helps.
+    Fatal,
+}
+
+/// What a SQLSTATE means. `routine` is the server's function that raised it.
+///
+/// - A missing privilege and a row that a row-level security policy forbids share 42501. The
+///   server raises the second from `ExecWithCheckOptions`, and that one is the row's fault.
+/// - 21000 is "cannot affect row a second time": two rows that became the same key in the
+///   store. Apart from each other both can be written, so it counts as data.
+/// - 53400 is a limit that somebody configured (TimescaleDB's decompression limit among them);
+///   unlike the rest of class 53 it does not pass by itself.
+pub fn fault(code: &SqlState, routine: Option<&str>) -> Fault {
+    let code = code.code();
+    match code {
+        "53400" | "57P04" | "58P01" | "58P02" => Fault::Fatal,
+        "40002" => Fault::Data,
+        "42501" if routine == Some("ExecWithCheckOptions") => Fault::Data,
+        // Read-only: a standby, or a primary in the middle of a failover. 26000 and 42P05 are
+        // prepared statements that a pooler mixed up.
+        "55P03" | "55006" | "25P02" | "25P03" | "25P04" | "25006" | "26000" | "42P05" => Fault::Transient,
+        _ => match code.get(..2).unwrap_or_default() {
+            "08" | "40" | "53" | "57" | "58" => Fault::Transient,
+            "09" | "21" | "22" | "23" | "27" | "38" | "39" | "44" | "P0" => Fault::Data,
+            _ => Fault::Fatal,
+        },
+    }
+}
+
+/// The engine's view of an error of the driver.
+pub fn classify(error: &tokio_postgres::Error) -> SinkError {
+    match error.as_db_error() {
+        Some(db) => of_server(db),
+        None => of_driver(error),
+    }
+}
+
+/// Whether the connection can be used no more after this error.
+pub fn is_disconnect(error: &tokio_postgres::Error) -> bool {
+    match error.as_db_error() {
+        Some(db) => matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
+        None => true,
+    }
+}
+
+fn of_server(db: &DbError) -> SinkError {
+    let mut message = db.message().to_owned();
+    let fault = fault(db.code(), db.routine());
+    if let (Fault::Fatal, Some(hint)) = (fault, db.hint()) {
+        message = format!("{message} ({hint})");
+    }
+    let mut reason = Reason::new(db.code().code().to_owned(), message);
+    if let Some(column) = db.column() {
+        reason = reason.column(column);
+    }
+    if let Some(constraint) = db.constraint() {
+        reason = reason.constraint(constraint);
+    }
+    match fault {
+        Fault::Transient => SinkError::Transient(reason),
+        Fault::Data => SinkError::Data { reason, suspects: copy_line(db).into_iter().collect() },
+        Fault::Fatal => SinkError::Fatal(reason),
+    }
+}
+
+fn of_driver(error: &tokio_postgres::Error) -> SinkError {
+    let Some(source) = error.source() else {
+        return SinkError::Transient(Reason::new("connection_lost", "the connection to the server was lost"));
+    };
+    match source.downcast_ref::<io::Error>() {
+        Some(io) if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+            SinkError::Fatal(Reason::new("tls", format!("TLS: {io}")))
+        }
+        Some(io) => SinkError::Transient(Reason::new("connection_lost", io.to_string())),
+        None => SinkError::Fatal(Reason::new("connection_refused", source.to_string())),
+    }
+}
+
+/// The 0-based number of the row that a COPY stopped at: its context is `COPY table, line 17…`.
+/// The words are translated, the order of the parts mostly is not; it serves as a hint only.
+fn copy_line(db: &DbError) -> Option<usize> {
+    line_of(db.where_()?)
+}
+
+fn line_of(context: &str) -> Option<usize> {
+    let context = context.lines().find(|line| line.starts_with("COPY "))?;
+    let (_, place) = context.split_once(", ")?;
+    let digits = place.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse::<usize>().ok()?.checked_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: &str, routine: Option<&str>) -> Fault {
+        fault(&SqlState::from_code(code), routine)
+    }
+
+    #[test]
+    fn states_decide() {
+        let transient = [
+            "08006", "57P01", "57P02", "57P03", "57014", "53100", "53200", "53300", "40001", "40P01",
+            "40003", "55P03", "25P03", "25P04", "25006", "58030",
+        ];
+        for code in transient {
+            assert_eq!(of(code, None), Fault::Transient, "{code}");
+        }
+        for code in ["22003", "22001", "23505", "23502", "23514", "23503", "P0001", "21000", "44000"] {
+            assert_eq!(of(code, None), Fault::Data, "{code}");
+        }
+        for code in ["42P01", "42501", "28P01", "28000", "3D000", "42703", "53400", "57P04", "0A000", "XX000"]
+        {
+            assert_eq!(of(code, None), Fault::Fatal, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_a_policy_forbids_is_told_from_a_missing_privilege() {
+        assert_eq!(of("42501", Some("ExecWithCheckOptions")), Fault::Data);
+        assert_eq!(of("42501", Some("aclcheck_error")), Fault::Fatal);
+    }
+
+    #[test]
+    fn the_line_of_a_copy_is_a_position() {
+        assert_eq!(line_of("COPY mds_stage_0, line 17, column extra"), Some(16));
+        assert_eq!(line_of("JSON data, line 1: {\nCOPY bars, Zeile 3"), Some(2));
+        assert_eq!(line_of("SQL statement \"SELECT 1\""), None);
+        assert_eq!(line_of("COPY t, line 0"), None);
+    }
+}

@@ -1,0 +1,228 @@
+//! TLS as libpq does it: what is verified depends on `sslmode` and on whether a file with root
+//! certificates exists.
+//!
+//! Two limits of the certificate library: the host must be among the certificate's alternative
+//! names (the common name alone does not count), and certificates of version 1 are refused.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::dsn::{SslMode, TlsSettings};
+use crate::error::{Error, Result};
+
+/// Makes the connector. Reads the certificate files.
+///
+/// # Errors
+/// A usage error that names the file which is missing or cannot be read.
+pub fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Verifier { trust: trust(settings)?, provider: Arc::clone(&provider) };
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Internal(format!("TLS cannot be set up: {error}")))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let config = match identity(settings)? {
+        None => builder.with_no_client_auth(),
+        Some((file, chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|error| {
+            Error::Usage(format!("the client certificate {} cannot be used: {error}", file.display()))
+        })?,
+    };
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// What a server's certificate is held against.
+#[derive(Debug)]
+enum Trust {
+    /// Nothing, not even that its signature is sound: the line is encrypted, the peer unknown.
+    Anyone,
+    /// These authorities, and the host's name if asked for.
+    Authorities { roots: RootCertStore, certificates: Vec<CertificateDer<'static>>, name: bool },
+}
+
+fn trust(settings: &TlsSettings) -> Result<Trust> {
+    let name = match settings.mode {
+        SslMode::Disable | SslMode::Allow | SslMode::Prefer => return Ok(Trust::Anyone),
+        SslMode::Require | SslMode::VerifyCa => false,
+        SslMode::VerifyFull => true,
+    };
+    let default = settings.home.as_ref().map(|home| home.join("root.crt"));
+    let Some(file) = settings.root_cert.clone().or(default) else {
+        return match settings.mode {
+            SslMode::Require => Ok(Trust::Anyone),
+            _ => Err(Error::Usage(
+                "sslmode verifies the server, but no root certificates are given: set sslrootcert".into(),
+            )),
+        };
+    };
+    let certificates = match certificates(&file) {
+        Ok(certificates) => certificates,
+        Err(pem::Error::Io(error))
+            if error.kind() == ErrorKind::NotFound && settings.mode == SslMode::Require =>
+        {
+            return Ok(Trust::Anyone);
+        }
+        Err(error) => {
+            let file = file.display();
+            return Err(Error::Usage(format!(
+                "the root certificates in {file} cannot be read ({error}); set sslrootcert to a PEM file"
+            )));
+        }
+    };
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates.iter().cloned());
+    Ok(Trust::Authorities { roots, certificates, name })
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    let found: Vec<_> = CertificateDer::pem_file_iter(file)?.collect::<Result<_, _>>()?;
+    if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
+}
+
+type ClientIdentity = (PathBuf, Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn identity(settings: &TlsSettings) -> Result<Option<ClientIdentity>> {
+    let default = |name: &str| settings.home.as_ref().map(|home| home.join(name));
+    if settings.mode == SslMode::Disable {
+        return Ok(None);
+    }
+    let cert = match (&settings.cert, default("postgresql.crt")) {
+        (Some(file), _) => file.clone(),
+        (None, Some(file)) if file.exists() => file,
+        _ => return Ok(None),
+    };
+    let Some(key) = settings.key.clone().or_else(|| default("postgresql.key")) else {
+        return Err(Error::Usage("sslcert is given without sslkey".into()));
+    };
+    let unreadable = |file: &Path, error: pem::Error| {
+        Error::Usage(format!("the PEM file {} cannot be read: {error}", file.display()))
+    };
+    let chain = certificates(&cert).map_err(|error| unreadable(&cert, error))?;
+    private(&key)?;
+    let secret = PrivateKeyDer::from_pem_file(&key).map_err(|error| unreadable(&key, error))?;
+    Ok(Some((cert, chain, secret)))
+}
+
+/// Refuses a key that others may read, as libpq does; one that root owns may be readable by its
+/// group.
+fn private(key: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = std::fs::metadata(key)
+        .map_err(|error| Error::Usage(format!("the key {} cannot be read: {error}", key.display())))?;
+    let others = if meta.uid() == 0 { 0o037 } else { 0o077 };
+    if meta.is_file() && meta.mode() & others != 0 {
+        return Err(Error::Usage(format!(
+            "others may read the private key {}; run: chmod 600 {}",
+            key.display(),
+            key.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Checks a server's certificate as far as `sslmode` says.
+#[derive(Debug)]
+struct Verifier {
+    trust: Trust,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let Trust::Authorities { roots, certificates, name } = &self.trust else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        let cert = ParsedCertificate::try_from(end_entity)?;
+        // A self-signed certificate that is its own root, as many servers have one, is trusted
+        // because it is the very one in the file; as a chain it would not pass.
+        if !certificates.contains(end_entity) {
+            verify_server_cert_signed_by_trust_anchor(
+                &cert,
+                roots,
+                intermediates,
+                now,
+                self.provider.signature_verification_algorithms.all,
+            )?;
+        }
+        if *name {
+            verify_server_name(&cert, server_name)?;
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        if matches!(self.trust, Trust::Anyone) {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        if matches!(self.trust, Trust::Anyone) {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(mode: SslMode) -> TlsSettings {
+        TlsSettings { mode, root_cert: None, cert: None, key: None, home: Some("/nonexistent".into()) }
+    }
+
+    #[test]
+    fn verification_without_roots_is_refused_and_require_goes_on_without() {
+        assert!(connector(&settings(SslMode::Prefer)).is_ok());
+        assert!(connector(&settings(SslMode::Require)).is_ok());
+        for mode in [SslMode::VerifyCa, SslMode::VerifyFull] {
+            let Err(error) = connector(&settings(mode)) else { panic!("{mode:?} must be refused") };
+            assert!(error.to_string().contains("/nonexistent/root.crt"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("k");
+        std::fs::write(&key, "").unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(private(&key).unwrap_err().to_string().contains("chmod 600"));
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(private(&key).is_ok());
+    }
+}
