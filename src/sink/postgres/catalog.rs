@@ -1,0 +1,218 @@
+//! Reading the catalog: what the table is that rows go to.
+
+use tokio_postgres::Row;
+use tokio_postgres::types::{FromSqlOwned, Type};
+
+use super::connect::{Link, to_error};
+use super::names::ident;
+use super::table::{RowSecurity, Table, TableColumn};
+use super::types::ColumnType;
+use crate::error::{Error, Result};
+
+/// Oldest server that we know the catalog of (generated columns came with it).
+const OLDEST: i32 = 120_000;
+
+/// The table itself. `to_regclass` reads the name as SQL does: quotes, schema, search path.
+const TABLE: &str = "\
+SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text,
+       c.relrowsecurity, c.relforcerowsecurity, row_security_active(c.oid),
+       current_user::text,
+       has_table_privilege(c.oid, 'INSERT') OR has_any_column_privilege(c.oid, 'INSERT'),
+       has_table_privilege(c.oid, 'UPDATE') OR has_any_column_privilege(c.oid, 'UPDATE'),
+       has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'),
+       to_regclass('timescaledb_information.hypertables') IS NOT NULL
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass($1)";
+
+/// Its columns. A domain is followed down to its base type; the last step is the one that counts.
+const COLUMNS: &str = "\
+SELECT a.attname::text, base.oid::int8, base.modifier, format_type(a.atttypid, a.atttypmod),
+       format_type(base.oid, base.modifier), a.attnotnull OR base.not_null,
+       pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, a.attgenerated::text
+FROM pg_catalog.pg_attribute a
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+CROSS JOIN LATERAL (
+  WITH RECURSIVE step AS (
+    SELECT t.oid, a.atttypmod AS modifier, t.typtype, t.typbasetype, t.typtypmod, t.typnotnull AS not_null
+    FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid
+    UNION ALL
+    SELECT t.oid, step.typtypmod, t.typtype, t.typbasetype, t.typtypmod, step.not_null OR t.typnotnull
+    FROM step JOIN pg_catalog.pg_type t ON t.oid = step.typbasetype
+    WHERE step.typtype = 'd'
+  )
+  SELECT step.oid, step.modifier, step.not_null FROM step WHERE step.typtype <> 'd'
+) base
+WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum";
+
+/// Unique indexes that can settle a conflict, the primary key first: whole-table, on plain
+/// columns that are never null, and checked at once.
+const INDEXES: &str = "\
+SELECT array_agg(a.attname::text ORDER BY k.place)
+FROM pg_catalog.pg_index i
+CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indimmediate
+  AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
+GROUP BY i.indexrelid, i.indisprimary
+HAVING bool_and(coalesce(a.attnotnull, false))
+ORDER BY i.indisprimary DESC, i.indexrelid";
+
+/// Triggers and check constraints.
+const RULES: &str = "\
+SELECT true, tgname::text FROM pg_catalog.pg_trigger WHERE tgrelid = to_regclass($1) AND NOT tgisinternal
+UNION ALL
+SELECT false, conname::text FROM pg_catalog.pg_constraint
+WHERE conrelid = to_regclass($1) AND contype = 'c'
+ORDER BY 2";
+
+const HYPERTABLE: &str = "\
+SELECT EXISTS (SELECT FROM timescaledb_information.hypertables
+               WHERE hypertable_schema = $1 AND hypertable_name = $2)";
+
+/// A table, and what keeps us from writing to it.
+pub(super) struct Found {
+    pub table: Table,
+    /// The privileges that we lack, as a sentence.
+    pub obstacle: Option<String>,
+}
+
+/// Reads a table's description, or `None` where there is no such table.
+///
+/// # Errors
+/// Usage, for a name that is no name, something that is not a table, or a server that is too
+/// old; unavailable, if the server is.
+pub(super) async fn find(link: &Link, name: &str) -> Result<Option<Found>> {
+    let client = &link.client;
+    let failed = |error: tokio_postgres::Error| {
+        to_error(link.classify(&error)).at(&format!("the catalog of table {name} cannot be read"))
+    };
+    let version: String = client
+        .query_typed_one("SELECT current_setting('server_version_num')", &[])
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(failed)?;
+    let server_version: i32 = version.parse().unwrap_or(0);
+    if server_version < OLDEST {
+        return Err(Error::Usage(format!(
+            "the server is PostgreSQL {}; version 12 or later is needed",
+            server_version / 10_000
+        )));
+    }
+
+    // Sent together, answered together.
+    let by_name: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] = &[(&name, Type::TEXT)];
+    let (table, columns, indexes, rules) = tokio::try_join!(
+        client.query_typed_opt(TABLE, by_name),
+        client.query_typed(COLUMNS, by_name),
+        client.query_typed(INDEXES, by_name),
+        client.query_typed(RULES, by_name),
+    )
+    .map_err(|error| match error.code().map(tokio_postgres::error::SqlState::code) {
+        // What to_regclass says of `a.b.c.d` or `"unclosed`.
+        Some("42601" | "42602" | "0A000") => {
+            Error::Usage(format!("`{name}` is not the name of a table; write TABLE or SCHEMA.TABLE"))
+        }
+        _ => failed(error),
+    })?;
+    let Some(row) = table else { return Ok(None) };
+
+    let mut found = Table {
+        schema: get(&row, 1).map_err(failed)?,
+        name: get(&row, 2).map_err(failed)?,
+        columns: columns.iter().map(column).collect::<Result<_, _>>().map_err(failed)?,
+        key: Vec::new(),
+        surrogate: Vec::new(),
+        partitioned: false,
+        hypertable: false,
+        security: RowSecurity {
+            enabled: get(&row, 4).map_err(failed)?,
+            forced: get(&row, 5).map_err(failed)?,
+            binds: get(&row, 6).map_err(failed)?,
+        },
+        triggers: Vec::new(),
+        checks: Vec::new(),
+        server_version,
+    };
+    match get::<String>(&row, 3).map_err(failed)?.as_str() {
+        "r" => {}
+        "p" => found.partitioned = true,
+        kind => {
+            let what = match kind {
+                "v" => "a view",
+                "m" => "a materialized view",
+                "f" => "a foreign table",
+                _ => "no table",
+            };
+            return Err(Error::Usage(format!(
+                "{} is {what}; rows can only be loaded into a table",
+                found.display_name()
+            )));
+        }
+    }
+    for rule in &rules {
+        let name = get(rule, 1).map_err(failed)?;
+        if get(rule, 0).map_err(failed)? { found.triggers.push(name) } else { found.checks.push(name) }
+    }
+    let indexes = indexes.iter().map(|row| get(row, 0)).collect::<Result<_, _>>().map_err(failed)?;
+    found.choose_key(indexes);
+    if get(&row, 11).map_err(failed)? {
+        let place = [
+            (&found.schema as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT),
+            (&found.name, Type::TEXT),
+        ];
+        let row = client.query_typed_one(HYPERTABLE, &place).await.map_err(failed)?;
+        found.hypertable = get(&row, 0).map_err(failed)?;
+    }
+
+    let role: String = get(&row, 7).map_err(failed)?;
+    let mut lacking = Vec::new();
+    for (at, privilege) in [(8, "INSERT"), (9, "UPDATE"), (10, "SELECT")] {
+        let needed = privilege == "INSERT" || !found.key.is_empty();
+        if needed && !get::<bool>(&row, at).map_err(failed)? {
+            lacking.push(privilege);
+        }
+    }
+    let obstacle = (!lacking.is_empty()).then(|| {
+        format!(
+            "role {role} lacks privileges on {}; as its owner run: GRANT {} ON {} TO {}",
+            found.display_name(),
+            lacking.join(", "),
+            found.sql_name(),
+            ident(&role)
+        )
+    });
+    Ok(Some(Found { table: found, obstacle }))
+}
+
+/// The same for a table that must be there and that we must be able to write to.
+pub(super) async fn describe(link: &Link, name: &str) -> Result<Table> {
+    match find(link, name).await? {
+        Some(Found { table, obstacle: None }) => Ok(table),
+        Some(Found { obstacle: Some(obstacle), .. }) => Err(Error::Usage(obstacle)),
+        None => Err(Error::Usage(format!(
+            "table {name} does not exist; run: mdsctl schema apply (with the same --dsn), or name another with --table"
+        ))),
+    }
+}
+
+fn get<T: FromSqlOwned>(row: &Row, at: usize) -> Result<T, tokio_postgres::Error> {
+    row.try_get(at)
+}
+
+fn column(row: &Row) -> Result<TableColumn, tokio_postgres::Error> {
+    let oid = u32::try_from(get::<i64>(row, 1)?).unwrap_or(0);
+    let type_ = ColumnType::from_catalog(oid, get(row, 2)?);
+    let identity: String = get(row, 7)?;
+    let generated: String = get(row, 8)?;
+    Ok(TableColumn {
+        name: get(row, 0)?,
+        type_,
+        type_name: get(row, 3)?,
+        stage_type: if type_ == ColumnType::Other { "text".into() } else { get(row, 4)? },
+        not_null: get(row, 5)?,
+        default: if generated.is_empty() { get(row, 6)? } else { None },
+        identity: !identity.is_empty(),
+        generated: !generated.is_empty() || identity == "a",
+    })
+}

@@ -1,0 +1,112 @@
+//! Types of columns, as far as the binary encoder knows them.
+
+use crate::dataset::Kind;
+
+/// Type of a column: its base where it is a domain, with what the type modifier says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    /// `boolean`
+    Bool,
+    /// `smallint`
+    Int2,
+    /// `integer`
+    Int4,
+    /// `bigint`
+    Int8,
+    /// `real`
+    Float4,
+    /// `double precision`
+    Float8,
+    /// `numeric`, or `numeric(precision, scale)`
+    Numeric(Option<(i32, i32)>),
+    /// `text`
+    Text,
+    /// `character varying`, at most so many characters
+    Varchar(Option<usize>),
+    /// `character`, padded to so many characters
+    Bpchar(Option<usize>),
+    /// `uuid`
+    Uuid,
+    /// `json`
+    Json,
+    /// `jsonb`
+    Jsonb,
+    /// `date`
+    Date,
+    /// `timestamp`, with so many digits of the second
+    Timestamp(u8),
+    /// `timestamp with time zone`, with so many digits of the second
+    Timestamptz(u8),
+    /// Any other: sent as text, and the server reads it as it reads any text for that type.
+    Other,
+}
+
+impl ColumnType {
+    /// From a base type's oid in `pg_type`, which is the same on every server, and the modifier
+    /// in `pg_attribute.atttypmod` (-1 for none).
+    pub fn from_catalog(oid: u32, modifier: i32) -> Self {
+        let length = usize::try_from(modifier - 4).ok();
+        let digits = u8::try_from(modifier).ok().filter(|digits| *digits < 6).unwrap_or(6);
+        match oid {
+            16 => Self::Bool,
+            20 => Self::Int8,
+            21 => Self::Int2,
+            23 => Self::Int4,
+            25 => Self::Text,
+            114 => Self::Json,
+            700 => Self::Float4,
+            701 => Self::Float8,
+            1042 => Self::Bpchar(length),
+            1043 => Self::Varchar(length),
+            1082 => Self::Date,
+            1114 => Self::Timestamp(digits),
+            1184 => Self::Timestamptz(digits),
+            1700 if modifier < 4 => Self::Numeric(None),
+            1700 => {
+                // Precision in the upper half; the scale is a signed number of eleven bits.
+                let packed = modifier - 4;
+                let scale = ((packed & 0x7ff) ^ 1024) - 1024;
+                Self::Numeric(Some((packed >> 16 & 0xffff, scale)))
+            }
+            2950 => Self::Uuid,
+            3802 => Self::Jsonb,
+            _ => Self::Other,
+        }
+    }
+
+    /// What the mapping makes of text for it.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Bool => Kind::Bool,
+            Self::Int2 | Self::Int4 | Self::Int8 | Self::Float4 | Self::Float8 | Self::Numeric(_) => {
+                Kind::Number
+            }
+            Self::Text | Self::Varchar(_) | Self::Bpchar(_) | Self::Other => Kind::Text,
+            Self::Uuid => Kind::Uuid,
+            Self::Json | Self::Jsonb => Kind::Json,
+            Self::Date => Kind::Date,
+            Self::Timestamp(_) | Self::Timestamptz(_) => Kind::Timestamp,
+        }
+    }
+
+    /// Whether `IS DISTINCT FROM` is certain to exist for it.
+    pub fn comparable(self) -> bool {
+        !matches!(self, Self::Json | Self::Other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modifiers_are_unpacked() {
+        assert_eq!(ColumnType::from_catalog(1700, (20 << 16 | 8) + 4), ColumnType::Numeric(Some((20, 8))));
+        assert_eq!(ColumnType::from_catalog(1700, (3 << 16 | 0x7fe) + 4), ColumnType::Numeric(Some((3, -2))));
+        assert_eq!(ColumnType::from_catalog(1700, -1), ColumnType::Numeric(None));
+        assert_eq!(ColumnType::from_catalog(1043, 24), ColumnType::Varchar(Some(20)));
+        assert_eq!(ColumnType::from_catalog(1042, -1), ColumnType::Bpchar(None));
+        assert_eq!(ColumnType::from_catalog(1184, -1), ColumnType::Timestamptz(6));
+        assert_eq!(ColumnType::from_catalog(1114, 3), ColumnType::Timestamp(3));
+    }
+}
