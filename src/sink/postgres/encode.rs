@@ -1,0 +1,488 @@
+//! Rows as the bytes of COPY BINARY, straight from Arrow columns.
+//!
+//! Everything that the server would refuse a value for is decided here, before a byte of its row
+//! is sent, so one bad value costs one row and no transaction. Nothing is allocated per row.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use bytes::{BufMut, BytesMut};
+use serde::de::IgnoredAny;
+use uuid::Uuid;
+
+use super::ids::NewIds;
+use super::numeric::{Fit, NoInteger};
+use super::refusal::{Reasons, Refusal};
+use super::source::{Numbers, Source};
+use super::types::ColumnType;
+use crate::batch::{Pick, Reason};
+
+/// What a COPY BINARY begins with: signature, flags, length of an extension.
+pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// What it ends with.
+pub(super) const TRAILER: &[u8] = &[0xff, 0xff];
+
+/// Seconds from 1970, where Arrow's time begins, to 2000, where PostgreSQL's does.
+const EPOCH_SECONDS: i64 = 946_684_800;
+const EPOCH_DAYS: i64 = EPOCH_SECONDS / 86_400;
+const DAY_MICROS: i64 = 86_400_000_000;
+/// First and last day of the type `date`, counted from 2000: 4713 BC and 5874897 AD.
+const DAYS: std::ops::RangeInclusive<i64> = -2_451_545..=2_145_031_948;
+/// First microsecond of the type `timestamp`, and the first after its last, counted from 2000.
+const MICROS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
+
+/// A column to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Goal {
+    pub name: Arc<str>,
+    pub type_: ColumnType,
+    /// Its type as SQL writes it.
+    pub type_name: String,
+    pub not_null: bool,
+    /// Whether nanoseconds are cut off rather than rounded, since another column keeps them.
+    pub floor: bool,
+}
+
+/// Where the values of a column come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// That column of the batch.
+    Batch(usize),
+    /// The tenant of the session.
+    Tenant,
+    /// A new UUIDv7 a row.
+    NewId,
+}
+
+/// What the user wants done to values that do not fit as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Rules {
+    /// Refuse what the column would round.
+    pub exact: bool,
+    /// Round fractions for columns of integers.
+    pub round: bool,
+}
+
+impl Goal {
+    /// Whether values from there can become values of the column.
+    pub fn takes(&self, source: &Source<'_>) -> bool {
+        use ColumnType as T;
+        match source {
+            Source::Null => true,
+            Source::Time(_) | Source::Date(_) => {
+                matches!(self.type_, T::Timestamp(_) | T::Timestamptz(_) | T::Date)
+            }
+            Source::Text(_) => matches!(
+                self.type_,
+                T::Text | T::Varchar(_) | T::Bpchar(_) | T::Uuid | T::Json | T::Jsonb | T::Other
+            ),
+            Source::Bool(_) => self.type_ == T::Bool,
+            Source::Number(_) => {
+                matches!(self.type_, T::Int2 | T::Int4 | T::Int8 | T::Float4 | T::Float8 | T::Numeric(_))
+            }
+        }
+    }
+
+    /// Appends one value, and says whether it is rounded. On a refusal something may have been
+    /// appended; the caller takes it back.
+    fn put(&self, source: Source<'_>, row: usize, rules: Rules, out: &mut BytesMut) -> Result<bool, Refusal> {
+        if source.is_null(row) {
+            return self.put_null(out);
+        }
+        match source {
+            Source::Null => self.put_null(out),
+            Source::Number(numbers) => self.put_number(numbers, row, rules, out),
+            Source::Text(texts) => self.put_text(texts.value(row), out),
+            Source::Time(times) => self.put_time(times.value(row), rules, out),
+            Source::Date(days) => {
+                let day = i64::from(days.value(row)) - EPOCH_DAYS;
+                if self.type_ == ColumnType::Date {
+                    put_day(day, out)?;
+                } else {
+                    put_micros(day.checked_mul(DAY_MICROS).ok_or(Refusal::Time)?, out)?;
+                }
+                Ok(false)
+            }
+            Source::Bool(values) => {
+                out.put_i32(1);
+                out.put_u8(values.value(row).into());
+                Ok(false)
+            }
+        }
+    }
+
+    fn put_null(&self, out: &mut BytesMut) -> Result<bool, Refusal> {
+        if self.not_null {
+            return Err(Refusal::Null);
+        }
+        out.put_i32(-1);
+        Ok(false)
+    }
+
+    fn put_number(
+        &self,
+        numbers: Numbers<'_>,
+        row: usize,
+        rules: Rules,
+        out: &mut BytesMut,
+    ) -> Result<bool, Refusal> {
+        if let (ColumnType::Float8, Some(double)) = (self.type_, numbers.double(row)) {
+            out.put_i32(8);
+            out.put_f64(double);
+            return Ok(false);
+        }
+        // NaN and the infinities say that there is no number.
+        let Some(number) = numbers.get(row) else { return self.put_null(out) };
+        match self.type_ {
+            ColumnType::Numeric(None) => {
+                number.put(out);
+                Ok(false)
+            }
+            ColumnType::Numeric(Some((precision, scale))) => {
+                let rounded = match number.fit(precision, scale) {
+                    Fit::Exact => false,
+                    Fit::Rounded if rules.exact => return Err(Refusal::Inexact),
+                    // The server itself rounds what it is sent.
+                    Fit::Rounded => true,
+                    Fit::Overflow => return Err(Refusal::Range),
+                };
+                number.put(out);
+                Ok(rounded)
+            }
+            ColumnType::Float8 => {
+                let double = number.double();
+                if !double.is_finite() || double == 0.0 && !number.is_zero() {
+                    return Err(Refusal::Range);
+                }
+                out.put_i32(8);
+                out.put_f64(double);
+                Ok(false)
+            }
+            ColumnType::Float4 => {
+                let float = number.float();
+                if !float.is_finite() || float == 0.0 && !number.is_zero() {
+                    return Err(Refusal::Range);
+                }
+                out.put_i32(4);
+                out.put_f32(float);
+                Ok(false)
+            }
+            _ => {
+                let (value, rounded) =
+                    number.integer(rules.round && !rules.exact).map_err(|why| match why {
+                        NoInteger::Fraction if rules.round => Refusal::Inexact,
+                        NoInteger::Fraction => Refusal::Fraction,
+                        NoInteger::Range => Refusal::Range,
+                    })?;
+                match self.type_ {
+                    ColumnType::Int2 => {
+                        let value = i16::try_from(value).map_err(|_| Refusal::Range)?;
+                        out.put_i32(2);
+                        out.put_i16(value);
+                    }
+                    ColumnType::Int4 => {
+                        let value = i32::try_from(value).map_err(|_| Refusal::Range)?;
+                        out.put_i32(4);
+                        out.put_i32(value);
+                    }
+                    _ => {
+                        out.put_i32(8);
+                        out.put_i64(value);
+                    }
+                }
+                Ok(rounded)
+            }
+        }
+    }
+
+    fn put_text(&self, text: &str, out: &mut BytesMut) -> Result<bool, Refusal> {
+        match self.type_ {
+            ColumnType::Uuid => {
+                let id = Uuid::try_parse(text).map_err(|_| Refusal::NoUuid)?;
+                put_uuid(&id, out);
+            }
+            ColumnType::Json | ColumnType::Jsonb => {
+                serde_json::from_str::<IgnoredAny>(text).map_err(|_| Refusal::NoJson)?;
+                let version: &[u8] = if self.type_ == ColumnType::Jsonb { &[1] } else { &[] };
+                put_len(version.len() + text.len(), out)?;
+                out.put_slice(version);
+                out.put_slice(text.as_bytes());
+            }
+            _ => {
+                if memchr::memchr(0, text.as_bytes()).is_some() {
+                    return Err(Refusal::ZeroByte);
+                }
+                if let ColumnType::Varchar(Some(limit)) | ColumnType::Bpchar(Some(limit)) = self.type_ {
+                    // Counted in characters; as SQL has it, blanks beyond the limit are cut off.
+                    if text.len() > limit && text.chars().skip(limit).any(|c| c != ' ') {
+                        return Err(Refusal::TooLong);
+                    }
+                }
+                put_len(text.len(), out)?;
+                out.put_slice(text.as_bytes());
+            }
+        }
+        Ok(false)
+    }
+
+    fn put_time(&self, nanos: i64, rules: Rules, out: &mut BytesMut) -> Result<bool, Refusal> {
+        let (micros, mut rounded) = micros(nanos, self.floor);
+        match self.type_ {
+            ColumnType::Date => {
+                rounded = micros.rem_euclid(DAY_MICROS) != 0;
+                put_day(micros.div_euclid(DAY_MICROS) - EPOCH_DAYS, out)?;
+            }
+            ColumnType::Timestamp(digits) | ColumnType::Timestamptz(digits) => {
+                let kept = 10i64.pow(u32::from(6 - digits.min(6)));
+                rounded |= micros % kept != 0;
+                put_micros(micros - EPOCH_SECONDS * 1_000_000, out)?;
+            }
+            _ => return Err(Refusal::Time),
+        }
+        if rounded && rules.exact { Err(Refusal::Inexact) } else { Ok(rounded) }
+    }
+}
+
+/// The instant in microseconds, and whether that is another one: to the nearest, or downwards
+/// where another column keeps the rest.
+///
+/// The server reads the fraction of a second as a double and rounds that; where the nanoseconds
+/// stand exactly in the middle, the double decides, so it is asked here too.
+pub(super) fn micros(nanos: i64, floor: bool) -> (i64, bool) {
+    let (whole, rest) = (nanos.div_euclid(1000), nanos.rem_euclid(1000));
+    if floor || rest == 0 {
+        return (whole, false);
+    }
+    let up = match rest.cmp(&500) {
+        Ordering::Less => false,
+        Ordering::Greater => true,
+        Ordering::Equal => {
+            let second = nanos.rem_euclid(1_000_000_000);
+            (second as f64 / 1e9 * 1e6).round_ties_even() > (second / 1000) as f64
+        }
+    };
+    (whole + i64::from(up), true)
+}
+
+fn put_day(day: i64, out: &mut BytesMut) -> Result<(), Refusal> {
+    if !DAYS.contains(&day) {
+        return Err(Refusal::Time);
+    }
+    out.put_i32(4);
+    out.put_i32(i32::try_from(day).map_err(|_| Refusal::Time)?);
+    Ok(())
+}
+
+fn put_micros(micros: i64, out: &mut BytesMut) -> Result<(), Refusal> {
+    if !MICROS.contains(&micros) {
+        return Err(Refusal::Time);
+    }
+    out.put_i32(8);
+    out.put_i64(micros);
+    Ok(())
+}
+
+fn put_uuid(id: &Uuid, out: &mut BytesMut) {
+    out.put_i32(16);
+    out.put_slice(id.as_bytes());
+}
+
+fn put_len(len: usize, out: &mut BytesMut) -> Result<(), Refusal> {
+    out.put_i32(i32::try_from(len).map_err(|_| Refusal::TooLong)?);
+    Ok(())
+}
+
+/// Encodes the rows of one write.
+pub(super) struct Encoder<'a> {
+    pub goals: &'a [Goal],
+    pub origins: &'a [Origin],
+    /// The batch columns of part `p` begin at `p * width`.
+    pub sources: &'a [Source<'a>],
+    /// Columns of a batch.
+    pub width: usize,
+    pub rules: Rules,
+    pub tenant: Option<Uuid>,
+    pub ids: NewIds,
+    pub reasons: &'a mut Reasons,
+}
+
+impl Encoder<'_> {
+    /// Appends a row and returns how many of its values are rounded, or appends nothing.
+    pub fn row(&mut self, pick: Pick, out: &mut BytesMut) -> Result<u64, Arc<Reason>> {
+        let start = out.len();
+        let first = pick.part as usize * self.width;
+        let mut rounded = 0;
+        out.put_i16(self.goals.len() as i16);
+        for (place, (goal, origin)) in self.goals.iter().zip(self.origins).enumerate() {
+            let done = match *origin {
+                Origin::Batch(column) => match self.sources.get(first + column) {
+                    Some(source) => goal.put(*source, pick.row as usize, self.rules, out),
+                    None => goal.put_null(out),
+                },
+                Origin::Tenant => match &self.tenant {
+                    Some(tenant) => {
+                        put_uuid(tenant, out);
+                        Ok(false)
+                    }
+                    None => goal.put_null(out),
+                },
+                Origin::NewId => {
+                    put_uuid(&self.ids.next(), out);
+                    Ok(false)
+                }
+            };
+            match done {
+                Ok(value) => rounded += u64::from(value),
+                Err(refusal) => {
+                    out.truncate(start);
+                    return Err(self.reasons.get(refusal, place, &goal.name, goal.type_, &goal.type_name));
+                }
+            }
+        }
+        Ok(rounded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{
+        ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, TimestampNanosecondArray,
+    };
+
+    fn goal(type_: ColumnType) -> Goal {
+        Goal { name: "c".into(), type_, type_name: "t".into(), not_null: true, floor: false }
+    }
+
+    fn put(goal: &Goal, array: ArrayRef, rules: Rules) -> Result<(Vec<u8>, bool), Refusal> {
+        let source = Source::of(&array).unwrap();
+        assert!(goal.takes(&source));
+        let mut out = BytesMut::new();
+        let rounded = goal.put(source, 0, rules, &mut out)?;
+        let len = i32::from_be_bytes(out[..4].try_into().unwrap());
+        assert_eq!(usize::try_from(len).unwrap(), out.len() - 4);
+        Ok((out[4..].to_vec(), rounded))
+    }
+
+    fn number(type_: ColumnType, value: f64, rules: Rules) -> Result<(Vec<u8>, bool), Refusal> {
+        put(&goal(type_), Arc::new(Float64Array::from(vec![value])), rules)
+    }
+
+    fn text(type_: ColumnType, value: &str) -> Result<Vec<u8>, Refusal> {
+        put(&goal(type_), Arc::new(StringArray::from(vec![value])), Rules::default()).map(|(bytes, _)| bytes)
+    }
+
+    fn time(goal: &Goal, nanos: i64, rules: Rules) -> Result<(i64, bool), Refusal> {
+        let (bytes, rounded) = put(goal, Arc::new(TimestampNanosecondArray::from(vec![nanos])), rules)?;
+        Ok((i64::from_be_bytes(bytes.try_into().unwrap()) + EPOCH_SECONDS * 1_000_000, rounded))
+    }
+
+    #[test]
+    fn integers_take_whole_numbers_in_range() {
+        let (plain, round, exact) =
+            (Rules::default(), Rules { round: true, exact: false }, Rules { exact: true, round: true });
+        assert_eq!(number(ColumnType::Int8, 5.0, plain), Ok((5i64.to_be_bytes().to_vec(), false)));
+        assert_eq!(number(ColumnType::Int4, 5.5, plain), Err(Refusal::Fraction));
+        assert_eq!(number(ColumnType::Int4, 5.5, round), Ok((6i32.to_be_bytes().to_vec(), true)));
+        assert_eq!(number(ColumnType::Int4, 5.5, exact), Err(Refusal::Inexact));
+        assert_eq!(number(ColumnType::Int2, 32768.0, plain), Err(Refusal::Range));
+        assert_eq!(number(ColumnType::Int8, f64::NAN, plain), Err(Refusal::Null));
+    }
+
+    #[test]
+    fn numerics_are_rounded_by_the_server_or_refused() {
+        let type_ = ColumnType::Numeric(Some((4, 1)));
+        assert!(!number(type_, 1.5, Rules::default()).unwrap().1);
+        assert!(number(type_, 1.25, Rules::default()).unwrap().1);
+        assert_eq!(number(type_, 1.25, Rules { exact: true, round: false }), Err(Refusal::Inexact));
+        assert_eq!(number(type_, 999.96, Rules::default()), Err(Refusal::Range));
+    }
+
+    #[test]
+    fn floats_refuse_what_the_server_refuses() {
+        assert_eq!(number(ColumnType::Float4, 1e39, Rules::default()), Err(Refusal::Range));
+        assert_eq!(number(ColumnType::Float4, 1e-60, Rules::default()), Err(Refusal::Range));
+        assert_eq!(
+            number(ColumnType::Float4, 0.1, Rules::default()),
+            Ok((0.1f32.to_be_bytes().to_vec(), false))
+        );
+        assert_eq!(
+            number(ColumnType::Float8, 0.1, Rules::default()),
+            Ok((0.1f64.to_be_bytes().to_vec(), false))
+        );
+    }
+
+    #[test]
+    fn text_is_held_to_its_column() {
+        let varchar = ColumnType::Varchar(Some(3));
+        assert_eq!(text(varchar, "äöü"), Ok("äöü".as_bytes().to_vec()));
+        assert_eq!(text(varchar, "abc  "), Ok(b"abc  ".to_vec()));
+        assert_eq!(text(varchar, "abcd"), Err(Refusal::TooLong));
+        assert_eq!(text(varchar, "abc d"), Err(Refusal::TooLong));
+        assert_eq!(text(ColumnType::Text, "a\0"), Err(Refusal::ZeroByte));
+        assert_eq!(text(ColumnType::Uuid, "nope"), Err(Refusal::NoUuid));
+        assert_eq!(text(ColumnType::Uuid, "00000000-0000-0000-0000-000000000001").unwrap()[15], 1);
+        assert_eq!(text(ColumnType::Jsonb, r#"{"a":1}"#), Ok(b"\x01{\"a\":1}".to_vec()));
+        assert_eq!(text(ColumnType::Json, "{"), Err(Refusal::NoJson));
+        assert_eq!(text(ColumnType::Json, &"[".repeat(100_000)), Err(Refusal::NoJson));
+    }
+
+    #[test]
+    fn nanoseconds_round_to_the_nearest_microsecond() {
+        let tz = goal(ColumnType::Timestamptz(6));
+        for (nanos, micros, rounded) in [
+            (1_000, 1, false),
+            (1_499, 1, true),
+            (1_500, 2, true),
+            (2_500, 2, true),
+            (-1_500, -2, true),
+            (-500, 0, true),
+        ] {
+            assert_eq!(time(&tz, nanos, Rules::default()), Ok((micros, rounded)), "{nanos}");
+        }
+        assert_eq!(time(&tz, 1_001, Rules { exact: true, round: false }), Err(Refusal::Inexact));
+        let floor = Goal { floor: true, ..tz };
+        assert_eq!(time(&floor, 1_999, Rules { exact: true, round: false }), Ok((1, false)));
+        assert_eq!(time(&floor, -1, Rules::default()), Ok((-1, false)));
+        let seconds = goal(ColumnType::Timestamptz(0));
+        assert_eq!(time(&seconds, 1_500_000_000, Rules::default()), Ok((1_500_000, true)));
+    }
+
+    #[test]
+    fn days_count_from_2000_within_the_types_range() {
+        let day = |days: i32, type_| {
+            put(&goal(type_), Arc::new(Date32Array::from(vec![days])), Rules::default())
+                .map(|(bytes, _)| bytes)
+        };
+        assert_eq!(day(10_957, ColumnType::Date), Ok(vec![0; 4]));
+        assert_eq!(day(10_958, ColumnType::Timestamptz(6)), Ok(DAY_MICROS.to_be_bytes().to_vec()));
+        assert_eq!(day(i32::MIN, ColumnType::Date), Err(Refusal::Time));
+        assert_eq!(day(i32::MAX, ColumnType::Timestamp(6)), Err(Refusal::Time));
+    }
+
+    #[test]
+    fn a_refused_row_leaves_no_bytes() {
+        let goals = [goal(ColumnType::Bool), goal(ColumnType::Int4)];
+        let (bools, ints): (ArrayRef, ArrayRef) = (
+            Arc::new(BooleanArray::from(vec![true, false])),
+            Arc::new(Int64Array::from(vec![Some(7), None])),
+        );
+        let sources = [Source::of(&bools).unwrap(), Source::of(&ints).unwrap()];
+        let mut encoder = Encoder {
+            goals: &goals,
+            origins: &[Origin::Batch(0), Origin::Batch(1)],
+            sources: &sources,
+            width: 2,
+            rules: Rules::default(),
+            tenant: None,
+            ids: NewIds::new(),
+            reasons: &mut Reasons::default(),
+        };
+        let mut out = BytesMut::new();
+        assert_eq!(encoder.row(Pick { part: 0, row: 0 }, &mut out), Ok(0));
+        let len = out.len();
+        assert_eq!(len, 2 + 5 + 8);
+        let reason = encoder.row(Pick { part: 0, row: 1 }, &mut out).unwrap_err();
+        assert_eq!((reason.code.as_ref(), out.len()), ("23502", len));
+    }
+}

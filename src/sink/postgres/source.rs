@@ -1,0 +1,133 @@
+//! Arrow columns, read one value at a time without copying.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, StringArray};
+use arrow_schema::{DataType, TimeUnit};
+
+use super::numeric::Number;
+
+/// A column of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// Nothing but nulls.
+    Null,
+    /// Instants in nanoseconds since 1970.
+    Time(&'a PrimitiveArray<TimestampNanosecondType>),
+    /// Days since 1970.
+    Date(&'a PrimitiveArray<Date32Type>),
+    /// Text.
+    Text(&'a StringArray),
+    /// Truth values.
+    Bool(&'a BooleanArray),
+    /// Numbers.
+    Number(Numbers<'a>),
+}
+
+/// A column of numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Numbers<'a> {
+    I8(&'a PrimitiveArray<Int8Type>),
+    I16(&'a PrimitiveArray<Int16Type>),
+    I32(&'a PrimitiveArray<Int32Type>),
+    I64(&'a PrimitiveArray<Int64Type>),
+    U8(&'a PrimitiveArray<UInt8Type>),
+    U16(&'a PrimitiveArray<UInt16Type>),
+    U32(&'a PrimitiveArray<UInt32Type>),
+    U64(&'a PrimitiveArray<UInt64Type>),
+    F32(&'a PrimitiveArray<Float32Type>),
+    F64(&'a PrimitiveArray<Float64Type>),
+    D128(&'a PrimitiveArray<Decimal128Type>, i8),
+    D256(&'a PrimitiveArray<Decimal256Type>, i8),
+}
+
+impl<'a> Source<'a> {
+    /// The column, or `None` for a type that no batch should carry.
+    pub fn of(array: &'a ArrayRef) -> Option<Self> {
+        fn primitive<T: ArrowPrimitiveType>(array: &ArrayRef) -> Option<&PrimitiveArray<T>> {
+            array.as_primitive_opt::<T>()
+        }
+        Some(match array.data_type() {
+            DataType::Null => Self::Null,
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => Self::Time(primitive(array)?),
+            DataType::Date32 => Self::Date(primitive(array)?),
+            DataType::Utf8 => Self::Text(array.as_string_opt()?),
+            DataType::Boolean => Self::Bool(array.as_boolean_opt()?),
+            other => Self::Number(match other {
+                DataType::Int8 => Numbers::I8(primitive(array)?),
+                DataType::Int16 => Numbers::I16(primitive(array)?),
+                DataType::Int32 => Numbers::I32(primitive(array)?),
+                DataType::Int64 => Numbers::I64(primitive(array)?),
+                DataType::UInt8 => Numbers::U8(primitive(array)?),
+                DataType::UInt16 => Numbers::U16(primitive(array)?),
+                DataType::UInt32 => Numbers::U32(primitive(array)?),
+                DataType::UInt64 => Numbers::U64(primitive(array)?),
+                DataType::Float32 => Numbers::F32(primitive(array)?),
+                DataType::Float64 => Numbers::F64(primitive(array)?),
+                DataType::Decimal128(_, scale) => Numbers::D128(primitive(array)?, *scale),
+                DataType::Decimal256(_, scale) => Numbers::D256(primitive(array)?, *scale),
+                _ => return None,
+            }),
+        })
+    }
+
+    /// Whether the row has no value.
+    pub fn is_null(&self, row: usize) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Time(array) => array.is_null(row),
+            Self::Date(array) => array.is_null(row),
+            Self::Text(array) => array.is_null(row),
+            Self::Bool(array) => array.is_null(row),
+            Self::Number(numbers) => numbers.is_null(row),
+        }
+    }
+}
+
+impl Numbers<'_> {
+    fn is_null(&self, row: usize) -> bool {
+        match self {
+            Self::I8(array) => array.is_null(row),
+            Self::I16(array) => array.is_null(row),
+            Self::I32(array) => array.is_null(row),
+            Self::I64(array) => array.is_null(row),
+            Self::U8(array) => array.is_null(row),
+            Self::U16(array) => array.is_null(row),
+            Self::U32(array) => array.is_null(row),
+            Self::U64(array) => array.is_null(row),
+            Self::F32(array) => array.is_null(row),
+            Self::F64(array) => array.is_null(row),
+            Self::D128(array, _) => array.is_null(row),
+            Self::D256(array, _) => array.is_null(row),
+        }
+    }
+
+    /// The number, or `None` where a float is none.
+    pub fn get(&self, row: usize) -> Option<Number> {
+        Some(match self {
+            Self::I8(array) => Number::from_i64(array.value(row).into()),
+            Self::I16(array) => Number::from_i64(array.value(row).into()),
+            Self::I32(array) => Number::from_i64(array.value(row).into()),
+            Self::I64(array) => Number::from_i64(array.value(row)),
+            Self::U8(array) => Number::from_u64(array.value(row).into()),
+            Self::U16(array) => Number::from_u64(array.value(row).into()),
+            Self::U32(array) => Number::from_u64(array.value(row).into()),
+            Self::U64(array) => Number::from_u64(array.value(row)),
+            Self::F32(array) => return Number::from_f32(array.value(row)),
+            Self::F64(array) => return Number::from_f64(array.value(row)),
+            Self::D128(array, scale) => Number::from_i128(array.value(row), *scale),
+            Self::D256(array, scale) => Number::from_i256(array.value(row), *scale),
+        })
+    }
+
+    /// The number as a double where that is what the column holds.
+    pub fn double(&self, row: usize) -> Option<f64> {
+        match self {
+            Self::F64(array) => Some(array.value(row)).filter(|value| value.is_finite()),
+            _ => None,
+        }
+    }
+}
