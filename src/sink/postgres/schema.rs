@@ -1,0 +1,226 @@
+//! Making and comparing our own tables: `schema apply` and `schema check`.
+
+use tokio_postgres::types::Type;
+
+use super::catalog;
+use super::connect::{Connector, Link, to_error};
+use super::ddl::{OWN_COLUMNS, SCHEMA_VERSION, SchemaOptions, create_hypertable, create_table, definition};
+use super::ddl::{row_security, type_name};
+use super::dsn::Dsn;
+use super::names::{ident, literal};
+use super::table::Table;
+use crate::dataset::{Dataset, Need};
+use crate::error::{Error, Result};
+
+/// Key of the advisory lock that lets one `schema apply` wait for another (`mdsctl` in ASCII).
+const LOCK: i64 = 0x6d64_7363_746c;
+
+/// What keeps the version of each table that we made.
+const VERSIONS: &str = "\
+CREATE TABLE IF NOT EXISTS mds_schema (
+  table_name text PRIMARY KEY,
+  version integer NOT NULL,
+  applied_at timestamp with time zone NOT NULL DEFAULT now()
+)";
+
+/// Makes the tables that are missing and brings the ones that we made to this version, all in
+/// one transaction. A table that something else made is left as it is. Two runs at once wait for
+/// each other. Returns what was done, one line a table and step.
+///
+/// # Errors
+/// Usage, if the role may not create tables; unavailable, if the server is.
+pub async fn schema_apply(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptions) -> Result<Vec<String>> {
+    let link = Connector::new(dsn.clone())?.connect().await.map_err(to_error)?;
+    let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})");
+    run(&link, &lock).await?;
+    // IF NOT EXISTS needs the privilege to create even where the table exists.
+    if !exists(&link, "mds_schema").await? {
+        run(&link, VERSIONS).await?;
+    }
+    let timescale =
+        ask(&link, "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')").await?;
+    let options = SchemaOptions { timescale, ..*options };
+    let mut report = Vec::new();
+    for dataset in datasets {
+        apply_one(&link, dataset, &options, &mut report).await?;
+    }
+    run(&link, "COMMIT").await?;
+    Ok(report)
+}
+
+async fn apply_one(
+    link: &Link,
+    dataset: &Dataset,
+    options: &SchemaOptions,
+    report: &mut Vec<String>,
+) -> Result<()> {
+    let table = &*dataset.table;
+    let found = catalog::find(link, table).await?.map(|found| found.table);
+    let created = found.is_none();
+    if let Some(found) = &found {
+        if made_by_us(link, table).await? {
+            let added = add_columns(link, dataset, found).await?;
+            report.push(match added.as_slice() {
+                [] => format!("{table}: is there, version {SCHEMA_VERSION}"),
+                added => format!("{table}: added {}", added.join(", ")),
+            });
+        } else {
+            report.push(format!("{table}: is there, made by something else; left as it is"));
+            return Ok(());
+        }
+    } else {
+        run(link, &create_table(dataset)).await?;
+        report.push(format!("{table}: created"));
+    }
+    if options.timescale
+        && !found.as_ref().is_some_and(|table| table.hypertable)
+        && let Some(statement) = create_hypertable(dataset)
+    {
+        if created || ask(link, &format!("SELECT NOT EXISTS (SELECT FROM {table})")).await? {
+            run(link, &statement).await?;
+            report.push(format!("{table}: hypertable, one chunk every {} days", dataset.chunk_days));
+        } else {
+            report.push(format!(
+                "{table}: has rows and is no hypertable; to move them, run: {}",
+                statement.replace("if_not_exists => TRUE", "migrate_data => TRUE")
+            ));
+        }
+    }
+    let secured = found.as_ref().is_some_and(|table| table.security.enabled && table.security.forced);
+    if options.rls && !secured {
+        for statement in row_security(dataset) {
+            run(link, &statement).await?;
+        }
+        report.push(format!("{table}: row-level security by app.tenant_id"));
+    }
+    let record = format!(
+        "INSERT INTO mds_schema (table_name, version) VALUES ({}, {SCHEMA_VERSION}) \
+         ON CONFLICT (table_name) DO UPDATE SET version = excluded.version, applied_at = now() \
+         WHERE mds_schema.version < excluded.version",
+        literal(table)
+    );
+    run(link, &record).await
+}
+
+async fn made_by_us(link: &Link, table: &str) -> Result<bool> {
+    ask(link, &format!("SELECT EXISTS (SELECT FROM mds_schema WHERE table_name = {})", literal(table))).await
+}
+
+async fn exists(link: &Link, table: &str) -> Result<bool> {
+    ask(link, &format!("SELECT to_regclass({}) IS NOT NULL", literal(table))).await
+}
+
+/// Adds the columns that an earlier version did not have. Returns their names.
+async fn add_columns(link: &Link, dataset: &Dataset, found: &Table) -> Result<Vec<String>> {
+    let own = OWN_COLUMNS.iter().map(|(name, definition)| ((*name).to_owned(), (*definition).to_owned()));
+    let missing: Vec<(String, String)> = dataset
+        .columns
+        .iter()
+        .filter(|c| c.need != Need::Key)
+        .map(|c| (c.name.to_string(), definition(c)))
+        .chain(own)
+        .filter(|(name, _)| found.column(name).is_none())
+        .collect();
+    for (name, definition) in &missing {
+        let sql = format!("ALTER TABLE {} ADD COLUMN {} {definition}", dataset.table, ident(name));
+        run(link, &sql).await?;
+    }
+    Ok(missing.into_iter().map(|(name, _)| name).collect())
+}
+
+/// Compares the tables with what `schema apply` would make. One line a difference; none: all is
+/// well. What a table has beyond that is no difference.
+///
+/// # Errors
+/// Unavailable, if the server is.
+pub async fn schema_check(dsn: &Dsn, datasets: &[Dataset]) -> Result<Vec<String>> {
+    let link = Connector::new(dsn.clone())?.connect().await.map_err(to_error)?;
+    let mut differences = Vec::new();
+    for dataset in datasets {
+        match catalog::find(&link, &dataset.table).await {
+            Ok(Some(found)) => compare(dataset, &found.table, &mut differences),
+            Ok(None) => {
+                differences.push(format!("{}: table is missing; run: mdsctl schema apply", dataset.table))
+            }
+            Err(Error::Usage(message)) => differences.push(message),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(differences)
+}
+
+fn compare(dataset: &Dataset, found: &Table, differences: &mut Vec<String>) {
+    let table = &dataset.table;
+    let expected = dataset
+        .columns
+        .iter()
+        .map(|c| (&*c.name, type_name(c.kind), matches!(c.need, Need::Key | Need::Required)));
+    let own = OWN_COLUMNS.iter().map(|(name, definition)| {
+        let (type_, rest) = definition.split_once(" NOT NULL").unwrap_or((definition, ""));
+        (*name, type_, !rest.is_empty())
+    });
+    for (name, type_, not_null) in expected.chain(own) {
+        match found.column(name) {
+            None => differences.push(format!("{table}: column {name} ({type_}) is missing")),
+            Some(column) if column.type_name != type_ => {
+                differences.push(format!("{table}: column {name} is {}, expected {type_}", column.type_name));
+            }
+            Some(column) if not_null && !column.not_null => {
+                differences.push(format!("{table}: column {name} takes null, expected NOT NULL"));
+            }
+            Some(_) => {}
+        }
+    }
+    if found.key.iter().map(String::as_str).ne(dataset.key.iter().copied()) {
+        let shown =
+            if found.key.is_empty() { "none".to_owned() } else { format!("({})", found.key.join(", ")) };
+        differences.push(format!("{table}: key is {shown}, expected ({})", dataset.key.join(", ")));
+    }
+}
+
+async fn run(link: &Link, sql: &str) -> Result<()> {
+    link.client.batch_execute(sql).await.map_err(|error| failed(link, &error))
+}
+
+async fn ask(link: &Link, sql: &str) -> Result<bool> {
+    let no_params: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] = &[];
+    let row = link.client.query_typed_one(sql, no_params).await.map_err(|error| failed(link, &error))?;
+    row.try_get(0).map_err(|error| failed(link, &error))
+}
+
+fn failed(link: &Link, error: &tokio_postgres::Error) -> Error {
+    let place = match error.code().map(tokio_postgres::error::SqlState::code) {
+        Some("42501") => "the schema needs a role that may create tables",
+        _ => "the schema could not be changed",
+    };
+    to_error(link.classify(error)).at(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::tests::{column, table};
+    use super::super::types::ColumnType;
+    use super::*;
+    use crate::dataset::BARS;
+
+    #[test]
+    fn differences_are_named_one_by_one() {
+        let found = table(
+            vec![
+                column("ts", ColumnType::Timestamptz(6), "timestamp with time zone"),
+                column("close_price", ColumnType::Numeric(Some((20, 8))), "numeric(20,8)"),
+            ],
+            &[],
+        );
+        let mut differences = Vec::new();
+        compare(&BARS, &found, &mut differences);
+        let all = differences.join("\n");
+        assert!(all.contains("bars: column ts takes null, expected NOT NULL"), "{all}");
+        assert!(all.contains("bars: column close_price is numeric(20,8), expected numeric"), "{all}");
+        assert!(all.contains("bars: column updated_at (timestamp with time zone) is missing"), "{all}");
+        assert!(
+            all.contains("bars: key is none, expected (symbol, timeframe, ts, vendor, tenant_id)"),
+            "{all}"
+        );
+    }
+}
