@@ -10,6 +10,10 @@ use bytes::{BufMut, BytesMut};
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
+<<<<<<< HEAD
+=======
+use super::ids::NewIds;
+>>>>>>> h/pg
 use super::numeric::{Fit, NoInteger};
 use super::refusal::{Reasons, Refusal};
 use super::source::{Numbers, Source};
@@ -291,6 +295,7 @@ fn put_len(len: usize, out: &mut BytesMut) -> Result<(), Refusal> {
     Ok(())
 }
 
+<<<<<<< HEAD
 /// New UUIDv7s: the time of the first, then random bits of the system counted upwards, so that
 /// the ids of one write ascend and cost no system call each.
 #[derive(Debug)]
@@ -312,6 +317,8 @@ impl NewIds {
     }
 }
 
+=======
+>>>>>>> h/pg
 /// Encodes the rows of one write.
 pub(super) struct Encoder<'a> {
     pub goals: &'a [Goal],
@@ -505,6 +512,7 @@ mod tests {
         let reason = encoder.row(Pick { part: 0, row: 1 }, &mut out).unwrap_err();
         assert_eq!((reason.code.as_ref(), out.len()), ("23502", len));
     }
+<<<<<<< HEAD
 
     #[test]
     fn new_ids_ascend_and_are_version_7() {
@@ -514,4 +522,6 @@ mod tests {
         let distinct: std::collections::HashSet<_> = made.iter().collect();
         assert_eq!(distinct.len(), 1000);
     }
+=======
+>>>>>>> h/pg
 }

@@ -7,6 +7,7 @@
 use arrow_buffer::i256;
 use bytes::{BufMut, BytesMut};
 
+<<<<<<< HEAD
 /// Powers of ten that fit 128 bits.
 const POW10: [u128; 39] = {
     let mut table = [1u128; 39];
@@ -20,6 +21,10 @@ const POW10: [u128; 39] = {
 
 /// Digits of the widest decimal of 256 bits.
 const WIDE: usize = 78;
+=======
+use super::decimal::{Decimal, POW10};
+use super::wide::{self, Wide};
+>>>>>>> h/pg
 
 /// A finite number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +35,7 @@ pub(super) enum Number {
     Wide(Wide),
 }
 
+<<<<<<< HEAD
 /// `magnitude / 10^scale`, with a sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Decimal {
@@ -48,6 +54,8 @@ pub(super) struct Wide {
     scale: i32,
 }
 
+=======
+>>>>>>> h/pg
 /// How a number goes into `numeric(precision, scale)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
@@ -70,6 +78,7 @@ pub(super) enum NoInteger {
 
 impl Number {
     pub fn from_i64(value: i64) -> Self {
+<<<<<<< HEAD
         Self::Small(Decimal { negative: value < 0, magnitude: value.unsigned_abs().into(), scale: 0 })
     }
 
@@ -107,10 +116,30 @@ impl Number {
         wide.digits.copy_within(at.., 0);
         wide.len = WIDE - at;
         Self::Wide(wide)
+=======
+        Self::Small(Decimal::new(value < 0, value.unsigned_abs().into(), 0))
+    }
+
+    pub fn from_u64(value: u64) -> Self {
+        Self::Small(Decimal::new(false, value.into(), 0))
+    }
+
+    pub fn from_i128(value: i128, scale: i8) -> Self {
+        Self::Small(Decimal::new(value < 0, value.unsigned_abs(), scale.into()))
+    }
+
+    pub fn from_i256(value: i256, scale: i8) -> Self {
+        let (value, scale) = wide::stripped(value, scale);
+        match value.to_i128() {
+            Some(small) => Self::Small(Decimal::new(small < 0, small.unsigned_abs(), scale)),
+            None => Self::Wide(Wide::new(value, scale)),
+        }
+>>>>>>> h/pg
     }
 
     /// `None` for NaN and the infinities.
     pub fn from_f64(value: f64) -> Option<Self> {
+<<<<<<< HEAD
         if !value.is_finite() {
             return None;
         }
@@ -128,11 +157,18 @@ impl Number {
             return Some(Self::Small(decimal.stripped()));
         }
         Some(Self::Small(shortest(zmij::Buffer::new().format_finite(value))))
+=======
+        value.is_finite().then(|| Self::Small(Decimal::from_finite(value)))
+>>>>>>> h/pg
     }
 
     /// `None` for NaN and the infinities.
     pub fn from_f32(value: f32) -> Option<Self> {
+<<<<<<< HEAD
         value.is_finite().then(|| Self::Small(shortest(zmij::Buffer::new().format_finite(value))))
+=======
+        value.is_finite().then(|| Self::Small(Decimal::shortest(zmij::Buffer::new().format_finite(value))))
+>>>>>>> h/pg
     }
 
     pub fn fit(&self, precision: i32, scale: i32) -> Fit {
@@ -240,6 +276,7 @@ fn decimal_digits(mut value: u128, buffer: &mut [u8; 39]) -> &[u8] {
     }
 }
 
+<<<<<<< HEAD
 /// Number of decimal digits; none for zero.
 fn count_digits(value: u128) -> i32 {
     let count = match u64::try_from(value) {
@@ -420,6 +457,10 @@ impl Wide {
 
 /// Appends length, head and base-10000 digits, the most significant first.
 fn put_groups<'a>(
+=======
+/// Appends length, head and base-10000 digits, the most significant first.
+pub(super) fn put_groups<'a>(
+>>>>>>> h/pg
     out: &mut BytesMut,
     negative: bool,
     scale: i32,

@@ -63,12 +63,13 @@ impl PgSink {
         };
         let table = describe(&link, &options.table).await?;
         let target = table.target();
+        let watch = link.client.batch_execute(WATCH).await.is_ok();
         let shared = Shared {
             connector,
             table,
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
-            begin: begin(tenant),
+            begin: begin(tenant, watch),
         };
         Ok(Self { shared: Arc::new(shared), target })
     }
@@ -94,18 +95,25 @@ impl PgSink {
     }
 }
 
+/// Since PostgreSQL 14, and not on every system: whether it works is found out by trying.
+const WATCH: &str = "SELECT set_config('client_connection_check_interval', '1s', true);";
+
 /// Everything is set for the transaction alone, so it holds behind a pooler too.
 ///
 /// - Read committed, since the merge must see rows that others committed meanwhile.
 /// - Deferred constraints are checked at once, so that a row they condemn shows in its own write
 ///   and not in the commit of all.
-fn begin(tenant: Option<Uuid>) -> String {
+/// - The server looks after its client every second, where it can, so that a statement that was
+///   given up (a timeout, a kill) stops and frees its locks. A cancel request would need a
+///   connection of its own, and brings down pgbouncer 1.18.
+fn begin(tenant: Option<Uuid>, watch: bool) -> String {
     let tenant = tenant
         .map(|id| format!("SELECT set_config('app.tenant_id', {}, true);", literal(&id.to_string())))
         .unwrap_or_default();
+    let watch = if watch { WATCH } else { "" };
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off; \
-         SET CONSTRAINTS ALL IMMEDIATE; {tenant}"
+         SET CONSTRAINTS ALL IMMEDIATE; {watch} {tenant}"
     )
 }
 
