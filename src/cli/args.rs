@@ -138,7 +138,7 @@ write. Rows that fail go to .dlq/<dataset>.ndjson with their reason, and the exi
 
 /// `load`.
 #[derive(Debug, Args)]
-#[command(after_help = LOAD_EXAMPLES)]
+#[command(after_help = LOAD_EXAMPLES, allow_negative_numbers = true)]
 pub struct LoadArgs {
     /// Files, directories, globs (quote them), or - for stdin
     #[arg(required = true, value_name = "INPUT")]

@@ -150,6 +150,7 @@ impl<'a> Load<'a> {
         };
         let mapper = Arc::new(self.mapper(dataset, target, tenant.as_deref())?);
         match opened {
+            _ if self.args.rejects.dry_run => self.rehearse(mapper, peeked).await,
             OpenStore::Sqlite(sink) => self.load(sink, mapper, dead, peeked, signals).await,
             OpenStore::Postgres(sink) => self.load(*sink, mapper, dead, peeked, signals).await,
             OpenStore::Planned => self.rehearse(mapper, peeked).await,
@@ -476,7 +477,7 @@ impl<'a> Load<'a> {
 
     fn progress_choice(&self) -> Choice {
         match self.global.progress {
-            _ if self.global.quiet => Choice::None,
+            ProgressForm::Auto if self.global.quiet => Choice::None,
             ProgressForm::Auto => Choice::Auto,
             ProgressForm::Bar => Choice::Bar,
             ProgressForm::Plain => Choice::Plain,

@@ -23,8 +23,14 @@ impl Store {
     /// the embedded store is taken by default.
     pub fn choose(args: &StoreArgs) -> Result<(Self, bool)> {
         let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-        let text = args.dsn.clone().filter(|d| !d.is_empty()).or_else(|| set("DATABASE_URL"));
-        let Some(text) = text else {
+        if args.dsn.as_deref() == Some("") && std::env::var("MDS_DSN").as_deref() != Ok("") {
+            return Err(Error::Usage(
+                "--dsn is empty; write for instance --dsn postgres://localhost/market".into(),
+            ));
+        }
+        let given = args.dsn.clone().filter(|d| !d.is_empty()).map(|text| ("--dsn", text));
+        let Some((name, text)) = given.or_else(|| set("DATABASE_URL").map(|text| ("DATABASE_URL", text)))
+        else {
             let libpq = ["PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGPORT"];
             return if libpq.iter().any(|name| set(name).is_some()) {
                 Ok((Self::Postgres(Dsn::parse(None)?), false))
@@ -39,7 +45,7 @@ impl Store {
             }
             return Ok((Self::Sqlite(path.into()), false));
         }
-        Ok((Self::Postgres(Dsn::parse(Some(&text))?), false))
+        Ok((Self::Postgres(Dsn::parse(Some(&text)).map_err(|e| e.at(name))?), false))
     }
 
     /// For people: no password.

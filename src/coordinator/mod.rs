@@ -282,8 +282,12 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
 
     /// A handle that stops the engine at once.
     pub fn stopper(&self) -> Stopper {
-        let engine = self.engine.clone();
-        Stopper(Arc::new(move || engine.stop(End::Aborted)))
+        let engine = Arc::downgrade(&self.engine);
+        Stopper(Arc::new(move || {
+            if let Some(engine) = engine.upgrade() {
+                engine.stop(End::Aborted);
+            }
+        }))
     }
 
     /// Takes no more rows and ends: with `drain`, when all rows are settled and the store has

@@ -124,8 +124,8 @@ impl Conversion<'_> {
             return Ok(made);
         }
         match array.data_type() {
-            DataType::Float64 => self.floats::<Float64Type>(array, |v| v),
-            DataType::Float32 => self.floats::<Float32Type>(array, f64::from),
+            DataType::Float64 => self.doubles(array),
+            DataType::Float32 => self.singles(array),
             DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) if *scale >= 0 => {
                 Ok(array.clone())
             }
@@ -152,27 +152,43 @@ impl Conversion<'_> {
         }
     }
 
-    /// Floats pass as they are; NaN and the infinities become null.
-    fn floats<T>(&mut self, array: &ArrayRef, widen: impl Fn(T::Native) -> f64) -> Result<ArrayRef, WrongType>
-    where
-        T: ArrowPrimitiveType,
-    {
-        let source = array.as_primitive::<T>();
+    /// Doubles pass as they are; NaN and the infinities become null.
+    fn doubles(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+        let source = array.as_primitive::<Float64Type>();
         // Between these, the shortest form of a double has at most 76 digits.
         let plain = |v: f64| v == 0.0 || (1e-55..1e75).contains(&v.abs());
-        if source.values().iter().all(|v| plain(widen(*v))) {
+        if source.values().iter().all(|v| plain(*v)) {
             return Ok(array.clone());
         }
         let mut valid = Vec::with_capacity(source.len());
         for row in 0..source.len() {
-            let value = widen(source.value(row));
+            let value = source.value(row);
             let fits = plain(value) || number::of_f64(value).is_some();
             if !fits && value.is_finite() && source.is_valid(row) {
                 self.fault(row, "number_too_long", "has more than 76 digits");
             }
             valid.push(source.is_valid(row) && fits);
         }
-        Ok(Arc::new(PrimitiveArray::<T>::new(source.values().clone(), Some(NullBuffer::from(valid)))))
+        let values = source.values().clone();
+        Ok(Arc::new(PrimitiveArray::<Float64Type>::new(values, Some(NullBuffer::from(valid)))))
+    }
+
+    /// Floats of single precision become decimals: their shortest form is not that of the double
+    /// of the same value.
+    fn singles(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+        let source = array.as_primitive::<Float32Type>();
+        let mut builder = NumberBuilder::with_capacity(source.len());
+        for value in source {
+            match value.and_then(number::of_f32) {
+                Some(number) => builder.push(number),
+                None => builder.push_null(),
+            }
+        }
+        let (made, refused) = builder.finish();
+        for row in refused {
+            self.fault(row, "number_too_long", "has more digits than fit beside those of its neighbours");
+        }
+        Ok(made)
     }
 
     fn nanos_column(&mut self, array: &ArrayRef) -> Result<Int64Array, WrongType> {

@@ -43,6 +43,8 @@ pub struct RunInfo {
 #[derive(Debug)]
 pub struct DlqWriter {
     path: PathBuf,
+    /// Whether the directory was made for this queue.
+    made: bool,
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     totals: Arc<Totals>,
@@ -72,7 +74,7 @@ impl DlqWriter {
     /// [`Error::Usage`] when nothing could be written there, so that a load need not start.
     pub fn open(path: impl Into<PathBuf>, run: RunInfo) -> Result<Self> {
         let path = path.into();
-        ready(&path).map_err(|error| {
+        let made = ready(&path).map_err(|error| {
             Error::Usage(format!(
                 "the dead-letter queue {} cannot be written: {error}; mend that, or give another place with --dlq PATH",
                 path.display()
@@ -87,7 +89,7 @@ impl DlqWriter {
                 .name("dlq".to_owned())
                 .spawn(move || scribe.work(waiting))
                 .map_err(|error| Error::Internal(format!("no thread for the dead-letter queue: {error}")))?;
-        Ok(Self { path, jobs: Some(jobs), thread: Some(thread), totals })
+        Ok(Self { path, made, jobs: Some(jobs), thread: Some(thread), totals })
     }
 
     /// The file.
@@ -133,11 +135,16 @@ impl Drop for DlqWriter {
             // A panic in there has answered nobody, so nobody has counted those rows.
             let _ = thread.join();
         }
+        if self.made {
+            // A run without rejects leaves nothing behind. A directory with files in it stays.
+            let _ = std::fs::remove_dir(directory_of(&self.path));
+        }
     }
 }
 
-/// Checks that a file could be written at the path, without making it.
-fn ready(path: &Path) -> io::Result<()> {
+/// Checks that a file could be written at the path, without making it. Its directory is made if it
+/// has to be: `true`.
+fn ready(path: &Path) -> io::Result<bool> {
     if path.file_name().is_none() {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it has no file name"));
     }
@@ -152,11 +159,13 @@ fn ready(path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     }
     let directory = directory_of(path);
+    let missing = !directory.exists();
     std::fs::create_dir_all(directory)?;
     // A file without a name tells what permissions alone do not: a read-only or full file system,
     // or one without locks.
     let probe = tempfile::tempfile_in(directory)?;
-    probe.try_lock().map_err(io::Error::from)
+    probe.try_lock()?;
+    Ok(missing)
 }
 
 /// What the thread works with.

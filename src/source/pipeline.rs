@@ -25,7 +25,7 @@ use crate::source::{Input, Meter, OpenOptions, Opened, Stop, decode_error, open}
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
 /// be wrong.
-const WRONG_HEADER_ROWS: u64 = 100;
+const WRONG_HEADER_ROWS: usize = 100;
 
 /// Symbols that are counted at most.
 const MAX_SYMBOLS: usize = 100_000;
@@ -293,7 +293,8 @@ impl Pipeline {
         let mut mapper = Mapper::new(self.mapper.clone(), origin.clone())?;
         let time = self.mapper.dataset.time.clone();
         let (mut rows, mut misfits, mut next) = (0u64, 0u64, Next::Input);
-        let result = loop {
+        let mut withheld: Vec<Broken> = Vec::new();
+        let mut result = loop {
             let raw = match first.take() {
                 Some(raw) => raw,
                 None => match opened.decoder.next_batch() {
@@ -304,9 +305,18 @@ impl Pipeline {
             };
             let read = (raw.rows.len() + raw.broken.len()) as u64;
             misfits += raw.broken.iter().filter(|b| b.code == "bad_width").count() as u64;
-            let none_fits = misfits > 0 && misfits == rows + read;
-            if none_fits && misfits >= WRONG_HEADER_ROWS && rows == 0 {
-                break Err(wrong_header(input, &raw.broken, misfits));
+            if raw.rows.is_empty() && misfits == rows + read && withheld.len() < WRONG_HEADER_ROWS {
+                // Perhaps it is the header that is wrong: judged when a row fits, or none has.
+                withheld.extend(raw.broken);
+                rows += read;
+                if withheld.len() < WRONG_HEADER_ROWS {
+                    continue;
+                }
+                break Ok(());
+            }
+            if !withheld.is_empty() {
+                self.observer.on(&Event::Read { rows: withheld.len() as u64 });
+                outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin)).collect())?;
             }
             let mapped = match mapper.map(&raw.columns, &raw.rows) {
                 Ok(mapped) => mapped,
@@ -343,6 +353,21 @@ impl Pipeline {
                 break Ok(());
             }
         };
+        if let (Some(first), Ok(())) = (withheld.first(), &result) {
+            result = Err(wrong_header(input, first, rows));
+            if opened.replayable {
+                rows = 0;
+            } else {
+                self.stop.set();
+                outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin)).collect())?;
+                self.observer.on(&Event::Read { rows });
+                bury_rest(None, &mut opened, &origin, input, &mut |rejects| {
+                    rows += rejects.len() as u64;
+                    self.observer.on(&Event::Read { rows: rejects.len() as u64 });
+                    outlet.rejects(rejects).map(|_| ())
+                })?;
+            }
+        }
         report.rows += rows;
         for note in mapper.notes() {
             *report.notes.entry(note).or_default() += 1;
@@ -370,10 +395,10 @@ fn cut_off(error: Error, rows: u64) -> Error {
     }
 }
 
-fn wrong_header(input: &Input, broken: &[Broken], rows: u64) -> Error {
-    let what = broken.first().map(|b| b.message.to_string()).unwrap_or_default();
+fn wrong_header(input: &Input, broken: &Broken, rows: u64) -> Error {
+    let what = &broken.message;
     Error::Input(format!(
-        "{}: none of the first {rows} rows fits the header ({what}); if the file has no header add --no-header, if lines come before it add --skip-lines N",
+        "{}: none of the {rows} rows read fits the header ({what}); if the file has no header add --no-header, if lines come before it add --skip-lines N",
         input.name
     ))
 }

@@ -113,8 +113,8 @@ fn known_stranger(head: &[u8]) -> Option<&'static str> {
 }
 
 fn starts_with(head: &[u8]) -> String {
-    let bytes: Vec<String> = head.iter().take(4).map(|b| format!("0x{b:02x}")).collect();
-    format!(" (starts with {})", bytes.join(" "))
+    let bytes: Vec<String> = head.iter().take(4).map(|b| format!("{b:02x}")).collect();
+    format!(" (starts with the bytes {})", bytes.join(" "))
 }
 
 #[cfg(test)]
@@ -147,9 +147,9 @@ mod tests {
                 &b"\x7FELF\x02"[..],
                 "-",
                 None,
-                "standard input: not CSV, NDJSON or Parquet (starts with 0x7f 0x45 0x4c 0x46)",
+                "standard input: not CSV, NDJSON or Parquet (starts with the bytes 7f 45 4c 46)",
             ),
-            (b"\0", "x.csv", None, "x.csv: not CSV, NDJSON or Parquet (starts with 0x00)"),
+            (b"\0", "x.csv", None, "x.csv: not CSV, NDJSON or Parquet (starts with the bytes 00)"),
             (
                 b"PK\x03\x04",
                 "x.zip",
@@ -160,9 +160,14 @@ mod tests {
                 b"ts,o",
                 "x.pq",
                 None,
-                "x.pq: not a Parquet file (starts with 0x74 0x73 0x2c 0x6f); if its name is wrong, say --format",
+                "x.pq: not a Parquet file (starts with the bytes 74 73 2c 6f); if its name is wrong, say --format",
             ),
-            (b"ts,o", "x", Some(Format::Parquet), "x: not a Parquet file (starts with 0x74 0x73 0x2c 0x6f)"),
+            (
+                b"ts,o",
+                "x",
+                Some(Format::Parquet),
+                "x: not a Parquet file (starts with the bytes 74 73 2c 6f)",
+            ),
             (
                 b"PAR1",
                 "x",

@@ -83,6 +83,16 @@ pub(super) struct Found {
 /// Usage, for a name that is no name, something that is not a table, or a server that is too
 /// old; unavailable, if the server is.
 pub(super) async fn find(link: &Link, name: &str) -> Result<Option<Found>> {
+    match find_as_written(link, name).await? {
+        // SQL folds what is not quoted to lower case; who types a name as it stands means it so.
+        None if !name.contains('"') && name.chars().any(char::is_uppercase) => {
+            find_as_written(link, &name.split('.').map(ident).collect::<Vec<_>>().join(".")).await
+        }
+        found => Ok(found),
+    }
+}
+
+async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
     let client = &link.client;
     let failed = |error: tokio_postgres::Error| {
         to_error(link.classify(&error)).at(&format!("the catalog of table {name} cannot be read"))

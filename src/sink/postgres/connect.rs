@@ -1,12 +1,7 @@
-<<<<<<< HEAD
-//! Opening connections, and giving them up without leaving work behind on the server.
-
-=======
 //! Opening connections, and giving them up.
 
 use std::error::Error as _;
 use std::io;
->>>>>>> h/pg
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
@@ -15,11 +10,7 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
-<<<<<<< HEAD
-use tokio_postgres::{CancelToken, Client, Config, NoTls, Socket, config};
-=======
 use tokio_postgres::{Client, Config, NoTls, Socket, config};
->>>>>>> h/pg
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::classify::classify;
@@ -75,8 +66,6 @@ impl Connector {
     fn place_in(&self, error: SinkError, place: &Place) -> SinkError {
         let one = Dsn { places: vec![place.clone()], ..self.dsn.clone() };
         let name = |mut reason: Reason| {
-<<<<<<< HEAD
-=======
             if reason.code == "connection_lost" {
                 reason.code = "connection_failed".into();
             }
@@ -86,7 +75,6 @@ impl Connector {
                     "the server asks for a password; give it in the connection string or in PGPASSWORD"
                         .into();
             }
->>>>>>> h/pg
             reason.message = format!("cannot connect to {}: {}", one.redacted(), reason.message).into();
             reason
         };
@@ -113,11 +101,7 @@ impl Connector {
         };
         // 28000 is what pg_hba.conf answers where it wants the other kind of line.
         let other_line = error.code().is_some_and(|c| *c == SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
-<<<<<<< HEAD
-        let no_tls = first == Prefer && error.as_db_error().is_none() && !error.is_closed();
-=======
         let no_tls = first == Prefer && error.source().is_some_and(|source| source.is::<io::Error>());
->>>>>>> h/pg
         match second {
             Some(mode) if other_line || no_tls => {
                 // What counts for the user is the first refusal.
@@ -130,15 +114,9 @@ impl Connector {
     async fn open(&self, place: &Place, mode: config::SslMode) -> Result<Link, tokio_postgres::Error> {
         let config = self.config(place, mode);
         if mode == config::SslMode::Disable {
-<<<<<<< HEAD
-            Link::open(&config, NoTls, None).await
-        } else {
-            Link::open(&config, self.tls.clone(), Some(self.tls.clone())).await
-=======
             Link::open(&config, NoTls).await
         } else {
             Link::open(&config, self.tls.clone()).await
->>>>>>> h/pg
         }
     }
 
@@ -195,25 +173,12 @@ pub(super) fn to_error(error: SinkError) -> Error {
 /// One connection and the task that drives it.
 pub(super) struct Link {
     pub client: Client,
-<<<<<<< HEAD
-    cancel: CancelToken,
-    tls: Option<MakeRustlsConnect>,
-=======
->>>>>>> h/pg
     driver: AbortHandle,
     lost: Arc<Mutex<Option<SinkError>>>,
 }
 
 impl Link {
-<<<<<<< HEAD
-    async fn open<T>(
-        config: &Config,
-        tls: T,
-        cancel_tls: Option<MakeRustlsConnect>,
-    ) -> Result<Self, tokio_postgres::Error>
-=======
     async fn open<T>(config: &Config, tls: T) -> Result<Self, tokio_postgres::Error>
->>>>>>> h/pg
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: Send + 'static,
@@ -229,12 +194,7 @@ impl Link {
             }
             drop(connection);
         });
-<<<<<<< HEAD
-        let cancel = client.cancel_token();
-        Ok(Self { client, cancel, tls: cancel_tls, driver: driver.abort_handle(), lost })
-=======
         Ok(Self { client, driver: driver.abort_handle(), lost })
->>>>>>> h/pg
     }
 
     /// The engine's view of an error on this connection: where the driver only knows that the
@@ -249,26 +209,10 @@ impl Link {
         classify(error)
     }
 
-<<<<<<< HEAD
-    /// Gives the connection up in the middle of a statement: the server is asked to stop, so that
-    /// no lock outlives us, and the socket is closed without waiting.
+    /// Gives the connection up in the middle of a statement: the socket is closed at once, with
+    /// no wait for what is on its way.
     pub fn abandon(self) {
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (cancel, tls, driver) = (self.cancel, self.tls, self.driver);
-            runtime.spawn(async move {
-                let stop = async {
-                    match tls {
-                        Some(tls) => cancel.cancel_query(tls).await,
-                        None => cancel.cancel_query(NoTls).await,
-                    }
-                };
-                // Nobody waits for the answer, and there is nothing to do about a failure.
-                let _ = tokio::time::timeout(Duration::from_secs(5), stop).await;
-                driver.abort();
-            });
-        } else {
-            self.driver.abort();
-        }
+        self.driver.abort();
     }
 }
 
@@ -279,11 +223,3 @@ impl Link {
 pub async fn reachable(dsn: &Dsn) -> Result<()> {
     Connector::new(dsn.clone())?.connect().await.map(|_| ()).map_err(to_error)
 }
-=======
-    /// Gives the connection up in the middle of a statement: the socket is closed at once, with
-    /// no wait for what is on its way.
-    pub fn abandon(self) {
-        self.driver.abort();
-    }
-}
->>>>>>> h/pg

@@ -10,10 +10,7 @@ use bytes::{BufMut, BytesMut};
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
-<<<<<<< HEAD
-=======
 use super::ids::NewIds;
->>>>>>> h/pg
 use super::numeric::{Fit, NoInteger};
 use super::refusal::{Reasons, Refusal};
 use super::source::{Numbers, Source};
@@ -295,30 +292,6 @@ fn put_len(len: usize, out: &mut BytesMut) -> Result<(), Refusal> {
     Ok(())
 }
 
-<<<<<<< HEAD
-/// New UUIDv7s: the time of the first, then random bits of the system counted upwards, so that
-/// the ids of one write ascend and cost no system call each.
-#[derive(Debug)]
-pub(super) struct NewIds {
-    millis: u64,
-    random: u128,
-}
-
-impl NewIds {
-    pub fn new() -> Self {
-        let seed = Uuid::now_v7();
-        Self { millis: (seed.as_u128() >> 80) as u64, random: seed.as_u128() }
-    }
-
-    fn next(&mut self) -> Uuid {
-        self.random = self.random.wrapping_add(1);
-        let [.., a, b, c, d, e, f, g, h, i, j] = self.random.to_be_bytes();
-        uuid::Builder::from_unix_timestamp_millis(self.millis, &[a, b, c, d, e, f, g, h, i, j]).into_uuid()
-    }
-}
-
-=======
->>>>>>> h/pg
 /// Encodes the rows of one write.
 pub(super) struct Encoder<'a> {
     pub goals: &'a [Goal],
@@ -512,16 +485,4 @@ mod tests {
         let reason = encoder.row(Pick { part: 0, row: 1 }, &mut out).unwrap_err();
         assert_eq!((reason.code.as_ref(), out.len()), ("23502", len));
     }
-<<<<<<< HEAD
-
-    #[test]
-    fn new_ids_ascend_and_are_version_7() {
-        let mut ids = NewIds::new();
-        let made: Vec<Uuid> = (0..1000).map(|_| ids.next()).collect();
-        assert!(made.iter().all(|id| id.get_version_num() == 7));
-        let distinct: std::collections::HashSet<_> = made.iter().collect();
-        assert_eq!(distinct.len(), 1000);
-    }
-=======
->>>>>>> h/pg
 }

@@ -9,15 +9,10 @@ pub mod classify;
 pub mod connect;
 mod conninfo;
 pub mod ddl;
-<<<<<<< HEAD
-pub mod dsn;
-mod encode;
-=======
 mod decimal;
 pub mod dsn;
 mod encode;
 mod ids;
->>>>>>> h/pg
 #[cfg(test)]
 mod live;
 mod names;
@@ -33,13 +28,9 @@ mod table;
 mod tenant;
 pub mod tls;
 mod types;
-<<<<<<< HEAD
-
-pub use connect::reachable;
-=======
 mod wide;
 
->>>>>>> h/pg
+pub use connect::reachable;
 pub use ddl::{SchemaOptions, schema_sql};
 pub use dsn::Dsn;
 pub use schema::{schema_apply, schema_check};

@@ -7,24 +7,8 @@
 use arrow_buffer::i256;
 use bytes::{BufMut, BytesMut};
 
-<<<<<<< HEAD
-/// Powers of ten that fit 128 bits.
-const POW10: [u128; 39] = {
-    let mut table = [1u128; 39];
-    let mut i = 1;
-    while i < 39 {
-        table[i] = table[i - 1] * 10;
-        i += 1;
-    }
-    table
-};
-
-/// Digits of the widest decimal of 256 bits.
-const WIDE: usize = 78;
-=======
 use super::decimal::{Decimal, POW10};
 use super::wide::{self, Wide};
->>>>>>> h/pg
 
 /// A finite number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,27 +19,6 @@ pub(super) enum Number {
     Wide(Wide),
 }
 
-<<<<<<< HEAD
-/// `magnitude / 10^scale`, with a sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Decimal {
-    negative: bool,
-    magnitude: u128,
-    /// Digits after the point; negative for zeros before it.
-    scale: i32,
-}
-
-/// The same as decimal digits, the most significant first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wide {
-    negative: bool,
-    digits: [u8; WIDE],
-    len: usize,
-    scale: i32,
-}
-
-=======
->>>>>>> h/pg
 /// How a number goes into `numeric(precision, scale)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
@@ -78,45 +41,6 @@ pub(super) enum NoInteger {
 
 impl Number {
     pub fn from_i64(value: i64) -> Self {
-<<<<<<< HEAD
-        Self::Small(Decimal { negative: value < 0, magnitude: value.unsigned_abs().into(), scale: 0 })
-    }
-
-    pub fn from_u64(value: u64) -> Self {
-        Self::Small(Decimal { negative: false, magnitude: value.into(), scale: 0 })
-    }
-
-    pub fn from_i128(value: i128, scale: i8) -> Self {
-        Self::Small(
-            Decimal { negative: value < 0, magnitude: value.unsigned_abs(), scale: scale.into() }.stripped(),
-        )
-    }
-
-    pub fn from_i256(value: i256, scale: i8) -> Self {
-        let (ten, mut value, mut scale) = (i256::from_i128(10), value, i32::from(scale));
-        while scale > 0 && value.checked_rem(ten) == Some(i256::ZERO) {
-            value = value.checked_div(ten).unwrap_or(i256::ZERO);
-            scale -= 1;
-        }
-        if let Some(small) = value.to_i128() {
-            return Self::Small(
-                Decimal { negative: small < 0, magnitude: small.unsigned_abs(), scale }.stripped(),
-            );
-        }
-        let negative = value < i256::ZERO;
-        let mut wide = Wide { negative, digits: [0; WIDE], len: 0, scale };
-        let mut at = WIDE;
-        while value != i256::ZERO && at > 0 {
-            // The remainder has the sign of the value; its size is below ten.
-            let digit = value.checked_rem(ten).and_then(i256::to_i128).unwrap_or(0).unsigned_abs();
-            at -= 1;
-            wide.digits[at] = u8::try_from(digit).unwrap_or(0);
-            value = value.checked_div(ten).unwrap_or(i256::ZERO);
-        }
-        wide.digits.copy_within(at.., 0);
-        wide.len = WIDE - at;
-        Self::Wide(wide)
-=======
         Self::Small(Decimal::new(value < 0, value.unsigned_abs().into(), 0))
     }
 
@@ -134,41 +58,16 @@ impl Number {
             Some(small) => Self::Small(Decimal::new(small < 0, small.unsigned_abs(), scale)),
             None => Self::Wide(Wide::new(value, scale)),
         }
->>>>>>> h/pg
     }
 
     /// `None` for NaN and the infinities.
     pub fn from_f64(value: f64) -> Option<Self> {
-<<<<<<< HEAD
-        if !value.is_finite() {
-            return None;
-        }
-        // Four decimals cover most prices: below 10^15 every decimal has a double of its own, so
-        // one that divides back to this double is its shortest form.
-        let scaled = (value * 1e4).round();
-        if scaled.abs() < 1e15 && scaled / 1e4 == value {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "whole and below 10^15"
-            )]
-            let magnitude = scaled.abs() as u64;
-            let decimal = Decimal { negative: value < 0.0, magnitude: magnitude.into(), scale: 4 };
-            return Some(Self::Small(decimal.stripped()));
-        }
-        Some(Self::Small(shortest(zmij::Buffer::new().format_finite(value))))
-=======
         value.is_finite().then(|| Self::Small(Decimal::from_finite(value)))
->>>>>>> h/pg
     }
 
     /// `None` for NaN and the infinities.
     pub fn from_f32(value: f32) -> Option<Self> {
-<<<<<<< HEAD
-        value.is_finite().then(|| Self::Small(shortest(zmij::Buffer::new().format_finite(value))))
-=======
         value.is_finite().then(|| Self::Small(Decimal::shortest(zmij::Buffer::new().format_finite(value))))
->>>>>>> h/pg
     }
 
     pub fn fit(&self, precision: i32, scale: i32) -> Fit {
@@ -276,191 +175,8 @@ fn decimal_digits(mut value: u128, buffer: &mut [u8; 39]) -> &[u8] {
     }
 }
 
-<<<<<<< HEAD
-/// Number of decimal digits; none for zero.
-fn count_digits(value: u128) -> i32 {
-    let count = match u64::try_from(value) {
-        Ok(small) => small.checked_ilog10(),
-        Err(_) => value.checked_ilog10(),
-    };
-    count.map_or(0, |log| log as i32 + 1)
-}
-
-/// Reads the shortest form of a float: `1.25`, `5e-324`, `1.5e300`, at most 17 digits.
-fn shortest(text: &str) -> Decimal {
-    let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
-    let (mut magnitude, mut scale, mut fraction) = (0u128, 0, false);
-    for byte in digits.bytes() {
-        if byte == b'.' {
-            fraction = true;
-        } else {
-            magnitude = magnitude.wrapping_mul(10).wrapping_add(u128::from(byte.wrapping_sub(b'0')));
-            scale += i32::from(fraction);
-        }
-    }
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    Decimal { negative, magnitude, scale: scale - exponent }.stripped()
-}
-
-impl Decimal {
-    /// Without trailing zeros after the point; zero without a sign.
-    fn stripped(mut self) -> Self {
-        if self.magnitude == 0 {
-            return Self { negative: false, magnitude: 0, scale: 0 };
-        }
-        if let Ok(mut magnitude) = u64::try_from(self.magnitude) {
-            while self.scale > 0 && magnitude.is_multiple_of(10) {
-                magnitude /= 10;
-                self.scale -= 1;
-            }
-            self.magnitude = magnitude.into();
-        } else {
-            while self.scale > 0 && self.magnitude.is_multiple_of(10) {
-                self.magnitude /= 10;
-                self.scale -= 1;
-            }
-        }
-        self
-    }
-
-    /// `magnitude / 10^digits`, half away from zero.
-    fn rounded_off(magnitude: u128, digits: i32) -> u128 {
-        match usize::try_from(digits).ok().and_then(|digits| POW10.get(digits)) {
-            Some(power) => magnitude / power + u128::from(magnitude % power >= power.div_ceil(2)),
-            // 10^39 is more than twice any magnitude.
-            None => 0,
-        }
-    }
-
-    fn fit(&self, precision: i32, scale: i32) -> Fit {
-        let whole = precision - scale;
-        if self.scale <= scale {
-            let fits = self.magnitude == 0 || count_digits(self.magnitude) - self.scale <= whole;
-            return if fits { Fit::Exact } else { Fit::Overflow };
-        }
-        let rounded = Self::rounded_off(self.magnitude, self.scale - scale);
-        if rounded == 0 || count_digits(rounded) <= precision { Fit::Rounded } else { Fit::Overflow }
-    }
-
-    fn to_i64(self, round: bool) -> Result<(i64, bool), NoInteger> {
-        let magnitude = if self.scale > 0 {
-            if !round {
-                return Err(NoInteger::Fraction);
-            }
-            Self::rounded_off(self.magnitude, self.scale)
-        } else {
-            usize::try_from(-self.scale)
-                .ok()
-                .and_then(|zeros| POW10.get(zeros))
-                .and_then(|power| self.magnitude.checked_mul(*power))
-                .ok_or(NoInteger::Range)?
-        };
-        let value = i128::try_from(magnitude).map_err(|_| NoInteger::Range)?;
-        let value =
-            i64::try_from(if self.negative { -value } else { value }).map_err(|_| NoInteger::Range)?;
-        Ok((value, self.scale > 0))
-    }
-
-    /// Four decimal digits go into one of the wire's, counted from the point, so the lowest one
-    /// may be filled up with zeros.
-    fn put(self, out: &mut BytesMut) {
-        let mut groups = [0u16; 11];
-        let mut count = 0;
-        let mut push = |group: u64| {
-            if let Some(slot) = groups.get_mut(count) {
-                *slot = group as u16;
-                count += 1;
-            }
-        };
-        let filling = (-self.scale).rem_euclid(4) as usize;
-        let (unit, filling) = (POW10[4 - filling], POW10[filling]);
-        let mut low = 0;
-        if self.magnitude != 0 {
-            let mut rest = match u64::try_from(self.magnitude) {
-                Ok(small) => {
-                    let unit = unit as u64;
-                    push(small % unit * filling as u64);
-                    u128::from(small / unit)
-                }
-                Err(_) => {
-                    push((self.magnitude % unit * filling) as u64);
-                    self.magnitude / unit
-                }
-            };
-            while rest > u128::from(u64::MAX) {
-                let mut piece = (rest % POW10[16]) as u64;
-                rest /= POW10[16];
-                for _ in 0..4 {
-                    push(piece % 10_000);
-                    piece /= 10_000;
-                }
-            }
-            let mut rest = rest as u64;
-            while rest != 0 {
-                push(rest % 10_000);
-                rest /= 10_000;
-            }
-            while low < count && groups[low] == 0 {
-                low += 1;
-            }
-        }
-        let weight = (-self.scale).div_euclid(4) + count as i32 - 1;
-        put_groups(out, self.negative, self.scale, weight, groups[low..count].iter().rev());
-    }
-}
-
-impl Wide {
-    fn fit(&self, precision: i32, scale: i32) -> Fit {
-        let len = self.len as i32;
-        // Digits that stay after rounding, and whether a carry makes them one more.
-        let kept = len - (self.scale - scale).max(0);
-        let carry = self.scale > scale
-            && usize::try_from(kept).is_ok_and(|kept| {
-                self.digits[kept] >= 5 && self.digits[..kept].iter().all(|digit| *digit == 9)
-            });
-        if len - self.scale + i32::from(carry) > precision - scale {
-            Fit::Overflow
-        } else if self.scale > scale {
-            Fit::Rounded
-        } else {
-            Fit::Exact
-        }
-    }
-
-    fn to_i64(self) -> Result<(i64, bool), NoInteger> {
-        let whole = usize::try_from(self.len as i32 - self.scale).unwrap_or(0).min(self.len);
-        let up = self.digits[..self.len].get(whole).is_some_and(|digit| *digit >= 5);
-        let value = self.digits[..whole]
-            .iter()
-            .try_fold(0i64, |value, digit| value.checked_mul(10)?.checked_sub(i64::from(*digit)));
-        // Negative numbers reach one further, so the value is built below zero.
-        let value = value.and_then(|value| value.checked_sub(i64::from(up)));
-        let value = if self.negative { value } else { value.and_then(i64::checked_neg) };
-        value.map(|value| (value, true)).ok_or(NoInteger::Range)
-    }
-
-    fn put(&self, out: &mut BytesMut) {
-        let mut groups = [0u16; WIDE / 4 + 2];
-        let whole = self.len as i32 - self.scale;
-        // Zeros in front, so that a group ends at the point.
-        let lead = (4 - whole.rem_euclid(4)) % 4;
-        let count = (lead as usize + self.len).div_ceil(4);
-        for (i, digit) in self.digits[..self.len].iter().enumerate() {
-            let at = lead as usize + i;
-            groups[at / 4] += u16::from(*digit) * [1000, 100, 10, 1][at % 4];
-        }
-        let weight = (whole + lead) / 4 - 1;
-        put_groups(out, self.negative, self.scale, weight, groups[..count].iter());
-    }
-}
-
-/// Appends length, head and base-10000 digits, the most significant first.
-fn put_groups<'a>(
-=======
 /// Appends length, head and base-10000 digits, the most significant first.
 pub(super) fn put_groups<'a>(
->>>>>>> h/pg
     out: &mut BytesMut,
     negative: bool,
     scale: i32,

@@ -13,12 +13,8 @@ use futures_util::SinkExt;
 
 use super::classify::is_disconnect;
 use super::connect::Link;
-<<<<<<< HEAD
-use super::encode::{Encoder, HEADER, NewIds, TRAILER};
-=======
 use super::encode::{Encoder, HEADER, TRAILER};
 use super::ids::NewIds;
->>>>>>> h/pg
 use super::order::waves;
 use super::plan::{Counts, Plan};
 use super::refusal::Reasons;
@@ -264,13 +260,8 @@ impl PgSession {
         Ok(())
     }
 
-<<<<<<< HEAD
-    /// Forgets the connection. A statement that is on its way is cancelled on the server, a
-    /// commit is not.
-=======
     /// Forgets the connection. The server stops a statement that is on its way; a commit runs to
     /// its end.
->>>>>>> h/pg
     fn disconnect(&mut self) {
         if let Some(link) = self.link.take()
             && self.state == State::Broken
