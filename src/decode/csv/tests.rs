@@ -256,14 +256,3 @@ proptest! {
         prop_assert_eq!(whole, cut);
     }
 }
-
-fn cpu() -> f64 {
-    std::fs::read_to_string("/proc/thread-self/schedstat")
-        .unwrap()
-        .split(' ')
-        .next()
-        .unwrap()
-        .parse::<f64>()
-        .unwrap()
-        / 1e9
-}

@@ -101,6 +101,9 @@ const WATCH: &str = "SELECT set_config('client_connection_check_interval', '1s',
 /// Everything is set for the transaction alone, so it holds behind a pooler too.
 ///
 /// - Read committed, since the merge must see rows that others committed meanwhile.
+/// - Every commit waits for the disk. One that does not may be undone by a crash of the server after
+///   it was answered, while the rows are no longer ours to write again. `synchronous_commit` is
+///   raised only from `off`, so a stricter setting (a synchronous standby) keeps its meaning.
 /// - Deferred constraints are checked at once, so that a row they condemn shows in its own write
 ///   and not in the commit of all.
 /// - The server looks after its client every second, where it can, so that a statement that was
@@ -112,22 +115,11 @@ fn begin(tenant: Option<Uuid>, watch: bool) -> String {
         .unwrap_or_default();
     let watch = if watch { WATCH } else { "" };
     format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off; \
-         SET CONSTRAINTS ALL IMMEDIATE; {watch} {tenant}"
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; \
+         SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; \
+         {watch} {tenant}"
     )
 }
-
-/// A commit that waits for the disk, and with it for everything that was committed before.
-///
-/// A commit is flushed only if its transaction wrote to the WAL, for which an assigned
-/// transaction id alone does not count. A logical message does; it needs no privilege, no table
-/// and no `wal_level`, and nobody reads it. `synchronous_commit` is raised only from `off`, so a
-/// stricter setting (a synchronous standby) keeps its meaning.
-const SEAL: &str = "\
-BEGIN;
-SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
-SELECT pg_logical_emit_message(true, 'mdsctl', 'seal');
-COMMIT";
 
 impl Sink for PgSink {
     type Session = PgSession;
@@ -138,10 +130,5 @@ impl Sink for PgSink {
 
     async fn connect(&self, _worker: usize) -> Result<PgSession, SinkError> {
         PgSession::open(Arc::clone(&self.shared)).await
-    }
-
-    async fn seal(&self) -> Result<(), SinkError> {
-        let link = self.shared.connector.connect().await?;
-        link.client.batch_execute(SEAL).await.map_err(|error| link.classify(&error))
     }
 }
