@@ -228,7 +228,7 @@ impl<'a> Load<'a> {
                 let table =
                     data.table.clone().or_else(|| dataset.map(|d| d.table.to_string())).unwrap_or_default();
                 let options = PgOptions {
-                    dsn: dsn.clone(),
+                    dsn: (**dsn).clone(),
                     table,
                     tenant: self.args.store.tenant.clone(),
                     exact: data.exact,

@@ -12,7 +12,7 @@ pub enum Store {
     /// The embedded one.
     Sqlite(PathBuf),
     /// A server.
-    Postgres(Dsn),
+    Postgres(Box<Dsn>),
 }
 
 /// File of the embedded store where nothing else is said.
@@ -33,7 +33,7 @@ impl Store {
         else {
             let libpq = ["PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGPORT"];
             return if libpq.iter().any(|name| set(name).is_some()) {
-                Ok((Self::Postgres(Dsn::parse(None)?), false))
+                Ok((Self::Postgres(Box::new(Dsn::parse(None)?)), false))
             } else {
                 Ok((Self::Sqlite(DEFAULT_FILE.into()), true))
             };
@@ -45,7 +45,8 @@ impl Store {
             }
             return Ok((Self::Sqlite(path.into()), false));
         }
-        Ok((Self::Postgres(Dsn::parse(Some(&text)).map_err(|e| e.at(name))?), false))
+        let dsn = Dsn::parse(Some(&text)).map_err(|e| e.at(name))?;
+        Ok((Self::Postgres(Box::new(dsn)), false))
     }
 
     /// For people: no password.

@@ -179,8 +179,8 @@ async fn attempt<S: Sink, D: DeadLetters>(
                 });
                 engine.limited(open.rollback()).await?;
                 engine.limited(open.begin()).await?;
-                let all = vec![0..flight.winners.len()];
-                written.add(&isolate(engine, open, flight, all).await?);
+                let all = 0..flight.winners.len();
+                written.add(&isolate(engine, open, flight, Vec::from([all])).await?);
             }
             Err(other) => return Err(other),
         }

@@ -253,10 +253,9 @@ impl Conversion<'_> {
                         TimeUnit::Nanosecond => (array.as_primitive::<TimestampNanosecondType>().values(), 1),
                     };
                     let naive = zone.is_none();
-                    for row in 0..rows {
+                    for (row, tick) in ticks.iter().enumerate() {
                         let value = array.is_valid(row).then(|| {
-                            let nanos = ticks[row].checked_mul(factor).ok_or(TimeError::Range)?;
-                            self.times.nanos(nanos, naive)
+                            self.times.nanos(tick.checked_mul(factor).ok_or(TimeError::Range)?, naive)
                         });
                         read(self, row, value);
                     }

@@ -84,9 +84,7 @@ pub fn resolve(dataset: &Dataset, target: &Target, source: &Schema, options: &Ma
                 let name: Arc<str> = column.name.as_ref().into();
                 mapping.columns.push((column, name, feed));
             }
-            None if column.need != Need::Optional && !place.has_default
-                || !place.nullable && !place.has_default =>
-            {
+            None if !place.has_default && (column.need != Need::Optional || !place.nullable) => {
                 return Err(missing(&column, &names));
             }
             None => {}

@@ -77,7 +77,7 @@ mod tests {
     fn nights_and_weekends_do_not_deceive() {
         let day = 86_400i64 * 1_000_000_000;
         let times: TimestampNanosecondArray = [0, 0, 1, 1, 2, 2, 5, 5, 6, 6].map(|d| d * day).to_vec().into();
-        let symbols: ArrayRef = Arc::new(StringArray::from(vec!["A", "B"].repeat(5)));
+        let symbols: ArrayRef = Arc::new(StringArray::from(["A", "B"].repeat(5)));
         assert_eq!(deduce(&times, Texts::of(&symbols)).as_deref(), Some("1d"));
         assert_eq!(deduce(&TimestampNanosecondArray::from(vec![0]), None), None);
     }
