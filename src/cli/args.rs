@@ -234,7 +234,7 @@ pub struct FormatArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Rejects")]
 pub struct RejectArgs {
-    /// Dead-letter queue (else .dlq/<dataset>.ndjson)
+    /// Dead-letter queue (else `.dlq/<dataset>.ndjson`)
     #[arg(long, value_name = "PATH")]
     pub dlq: Option<PathBuf>,
     /// Stop when more rows than this are rejected, or a larger share of the rows read
