@@ -233,8 +233,12 @@ impl<'a> Load<'a> {
                     tenant: self.args.store.tenant.clone(),
                     exact: data.exact,
                     round: data.round,
+                    run_id: self.run_id,
                 };
                 let sink = self.patiently(signals, || PgSink::open(options.clone())).await?;
+                if !self.global.quiet {
+                    sink.notes().iter().for_each(|note| self.say(note));
+                }
                 Ok(OpenStore::Postgres(Box::new(sink)))
             }
         }

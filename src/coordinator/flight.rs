@@ -59,6 +59,10 @@ pub struct Flight {
     pub in_doubt: Option<Written>,
     /// Attempts so far.
     pub attempts: u32,
+    /// Whether to expect rows that the store refuses.
+    pub wary: bool,
+    /// Whether the store refused rows.
+    pub refused_by_store: bool,
 }
 
 impl Flight {
@@ -78,6 +82,8 @@ impl Flight {
             mark: Mark { serial, slots: Vec::new() },
             in_doubt: None,
             attempts: 0,
+            wary: false,
+            refused_by_store: false,
         };
         let mut seen = ByIdentity::with_capacity_and_hasher(rows, BuildHasherDefault::default());
         let mut last = [0u64; SLOTS];

@@ -41,11 +41,15 @@ impl From<Halted> for Failure {
 /// Works until the queue is closed and empty, or the engine halts.
 pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, worker: usize) {
     engine.worker_alive(worker, true);
-    let (mut session, mut serial) = (None, 0);
+    let (mut session, mut serial, mut wary) = (None, 0, false);
     while let Ok(Some(portions)) = engine.until_halt(engine.claim(worker)).await {
         serial += 1;
         let mut flight = Flight::new(portions, serial);
+        // Bad rows seldom come alone: after some, the next are taken to be among the following, and
+        // the attempt that would only find out is left out.
+        flight.wary = wary;
         let settled = settle(&engine, worker, &mut session, &mut flight).await;
+        wary = flight.refused_by_store;
         if settled.is_err() {
             engine.abandon_flight(&mut flight).await;
         }
@@ -162,7 +166,12 @@ async fn attempt<S: Sink, D: DeadLetters>(
     flight.compact();
     engine.limited(open.begin()).await?;
     let mut written = Written::default();
-    if !flight.winners.is_empty() {
+    if !flight.winners.is_empty() && flight.wary {
+        let all = 0..flight.winners.len();
+        let before = flight.condemned.len();
+        written.add(&isolate(engine, open, flight, Vec::from([all])).await?);
+        flight.refused_by_store |= flight.condemned.len() > before;
+    } else if !flight.winners.is_empty() {
         let first = engine.limited(open.write(flight.to_write(), Guard::Bare)).await;
         match first {
             Ok(done) => {
@@ -177,6 +186,7 @@ async fn attempt<S: Sink, D: DeadLetters>(
                     reason: &reason,
                     latency: Duration::ZERO,
                 });
+                flight.refused_by_store = true;
                 engine.limited(open.rollback()).await?;
                 engine.limited(open.begin()).await?;
                 let all = 0..flight.winners.len();

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use uuid::Uuid;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::{
@@ -63,7 +64,14 @@ impl Database {
     }
 
     fn options(&self, table: &str) -> PgOptions {
-        PgOptions { dsn: self.dsn.clone(), table: table.into(), tenant: None, exact: false, round: false }
+        PgOptions {
+            dsn: self.dsn.clone(),
+            table: table.into(),
+            tenant: None,
+            exact: false,
+            round: false,
+            run_id: Uuid::now_v7(),
+        }
     }
 
     async fn drop(self) {

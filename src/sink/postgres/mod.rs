@@ -10,9 +10,11 @@ pub mod connect;
 mod conninfo;
 pub mod ddl;
 mod decimal;
+mod diagnose;
 pub mod dsn;
 mod encode;
 mod ids;
+mod ledger;
 #[cfg(test)]
 mod live;
 mod names;

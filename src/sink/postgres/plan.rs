@@ -30,6 +30,7 @@ pub(super) struct Plan {
 /// it is left behind for the next user of a pooled connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stage {
+    pub name: String,
     pub create: String,
     pub clear: String,
     pub merge: String,
@@ -136,6 +137,7 @@ fn stage(table: &Table, key: &[String], columns: &[(&TableColumn, Origin)], name
         columns.iter().map(|(c, _)| format!("{} {}", ident(&c.name), c.stage_type)).collect();
     let (merge, counts) = merge(table, key, columns, name);
     Stage {
+        name: name.to_owned(),
         create: format!("CREATE TEMP TABLE {name} ({}) ON COMMIT DROP;", definitions.join(", ")),
         clear: format!("TRUNCATE {name};"),
         merge,

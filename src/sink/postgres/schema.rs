@@ -7,6 +7,7 @@ use super::connect::{Connector, Link, to_error};
 use super::ddl::{OWN_COLUMNS, SCHEMA_VERSION, SchemaOptions, create_hypertable, create_table, definition};
 use super::ddl::{row_security, type_name};
 use super::dsn::Dsn;
+use super::ledger;
 use super::names::{ident, literal};
 use super::table::Table;
 use crate::dataset::{Dataset, Need};
@@ -33,14 +34,18 @@ pub async fn schema_apply(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptio
     let link = Connector::new(dsn.clone())?.connect().await.map_err(to_error)?;
     let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})");
     run(&link, &lock).await?;
+    let mut report = Vec::new();
     // IF NOT EXISTS needs the privilege to create even where the table exists.
     if !exists(&link, "mds_schema").await? {
         run(&link, VERSIONS).await?;
     }
+    if !exists(&link, "mds_checkpoints").await? {
+        run(&link, ledger::TABLE).await?;
+        report.push("mds_checkpoints: created".to_owned());
+    }
     let timescale =
         ask(&link, "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')").await?;
     let options = SchemaOptions { timescale, ..*options };
-    let mut report = Vec::new();
     for dataset in datasets {
         apply_one(&link, dataset, &options, &mut report).await?;
     }

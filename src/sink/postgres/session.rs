@@ -13,18 +13,23 @@ use futures_util::SinkExt;
 
 use super::classify::is_disconnect;
 use super::connect::Link;
+use super::diagnose::violators;
 use super::encode::{Encoder, HEADER, TRAILER};
 use super::ids::NewIds;
 use super::order::waves;
-use super::plan::{Counts, Plan};
+use super::plan::{Counts, Plan, Stage};
 use super::refusal::Reasons;
 use super::sink::Shared;
 use super::source::Source;
+use super::table::Table;
 use crate::batch::{Reason, Rows};
 use crate::port::{Guard, Mark, Session, SinkError, Written};
 
 /// Bytes that are collected before they are handed to the connection.
 const CHUNK: usize = 128 << 10;
+
+/// Constraints whose violators are looked for in one write, before its rows are split.
+const MAX_CONSTRAINTS: usize = 16;
 
 /// Shapes of batches whose plans are kept.
 const MAX_PLANS: usize = 32;
@@ -47,6 +52,7 @@ enum State {
 /// A connection of a worker.
 pub struct PgSession {
     shared: Arc<Shared>,
+    worker: usize,
     link: Option<Link>,
     state: State,
     plans: Vec<(Arc<Plan>, Reasons)>,
@@ -62,9 +68,10 @@ struct Failure {
 }
 
 impl PgSession {
-    pub(super) async fn open(shared: Arc<Shared>) -> Result<Self, SinkError> {
+    pub(super) async fn open(shared: Arc<Shared>, worker: usize) -> Result<Self, SinkError> {
         let link = shared.connector.connect().await?;
-        Ok(Self { shared, link: Some(link), state: State::Idle, plans: Vec::new(), stages: Vec::new() })
+        let (plans, stages) = (Vec::new(), Vec::new());
+        Ok(Self { shared, worker, link: Some(link), state: State::Idle, plans, stages })
     }
 
     fn link(&self) -> Result<&Link, SinkError> {
@@ -158,7 +165,7 @@ impl PgSession {
             if !prelude.is_empty() {
                 link.client.batch_execute(&prelude).await.map_err(|error| failure(link, &error))?;
             }
-            self.put_wave(rows, plan, &wave, encoder, written).await?;
+            self.put_wave(rows, plan, &wave, guard, encoder, written).await?;
         }
         if guard == Guard::Savepoint {
             let link = self.link().map_err(|error| Failure { error, intact: false })?;
@@ -192,6 +199,7 @@ impl PgSession {
         rows: Rows<'_>,
         plan: &Plan,
         wave: &[u32],
+        guard: Guard,
         encoder: &mut Encoder<'_>,
         written: &mut Written,
     ) -> Result<(), Failure> {
@@ -231,27 +239,16 @@ impl PgSession {
             failure
         })?;
 
-        let total = sent.len() as u64;
         let (inserted, touched) = match &plan.stage {
-            _ if total == 0 => (0, 0),
+            _ if sent.is_empty() => (0, 0),
             None => (copied, copied),
-            Some(stage) if stage.counts == Counts::Appended => {
-                let rows = link.client.execute_typed(&stage.merge, &[]).await;
-                let rows = rows.map_err(|error| failure(link, &error))?;
-                (rows, rows)
-            }
+            Some(stage) if guard == Guard::Bare => merge(link, stage, sent.len()).await?,
             Some(stage) => {
-                let row = link.client.query_typed_one(&stage.merge, &[]).await;
-                let row = row.map_err(|error| failure(link, &error))?;
-                let count = |at| row.try_get::<_, i64>(at).map(|n| u64::try_from(n).unwrap_or(0));
-                let first = count(0).map_err(|error| failure(link, &error))?;
-                let touched = count(1).map_err(|error| failure(link, &error))?;
-                match stage.counts {
-                    Counts::Known => (total.saturating_sub(first).min(touched), touched),
-                    Counts::Fresh | Counts::Appended => (first, touched),
-                }
+                let refused = &mut written.refused;
+                merge_what_holds(link, &self.shared.table, stage, &mut sent, refused).await?
             }
         };
+        let total = sent.len() as u64;
         written.inserted += inserted;
         written.updated += touched.saturating_sub(inserted);
         // Rows that a trigger suppressed are among these: they are not there, on its demand.
@@ -286,8 +283,9 @@ impl Session for PgSession {
         if self.plans.len() > MAX_PLANS {
             self.plans.clear();
         }
-        let shared = Arc::clone(&self.shared);
-        self.run(&shared.begin, State::Open).await
+        let lock = self.shared.ledger.as_ref().map(|ledger| ledger.begin(self.worker));
+        let begin = self.shared.begin.clone() + &lock.unwrap_or_default();
+        self.run(&begin, State::Open).await
     }
 
     async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
@@ -317,21 +315,18 @@ impl Session for PgSession {
             if self.run(sql, State::Open).await.is_err() {
                 return Err(outside_of_data(failure.error));
             }
-            // The savepoint was set on empty stages.
-            if let Some((_, filled)) = self.stages.iter_mut().find(|(number, _)| *number == place) {
-                *filled = false;
-            }
         }
         Err(failure.error)
     }
 
-    async fn commit(&mut self, _mark: &Mark) -> Result<(), SinkError> {
+    async fn commit(&mut self, mark: &Mark) -> Result<(), SinkError> {
         self.expect_open()?;
         self.state = State::Committing;
         let link = self.link()?;
         // COMMIT of an aborted transaction rolls back and reports success; the SELECT before it
         // would fail there.
-        match link.client.batch_execute("SELECT 1; COMMIT").await {
+        let ledger = self.shared.ledger.as_ref().map(|ledger| ledger.mark(mark)).unwrap_or_default();
+        match link.client.batch_execute(&format!("SELECT 1; {ledger} COMMIT")).await {
             Ok(()) => {
                 self.state = State::Idle;
                 Ok(())
@@ -356,6 +351,22 @@ impl Session for PgSession {
                 Ok(())
             }
         }
+    }
+
+    async fn settled(&mut self, mark: &Mark) -> Result<Option<bool>, SinkError> {
+        let Some(ledger) = self.shared.ledger.clone() else { return Ok(None) };
+        if self.state != State::Idle {
+            let _ = self.rollback().await;
+        }
+        if self.link.as_ref().is_none_or(|link| link.client.is_closed()) {
+            self.disconnect();
+            self.link = Some(self.shared.connector.connect().await?);
+        }
+        self.state = State::Broken;
+        let link = self.link()?;
+        let known = ledger.has(link, self.worker, mark).await.map_err(|error| failure(link, &error).error)?;
+        self.state = State::Idle;
+        Ok(Some(known))
     }
 }
 
@@ -385,6 +396,64 @@ fn lost() -> SinkError {
 
 fn failure(link: &Link, error: &tokio_postgres::Error) -> Failure {
     Failure { error: link.classify(error), intact: !is_disconnect(error) && !link.client.is_closed() }
+}
+
+/// Merges the stage into the table: rows that are new, and rows that are new or changed.
+async fn merge(link: &Link, stage: &Stage, staged: usize) -> Result<(u64, u64), Failure> {
+    let failed = |error: tokio_postgres::Error| failure(link, &error);
+    if stage.counts == Counts::Appended {
+        let rows = link.client.execute_typed(&stage.merge, &[]).await.map_err(failed)?;
+        return Ok((rows, rows));
+    }
+    let row = link.client.query_typed_one(&stage.merge, &[]).await.map_err(failed)?;
+    let count = |at| row.try_get::<_, i64>(at).map(|n| u64::try_from(n).unwrap_or(0));
+    let (first, touched) = (count(0).map_err(failed)?, count(1).map_err(failed)?);
+    Ok(match stage.counts {
+        Counts::Known => ((staged as u64).saturating_sub(first).min(touched), touched),
+        Counts::Fresh | Counts::Appended => (first, touched),
+    })
+}
+
+/// Merges; where a constraint refuses rows that the server can name all at once, those are taken
+/// out of the stage and the rest is merged. `sent` keeps the positions that are in the stage.
+async fn merge_what_holds(
+    link: &Link,
+    table: &Table,
+    stage: &Stage,
+    sent: &mut Vec<u32>,
+    refused: &mut Vec<(usize, Arc<Reason>)>,
+) -> Result<(u64, u64), Failure> {
+    let failed = |error: tokio_postgres::Error| failure(link, &error);
+    link.client.batch_execute("SAVEPOINT mds_merge").await.map_err(failed)?;
+    for _ in 0..MAX_CONSTRAINTS {
+        let merged = merge(link, stage, sent.len()).await;
+        let refusal = match merged {
+            Err(Failure { error: SinkError::Data { reason, suspects }, intact: true }) => (reason, suspects),
+            merged => return merged,
+        };
+        link.client.batch_execute("ROLLBACK TO SAVEPOINT mds_merge").await.map_err(failed)?;
+        let (reason, suspects) = refusal;
+        let found = violators(link, table, &stage.name, &reason).await.map_err(failed)?;
+        let Some(violators) = found.filter(|rows| !rows.is_empty()) else {
+            // Not to be had by asking: the engine splits the rows.
+            return Err(Failure { error: SinkError::Data { reason, suspects }, intact: true });
+        };
+        let reason = Arc::new(reason);
+        let mut bad = violators.into_iter().peekable();
+        let mut place = 0;
+        sent.retain(|position| {
+            let condemned = bad.next_if_eq(&place).is_some();
+            place += 1;
+            if condemned {
+                refused.push((*position as usize, Arc::clone(&reason)));
+            }
+            !condemned
+        });
+        if sent.is_empty() {
+            return Ok((0, 0));
+        }
+    }
+    merge(link, stage, sent.len()).await
 }
 
 /// The error where the whole transaction is gone: the rows at hand cannot be blamed for that

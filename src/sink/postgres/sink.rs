@@ -8,6 +8,7 @@ use super::catalog::describe;
 use super::connect::{Connector, to_error};
 use super::dsn::Dsn;
 use super::encode::Rules;
+use super::ledger::Ledger;
 use super::names::literal;
 use super::session::PgSession;
 use super::table::Table;
@@ -30,12 +31,15 @@ pub struct PgOptions {
     pub exact: bool,
     /// Round fractions for columns of integers (`--round`).
     pub round: bool,
+    /// The run, whose ledger is kept.
+    pub run_id: Uuid,
 }
 
 /// A table of a PostgreSQL server.
 pub struct PgSink {
     shared: Arc<Shared>,
     target: Target,
+    notes: Vec<String>,
 }
 
 /// What all sessions of a sink have in common.
@@ -46,6 +50,8 @@ pub(super) struct Shared {
     pub rules: Rules,
     /// What begins a transaction.
     pub begin: String,
+    /// What of the run is committed, where this role may keep that.
+    pub ledger: Option<Ledger>,
 }
 
 impl PgSink {
@@ -63,6 +69,7 @@ impl PgSink {
         };
         let table = describe(&link, &options.table).await?;
         let target = table.target();
+        let (ledger, note) = Ledger::open(&link, options.run_id).await?;
         let watch = link.client.batch_execute(WATCH).await.is_ok();
         let shared = Shared {
             connector,
@@ -70,8 +77,14 @@ impl PgSink {
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
             begin: begin(tenant, watch),
+            ledger,
         };
-        Ok(Self { shared: Arc::new(shared), target })
+        Ok(Self { shared: Arc::new(shared), target, notes: note.into_iter().collect() })
+    }
+
+    /// What the user should know of this store, one sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The table as the mapping wants it.
@@ -128,7 +141,14 @@ impl Sink for PgSink {
         "postgresql"
     }
 
-    async fn connect(&self, _worker: usize) -> Result<PgSession, SinkError> {
-        PgSession::open(Arc::clone(&self.shared)).await
+    async fn connect(&self, worker: usize) -> Result<PgSession, SinkError> {
+        PgSession::open(Arc::clone(&self.shared), worker).await
+    }
+
+    /// Every commit has waited for the disk; what is left to do is to close the ledger.
+    async fn seal(&self) -> Result<(), SinkError> {
+        let Some(ledger) = &self.shared.ledger else { return Ok(()) };
+        let link = self.shared.connector.connect().await?;
+        link.client.batch_execute(&ledger.finish()).await.map_err(|error| link.classify(&error))
     }
 }

@@ -1,0 +1,86 @@
+//! Which rows of a stage violate a constraint, found in one query rather than by splitting.
+
+use tokio_postgres::types::Type;
+
+use super::connect::Link;
+use super::names::ident;
+use super::table::Table;
+use crate::batch::Reason;
+
+/// A constraint of the table: its kind, its condition (of a check), and for a foreign key its
+/// columns, the table referred to, and the columns there.
+const CONSTRAINT: &str = "\
+SELECT c.contype::text, pg_get_expr(c.conbin, c.conrelid),
+       (SELECT array_agg(a.attname::text ORDER BY k.place)
+        FROM unnest(c.conkey) WITH ORDINALITY AS k(attnum, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
+       c.confrelid::regclass::text,
+       (SELECT array_agg(a.attname::text ORDER BY k.place)
+        FROM unnest(c.confkey) WITH ORDINALITY AS k(attnum, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum)
+FROM pg_catalog.pg_constraint c
+WHERE c.conrelid = to_regclass($1) AND c.conname = $2 AND c.contype IN ('c', 'f')";
+
+/// Takes the rows of the stage that violate the constraint named in `reason` out of it. Returns
+/// their places among the rows of the stage, ascending; `None` where they cannot be told this
+/// way (a trigger, a unique index, a constraint on columns that are not in the stage).
+///
+/// # Errors
+/// What the server says; the caller is to roll back to before this.
+pub(super) async fn violators(
+    link: &Link,
+    table: &Table,
+    stage: &str,
+    reason: &Reason,
+) -> Result<Option<Vec<usize>>, tokio_postgres::Error> {
+    let Some(name) = reason.constraint.as_deref() else { return Ok(None) };
+    if !matches!(reason.code.as_ref(), "23514" | "23503") {
+        return Ok(None);
+    }
+    let found = link
+        .client
+        .query_typed_opt(CONSTRAINT, &[(&table.sql_name(), Type::TEXT), (&name, Type::TEXT)])
+        .await?;
+    let Some(row) = found else { return Ok(None) };
+    let violated = match row.try_get::<_, String>(0)?.as_str() {
+        "c" => match row.try_get::<_, Option<String>>(1)? {
+            Some(condition) => format!("({condition}) IS FALSE"),
+            None => return Ok(None),
+        },
+        _ => {
+            let own: Option<Vec<String>> = row.try_get(2)?;
+            let other: Option<String> = row.try_get(3)?;
+            let there: Option<Vec<String>> = row.try_get(4)?;
+            let (Some(own), Some(other), Some(there)) = (own, other, there) else { return Ok(None) };
+            let present: Vec<String> =
+                own.iter().map(|c| format!("mds_n.{} IS NOT NULL", ident(c))).collect();
+            let same: Vec<String> = own
+                .iter()
+                .zip(&there)
+                .map(|(c, t)| format!("mds_r.{} = mds_n.{}", ident(t), ident(c)))
+                .collect();
+            format!(
+                "{} AND NOT EXISTS (SELECT FROM {other} mds_r WHERE {})",
+                present.join(" AND "),
+                same.join(" AND ")
+            )
+        }
+    };
+    // COPY appends, so the physical order of an emptied stage is the order of sending.
+    let sql = format!(
+        "WITH mds_n AS (SELECT ctid AS mds_tid, row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* FROM {stage} s), \
+         mds_bad AS (SELECT mds_tid, mds_place FROM mds_n WHERE {violated}), \
+         mds_gone AS (DELETE FROM {stage} t USING mds_bad b WHERE t.ctid = b.mds_tid) \
+         SELECT mds_place FROM mds_bad ORDER BY mds_place"
+    );
+    let rows = match link.client.query_typed(&sql, &[]).await {
+        Ok(rows) => rows,
+        // A column that the stage has not, or has as text; a table that may not be read.
+        Err(error) if error.as_db_error().is_some() && !link.client.is_closed() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    rows.iter()
+        .map(|row| row.try_get::<_, i64>(0).map(|place| usize::try_from(place).unwrap_or(usize::MAX)))
+        .collect::<Result<Vec<_>, _>>()
+        .map(Some)
+}
