@@ -30,7 +30,8 @@ impl Hasher for Unhashed {
     }
 }
 
-type ByIdentity = HashMap<Identity, u32, BuildHasherDefault<Unhashed>>;
+/// Places by identity: scratch space that a worker keeps from flight to flight.
+pub type ByIdentity = HashMap<Identity, u32, BuildHasherDefault<Unhashed>>;
 
 /// A claim of rows, from the queue until it is settled.
 #[derive(Debug)]
@@ -39,8 +40,11 @@ pub struct Flight {
     pub parts: Vec<Arc<Batch>>,
     /// The rows to write: of each identity the last that has not been condemned.
     pub winners: Vec<Pick>,
-    /// Rows that a later one of the same identity replaces, by place in `winners`, oldest first.
-    /// If the later one is condemned, the one before it is written after all.
+    /// Rows that a later one of the same identity replaces, each with the place of that in
+    /// `winners`, oldest first. If the later one is condemned, the one before it is written after
+    /// all.
+    replaced: Vec<(u32, Pick)>,
+    /// The same by place, once a row has been condemned; `replaced` is empty from then on.
     older: HashMap<u32, Vec<Pick>>,
     /// Rows condemned, with the reason; not in `winners` any more.
     pub condemned: Vec<(Pick, Arc<Reason>)>,
@@ -66,13 +70,14 @@ pub struct Flight {
 }
 
 impl Flight {
-    /// The flight of some portions of one shape. `map` is scratch space.
-    pub fn new(portions: Vec<Portion>, serial: u64) -> Self {
+    /// The flight of some portions of one shape. `seen` is scratch space.
+    pub fn new(portions: Vec<Portion>, serial: u64, seen: &mut ByIdentity) -> Self {
         let rows: usize = portions.iter().map(|p| p.rows.len()).sum();
         let bytes = portions.iter().map(Portion::bytes).sum();
         let mut flight = Self {
             parts: Vec::with_capacity(portions.len()),
             winners: Vec::with_capacity(rows),
+            replaced: Vec::new(),
             older: HashMap::new(),
             condemned: Vec::new(),
             gone: Vec::new(),
@@ -85,7 +90,8 @@ impl Flight {
             wary: false,
             refused_by_store: false,
         };
-        let mut seen = ByIdentity::with_capacity_and_hasher(rows, BuildHasherDefault::default());
+        seen.clear();
+        seen.reserve(rows);
         let mut last = [0u64; SLOTS];
         for portion in portions {
             let part = flight.parts.len() as u32;
@@ -102,7 +108,7 @@ impl Flight {
                     std::collections::hash_map::Entry::Occupied(place) => {
                         let at = *place.get();
                         let before = std::mem::replace(&mut flight.winners[at as usize], pick);
-                        flight.older.entry(at).or_default().push(before);
+                        flight.replaced.push((at, before));
                     }
                 }
             }
@@ -123,6 +129,9 @@ impl Flight {
     /// Condemns the row at that place of `winners`. Where it had replaced an earlier one, that
     /// takes its place and is to be written: `true`.
     pub fn condemn(&mut self, place: usize, reason: Arc<Reason>) -> bool {
+        for (place, pick) in self.replaced.drain(..) {
+            self.older.entry(place).or_default().push(pick);
+        }
         self.condemned.push((self.winners[place], reason));
         match self.older.get_mut(&(place as u32)).and_then(Vec::pop) {
             Some(before) => {
@@ -160,12 +169,13 @@ impl Flight {
 
     /// Rows that a later one has replaced.
     pub fn superseded(&self) -> u64 {
-        self.older.values().map(|chain| chain.len() as u64).sum()
+        self.replaced.len() as u64 + self.older.values().map(|chain| chain.len() as u64).sum::<u64>()
     }
 
     /// All rows that are neither condemned nor buried, superseded ones included.
     pub fn unsettled(&self) -> impl Iterator<Item = Pick> + '_ {
-        self.winners.iter().copied().chain(self.older.values().flatten().copied())
+        let replaced = self.replaced.iter().map(|(_, pick)| *pick);
+        self.winners.iter().copied().chain(replaced).chain(self.older.values().flatten().copied())
     }
 }
 
@@ -201,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_last_row_of_an_identity_wins_and_the_one_before_it_may_come_back() {
-        let mut flight = Flight::new(vec![portion(&[7, 8, 7, 7, 9])], 1);
+        let mut flight = Flight::new(vec![portion(&[7, 8, 7, 7, 9])], 1, &mut ByIdentity::default());
         assert_eq!(rows(&flight), [3, 1, 4]);
         assert_eq!(flight.superseded(), 2);
         let reason = Arc::new(Reason::new("x", "x"));
@@ -216,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_mark_names_the_last_row_of_each_slot() {
-        let flight = Flight::new(vec![portion(&[0, 64, 1])], 5);
+        let flight = Flight::new(vec![portion(&[0, 64, 1])], 5, &mut ByIdentity::default());
         assert_eq!(flight.mark.slots, [(0, 2), (1, 3)]);
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::batch::{Reason, Reject, Remains, Stage};
 use crate::coordinator::engine::{Engine, Halted};
-use crate::coordinator::flight::Flight;
+use crate::coordinator::flight::{ByIdentity, Flight};
 use crate::coordinator::isolate::{isolate, settle_refused};
 use crate::coordinator::retry::backoff;
 use crate::dataset::item;
@@ -42,9 +42,10 @@ impl From<Halted> for Failure {
 pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, worker: usize) {
     engine.worker_alive(worker, true);
     let (mut session, mut serial, mut wary) = (None, 0, false);
+    let mut seen = ByIdentity::default();
     while let Ok(Some(portions)) = engine.until_halt(engine.claim(worker)).await {
         serial += 1;
-        let mut flight = Flight::new(portions, serial);
+        let mut flight = Flight::new(portions, serial, &mut seen);
         // Bad rows seldom come alone: after some, the next are taken to be among the following, and
         // the attempt that would only find out is left out.
         flight.wary = wary;

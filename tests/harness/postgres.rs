@@ -50,6 +50,24 @@ impl Postgres {
 
     /// A server for one test, which may stop it, kill it and start it again.
     pub fn private() -> Self {
+        Self::with_settings("")
+    }
+
+    /// A server that can have TimescaleDB, where that is installed; otherwise one line says that
+    /// the test is skipped.
+    pub fn with_timescale(test: &str) -> Option<Self> {
+        let available = "SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'";
+        if Self::shared().db("postgres").rows(available).is_empty() {
+            // Right to the file, since the test runner keeps what passing tests print.
+            let _ = writeln!(std::io::stderr(), "skipped {test}: TimescaleDB is not installed");
+            return None;
+        }
+        Some(Self::with_settings(
+            "shared_preload_libraries = 'timescaledb'\ntimescaledb.telemetry_level = off\n",
+        ))
+    }
+
+    fn with_settings(more: &str) -> Self {
         let directory = make_directory();
         let data = directory.join("data");
         let out = PROGRAMS
@@ -65,6 +83,7 @@ impl Postgres {
             shared_buffers = 128MB\nmax_wal_size = 2GB\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n\
             password_encryption = 'scram-sha-256'\n";
         append(&data.join("postgresql.conf"), settings);
+        append(&data.join("postgresql.conf"), more);
         let mut server = Self { directory, port: 0, running: Mutex::new(None), template: OnceLock::new() };
         // Between asking for a free port and using it another process may take it.
         for attempt in 1.. {

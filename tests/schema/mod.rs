@@ -5,6 +5,8 @@ use crate::harness::run::fixture;
 use crate::harness::truth::{assert_same, truth};
 use crate::harness::{Postgres, Store, Work};
 
+mod timescale;
+
 const TABLES: [&str; 5] = ["bars", "ticks", "options_snap", "fundamentals", "news"];
 
 fn empty_stores(work: &Work) -> [Store; 2] {
