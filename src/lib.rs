@@ -4,7 +4,7 @@
 //! The layers, top to bottom; each may use those below it (a test holds them to it):
 //!
 //! - `cli`: arguments to settings, one file a subcommand, exit codes
-//! - `observe`: progress, summaries; listeners to engine events
+//! - `observe`: progress, summaries, metrics; listeners to engine events
 //! - `source`, `sink`, `dlq`: bytes in, rows out, dead letters
 //! - `decode`: bytes to Arrow columns
 //! - `coordinator`: queue, workers, retry, breaker, isolation

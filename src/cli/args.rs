@@ -19,8 +19,9 @@ Examples:
     mdsctl schema apply --dsn postgres://localhost/market
 
 Environment: MDS_DSN or DATABASE_URL (or PGHOST, PGSERVICE, …) for the store, MDS_TENANT_ID,
-MDS_COORDINATOR_…, MDS_RETRY_…, MDS_CB_…; a flag goes before its variable, and that before the
-configuration file (--config, ./mdsctl.toml, ~/.config/mdsctl/config.toml).
+MDS_COORDINATOR_…, MDS_RETRY_…, MDS_CB_…, MDS_METRICS_TEXTFILE, MDS_COORD_ID; a flag goes before
+its variable, and that before the configuration file (--config, ./mdsctl.toml,
+~/.config/mdsctl/config.toml).
 
 Exit codes: 0 all rows stored, 1 internal error, 2 usage or configuration, 3 some rows are in the
 dead-letter queue, 4 stopped at --max-rejects, 5 store unavailable, 6 input unreadable or corrupt,
@@ -300,6 +301,17 @@ pub struct EngineArgs {
     /// Wait for the store also when it is away at the start
     #[arg(long)]
     pub wait: bool,
+    /// Keep Prometheus metrics of the run in this file, for node_exporter's textfile collector
+    ///
+    /// It is replaced as a whole at the start, every 5 seconds and at the end, whatever the end.
+    /// The collector reads files whose names end in .prom. A dry run writes none.
+    #[arg(long, value_name = "PATH", env = "MDS_METRICS_TEXTFILE")]
+    pub metrics_textfile: Option<PathBuf>,
+    /// Label coord_id of the metrics (else the name of the dataset or table)
+    ///
+    /// For jobs that are to be told apart although they load the same dataset.
+    #[arg(long, value_name = "NAME", env = "MDS_COORD_ID")]
+    pub coord_id: Option<String>,
 }
 
 macro_rules! words {

@@ -9,9 +9,10 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::batch::{Batch, Reject};
-use crate::cli::args::{GlobalArgs, LoadArgs, ProgressForm};
+use crate::cli::args::{DataArgs, GlobalArgs, LoadArgs, ProgressForm};
 use crate::cli::exit::Exit;
 use crate::cli::log::EventLog;
+use crate::cli::metrics::RunMetrics;
 use crate::cli::salvage::Graveyard;
 use crate::cli::signals::Signals;
 use crate::cli::store::Store;
@@ -38,13 +39,36 @@ use crate::source::{Input, Meter, Stop, expand};
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &LoadArgs, screen: &Screen) -> Result<Exit> {
+    let run_id = Uuid::now_v7();
+    let metrics = match args.rejects.dry_run {
+        true => RunMetrics::none(),
+        false => RunMetrics::start(&args.engine, "load", run_id, known_name(&args.data))?,
+    };
+    let done = start(global, args, screen, run_id, &metrics);
+    metrics.finish(&done);
+    done
+}
+
+/// What the flags alone say of the data.
+fn known_name(args: &DataArgs) -> Option<&str> {
+    let dataset = args.dataset.and_then(|name| settings::dataset(name).ok());
+    dataset.map(|dataset| &*dataset.name).or(args.table.as_deref())
+}
+
+fn start(
+    global: &GlobalArgs,
+    args: &LoadArgs,
+    screen: &Screen,
+    run_id: Uuid,
+    metrics: &RunMetrics,
+) -> Result<Exit> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.clamp(2, 4))
         .enable_all()
         .build()
         .map_err(|e| Error::Internal(format!("cannot start: {e}")))?;
-    let done = runtime.block_on(Load::prepare(global, args, screen)?.run());
+    let done = runtime.block_on(Load::prepare(global, args, screen, run_id, metrics)?.run());
     // A thread that waits for a pipe must not keep the process.
     runtime.shutdown_background();
     done
@@ -63,6 +87,7 @@ struct Load<'a> {
     engine: EngineSettings,
     stop: Stop,
     meter: Arc<Meter>,
+    metrics: &'a RunMetrics,
 }
 
 /// What is written to.
@@ -75,7 +100,13 @@ enum OpenStore {
 
 impl<'a> Load<'a> {
     /// Everything that can be wrong with the flags is found here, before anything is touched.
-    fn prepare(global: &'a GlobalArgs, args: &'a LoadArgs, screen: &'a Screen) -> Result<Self> {
+    fn prepare(
+        global: &'a GlobalArgs,
+        args: &'a LoadArgs,
+        screen: &'a Screen,
+        run_id: Uuid,
+        metrics: &'a RunMetrics,
+    ) -> Result<Self> {
         let inputs = expand(&args.inputs, args.format.recursive)?;
         settings::meaning(&args.data)?;
         let (store, by_default) = Store::choose(&args.store)?;
@@ -85,13 +116,14 @@ impl<'a> Load<'a> {
             args,
             screen,
             started: Instant::now(),
-            run_id: Uuid::now_v7(),
+            run_id,
             inputs,
             store,
             by_default,
             engine: settings::engine(&args.engine)?,
             stop: Stop::new().map_err(|e| Error::Internal(format!("cannot start: {e}")))?,
             meter,
+            metrics,
         })
     }
 
@@ -307,8 +339,10 @@ impl<'a> Load<'a> {
             ..self.engine.clone()
         };
         let tally = Arc::new(Tally::new(&settings));
-        let observer: Arc<dyn Observer> =
-            Arc::new(Fanout::new(vec![tally.clone() as Arc<dyn Observer>, Arc::new(EventLog)]));
+        let mut observers: Vec<Arc<dyn Observer>> = vec![tally.clone(), Arc::new(EventLog)];
+        let dataset = &mapper.dataset.name;
+        observers.extend(self.metrics.observer(dataset, sink.name(), &settings, &self.meter)?);
+        let observer: Arc<dyn Observer> = Arc::new(Fanout::new(observers));
         let letters = Arc::new(Located { dead: dead.clone(), tally: tally.clone() });
         let engine = WriteCoordinator::builder(Arc::new(sink), letters)
             .settings(settings.clone())

@@ -5,6 +5,7 @@ mod config;
 mod exit;
 mod load;
 mod log;
+mod metrics;
 mod salvage;
 mod schema;
 mod settings;

@@ -3,6 +3,7 @@
 //! - [`tally`]: counts the events; [`snapshot`]: what it had counted at one moment
 //! - [`result`], [`summary`]: how a run ended, for programs and for people
 //! - [`progress`]: what is shown while it runs, drawn by [`display`] or written by [`lines`]
+//! - [`metrics`]: Prometheus metrics, and the file that they are written to
 //! - [`screen`]: stderr, shared by the display and the log
 
 mod canvas;
@@ -11,6 +12,7 @@ pub mod fanout;
 pub mod figures;
 pub mod histogram;
 pub mod lines;
+pub mod metrics;
 pub mod progress;
 pub mod rates;
 pub mod result;

@@ -22,13 +22,14 @@ const VOCABULARY: [&str; 3] = ["batch", "port", "error"];
 /// Modules side by side that must not know one another, below their parent.
 const APART: [(&str, &str); 2] = [("sink/postgres", "sink::sqlite"), ("sink/sqlite", "sink::postgres")];
 /// Crates, and the only places that may name them.
-const PLACES: [(&str, &[&str]); 8] = [
+const PLACES: [(&str, &[&str]); 9] = [
     ("clap", &["main", "cli"]),
     ("anyhow", &["main", "cli"]),
     ("tokio_postgres", &["sink/postgres"]),
     ("tokio_postgres_rustls", &["sink/postgres"]),
     ("rusqlite", &["sink/sqlite"]),
     ("indicatif", &["observe"]),
+    ("prometheus", &["observe"]),
     ("parquet", &["decode"]),
     ("csv_core", &["decode"]),
 ];
