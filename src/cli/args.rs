@@ -18,7 +18,7 @@ Examples:
   Make the tables first:
     mdsctl schema apply --dsn postgres://localhost/market
 
-Environment: MDS_DSN or DATABASE_URL (or PGHOST, PGSERVICE, …) for the store, MDS_TENANT_ID,
+Environment: MDS_DSN or DATABASE_URL (or PGHOST, PGDATABASE, …) for the store, MDS_TENANT_ID,
 MDS_COORDINATOR_…, MDS_RETRY_…, MDS_CB_…, MDS_METRICS_TEXTFILE, MDS_COORD_ID; a flag goes before
 its variable, and that before the configuration file (--config, ./mdsctl.toml,
 ~/.config/mdsctl/config.toml).
@@ -114,7 +114,7 @@ pub enum Command {
 pub struct StoreArgs {
     /// Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE
     ///
-    /// Without it: MDS_DSN, DATABASE_URL, then what PGSERVICE, PGHOST, … say, then sqlite:mds.db
+    /// Without it: MDS_DSN, DATABASE_URL, then what PGHOST, PGDATABASE, … say, then sqlite:mds.db
     /// in the working directory. Keep passwords out of it: PGPASSWORD is not shown to others.
     #[arg(long, value_name = "URL", env = "MDS_DSN", hide_env_values = true)]
     pub dsn: Option<String>,

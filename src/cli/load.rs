@@ -108,7 +108,12 @@ impl<'a> Load<'a> {
         metrics: &'a RunMetrics,
     ) -> Result<Self> {
         let inputs = expand(&args.inputs, args.format.recursive)?;
-        settings::meaning(&args.data)?;
+        let meaning = settings::meaning(&args.data)?;
+        if meaning.name_pattern.is_some() && inputs.iter().any(|i| i.path.is_none()) {
+            return Err(Error::Usage(
+                "--name-pattern needs names, and standard input has none; use --set".into(),
+            ));
+        }
         let (store, by_default) = Store::choose(&args.store)?;
         let meter = Arc::new(Meter::new(&inputs));
         Ok(Self {
@@ -164,21 +169,23 @@ impl<'a> Load<'a> {
         let (target, dataset) = match &opened {
             OpenStore::Sqlite(sink) => (sink.target().clone(), dataset),
             OpenStore::Postgres(sink) => (sink.target().clone(), dataset),
-            OpenStore::Planned => {
-                let dataset = dataset.ok_or_else(|| {
-                    Error::Usage("--dry-run with --table needs a store that has the table: add --dsn".into())
-                })?;
-                (sqlite::schema::planned(&dataset), Some(dataset))
-            }
+            OpenStore::Planned => match dataset {
+                Some(dataset) => (sqlite::schema::planned(&dataset), Some(dataset)),
+                None => {
+                    return Err(Error::Usage(
+                        "--dry-run with --table needs a store that has the table: add --dsn".into(),
+                    ));
+                }
+            },
         };
         let dataset = dataset.unwrap_or_else(|| mapping::of_table(&target));
         let tenant = match &opened {
             OpenStore::Postgres(sink) => sink.tenant().map(|id| id.to_string()),
             _ => self.args.store.tenant.clone(),
         };
-        let dead = match self.args.rejects.dry_run {
-            false => Some(self.dead_letters(Some(&dataset))?),
-            true => None,
+        let dead = match (!self.args.rejects.dry_run).then(|| self.dead_letters(Some(&dataset))).transpose() {
+            Ok(named) => named,
+            Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
         let mapper = Arc::new(self.mapper(dataset, target, tenant.as_deref())?);
         match opened {
@@ -211,7 +218,10 @@ impl<'a> Load<'a> {
                         Some(schema) => {
                             mapping::detect(&schema, columns).cloned().map_err(|e| e.at(&input.name))
                         }
-                        None => Err(Error::Input(format!("{}: there is no row in it", input.name))),
+                        None => Err(Error::Input(match seen.first.as_ref().and_then(|f| f.broken.first()) {
+                            Some(broken) => format!("{}: row {}: {}", input.name, broken.row, broken.message),
+                            None => format!("{}: there is no row in it", input.name),
+                        })),
                     };
                 }
                 Err(error) => {
@@ -319,6 +329,7 @@ impl<'a> Load<'a> {
             nulls: meaning.nulls,
             keep_case: self.args.data.keep_case,
             quality: meaning.quality,
+            tenant: tenant.map(str::to_owned),
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(i64::MAX, |d| d.as_nanos() as i64),
             dataset,
             target,
@@ -355,14 +366,22 @@ impl<'a> Load<'a> {
         let progress =
             Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
 
-        let pipeline = self.pipeline(&mapper, observer, current, self.enough(&tally));
+        let pipeline = self.pipeline(&mapper, observer.clone(), current, self.enough(&tally));
         let report = tokio::task::block_in_place(|| {
-            pipeline.run(peeked, &mut EngineOutlet { engine: &engine, runtime: Handle::current() })
+            pipeline.run(
+                peeked,
+                &mut EngineOutlet {
+                    engine: &engine,
+                    runtime: Handle::current(),
+                    stop: self.stop.clone(),
+                    patience: settings.max_outage,
+                    observer: observer.clone(),
+                },
+            )
         });
         let outcome = engine.shutdown(true).await;
         progress.finish();
 
-        let rounded = tally.snapshot().rounded;
         let (report, broken) = match report {
             Ok(report) => (report, None),
             Err(error) => (Report::default(), Some(error)),
@@ -374,9 +393,6 @@ impl<'a> Load<'a> {
             rows: dead.rows(),
         };
         let mut notes = notes(&report);
-        if rounded > 0 {
-            notes.push(format!("{} rounded to the scale of their column", figures::plural(rounded, "value")));
-        }
         if dead.repaired() > 0 {
             let torn = figures::plural(dead.repaired(), "torn line");
             notes.push(format!("{torn} of an earlier crash closed off in {}", dead.path().display()));
@@ -440,7 +456,7 @@ impl<'a> Load<'a> {
         };
         let result = RunResult::new(&snapshot, facts);
         if self.global.json {
-            print(&(result.to_json() + "\n"));
+            print(&(result.to_json() + "\n"))?;
         }
         let nothing_done = snapshot.books.read == 0 && !errors.is_empty();
         if !self.global.quiet && !nothing_done && (!self.global.json || exit != Exit::Stored) {
@@ -579,11 +595,12 @@ impl Ending<'_> {
                 ));
             }
         }
-        errors.extend(self.report.errors.iter().map(Error::to_string));
+        errors
+            .extend(self.report.errors.iter().filter(|(_, told)| !told).map(|(error, _)| error.to_string()));
         if self.report.too_many_rejects || over {
             errors.push("more rows were rejected than --max-rejects allows".to_owned());
         }
-        if self.signals.is_some() && self.cut_short(inputs) {
+        if self.signals.is_some() && self.broken.is_none() && self.cut_short(inputs) {
             errors.push(
                 "interrupted: what was read is stored; run the same command again for the rest".to_owned(),
             );
@@ -611,7 +628,7 @@ impl Ending<'_> {
             return exit;
         }
         match self.report.errors.first() {
-            Some(error) => Exit::from(error),
+            Some((error, _)) => Exit::from(error),
             None if failed > 0 => Exit::Rejects,
             None => Exit::Stored,
         }

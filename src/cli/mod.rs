@@ -61,11 +61,16 @@ fn tell(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// Lines on stdout. A reader that has gone away has read enough.
-fn print(text: &str) {
+/// Lines on stdout. A reader that has gone away has read enough; any other failure is one.
+fn print(text: &str) -> Result<(), Error> {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::Internal(format!("the result cannot be written to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn style(color: Color) -> Style {

@@ -27,36 +27,35 @@ pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
         .map_err(|e| Error::Internal(format!("cannot start: {e}")))?;
     let pg = postgres::SchemaOptions { rls: options.rls, ..Default::default() };
     match (&args.action, &store) {
-        (SchemaAction::Show(_), Store::Sqlite(_)) => print(&sqlite::schema::show(ALL)),
-        (SchemaAction::Show(_), Store::Postgres(_)) => print(&postgres::schema_sql(ALL, &pg)),
+        (SchemaAction::Show(_), Store::Sqlite(_)) => print(&sqlite::schema::show(ALL))?,
+        (SchemaAction::Show(_), Store::Postgres(_)) => print(&postgres::schema_sql(ALL, &pg))?,
         (SchemaAction::Apply(_), store) => {
             let lines = match store {
                 Store::Sqlite(path) => sqlite::schema::apply(path)?,
                 Store::Postgres(dsn) => runtime.block_on(postgres::schema_apply(dsn, ALL, &pg))?,
             };
-            report(global, &store.shown(), "done", &lines);
+            report(global, &store.shown(), "done", &lines)?;
         }
         (SchemaAction::Check(_), store) => {
             let lines = match store {
                 Store::Sqlite(path) => sqlite::schema::check(path)?,
                 Store::Postgres(dsn) => runtime.block_on(postgres::schema_check(dsn, ALL))?,
             };
-            report(global, &store.shown(), "differences", &lines);
+            report(global, &store.shown(), "differences", &lines)?;
             if !lines.is_empty() {
                 return Ok(Exit::Usage);
             }
             if !global.json {
-                print(&format!("{}: all tables are as they should be\n", store.shown()));
+                print(&format!("{}: all tables are as they should be\n", store.shown()))?;
             }
         }
     }
     Ok(Exit::Stored)
 }
 
-fn report(global: &GlobalArgs, store: &str, what: &str, lines: &[String]) {
+fn report(global: &GlobalArgs, store: &str, what: &str, lines: &[String]) -> Result<()> {
     if global.json {
-        print(&format!("{}\n", serde_json::json!({ "store": store, what: lines })));
-    } else {
-        lines.iter().for_each(|line| print(&format!("{line}\n")));
+        return print(&format!("{}\n", serde_json::json!({ "store": store, what: lines })));
     }
+    lines.iter().try_for_each(|line| print(&format!("{line}\n")))
 }

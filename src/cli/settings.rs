@@ -102,9 +102,10 @@ pub fn columns(args: &DataArgs, tenant: Option<&str>) -> MapOptions {
     let short = [("vendor", &args.vendor), ("symbol", &args.symbol), ("timeframe", &args.timeframe)];
     let mut sets: Vec<(String, String)> =
         short.into_iter().filter_map(|(n, v)| Some((n.to_owned(), v.clone()?))).collect();
-    sets.extend(tenant.map(|id| ("tenant_id".to_owned(), id.to_owned())));
     sets.extend(args.set.iter().cloned());
-    MapOptions { maps: args.map.clone(), sets, from_name: Vec::new() }
+    // A tenant is for rows that bring none.
+    let from_name = tenant.map(|id| ("tenant_id".to_owned(), id.to_owned())).into_iter().collect();
+    MapOptions { maps: args.map.clone(), sets, from_name }
 }
 
 /// What the rest of the flags say of the rows.

@@ -63,6 +63,9 @@ pub struct Flight {
     pub in_doubt: Option<Written>,
     /// Attempts so far.
     pub attempts: u32,
+    /// How often the rows have been halved since a statement took too long; the transaction then
+    /// writes so many pieces, one statement each.
+    pub split: u32,
     /// Whether to expect rows that the store refuses.
     pub wary: bool,
     /// Whether the store refused rows.
@@ -87,6 +90,7 @@ impl Flight {
             mark: Mark { serial, slots: Vec::new() },
             in_doubt: None,
             attempts: 0,
+            split: 0,
             wary: false,
             refused_by_store: false,
         };

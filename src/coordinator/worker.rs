@@ -112,6 +112,19 @@ async fn settle<S: Sink, D: DeadLetters>(
             Failure::Sink(SinkError::Transient(reason)) => {
                 engine.observer.on(&Event::Failed { worker, kind: "transient", reason: &reason, latency });
                 undo(engine, session).await;
+                if is_contention(&reason) {
+                    // Another session was in the way of this one: the store is well.
+                    engine.store_is_well();
+                    let attempt = flight.attempts + 1;
+                    let delay =
+                        backoff(&engine.settings.retry, attempt, (worker as u64) << 32 | u64::from(attempt));
+                    engine.observer.on(&Event::Retry { worker, attempt, delay, reason: &reason });
+                    engine.pause(delay).await?;
+                    continue;
+                }
+                if is_slowness(&reason) {
+                    flight.split = (flight.split + 1).min(16);
+                }
                 let spent = flight.attempts.is_multiple_of(engine.settings.retry.max_attempts.max(1));
                 if !engine.store_failed(&reason, spent) {
                     let chance = (worker as u64) << 32 | u64::from(flight.attempts);
@@ -167,10 +180,12 @@ async fn attempt<S: Sink, D: DeadLetters>(
     flight.compact();
     engine.limited(open.begin()).await?;
     let mut written = Written::default();
-    if !flight.winners.is_empty() && flight.wary {
-        let all = 0..flight.winners.len();
+    if !flight.winners.is_empty() && (flight.wary || flight.split > 0) {
         let before = flight.condemned.len();
-        written.add(&isolate(engine, open, flight, Vec::from([all])).await?);
+        let size = (flight.winners.len() >> flight.split).max(1);
+        let pieces = (0..flight.winners.len()).step_by(size);
+        let pieces = pieces.map(|start| start..(start + size).min(flight.winners.len())).collect();
+        written.add(&isolate(engine, open, flight, pieces).await?);
         flight.refused_by_store |= flight.condemned.len() > before;
     } else if !flight.winners.is_empty() {
         let first = engine.limited(open.write(flight.to_write(), Guard::Bare)).await;
@@ -275,6 +290,17 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         };
         done.unwrap_or_else(|_| Err(SinkError::Transient(timed_out(limit))))
     }
+}
+
+/// Whether two sessions were in each other's way: a serialization failure or a deadlock.
+fn is_contention(reason: &Reason) -> bool {
+    matches!(reason.code.as_ref(), "40001" | "40P01")
+}
+
+/// Whether a statement was cut off for its length (by the server's `statement_timeout` or by our own
+/// limit), so that a shorter one may do.
+fn is_slowness(reason: &Reason) -> bool {
+    matches!(reason.code.as_ref(), "57014" | "timeout")
 }
 
 fn timed_out(limit: Duration) -> Reason {

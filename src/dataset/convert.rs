@@ -44,9 +44,23 @@ pub struct Conversion<'a> {
 /// follow "the column".
 pub struct WrongType(pub String);
 
+/// Why a column cannot be converted at all.
+pub enum Unreadable {
+    /// Its type.
+    Type(WrongType),
+    /// Its dates could be day/month or month/day, and none settles which.
+    DateOrder,
+}
+
+impl From<WrongType> for Unreadable {
+    fn from(wrong: WrongType) -> Self {
+        Self::Type(wrong)
+    }
+}
+
 impl Conversion<'_> {
     /// Converts the column, and notes nulls where none may be.
-    pub fn run(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+    pub fn run(&mut self, array: &ArrayRef) -> Result<ArrayRef, Unreadable> {
         let made: ArrayRef = if array.data_type() == &DataType::Null {
             let kind = self.column.kind.arrow_type().unwrap_or(DataType::Decimal128(38, 0));
             new_null_array(&kind, array.len())
@@ -209,7 +223,7 @@ impl Conversion<'_> {
     }
 
     /// Nanoseconds since 1970 of each row, whatever the type.
-    fn instants(&mut self, array: &ArrayRef) -> Result<(Vec<i64>, Option<NullBuffer>), WrongType> {
+    fn instants(&mut self, array: &ArrayRef) -> Result<(Vec<i64>, Option<NullBuffer>), Unreadable> {
         let rows = array.len();
         let mut values = Vec::with_capacity(rows);
         let mut missing: Vec<usize> = Vec::new();
@@ -226,8 +240,8 @@ impl Conversion<'_> {
             }
         };
         if let Some(texts) = Texts::of(array) {
-            if self.times.deduced_unit().is_none() {
-                self.times.learn(texts.iter().flatten());
+            if self.times.deduced_unit().is_none() && self.times.learn(texts.iter().flatten()) {
+                return Err(Unreadable::DateOrder);
             }
             for row in 0..rows {
                 let value = texts.get(row).and_then(|text| match self.times.text(text) {
@@ -312,12 +326,12 @@ impl Conversion<'_> {
         Ok((values, nulls))
     }
 
-    fn timestamps(&mut self, array: &ArrayRef) -> Result<TimestampNanosecondArray, WrongType> {
+    fn timestamps(&mut self, array: &ArrayRef) -> Result<TimestampNanosecondArray, Unreadable> {
         let (values, nulls) = self.instants(array)?;
         Ok(TimestampNanosecondArray::new(ScalarBuffer::from(values), nulls).with_timezone("UTC"))
     }
 
-    fn dates(&mut self, array: &ArrayRef) -> Result<Date32Array, WrongType> {
+    fn dates(&mut self, array: &ArrayRef) -> Result<Date32Array, Unreadable> {
         if array.data_type() == &DataType::Date32 {
             return Ok(array.as_primitive::<Date32Type>().clone());
         }

@@ -11,7 +11,9 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::batch::Identity;
 use crate::dataset::number::{Number, Numbers};
+use crate::dataset::target::Grain;
 use crate::dataset::text::Texts;
+use crate::dataset::time::to_micros;
 
 enum Reader<'a> {
     Instant(&'a TimestampNanosecondArray),
@@ -47,17 +49,7 @@ impl<'a> Reader<'a> {
             Self::Instant(a) => out.extend_from_slice(&a.value(row).to_le_bytes()),
             Self::Plain(a) => text(a.is_valid(row).then(|| a.value(row)), out),
             Self::Text(a) => text(a.get(row), out),
-            Self::Number(a) => match a.get(row).map(Number::normalised) {
-                Some(Number::Small(m, s)) => {
-                    out.push(s);
-                    out.extend_from_slice(&m.to_le_bytes());
-                }
-                Some(Number::Large(m, s)) => {
-                    out.push(s);
-                    out.extend_from_slice(&m.to_le_bytes());
-                }
-                None => out.push(u8::MAX),
-            },
+            Self::Number(a) => write_number(a.get(row), out),
             Self::Other(a) => match a.data_type() {
                 DataType::Date32 if a.is_valid(row) => {
                     out.extend_from_slice(&a.as_primitive::<Date32Type>().value(row).to_le_bytes());
@@ -69,17 +61,55 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The identities of rows by these key columns.
+fn write_number(number: Option<Number>, out: &mut Vec<u8>) {
+    match number.map(Number::normalised) {
+        Some(Number::Small(m, s)) => {
+            out.push(s);
+            out.extend_from_slice(&m.to_le_bytes());
+        }
+        Some(Number::Large(m, s)) => {
+            out.push(s);
+            out.extend_from_slice(&m.to_le_bytes());
+        }
+        None => out.push(u8::MAX),
+    }
+}
+
+/// The identities of rows by these key columns, exactly as they are.
 pub fn of_keys(keys: &[&ArrayRef], rows: usize) -> Vec<Identity> {
-    let readers: Vec<Reader<'_>> = keys.iter().map(|k| Reader::of(k)).collect();
+    let keys: Vec<(&ArrayRef, Grain, bool)> = keys.iter().map(|k| (*k, Grain::Exact, false)).collect();
+    of_stored_keys(&keys, rows)
+}
+
+/// The identities of rows by these key columns as the store will hold them: each with its grain,
+/// and with whether its times are cut off rather than rounded. None of them may be opaque.
+pub fn of_stored_keys(keys: &[(&ArrayRef, Grain, bool)], rows: usize) -> Vec<Identity> {
+    let readers: Vec<(Reader<'_>, Grain, bool)> =
+        keys.iter().map(|(k, grain, floor)| (Reader::of(k), *grain, *floor)).collect();
     let mut scratch = Vec::with_capacity(128);
     (0..rows)
         .map(|row| {
             scratch.clear();
-            readers.iter().for_each(|r| r.write(row, &mut scratch));
+            for (reader, grain, floor) in &readers {
+                match (reader, grain) {
+                    (Reader::Instant(times), Grain::Micros) => {
+                        scratch.extend_from_slice(&to_micros(times.value(row), *floor).0.to_le_bytes());
+                    }
+                    (Reader::Number(numbers), Grain::Scale(scale)) => {
+                        write_number(numbers.get(row).map(|n| n.rounded(*scale)), &mut scratch);
+                    }
+                    _ => reader.write(row, &mut scratch),
+                }
+            }
             xxh3_128(&scratch)
         })
         .collect()
+}
+
+/// Identities of rows whose key only the store can compare: each is itself only, and all go the
+/// same way, so that they stay in order.
+pub fn of_opaque(source: &str, rows: &[u64]) -> Vec<Identity> {
+    of_ordinals(source, rows).into_iter().map(|identity| identity << 64).collect()
 }
 
 /// Identities of rows that have no key: each is itself only. They spread over the lanes.

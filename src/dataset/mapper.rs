@@ -10,17 +10,18 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::FilterBuilder;
 
 use crate::batch::{Batch, Identity, Origin, Reject, Remains, Stage};
-use crate::dataset::convert::{Conversion, WrongType, derived_uuid};
+use crate::dataset::convert::{Conversion, Unreadable, WrongType, derived_uuid};
 use crate::dataset::describe::{Dataset, Derive, Kind, NO_TENANT};
 use crate::dataset::faults::Faults;
 use crate::dataset::identity::{self, ContentIds};
+use crate::dataset::item;
 use crate::dataset::mapping::{Feed, MapOptions, Mapping, list, resolve};
 use crate::dataset::name_pattern::{NamePattern, stem};
 use crate::dataset::quality::{self, Findings, Quality};
-use crate::dataset::target::Target;
+use crate::dataset::target::{Grain, Target};
 use crate::dataset::text::{NullTokens, Texts};
 use crate::dataset::time::{DateOrder, TimeOptions, TimeReader};
-use crate::dataset::{item, timeframe};
+use crate::dataset::timeframe::Spacings;
 use crate::error::{Error, Result};
 
 /// What the mapping of all inputs of a run goes by.
@@ -44,13 +45,18 @@ pub struct MapperSettings {
     pub quality: Quality,
     /// The time after which a row is in the future, in nanoseconds since 1970.
     pub now: i64,
+    /// The tenant that all rows must be of, as a UUID.
+    pub tenant: Option<String>,
 }
+
+/// Rows that may wait for their timeframe.
+const MAX_WAITING: usize = 20_000;
 
 /// What became of some rows of an input.
 #[derive(Debug, Default)]
 pub struct Mapped {
-    /// Rows ready to be written.
-    pub batch: Option<Batch>,
+    /// Rows ready to be written, in the order of the input.
+    pub batches: Vec<Batch>,
     /// Rows that break a rule.
     pub rejects: Vec<Reject>,
 }
@@ -64,6 +70,12 @@ pub struct Mapper {
     times: HashMap<Arc<str>, TimeReader>,
     content: ContentIds,
     timeframe: Option<String>,
+    spacings: Spacings,
+    /// Rows that wait for the timeframe that the spacing of more rows will tell.
+    waiting: Vec<(RecordBatch, Vec<u64>)>,
+    spacing_unknown: bool,
+    /// Columns that have been found: they stay what they are when more names turn up.
+    pinned: Vec<(String, String)>,
     output: Option<SchemaRef>,
     notes: Vec<String>,
     findings: Findings,
@@ -91,6 +103,10 @@ impl Mapper {
             times: HashMap::new(),
             content: ContentIds::default(),
             timeframe: None,
+            spacings: Spacings::default(),
+            waiting: Vec::new(),
+            spacing_unknown: false,
+            pinned: Vec::new(),
             output: None,
             notes: Vec::new(),
             findings: Findings::new(),
@@ -99,15 +115,57 @@ impl Mapper {
         })
     }
 
-    /// Maps rows: `source` as the decoder gave them, and their row numbers. Errors are about the
-    /// input as a whole, and name it.
+    /// Maps rows: `source` as the decoder gave them, and their row numbers. Rows may be held back
+    /// until more of them tell the timeframe. Errors are about the input as a whole, and name it.
     pub fn map(&mut self, source: &RecordBatch, rows: &[u64]) -> Result<Mapped> {
+        let Some(now) = self.map_now(source, rows)? else {
+            self.waiting.push((source.clone(), rows.to_vec()));
+            let held: usize = self.waiting.iter().map(|(_, rows)| rows.len()).sum();
+            return if held > MAX_WAITING { Err(self.no_timeframe()) } else { Ok(Mapped::default()) };
+        };
+        let mut all = Mapped::default();
+        for (source, rows) in std::mem::take(&mut self.waiting) {
+            if let Some(earlier) = self.map_now(&source, &rows)? {
+                all.batches.extend(earlier.batches);
+                all.rejects.extend(earlier.rejects);
+            }
+        }
+        all.batches.extend(now.batches);
+        all.rejects.extend(now.rejects);
+        Ok(all)
+    }
+
+    /// To be called at the end of the input.
+    ///
+    /// # Errors
+    /// Usage, if rows still wait for a timeframe.
+    pub fn finish(&self) -> Result<()> {
+        if self.waiting.is_empty() { Ok(()) } else { Err(self.no_timeframe()) }
+    }
+
+    /// The rows that are held back, as the input gave them.
+    pub fn take_waiting(&mut self) -> Vec<(RecordBatch, Vec<u64>)> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    fn no_timeframe(&self) -> Error {
+        Error::Usage(format!(
+            "{}: no timeframe in the columns, and the spacing of the rows tells none; add --timeframe, for instance --timeframe 1m",
+            self.origin.source
+        ))
+    }
+
+    /// Maps rows, or `None` where the timeframe is not known yet.
+    fn map_now(&mut self, source: &RecordBatch, rows: &[u64]) -> Result<Option<Mapped>> {
         if source.num_rows() == 0 {
-            return Ok(Mapped::default());
+            return Ok(Some(Mapped::default()));
         }
         let mapping = self.mapping_of(source.schema_ref()).map_err(|e| e.at(&self.origin.source))?;
         let mut faults = Faults::default();
         let columns = self.columns(&mapping, source, &mut faults)?;
+        if std::mem::take(&mut self.spacing_unknown) {
+            return Ok(None);
+        }
         if self.settings.quality == Quality::Reject {
             quality::reject(&columns, self.settings.dataset.checks, self.settings.now, &mut faults);
         }
@@ -118,11 +176,11 @@ impl Mapper {
             quality::count(&columns, self.settings.dataset.checks, self.settings.now, &mut self.findings);
         }
         if rows.is_empty() {
-            return Ok(Mapped { batch: None, rejects });
+            return Ok(Some(Mapped { batches: Vec::new(), rejects }));
         }
         let identities = self.identities(&columns, &rows);
         let batch = Batch { columns, rows, identities, origin: self.origin.clone() };
-        Ok(Mapped { batch: Some(batch), rejects })
+        Ok(Some(Mapped { batches: vec![batch], rejects }))
     }
 
     /// What was deduced and what was left out, one sentence each, for the user.
@@ -170,7 +228,21 @@ impl Mapper {
             return Ok(mapping.clone());
         }
         let settings = &self.settings;
-        let mapping = Arc::new(resolve(&settings.dataset, &settings.target, schema, &self.options)?);
+        let mut options = self.options.clone();
+        options
+            .maps
+            .extend(self.pinned.iter().filter(|(_, source)| schema.index_of(source).is_ok()).cloned());
+        let mapping = Arc::new(resolve(&settings.dataset, &settings.target, schema, &options)?);
+        if self.pinned.is_empty() {
+            self.pinned = mapping
+                .columns
+                .iter()
+                .filter_map(|(_, name, feed)| match feed {
+                    Feed::Source(index) => Some((name.to_string(), schema.field(*index).name().clone())),
+                    _ => None,
+                })
+                .collect();
+        }
         self.unused.clone_from(&mapping.unused);
         self.homeless.clone_from(&mapping.homeless);
         self.mapping = Some((schema.clone(), mapping.clone()));
@@ -206,16 +278,31 @@ impl Mapper {
                 keep_case: settings.keep_case,
                 faults: if constant { &mut own } else { faults },
             };
-            let converted = conversion.run(&given).map_err(|WrongType(what)| {
+            let converted = conversion.run(&given).map_err(|unreadable| {
                 let named = match feed {
                     Feed::Source(index) => source.schema_ref().field(*index).name().clone(),
                     _ => name.to_string(),
                 };
-                Error::Usage(format!(
-                    "{}: column {named:?} {what}; map another one to {name}: --map {name}=COLUMN",
-                    self.origin.source
-                ))
+                let source = &self.origin.source;
+                Error::Usage(match unreadable {
+                    Unreadable::Type(WrongType(what)) => format!(
+                        "{source}: column {named:?} {what}; map another one to {name}: --map {name}=COLUMN"
+                    ),
+                    Unreadable::DateOrder => format!(
+                        "{source}: the dates in column {named:?} could be day/month or month/day, and none of the first rows settles which; add --date-order dmy or --date-order mdy"
+                    ),
+                })
             })?;
+            if let (Feed::Source(_), "tenant_id", Some(tenant)) = (feed, &**name, &settings.tenant) {
+                let texts = Texts::of(&converted);
+                for row in 0..rows {
+                    if texts.and_then(|t| t.get(row)).is_some_and(|t| !t.eq_ignore_ascii_case(tenant)) {
+                        faults.add(row, name, "wrong_tenant", || {
+                            "tenant_id is another one than --tenant".to_owned()
+                        });
+                    }
+                }
+            }
             if let (Feed::Constant(text), Some(reason)) = (feed, own.of(0)) {
                 return Err(Error::Usage(format!("--set {name}={text}: {}", reason.message)));
             }
@@ -236,6 +323,13 @@ impl Mapper {
             }
         }
         let arrays: Vec<ArrayRef> = made.into_iter().flatten().collect();
+        if arrays.is_empty() {
+            let found = list(source.schema_ref().fields().iter().map(|f| f.name().as_str()));
+            return Err(Error::Usage(format!(
+                "{}: none of its columns goes into {}: found {found}; name one with --map TARGET=COLUMN",
+                self.origin.source, settings.target.table
+            )));
+        }
         let same = self.output.as_ref().is_some_and(|s| {
             s.fields().len() == arrays.len()
                 && s.fields().iter().zip(&arrays).zip(&mapping.columns).all(|((f, a), (_, name, _))| {
@@ -295,17 +389,20 @@ impl Mapper {
             Derive::SpacingOf(name) => {
                 if self.timeframe.is_none() {
                     let times = column(made, name);
-                    let times = times.as_ref().and_then(|t| t.as_primitive_opt::<TimestampNanosecondType>());
                     let symbols = column(made, "symbol");
-                    let texts = symbols.as_ref().and_then(Texts::of);
-                    let deduced = times.and_then(|t| timeframe::deduce(t, texts)).ok_or_else(|| {
-                        Error::Usage(format!(
-                            "{}: no timeframe in the columns, and the spacing of the rows tells none; add --timeframe, for instance --timeframe 1m",
-                            self.origin.source
-                        ))
-                    })?;
-                    self.notes.push(format!("timeframe is {deduced}, from the spacing of the rows"));
-                    self.timeframe = Some(deduced);
+                    if let Some(times) =
+                        times.as_ref().and_then(|t| t.as_primitive_opt::<TimestampNanosecondType>())
+                    {
+                        self.spacings.look(times, symbols.as_ref().and_then(Texts::of));
+                    }
+                    match self.spacings.timeframe() {
+                        Some(Ok(deduced)) => {
+                            self.notes.push(format!("timeframe is {deduced}, from the spacing of the rows"));
+                            self.timeframe = Some(deduced);
+                        }
+                        Some(Err(_)) => return Err(self.no_timeframe()),
+                        None => self.spacing_unknown = true,
+                    }
                 }
                 let text = self.timeframe.as_deref().unwrap_or_default();
                 Ok(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))))
@@ -314,21 +411,30 @@ impl Mapper {
     }
 
     fn identities(&self, columns: &RecordBatch, rows: &[u64]) -> Vec<Identity> {
-        let key = &self.settings.target.key;
-        let mut arrays = Vec::with_capacity(key.len());
+        let target = &self.settings.target;
+        let brings = |names: &[String]| names.iter().all(|name| columns.column_by_name(name).is_some());
+        let key = match target.key.is_empty() && brings(&target.surrogate) {
+            true => &target.surrogate,
+            false => &target.key,
+        };
+        let mut parts = Vec::with_capacity(key.len());
         for name in key {
-            match columns.column_by_name(name) {
-                Some(array) => arrays.push(array),
-                // The store fills in the same tenant for every row; any other default makes each
-                // row a row of its own.
-                None if name == "tenant_id" => {}
-                None => return identity::of_ordinals(&self.origin.source, rows),
+            let floor = columns.column_by_name(&format!("{name}_ns")).is_some();
+            match (columns.column_by_name(name), target.column(name)) {
+                (Some(_), Some(column)) if column.grain == Grain::Opaque => {
+                    return identity::of_opaque(&self.origin.source, rows);
+                }
+                (Some(array), column) => parts.push((array, column.map_or(Grain::Exact, |c| c.grain), floor)),
+                // The same in every row of the run.
+                (None, _) if name == "tenant_id" => {}
+                (None, Some(column)) if column.constant_default => {}
+                (None, _) => return identity::of_opaque(&self.origin.source, rows),
             }
         }
-        if arrays.is_empty() {
+        if parts.is_empty() {
             return identity::of_ordinals(&self.origin.source, rows);
         }
-        identity::of_keys(&arrays, rows.len())
+        identity::of_stored_keys(&parts, rows.len())
     }
 
     fn rejects(&self, mapping: &Mapping, source: &RecordBatch, rows: &[u64], faults: &Faults) -> Vec<Reject> {
@@ -386,7 +492,7 @@ mod tests {
     use arrow_schema::DataType;
 
     use super::*;
-    use crate::dataset::target::TargetColumn;
+    use crate::dataset::target::{Grain, TargetColumn};
     use crate::dataset::{BARS, Need, TICKS};
 
     fn settings(dataset: &Dataset, sets: &[(&str, &str)]) -> MapperSettings {
@@ -396,12 +502,15 @@ mod tests {
             type_name: "text".into(),
             nullable: c.need != Need::Key,
             has_default: c.name == "tenant_id",
+            constant_default: c.name == "tenant_id",
+            grain: if c.kind == Kind::Timestamp { Grain::Micros } else { Grain::Exact },
         });
         MapperSettings {
             target: Target {
                 table: dataset.table.to_string(),
                 columns: columns.collect(),
                 key: dataset.key.iter().map(|k| (*k).to_owned()).collect(),
+                surrogate: Vec::new(),
             },
             dataset: dataset.clone(),
             columns: MapOptions {
@@ -414,6 +523,7 @@ mod tests {
             keep_case: false,
             quality: Quality::Warn,
             now: 1_800_000_000_000_000_000,
+            tenant: None,
         }
     }
 
@@ -442,8 +552,8 @@ mod tests {
             nonsense,AAPL,1,2,0.5,1.5,100\n\
             2024-01-02T14:34:00Z,NAN,1,2,0.5,NaN,\n");
         let mut mapper = mapper(settings(&BARS, &[("vendor", "v")]));
-        let mapped = mapper.map(&source, &rows).unwrap();
-        let batch = mapped.batch.unwrap();
+        let mut mapped = mapper.map(&source, &rows).unwrap();
+        let batch = mapped.batches.remove(0);
         assert_eq!(batch.rows, [1, 5]);
         let symbols = batch.columns.column_by_name("symbol").unwrap().as_string::<i32>();
         assert_eq!((symbols.value(0), symbols.value(1)), ("AAPL", "NAN"));
@@ -463,18 +573,19 @@ mod tests {
             2024-01-02T14:31:00Z,A,3,2,0.5,1.5,-1\n");
         let warn = settings(&BARS, &[("vendor", "v")]);
         let mut counting = mapper(warn.clone());
-        assert_eq!(counting.map(&source, &rows).unwrap().batch.unwrap().len(), 2);
+        assert_eq!(counting.map(&source, &rows).unwrap().batches.remove(0).len(), 2);
         assert_eq!(counting.findings().get("high_price is below open_price"), Some(&1));
         assert_eq!(counting.findings().get("volume is negative"), Some(&1));
         let mut refusing = mapper(MapperSettings { quality: Quality::Reject, ..warn });
-        let mapped = refusing.map(&source, &rows).unwrap();
-        assert_eq!((mapped.batch.unwrap().len(), mapped.rejects.len()), (1, 1));
+        let mut mapped = refusing.map(&source, &rows).unwrap();
+        assert_eq!((mapped.batches.remove(0).len(), mapped.rejects.len()), (1, 1));
     }
 
     #[test]
     fn nanoseconds_that_a_microsecond_clock_cuts_off_are_kept() {
         let (source, rows) = csv("t,symbol,p,s\n1704205800000000123,A,1,2\n1704205800000000123,A,1,2\n");
-        let batch = mapper(settings(&TICKS, &[("vendor", "v")])).map(&source, &rows).unwrap().batch.unwrap();
+        let batch =
+            mapper(settings(&TICKS, &[("vendor", "v")])).map(&source, &rows).unwrap().batches.remove(0);
         let nanos = batch.columns.column_by_name("ts_ns").unwrap();
         assert_eq!(nanos.as_primitive::<arrow_array::types::Int64Type>().value(0), 123);
         assert_ne!(batch.identities[0], batch.identities[1]);

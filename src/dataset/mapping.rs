@@ -202,6 +202,7 @@ fn missing(column: &Column, names: &[&str]) -> Error {
     let name = &column.name;
     let short = match name.as_ref() {
         "vendor" | "symbol" | "timeframe" => format!("--{name} VALUE"),
+        "tenant_id" => "--tenant UUID or --tenant NAME".to_owned(),
         _ => format!("--map {name}=COLUMN or --set {name}=VALUE"),
     };
     Error::Usage(format!("no column for {name:?}: found {}; add {short}", list(names.iter().copied())))
@@ -310,7 +311,7 @@ mod tests {
     use arrow_schema::{DataType, Field};
 
     use super::*;
-    use crate::dataset::target::TargetColumn;
+    use crate::dataset::target::{Grain, TargetColumn};
     use crate::dataset::{BARS, NEWS};
 
     fn schema(names: &[&str]) -> Schema {
@@ -329,9 +330,12 @@ mod tests {
                     type_name: "text".into(),
                     nullable: c.need != Need::Key,
                     has_default: c.name == "tenant_id",
+                    constant_default: c.name == "tenant_id",
+                    grain: if c.kind == Kind::Timestamp { Grain::Micros } else { Grain::Exact },
                 })
                 .collect(),
             key: dataset.key.iter().map(|k| (*k).to_owned()).collect(),
+            surrogate: Vec::new(),
         }
     }
 

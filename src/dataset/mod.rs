@@ -20,4 +20,4 @@ pub use describe::{
     by_name,
 };
 pub use mapper::{Mapped, Mapper, MapperSettings};
-pub use target::{Target, TargetColumn};
+pub use target::{Grain, Target, TargetColumn};

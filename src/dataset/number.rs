@@ -172,6 +172,36 @@ impl Number {
         }
     }
 
+    /// The number rounded to so many decimals, half away from zero, as PostgreSQL rounds.
+    pub fn rounded(self, scale: u8) -> Self {
+        match self {
+            Self::Small(m, s) if s > scale => match POWERS.get(usize::from(s - scale)) {
+                Some(&power) => {
+                    let (whole, rest) = (m / power, m % power);
+                    let up = rest.unsigned_abs() >= power.unsigned_abs().div_ceil(2);
+                    Self::Small(whole + if up { m.signum() } else { 0 }, scale)
+                }
+                None => Self::Small(0, scale),
+            },
+            Self::Large(m, s) if s > scale => {
+                let ten = i256::from_i128(10);
+                let (mut whole, mut last) = (m, i256::ZERO);
+                for _ in scale..s {
+                    last = whole.wrapping_rem(ten);
+                    whole = whole.wrapping_div(ten);
+                }
+                // The first digit that is cut off decides alone.
+                if last >= i256::from_i128(5) {
+                    whole = whole.wrapping_add(i256::ONE);
+                } else if last <= i256::from_i128(-5) {
+                    whole = whole.wrapping_sub(i256::ONE);
+                }
+                Self::Large(whole, scale).normalised()
+            }
+            as_it_is => as_it_is,
+        }
+    }
+
     /// Writes the plain decimal form, without exponent and without trailing zeros.
     pub fn write(self, out: &mut String) {
         let (digits, scale) = match self.normalised() {
@@ -537,6 +567,27 @@ mod tests {
         assert_eq!(text(of_f64(1e21)), "1000000000000000000000");
         assert_eq!(text(of_f64(-1.5e-9)), "-0.0000000015");
         assert_eq!(of_f64(f64::NAN), None);
+    }
+
+    #[test]
+    fn rounding_is_half_away_from_zero() {
+        for (text, scale, rounded) in [
+            ("5.001234", 2, "5"),
+            ("2.345", 2, "2.35"),
+            ("-2.345", 2, "-2.35"),
+            ("0.5", 0, "1"),
+            ("7", 2, "7"),
+        ] {
+            let mut out = String::new();
+            parse(text.as_bytes()).unwrap().rounded(scale).write(&mut out);
+            assert_eq!(out, rounded);
+            let wide = format!("{text}0000000000000000000000000000000000000000001");
+            if text.contains('.') {
+                let mut out = String::new();
+                parse(wide.as_bytes()).unwrap().rounded(scale).write(&mut out);
+                assert_eq!(out, rounded, "{wide}");
+            }
+        }
     }
 
     #[test]

@@ -15,6 +15,24 @@ pub struct TargetColumn {
     pub nullable: bool,
     /// Whether the store fills it when it is not given.
     pub has_default: bool,
+    /// Whether it fills it with the same value in every row.
+    pub constant_default: bool,
+    /// Which values are the same value to it.
+    pub grain: Grain,
+}
+
+/// Which values become the same value in a column: what makes two rows of the input the same row
+/// of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grain {
+    /// Only equal ones.
+    Exact,
+    /// Times in the same microsecond.
+    Micros,
+    /// Numbers that are equal when rounded to so many decimals.
+    Scale(u8),
+    /// Only the store knows (a float's width, a collation, an expression).
+    Opaque,
 }
 
 /// A table that exists.
@@ -27,6 +45,9 @@ pub struct Target {
     /// Columns of the primary key or of the unique index that settles conflicts, in the order of
     /// that index; empty where rows are only appended.
     pub key: Vec<String>,
+    /// Columns of a unique index that the store fills by itself (`id bigserial`), where there is no
+    /// other: the key of rows that bring them.
+    pub surrogate: Vec<String>,
 }
 
 impl Target {

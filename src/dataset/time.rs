@@ -152,8 +152,10 @@ impl TimeReader {
 
     /// Looks through texts for what holds for the whole input: a date that only one order of day
     /// and month allows, and the unit that most epochs speak for.
-    pub fn learn<'t>(&mut self, texts: impl Iterator<Item = &'t str>) {
+    /// `true` where there are dates that could be read in two ways and none that settles it.
+    pub fn learn<'t>(&mut self, texts: impl Iterator<Item = &'t str>) -> bool {
         let mut votes = [0usize; 4];
+        let mut unsettled = false;
         for text in texts {
             let text = text.trim();
             if self.order.is_none() {
@@ -162,6 +164,10 @@ impl TimeReader {
                 match pair {
                     (Some(Ok(13..=31)), Some(Ok(1..=12))) => self.order = Some(DateOrder::Dmy),
                     (Some(Ok(1..=12)), Some(Ok(13..=31))) => self.order = Some(DateOrder::Mdy),
+                    (Some(Ok(1..=12)), Some(Ok(1..=12))) => {
+                        // Two small numbers alone may be a decimal.
+                        unsettled |= text.split(['/', '-', '.']).count() > 2;
+                    }
                     _ => {}
                 }
             }
@@ -173,6 +179,7 @@ impl TimeReader {
             }
         }
         self.elect(votes);
+        unsettled && self.order.is_none()
     }
 
     /// As [`TimeReader::learn`], from whole numbers.
@@ -483,6 +490,28 @@ fn within_text_range(nanos: Option<i64>) -> Result<i64, TimeError> {
     nanos.filter(|n| (FIRST..LAST).contains(n)).ok_or(TimeError::Range)
 }
 
+/// The instant in microseconds, and whether that is another one: to the nearest, or downwards
+/// where another column keeps the rest.
+///
+/// PostgreSQL reads the fraction of a second as a double and rounds that; where the nanoseconds
+/// stand exactly in the middle, the double decides, so it is asked here too; the other
+/// stores do the same.
+pub fn to_micros(nanos: i64, floor: bool) -> (i64, bool) {
+    let (whole, rest) = (nanos.div_euclid(1000), nanos.rem_euclid(1000));
+    if floor || rest == 0 {
+        return (whole, false);
+    }
+    let up = match rest.cmp(&500) {
+        std::cmp::Ordering::Less => false,
+        std::cmp::Ordering::Greater => true,
+        std::cmp::Ordering::Equal => {
+            let second = nanos.rem_euclid(1_000_000_000);
+            (second as f64 / 1e9 * 1e6).round_ties_even() > (second / 1000) as f64
+        }
+    };
+    (whole + i64::from(up), true)
+}
+
 /// Writes an instant as RFC 3339 in UTC with as many decimals as it needs.
 pub fn write_rfc3339(nanos: i64, out: &mut String) {
     let time = chrono::DateTime::from_timestamp_nanos(nanos);
@@ -610,6 +639,16 @@ mod tests {
         assert_eq!((reader.gaps, reader.overlaps), (1, 1));
         // A stamp with a zone of its own is not moved.
         assert_eq!(at(reader.text("2024-01-02 09:30:00Z").unwrap()), "2024-01-02T09:30:00Z");
+    }
+
+    #[test]
+    fn nanoseconds_round_to_microseconds_unless_they_are_kept_beside() {
+        assert_eq!(to_micros(1_499, false), (1, true));
+        assert_eq!(to_micros(1_501, false), (2, true));
+        assert_eq!(to_micros(-1, false), (0, true));
+        assert_eq!(to_micros(2_000, false), (2, false));
+        assert_eq!(to_micros(1_999, true), (1, false));
+        assert_eq!(to_micros(-1, true), (-1, false));
     }
 
     #[test]

@@ -30,22 +30,39 @@ pub fn name_of(nanos: i64) -> Option<String> {
     })
 }
 
-/// The most frequent spacing between the successive rows of each symbol, as a timeframe.
-pub fn deduce(times: &TimestampNanosecondArray, symbols: Option<Texts<'_>>) -> Option<String> {
-    let mut last: HashMap<&str, i64> = HashMap::new();
-    let mut votes: HashMap<i64, usize> = HashMap::new();
-    for row in (0..times.len()).filter(|row| times.is_valid(*row)) {
-        let time = times.value(row);
-        let symbol = symbols.and_then(|s| s.get(row)).unwrap_or("");
-        if let Some(before) = last.insert(symbol, time)
-            && before != time
-        {
-            *votes.entry((time - before).abs()).or_default() += 1;
+/// Spacings between the successive rows of each symbol, as far as they have been seen.
+#[derive(Debug, Default)]
+pub struct Spacings {
+    last: HashMap<String, i64>,
+    votes: HashMap<i64, usize>,
+}
+
+impl Spacings {
+    /// Looks at more rows.
+    pub fn look(&mut self, times: &TimestampNanosecondArray, symbols: Option<Texts<'_>>) {
+        for row in (0..times.len()).filter(|row| times.is_valid(*row)) {
+            let time = times.value(row);
+            let symbol = symbols.and_then(|s| s.get(row)).unwrap_or("");
+            match self.last.get_mut(symbol) {
+                Some(before) => {
+                    if *before != time {
+                        *self.votes.entry((time - *before).abs()).or_default() += 1;
+                        *before = time;
+                    }
+                }
+                None => {
+                    self.last.insert(symbol.to_owned(), time);
+                }
+            }
         }
     }
-    let (spacing, _) =
-        votes.into_iter().max_by_key(|(spacing, count)| (*count, std::cmp::Reverse(*spacing)))?;
-    name_of(spacing)
+
+    /// The most frequent spacing, as a timeframe; an error with it where no bars are so far apart;
+    /// `None` where no symbol has had two rows.
+    pub fn timeframe(&self) -> Option<Result<String, i64>> {
+        let best = self.votes.iter().max_by_key(|(spacing, count)| (**count, std::cmp::Reverse(**spacing)));
+        best.map(|(spacing, _)| name_of(*spacing).ok_or(*spacing))
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +95,10 @@ mod tests {
         let day = 86_400i64 * 1_000_000_000;
         let times: TimestampNanosecondArray = [0, 0, 1, 1, 2, 2, 5, 5, 6, 6].map(|d| d * day).to_vec().into();
         let symbols: ArrayRef = Arc::new(StringArray::from(["A", "B"].repeat(5)));
-        assert_eq!(deduce(&times, Texts::of(&symbols)).as_deref(), Some("1d"));
-        assert_eq!(deduce(&TimestampNanosecondArray::from(vec![0]), None), None);
+        let mut spacings = Spacings::default();
+        spacings.look(&TimestampNanosecondArray::from(vec![0]), None);
+        assert_eq!(spacings.timeframe(), None);
+        spacings.look(&times, Texts::of(&symbols));
+        assert_eq!(spacings.timeframe(), Some(Ok("1d".into())));
     }
 }

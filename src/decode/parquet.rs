@@ -9,13 +9,14 @@ use std::fs::File;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::basic::Repetition;
+use parquet::basic::{Repetition, Type as PhysicalType};
 use parquet::file::metadata::ParquetMetaData;
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use crate::decode::{BATCH_ROWS, DecodeError, Decoder, RawBatch};
 use quiet::quietly;
@@ -56,9 +57,15 @@ impl ParquetDecoder {
     }
 
     fn read_footer(stored: Stored, bytes: u64) -> Result<Self, DecodeError> {
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(stored, options)
-            .map_err(|e| corrupt(&e.to_string()))?;
+        let failed = |e: parquet::errors::ParquetError| corrupt(&e.to_string());
+        let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let mut metadata = ArrowReaderMetadata::load(&stored, options()).map_err(failed)?;
+        if let Some(schema) = with_wide_int96(&metadata) {
+            metadata =
+                ArrowReaderMetadata::try_new(metadata.metadata().clone(), options().with_schema(schema))
+                    .map_err(failed)?;
+        }
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(stored, metadata);
         let (flat, nested) = flat_columns(builder.parquet_schema());
         let total = builder.metadata().row_groups().iter().map(|g| u64::try_from(g.num_rows()).unwrap_or(0));
         let total = total.fold(0, u64::saturating_add);
@@ -92,6 +99,31 @@ impl ParquetDecoder {
         self.reported += bytes;
         RawBatch { columns, rows: (first..=self.rows).collect(), broken: Vec::new(), bytes }
     }
+}
+
+/// The schema with INT96 times in microseconds, if there are such. In nanoseconds, which Arrow reads
+/// them in by itself, the years after 2262 (Spark writes 9999-12-31 for "never") come out as
+/// others, without a word.
+fn with_wide_int96(metadata: &ArrowReaderMetadata) -> Option<SchemaRef> {
+    let parquet = metadata.parquet_schema().root_schema().get_fields();
+    let is_int96 = |field: &TypePtr| field.is_primitive() && field.get_physical_type() == PhysicalType::INT96;
+    if parquet.len() != metadata.schema().fields().len() || !parquet.iter().any(is_int96) {
+        return None;
+    }
+    let fields =
+        parquet.iter().zip(metadata.schema().fields()).map(|(stored, field)| match is_int96(stored) {
+            true => {
+                let zone = match field.data_type() {
+                    DataType::Timestamp(_, zone) => zone.clone(),
+                    _ => None,
+                };
+                Arc::new(
+                    field.as_ref().clone().with_data_type(DataType::Timestamp(TimeUnit::Microsecond, zone)),
+                )
+            }
+            false => field.clone(),
+        });
+    Some(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
 }
 
 impl Decoder for ParquetDecoder {

@@ -67,6 +67,7 @@ struct Kind {
     stage: Stage,
     code: Cow<'static, str>,
     column: Option<Arc<str>>,
+    message: Cow<'static, str>,
 }
 
 #[derive(Debug)]
@@ -80,7 +81,8 @@ struct Group {
 impl Rejects {
     /// The group of that kind, or `None` when there are too many kinds for one more.
     fn group(&mut self, stage: Stage, reason: &Reason) -> Option<&mut Group> {
-        let kind = Kind { stage, code: reason.code.clone(), column: reason.column.clone() };
+        let (code, message) = (reason.code.clone(), reason.message.clone());
+        let kind = Kind { stage, code, column: reason.column.clone(), message };
         let full = self.kinds.len() >= MOST_KINDS;
         if full && !self.kinds.contains_key(&kind) {
             return None;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -44,6 +45,12 @@ pub struct EngineOutlet<'a, S, D> {
     pub engine: &'a WriteCoordinator<S, D>,
     /// The runtime that it lives on.
     pub runtime: Handle,
+    /// Set when the reading is to end.
+    pub stop: Stop,
+    /// How long a dead-letter queue that takes nothing is waited for; `None`: for ever.
+    pub patience: Option<Duration>,
+    /// Hears of rows that are given back.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl<S: Sink, D: DeadLetters> Outlet for EngineOutlet<'_, S, D> {
@@ -66,18 +73,27 @@ impl<S: Sink, D: DeadLetters> Outlet for EngineOutlet<'_, S, D> {
         if rejects.is_empty() {
             return Ok(true);
         }
-        let mut wait = std::time::Duration::from_millis(100);
+        let (start, mut wait) = (Instant::now(), Duration::from_millis(100));
         loop {
             // The rows wait here until the queue takes them, unless the run is ending.
-            match self.runtime.block_on(self.engine.reject(rejects.clone())) {
+            let error = match self.runtime.block_on(self.engine.reject(rejects.clone())) {
                 Ok(()) => return Ok(true),
-                Err(error) if self.engine.stopped() => return Err(Error::Internal(error.to_string())),
-                Err(error) => {
-                    self.engine.dead_letters_blocked(&error);
-                    self.runtime.block_on(tokio::time::sleep(wait));
-                    wait = (wait * 2).min(std::time::Duration::from_secs(2));
-                }
+                Err(error) => error,
+            };
+            let given_up = self.patience.is_some_and(|most| start.elapsed() >= most);
+            if self.engine.stopped() || self.stop.is_set() || given_up {
+                self.observer.on(&Event::Returned { rows: rejects.len() as u64 });
+                let lost = rejects.iter().filter(|r| !r.origin.replayable).count();
+                let what = if lost > 0 {
+                    format!("; {lost} rows of a pipe are lost with it")
+                } else {
+                    String::new()
+                };
+                return Err(Error::Internal(format!("{error}{what}")));
             }
+            self.engine.dead_letters_blocked(&error);
+            self.runtime.block_on(tokio::time::sleep(wait));
+            wait = (wait * 2).min(Duration::from_secs(1));
         }
     }
 }
@@ -140,8 +156,8 @@ impl Peeked {
     }
 }
 
-/// Sends rows that cannot be mapped, and those that follow them, to the dead-letter queue under
-/// the names that the input gives them.
+/// Sends all rows that are left in an input whose reading was stopped to the dead-letter queue,
+/// under the names that the input gives them.
 fn bury_rest(
     first: Option<RawBatch>,
     opened: &mut Opened,
@@ -149,7 +165,6 @@ fn bury_rest(
     input: &Input,
     bury: &mut dyn FnMut(Vec<Reject>) -> Result<()>,
 ) -> Result<()> {
-    let reason = Arc::new(Reason::new("aborted", "the run ended before the row could be mapped"));
     let mut next = first;
     loop {
         let raw = match next.take() {
@@ -160,17 +175,24 @@ fn bury_rest(
                 Err(error) => return Err(decode_error(error, &input.name)),
             },
         };
-        let mut rejects: Vec<Reject> = raw.broken.into_iter().map(|b| of_broken(b, origin)).collect();
-        rejects.extend(raw.rows.iter().enumerate().map(|(row, number)| Reject {
-            stage: Stage::Abort,
-            reason: reason.clone(),
-            origin: origin.clone(),
-            row: *number,
-            remains: Remains::Item(crate::dataset::item::to_json(&raw.columns, row)),
-            attempts: 1,
-        }));
+        let mut rejects = unmapped(&raw.columns, &raw.rows, origin);
+        rejects.extend(raw.broken.into_iter().map(|b| of_broken(b, origin)));
         bury(rejects)?;
     }
+}
+
+/// Rows as dead letters under the names that the input gives them.
+fn unmapped(columns: &RecordBatch, rows: &[u64], origin: &Arc<Origin>) -> Vec<Reject> {
+    let reason = Arc::new(Reason::new("aborted", "the run ended before the row could be mapped"));
+    let reject = |(row, number): (usize, &u64)| Reject {
+        stage: Stage::Abort,
+        reason: reason.clone(),
+        origin: origin.clone(),
+        row: *number,
+        remains: Remains::Item(crate::dataset::item::to_json(columns, row)),
+        attempts: 1,
+    };
+    rows.iter().enumerate().map(reject).collect()
 }
 
 /// What the pipeline works by.
@@ -207,8 +229,8 @@ pub struct Report {
     pub finished: usize,
     /// Rows read, good and bad.
     pub rows: u64,
-    /// Errors of inputs, each naming its input.
-    pub errors: Vec<Error>,
+    /// Errors of inputs, each naming its input, and whether the user was told already.
+    pub errors: Vec<(Error, bool)>,
     /// Whether `enough` ended it.
     pub too_many_rejects: bool,
     /// Earliest and latest time, in nanoseconds since 1970.
@@ -266,15 +288,36 @@ impl Pipeline {
                 Err(Error::Internal(message)) => return Err(Error::Internal(message)),
                 Err(error) => {
                     let about_flags = matches!(error, Error::Usage(_)) && index == 0;
-                    report.errors.push(error.clone());
-                    if about_flags || matches!(error, Error::Unavailable(_)) {
+                    let over = about_flags || matches!(error, Error::Unavailable(_)) || self.stop.is_set();
+                    let told = !over && index + 1 < self.inputs.len();
+                    if told {
+                        (self.on_error)(&error);
+                    }
+                    report.errors.push((error, told));
+                    if over {
                         break;
                     }
-                    (self.on_error)(&error);
                 }
             }
         }
         Ok(report)
+    }
+
+    /// Sends what is left of a pipe to the dead-letter queue; returns how many rows that was.
+    fn bury_rest(
+        &self,
+        opened: &mut Opened,
+        origin: &Arc<Origin>,
+        input: &Input,
+        outlet: &mut dyn Outlet,
+    ) -> Result<u64> {
+        let mut rows = 0;
+        bury_rest(None, opened, origin, input, &mut |rejects| {
+            rows += rejects.len() as u64;
+            self.observer.on(&Event::Read { rows: rejects.len() as u64 });
+            outlet.rejects(rejects).map(|_| ())
+        })?;
+        Ok(rows)
     }
 
     fn input(
@@ -300,7 +343,7 @@ impl Pipeline {
                 None => match opened.decoder.next_batch() {
                     Ok(Some(raw)) => raw,
                     Ok(None) => break Ok(()),
-                    Err(error) => break Err(cut_off(decode_error(error, &input.name), rows)),
+                    Err(error) => break Err(decode_error(error, &input.name)),
                 },
             };
             let read = (raw.rows.len() + raw.broken.len()) as u64;
@@ -320,17 +363,14 @@ impl Pipeline {
             }
             let mapped = match mapper.map(&raw.columns, &raw.rows) {
                 Ok(mapped) => mapped,
-                Err(error) if opened.replayable => break Err(error),
                 Err(error) => {
-                    // What a pipe gave is not given twice.
-                    self.stop.set();
-                    let mut buried = 0;
-                    bury_rest(Some(raw), &mut opened, &origin, input, &mut |rejects| {
-                        buried += rejects.len() as u64;
-                        self.observer.on(&Event::Read { rows: rejects.len() as u64 });
-                        outlet.rejects(rejects).map(|_| ())
-                    })?;
-                    rows += buried;
+                    if !opened.replayable {
+                        // What a pipe gave is not given twice; what follows is buried below.
+                        self.observer.on(&Event::Read { rows: read });
+                        rows += read;
+                        outlet.rejects(unmapped(&raw.columns, &raw.rows, &origin))?;
+                        outlet.rejects(raw.broken.into_iter().map(|b| of_broken(b, &origin)).collect())?;
+                    }
                     break Err(error);
                 }
             };
@@ -339,7 +379,7 @@ impl Pipeline {
             let mut rejects = mapped.rejects;
             rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin)));
             let mut more = outlet.rejects(rejects)?;
-            if let Some(batch) = mapped.batch {
+            for batch in mapped.batches {
                 report.look(&batch.columns, time.as_deref());
                 more &= outlet.rows(batch)?;
             }
@@ -353,19 +393,35 @@ impl Pipeline {
                 break Ok(());
             }
         };
+        if let (Ok(()), Next::Input) = (&result, &next) {
+            result = mapper.finish();
+        }
+        let held = mapper.take_waiting();
+        if !held.is_empty() {
+            let count: u64 = held.iter().map(|(_, rows)| rows.len() as u64).sum();
+            if opened.replayable {
+                self.observer.on(&Event::Returned { rows: count });
+                rows -= count;
+            } else {
+                for (columns, numbers) in held {
+                    outlet.rejects(unmapped(&columns, &numbers, &origin))?;
+                }
+            }
+        }
+        if !opened.replayable && (result.is_err() || matches!(next, Next::Stop)) {
+            // Whatever ended it: what was taken from a pipe is not left behind.
+            self.stop.set();
+            rows += self.bury_rest(&mut opened, &origin, input, outlet)?;
+        }
         if let (Some(first), Ok(())) = (withheld.first(), &result) {
             result = Err(wrong_header(input, first, rows));
             if opened.replayable {
                 rows = 0;
             } else {
                 self.stop.set();
-                outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin)).collect())?;
                 self.observer.on(&Event::Read { rows });
-                bury_rest(None, &mut opened, &origin, input, &mut |rejects| {
-                    rows += rejects.len() as u64;
-                    self.observer.on(&Event::Read { rows: rejects.len() as u64 });
-                    outlet.rejects(rejects).map(|_| ())
-                })?;
+                outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin)).collect())?;
+                rows += self.bury_rest(&mut opened, &origin, input, outlet)?;
             }
         }
         report.rows += rows;
@@ -382,16 +438,6 @@ impl Pipeline {
             next = Next::Stop;
         }
         result.map(|()| next)
-    }
-}
-
-/// What was complete before the damage is loaded, and that is said.
-fn cut_off(error: Error, rows: u64) -> Error {
-    match (error, rows) {
-        (Error::Input(message), 1..) => {
-            Error::Input(format!("{message}; the {rows} rows before it were read"))
-        }
-        (error, _) => error,
     }
 }
 

@@ -41,6 +41,15 @@ pub fn fault(code: &SqlState, routine: Option<&str>) -> Fault {
         _ => match code.get(..2).unwrap_or_default() {
             "08" | "40" | "53" | "57" | "58" => Fault::Transient,
             "09" | "21" | "22" | "23" | "27" | "38" | "39" | "44" | "P0" => Fault::Data,
+            // A value too long for an index, say; not the depth of the server's own stack.
+            "54" if code != "54001" => Fault::Data,
+            // Classes that SQL leaves to users: a trigger of theirs raised it.
+            class
+                if class.starts_with(|c: char| matches!(c, '5'..='9' | 'I'..='Z'))
+                    && !matches!(class, "53" | "54" | "55" | "57" | "58" | "72" | "P0" | "XX") =>
+            {
+                Fault::Data
+            }
             _ => Fault::Fatal,
         },
     }

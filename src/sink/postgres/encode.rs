@@ -3,7 +3,6 @@
 //! Everything that the server would refuse a value for is decided here, before a byte of its row
 //! is sent, so one bad value costs one row and no transaction. Nothing is allocated per row.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
@@ -16,6 +15,7 @@ use super::refusal::{Reasons, Refusal};
 use super::source::{Numbers, Source};
 use super::types::ColumnType;
 use crate::batch::{Pick, Reason};
+use crate::dataset::time::to_micros;
 
 /// What a COPY BINARY begins with: signature, flags, length of an extension.
 pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -226,7 +226,7 @@ impl Goal {
     }
 
     fn put_time(&self, nanos: i64, rules: Rules, out: &mut BytesMut) -> Result<bool, Refusal> {
-        let (micros, mut rounded) = micros(nanos, self.floor);
+        let (micros, mut rounded) = to_micros(nanos, self.floor);
         match self.type_ {
             ColumnType::Date => {
                 rounded = micros.rem_euclid(DAY_MICROS) != 0;
@@ -241,27 +241,6 @@ impl Goal {
         }
         if rounded && rules.exact { Err(Refusal::Inexact) } else { Ok(rounded) }
     }
-}
-
-/// The instant in microseconds, and whether that is another one: to the nearest, or downwards
-/// where another column keeps the rest.
-///
-/// The server reads the fraction of a second as a double and rounds that; where the nanoseconds
-/// stand exactly in the middle, the double decides, so it is asked here too.
-pub(super) fn micros(nanos: i64, floor: bool) -> (i64, bool) {
-    let (whole, rest) = (nanos.div_euclid(1000), nanos.rem_euclid(1000));
-    if floor || rest == 0 {
-        return (whole, false);
-    }
-    let up = match rest.cmp(&500) {
-        Ordering::Less => false,
-        Ordering::Greater => true,
-        Ordering::Equal => {
-            let second = nanos.rem_euclid(1_000_000_000);
-            (second as f64 / 1e9 * 1e6).round_ties_even() > (second / 1000) as f64
-        }
-    };
-    (whole + i64::from(up), true)
 }
 
 fn put_day(day: i64, out: &mut BytesMut) -> Result<(), Refusal> {

@@ -5,9 +5,9 @@
 //! order is near enough. Since the stage is read back in the order in which it was filled, the
 //! merge needs no sort of its own.
 
-use super::encode::micros;
 use super::source::{Numbers, Source};
 use crate::batch::{Pick, Rows};
+use crate::dataset::time::to_micros;
 
 /// A column of the key in the batches: its place there, and whether its nanoseconds are cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ fn push_key(pick: Pick, key: &[KeyColumn], sources: &[Source<'_>], width: usize,
         bytes.push(0);
         match source {
             Source::Null => {}
-            Source::Time(times) => push_i64(micros(times.value(row), part.floor).0, bytes),
+            Source::Time(times) => push_i64(to_micros(times.value(row), part.floor).0, bytes),
             Source::Date(days) => push_i64(days.value(row).into(), bytes),
             Source::Bool(values) => bytes.push(values.value(row).into()),
             Source::Text(texts) => {

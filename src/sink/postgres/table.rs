@@ -123,9 +123,16 @@ impl Table {
                 type_name: c.type_name.clone(),
                 nullable: !c.not_null,
                 has_default: c.has_default(),
+                constant_default: c.default.is_some() && !c.is_numbered(),
+                grain: c.type_.grain(),
             })
             .collect();
-        Target { table: self.display_name(), columns, key: self.key.clone() }
+        Target {
+            table: self.display_name(),
+            columns,
+            key: self.key.clone(),
+            surrogate: self.surrogate.clone(),
+        }
     }
 
     /// A dataset for a table that is none of ours: kinds from types, key from the index. Columns

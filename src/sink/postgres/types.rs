@@ -1,6 +1,6 @@
 //! Types of columns, as far as the binary encoder knows them.
 
-use crate::dataset::Kind;
+use crate::dataset::{Grain, Kind};
 
 /// Type of a column: its base where it is a domain, with what the type modifier says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,29 @@ impl ColumnType {
             Self::Json | Self::Jsonb => Kind::Json,
             Self::Date => Kind::Date,
             Self::Timestamp(_) | Self::Timestamptz(_) => Kind::Timestamp,
+        }
+    }
+
+    /// Which values become the same in it.
+    pub fn grain(self) -> Grain {
+        match self {
+            Self::Timestamp(6) | Self::Timestamptz(6) => Grain::Micros,
+            Self::Numeric(Some((_, scale))) => u8::try_from(scale).map_or(Grain::Opaque, Grain::Scale),
+            // A fraction is refused, or rounded under --round.
+            Self::Int2 | Self::Int4 | Self::Int8 => Grain::Scale(0),
+            Self::Bool | Self::Numeric(None) | Self::Text | Self::Varchar(None) | Self::Uuid | Self::Date => {
+                Grain::Exact
+            }
+            // Of a text that is too long only blanks are cut off.
+            Self::Varchar(Some(_)) => Grain::Exact,
+            Self::Timestamp(_)
+            | Self::Timestamptz(_)
+            | Self::Float4
+            | Self::Float8
+            | Self::Bpchar(_)
+            | Self::Json
+            | Self::Jsonb
+            | Self::Other => Grain::Opaque,
         }
     }
 

@@ -8,10 +8,11 @@ use rusqlite::Statement;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::catalog::Room;
-use super::instant::{Clock, micros};
+use super::instant::Clock;
 use super::number::{self, Stored};
 use super::plan::PlanColumn;
 use crate::batch::Reason;
+use crate::dataset::time::to_micros;
 
 /// A column of a batch in its own type.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +107,7 @@ impl Binder {
             Values::Decimal128(a) => number::decimal128(a.value(row), a.scale(), &mut self.scratch),
             Values::Decimal256(a) => number::decimal256(a.value(row), a.scale(), &mut self.scratch),
             Values::Instant(a) => {
-                let (micros, rounded) = micros(a.value(row), column.nanos_kept);
+                let (micros, rounded) = to_micros(a.value(row), column.nanos_kept);
                 if rounded && self.exact {
                     return Err(inexact(column));
                 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::schema::{EXTRA, UPDATED_AT};
-use crate::dataset::{self, Dataset, Kind, Target, TargetColumn};
+use crate::dataset::{self, Dataset, Grain, Kind, Target, TargetColumn};
 
 /// What a column can hold without changing it. From the declared type, by SQLite's own rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,18 @@ impl Table {
             table: self.name.clone(),
             columns: self.columns.iter().map(|column| column.target.clone()).collect(),
             key: self.key.clone(),
+            surrogate: Vec::new(),
         }
+    }
+}
+
+/// Which values become the same in a column of that kind. Our own tables keep numbers exactly; of a
+/// user's column only SQLite knows.
+pub(super) fn grain(kind: Kind) -> Grain {
+    match kind {
+        Kind::Timestamp => Grain::Micros,
+        Kind::Number => Grain::Opaque,
+        _ => Grain::Exact,
     }
 }
 
@@ -87,6 +98,7 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
             continue;
         }
         let kind = kind(&name, &column, &declared);
+        let declared_any = declared.eq_ignore_ascii_case("any");
         columns.push(TableColumn {
             room: room(&declared, strict),
             nanos_kept: false,
@@ -96,6 +108,8 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
                 type_name: declared,
                 nullable: !(row.get::<_, bool>(2)? || without_rowid && position > 0),
                 has_default: row.get::<_, Option<String>>(3)?.is_some(),
+                constant_default: row.get::<_, Option<String>>(3)?.is_some_and(|d| !d.contains('(')),
+                grain: if strict && declared_any { Grain::Exact } else { grain(kind) },
             },
         });
     }

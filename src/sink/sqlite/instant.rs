@@ -8,13 +8,6 @@ use chrono::{DateTime, Datelike as _, NaiveDate};
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
-/// Nanoseconds as microseconds: the nearest, or the one before where the table keeps the rest in
-/// a column of its own. The flag says whether something was cut off that is stored nowhere.
-pub(super) fn micros(nanos: i64, rest_kept: bool) -> (i64, bool) {
-    let (whole, rest) = (nanos.div_euclid(1000), nanos.rem_euclid(1000));
-    if rest_kept { (whole, false) } else { (whole + i64::from(rest >= 500), rest != 0) }
-}
-
 /// Microseconds of the Unix epoch now.
 pub(super) fn now() -> i64 {
     chrono::Utc::now().timestamp_micros()
@@ -106,16 +99,6 @@ mod tests {
         assert_eq!(clock.day(-800_000), None);
         assert_eq!(clock.instant(i64::MAX), None);
         assert_eq!(clock.day(0), Some("1970-01-01"));
-    }
-
-    #[test]
-    fn nanoseconds_are_rounded_unless_kept() {
-        assert_eq!(micros(1_499, false), (1, true));
-        assert_eq!(micros(1_500, false), (2, true));
-        assert_eq!(micros(-1, false), (0, true));
-        assert_eq!(micros(2_000, false), (2, false));
-        assert_eq!(micros(1_999, true), (1, false));
-        assert_eq!(micros(-1, true), (-1, false));
     }
 
     proptest! {

@@ -14,7 +14,7 @@ use super::catalog::{self, quoted};
 use super::fault::{Place, ending};
 use super::file::{self, Access};
 use super::instant;
-use crate::dataset::{self, Column, Dataset, Kind, Need, Target, TargetColumn};
+use crate::dataset::{self, Column, Dataset, Grain, Kind, Need, Target, TargetColumn};
 use crate::error::{Error, Result};
 
 /// Version of the tables below, kept in `mds_schema`.
@@ -159,12 +159,18 @@ pub fn planned(dataset: &Dataset) -> Target {
             type_name: definition.type_name().to_owned(),
             nullable: !definition.not_null(),
             has_default: definition.has_default(),
+            constant_default: definition.has_default(),
+            grain: match definition.kind {
+                Kind::Number => Grain::Exact,
+                kind => super::catalog::grain(kind),
+            },
         })
         .collect();
     Target {
         table: dataset.table.to_string(),
         columns,
         key: dataset.key.iter().map(|name| (*name).to_owned()).collect(),
+        surrogate: Vec::new(),
     }
 }
 
