@@ -8,6 +8,7 @@ mod contract;
 mod decimals;
 mod formats;
 mod interrupt;
+mod keys;
 mod metrics;
 mod order;
 mod outage;
