@@ -103,7 +103,12 @@ impl Quotes {
             writeln!(text, "{seq},{series},{key},{note},{price}")
         } else {
             let note = serde_json::to_string(&note).expect("a text");
-            writeln!(text, r#"{{"seq":{seq},"series":"{series}","k":{key},"note":{note},"price":{price}}}"#)
+            // Long, so that not too many are on their way through buffers when a stream ends.
+            let gap = " ".repeat(400);
+            writeln!(
+                text,
+                r#"{{"seq":{seq},"series":"{series}","k":{key},"note":{note},{gap}"price":{price}}}"#
+            )
         };
         if bad {
             self.bad.push(self.rows - self.before);
