@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use tokio::runtime::Runtime;
-use tokio_postgres::{NoTls, SimpleQueryMessage};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::postgres::SUPERUSER;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+/// How the tests' own connections call themselves.
+pub const OURSELVES: &str = "test";
 
 /// Values of a row as the server writes them.
 pub type TextRow = Vec<Option<String>>;
@@ -73,29 +77,61 @@ impl Db {
 
     /// Rows of a query, or why there are none; for a server that may be down.
     pub fn try_rows(&self, sql: &str) -> Result<Vec<TextRow>, String> {
-        RUNTIME.block_on(async {
-            let (client, connection) = tokio_postgres::Config::new()
+        self.session()?.try_rows(sql)
+    }
+
+    /// A connection that stays, for what is to last longer than a statement.
+    pub fn session(&self) -> Result<Session, String> {
+        let connected = RUNTIME.block_on(
+            tokio_postgres::Config::new()
                 .host_path(&self.socket)
                 .port(self.port)
                 .user(SUPERUSER)
                 .dbname(&self.name)
-                .connect(NoTls)
-                .await
-                .map_err(|error| error.to_string())?;
-            let connection = tokio::spawn(connection);
-            let messages = client.simple_query(sql).await;
-            drop(client);
-            let _ = connection.await;
-            let messages = messages.map_err(|error| {
-                error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_string())
-            })?;
-            let rows = messages.iter().filter_map(|message| match message {
-                SimpleQueryMessage::Row(row) => {
-                    Some((0..row.len()).map(|i| row.get(i).map(str::to_string)).collect())
-                }
-                _ => None,
-            });
-            Ok(rows.collect())
-        })
+                .application_name(OURSELVES)
+                .connect(NoTls),
+        );
+        let (client, connection) = connected.map_err(|error| error.to_string())?;
+        Ok(Session { client: Some(client), connection: Some(RUNTIME.spawn(connection)) })
+    }
+}
+
+/// A connection to a database. Whatever it has begun is undone when it is dropped.
+pub struct Session {
+    client: Option<Client>,
+    connection: Option<JoinHandle<Result<(), tokio_postgres::Error>>>,
+}
+
+impl Session {
+    /// Runs statements.
+    pub fn execute(&self, sql: &str) {
+        if let Err(error) = self.try_rows(sql) {
+            panic!("{sql}: {error}");
+        }
+    }
+
+    /// Rows of a query, or why there are none.
+    pub fn try_rows(&self, sql: &str) -> Result<Vec<TextRow>, String> {
+        let client = self.client.as_ref().expect("taken by drop alone");
+        let messages = RUNTIME.block_on(client.simple_query(sql)).map_err(|error| {
+            error.as_db_error().map_or_else(|| error.to_string(), |db| db.message().to_string())
+        })?;
+        let rows = messages.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|i| row.get(i).map(str::to_string)).collect())
+            }
+            _ => None,
+        });
+        Ok(rows.collect())
+    }
+}
+
+impl Drop for Session {
+    /// The server has been told when this returns, so that a database can be copied right away.
+    fn drop(&mut self) {
+        drop(self.client.take());
+        if let Some(connection) = self.connection.take() {
+            let _ = RUNTIME.block_on(connection);
+        }
     }
 }

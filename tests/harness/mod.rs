@@ -3,10 +3,13 @@
 
 pub mod db;
 pub mod dlq;
+pub mod feed;
 pub mod large;
 pub mod postgres;
 pub mod programs;
+pub mod quotes;
 pub mod run;
+pub mod seed;
 pub mod store;
 pub mod truth;
 pub mod wait;

@@ -1,7 +1,7 @@
 //! A PostgreSQL server of our own: its own directory, port and socket; gone when we are.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::db::Db;
+use super::db::{Db, OURSELVES};
 use super::programs::PROGRAMS;
 use super::run::Work;
 use super::wait;
@@ -81,7 +81,7 @@ impl Postgres {
         assert!(out.status.success(), "initdb: {}", String::from_utf8_lossy(&out.stderr));
         let settings = "listen_addresses = '127.0.0.1'\nmax_connections = 200\nfsync = off\n\
             shared_buffers = 128MB\nmax_wal_size = 2GB\ntimezone = 'UTC'\nlog_timezone = 'UTC'\n\
-            password_encryption = 'scram-sha-256'\n";
+            password_encryption = 'scram-sha-256'\nlog_line_prefix = '%d|%a|%e|'\n";
         append(&data.join("postgresql.conf"), settings);
         append(&data.join("postgresql.conf"), more);
         let mut server = Self { directory, port: 0, running: Mutex::new(None), template: OnceLock::new() };
@@ -126,6 +126,12 @@ impl Postgres {
         running.wait(true);
     }
 
+    /// Kills one process of the server, upon which the server ends all its sessions and recovers.
+    pub fn kill9_backend(&self, pid: i32) {
+        // It may have ended by itself.
+        let _ = kill_process(Pid::from_raw(pid).expect("a process id"), Signal::KILL);
+    }
+
     /// Stops and starts.
     pub fn restart(&self) {
         self.stop();
@@ -161,8 +167,26 @@ impl Postgres {
             format!("host all {role} all scram-sha-256\nlocal all {role} scram-sha-256\n{rules}"),
         )
         .expect("pg_hba.conf");
+        self.reload();
+    }
+
+    /// Has the server read its configuration again.
+    pub fn reload(&self) {
         let running = self.lock();
         kill_process(running.as_ref().expect("the server is running").server, Signal::HUP).expect("reload");
+    }
+
+    /// The errors that the server reports from now on in that database, except to the tests
+    /// themselves.
+    pub fn errors(&self, db: &Db) -> Errors {
+        let mut log = File::open(self.directory.join("server.log")).expect("the server's log");
+        log.seek(SeekFrom::End(0)).expect("its end");
+        Errors {
+            log: BufReader::new(log),
+            line: String::new(),
+            database: db.name().into(),
+            codes: Vec::new(),
+        }
     }
 
     /// The port on 127.0.0.1.
@@ -236,6 +260,36 @@ impl Drop for Postgres {
             Some(running) => running.wait(false),
             None => drop(fs::remove_dir_all(&self.directory)),
         }
+    }
+}
+
+/// Errors that a server reports, as its log has them.
+pub struct Errors {
+    log: BufReader<File>,
+    /// What has been read of a line that is not complete yet.
+    line: String,
+    database: String,
+    codes: Vec<String>,
+}
+
+impl Errors {
+    /// How many there have been with that SQLSTATE.
+    pub fn count(&mut self, code: &str) -> usize {
+        while self.log.read_line(&mut self.line).expect("the log is text") > 0 {
+            if !self.line.ends_with('\n') {
+                break;
+            }
+            let mut fields = self.line.split('|');
+            let (database, program, code) = (fields.next(), fields.next(), fields.next());
+            let error = fields.next().is_some_and(|text| {
+                ["ERROR:", "FATAL:", "PANIC:"].iter().any(|severity| text.starts_with(severity))
+            });
+            if error && database == Some(&self.database) && program != Some(OURSELVES) {
+                self.codes.extend(code.map(String::from));
+            }
+            self.line.clear();
+        }
+        self.codes.iter().filter(|seen| *seen == code).count()
     }
 }
 

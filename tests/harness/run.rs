@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -121,6 +122,12 @@ impl Mdsctl {
         self
     }
 
+    /// Sets the longest time that it may take to its end once it is waited for.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Run {
         self.spawn().finish()
@@ -153,26 +160,48 @@ impl Mdsctl {
             // A program that stops reading early is no fault of this thread.
             std::thread::spawn(move || drop(stdin.write_all(&bytes)));
         }
-        let stdout = collect(child.stdout.take().expect("a pipe"));
-        let stderr = collect(child.stderr.take().expect("a pipe"));
+        let stdout = Collected::start(child.stdout.take().expect("a pipe"));
+        let stderr = Collected::start(child.stderr.take().expect("a pipe"));
         let line = self.arguments.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ");
         Running { child: Some(child), stdout: Some(stdout), stderr: Some(stderr), line, limit: self.limit }
     }
 }
 
-fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = from.read_to_end(&mut bytes);
-        bytes
-    })
+/// What comes out of a pipe, as it comes.
+struct Collected {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Collected {
+    fn start(mut from: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let all = bytes.clone();
+        let thread = std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(count @ 1..) = from.read(&mut piece) {
+                all.lock().expect("no reader panics").extend_from_slice(&piece[..count]);
+            }
+        });
+        Self { bytes, thread }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().expect("no writer panics")).into_owned()
+    }
+
+    fn all(self) -> String {
+        let Self { bytes, thread } = self;
+        thread.join().expect("collected");
+        String::from_utf8_lossy(&bytes.lock().expect("no writer panics")).into_owned()
+    }
 }
 
 /// The program while it runs. Killed when dropped.
 pub struct Running {
     child: Option<Child>,
-    stdout: Option<JoinHandle<Vec<u8>>>,
-    stderr: Option<JoinHandle<Vec<u8>>>,
+    stdout: Option<Collected>,
+    stderr: Option<Collected>,
     line: String,
     limit: Duration,
 }
@@ -182,6 +211,11 @@ impl Running {
     pub fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("it runs");
         kill_process(Pid::from_child(child), signal).expect("it runs");
+    }
+
+    /// What it has said on standard error so far.
+    pub fn said(&self) -> String {
+        self.stderr.as_ref().expect("taken when it has ended").so_far()
     }
 
     /// Whether it has ended.
@@ -208,9 +242,7 @@ impl Running {
             let _ = child.kill();
             child.wait().expect("it was killed")
         });
-        let text = |of: Option<JoinHandle<Vec<u8>>>| {
-            String::from_utf8_lossy(&of.expect("collected once").join().expect("collected")).into_owned()
-        };
+        let text = |of: Option<Collected>| of.expect("collected once").all();
         let run = Run {
             code: code(status),
             stdout: text(self.stdout.take()),

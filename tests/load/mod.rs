@@ -6,6 +6,7 @@ mod connection;
 mod constraints;
 mod contract;
 mod decimals;
+mod faults;
 mod formats;
 mod interrupt;
 mod keys;

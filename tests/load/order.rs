@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::SystemTime;
 
 use crate::generator::random::Random;
+use crate::harness::seed::seed;
 use crate::harness::truth::{Notation, Table, assert_same};
 use crate::harness::{Store, Work, on_every_store};
 
@@ -123,12 +123,7 @@ fn files_of_a_directory_come_in_the_order_of_their_names() {
 /// Random files, batches and workers against the model. `MDSCTL_TEST_SEED` replays a failure.
 #[test]
 fn random_loads_leave_what_the_model_leaves() {
-    let seed =
-        std::env::var("MDSCTL_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
-            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-            since.as_nanos() as u64
-        });
-    println!("MDSCTL_TEST_SEED={seed}");
+    let seed = seed();
     for case in 0..10 {
         let mut random = Random::new(seed, case);
         let work = Work::new();
