@@ -387,8 +387,12 @@ impl Pipeline {
                 report.too_many_rejects = true;
                 self.stop.set();
             }
-            // A source that cannot be read again is read out to what was taken from it.
-            if !more || self.stop.is_set() && opened.replayable {
+            if !more {
+                self.stop.set();
+            }
+            // A source that cannot be read again is read out to what was taken from it: the engine
+            // has a place for those rows even when it has stopped.
+            if self.stop.is_set() && opened.replayable {
                 next = Next::Stop;
                 break Ok(());
             }
@@ -408,7 +412,7 @@ impl Pipeline {
                 }
             }
         }
-        if !opened.replayable && (result.is_err() || matches!(next, Next::Stop)) {
+        if !opened.replayable && result.is_err() {
             // Whatever ended it: what was taken from a pipe is not left behind.
             self.stop.set();
             rows += self.bury_rest(&mut opened, &origin, input, outlet)?;
