@@ -71,7 +71,7 @@ fn assert_none_lost(work: &Work, db: &Db, run: &Run, taken: &Taken, what: &str) 
                 assert_refused(letter, what);
                 assert!(letter.rows.iter().all(|row| bad.contains(row)), "{what}: {}", letter.line);
             }
-            "abort" => {
+            "abort" | "overflow" => {
                 for (row, item) in letter.rows.iter().zip(&letter.items) {
                     let seq = item["seq"].to_string();
                     assert_eq!(seq.trim_matches('"'), row.to_string(), "{what}: {}", letter.line);
@@ -191,5 +191,22 @@ fn a_second_interrupt_while_the_store_hangs() {
             drop(other);
             assert_none_lost(&work, &db, &run, &taken, &what);
         }
+    }
+}
+
+#[test]
+fn a_queue_that_overflows_where_that_is_an_error() {
+    let server = Postgres::shared();
+    for workers in ["1", "4"] {
+        let (work, db) = (Work::new(), server.database());
+        db.execute(TABLE);
+        let what = format!("--overflow error, {workers} workers");
+        let (feed, pipe) = stream();
+        let program = program(&work, "-", &db.dsn(), workers).arguments(["--overflow", "error"]);
+        // The stream never ends, and is faster than the store.
+        let (run, taken) = feed.outlive(program.within(PATIENCE).pipe(pipe).spawn());
+        let run = run.expect(5);
+        assert!(run.error().contains("--overflow"), "{what}: {run}");
+        assert_none_lost(&work, &db, &run, &taken, &what);
     }
 }
