@@ -379,9 +379,23 @@ impl Pipeline {
             let mut rejects = mapped.rejects;
             rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin)));
             let mut more = outlet.rejects(rejects)?;
-            for batch in mapped.batches {
+            let mut batches = mapped.batches.into_iter();
+            let mut refused = None;
+            for batch in batches.by_ref() {
                 report.look(&batch.columns, time.as_deref());
-                more &= outlet.rows(batch)?;
+                match outlet.rows(batch) {
+                    Ok(taken) => more &= taken,
+                    Err(error) => {
+                        refused = Some(error);
+                        break;
+                    }
+                }
+            }
+            if let Some(error) = refused {
+                for batch in batches {
+                    outlet.rejects(rejected(&batch))?;
+                }
+                break Err(error);
             }
             if (self.enough)(report.rows + rows) {
                 report.too_many_rejects = true;
