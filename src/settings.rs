@@ -99,7 +99,8 @@ pub struct EngineSettings {
     pub batch_rows: usize,
     /// Most bytes in one transaction.
     pub batch_bytes: usize,
-    /// Longest time that a row waits for others to join its batch.
+    /// Longest time that a row may wait for others to join its batch. Batching is work-conserving:
+    /// an idle worker takes what is there at once, so the bound holds without a timer.
     pub flush_interval: Duration,
     /// Depth in rows at which producers are asked to stop.
     pub high_watermark: usize,

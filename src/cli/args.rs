@@ -259,7 +259,8 @@ pub struct EngineArgs {
     /// Most rows in one transaction
     #[arg(long, value_name = "ROWS", env = "MDS_COORDINATOR_BATCH_SIZE", value_parser = values::count)]
     pub batch_size: Option<usize>,
-    /// Longest time that a row waits for others to join its batch
+    /// Longest time that a row may wait for others to join its batch (an idle worker takes what is
+    /// there at once, so no row ever waits for this; kept for the variable's sake)
     #[arg(long, value_name = "DURATION", env = "MDS_COORDINATOR_FLUSH_INTERVAL", value_parser = values::duration)]
     pub flush_interval: Option<Duration>,
     /// Queue depth at which producers are told to slow down (80 % of the capacity)
