@@ -125,7 +125,10 @@ impl<'a> Load<'a> {
             inputs,
             store,
             by_default,
-            engine: settings::engine(&args.engine)?,
+            engine: EngineSettings {
+                on_conflict: settings::on_conflict(&args.data),
+                ..settings::engine(&args.engine)?
+            },
             stop: Stop::new().map_err(|e| Error::Internal(format!("cannot start: {e}")))?,
             meter,
             metrics,
@@ -258,7 +261,7 @@ impl<'a> Load<'a> {
         match &self.store {
             Store::Sqlite(_) if self.args.rejects.dry_run => Ok(OpenStore::Planned),
             Store::Sqlite(path) => {
-                let options = SqliteOptions { exact: data.exact };
+                let options = SqliteOptions { exact: data.exact, on_conflict: settings::on_conflict(data) };
                 let sink = match (&data.table, dataset) {
                     (Some(table), _) => SqliteSink::open_table(path, table, options)?,
                     (None, Some(dataset)) => SqliteSink::open(path, dataset, options)?,
@@ -275,6 +278,7 @@ impl<'a> Load<'a> {
                     tenant: self.args.store.tenant.clone(),
                     exact: data.exact,
                     round: data.round,
+                    on_conflict: settings::on_conflict(data),
                     run_id: self.run_id,
                 };
                 let sink = self.patiently(signals, || PgSink::open(options.clone())).await?;

@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use crate::cli::args::{
-    DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, FormatName, OverflowName, QualityName,
-    TimestampUnit,
+    DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, FormatName, OnConflictName, OverflowName,
+    QualityName, TimestampUnit,
 };
 use crate::dataset::mapping::MapOptions;
 use crate::dataset::name_pattern::NamePattern;
@@ -15,7 +15,7 @@ use crate::dataset::time::{DateOrder, TimeOptions, Unit};
 use crate::dataset::{Dataset, by_name};
 use crate::decode::csv::CsvOptions;
 use crate::error::{Error, Result};
-use crate::settings::{BreakerSettings, EngineSettings, Overflow, RetrySettings};
+use crate::settings::{BreakerSettings, EngineSettings, OnConflict, Overflow, RetrySettings};
 use crate::source::{Format, OpenOptions};
 
 /// Longest outage that is waited for where nobody watches.
@@ -71,6 +71,15 @@ pub fn engine(args: &EngineArgs) -> Result<EngineSettings> {
         write_timeout: args.write_timeout,
         ..defaults
     })
+}
+
+/// `--on-conflict`.
+pub fn on_conflict(args: &DataArgs) -> OnConflict {
+    match args.on_conflict {
+        OnConflictName::Update => OnConflict::Update,
+        OnConflictName::Skip => OnConflict::Skip,
+        OnConflictName::Error => OnConflict::Error,
+    }
 }
 
 /// How inputs are opened.

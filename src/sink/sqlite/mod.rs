@@ -41,12 +41,15 @@ use self::session::blocking;
 use crate::dataset::{self, Column, Dataset, Need, Target};
 use crate::error::{Error, Result};
 use crate::port::{Sink, SinkError};
+use crate::settings::OnConflict;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SqliteOptions {
     /// Refuse a value that would have to be rounded, instead of rounding and counting it.
     pub exact: bool,
+    /// What happens to rows whose key is in the table already.
+    pub on_conflict: OnConflict,
 }
 
 /// The embedded store, with the table that rows go to.
@@ -211,7 +214,7 @@ impl Sink for SqliteSink {
     }
 
     async fn connect(&self, _: usize) -> Result<SqliteSession, SinkError> {
-        blocking(|| SqliteSession::open(&self.path, self.table.clone(), self.options.exact))
+        blocking(|| SqliteSession::open(&self.path, self.table.clone(), self.options))
     }
 
     async fn seal(&self) -> Result<(), SinkError> {

@@ -23,6 +23,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{CachedStatement, Connection};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use super::SqliteOptions;
 use super::bind::{Binder, Unbound, Values};
 use super::catalog::Table;
 use super::fault::{Place, classify};
@@ -31,6 +32,7 @@ use super::instant::{self, Clock};
 use super::plan::{COUNT_UPDATE, Plan};
 use crate::batch::{Reason, Rows};
 use crate::port::{Guard, Mark, Session, SinkError, Written};
+use crate::settings::OnConflict;
 
 /// Plans kept; inputs have few shapes, and one more only costs preparing its statement again.
 const PLANS: usize = 16;
@@ -49,6 +51,7 @@ pub struct SqliteSession {
     connection: Connection,
     path: PathBuf,
     table: Arc<Table>,
+    on_conflict: OnConflict,
     plans: Vec<Plan>,
     binder: Binder,
     /// Rows that upserts of this connection have updated.
@@ -56,7 +59,7 @@ pub struct SqliteSession {
 }
 
 impl SqliteSession {
-    pub(super) fn open(path: &Path, table: Arc<Table>, exact: bool) -> Result<Self, SinkError> {
+    pub(super) fn open(path: &Path, table: Arc<Table>, options: SqliteOptions) -> Result<Self, SinkError> {
         let updates = Arc::new(AtomicU64::new(0));
         let counter = updates.clone();
         let connection = file::open(path, Access::Write)
@@ -77,8 +80,9 @@ impl SqliteSession {
             connection,
             path: path.to_owned(),
             table,
+            on_conflict: options.on_conflict,
             plans: Vec::new(),
-            binder: Binder::new(exact),
+            binder: Binder::new(options.exact),
             updates,
         })
     }
@@ -122,7 +126,7 @@ impl SqliteSession {
         if let Some(position) = self.plans.iter().position(|plan| plan.fits(schema)) {
             return Ok(position);
         }
-        let plan = Plan::new(schema, &self.table)?;
+        let plan = Plan::new(schema, &self.table, self.on_conflict)?;
         if self.plans.len() >= PLANS {
             self.plans.remove(0);
         }
@@ -148,6 +152,7 @@ impl SqliteSession {
             match fate {
                 Fate::Inserted => written.inserted += 1,
                 Fate::Updated => written.updated += 1,
+                Fate::Unchanged if self.on_conflict == OnConflict::Skip => written.skipped += 1,
                 Fate::Unchanged => written.unchanged += 1,
                 Fate::Refused(reason) => {
                     refuse(&mut written, position, reason);
