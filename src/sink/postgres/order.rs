@@ -5,10 +5,7 @@
 //! order is near enough. Since the stage is read back in the order in which it was filled, the
 //! merge needs no sort of its own.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::source::{Numbers, Source};
 use crate::batch::{Pick, Rows};
@@ -188,21 +185,29 @@ fn pack_numbers(
 /// Texts by their place among the distinct texts.
 fn pack_texts(rows: Rows<'_>, columns: &[Source<'_>], room: u32, entries: &mut [Entry]) -> Option<u32> {
     let mut known: Vec<&str> = Vec::new();
-    let mut places: HashMap<&str, u32, BuildHasherDefault<Xxh3>> = HashMap::default();
+    // Places in `known` by hash, open addressing; never more than half full.
+    let mut places = vec![u32::MAX; 2 * MAX_TEXTS];
     let mut numbers: Vec<u32> = Vec::with_capacity(rows.len());
     let (mut last, mut number) = ("", u32::MAX);
     for pick in rows.picks {
         let Source::Text(texts) = columns[pick.part as usize] else { return None };
         let text = texts.value(pick.row as usize);
         if number == u32::MAX || text != last {
-            number = *places.entry(text).or_insert_with(|| {
-                known.push(text);
-                known.len() as u32 - 1
-            });
+            let mut at = xxh3_64(text.as_bytes()) as usize;
+            number = loop {
+                let place = &mut places[at % (2 * MAX_TEXTS)];
+                match known.get(*place as usize) {
+                    Some(other) if *other == text => break *place,
+                    Some(_) => at += 1,
+                    None if known.len() == MAX_TEXTS => return None,
+                    None => {
+                        *place = known.len() as u32;
+                        known.push(text);
+                        break *place;
+                    }
+                }
+            };
             last = text;
-            if known.len() > MAX_TEXTS {
-                return None;
-            }
         }
         numbers.push(number);
     }
