@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use crate::batch::Identity;
 use crate::dataset::number::{Number, Numbers};
 use crate::dataset::target::Grain;
-use crate::dataset::text::Texts;
+use crate::dataset::text::{Texts, head};
 use crate::dataset::time::to_micros;
 
 enum Reader<'a> {
@@ -98,11 +98,16 @@ pub fn of_stored_keys(keys: &[(&ArrayRef, Grain, bool)], rows: usize) -> Vec<Ide
                 }
             }
             (Reader::Plain(texts), _) if texts.null_count() == 0 => {
-                let (mut last, mut hash) = ("", xxh3_128(b""));
-                for (row, identity) in identities.iter_mut().enumerate() {
-                    let text = texts.value(row);
-                    if text != last {
-                        (last, hash) = (text, xxh3_128(text.as_bytes()));
+                let (data, offsets) = (texts.value_data(), texts.value_offsets());
+                let (mut last, mut hash): ((u64, &[u8]), u128) = ((0, &[]), xxh3_128(b""));
+                for (identity, offsets) in identities.iter_mut().zip(offsets.windows(2)) {
+                    let (start, end) = (offsets[0] as usize, offsets[1] as usize);
+                    let text = (head(data, start, end), &data[start..end]);
+                    let same = text.0 == last.0
+                        && text.1.len() == last.1.len()
+                        && (text.1.len() <= 8 || text.1 == last.1);
+                    if !same {
+                        (last, hash) = (text, xxh3_128(text.1));
                     }
                     *identity = mix(*identity, hash);
                 }
