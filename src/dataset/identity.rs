@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use crate::batch::Identity;
 use crate::dataset::number::{Number, Numbers};
 use crate::dataset::target::Grain;
-use crate::dataset::text::{Texts, head};
+use crate::dataset::text::Texts;
 use crate::dataset::time::to_micros;
 
 enum Reader<'a> {
@@ -97,21 +97,15 @@ pub fn of_stored_keys(keys: &[(&ArrayRef, Grain, bool)], rows: usize) -> Vec<Ide
                     *identity = mix(*identity, u128::from(value.cast_unsigned()));
                 }
             }
-            (Reader::Plain(texts), _) if texts.null_count() == 0 => {
-                let (data, offsets) = (texts.value_data(), texts.value_offsets());
-                let (mut last, mut hash): ((u64, &[u8]), u128) = ((0, &[]), xxh3_128(b""));
-                for (identity, offsets) in identities.iter_mut().zip(offsets.windows(2)) {
-                    let (start, end) = (offsets[0] as usize, offsets[1] as usize);
-                    let text = (head(data, start, end), &data[start..end]);
-                    let same = text.0 == last.0
-                        && text.1.len() == last.1.len()
-                        && (text.1.len() <= 8 || text.1 == last.1);
-                    if !same {
-                        (last, hash) = (text, xxh3_128(text.1));
-                    }
-                    *identity = mix(*identity, hash);
+            (Reader::Text(Texts::Coded(coded, values)), _) if coded.null_count() == 0 => {
+                let hashes: Vec<u128> =
+                    values.iter().map(|text| xxh3_128(text.unwrap_or("").as_bytes())).collect();
+                for (identity, key) in identities.iter_mut().zip(coded.keys().values()) {
+                    *identity = mix(*identity, hashes[*key as usize]);
                 }
             }
+            (Reader::Plain(texts), _) => mix_texts(&mut identities, texts.iter()),
+            (Reader::Text(texts), _) => mix_texts(&mut identities, texts.iter()),
             (reader, grain) => {
                 for (row, identity) in identities.iter_mut().enumerate() {
                     scratch.clear();
@@ -131,6 +125,13 @@ pub fn of_stored_keys(keys: &[(&ArrayRef, Grain, bool)], rows: usize) -> Vec<Ide
         *identity = mix(*identity, 0);
     }
     identities
+}
+
+fn mix_texts<'a>(identities: &mut [Identity], texts: impl Iterator<Item = Option<&'a str>>) {
+    const NONE: u128 = 0x2545_f491_4f6c_dd1d;
+    for (identity, text) in identities.iter_mut().zip(texts) {
+        *identity = mix(*identity, text.map_or(NONE, |text| xxh3_128(text.as_bytes())));
+    }
 }
 
 /// Mixes a value into what has been hashed so far: a multiplication by an odd number, whose high bits

@@ -10,6 +10,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::FilterBuilder;
 
 use crate::batch::{Batch, Identity, Origin, Reject, Remains, Stage};
+use crate::dataset::coded;
 use crate::dataset::convert::{Conversion, Unreadable, WrongType, derived_uuid};
 use crate::dataset::describe::{Dataset, Derive, Kind, NO_TENANT};
 use crate::dataset::faults::Faults;
@@ -315,10 +316,13 @@ impl Mapper {
             if let (Feed::Constant(text), Some(reason)) = (feed, own.of(0)) {
                 return Err(Error::Usage(format!("--set {name}={text}: {}", reason.message)));
             }
-            if constant {
-                self.constants.insert(name.clone(), converted.clone());
-            }
-            *place = Some(converted);
+            *place = Some(if constant {
+                let column = coded::constant(&converted);
+                self.constants.insert(name.clone(), column.clone());
+                column
+            } else {
+                converted
+            });
         }
         for index in 0..made.len() {
             let (_, name, feed) = &mapping.columns[index];
@@ -417,7 +421,8 @@ impl Mapper {
                     }
                 }
                 let text = self.timeframe.as_deref().unwrap_or_default();
-                Ok(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))))
+                let same: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)));
+                Ok(coded::constant(&same))
             }
         }
     }

@@ -8,9 +8,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
+use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use tokio::runtime::Handle;
 use xxhash_rust::xxh3::xxh3_64;
@@ -246,6 +246,16 @@ impl Report {
         (1..MAX_SYMBOLS).contains(&self.symbols.len()).then_some(self.symbols.len() as u64)
     }
 
+    fn note_symbols<'a>(&mut self, symbols: impl Iterator<Item = &'a str>) {
+        let mut last = None;
+        for symbol in symbols {
+            if last != Some(symbol) && self.symbols.len() < MAX_SYMBOLS {
+                self.symbols.insert(xxh3_64(symbol.as_bytes()));
+            }
+            last = Some(symbol);
+        }
+    }
+
     fn look(&mut self, columns: &RecordBatch, time: Option<&str>) {
         let times = time.and_then(|name| columns.column_by_name(name));
         if let Some(times) = times.and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>()) {
@@ -256,12 +266,15 @@ impl Report {
             }
         }
         if let Some(symbols) = columns.column_by_name("symbol").and_then(Texts::of) {
-            let mut last = None;
-            for symbol in symbols.iter().flatten() {
-                if last != Some(symbol) && self.symbols.len() < MAX_SYMBOLS {
-                    self.symbols.insert(xxh3_64(symbol.as_bytes()));
+            if let Texts::Coded(coded, values) = symbols {
+                let mut seen = vec![false; values.len()];
+                for key in coded.keys().iter().flatten() {
+                    seen[key as usize] = true;
                 }
-                last = Some(symbol);
+                let seen = seen.iter().enumerate().filter(|(_, seen)| **seen);
+                self.note_symbols(seen.map(|(key, _)| values.value(key)));
+            } else {
+                self.note_symbols(symbols.iter().flatten());
             }
         }
     }
