@@ -81,6 +81,19 @@ impl Ledger {
         )
     }
 
+    /// Writes what is there already, so that a commit has something to wait for.
+    pub fn touch(&self) -> String {
+        format!("UPDATE mds_checkpoints SET updated_at = now() WHERE run_id = '{}';", self.run)
+    }
+
+    /// Asks whether a transaction of that serial, or a later one, has marked the slot.
+    pub fn ask(&self, slot: u16, serial: u64) -> String {
+        format!(
+            "SELECT EXISTS (SELECT FROM mds_checkpoints WHERE run_id = '{}' AND slot = {slot} AND serial >= {serial})",
+            self.run
+        )
+    }
+
     /// Whether the mark is there, once the transaction that was to leave it has ended.
     pub async fn has(
         &self,

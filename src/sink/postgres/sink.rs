@@ -5,12 +5,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::catalog::describe;
+use super::connect::Link;
 use super::connect::{Connector, to_error};
 use super::dsn::Dsn;
 use super::encode::Rules;
 use super::ledger::Ledger;
 use super::names::literal;
-use super::session::PgSession;
+use super::session::{PLACES, PgSession};
 use super::table::Table;
 use super::tenant::find_tenant;
 use crate::dataset::Target;
@@ -54,6 +55,9 @@ pub(super) struct Shared {
     pub on_conflict: OnConflict,
     /// What begins a transaction.
     pub begin: String,
+    /// Whether commits need not wait for the disk: the ledger tells afterwards which of them a crash
+    /// of the server has undone.
+    pub lazy: bool,
     /// What of the run is committed, where this role may keep that.
     pub ledger: Option<Ledger>,
 }
@@ -75,13 +79,15 @@ impl PgSink {
         let target = table.target();
         let (ledger, note) = Ledger::open(&link, options.run_id).await?;
         let watch = link.client.batch_execute(WATCH).await.is_ok();
+        let lazy = ledger.is_some() && tells_flushed(&link).await;
         let shared = Shared {
+            lazy,
             connector,
             table,
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
             on_conflict: options.on_conflict,
-            begin: begin(tenant, watch),
+            begin: begin(tenant, watch, lazy),
             ledger,
         };
         Ok(Self { shared: Arc::new(shared), target, notes: note.into_iter().collect() })
@@ -116,27 +122,36 @@ impl PgSink {
 /// Since PostgreSQL 14, and not on every system: whether it works is found out by trying.
 const WATCH: &str = "SELECT set_config('client_connection_check_interval', '1s', true);";
 
+/// Whether the server says how far its WAL is on disk, and whether that is all there is to wait for: a
+/// synchronous standby is waited for in every commit.
+async fn tells_flushed(link: &Link) -> bool {
+    let sql = format!("{PLACES} WHERE current_setting('synchronous_standby_names') = ''");
+    link.client.query_typed_opt(&sql, &[]).await.is_ok_and(|row| row.is_some())
+}
+
 /// Everything is set for the transaction alone, so it holds behind a pooler too.
 ///
 /// - Read committed, since the merge must see rows that others committed meanwhile.
-/// - Every commit waits for the disk. One that does not may be undone by a crash of the server after
-///   it was answered, while the rows are no longer ours to write again. `synchronous_commit` is
-///   raised only from `off`, so a stricter setting (a synchronous standby) keeps its meaning.
+/// - Where a ledger is kept, commits do not wait for the disk: the worker keeps their rows until
+///   they are known to be there, and asks the ledger when a connection is lost. Without one every
+///   commit waits; `synchronous_commit` is raised only from `off`, so a stricter setting (a
+///   synchronous standby) keeps its meaning.
 /// - Deferred constraints are checked at once, so that a row they condemn shows in its own write
 ///   and not in the commit of all.
 /// - The server looks after its client every second, where it can, so that a statement that was
 ///   given up (a timeout, a kill) stops and frees its locks. A cancel request would need a
 ///   connection of its own, and brings down pgbouncer 1.18.
-fn begin(tenant: Option<Uuid>, watch: bool) -> String {
+fn begin(tenant: Option<Uuid>, watch: bool, lazy: bool) -> String {
     let tenant = tenant
         .map(|id| format!("SELECT set_config('app.tenant_id', {}, true);", literal(&id.to_string())))
         .unwrap_or_default();
     let watch = if watch { WATCH } else { "" };
-    format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; \
-         SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; \
-         {watch} {tenant}"
-    )
+    let commit = if lazy {
+        "SELECT set_config('synchronous_commit', 'off', true);"
+    } else {
+        "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';"
+    };
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; {commit} {watch} {tenant}")
 }
 
 impl Sink for PgSink {
@@ -150,7 +165,7 @@ impl Sink for PgSink {
         PgSession::open(Arc::clone(&self.shared), worker).await
     }
 
-    /// Every commit has waited for the disk; what is left to do is to close the ledger.
+    /// The workers have waited for the disk; what is left to do is to close the ledger.
     async fn seal(&self) -> Result<(), SinkError> {
         let Some(ledger) = &self.shared.ledger else { return Ok(()) };
         let link = self.shared.connector.connect().await?;

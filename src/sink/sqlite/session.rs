@@ -178,12 +178,12 @@ impl Session for SqliteSession {
 
     /// No ledger is kept. None is needed to learn the outcome: SQLite says of each commit
     /// whether it was done, and one that was not is undone here.
-    async fn commit(&mut self, _: &Mark) -> Result<(), SinkError> {
+    async fn commit(&mut self, mark: &Mark, _: bool) -> Result<u64, SinkError> {
         let committed = self.run("COMMIT");
         if committed.is_err() {
             self.undo()?;
         }
-        committed
+        committed.map(|()| mark.serial)
     }
 
     async fn rollback(&mut self) -> Result<(), SinkError> {
