@@ -258,7 +258,7 @@ impl<'a> Load<'a> {
         match &self.store {
             Store::Sqlite(_) if self.args.rejects.dry_run => Ok(OpenStore::Planned),
             Store::Sqlite(path) => {
-                let options = SqliteOptions { exact: data.exact };
+                let options = SqliteOptions { exact: data.exact, run_id: Some(self.run_id) };
                 let sink = match (&data.table, dataset) {
                     (Some(table), _) => SqliteSink::open_table(path, table, options)?,
                     (None, Some(dataset)) => SqliteSink::open(path, dataset, options)?,
@@ -494,8 +494,10 @@ impl<'a> Load<'a> {
             observer,
             on_input: Box::new(move |index| current.store(index + 1, Ordering::Relaxed)),
             enough,
-            on_error: Box::new(move |error| {
-                say(&screen, &format!("error: {error}; going on with the next input"))
+            unreadable: Default::default(),
+            on_error: Box::new(move |_, error| {
+                say(&screen, &format!("error: {error}; going on with the next input"));
+                Ok(())
             }),
         }
     }

@@ -2,11 +2,13 @@
 
 mod compress;
 mod fault;
+pub mod identity;
 mod input;
 mod meter;
 mod open;
 pub mod pipeline;
 mod reader;
+pub mod resume;
 mod sniff;
 mod stop;
 mod stored;

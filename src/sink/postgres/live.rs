@@ -144,8 +144,8 @@ async fn our_own_tables_are_made_checked_and_merged_into() {
     let (first, second) =
         tokio::join!(schema_apply(&db.dsn, ALL, &options), schema_apply(&db.dsn, ALL, &options));
     let created = |report: &[String]| report.iter().filter(|line| line.ends_with("created")).count();
-    // The ledger, and a table for each dataset.
-    assert_eq!(created(&first.unwrap()) + created(&second.unwrap()), 6);
+    // The two tables of the ledger, and one for each dataset.
+    assert_eq!(created(&first.unwrap()) + created(&second.unwrap()), 7);
     assert_eq!(schema_check(&db.dsn, ALL).await.unwrap(), Vec::<String>::new());
 
     let sink = PgSink::open(db.options("bars")).await.unwrap();

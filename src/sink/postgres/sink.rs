@@ -87,6 +87,11 @@ impl PgSink {
         &self.notes
     }
 
+    /// Whether the run is kept in the store's history, so that it can be resumed.
+    pub fn keeps_runs(&self) -> bool {
+        self.shared.ledger.as_ref().is_some_and(Ledger::keeps_runs)
+    }
+
     /// The table as the mapping wants it.
     pub fn target(&self) -> &Target {
         &self.target
@@ -145,10 +150,10 @@ impl Sink for PgSink {
         PgSession::open(Arc::clone(&self.shared), worker).await
     }
 
-    /// Every commit has waited for the disk; what is left to do is to close the ledger.
+    /// Every commit has waited for the disk. The ledger stays until the run has said how it ended.
     async fn seal(&self) -> Result<(), SinkError> {
-        let Some(ledger) = &self.shared.ledger else { return Ok(()) };
+        let Some(seal) = self.shared.ledger.as_ref().and_then(Ledger::seal) else { return Ok(()) };
         let link = self.shared.connector.connect().await?;
-        link.client.batch_execute(&ledger.finish()).await.map_err(|error| link.classify(&error))
+        link.client.batch_execute(&seal).await.map_err(|error| link.classify(&error))
     }
 }

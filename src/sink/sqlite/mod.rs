@@ -24,8 +24,10 @@ mod catalog;
 mod fault;
 mod file;
 mod instant;
+mod ledger;
 mod number;
 mod plan;
+mod runs;
 pub mod schema;
 mod session;
 
@@ -33,9 +35,12 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use self::catalog::Table;
 use self::fault::{Place, classify, ending};
 use self::file::Access;
+pub use self::runs::SqliteRuns;
 pub use self::session::SqliteSession;
 use self::session::blocking;
 use crate::dataset::{self, Column, Dataset, Need, Target};
@@ -47,6 +52,8 @@ use crate::port::{Sink, SinkError};
 pub struct SqliteOptions {
     /// Refuse a value that would have to be rounded, instead of rounding and counting it.
     pub exact: bool,
+    /// The run, whose ledger is kept in the file; none for no ledger.
+    pub run_id: Option<Uuid>,
 }
 
 /// The embedded store, with the table that rows go to.
@@ -115,6 +122,9 @@ impl SqliteSink {
                 path.display()
             )));
         };
+        if options.run_id.is_some() {
+            ledger::make(&connection).map_err(fault)?;
+        }
         connection.close().map_err(|(_, error)| fault(error))?;
         Ok(Self { path: path.to_owned(), target: table.target(), table: Arc::new(table), options })
     }
@@ -211,7 +221,7 @@ impl Sink for SqliteSink {
     }
 
     async fn connect(&self, _: usize) -> Result<SqliteSession, SinkError> {
-        blocking(|| SqliteSession::open(&self.path, self.table.clone(), self.options.exact))
+        blocking(|| SqliteSession::open(&self.path, self.table.clone(), self.options))
     }
 
     async fn seal(&self) -> Result<(), SinkError> {

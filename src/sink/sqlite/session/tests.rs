@@ -232,7 +232,12 @@ async fn nanoseconds_are_rounded_and_counted_or_kept_beside() {
         ["text 2024-01-01 00:00:00", "text 2024-01-01 00:00:00.000002"]
     );
 
-    let exact = SqliteSink::open(&place.path, &dataset::BARS, SqliteOptions { exact: true }).unwrap();
+    let exact = SqliteSink::open(
+        &place.path,
+        &dataset::BARS,
+        SqliteOptions { exact: true, ..SqliteOptions::default() },
+    )
+    .unwrap();
     let written = store(&exact, late(vec![DAY, DAY + 1])).await.unwrap();
     assert_eq!((written.unchanged, written.refused.len(), written.rounded), (1, 1, 0));
 
