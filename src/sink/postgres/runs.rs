@@ -263,7 +263,7 @@ fn shared_inputs(table: &str, inputs: &[InputIdentity], own: Uuid) -> String {
     let ids: Vec<&String> = inputs.iter().filter_map(|input| input.id.as_ref()).collect();
     let ids = literal(&serde_json::to_string(&ids).unwrap_or_else(|_| "[]".to_owned()));
     format!(
-        "{FROM} WHERE r.table_name = {} AND r.resumed_by IS NULL AND r.run_id <> '{own}' \
+        "{FROM} WHERE r.table_name = {} AND (r.resumed_by IS NULL OR r.resumed_by = '{own}') AND r.run_id <> '{own}' \
          AND EXISTS (SELECT FROM jsonb_array_elements(r.inputs) AS i WHERE i->>'id' IN \
          (SELECT jsonb_array_elements_text({ids}::jsonb))) ORDER BY r.started_at DESC, r.run_id DESC",
         literal(table)
