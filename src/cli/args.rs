@@ -134,7 +134,7 @@ Examples:
       --map close_price=5 --map volume=6
   zcat ticks.ndjson.gz | mdsctl load - --dataset ticks --vendor acme
   mdsctl load trades.csv --table research.trades --map price=px --dry-run
-  mdsctl load 'data/**/*.csv.gz' --vendor acme --resume     go on where the same load was interrupted
+  mdsctl load 'data/**/*.csv.gz' --vendor acme --resume
   zcat day.csv.gz | mdsctl load - --dataset ticks --source-id ticks-2024-03-04 --resume
 
 --resume passes over what an interrupted load of the same inputs with the same settings has

@@ -432,6 +432,12 @@ impl<'a> Load<'a> {
             .observer(observer.clone())
             .start();
         signals.stops(engine.stopper());
+        // An engine that has stopped needs no more rows, though the pipe be silent.
+        let (halted, stop) = (engine.halted(), self.stop.clone());
+        tokio::spawn(async move {
+            halted.await;
+            stop.set();
+        });
         let title = format!("Loading {} into {}", mapper.dataset.name, self.store.shown());
         let (current, gauge) = self.gauge();
         let mode = Mode::for_stderr(self.progress_choice());

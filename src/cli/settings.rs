@@ -144,7 +144,7 @@ pub fn identity(
         "keep-case": data.keep_case,
         "exact": data.exact,
         "round": data.round,
-        "quality": word(Some(data.quality)),
+        "quality": word(Some(data.quality).filter(|how| *how != QualityName::Warn)),
         "format": word(format.format),
         "delimiter": format.delimiter.map(|byte| char::from(byte).to_string()),
         "no-header": format.no_header,

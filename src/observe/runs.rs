@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::observe::figures::{bytes, count, duration};
+use crate::observe::figures::{bytes, clock, count, duration};
 use crate::observe::snapshot::Books;
 use crate::observe::style::{Ink, Style};
 use crate::observe::text;
@@ -15,8 +15,11 @@ use crate::port::runs::{InputIdentity, RunRecord, RunStatus};
 /// Characters of a run's id that are shown: up to here it counts milliseconds.
 const SHORT: usize = 13;
 
-/// Most characters of a table's name in the list.
-const MOST_TABLE: usize = 14;
+/// Columns of a terminal that the list fits into.
+const WIDTH: usize = 80;
+
+/// Most and fewest characters of a table's name in the list.
+const TABLE: std::ops::RangeInclusive<usize> = 6..=24;
 
 /// Column in which the text beside a label begins.
 const INDENT: usize = 11;
@@ -144,42 +147,50 @@ impl RunView {
 /// The list: a line a run under a heading, within 80 columns.
 pub fn table(runs: &[RunView], style: Style) -> String {
     let heads = ["RUN", "STARTED (UTC)", "TOOK", "TABLE", "ROWS", "REJECTED", "ENDED"];
+    let right = [false, false, true, false, true, true, false];
     let cells = |run: &RunView| {
-        let name = run.table.strip_prefix("public.").unwrap_or(&run.table);
         [
             run.short().to_owned(),
             run.started(),
-            run.took(),
-            text::shorten(name, MOST_TABLE),
+            clock(Duration::from_secs_f64(run.elapsed_s)),
+            run.table.strip_prefix("public.").unwrap_or(&run.table).to_owned(),
             count(run.rows.read),
             count(run.rows.rejected + run.rows.dropped),
             run.status.to_owned(),
         ]
     };
-    let lines: Vec<[String; 7]> = runs.iter().map(cells).collect();
-    let width = |column: usize| {
-        let widths = lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count());
-        widths.chain(heads.get(column).map(|head| head.len())).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    let right = [false, false, true, false, true, true, false];
-    // Two blanks between columns where there is room.
-    let gap = if widths.iter().sum::<usize>() + 2 * (heads.len() - 1) <= 80 { "  " } else { " " };
-    let line = |cells: Vec<&str>| {
-        let padded = cells.iter().zip(&widths).zip(right).map(|((cell, width), right)| match right {
+    let mut lines: Vec<[String; 7]> = runs.iter().map(cells).collect();
+    let mut widths = heads.map(str::len);
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    // The names of tables get what the figures leave.
+    let [_, _, _, name, ..] = &mut widths;
+    let wanted = std::mem::take(name);
+    let others: usize = widths.iter().sum();
+    let gap = if others + wanted.min(*TABLE.end()) + 2 * (heads.len() - 1) <= WIDTH { 2 } else { 1 };
+    let room = WIDTH.saturating_sub(others + gap * (heads.len() - 1));
+    let room = wanted.min(room.clamp(*TABLE.start(), *TABLE.end()));
+    let [_, _, _, name, ..] = &mut widths;
+    *name = room;
+    for [_, _, _, name, ..] in &mut lines {
+        *name = text::shorten(name, room);
+    }
+    let line = |cells: [&str; 7]| {
+        let padded = cells.iter().zip(widths).zip(right).map(|((cell, width), right)| match right {
             true => format!("{cell:>width$}"),
             false => format!("{cell:<width$}"),
         });
-        padded.collect::<Vec<_>>().join(gap).trim_end().to_owned()
+        padded.collect::<Vec<_>>().join(&" ".repeat(gap)).trim_end().to_owned()
     };
-    let mut out = style.paint(Ink::Faint, &line(heads.to_vec())) + "\n";
+    let mut out = style.paint(Ink::Faint, &line(heads)) + "\n";
     for (cells, run) in lines.iter().zip(runs) {
-        let text = line(cells.iter().map(String::as_str).collect());
+        let text = line(cells.each_ref().map(String::as_str));
         let head = text.strip_suffix(run.status).unwrap_or(&text);
         out.push_str(head);
-        if head.len() < text.len() {
-            out.push_str(&style.paint(run.ink(), run.status));
-        }
+        out.push_str(&style.paint(run.ink(), run.status));
         out.push('\n');
     }
     out
@@ -248,7 +259,8 @@ pub fn details(run: &RunView, style: Style) -> String {
 fn settings(settings: &Value) -> String {
     let Some(all) = settings.as_object() else { return String::new() };
     let mut flags = Vec::new();
-    for (name, value) in all.iter().filter(|(name, _)| !matches!(name.as_str(), "key" | "slots")) {
+    for (name, value) in all.iter().filter(|(name, _)| !matches!(name.as_str(), "dataset" | "key" | "slots"))
+    {
         match value {
             Value::Bool(true) => flags.push(format!("--{name}")),
             Value::String(text) => flags.push(format!("--{name} {text}")),
@@ -312,6 +324,8 @@ mod tests {
     fn the_list_fits_a_terminal() {
         let mut rejects = run(RunStatus::Rejects, "public.bars", 98_765_432_100);
         rejects.books.rejected = 1_234_567;
+        let few = [RunView::new(&run(RunStatus::Done, "public.bars", 12), true)];
+        insta::assert_snapshot!(table(&few, plain()), @"");
         let views = [
             RunView::new(&run(RunStatus::Running, "public.bars", 1_000), true),
             RunView::new(&run(RunStatus::Running, "research.a_very_long_name_of_a_table", 0), false),
@@ -325,6 +339,17 @@ mod tests {
 
     #[test]
     fn a_run_that_vanished_says_how_to_go_on() {
-        insta::assert_snapshot!(details(&RunView::new(&run(RunStatus::Running, "public.bars", 0), false), plain()), @"");
+        let view = RunView::new(&run(RunStatus::Running, "public.bars", 0), false);
+        insta::assert_snapshot!(details(&view, plain()), @r"
+        run        0197a3f2-1b2c-7000-8000-0123456789ab
+        what       load bars into public.bars
+        started    2024-11-24 11:25 UTC, took 1 min 02 s
+        ended      interrupted
+        rows       not known: it vanished before it could say
+        inputs     data/a.csv, 23.2 kB, fingerprint 0123456789ab
+        settings   --exact --map ts=t --map volume=v --vendor acme
+        process    4711 on loader, mdsctl 0.1.0
+        next       the same command with --resume goes on where it stopped
+        ");
     }
 }
