@@ -34,7 +34,12 @@ impl History {
     }
 
     /// Writes the run down, and takes over the one to resume.
-    pub async fn begin(&self, start: &RunStart, seen: &[Uuid], resume: Option<&RunRecord>) -> Result<Begun> {
+    pub async fn begin(
+        &self,
+        start: &RunStart,
+        seen: Option<&[Uuid]>,
+        resume: Option<&RunRecord>,
+    ) -> Result<Begun> {
         match self {
             Self::Sqlite(runs) => runs.begin(start, seen, resume),
             Self::Postgres(runs) => runs.begin(start, seen, resume).await,

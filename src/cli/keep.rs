@@ -63,8 +63,12 @@ impl Keeper {
         let mut watched: BTreeMap<Uuid, i64> = BTreeMap::new();
         let mut notes = Vec::new();
         loop {
-            let earlier = history.earlier(&start.table, &start.inputs, start.run_id).await?;
+            let earlier = match request.looks_back() {
+                true => history.earlier(&start.table, &start.inputs, start.run_id).await?,
+                false => Vec::new(),
+            };
             let seen: Vec<Uuid> = earlier.iter().map(|run| run.run_id).collect();
+            let seen = request.looks_back().then_some(seen);
             let judged: Vec<(RunRecord, Life)> = earlier
                 .into_iter()
                 .map(|run| match (life(&run), watched.get(&run.run_id)) {
@@ -96,7 +100,8 @@ impl Keeper {
                     input.failed.clone_from(&before.failed);
                 }
             }
-            let Begun::Now(checkpoints) = history.begin(&start, &seen, resume.as_deref()).await? else {
+            let Begun::Now(checkpoints) = history.begin(&start, seen.as_deref(), resume.as_deref()).await?
+            else {
                 continue;
             };
             notes.extend(note);

@@ -228,7 +228,7 @@ impl<'a> Load<'a> {
                 false => Ok(None),
             };
         }
-        let inputs = identify(&self.inputs, asked.source_id.as_deref())?;
+        let inputs = identify(&self.inputs, asked.source_id.as_deref());
         let settings = settings::identity(&args.data, &args.format, &mapper.dataset, &mapper.target, tenant);
         let provider = args.data.set.iter().find(|(name, _)| name == "vendor").map(|(_, value)| value);
         let start = RunStart {
@@ -246,9 +246,8 @@ impl<'a> Load<'a> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             provider: provider.or(args.data.vendor.as_ref()).cloned(),
         };
-        let grown = |place: usize, before: &InputIdentity| match self.inputs.get(place) {
-            Some(input) => has_grown(input, before),
-            None => Ok(false),
+        let grown = |place: usize, before: &InputIdentity| {
+            self.inputs.get(place).is_some_and(|input| has_grown(input, before))
         };
         let started = self
             .patiently(signals, async || {
@@ -350,7 +349,7 @@ impl<'a> Load<'a> {
                     tenant: self.args.store.tenant.clone(),
                     exact: data.exact,
                     round: data.round,
-                    run_id: self.run_id,
+                    run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
                 };
                 let sink = self.patiently(signals, async || PgSink::open(options.clone()).await).await?;
                 if !self.global.quiet {

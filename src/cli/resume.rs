@@ -32,6 +32,7 @@ pub fn life(run: &RunRecord) -> Life {
 }
 
 /// What is asked for.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The inputs, in their order.
     pub inputs: &'a [InputIdentity],
@@ -46,7 +47,14 @@ pub struct Request<'a> {
     /// `--force`.
     pub force: bool,
     /// Whether the input at that place has only grown since it was as an earlier run saw it.
-    pub grown: &'a dyn Fn(usize, &InputIdentity) -> Result<bool>,
+    pub grown: &'a dyn Fn(usize, &InputIdentity) -> bool,
+}
+
+impl Request<'_> {
+    /// Whether anything depends on the runs before. A table with a key may get anything again.
+    pub fn looks_back(&self) -> bool {
+        self.resume || !self.keyed && !self.force
+    }
 }
 
 /// What is to be done.
@@ -119,7 +127,7 @@ fn go_on(request: &Request<'_>, run: &RunRecord, life: Life) -> Result<Decision>
         Life::Unknown => return Ok(Decision::Watch(run.run_id)),
         Life::Over => {}
     }
-    let changed = first_change(request, run)?;
+    let changed = first_change(request, run);
     if run.status.is_finished() {
         // With other content it is another input, which nobody has loaded yet.
         return Ok(match (changed, request.keyed) {
@@ -156,52 +164,37 @@ fn go_on(request: &Request<'_>, run: &RunRecord, life: Life) -> Result<Decision>
 }
 
 /// What of the inputs is not as that run saw it.
-fn first_change(request: &Request<'_>, run: &RunRecord) -> Result<Option<String>> {
+fn first_change(request: &Request<'_>, run: &RunRecord) -> Option<String> {
     for (place, before) in run.inputs.iter().enumerate() {
         match request.inputs.get(place) {
-            None => return Ok(Some(format!("{} is no longer among the inputs", before.name))),
+            None => return Some(format!("{} is no longer among the inputs", before.name)),
             Some(now) if now.id != before.id => {
-                return Ok(Some(format!("{} has come before {}", now.name, before.name)));
+                return Some(format!("{} has come before {}", now.name, before.name));
             }
-            Some(now) if !now.is_same(before) && !(request.grown)(place, before)? => {
-                return Ok(Some(format!("{} has changed", before.name)));
+            Some(now) if !now.is_same(before) && !(request.grown)(place, before) => {
+                return Some(format!("{} has changed", before.name));
             }
             Some(_) => {}
         }
     }
-    Ok(None)
+    None
 }
 
 /// A load from the start: harmless where there is a key.
 fn fresh(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<Decision> {
-    if request.force {
+    if request.force || request.keyed {
         return Ok(Decision::Fresh(None));
     }
     for (run, life) in earlier {
         let mut shared = None;
         for (place, input) in request.inputs.iter().enumerate().filter(|(_, input)| input.id.is_some()) {
             for before in run.inputs.iter().filter(|before| before.id == input.id) {
-                if shared.is_none() && (input.is_same(before) || (request.grown)(place, before)?) {
+                if shared.is_none() && (input.is_same(before) || (request.grown)(place, before)) {
                     shared = Some(&*input.name);
                 }
             }
         }
         let Some(shared) = shared else { continue };
-        if request.keyed {
-            let same = *life == Life::Over
-                && !run.status.is_finished()
-                && run.has_checkpoints
-                && run.resumable
-                && first_change(request, run)?.is_none()
-                && differences(&run.settings, request.settings).is_empty();
-            return Ok(Decision::Fresh(same.then(|| {
-                format!(
-                    "run {} of {} stopped in the middle of this input; --resume passes over what it has stored",
-                    short(run.run_id),
-                    day(run.started)
-                )
-            })));
-        }
         match life {
             Life::Alive => return Err(Error::Usage(going_on(run))),
             Life::Unknown => return Ok(Decision::Watch(run.run_id)),
@@ -313,7 +306,7 @@ mod tests {
 
     impl Asked {
         fn of(&self, earlier: &[(RunRecord, Life)]) -> Result<Decision> {
-            let grown = |_: usize, _: &InputIdentity| Ok(self.grown);
+            let grown = |_: usize, _: &InputIdentity| self.grown;
             let request = Request {
                 inputs: &self.inputs,
                 table: "t",

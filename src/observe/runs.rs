@@ -325,7 +325,10 @@ mod tests {
         let mut rejects = run(RunStatus::Rejects, "public.bars", 98_765_432_100);
         rejects.books.rejected = 1_234_567;
         let few = [RunView::new(&run(RunStatus::Done, "public.bars", 12), true)];
-        insta::assert_snapshot!(table(&few, plain()), @"");
+        insta::assert_snapshot!(table(&few, plain()), @r"
+        RUN            STARTED (UTC)     TOOK  TABLE  ROWS  REJECTED  ENDED
+        0197a3f2-1b2c  2024-11-24 11:25  1:02  bars     12         0  done
+        ");
         let views = [
             RunView::new(&run(RunStatus::Running, "public.bars", 1_000), true),
             RunView::new(&run(RunStatus::Running, "research.a_very_long_name_of_a_table", 0), false),
@@ -334,7 +337,13 @@ mod tests {
         ];
         let text = table(&views, plain());
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        RUN           STARTED (UTC)    TOOK TABLE             ROWS  REJECTED ENDED
+        0197a3f2-1b2c 2024-11-24 11:25 1:02 bars             1,000         0 running
+        0197a3f2-1b2c 2024-11-24 11:25 1:02 resear…              0         0 interrupted
+        0197a3f2-1b2c 2024-11-24 11:25 1:02 bars    98,765,432,100 1,234,567 rejects
+        0197a3f2-1b2c 2024-11-24 11:25 1:02 bars                12         0 unavailable
+        ");
     }
 
     #[test]

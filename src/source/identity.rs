@@ -12,28 +12,20 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::error::Result;
 use crate::port::runs::InputIdentity;
 use crate::source::Input;
-use crate::source::fault::io_error;
 
 /// Bytes at each end that the fingerprint is about.
 const END: u64 = 64 << 10;
 
-/// What each input is known by. With a `source_id` that name stands in the place of the paths.
-///
-/// # Errors
-/// [`Input`](crate::error::Error::Input) where a file cannot be read.
-pub fn identify(inputs: &[Input], source_id: Option<&str>) -> Result<Vec<InputIdentity>> {
-    let one = |(index, input): (usize, &Input)| -> Result<InputIdentity> {
-        let fault = |error: io::Error| io_error(&error, &input.name);
+/// What each input is known by. With a `source_id` that name stands in the place of the paths. A
+/// file that cannot be read has no fingerprint: it is for those who load it to say so.
+pub fn identify(inputs: &[Input], source_id: Option<&str>) -> Vec<InputIdentity> {
+    let one = |(index, input): (usize, &Input)| {
         // A pipe has a path too, and opening it would take bytes from it.
-        let file = input.path.as_deref().filter(|_| input.bytes.is_some());
-        let file = file.map(File::open).transpose().map_err(fault)?;
-        let fingerprint = match (&file, input.bytes) {
-            (Some(file), Some(bytes)) => Some(of_beginning(file, bytes).map_err(fault)?),
-            _ => None,
-        };
+        let file = input.path.as_deref().zip(input.bytes);
+        let fingerprint =
+            file.and_then(|(path, bytes)| File::open(path).and_then(|file| of_beginning(&file, bytes)).ok());
         let id = match (source_id, &input.path) {
             (Some(name), _) if inputs.len() == 1 => Some(format!("id:{name}")),
             (Some(name), _) => Some(format!("id:{name}#{}", index + 1)),
@@ -41,22 +33,19 @@ pub fn identify(inputs: &[Input], source_id: Option<&str>) -> Result<Vec<InputId
             (None, _) => None,
         };
         let bytes = input.bytes.filter(|_| file.is_some());
-        Ok(InputIdentity { name: input.name.to_string(), id, bytes, fingerprint, failed: None })
+        InputIdentity { name: input.name.to_string(), id, bytes, fingerprint, failed: None }
     };
     inputs.iter().enumerate().map(one).collect()
 }
 
 /// Whether the file has only grown since it had that size and fingerprint, and what it had then
 /// are whole lines of plain text, so that they mean today what they meant then.
-///
-/// # Errors
-/// [`Input`](crate::error::Error::Input) where it cannot be read.
-pub fn has_grown(input: &Input, before: &InputIdentity) -> Result<bool> {
+pub fn has_grown(input: &Input, before: &InputIdentity) -> bool {
     let (Some(path), Some(now), Some(then)) = (&input.path, input.bytes, before.bytes) else {
-        return Ok(false);
+        return false;
     };
     if now <= then || then == 0 {
-        return Ok(false);
+        return false;
     }
     let look = || -> io::Result<bool> {
         let file = File::open(path)?;
@@ -69,7 +58,7 @@ pub fn has_grown(input: &Input, before: &InputIdentity) -> Result<bool> {
         let text = first.iter().take(some).all(|b| *b >= b' ' || matches!(b, b'\t' | b'\r' | b'\n'));
         Ok(text && !first.starts_with(b"PAR1") && last == *b"\n")
     };
-    look().map_err(|error| io_error(&error, &input.name))
+    look().unwrap_or(false)
 }
 
 /// The fingerprint of the first `bytes` of a file.
@@ -106,7 +95,7 @@ mod tests {
 
     fn of(path: &Path) -> (Input, InputIdentity) {
         let input = expand(&[path.display().to_string()], false).unwrap().remove(0);
-        let identity = identify(std::slice::from_ref(&input), None).unwrap().remove(0);
+        let identity = identify(std::slice::from_ref(&input), None).remove(0);
         (input, identity)
     }
 
@@ -139,7 +128,7 @@ mod tests {
             std::fs::write(&path, before).unwrap();
             let (_, identity) = of(&path);
             std::fs::write(&path, after).unwrap();
-            has_grown(&of(&path).0, &identity).unwrap()
+            has_grown(&of(&path).0, &identity)
         };
         assert!(grows("a,b\n1,2\n", "a,b\n1,2\n3,4\n"));
         // The line that was the last is another one now.
@@ -153,7 +142,7 @@ mod tests {
     #[test]
     fn pipes_are_known_by_the_name_they_are_given() {
         let pipe = Input { name: "-".into(), path: None, bytes: Some(7) };
-        let named = |id| identify(std::slice::from_ref(&pipe), id).unwrap().remove(0);
+        let named = |id| identify(std::slice::from_ref(&pipe), id).remove(0);
         assert_eq!(named(None).id, None);
         assert!(!named(None).is_same(&named(None)));
         assert!(named(Some("feed")).is_same(&named(Some("feed"))));
@@ -162,7 +151,7 @@ mod tests {
         let mut file = File::create(directory.path().join("a.csv")).unwrap();
         file.write_all(b"x\n").unwrap();
         let two = expand(&[directory.path().display().to_string(), "-".into()], false).unwrap();
-        let ids = identify(&two, Some("day")).unwrap();
+        let ids = identify(&two, Some("day"));
         assert_eq!(ids[0].id.as_deref(), Some("id:day#1"));
         assert_eq!(ids[1].id.as_deref(), Some("id:day#2"));
         assert!(ids[0].fingerprint.is_some() && ids[1].fingerprint.is_none());

@@ -207,6 +207,9 @@ fn unmapped(columns: &RecordBatch, rows: &[u64], origin: &Arc<Origin>) -> Vec<Re
     rows.iter().enumerate().map(reject).collect()
 }
 
+/// Told of an input that cannot be read, by its place.
+pub type OnError = Box<dyn Fn(usize, &Error) -> Result<()> + Send>;
+
 /// What the pipeline works by.
 pub struct Pipeline {
     /// The inputs, in order.
@@ -231,7 +234,7 @@ pub struct Pipeline {
     pub unreadable: BTreeMap<usize, Error>,
     /// Told of an input that cannot be read, by its place, at once: the others are still to come,
     /// and all rows before that place are settled. An error of its own ends the run.
-    pub on_error: Box<dyn Fn(usize, &Error) -> Result<()> + Send>,
+    pub on_error: OnError,
 }
 
 /// What was found on the way.

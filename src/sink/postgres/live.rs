@@ -70,7 +70,7 @@ impl Database {
             tenant: None,
             exact: false,
             round: false,
-            run_id: Uuid::now_v7(),
+            run_id: Some(Uuid::now_v7()),
         }
     }
 

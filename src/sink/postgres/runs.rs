@@ -67,11 +67,16 @@ impl PgRuns {
     }
 
     /// Writes the run down, if the runs that [`PgRuns::earlier`] finds are still those that have
-    /// been `seen`. With `resume` it takes over that run, which can commit nothing from then on.
+    /// been `seen` (where that matters). With `resume` it takes over that run, which can commit nothing from then on.
     ///
     /// # Errors
     /// Unavailable, if the server is, or a transaction of the run to take over does not end.
-    pub async fn begin(&self, start: &RunStart, seen: &[Uuid], resume: Option<&RunRecord>) -> Result<Begun> {
+    pub async fn begin(
+        &self,
+        start: &RunStart,
+        seen: Option<&[Uuid]>,
+        resume: Option<&RunRecord>,
+    ) -> Result<Begun> {
         let link = self.link().await?;
         let (run, table) = (start.run_id, literal(&start.table));
         let begin = format!(
@@ -83,9 +88,11 @@ impl PgRuns {
         let known = !link.client.query_typed(&sql, &[]).await.map_err(|e| fault(&link, &e))?.is_empty();
         // Known: the commit of an earlier attempt had come through.
         if !known {
-            let now = records(&link, &shared_inputs(&start.table, &start.inputs, run)).await?;
-            if !now.iter().map(|record| &record.run_id).eq(seen) {
-                return Ok(Begun::Overtaken);
+            if let Some(seen) = seen {
+                let now = records(&link, &shared_inputs(&start.table, &start.inputs, run)).await?;
+                if !now.iter().map(|record| &record.run_id).eq(seen) {
+                    return Ok(Begun::Overtaken);
+                }
             }
             if let Some(resume) = resume
                 && !take_over(&link, resume, run).await?
@@ -147,10 +154,11 @@ impl PgRuns {
         );
         if end.status.is_finished() {
             sql.push_str(&format!(
-                "DELETE FROM mds_checkpoints WHERE run_id IN (SELECT o.run_id FROM mds_runs r \
+                "DELETE FROM mds_checkpoints WHERE run_id = '{run}'; \
+                 DELETE FROM mds_checkpoints WHERE run_id IN (SELECT o.run_id FROM mds_runs r \
                  JOIN mds_runs o ON o.table_name = r.table_name AND o.inputs = r.inputs \
-                 WHERE r.run_id = '{run}' AND (o.run_id = r.run_id OR o.started_at < r.started_at \
-                 AND o.status <> 'running'));"
+                 WHERE r.run_id = '{run}' AND o.started_at < r.started_at \
+                 AND o.status NOT IN ('running', 'done', 'rejects'));"
             ));
         }
         sql.push_str("COMMIT");

@@ -31,8 +31,8 @@ pub struct PgOptions {
     pub exact: bool,
     /// Round fractions for columns of integers (`--round`).
     pub round: bool,
-    /// The run, whose ledger is kept.
-    pub run_id: Uuid,
+    /// The run, whose ledger is kept; none for no ledger, as where nothing is to be written.
+    pub run_id: Option<Uuid>,
 }
 
 /// A table of a PostgreSQL server.
@@ -69,7 +69,10 @@ impl PgSink {
         };
         let table = describe(&link, &options.table).await?;
         let target = table.target();
-        let (ledger, note) = Ledger::open(&link, options.run_id).await?;
+        let (ledger, note) = match options.run_id {
+            Some(run) => Ledger::open(&link, run).await?,
+            None => (None, None),
+        };
         let watch = link.client.batch_execute(WATCH).await.is_ok();
         let shared = Shared {
             connector,

@@ -51,17 +51,24 @@ impl SqliteRuns {
     }
 
     /// Writes the run down, if the runs that [`SqliteRuns::earlier`] finds are still those that
-    /// have been `seen`. With `resume` it takes over that run, which can commit nothing from then
+    /// have been `seen` (where that matters). With `resume` it takes over that run, which can commit nothing from then
     /// on.
     ///
     /// # Errors
     /// Unavailable, if the file is locked; usage, if it cannot be written.
-    pub fn begin(&self, start: &RunStart, seen: &[Uuid], resume: Option<&RunRecord>) -> Result<Begun> {
+    pub fn begin(
+        &self,
+        start: &RunStart,
+        seen: Option<&[Uuid]>,
+        resume: Option<&RunRecord>,
+    ) -> Result<Begun> {
         self.with(Access::Write, |connection| {
             connection.execute_batch("BEGIN IMMEDIATE")?;
-            let now = shared_inputs(connection, &start.table, &start.inputs, start.run_id)?;
-            if !now.iter().map(|record| &record.run_id).eq(seen) {
-                return Ok(Begun::Overtaken);
+            if let Some(seen) = seen {
+                let now = shared_inputs(connection, &start.table, &start.inputs, start.run_id)?;
+                if !now.iter().map(|record| &record.run_id).eq(seen) {
+                    return Ok(Begun::Overtaken);
+                }
             }
             let own = start.run_id.to_string();
             if let Some(old) = resume {
@@ -119,10 +126,11 @@ impl SqliteRuns {
                 params![run, end.status.as_str(), end.exit_code, end.error],
             )?;
             if end.status.is_finished() {
+                connection.execute("DELETE FROM mds_checkpoints WHERE run_id = ?1", [&run])?;
                 let sql = "DELETE FROM mds_checkpoints WHERE run_id IN (SELECT o.run_id FROM mds_runs r \
                      JOIN mds_runs o ON o.table_name = r.table_name AND o.inputs = r.inputs \
-                     WHERE r.run_id = ?1 AND (o.run_id = r.run_id OR o.started_at < r.started_at \
-                     AND o.status <> 'running'))";
+                     WHERE r.run_id = ?1 AND o.started_at < r.started_at \
+                     AND o.status NOT IN ('running', 'done', 'rejects'))";
                 connection.execute(sql, [&run])?;
             }
             connection.execute_batch("COMMIT")

@@ -6,6 +6,7 @@ use super::rows::Rows;
 use super::{Mdsctl, Scene};
 use crate::generator::random::Random;
 use crate::harness::seed::seed;
+use crate::harness::wait;
 
 /// Kills of a running load into each kind of table, unless `MDSCTL_RESUME_KILLS` asks for more.
 const KILLS: u64 = 12;
@@ -13,32 +14,39 @@ const KILLS: u64 = 12;
 /// Rows of each of the files of a load.
 const ROWS: u64 = 6_000;
 
-/// Whether a load came to its end before its kill.
+/// Longest wait for a run to be in the history.
+const PATIENCE: std::time::Duration = super::rows::PATIENCE;
+
+/// Kills loads.
 struct Killer {
     random: Random,
+    /// Kills of loads that had written rows.
     hits: u64,
 }
 
 impl Killer {
-    /// Starts the program and kills it: in the middle of its beginning, or once it has gone on by
-    /// some rows. `false` where it came to its end before.
+    /// Starts the program and kills it: at once, when it has just written itself into the history,
+    /// or when it has gone on by some rows. `false` where it came to its end before.
     fn hit(&mut self, scene: &Scene, program: Mdsctl) -> bool {
         let goal = scene.progress() + self.random.between(1, 2_500) as u64;
-        let early = self.random.once_in(5);
+        let runs = |scene: &Scene| scene.store.count("mds_runs").unwrap_or(0);
+        let (before, when) = (runs(scene), self.random.next() % 8);
         let mut running = program.spawn();
-        if early {
-            // Somewhere between its start and its first commit.
-            let busy = self.random.between(0, 400_000);
-            (0..busy).for_each(|i| {
-                std::hint::black_box(i);
-            });
-        } else if !scene.comes_to(goal, &mut running) {
-            running.finish();
-            return false;
+        match when {
+            0 => {}
+            1 => wait::until(PATIENCE, "the run in the history", || {
+                (runs(scene) > before || running.has_ended()).then_some(())
+            }),
+            _ => {
+                if !scene.comes_to(goal, &mut running) {
+                    running.finish();
+                    return false;
+                }
+            }
         }
         running.signal(Signal::KILL);
         let killed = running.finish_quietly() == -(Signal::KILL.as_raw());
-        self.hits += u64::from(killed && !early);
+        self.hits += u64::from(killed && when > 1);
         killed
     }
 }
@@ -66,7 +74,7 @@ fn torment(kind: &str, keyed: bool) {
             let program = scene.load(["in"], workers, batch);
             let program = if std::mem::take(&mut first) { program } else { program.arguments(["--resume"]) };
             let what = format!("seed {seed}, load {load}, {kills} kills");
-            if kills < 5 && killer.hits < wanted && killer.hit(&scene, program) {
+            if kills < 7 && killer.hits < wanted && killer.hit(&scene, program) {
                 kills += 1;
                 continue;
             }
