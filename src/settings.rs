@@ -43,6 +43,18 @@ pub enum Overflow {
     Error,
 }
 
+/// What happens to a row whose key is in the table already, or came before in the same input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnConflict {
+    /// It replaces the row that is there.
+    #[default]
+    Update,
+    /// The row that is there stays; this one is counted as skipped.
+    Skip,
+    /// The row that is there stays; this one is rejected (SQLSTATE 23505).
+    Error,
+}
+
 /// How often and how patiently a transient failure is tried again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetrySettings {
@@ -108,6 +120,8 @@ pub struct EngineSettings {
     pub low_watermark: usize,
     /// What happens when the queue is full.
     pub overflow: Overflow,
+    /// What happens to a row whose key came before.
+    pub on_conflict: OnConflict,
     /// Retries.
     pub retry: RetrySettings,
     /// Circuit breaker.
@@ -131,6 +145,7 @@ impl Default for EngineSettings {
             high_watermark: capacity / 5 * 4,
             low_watermark: capacity / 2,
             overflow: Overflow::Block,
+            on_conflict: OnConflict::default(),
             retry: RetrySettings::default(),
             breaker: BreakerSettings::default(),
             max_outage: None,

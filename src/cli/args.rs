@@ -216,6 +216,9 @@ pub struct DataArgs {
     /// Round fractions for columns of whole numbers, rather than reject them
     #[arg(long, conflicts_with = "exact")]
     pub round: bool,
+    /// What happens to a row whose key is in the table already, or came before in the input
+    #[arg(long, value_enum, default_value_t = OnConflictName::Update, value_name = "HOW")]
+    pub on_conflict: OnConflictName,
     /// What to do with implausible rows (high below low, negative sizes, times in the future)
     #[arg(long, value_enum, default_value_t = QualityName::Warn, value_name = "HOW")]
     pub quality: QualityName,
@@ -397,6 +400,17 @@ words!(
         Warn,
         /// Reject them
         Reject,
+    }
+);
+words!(
+    /// `--on-conflict`.
+    OnConflictName {
+        /// It replaces the row that is there; the last row of a key wins
+        Update,
+        /// The row that is there stays, and this one is counted as skipped; the first wins
+        Skip,
+        /// The row that is there stays, and this one goes to the dead-letter queue
+        Error,
     }
 );
 words!(

@@ -132,7 +132,10 @@ impl<'a> Load<'a> {
             inputs,
             store,
             by_default,
-            engine: settings::engine(&args.engine)?,
+            engine: EngineSettings {
+                on_conflict: settings::on_conflict(&args.data),
+                ..settings::engine(&args.engine)?
+            },
             stop: Stop::new().map_err(|e| Error::Internal(format!("cannot start: {e}")))?,
             meter,
             metrics,
@@ -332,7 +335,11 @@ impl<'a> Load<'a> {
         match &self.store {
             Store::Sqlite(_) if self.args.rejects.dry_run => Ok(OpenStore::Planned),
             Store::Sqlite(path) => {
-                let options = SqliteOptions { exact: data.exact, run_id: Some(self.run_id) };
+                let options = SqliteOptions {
+                    exact: data.exact,
+                    on_conflict: settings::on_conflict(data),
+                    run_id: Some(self.run_id),
+                };
                 let sink = match (&data.table, dataset) {
                     (Some(table), _) => SqliteSink::open_table(path, table, options)?,
                     (None, Some(dataset)) => SqliteSink::open(path, dataset, options)?,
@@ -349,6 +356,7 @@ impl<'a> Load<'a> {
                     tenant: self.args.store.tenant.clone(),
                     exact: data.exact,
                     round: data.round,
+                    on_conflict: settings::on_conflict(data),
                     run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
                 };
                 let sink = self.patiently(signals, async || PgSink::open(options.clone()).await).await?;

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::cli::args::{
-    DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, FormatName, OverflowName, QualityName,
-    TimestampUnit,
+    DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, FormatName, OnConflictName, OverflowName,
+    QualityName, TimestampUnit,
 };
 use crate::coordinator::SLOTS;
 use crate::dataset::mapping::MapOptions;
@@ -20,7 +20,7 @@ use crate::dataset::time::{DateOrder, TimeOptions, Unit};
 use crate::dataset::{Dataset, Target, by_name};
 use crate::decode::csv::CsvOptions;
 use crate::error::{Error, Result};
-use crate::settings::{BreakerSettings, EngineSettings, Overflow, RetrySettings};
+use crate::settings::{BreakerSettings, EngineSettings, OnConflict, Overflow, RetrySettings};
 use crate::source::{Format, OpenOptions};
 
 /// Longest outage that is waited for where nobody watches.
@@ -76,6 +76,15 @@ pub fn engine(args: &EngineArgs) -> Result<EngineSettings> {
         write_timeout: args.write_timeout,
         ..defaults
     })
+}
+
+/// `--on-conflict`.
+pub fn on_conflict(args: &DataArgs) -> OnConflict {
+    match args.on_conflict {
+        OnConflictName::Update => OnConflict::Update,
+        OnConflictName::Skip => OnConflict::Skip,
+        OnConflictName::Error => OnConflict::Error,
+    }
 }
 
 /// How inputs are opened.
@@ -144,6 +153,7 @@ pub fn identity(
         "keep-case": data.keep_case,
         "exact": data.exact,
         "round": data.round,
+        "on-conflict": word(Some(data.on_conflict).filter(|how| *how != OnConflictName::Update)),
         "quality": word(Some(data.quality).filter(|how| *how != QualityName::Warn)),
         "format": word(format.format),
         "delimiter": format.delimiter.map(|byte| char::from(byte).to_string()),

@@ -1,47 +1,66 @@
 //! The rows that one worker is settling in one transaction.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use crate::batch::{Batch, Identity, Pick, Reason, Rows};
 use crate::coordinator::lanes::{Portion, SLOTS, slot_of};
 use crate::port::{Mark, Written};
-
-/// An identity is a hash already.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Unhashed(u64);
-
-impl Hasher for Unhashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = self.0.rotate_left(23) ^ u64::from_le_bytes(word);
-        }
-    }
-
-    fn write_u128(&mut self, identity: u128) {
-        self.0 = (identity >> 64) as u64 ^ (identity as u64).rotate_left(32);
-    }
-}
+use crate::settings::OnConflict;
 
 /// Places by identity: scratch space that a worker keeps from flight to flight.
-pub type ByIdentity = HashMap<Identity, u32, BuildHasherDefault<Unhashed>>;
+///
+/// A table with open addressing. An entry is 32 bits of the identity's hash and a place, so that
+/// looking a row up touches one cache line, and the identity itself only where the row is known.
+#[derive(Debug, Default)]
+pub struct ByIdentity {
+    /// Hash in the upper half, place + 1 in the lower; zero is free.
+    entries: Vec<u64>,
+    mask: usize,
+}
+
+impl ByIdentity {
+    /// Empties it, and makes room for so many identities.
+    fn clear(&mut self, identities: usize) {
+        let room = (identities.max(8) * 2).next_power_of_two();
+        self.entries.clear();
+        self.entries.resize(room, 0);
+        self.mask = room - 1;
+    }
+
+    /// The place of an identity, or `None` and from now on `place`. `same` tells whether the row at a
+    /// place is of this identity.
+    fn place_of(&mut self, identity: Identity, place: u32, same: impl Fn(u32) -> bool) -> Option<u32> {
+        let mixed =
+            ((identity >> 64) as u64 ^ (identity as u64).rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (hash, mut at) = (mixed >> 32, mixed as usize ^ (mixed >> 40) as usize);
+        loop {
+            let entry = &mut self.entries[at & self.mask];
+            if *entry == 0 {
+                *entry = (hash << 32) | (u64::from(place) + 1);
+                return None;
+            }
+            if *entry >> 32 == hash {
+                let known = *entry as u32 - 1;
+                if same(known) {
+                    return Some(known);
+                }
+            }
+            at += 1;
+        }
+    }
+}
 
 /// A claim of rows, from the queue until it is settled.
 #[derive(Debug)]
 pub struct Flight {
     /// The batches.
     pub parts: Vec<Arc<Batch>>,
-    /// The rows to write: of each identity the last that has not been condemned.
+    /// The rows to write: of each identity the last that has not been condemned, or the first where
+    /// rows that are there stay.
     pub winners: Vec<Pick>,
-    /// Rows that a later one of the same identity replaces, each with the place of that in
-    /// `winners`, oldest first. If the later one is condemned, the one before it is written after
+    /// Rows that another one of the same identity goes before, each with the place of that in
+    /// `winners`, the next to take its place last. If that is condemned, the next is written after
     /// all.
     replaced: Vec<(u32, Pick)>,
     /// The same by place, once a row has been condemned; `replaced` is empty from then on.
@@ -74,7 +93,7 @@ pub struct Flight {
 
 impl Flight {
     /// The flight of some portions of one shape. `seen` is scratch space.
-    pub fn new(portions: Vec<Portion>, serial: u64, seen: &mut ByIdentity) -> Self {
+    pub fn new(portions: Vec<Portion>, serial: u64, on_conflict: OnConflict, seen: &mut ByIdentity) -> Self {
         let rows: usize = portions.iter().map(|p| p.rows.len()).sum();
         let bytes = portions.iter().map(Portion::bytes).sum();
         let mut flight = Self {
@@ -94,29 +113,34 @@ impl Flight {
             wary: false,
             refused_by_store: false,
         };
-        seen.clear();
-        seen.reserve(rows);
+        seen.clear(rows);
         let mut last = [0u64; SLOTS];
         for portion in portions {
             let part = flight.parts.len() as u32;
+            let batch = portion.batch;
+            flight.parts.push(batch.clone());
             for &row in &portion.rows {
-                let (index, identity) = (row as usize, portion.batch.identities[row as usize]);
+                let (index, identity) = (row as usize, batch.identities[row as usize]);
                 let slot = usize::from(slot_of(identity));
-                last[slot] = last[slot].max(portion.batch.ordinal(index));
+                last[slot] = last[slot].max(batch.ordinal(index));
                 let pick = Pick { part, row };
-                match seen.entry(identity) {
-                    std::collections::hash_map::Entry::Vacant(place) => {
-                        place.insert(flight.winners.len() as u32);
-                        flight.winners.push(pick);
-                    }
-                    std::collections::hash_map::Entry::Occupied(place) => {
-                        let at = *place.get();
+                let (parts, winners) = (&flight.parts, &flight.winners);
+                let same = |place: u32| {
+                    let other = winners[place as usize];
+                    parts[other.part as usize].identities[other.row as usize] == identity
+                };
+                match seen.place_of(identity, winners.len() as u32, same) {
+                    None => flight.winners.push(pick),
+                    Some(at) if on_conflict == OnConflict::Update => {
                         let before = std::mem::replace(&mut flight.winners[at as usize], pick);
                         flight.replaced.push((at, before));
                     }
+                    Some(at) => flight.replaced.push((at, pick)),
                 }
             }
-            flight.parts.push(portion.batch);
+        }
+        if on_conflict != OnConflict::Update {
+            flight.replaced.reverse();
         }
         flight.mark.slots = (0..SLOTS as u16)
             .filter(|s| last[usize::from(*s)] > 0)
@@ -130,8 +154,8 @@ impl Flight {
         Rows { parts: &self.parts, picks: &self.winners }
     }
 
-    /// Condemns the row at that place of `winners`. Where it had replaced an earlier one, that
-    /// takes its place and is to be written: `true`.
+    /// Condemns the row at that place of `winners`. Where it went before another one, that takes its
+    /// place and is to be written: `true`.
     pub fn condemn(&mut self, place: usize, reason: Arc<Reason>) -> bool {
         for (place, pick) in self.replaced.drain(..) {
             self.older.entry(place).or_default().push(pick);
@@ -171,7 +195,15 @@ impl Flight {
         self.winners = kept;
     }
 
-    /// Rows that a later one has replaced.
+    /// Condemns the rows that others of their identity go before, which are written.
+    pub fn condemn_replaced(&mut self, reason: &Arc<Reason>) {
+        let mut all: Vec<Pick> = self.replaced.drain(..).map(|(_, pick)| pick).collect();
+        all.extend(self.older.drain().flat_map(|(_, chain)| chain));
+        all.sort_unstable_by_key(|pick| (pick.part, pick.row));
+        self.condemned.extend(all.into_iter().map(|pick| (pick, reason.clone())));
+    }
+
+    /// Rows that another one goes before.
     pub fn superseded(&self) -> u64 {
         self.replaced.len() as u64 + self.older.values().map(|chain| chain.len() as u64).sum::<u64>()
     }
@@ -215,7 +247,8 @@ mod tests {
 
     #[test]
     fn the_last_row_of_an_identity_wins_and_the_one_before_it_may_come_back() {
-        let mut flight = Flight::new(vec![portion(&[7, 8, 7, 7, 9])], 1, &mut ByIdentity::default());
+        let mut flight =
+            Flight::new(vec![portion(&[7, 8, 7, 7, 9])], 1, OnConflict::Update, &mut ByIdentity::default());
         assert_eq!(rows(&flight), [3, 1, 4]);
         assert_eq!(flight.superseded(), 2);
         let reason = Arc::new(Reason::new("x", "x"));
@@ -229,8 +262,33 @@ mod tests {
     }
 
     #[test]
+    fn where_rows_that_are_there_stay_the_first_goes_before() {
+        let mut flight =
+            Flight::new(vec![portion(&[7, 8, 7, 7])], 1, OnConflict::Skip, &mut ByIdentity::default());
+        assert_eq!((rows(&flight), flight.superseded()), (vec![0, 1], 2));
+        let reason = Arc::new(Reason::new("x", "x"));
+        assert!(flight.condemn(0, reason.clone()));
+        assert_eq!(rows(&flight), [2, 1]);
+        flight.condemn_replaced(&reason);
+        assert_eq!(flight.condemned.iter().map(|(pick, _)| pick.row).collect::<Vec<_>>(), [0, 3]);
+        assert_eq!(flight.superseded(), 0);
+    }
+
+    #[test]
+    fn many_identities_keep_their_places() {
+        let identities: Vec<u128> = (0..5_000u128).map(|i| ((i % 3_000) << 64) | ((i % 3_000) * 7)).collect();
+        let mut seen = ByIdentity::default();
+        for _ in 0..2 {
+            let flight = Flight::new(vec![portion(&identities)], 1, OnConflict::Update, &mut seen);
+            assert_eq!((flight.winners.len(), flight.superseded()), (3_000, 2_000));
+            assert!(rows(&flight).iter().enumerate().all(|(at, row)| *row as usize % 3_000 == at));
+        }
+    }
+
+    #[test]
     fn the_mark_names_the_last_row_of_each_slot() {
-        let flight = Flight::new(vec![portion(&[0, 64, 1])], 5, &mut ByIdentity::default());
+        let flight =
+            Flight::new(vec![portion(&[0, 64, 1])], 5, OnConflict::Update, &mut ByIdentity::default());
         assert_eq!(flight.mark.slots, [(0, 2), (1, 3)]);
     }
 }

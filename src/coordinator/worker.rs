@@ -15,6 +15,7 @@ use crate::coordinator::isolate::{isolate, settle_refused};
 use crate::coordinator::retry::backoff;
 use crate::dataset::item;
 use crate::port::{DeadLetterError, DeadLetters, Event, Guard, Session, Sink, SinkError, Written};
+use crate::settings::OnConflict;
 
 /// How long a commit that is under way may take when the run is stopped at once.
 const LAST_COMMIT: Duration = Duration::from_secs(5);
@@ -45,7 +46,7 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
     let mut seen = ByIdentity::default();
     while let Ok(Some(portions)) = engine.until_halt(engine.claim(worker)).await {
         serial += 1;
-        let mut flight = Flight::new(portions, serial, &mut seen);
+        let mut flight = Flight::new(portions, serial, engine.settings.on_conflict, &mut seen);
         // Bad rows seldom come alone: after some, the next are taken to be among the following, and
         // the attempt that would only find out is left out.
         flight.wary = wary;
@@ -77,7 +78,8 @@ async fn settle<S: Sink, D: DeadLetters>(
         let failure = match attempt {
             Ok(Ok(written)) => {
                 engine.store_is_well();
-                let superseded = flight.superseded();
+                let superseded =
+                    if engine.settings.on_conflict == OnConflict::Update { flight.superseded() } else { 0 };
                 engine.observer.on(&Event::Committed { worker, written: &written, superseded, latency });
                 return Ok(());
             }
@@ -210,6 +212,14 @@ async fn attempt<S: Sink, D: DeadLetters>(
             }
             Err(other) => return Err(other),
         }
+    }
+    match engine.settings.on_conflict {
+        OnConflict::Update => {}
+        OnConflict::Skip => written.skipped += flight.superseded(),
+        OnConflict::Error => flight.condemn_replaced(&Arc::new(Reason::new(
+            "23505",
+            "an earlier row of the input has the same key",
+        ))),
     }
     bury_condemned(engine, flight).await?;
     // From here to the answer the outcome is open; a halt waits for the answer, but not long.

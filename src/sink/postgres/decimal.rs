@@ -1,8 +1,7 @@
 //! Decimals of up to 38 digits, which all but all numbers are.
 
-use bytes::BytesMut;
-
 use super::numeric::{Fit, NoInteger, put_groups};
+use super::out::Out;
 
 /// Powers of ten that fit 128 bits.
 pub(super) const POW10: [u128; 39] = {
@@ -133,7 +132,7 @@ impl Decimal {
 
     /// Four decimal digits go into one of the wire's, counted from the point, so the lowest one
     /// may be filled up with zeros.
-    pub fn put(self, out: &mut BytesMut) {
+    pub fn put(self, out: &mut Out) {
         let mut groups = [0u16; 11];
         let mut count = 0;
         let mut push = |group: u64| {

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
+use super::column::Column;
 use super::ids::NewIds;
 use super::numeric::{Fit, NoInteger};
+use super::out::Out;
 use super::refusal::{Reasons, Refusal};
 use super::source::{Numbers, Source};
 use super::types::ColumnType;
@@ -23,13 +24,13 @@ pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 pub(super) const TRAILER: &[u8] = &[0xff, 0xff];
 
 /// Seconds from 1970, where Arrow's time begins, to 2000, where PostgreSQL's does.
-const EPOCH_SECONDS: i64 = 946_684_800;
+pub(super) const EPOCH_SECONDS: i64 = 946_684_800;
 const EPOCH_DAYS: i64 = EPOCH_SECONDS / 86_400;
 const DAY_MICROS: i64 = 86_400_000_000;
 /// First and last day of the type `date`, counted from 2000: 4713 BC and 5874897 AD.
 const DAYS: std::ops::RangeInclusive<i64> = -2_451_545..=2_145_031_948;
 /// First microsecond of the type `timestamp`, and the first after its last, counted from 2000.
-const MICROS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
+pub(super) const MICROS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
 
 /// A column to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +86,7 @@ impl Goal {
 
     /// Appends one value, and says whether it is rounded. On a refusal something may have been
     /// appended; the caller takes it back.
-    fn put(&self, source: Source<'_>, row: usize, rules: Rules, out: &mut BytesMut) -> Result<bool, Refusal> {
+    pub fn put(&self, source: Source<'_>, row: usize, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {
         if source.is_null(row) {
             return self.put_null(out);
         }
@@ -111,7 +112,7 @@ impl Goal {
         }
     }
 
-    fn put_null(&self, out: &mut BytesMut) -> Result<bool, Refusal> {
+    pub fn put_null(&self, out: &mut Out) -> Result<bool, Refusal> {
         if self.not_null {
             return Err(Refusal::Null);
         }
@@ -124,7 +125,7 @@ impl Goal {
         numbers: Numbers<'_>,
         row: usize,
         rules: Rules,
-        out: &mut BytesMut,
+        out: &mut Out,
     ) -> Result<bool, Refusal> {
         if let (ColumnType::Float8, Some(double)) = (self.type_, numbers.double(row)) {
             out.put_i32(8);
@@ -195,7 +196,7 @@ impl Goal {
         }
     }
 
-    fn put_text(&self, text: &str, out: &mut BytesMut) -> Result<bool, Refusal> {
+    fn put_text(&self, text: &str, out: &mut Out) -> Result<bool, Refusal> {
         match self.type_ {
             ColumnType::Uuid => {
                 let id = Uuid::try_parse(text).map_err(|_| Refusal::NoUuid)?;
@@ -225,7 +226,7 @@ impl Goal {
         Ok(false)
     }
 
-    fn put_time(&self, nanos: i64, rules: Rules, out: &mut BytesMut) -> Result<bool, Refusal> {
+    fn put_time(&self, nanos: i64, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {
         let (micros, mut rounded) = to_micros(nanos, self.floor);
         match self.type_ {
             ColumnType::Date => {
@@ -243,7 +244,7 @@ impl Goal {
     }
 }
 
-fn put_day(day: i64, out: &mut BytesMut) -> Result<(), Refusal> {
+fn put_day(day: i64, out: &mut Out) -> Result<(), Refusal> {
     if !DAYS.contains(&day) {
         return Err(Refusal::Time);
     }
@@ -252,7 +253,7 @@ fn put_day(day: i64, out: &mut BytesMut) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn put_micros(micros: i64, out: &mut BytesMut) -> Result<(), Refusal> {
+fn put_micros(micros: i64, out: &mut Out) -> Result<(), Refusal> {
     if !MICROS.contains(&micros) {
         return Err(Refusal::Time);
     }
@@ -261,60 +262,85 @@ fn put_micros(micros: i64, out: &mut BytesMut) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn put_uuid(id: &Uuid, out: &mut BytesMut) {
-    out.put_i32(16);
-    out.put_slice(id.as_bytes());
+/// Appends a cell with that UUID.
+pub(super) fn put_uuid(id: &Uuid, out: &mut Out) {
+    let mut cell = [0; 20];
+    cell[3] = 16;
+    cell[4..].copy_from_slice(id.as_bytes());
+    out.put_block(&cell, 20);
 }
 
-fn put_len(len: usize, out: &mut BytesMut) -> Result<(), Refusal> {
+fn put_len(len: usize, out: &mut Out) -> Result<(), Refusal> {
     out.put_i32(i32::try_from(len).map_err(|_| Refusal::TooLong)?);
     Ok(())
 }
 
 /// Encodes the rows of one write.
 pub(super) struct Encoder<'a> {
-    pub goals: &'a [Goal],
-    pub origins: &'a [Origin],
-    /// The batch columns of part `p` begin at `p * width`.
-    pub sources: &'a [Source<'a>],
+    goals: &'a [Goal],
+    origins: &'a [Origin],
+    /// The columns of part `p` begin at `p * width`.
+    columns: Vec<Column<'a>>,
     /// Columns of a batch.
-    pub width: usize,
-    pub rules: Rules,
-    pub tenant: Option<Uuid>,
-    pub ids: NewIds,
-    pub reasons: &'a mut Reasons,
+    width: usize,
+    rules: Rules,
+    tenant: Option<Uuid>,
+    ids: NewIds,
+    reasons: &'a mut Reasons,
 }
 
-impl Encoder<'_> {
+impl<'a> Encoder<'a> {
+    /// An encoder of rows whose batch columns are `sources`, part after part, `width` in each.
+    pub fn new(
+        goals: &'a [Goal],
+        origins: &'a [Origin],
+        sources: &[Source<'a>],
+        width: usize,
+        rules: Rules,
+        tenant: Option<Uuid>,
+        reasons: &'a mut Reasons,
+    ) -> Self {
+        let columns = sources
+            .iter()
+            .enumerate()
+            .map(|(i, source)| Column::new(&goals[i % width.max(1)], *source, rules));
+        Self { goals, origins, columns: columns.collect(), width, rules, tenant, ids: NewIds::new(), reasons }
+    }
+
     /// Appends a row and returns how many of its values are rounded, or appends nothing.
-    pub fn row(&mut self, pick: Pick, out: &mut BytesMut) -> Result<u64, Arc<Reason>> {
+    #[inline]
+    pub fn row(&mut self, pick: Pick, out: &mut Out) -> Result<u64, Arc<Reason>> {
         let start = out.len();
         let first = pick.part as usize * self.width;
+        let row = pick.row as usize;
         let mut rounded = 0;
         out.put_i16(self.goals.len() as i16);
-        for (place, (goal, origin)) in self.goals.iter().zip(self.origins).enumerate() {
-            let done = match *origin {
-                Origin::Batch(column) => match self.sources.get(first + column) {
-                    Some(source) => goal.put(*source, pick.row as usize, self.rules, out),
-                    None => goal.put_null(out),
-                },
-                Origin::Tenant => match &self.tenant {
-                    Some(tenant) => {
-                        put_uuid(tenant, out);
-                        Ok(false)
-                    }
-                    None => goal.put_null(out),
-                },
-                Origin::NewId => {
-                    put_uuid(&self.ids.next(), out);
-                    Ok(false)
-                }
-            };
-            match done {
+        // The batch's columns come first, in their order.
+        let columns = self.columns.get_mut(first..first + self.width).unwrap_or_default();
+        for (place, (column, goal)) in columns.iter_mut().zip(self.goals).enumerate() {
+            match column.put(goal, row, self.rules, out) {
                 Ok(value) => rounded += u64::from(value),
                 Err(refusal) => {
                     out.truncate(start);
                     return Err(self.reasons.get(refusal, place, &goal.name, goal.type_, &goal.type_name));
+                }
+            }
+        }
+        for (place, (goal, origin)) in self.goals.iter().zip(self.origins).enumerate().skip(self.width) {
+            match (origin, &self.tenant) {
+                (Origin::Tenant, Some(tenant)) => put_uuid(tenant, out),
+                (Origin::NewId, _) => put_uuid(&self.ids.next(), out),
+                _ => {
+                    if let Err(refusal) = goal.put_null(out) {
+                        out.truncate(start);
+                        return Err(self.reasons.get(
+                            refusal,
+                            place,
+                            &goal.name,
+                            goal.type_,
+                            &goal.type_name,
+                        ));
+                    }
                 }
             }
         }
@@ -336,8 +362,13 @@ mod tests {
     fn put(goal: &Goal, array: ArrayRef, rules: Rules) -> Result<(Vec<u8>, bool), Refusal> {
         let source = Source::of(&array).unwrap();
         assert!(goal.takes(&source));
-        let mut out = BytesMut::new();
+        let mut out = Out::new();
         let rounded = goal.put(source, 0, rules, &mut out)?;
+        let mut quick = Out::new();
+        let mut column = Column::new(goal, source, rules);
+        assert_eq!(column.put(goal, 0, rules, &mut quick), Ok(rounded));
+        assert_eq!(quick.written(), out.written());
+        let out = out.written();
         let len = i32::from_be_bytes(out[..4].try_into().unwrap());
         assert_eq!(usize::try_from(len).unwrap(), out.len() - 4);
         Ok((out[4..].to_vec(), rounded))
@@ -447,17 +478,9 @@ mod tests {
             Arc::new(Int64Array::from(vec![Some(7), None])),
         );
         let sources = [Source::of(&bools).unwrap(), Source::of(&ints).unwrap()];
-        let mut encoder = Encoder {
-            goals: &goals,
-            origins: &[Origin::Batch(0), Origin::Batch(1)],
-            sources: &sources,
-            width: 2,
-            rules: Rules::default(),
-            tenant: None,
-            ids: NewIds::new(),
-            reasons: &mut Reasons::default(),
-        };
-        let mut out = BytesMut::new();
+        let (origins, mut reasons) = ([Origin::Batch(0), Origin::Batch(1)], Reasons::default());
+        let mut encoder = Encoder::new(&goals, &origins, &sources, 2, Rules::default(), None, &mut reasons);
+        let mut out = Out::new();
         assert_eq!(encoder.row(Pick { part: 0, row: 0 }, &mut out), Ok(0));
         let len = out.len();
         assert_eq!(len, 2 + 5 + 8);

@@ -19,6 +19,7 @@ use super::{SchemaOptions, resolve_tenant, schema_apply, schema_check};
 use crate::batch::{Batch, Origin, Pick, Rows};
 use crate::dataset::ALL;
 use crate::port::{Guard, Mark, Session, Sink, SinkError, Written};
+use crate::settings::OnConflict;
 
 /// A database of the test's own, dropped with it.
 struct Database {
@@ -70,6 +71,7 @@ impl Database {
             tenant: None,
             exact: false,
             round: false,
+            on_conflict: OnConflict::Update,
             run_id: Some(Uuid::now_v7()),
         }
     }

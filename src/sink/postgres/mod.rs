@@ -1,16 +1,20 @@
 //! The PostgreSQL / TimescaleDB store.
 //!
 //! [`PgSink`] opens the store and reads the table's catalog; each worker gets a [`PgSession`].
-//! A write goes through binary COPY into a temporary stage and one set-wise merge.
+//! Rows are copied right into the table; where rows of their key are there already, into a temporary
+//! stage, which is then merged set-wise.
 //! [`schema`] makes and compares our own tables.
 
 pub mod catalog;
 pub mod classify;
+mod column;
 pub mod connect;
 mod conninfo;
+mod copy;
 pub mod ddl;
 mod decimal;
 mod diagnose;
+mod digits;
 pub mod dsn;
 mod encode;
 mod ids;
@@ -18,9 +22,11 @@ mod job_runs;
 mod ledger;
 #[cfg(test)]
 mod live;
+mod merge;
 mod names;
 mod numeric;
 mod order;
+mod out;
 mod plan;
 mod refusal;
 mod runs;

@@ -4,11 +4,10 @@
 //! to one form without trailing zeros after the point, so it is stored as the same bytes. Binary
 //! floats count as their shortest decimal form, the one that reads back as the same float.
 
-use arrow_buffer::i256;
-use bytes::{BufMut, BytesMut};
-
 use super::decimal::{Decimal, POW10};
+use super::out::Out;
 use super::wide::{self, Wide};
+use arrow_buffer::i256;
 
 /// A finite number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +137,7 @@ impl Number {
     }
 
     /// Appends the length and the body of a NUMERIC in binary form.
-    pub fn put(&self, out: &mut BytesMut) {
+    pub fn put(&self, out: &mut Out) {
         match self {
             Self::Small(decimal) => decimal.put(out),
             Self::Wide(wide) => wide.put(out),
@@ -177,7 +176,7 @@ fn decimal_digits(mut value: u128, buffer: &mut [u8; 39]) -> &[u8] {
 
 /// Appends length, head and base-10000 digits, the most significant first.
 pub(super) fn put_groups<'a>(
-    out: &mut BytesMut,
+    out: &mut Out,
     negative: bool,
     scale: i32,
     weight: i32,
@@ -201,8 +200,9 @@ mod tests {
 
     /// Reads the wire form back as text with all digits of its scale.
     fn text(number: Number) -> String {
-        let mut out = BytesMut::new();
+        let mut out = Out::new();
         number.put(&mut out);
+        let out = out.written();
         let word = |i: usize| i16::from_be_bytes([out[4 + 2 * i], out[5 + 2 * i]]);
         let (count, weight, negative, scale) = (word(0), word(1), word(2) != 0, word(3));
         assert_eq!(out.len(), 12 + 2 * count as usize);

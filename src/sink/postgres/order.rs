@@ -5,6 +5,11 @@
 //! order is near enough. Since the stage is read back in the order in which it was filled, the
 //! merge needs no sort of its own.
 
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use xxhash_rust::xxh3::Xxh3;
+
 use super::source::{Numbers, Source};
 use crate::batch::{Pick, Rows};
 use crate::dataset::time::to_micros;
@@ -16,20 +21,21 @@ pub(super) struct KeyColumn {
     pub floor: bool,
 }
 
-/// One row to be ordered.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    /// The bytes after what all keys have in common, as far as they fit.
-    head: u128,
-    start: u32,
-    end: u32,
-    /// Position in the rows given.
-    position: u32,
-}
+/// One row to be ordered: the code of its key, and its position in the rows given.
+type Entry = (u64, u32);
+
+/// Distinct texts of a column that are told apart by number.
+const MAX_TEXTS: usize = 1 << 14;
+
+/// Rows from which a sort by digits is faster than one by comparison.
+const FEW: usize = 1024;
 
 /// Positions of the rows in the order of the key, in waves: no wave has two rows whose key may
 /// become the same in the store (nanoseconds that round to the same microsecond), and the later
 /// one of the input comes in the later wave. Almost always there is just one wave.
+///
+/// As many columns of the key as fit are packed into one number that sorts as they do; the others
+/// are only looked at where that is the same for several rows.
 pub(super) fn waves(
     rows: Rows<'_>,
     key: &[KeyColumn],
@@ -40,48 +46,209 @@ pub(super) fn waves(
     if key.is_empty() {
         return vec![all.collect()];
     }
-    let mut bytes = Vec::with_capacity(rows.len().saturating_mul(40));
-    let mut entries: Vec<Entry> = Vec::with_capacity(rows.len());
-    for (position, pick) in all.zip(rows.picks) {
-        let start = bytes.len() as u32;
-        push_key(*pick, key, sources, width, &mut bytes);
-        entries.push(Entry { head: 0, start, end: bytes.len() as u32, position });
-    }
-    let of = |entry: &Entry| &bytes[entry.start as usize..entry.end as usize];
-    let shared = match entries.first() {
-        Some(first) => {
-            let first = of(first);
-            entries.iter().fold(first.len(), |shared, entry| {
-                first[..shared].iter().zip(of(entry)).take_while(|(a, b)| a == b).count()
-            })
+    let mut entries: Vec<Entry> = all.map(|position| (0, position)).collect();
+    let (mut room, mut packed) = (64, 0);
+    for part in key {
+        match pack(rows, *part, sources, width, room, &mut entries) {
+            Some(bits) => room -= bits,
+            None => break,
         }
-        None => 0,
-    };
-    for entry in &mut entries {
-        let rest = &bytes[entry.start as usize + shared..entry.end as usize];
-        let mut head = [0; 16];
-        let len = rest.len().min(16);
-        head[..len].copy_from_slice(&rest[..len]);
-        entry.head = u128::from_be_bytes(head);
+        packed += 1;
     }
-    let compare = |a: &Entry, b: &Entry| {
-        a.head.cmp(&b.head).then_with(|| of(a).cmp(of(b))).then(a.position.cmp(&b.position))
-    };
-    if !entries.is_sorted_by(|a, b| compare(a, b).is_le()) {
-        entries.sort_unstable_by(compare);
+    if !entries.is_sorted() {
+        sort(&mut entries, 64 - room);
     }
-
+    let bytes_of = |position: u32| {
+        let mut bytes = Vec::new();
+        push_key(rows.picks[position as usize], key, sources, width, &mut bytes);
+        bytes
+    };
     let mut waves: Vec<Vec<u32>> = vec![Vec::with_capacity(entries.len())];
-    let (mut wave, mut last) = (0, None);
-    for entry in &entries {
-        wave = if last.is_some_and(|last| of(last) == of(entry)) { wave + 1 } else { 0 };
-        if waves.len() <= wave {
-            waves.push(Vec::new());
+    for run in entries.chunk_by(|a, b| a.0 == b.0) {
+        if let [(_, position)] = run {
+            waves[0].push(*position);
+            continue;
         }
-        waves[wave].push(entry.position);
-        last = Some(entry);
+        // All of the key is in the code: these are one row to the store.
+        let mut keyed: Vec<(Vec<u8>, u32)> = if packed == key.len() {
+            run.iter().map(|(_, position)| (Vec::new(), *position)).collect()
+        } else {
+            run.iter().map(|(_, position)| (bytes_of(*position), *position)).collect()
+        };
+        keyed.sort_unstable();
+        for same in keyed.chunk_by(|a, b| a.0 == b.0) {
+            for (wave, (_, position)) in same.iter().enumerate() {
+                if waves.len() <= wave {
+                    waves.push(Vec::new());
+                }
+                waves[wave].push(*position);
+            }
+        }
     }
     waves
+}
+
+/// Puts a column of the key behind what the codes hold already, and returns how many bits that
+/// took; `None`, and the codes as they were, where there is no room for it or where its order
+/// cannot be told by a number.
+fn pack(
+    rows: Rows<'_>,
+    part: KeyColumn,
+    sources: &[Source<'_>],
+    width: usize,
+    room: u32,
+    entries: &mut [Entry],
+) -> Option<u32> {
+    let columns: Vec<Source<'_>> = (0..rows.parts.len())
+        .map(|p| sources.get(p * width + part.column).copied())
+        .collect::<Option<_>>()?;
+    if columns.iter().any(|source| source.has_nulls()) {
+        return None;
+    }
+    let first = columns.first()?;
+    // Batches of one input may differ in their types of numbers.
+    let alike = columns.iter().all(|other| match (first, other) {
+        (Source::Number(Numbers::F64(_)), Source::Number(Numbers::F64(_)))
+        | (Source::Number(Numbers::I64(_)), Source::Number(Numbers::I64(_))) => true,
+        (Source::Number(_), _) => false,
+        (first, other) => std::mem::discriminant(first) == std::mem::discriminant(other),
+    });
+    if !alike {
+        return None;
+    }
+    match first {
+        Source::Text(_) => pack_texts(rows, &columns, room, entries),
+        Source::Time(_) => {
+            let micros = |column: &Source<'_>, row: usize| match column {
+                Source::Time(times) => to_micros(times.value(row), part.floor).0,
+                _ => 0,
+            };
+            pack_numbers(rows, &columns, room, entries, |column, row| ordered(micros(column, row)))
+        }
+        Source::Date(_) => pack_numbers(rows, &columns, room, entries, |column, row| match column {
+            Source::Date(days) => ordered(days.value(row).into()),
+            _ => 0,
+        }),
+        Source::Number(Numbers::F64(_)) => {
+            pack_numbers(rows, &columns, room, entries, |column, row| match column {
+                Source::Number(Numbers::F64(values)) => ordered_double(values.value(row)),
+                _ => 0,
+            })
+        }
+        Source::Number(Numbers::I64(_)) => {
+            pack_numbers(rows, &columns, room, entries, |column, row| match column {
+                Source::Number(Numbers::I64(values)) => ordered(values.value(row)),
+                _ => 0,
+            })
+        }
+        // Decimals may differ where their doubles do not.
+        _ => None,
+    }
+}
+
+/// A number that compares, unsigned, as the signed one does.
+fn ordered(value: i64) -> u64 {
+    value.cast_unsigned() ^ 1 << 63
+}
+
+fn ordered_double(value: f64) -> u64 {
+    let bits = (value + 0.0).to_bits();
+    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+}
+
+fn bits(value: u64) -> u32 {
+    64 - value.leading_zeros()
+}
+
+/// Appends `code` to the codes, in as few bits as its largest value needs.
+fn append(entries: &mut [Entry], bits: u32, code: impl Fn(usize) -> u64) {
+    for (at, entry) in entries.iter_mut().enumerate() {
+        entry.0 = if bits == 64 { 0 } else { entry.0 << bits } | code(at);
+    }
+}
+
+fn pack_numbers(
+    rows: Rows<'_>,
+    columns: &[Source<'_>],
+    room: u32,
+    entries: &mut [Entry],
+    number: impl Fn(&Source<'_>, usize) -> u64,
+) -> Option<u32> {
+    let of = |pick: &Pick| number(&columns[pick.part as usize], pick.row as usize);
+    let (low, high) =
+        rows.picks.iter().map(of).fold((u64::MAX, 0), |(low, high), n| (low.min(n), high.max(n)));
+    let needed = bits(high.saturating_sub(low));
+    if needed > room {
+        return None;
+    }
+    append(entries, needed, |at| of(&rows.picks[at]) - low);
+    Some(needed)
+}
+
+/// Texts by their place among the distinct texts.
+fn pack_texts(rows: Rows<'_>, columns: &[Source<'_>], room: u32, entries: &mut [Entry]) -> Option<u32> {
+    let mut known: Vec<&str> = Vec::new();
+    let mut places: HashMap<&str, u32, BuildHasherDefault<Xxh3>> = HashMap::default();
+    let mut numbers: Vec<u32> = Vec::with_capacity(rows.len());
+    let (mut last, mut number) = ("", u32::MAX);
+    for pick in rows.picks {
+        let Source::Text(texts) = columns[pick.part as usize] else { return None };
+        let text = texts.value(pick.row as usize);
+        if number == u32::MAX || text != last {
+            number = *places.entry(text).or_insert_with(|| {
+                known.push(text);
+                known.len() as u32 - 1
+            });
+            last = text;
+            if known.len() > MAX_TEXTS {
+                return None;
+            }
+        }
+        numbers.push(number);
+    }
+    let needed = bits(known.len().saturating_sub(1) as u64);
+    if needed > room {
+        return None;
+    }
+    let mut order: Vec<u32> = (0..known.len() as u32).collect();
+    order.sort_unstable_by_key(|at| known[*at as usize]);
+    let mut ranks = vec![0u64; known.len()];
+    for (rank, at) in order.iter().enumerate() {
+        ranks[*at as usize] = rank as u64;
+    }
+    if needed > 0 {
+        append(entries, needed, |at| ranks[numbers[at] as usize]);
+    }
+    Some(needed)
+}
+
+/// Sorts by code, then by position, in which the entries of one code already are. `used` is the
+/// number of low bits that any code has.
+fn sort(entries: &mut Vec<Entry>, used: u32) {
+    if entries.len() < FEW {
+        entries.sort_unstable();
+        return;
+    }
+    // By digits of eleven bits, the lowest first; each pass keeps the order of the one before.
+    const DIGIT: u32 = 11;
+    let mut other: Vec<Entry> = vec![(0, 0); entries.len()];
+    for shift in (0..used).step_by(DIGIT as usize) {
+        let digit = |entry: &Entry| (entry.0 >> shift) as usize & ((1 << DIGIT) - 1);
+        let mut places = [0u32; 1 << DIGIT];
+        for entry in entries.iter() {
+            places[digit(entry)] += 1;
+        }
+        let mut sum = 0;
+        for place in &mut places {
+            sum += std::mem::replace(place, sum);
+        }
+        for entry in entries.iter() {
+            let place = &mut places[digit(entry)];
+            other[*place as usize] = *entry;
+            *place += 1;
+        }
+        std::mem::swap(entries, &mut other);
+    }
 }
 
 /// Appends the row's key in a form whose bytes compare as the values do.
@@ -113,14 +280,12 @@ fn push_key(pick: Pick, key: &[KeyColumn], sources: &[Source<'_>], width: usize,
 }
 
 fn push_i64(value: i64, bytes: &mut Vec<u8>) {
-    bytes.extend_from_slice(&(value ^ i64::MIN).to_be_bytes());
+    bytes.extend_from_slice(&ordered(value).to_be_bytes());
 }
 
 /// Numbers that differ beyond a double's digits come out alike; that costs a wave, no row.
 fn push_double(value: f64, bytes: &mut Vec<u8>) {
-    let bits = (value + 0.0).to_bits();
-    let ordered = if bits >> 63 == 0 { bits | 1 << 63 } else { !bits };
-    bytes.extend_from_slice(&ordered.to_be_bytes());
+    bytes.extend_from_slice(&ordered_double(value).to_be_bytes());
 }
 
 #[cfg(test)]
@@ -167,6 +332,24 @@ mod tests {
     fn rows_that_become_one_go_in_waves_the_later_one_later() {
         let order = order(&["A", "A", "A", "B"], &[1_001, 1_000, 2_000, 1_001], &[1.0, 1.0, 1.0, 1.0]);
         assert_eq!(order, [vec![0, 2, 3], vec![1]]);
+    }
+
+    #[test]
+    fn many_rows_come_in_the_same_order_as_few() {
+        let names = ["ZZZ", "AAPL", "MSFT", "A", "AA"];
+        let len = 3 * FEW;
+        let symbols: Vec<&str> = (0..len).map(|i| names[i * 7 % 5]).collect();
+        let nanos: Vec<i64> = (0..len as i64).map(|i| (i * 7_919 % 1_000 - 500) * 1_000_000_000).collect();
+        let strikes: Vec<f64> = (0..len).map(|i| (i as f64 * 0.37).sin()).collect();
+        let mut expected: Vec<usize> = (0..len).collect();
+        expected.sort_by(|a, b| {
+            symbols[*a]
+                .cmp(symbols[*b])
+                .then(nanos[*a].cmp(&nanos[*b]))
+                .then(strikes[*a].total_cmp(&strikes[*b]))
+        });
+        let expected: Vec<u32> = expected.into_iter().map(|i| i as u32).collect();
+        assert_eq!(order(&symbols, &nanos, &strikes), [expected]);
     }
 
     #[test]

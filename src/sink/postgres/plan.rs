@@ -20,10 +20,13 @@ pub(super) struct Plan {
     pub origins: Vec<Origin>,
     /// The key's columns among the batch's, in the order of the index.
     pub key: Vec<KeyColumn>,
-    /// `COPY … FROM STDIN`, into the stage or the table itself.
-    pub copy: String,
-    /// What is between the COPY and the table, if anything.
-    pub stage: Option<Stage>,
+    /// `COPY … FROM STDIN` right into the table, where that is allowed.
+    pub direct: Option<String>,
+    /// The way by a temporary table.
+    pub stage: Stage,
+    /// Asks whether a row of the key given as parameters is there: the statement, and the places of
+    /// the parameters among the goals. None where there is no key, or one that cannot be asked for.
+    pub probe: Option<(String, Vec<usize>)>,
 }
 
 /// A temporary table and the way from there. It lives as long as its transaction, so nothing of
@@ -33,20 +36,34 @@ pub(super) struct Stage {
     pub name: String,
     pub create: String,
     pub clear: String,
-    pub merge: String,
-    pub counts: Counts,
+    /// `COPY … FROM STDIN` into it.
+    pub copy: String,
+    /// Puts its rows into the table, all of which are to be new.
+    pub append: String,
+    /// What is done where some may be there; nothing where there is no key.
+    pub merge: Option<Merge>,
 }
 
-/// What the merge statement answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Counts {
-    /// Only a number of rows: there is no key.
-    Appended,
-    /// Rows that are new, and rows that are new or changed.
-    Fresh,
-    /// Rows that were there before, and rows that are new or changed. For partitioned tables,
-    /// which do not tell a new row from a changed one by `xmax`.
-    Known,
+/// The statements of a merge.
+///
+/// `OFFSET 0` keeps the planner from turning the look at each row of the stage into a join, for which
+/// it may read the whole table: it knows nothing of the stage, and often little of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Merge {
+    /// The column of the batch whose least and greatest value are the parameters `$1` and `$2` of
+    /// the statements, so that chunks and partitions that have none of the rows are left alone.
+    pub bound: Option<KeyColumn>,
+    /// Answers how many rows of the stage are in the table, and how many of those differ there.
+    pub compare: String,
+    /// Writes the rows of the stage that are new or differ, and answers how many it wrote, and how
+    /// many of those were new as far as it can tell.
+    pub write: String,
+    /// Whether it can tell: a partitioned table does not tell a new row from a changed one.
+    pub tells: bool,
+    /// Takes the rows that are in the table out of the stage, and answers their places in it.
+    pub remove: String,
+    /// Inserts the rows that are not in the table.
+    pub insert_missing: String,
 }
 
 impl Plan {
@@ -96,22 +113,21 @@ impl Plan {
                 &table.key
             };
         // A row-level policy forbids COPY into the table; text for other types must be cast.
-        let staged = !key.is_empty()
-            || table.security.binds
-            || columns.iter().any(|(c, _)| c.type_ == ColumnType::Other);
-        let stage_name = format!("pg_temp.mds_stage_{number}");
+        let indirect = table.security.binds || columns.iter().any(|(c, _)| c.type_ == ColumnType::Other);
         let list = idents(columns.iter().map(|(c, _)| &c.name));
-        let place = if staged { stage_name.clone() } else { table.sql_name() };
+        let key_columns: Vec<KeyColumn> = key
+            .iter()
+            .filter_map(|name| names.iter().position(|n| n == name))
+            .map(|column| KeyColumn { column, floor: keeps_nanos(&names[column], &names) })
+            .collect();
         Ok(Self {
             goals: columns.iter().map(|(column, _)| goal(column, &names)).collect(),
             origins: columns.iter().map(|(_, origin)| *origin).collect(),
-            key: key
-                .iter()
-                .filter_map(|name| names.iter().position(|n| n == name))
-                .map(|column| KeyColumn { column, floor: keeps_nanos(&names[column], &names) })
-                .collect(),
-            copy: format!("COPY {place} ({list}) FROM STDIN (FORMAT binary)"),
-            stage: staged.then(|| stage(table, key, &columns, &stage_name)),
+            direct: (!indirect)
+                .then(|| format!("COPY {} ({list}) FROM STDIN (FORMAT binary)", table.sql_name())),
+            stage: stage(table, key, &columns, &key_columns, &format!("pg_temp.mds_stage_{number}")),
+            probe: probe(table, key, &columns),
+            key: key_columns,
             names,
         })
     }
@@ -132,27 +148,60 @@ fn goal(column: &TableColumn, names: &[String]) -> Goal {
     }
 }
 
-fn stage(table: &Table, key: &[String], columns: &[(&TableColumn, Origin)], name: &str) -> Stage {
+fn stage(
+    table: &Table,
+    key: &[String],
+    columns: &[(&TableColumn, Origin)],
+    key_columns: &[KeyColumn],
+    name: &str,
+) -> Stage {
     let definitions: Vec<String> =
         columns.iter().map(|(c, _)| format!("{} {}", ident(&c.name), c.stage_type)).collect();
-    let (merge, counts) = merge(table, key, columns, name);
+    let list = idents(columns.iter().map(|(c, _)| &c.name));
     Stage {
         name: name.to_owned(),
-        create: format!("CREATE TEMP TABLE {name} ({}) ON COMMIT DROP;", definitions.join(", ")),
+        // A look at the index a row is nothing that is worth compiling.
+        create: format!(
+            "CREATE TEMP TABLE {name} ({}) ON COMMIT DROP; SELECT set_config('jit', 'off', true);",
+            definitions.join(", ")
+        ),
         clear: format!("TRUNCATE {name};"),
-        merge,
-        counts,
+        copy: format!("COPY {name} ({list}) FROM STDIN (FORMAT binary)"),
+        append: insert(table, columns, name),
+        merge: (!key.is_empty()).then(|| merge(table, key, columns, key_columns, name)),
     }
 }
 
-fn merge(table: &Table, key: &[String], columns: &[(&TableColumn, Origin)], stage: &str) -> (String, Counts) {
-    let target = table.sql_name();
+fn insert(table: &Table, columns: &[(&TableColumn, Origin)], stage: &str) -> String {
     let list = idents(columns.iter().map(|(c, _)| &c.name));
     let values: Vec<String> = columns.iter().map(|(c, _)| staged_value(c)).collect();
-    let insert = format!("INSERT INTO {target} AS t ({list}) SELECT {} FROM {stage} AS s", values.join(", "));
-    if key.is_empty() {
-        return (insert, Counts::Appended);
+    format!("INSERT INTO {} AS t ({list}) SELECT {} FROM {stage} AS s", table.sql_name(), values.join(", "))
+}
+
+/// A column of the key in the table, and what it must equal.
+fn key_value(table: &Table, columns: &[(&TableColumn, Origin)], name: &str) -> String {
+    let staged = columns.iter().find(|(c, _)| c.name == name).map(|(c, _)| staged_value(c));
+    let default = || table.column(name).and_then(|c| c.default.clone()).unwrap_or("NULL".into());
+    format!("t.{} = ({})", ident(name), staged.unwrap_or_else(default))
+}
+
+fn merge(
+    table: &Table,
+    key: &[String],
+    columns: &[(&TableColumn, Origin)],
+    key_columns: &[KeyColumn],
+    stage: &str,
+) -> Merge {
+    let target = table.sql_name();
+    let bound = key_columns.iter().copied().find(|part| {
+        let column = columns.get(part.column).map(|(column, _)| column.type_);
+        matches!(column, Some(ColumnType::Timestamp(6) | ColumnType::Timestamptz(6) | ColumnType::Date))
+    });
+    let mut same: Vec<String> = key.iter().map(|name| key_value(table, columns, name)).collect();
+    if let Some((column, _)) = bound.and_then(|part| columns.get(part.column)) {
+        same.push(format!("t.{0} >= $1 AND t.{0} <= $2", ident(&column.name)));
     }
+    let same = same.join(" AND ");
 
     // What we fill is for new rows only.
     let changing = || {
@@ -161,49 +210,75 @@ fn merge(table: &Table, key: &[String], columns: &[(&TableColumn, Origin)], stag
             .filter(|(c, origin)| matches!(origin, Origin::Batch(_)) && !key.contains(&c.name))
             .map(|(c, _)| *c)
     };
+    let differs = |other: &dyn Fn(&TableColumn) -> String| {
+        let each: Vec<String> = changing()
+            .map(|c| {
+                let cast = if c.type_.comparable() { "" } else { "::text" };
+                format!("t.{}{cast} IS DISTINCT FROM {}{cast}", ident(&c.name), other(c))
+            })
+            .collect();
+        if each.is_empty() { "FALSE".to_owned() } else { each.join(" OR ") }
+    };
     let mut set: Vec<String> = changing().map(|c| format!("{0} = excluded.{0}", ident(&c.name))).collect();
-    let differs: Vec<String> = changing()
-        .map(|c| {
-            let (name, cast) = (ident(&c.name), if c.type_.comparable() { "" } else { "::text" });
-            format!("t.{name}{cast} IS DISTINCT FROM excluded.{name}{cast}")
-        })
-        .collect();
     let stamp = table.column("updated_at").filter(|c| {
         let time = matches!(c.type_, ColumnType::Timestamp(_) | ColumnType::Timestamptz(_));
         time && !c.generated && !columns.iter().any(|(given, _)| given.name == c.name)
     });
-    if stamp.is_some() {
-        set.push("\"updated_at\" = now()".to_owned());
-    }
-    let action = if differs.is_empty() {
+    let action = if set.is_empty() {
         "DO NOTHING".to_owned()
     } else {
-        format!("DO UPDATE SET {} WHERE {}", set.join(", "), differs.join(" OR "))
+        if stamp.is_some() {
+            set.push("\"updated_at\" = now()".to_owned());
+        }
+        let differs = differs(&|c| format!("excluded.{}", ident(&c.name)));
+        format!("DO UPDATE SET {} WHERE {differs}", set.join(", "))
     };
-    let upsert = format!("{insert} ON CONFLICT ({}) {action}", idents(key));
-    if table.partitioned {
-        let same: Vec<String> = key
-            .iter()
-            .map(|name| {
-                let staged = columns.iter().find(|(c, _)| c.name == *name).map(|(c, _)| staged_value(c));
-                let default = || table.column(name).and_then(|c| c.default.clone()).unwrap_or("NULL".into());
-                format!("t.{} = ({})", ident(name), staged.unwrap_or_else(default))
-            })
-            .collect();
-        let sql = format!(
-            "WITH known AS (SELECT count(*) AS n FROM {stage} AS s JOIN {target} AS t ON {}), \
-             merged AS ({upsert} RETURNING 1) \
-             SELECT (SELECT n FROM known), (SELECT count(*) FROM merged)",
-            same.join(" AND ")
-        );
-        return (sql, Counts::Known);
-    }
-    // A row that the statement made itself has never been locked or replaced.
-    let sql = format!(
-        "WITH merged AS ({upsert} RETURNING t.xmax = 0 AS fresh) \
-         SELECT count(*) FILTER (WHERE fresh), count(*) FROM merged"
+    let staged_differs = differs(&staged_value);
+    let (insert, conflict) = (insert(table, columns, stage), idents(key));
+    let unless = format!(
+        "WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same} AND NOT ({staged_differs}) OFFSET 0)"
     );
-    (sql, Counts::Fresh)
+    // A row that the statement made itself has never been locked or replaced.
+    let fresh = if table.partitioned { "false" } else { "t.xmax = 0" };
+    Merge {
+        bound,
+        compare: format!(
+            "SELECT count(*), count(*) FILTER (WHERE there.differs) FROM {stage} AS s, \
+             LATERAL (SELECT {staged_differs} AS differs FROM {target} AS t WHERE {same} OFFSET 0) AS there"
+        ),
+        write: format!(
+            "WITH merged AS ({insert} {unless} ON CONFLICT ({conflict}) {action} RETURNING {fresh} AS fresh) \
+             SELECT count(*), count(*) FILTER (WHERE fresh) FROM merged"
+        ),
+        tells: !table.partitioned,
+        remove: format!(
+            "WITH mds_n AS (SELECT ctid AS mds_tid, row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* \
+             FROM {stage} AS s), mds_there AS (SELECT s.mds_tid, s.mds_place FROM mds_n AS s, \
+             LATERAL (SELECT FROM {target} AS t WHERE {same} OFFSET 0) AS there), \
+             mds_gone AS (DELETE FROM {stage} AS g USING mds_there AS h WHERE g.ctid = h.mds_tid) \
+             SELECT mds_place FROM mds_there ORDER BY mds_place"
+        ),
+        insert_missing: format!(
+            "{insert} WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same} OFFSET 0) ON CONFLICT ({conflict}) DO NOTHING"
+        ),
+    }
+}
+
+/// See [`Plan::probe`].
+fn probe(table: &Table, key: &[String], columns: &[(&TableColumn, Origin)]) -> Option<(String, Vec<usize>)> {
+    let (mut same, mut places) = (Vec::new(), Vec::new());
+    for name in key {
+        match columns.iter().position(|(c, origin)| c.name == *name && *origin != Origin::NewId) {
+            Some(place) => {
+                columns[place].0.type_.wire()?;
+                places.push(place);
+                same.push(format!("t.{} = ${}", ident(name), places.len()));
+            }
+            None => same.push(key_value(table, columns, name)),
+        }
+    }
+    (!places.is_empty())
+        .then(|| (format!("SELECT FROM {} AS t WHERE {}", table.sql_name(), same.join(" AND ")), places))
 }
 
 fn staged_value(column: &TableColumn) -> String {
@@ -246,10 +321,27 @@ mod tests {
         let plan = plan(&bars(), &["symbol", "ts", "close_price", "extra"], true).unwrap();
         assert_eq!(plan.origins[4..], [Origin::Tenant, Origin::NewId]);
         assert_eq!(plan.key.iter().map(|k| k.column).collect::<Vec<_>>(), [1, 0]);
-        insta::assert_snapshot!([plan.copy.as_str(), &plan.stage.as_ref().unwrap().create, &plan.stage.as_ref().unwrap().merge].join("\n"), @r#"
-        COPY pg_temp.mds_stage_0 ("symbol", "ts", "close_price", "extra", "tenant_id", "id") FROM STDIN (FORMAT binary)
-        CREATE TEMP TABLE pg_temp.mds_stage_0 ("symbol" character varying(20), "ts" timestamp with time zone, "close_price" numeric(20,8), "extra" json, "tenant_id" uuid, "id" uuid) ON COMMIT DROP;
-        WITH merged AS (INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "extra", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."extra", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s ON CONFLICT ("ts", "tenant_id", "symbol") DO UPDATE SET "close_price" = excluded."close_price", "extra" = excluded."extra", "updated_at" = now() WHERE t."close_price" IS DISTINCT FROM excluded."close_price" OR t."extra"::text IS DISTINCT FROM excluded."extra"::text RETURNING t.xmax = 0 AS fresh) SELECT count(*) FILTER (WHERE fresh), count(*) FROM merged
+        let (stage, merge) = (&plan.stage, plan.stage.merge.as_ref().unwrap());
+        let probe = plan.probe.as_ref().map(|(sql, _)| sql.as_str()).unwrap_or_default();
+        let all = [
+            plan.direct.as_deref().unwrap(),
+            &stage.create,
+            &stage.append,
+            &merge.compare,
+            &merge.write,
+            &merge.insert_missing,
+            &merge.remove,
+            probe,
+        ];
+        insta::assert_snapshot!(all.join("\n"), @r#"
+        COPY "public"."t" ("symbol", "ts", "close_price", "extra", "tenant_id", "id") FROM STDIN (FORMAT binary)
+        CREATE TEMP TABLE pg_temp.mds_stage_0 ("symbol" character varying(20), "ts" timestamp with time zone, "close_price" numeric(20,8), "extra" json, "tenant_id" uuid, "id" uuid) ON COMMIT DROP; SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);
+        INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "extra", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."extra", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s
+        SELECT count(*), count(*) FILTER (WHERE t."close_price" IS DISTINCT FROM s."close_price" OR t."extra"::text IS DISTINCT FROM s."extra"::text) FROM pg_temp.mds_stage_0 AS s JOIN "public"."t" AS t ON t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2
+        WITH merged AS (INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "extra", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."extra", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s WHERE NOT EXISTS (SELECT FROM "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 AND NOT (t."close_price" IS DISTINCT FROM s."close_price" OR t."extra"::text IS DISTINCT FROM s."extra"::text)) ON CONFLICT ("ts", "tenant_id", "symbol") DO UPDATE SET "close_price" = excluded."close_price", "extra" = excluded."extra", "updated_at" = now() WHERE t."close_price" IS DISTINCT FROM excluded."close_price" OR t."extra"::text IS DISTINCT FROM excluded."extra"::text RETURNING t.xmax = 0 AS fresh) SELECT count(*), count(*) FILTER (WHERE fresh) FROM merged
+        INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "extra", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."extra", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s WHERE NOT EXISTS (SELECT FROM "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2) ON CONFLICT ("ts", "tenant_id", "symbol") DO NOTHING
+        WITH mds_n AS (SELECT ctid AS mds_tid, row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* FROM pg_temp.mds_stage_0 AS s), mds_there AS (SELECT s.mds_tid, s.mds_place FROM mds_n AS s JOIN "public"."t" AS t ON t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2), mds_gone AS (DELETE FROM pg_temp.mds_stage_0 AS g USING mds_there AS h WHERE g.ctid = h.mds_tid) SELECT mds_place FROM mds_there ORDER BY mds_place
+        SELECT FROM "public"."t" AS t WHERE t."ts" = $1 AND t."tenant_id" = $2 AND t."symbol" = $3
         "#);
     }
 
@@ -264,28 +356,27 @@ mod tests {
     #[test]
     fn keys_alone_change_nothing() {
         let plan = plan(&bars(), &["symbol", "ts", "tenant_id"], false).unwrap();
-        let merge = plan.stage.unwrap().merge;
-        assert!(merge.contains(r#"ON CONFLICT ("ts", "tenant_id", "symbol") DO NOTHING"#), "{merge}");
+        let merge = plan.stage.merge.unwrap();
+        assert!(merge.write.contains(r#"ON CONFLICT ("ts", "tenant_id", "symbol") DO NOTHING"#), "{merge:?}");
+        assert!(merge.compare.contains("FILTER (WHERE FALSE)"), "{merge:?}");
     }
 
     #[test]
     fn without_a_key_rows_are_copied_right_in() {
         let open = table(vec![column("a", ColumnType::Int4, "integer")], &[]);
         let direct = plan(&open, &["a"], false).unwrap();
-        assert_eq!(
-            (direct.copy.as_str(), direct.stage),
-            (r#"COPY "public"."t" ("a") FROM STDIN (FORMAT binary)"#, None)
-        );
+        assert_eq!(direct.direct.as_deref(), Some(r#"COPY "public"."t" ("a") FROM STDIN (FORMAT binary)"#));
+        assert!(direct.stage.merge.is_none() && direct.probe.is_none());
         let mut bound = open.clone();
         bound.security.binds = true;
-        let staged = plan(&bound, &["a"], false).unwrap().stage.unwrap();
-        assert_eq!(staged.counts, Counts::Appended);
+        assert_eq!(plan(&bound, &["a"], false).unwrap().direct, None);
         let other = table(
             vec![TableColumn { stage_type: "text".into(), ..column("a", ColumnType::Other, "inet") }],
             &[],
         );
-        let cast = plan(&other, &["a"], false).unwrap().stage.unwrap();
-        assert!(cast.merge.contains(r#"CAST(s."a" AS inet)"#), "{}", cast.merge);
+        let cast = plan(&other, &["a"], false).unwrap();
+        assert_eq!(cast.direct, None);
+        assert!(cast.stage.append.contains(r#"CAST(s."a" AS inet)"#), "{}", cast.stage.append);
     }
 
     #[test]

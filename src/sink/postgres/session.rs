@@ -5,34 +5,34 @@
 //! session, and so does a lost connection. The next [`begin`](crate::port::Session::begin) of a broken session opens
 //! a new connection; anything else on it fails as transient.
 
-use std::pin::pin;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::SinkExt;
+use futures_util::future::try_join_all;
+use tokio_postgres::types::ToSql;
 
 use super::classify::is_disconnect;
 use super::connect::Link;
-use super::diagnose::violators;
-use super::encode::{Encoder, HEADER, TRAILER};
-use super::ids::NewIds;
+use super::copy::copy;
+use super::encode::Encoder;
+use super::merge::{Cell, Job, Span};
 use super::order::waves;
-use super::plan::{Counts, Plan, Stage};
+use super::out::Out;
+use super::plan::Plan;
 use super::refusal::Reasons;
 use super::sink::Shared;
 use super::source::Source;
-use super::table::Table;
 use crate::batch::{Reason, Rows};
 use crate::port::{Guard, Mark, Session, SinkError, Written};
 
-/// Bytes that are collected before they are handed to the connection.
-const CHUNK: usize = 128 << 10;
-
-/// Constraints whose violators are looked for in one write, before its rows are split.
-const MAX_CONSTRAINTS: usize = 16;
-
 /// Shapes of batches whose plans are kept.
 const MAX_PLANS: usize = 32;
+
+/// Rows from which it is asked, before they are sent to be appended, whether some are there
+/// already: an append that meets one of them leaves dead rows behind.
+const ASK_FROM: usize = 256;
+
+/// Rows that are asked for.
+const ASKED: usize = 12;
 
 /// What the connection is in the middle of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,20 +58,22 @@ pub struct PgSession {
     plans: Vec<(Arc<Plan>, Reasons)>,
     /// Stages of this transaction: number of the plan, and whether rows are in it.
     stages: Vec<(usize, bool)>,
+    /// Whether rows that came last met rows of their key, so that the next are expected to.
+    merging: bool,
 }
 
 /// Why a write did not come through.
-struct Failure {
-    error: SinkError,
+pub(super) struct Failure {
+    pub error: SinkError,
     /// Whether the connection still answers in step.
-    intact: bool,
+    pub intact: bool,
 }
 
 impl PgSession {
     pub(super) async fn open(shared: Arc<Shared>, worker: usize) -> Result<Self, SinkError> {
         let link = shared.connector.connect().await?;
         let (plans, stages) = (Vec::new(), Vec::new());
-        Ok(Self { shared, worker, link: Some(link), state: State::Idle, plans, stages })
+        Ok(Self { shared, worker, link: Some(link), state: State::Idle, plans, stages, merging: false })
     }
 
     fn link(&self) -> Result<&Link, SinkError> {
@@ -128,133 +130,241 @@ impl PgSession {
             Some((plan, reasons)) => (Arc::clone(plan), std::mem::take(reasons)),
             None => return Err(Failure { error: lost(), intact: false }),
         };
-        let mut written = Written::default();
-        let mut encoder = Encoder {
-            goals: &plan.goals,
-            origins: &plan.origins,
+        let shared = Arc::clone(&self.shared);
+        let mut encoder = Encoder::new(
+            &plan.goals,
+            &plan.origins,
             sources,
-            width: plan.names.len(),
-            rules: self.shared.rules,
-            tenant: self.shared.tenant,
-            ids: NewIds::new(),
-            reasons: &mut reasons,
+            plan.names.len(),
+            shared.rules,
+            shared.tenant,
+            &mut reasons,
+        );
+        let waves = waves(rows, &plan.key, sources, plan.names.len());
+        let lone = if let [wave] = waves.as_slice() { Some(wave) } else { None };
+        let keyed = plan.stage.merge.is_some();
+        let mut result = None;
+        if let Some(wave) = lone.filter(|_| !keyed || guard == Guard::Bare && !self.merging) {
+            let there = keyed && self.there(rows, &plan, wave, sources).await?;
+            if !there {
+                result = self.append(rows, &plan, place, wave, guard, &mut encoder).await.transpose();
+            }
+            self.merging = keyed && result.is_none();
+        }
+        let mut result = match result {
+            Some(result) => result,
+            None => self.merge(rows, &plan, place, &waves, sources, guard, &mut encoder).await,
         };
-        let result = self.put_waves(rows, place, &plan, guard, &mut encoder, &mut written).await;
-        written.refused.sort_unstable_by_key(|(position, _)| *position);
+        if let Ok(written) = &mut result {
+            written.refused.sort_unstable_by_key(|(position, _)| *position);
+        }
+        drop(encoder);
         if let Some((_, kept)) = self.plans.get_mut(place) {
             *kept = reasons;
         }
-        result.map(|()| written)
+        result
     }
 
-    async fn put_waves(
+    /// Whether some of the rows are in the table already, by a few of them.
+    async fn there(
+        &self,
+        rows: Rows<'_>,
+        plan: &Plan,
+        wave: &[u32],
+        sources: &[Source<'_>],
+    ) -> Result<bool, Failure> {
+        let (Some((sql, places)), true) = (&plan.probe, wave.len() >= ASK_FROM) else { return Ok(false) };
+        let link = self.link().map_err(|error| Failure { error, intact: false })?;
+        let width = plan.names.len();
+        let (rules, tenant) = (self.shared.rules, self.shared.tenant);
+        let mut questions = Vec::with_capacity(ASKED);
+        for number in 0..ASKED {
+            let at = number * (wave.len() - 1) / (ASKED - 1);
+            let Some(pick) = wave.get(at).and_then(|position| rows.picks.get(*position as usize)) else {
+                continue;
+            };
+            let mut cells = Vec::with_capacity(places.len());
+            for &place in places {
+                let mut out = Out::new();
+                let (Some(goal), Some(type_)) =
+                    (plan.goals.get(place), plan.goals.get(place).and_then(|goal| goal.type_.wire()))
+                else {
+                    continue;
+                };
+                let done = match sources.get(pick.part as usize * width + place).filter(|_| place < width) {
+                    Some(source) => goal.put(*source, pick.row as usize, rules, &mut out).is_ok(),
+                    None => tenant.is_some_and(|tenant| {
+                        super::encode::put_uuid(&tenant, &mut out);
+                        true
+                    }),
+                };
+                if done && out.len() >= 4 {
+                    cells.push((Cell(out.finish().slice(4..).to_vec()), type_));
+                }
+            }
+            // A value that its column refuses is no row that could be there.
+            if cells.len() == places.len() {
+                questions.push(cells);
+            }
+        }
+        let answers = questions.iter().map(|cells| async move {
+            let params: Vec<_> =
+                cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
+            link.client.query_typed_opt(sql, &params).await
+        });
+        let answers = try_join_all(answers).await.map_err(|error| failure(link, &error))?;
+        Ok(answers.iter().any(Option::is_some))
+    }
+
+    /// Puts rows into the table as if none of them were there. `None` where one is: the
+    /// transaction is then as it was before.
+    async fn append(
         &mut self,
         rows: Rows<'_>,
-        place: usize,
         plan: &Plan,
+        place: usize,
+        wave: &[u32],
         guard: Guard,
         encoder: &mut Encoder<'_>,
-        written: &mut Written,
-    ) -> Result<(), Failure> {
-        for (number, wave) in waves(rows, &plan.key, encoder.sources, encoder.width).into_iter().enumerate() {
+    ) -> Result<Option<Written>, Failure> {
+        let keyed = plan.stage.merge.is_some();
+        let mut prelude = if plan.direct.is_some() { String::new() } else { self.prepare_stage(plan, place) };
+        if guard == Guard::Savepoint {
+            prelude.push_str("SAVEPOINT mds_write;");
+        }
+        self.say(&prelude).await?;
+        let link = self.link().map_err(|error| Failure { error, intact: false })?;
+        let mut written = Written::default();
+        let statement = plan.direct.as_deref().unwrap_or(&plan.stage.copy);
+        let done = match copy(link, statement, rows, wave, encoder).await {
+            Ok(copied) => {
+                let sent = copied.sent.len() as u64;
+                written.rounded = copied.rounded;
+                written.refused = copied.refused;
+                if plan.direct.is_some() {
+                    written.inserted = sent;
+                    Ok(())
+                } else if sent == 0 {
+                    Ok(())
+                } else {
+                    let appended = self.job(plan, Span::None, link).append(&mut written).await;
+                    written.unchanged = sent.saturating_sub(written.inserted);
+                    appended
+                }
+            }
+            Err(failure) => Err(failure),
+        };
+        match done {
+            Ok(()) => {
+                if guard == Guard::Savepoint {
+                    self.say("RELEASE SAVEPOINT mds_write").await?;
+                }
+                Ok(Some(written))
+            }
+            Err(Failure { error: SinkError::Data { reason, .. }, intact: true })
+                if keyed && reason.code == "23505" =>
+            {
+                // Bare: nothing else is in the transaction.
+                self.stages.clear();
+                self.say(&format!("ROLLBACK; {}", self.preamble())).await?;
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Puts rows into the table by way of the stage, whatever is there.
+    #[expect(clippy::too_many_arguments, reason = "all that a write is made of, taken apart once")]
+    async fn merge(
+        &mut self,
+        rows: Rows<'_>,
+        plan: &Plan,
+        place: usize,
+        waves: &[Vec<u32>],
+        sources: &[Source<'_>],
+        guard: Guard,
+        encoder: &mut Encoder<'_>,
+    ) -> Result<Written, Failure> {
+        let span = match plan.stage.merge.as_ref().and_then(|merge| merge.bound) {
+            Some(part) => {
+                let type_ = plan.goals.get(part.column).map(|goal| goal.type_);
+                let type_ = type_.ok_or_else(|| Failure { error: lost(), intact: false })?;
+                Span::of(rows, sources, plan.names.len(), part, type_)
+            }
+            None => Span::None,
+        };
+        let mut written = Written::default();
+        for (number, wave) in waves.iter().enumerate() {
             let mut prelude = self.prepare_stage(plan, place);
             if number == 0 && guard == Guard::Savepoint {
                 prelude.push_str("SAVEPOINT mds_write;");
             }
+            self.say(&prelude).await?;
             let link = self.link().map_err(|error| Failure { error, intact: false })?;
-            if !prelude.is_empty() {
-                link.client.batch_execute(&prelude).await.map_err(|error| failure(link, &error))?;
+            let mut copied = copy(link, &plan.stage.copy, rows, wave, encoder).await?;
+            written.rounded += copied.rounded;
+            written.refused.append(&mut copied.refused);
+            if copied.sent.is_empty() {
+                continue;
             }
-            self.put_wave(rows, plan, &wave, guard, encoder, written).await?;
+            let job = self.job(plan, span, link);
+            if guard == Guard::Bare {
+                job.merge(&mut copied.sent, &mut written).await?;
+            } else {
+                job.merge_what_holds(&mut copied.sent, &mut written).await?;
+            }
         }
         if guard == Guard::Savepoint {
-            let link = self.link().map_err(|error| Failure { error, intact: false })?;
-            let released = link.client.batch_execute("RELEASE SAVEPOINT mds_write").await;
-            released.map_err(|error| failure(link, &error))?;
+            self.say("RELEASE SAVEPOINT mds_write").await?;
+        } else {
+            self.merging = written.updated + written.unchanged + written.skipped > 0;
         }
-        Ok(())
+        Ok(written)
+    }
+
+    fn job<'a>(&'a self, plan: &'a Plan, span: Span, link: &'a Link) -> Job<'a> {
+        Job {
+            link,
+            table: &self.shared.table,
+            stage: &plan.stage.name,
+            append: &plan.stage.append,
+            merge: plan.stage.merge.as_ref(),
+            span,
+            on_conflict: self.shared.on_conflict,
+        }
+    }
+
+    /// Runs statements inside a write.
+    async fn say(&self, sql: &str) -> Result<(), Failure> {
+        let link = self.link().map_err(|error| Failure { error, intact: false })?;
+        if sql.is_empty() {
+            return Ok(());
+        }
+        link.client.batch_execute(sql).await.map_err(|error| failure(link, &error))
+    }
+
+    /// What begins a transaction.
+    fn preamble(&self) -> String {
+        let lock = self.shared.ledger.as_ref().map(|ledger| ledger.begin(self.worker));
+        self.shared.begin.clone() + &lock.unwrap_or_default()
     }
 
     /// The statements that leave an empty stage for the plan. They come before the savepoint, so
     /// that rolling back to it keeps the stage and empties it.
     fn prepare_stage(&mut self, plan: &Plan, place: usize) -> String {
-        let Some(stage) = &plan.stage else { return String::new() };
         match self.stages.iter_mut().find(|(number, _)| *number == place) {
             Some((_, filled)) => {
                 if std::mem::replace(filled, true) {
-                    stage.clear.clone()
+                    plan.stage.clear.clone()
                 } else {
                     String::new()
                 }
             }
             None => {
                 self.stages.push((place, true));
-                stage.create.clone()
+                plan.stage.create.clone()
             }
         }
-    }
-
-    async fn put_wave(
-        &self,
-        rows: Rows<'_>,
-        plan: &Plan,
-        wave: &[u32],
-        guard: Guard,
-        encoder: &mut Encoder<'_>,
-        written: &mut Written,
-    ) -> Result<(), Failure> {
-        let link = self.link().map_err(|error| Failure { error, intact: false })?;
-        // A COPY that is refused before it began leaves an answer too many on the line, so the
-        // connection cannot be used further.
-        let copy = link.client.copy_in::<_, Bytes>(&plan.copy).await;
-        let mut copy = pin!(copy.map_err(|error| Failure { error: link.classify(&error), intact: false })?);
-
-        let mut sent: Vec<u32> = Vec::with_capacity(wave.len());
-        let mut rounded = 0;
-        let mut chunk = BytesMut::with_capacity(CHUNK + CHUNK / 8);
-        chunk.extend_from_slice(HEADER);
-        for &position in wave {
-            let Some(pick) = rows.picks.get(position as usize) else { continue };
-            match encoder.row(*pick, &mut chunk) {
-                Ok(values) => {
-                    sent.push(position);
-                    rounded += values;
-                }
-                Err(reason) => written.refused.push((position as usize, reason)),
-            }
-            if chunk.len() >= CHUNK {
-                let full = chunk.split().freeze();
-                copy.feed(full).await.map_err(|error| failure(link, &error))?;
-                chunk.reserve(CHUNK + CHUNK / 8);
-            }
-        }
-        chunk.extend_from_slice(TRAILER);
-        copy.feed(chunk.freeze()).await.map_err(|error| failure(link, &error))?;
-        let copied = copy.finish().await.map_err(|error| {
-            let mut failure = failure(link, &error);
-            if let SinkError::Data { suspects, .. } = &mut failure.error {
-                // Lines of the COPY, to positions in the rows given.
-                *suspects = suspects.iter().filter_map(|line| sent.get(*line)).map(|p| *p as usize).collect();
-            }
-            failure
-        })?;
-
-        let (inserted, touched) = match &plan.stage {
-            _ if sent.is_empty() => (0, 0),
-            None => (copied, copied),
-            Some(stage) if guard == Guard::Bare => merge(link, stage, sent.len()).await?,
-            Some(stage) => {
-                let refused = &mut written.refused;
-                merge_what_holds(link, &self.shared.table, stage, &mut sent, refused).await?
-            }
-        };
-        let total = sent.len() as u64;
-        written.inserted += inserted;
-        written.updated += touched.saturating_sub(inserted);
-        // Rows that a trigger suppressed are among these: they are not there, on its demand.
-        written.unchanged += total.saturating_sub(touched);
-        written.rounded += rounded;
-        Ok(())
     }
 
     /// Forgets the connection. The server stops a statement that is on its way; a commit runs to
@@ -283,9 +393,7 @@ impl Session for PgSession {
         if self.plans.len() > MAX_PLANS {
             self.plans.clear();
         }
-        let lock = self.shared.ledger.as_ref().map(|ledger| ledger.begin(self.worker));
-        let begin = self.shared.begin.clone() + &lock.unwrap_or_default();
-        self.run(&begin, State::Open).await
+        self.run(&self.preamble(), State::Open).await
     }
 
     async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
@@ -394,66 +502,8 @@ fn lost() -> SinkError {
     SinkError::Transient(Reason::new("connection_lost", "the connection to the server was lost"))
 }
 
-fn failure(link: &Link, error: &tokio_postgres::Error) -> Failure {
+pub(super) fn failure(link: &Link, error: &tokio_postgres::Error) -> Failure {
     Failure { error: link.classify(error), intact: !is_disconnect(error) && !link.client.is_closed() }
-}
-
-/// Merges the stage into the table: rows that are new, and rows that are new or changed.
-async fn merge(link: &Link, stage: &Stage, staged: usize) -> Result<(u64, u64), Failure> {
-    let failed = |error: tokio_postgres::Error| failure(link, &error);
-    if stage.counts == Counts::Appended {
-        let rows = link.client.execute_typed(&stage.merge, &[]).await.map_err(failed)?;
-        return Ok((rows, rows));
-    }
-    let row = link.client.query_typed_one(&stage.merge, &[]).await.map_err(failed)?;
-    let count = |at| row.try_get::<_, i64>(at).map(|n| u64::try_from(n).unwrap_or(0));
-    let (first, touched) = (count(0).map_err(failed)?, count(1).map_err(failed)?);
-    Ok(match stage.counts {
-        Counts::Known => ((staged as u64).saturating_sub(first).min(touched), touched),
-        Counts::Fresh | Counts::Appended => (first, touched),
-    })
-}
-
-/// Merges; where a constraint refuses rows that the server can name all at once, those are taken
-/// out of the stage and the rest is merged. `sent` keeps the positions that are in the stage.
-async fn merge_what_holds(
-    link: &Link,
-    table: &Table,
-    stage: &Stage,
-    sent: &mut Vec<u32>,
-    refused: &mut Vec<(usize, Arc<Reason>)>,
-) -> Result<(u64, u64), Failure> {
-    let failed = |error: tokio_postgres::Error| failure(link, &error);
-    link.client.batch_execute("SAVEPOINT mds_merge").await.map_err(failed)?;
-    for _ in 0..MAX_CONSTRAINTS {
-        let merged = merge(link, stage, sent.len()).await;
-        let refusal = match merged {
-            Err(Failure { error: SinkError::Data { reason, suspects }, intact: true }) => (reason, suspects),
-            merged => return merged,
-        };
-        link.client.batch_execute("ROLLBACK TO SAVEPOINT mds_merge").await.map_err(failed)?;
-        let (reason, suspects) = refusal;
-        let found = violators(link, table, &stage.name, &reason).await.map_err(failed)?;
-        let Some(violators) = found.filter(|rows| !rows.is_empty()) else {
-            // Not to be had by asking: the engine splits the rows.
-            return Err(Failure { error: SinkError::Data { reason, suspects }, intact: true });
-        };
-        let reason = Arc::new(reason);
-        let mut bad = violators.into_iter().peekable();
-        let mut place = 0;
-        sent.retain(|position| {
-            let condemned = bad.next_if_eq(&place).is_some();
-            place += 1;
-            if condemned {
-                refused.push((*position as usize, Arc::clone(&reason)));
-            }
-            !condemned
-        });
-        if sent.is_empty() {
-            return Ok((0, 0));
-        }
-    }
-    merge(link, stage, sent.len()).await
 }
 
 /// The error where the whole transaction is gone: the rows at hand cannot be blamed for that

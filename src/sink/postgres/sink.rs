@@ -16,6 +16,7 @@ use super::tenant::find_tenant;
 use crate::dataset::Target;
 use crate::error::Result;
 use crate::port::{Sink, SinkError};
+use crate::settings::OnConflict;
 
 /// What to write to, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,8 @@ pub struct PgOptions {
     pub exact: bool,
     /// Round fractions for columns of integers (`--round`).
     pub round: bool,
+    /// What happens to rows whose key is in the table already.
+    pub on_conflict: OnConflict,
     /// The run, whose ledger is kept; none for no ledger, as where nothing is to be written.
     pub run_id: Option<Uuid>,
 }
@@ -48,6 +51,7 @@ pub(super) struct Shared {
     pub table: Table,
     pub tenant: Option<Uuid>,
     pub rules: Rules,
+    pub on_conflict: OnConflict,
     /// What begins a transaction.
     pub begin: String,
     /// What of the run is committed, where this role may keep that.
@@ -79,6 +83,7 @@ impl PgSink {
             table,
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
+            on_conflict: options.on_conflict,
             begin: begin(tenant, watch),
             ledger,
         };

@@ -74,6 +74,18 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// Whether any row has no value.
+    pub fn has_nulls(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Time(array) => array.null_count() > 0,
+            Self::Date(array) => array.null_count() > 0,
+            Self::Text(array) => array.null_count() > 0,
+            Self::Bool(array) => array.null_count() > 0,
+            Self::Number(numbers) => numbers.has_nulls(),
+        }
+    }
+
     /// Whether the row has no value.
     pub fn is_null(&self, row: usize) -> bool {
         match self {
@@ -88,6 +100,23 @@ impl<'a> Source<'a> {
 }
 
 impl Numbers<'_> {
+    fn has_nulls(&self) -> bool {
+        match self {
+            Self::I8(array) => array.null_count() > 0,
+            Self::I16(array) => array.null_count() > 0,
+            Self::I32(array) => array.null_count() > 0,
+            Self::I64(array) => array.null_count() > 0,
+            Self::U8(array) => array.null_count() > 0,
+            Self::U16(array) => array.null_count() > 0,
+            Self::U32(array) => array.null_count() > 0,
+            Self::U64(array) => array.null_count() > 0,
+            Self::F32(array) => array.null_count() > 0,
+            Self::F64(array) => array.null_count() > 0,
+            Self::D128(array, _) => array.null_count() > 0,
+            Self::D256(array, _) => array.null_count() > 0,
+        }
+    }
+
     fn is_null(&self, row: usize) -> bool {
         match self {
             Self::I8(array) => array.is_null(row),

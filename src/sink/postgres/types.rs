@@ -1,5 +1,7 @@
 //! Types of columns, as far as the binary encoder knows them.
 
+use tokio_postgres::types::Type;
+
 use crate::dataset::{Grain, Kind};
 
 /// Type of a column: its base where it is a domain, with what the type modifier says.
@@ -110,6 +112,29 @@ impl ColumnType {
             | Self::Jsonb
             | Self::Other => Grain::Opaque,
         }
+    }
+
+    /// The type of a parameter that has its wire form; none for what goes as text.
+    pub(super) fn wire(self) -> Option<Type> {
+        Some(match self {
+            Self::Bool => Type::BOOL,
+            Self::Int2 => Type::INT2,
+            Self::Int4 => Type::INT4,
+            Self::Int8 => Type::INT8,
+            Self::Float4 => Type::FLOAT4,
+            Self::Float8 => Type::FLOAT8,
+            Self::Numeric(_) => Type::NUMERIC,
+            Self::Text => Type::TEXT,
+            Self::Varchar(_) => Type::VARCHAR,
+            Self::Bpchar(_) => Type::BPCHAR,
+            Self::Uuid => Type::UUID,
+            Self::Json => Type::JSON,
+            Self::Jsonb => Type::JSONB,
+            Self::Date => Type::DATE,
+            Self::Timestamp(_) => Type::TIMESTAMP,
+            Self::Timestamptz(_) => Type::TIMESTAMPTZ,
+            Self::Other => return None,
+        })
     }
 
     /// Whether `IS DISTINCT FROM` is certain to exist for it.

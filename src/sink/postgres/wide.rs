@@ -1,9 +1,9 @@
 //! Decimals of more than 38 digits: rare, but they must be exact too.
 
 use arrow_buffer::i256;
-use bytes::BytesMut;
 
 use super::numeric::{Fit, NoInteger, put_groups};
+use super::out::Out;
 
 /// Digits of the widest decimal of 256 bits.
 const WIDE: usize = 78;
@@ -74,7 +74,7 @@ impl Wide {
         value.map(|value| (value, true)).ok_or(NoInteger::Range)
     }
 
-    pub fn put(&self, out: &mut BytesMut) {
+    pub fn put(&self, out: &mut Out) {
         let mut groups = [0u16; WIDE / 4 + 2];
         let whole = self.len as i32 - self.scale;
         // Zeros in front, so that a group ends at the point.

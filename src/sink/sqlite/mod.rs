@@ -46,12 +46,15 @@ use self::session::blocking;
 use crate::dataset::{self, Column, Dataset, Need, Target};
 use crate::error::{Error, Result};
 use crate::port::{Sink, SinkError};
+use crate::settings::OnConflict;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SqliteOptions {
     /// Refuse a value that would have to be rounded, instead of rounding and counting it.
     pub exact: bool,
+    /// What happens to rows whose key is in the table already.
+    pub on_conflict: OnConflict,
     /// The run, whose ledger is kept in the file; none for no ledger.
     pub run_id: Option<Uuid>,
 }

@@ -9,6 +9,7 @@ use super::schema::UPDATED_AT;
 use crate::batch::Reason;
 use crate::dataset::Kind;
 use crate::port::SinkError;
+use crate::settings::OnConflict;
 
 /// SQL function that counts the rows that an upsert updates: SQLite evaluates the SET clause for
 /// these rows and for no others, exactly once each.
@@ -44,7 +45,7 @@ impl Plan {
     ///
     /// [`SinkError::Fatal`] when the batch has a column that the table lacks, or that SQLite would
     /// not keep as it is.
-    pub(super) fn new(schema: &Schema, table: &Table) -> Result<Self, SinkError> {
+    pub(super) fn new(schema: &Schema, table: &Table, on_conflict: OnConflict) -> Result<Self, SinkError> {
         let fatal = |code, message| SinkError::Fatal(Reason::new(code, message));
         let mut columns = Vec::with_capacity(schema.fields().len());
         for field in schema.fields() {
@@ -73,7 +74,7 @@ impl Plan {
         let stamped = !has(UPDATED_AT)
             && table.column(UPDATED_AT).is_some_and(|column| column.target.kind == Kind::Timestamp);
         let updated_at = stamped.then_some(columns.len() + 1);
-        let sql = sql(&columns, stamped, table);
+        let sql = sql(&columns, stamped, table, on_conflict);
         let key: Vec<usize> = table
             .key
             .iter()
@@ -91,7 +92,7 @@ impl Plan {
     }
 }
 
-fn sql(columns: &[PlanColumn], stamped: bool, table: &Table) -> String {
+fn sql(columns: &[PlanColumn], stamped: bool, table: &Table, on_conflict: OnConflict) -> String {
     let mut names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
     if stamped {
         names.push(quoted(UPDATED_AT));
@@ -105,11 +106,15 @@ fn sql(columns: &[PlanColumn], stamped: bool, table: &Table) -> String {
         names.join(", "),
         parameters.join(", ")
     );
-    if table.key.is_empty() {
+    if table.key.is_empty() || on_conflict == OnConflict::Error {
         return sql;
     }
     let key: Vec<String> = table.key.iter().map(|name| quoted(name)).collect();
     sql.push_str(&format!(" ON CONFLICT ({}) ", key.join(", ")));
+    if on_conflict == OnConflict::Skip {
+        sql.push_str("DO NOTHING");
+        return sql;
+    }
     let values: Vec<&String> = names.iter().take(columns.len()).filter(|name| !key.contains(name)).collect();
     let Some((first, rest)) = values.split_first() else {
         sql.push_str("DO NOTHING");

@@ -34,6 +34,7 @@ use super::ledger;
 use super::plan::{COUNT_UPDATE, Plan};
 use crate::batch::{Reason, Rows};
 use crate::port::{Guard, Mark, Session, SinkError, Written};
+use crate::settings::OnConflict;
 
 /// Plans kept; inputs have few shapes, and one more only costs preparing its statement again.
 const PLANS: usize = 16;
@@ -52,6 +53,7 @@ pub struct SqliteSession {
     connection: Connection,
     path: PathBuf,
     table: Arc<Table>,
+    on_conflict: OnConflict,
     plans: Vec<Plan>,
     binder: Binder,
     /// Rows that upserts of this connection have updated.
@@ -82,6 +84,7 @@ impl SqliteSession {
             connection,
             path: path.to_owned(),
             table,
+            on_conflict: options.on_conflict,
             plans: Vec::new(),
             binder: Binder::new(options.exact),
             updates,
@@ -128,7 +131,7 @@ impl SqliteSession {
         if let Some(position) = self.plans.iter().position(|plan| plan.fits(schema)) {
             return Ok(position);
         }
-        let plan = Plan::new(schema, &self.table)?;
+        let plan = Plan::new(schema, &self.table, self.on_conflict)?;
         if self.plans.len() >= PLANS {
             self.plans.remove(0);
         }
@@ -154,6 +157,7 @@ impl SqliteSession {
             match fate {
                 Fate::Inserted => written.inserted += 1,
                 Fate::Updated => written.updated += 1,
+                Fate::Unchanged if self.on_conflict == OnConflict::Skip => written.skipped += 1,
                 Fate::Unchanged => written.unchanged += 1,
                 Fate::Refused(reason) => {
                     refuse(&mut written, position, reason);

@@ -1,0 +1,70 @@
+//! Rows into a COPY that has been begun: encoded in chunks, which are handed over whole.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+
+use super::encode::{Encoder, HEADER, TRAILER};
+use super::out::{CHUNK, Out};
+use super::session::{Failure, failure};
+use crate::batch::{Reason, Rows};
+use crate::port::SinkError;
+
+use super::connect::Link;
+
+/// What a COPY took.
+#[derive(Debug, Default)]
+pub(super) struct Copied {
+    /// Positions in the rows given, in the order in which they were sent.
+    pub sent: Vec<u32>,
+    /// Rows that were not sent, since their column can not hold a value of theirs.
+    pub refused: Vec<(usize, Arc<Reason>)>,
+    /// Values that the server rounds.
+    pub rounded: u64,
+}
+
+/// Sends the rows at those positions through the COPY statement.
+pub(super) async fn copy(
+    link: &Link,
+    statement: &str,
+    rows: Rows<'_>,
+    positions: &[u32],
+    encoder: &mut Encoder<'_>,
+) -> Result<Copied, Failure> {
+    // A COPY that is refused before it began leaves an answer too many on the line, so the
+    // connection cannot be used further.
+    let begun = link.client.copy_in::<_, Bytes>(statement).await;
+    let mut sink = pin!(begun.map_err(|error| Failure { error: link.classify(&error), intact: false })?);
+    let mut copied = Copied { sent: Vec::with_capacity(positions.len()), ..Copied::default() };
+    let mut out = Out::new();
+    out.put_slice(HEADER);
+    for &position in positions {
+        let Some(pick) = rows.picks.get(position as usize) else { continue };
+        match encoder.row(*pick, &mut out) {
+            Ok(values) => {
+                copied.sent.push(position);
+                copied.rounded += values;
+            }
+            Err(reason) => copied.refused.push((position as usize, reason)),
+        }
+        if out.len() >= CHUNK {
+            sink.feed(out.take()).await.map_err(|error| failure(link, &error))?;
+        }
+    }
+    out.put_slice(TRAILER);
+    sink.feed(out.finish()).await.map_err(|error| failure(link, &error))?;
+    match sink.finish().await {
+        Ok(_) => Ok(copied),
+        Err(error) => {
+            let mut failure = failure(link, &error);
+            if let SinkError::Data { suspects, .. } = &mut failure.error {
+                // Lines of the COPY, to positions in the rows given.
+                *suspects =
+                    suspects.iter().filter_map(|line| copied.sent.get(*line)).map(|p| *p as usize).collect();
+            }
+            Err(failure)
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! From the stage into the table, where rows of the same key may be there already.
+//!
+//! The stage is first compared with the table, which only reads: a row that is there with the same
+//! values costs no lock, no write and no dead row. What is new or differs is then written by one
+//! statement that meets rows which others insert at the same time.
+
+use std::sync::Arc;
+
+use tokio_postgres::types::{ToSql, Type};
+
+use super::connect::Link;
+use super::diagnose::violators;
+use super::encode::EPOCH_SECONDS;
+use super::order::KeyColumn;
+use super::plan::Merge;
+use super::session::{Failure, failure};
+use super::source::Source;
+use super::table::Table;
+use super::types::ColumnType;
+use crate::batch::{Reason, Rows};
+use crate::dataset::time::to_micros;
+use crate::port::{SinkError, Written};
+use crate::settings::OnConflict;
+
+/// Constraints whose violators are looked for in one write, before its rows are split.
+const MAX_CONSTRAINTS: usize = 16;
+
+/// Least and greatest value of a time in the rows of a stage, as parameters.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Span {
+    /// Nothing to be bounded by.
+    None,
+    /// Microseconds since 2000.
+    Micros(i64, i64, bool),
+    /// Days since 2000.
+    Days(i32, i32),
+}
+
+impl Span {
+    /// The span of that column of the key over the rows.
+    pub fn of(
+        rows: Rows<'_>,
+        sources: &[Source<'_>],
+        width: usize,
+        part: KeyColumn,
+        type_: ColumnType,
+    ) -> Self {
+        const DAY: i64 = 86_400_000_000;
+        let micros = rows.picks.iter().filter_map(|pick| {
+            match sources.get(pick.part as usize * width + part.column) {
+                Some(Source::Time(times)) => Some(to_micros(times.value(pick.row as usize), part.floor).0),
+                Some(Source::Date(days)) => i64::from(days.value(pick.row as usize)).checked_mul(DAY),
+                _ => None,
+            }
+        });
+        let (low, high) = micros.fold((i64::MAX, i64::MIN), |(low, high), m| (low.min(m), high.max(m)));
+        let from_2000 = |micros: i64| micros.saturating_sub(EPOCH_SECONDS * 1_000_000);
+        let days = |micros: i64| i32::try_from(micros.div_euclid(DAY)).unwrap_or(i32::MAX);
+        match type_ {
+            _ if low > high => Self::Micros(i64::MAX, i64::MIN, true),
+            ColumnType::Date => Self::Days(days(from_2000(low)), days(from_2000(high))),
+            ColumnType::Timestamp(_) => Self::Micros(from_2000(low), from_2000(high), false),
+            _ => Self::Micros(from_2000(low), from_2000(high), true),
+        }
+    }
+
+    fn cells(self) -> Vec<(Cell, Type)> {
+        let cells =
+            |type_: Type, low: Vec<u8>, high: Vec<u8>| vec![(Cell(low), type_.clone()), (Cell(high), type_)];
+        match self {
+            Self::None => Vec::new(),
+            Self::Micros(low, high, zone) => {
+                let type_ = if zone { Type::TIMESTAMPTZ } else { Type::TIMESTAMP };
+                cells(type_, low.to_be_bytes().into(), high.to_be_bytes().into())
+            }
+            Self::Days(low, high) => cells(Type::DATE, low.to_be_bytes().into(), high.to_be_bytes().into()),
+        }
+    }
+}
+
+/// A parameter in its wire form.
+#[derive(Debug)]
+pub(super) struct Cell(pub Vec<u8>);
+
+impl ToSql for Cell {
+    fn to_sql(
+        &self,
+        _: &Type,
+        out: &mut bytes::BytesMut,
+    ) -> Result<tokio_postgres::types::IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        out.extend_from_slice(&self.0);
+        Ok(tokio_postgres::types::IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    tokio_postgres::types::to_sql_checked!();
+}
+
+/// What is in the stage, and what to do with it.
+pub(super) struct Job<'a> {
+    pub link: &'a Link,
+    pub table: &'a Table,
+    /// Name of the stage.
+    pub stage: &'a str,
+    /// How its rows are put into the table where none of them can be there.
+    pub append: &'a str,
+    pub merge: Option<&'a Merge>,
+    pub span: Span,
+    pub on_conflict: OnConflict,
+}
+
+impl Job<'_> {
+    fn failed(&self, error: &tokio_postgres::Error) -> Failure {
+        failure(self.link, error)
+    }
+
+    async fn counts(&self, sql: &str, bounded: bool) -> Result<(u64, u64), Failure> {
+        let cells = if bounded { self.span.cells() } else { Vec::new() };
+        let params: Vec<(&(dyn ToSql + Sync), Type)> =
+            cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
+        let row = self.link.client.query_typed_one(sql, &params).await.map_err(|e| self.failed(&e))?;
+        let count = |at| row.try_get::<_, i64>(at).map(|n| u64::try_from(n).unwrap_or(0));
+        Ok((count(0).map_err(|e| self.failed(&e))?, count(1).map_err(|e| self.failed(&e))?))
+    }
+
+    async fn execute(&self, sql: &str, bounded: bool) -> Result<u64, Failure> {
+        let cells = if bounded { self.span.cells() } else { Vec::new() };
+        let params: Vec<(&(dyn ToSql + Sync), Type)> =
+            cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
+        self.link.client.execute_typed(sql, &params).await.map_err(|e| self.failed(&e))
+    }
+
+    /// Puts the stage's rows, none of which may be there, into the table.
+    pub async fn append(&self, written: &mut Written) -> Result<(), Failure> {
+        written.inserted += self.execute(self.append, false).await?;
+        Ok(())
+    }
+
+    /// Merges the stage's `sent` rows into the table.
+    pub async fn merge(&self, sent: &mut Vec<u32>, written: &mut Written) -> Result<(), Failure> {
+        let Some(merge) = self.merge else {
+            let rows = self.execute(self.append, false).await?;
+            written.inserted += rows;
+            // Rows that a trigger suppressed: they are not there, on its demand.
+            written.unchanged += (sent.len() as u64).saturating_sub(rows);
+            return Ok(());
+        };
+        match self.on_conflict {
+            OnConflict::Update => {
+                let staged = sent.len() as u64;
+                let (known, differing) = self.counts(&merge.compare, true).await?;
+                if known >= staged && differing == 0 {
+                    written.unchanged += staged;
+                    return Ok(());
+                }
+                let (touched, fresh) = self.counts(&merge.write, true).await?;
+                let fresh = if merge.tells { fresh } else { staged.saturating_sub(known).min(touched) };
+                written.inserted += fresh;
+                written.updated += touched.saturating_sub(fresh);
+                written.unchanged += staged.saturating_sub(touched);
+            }
+            OnConflict::Skip => {
+                let staged = sent.len() as u64;
+                let inserted = self.execute(&merge.insert_missing, true).await?;
+                written.inserted += inserted;
+                written.skipped += staged.saturating_sub(inserted);
+            }
+            OnConflict::Error => {
+                let there = self.places(&merge.remove).await?;
+                if !there.is_empty() {
+                    let reason = Arc::new(Reason::new(
+                        "23505",
+                        format!("a row of this key is in {} already", self.table.display_name()),
+                    ));
+                    take_out(sent, there, &reason, written);
+                }
+                written.inserted += self.execute(self.append, false).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn places(&self, sql: &str) -> Result<Vec<usize>, Failure> {
+        let cells = self.span.cells();
+        let params: Vec<(&(dyn ToSql + Sync), Type)> =
+            cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
+        let rows = self.link.client.query_typed(sql, &params).await.map_err(|e| self.failed(&e))?;
+        rows.iter()
+            .map(|row| row.try_get::<_, i64>(0).map(|place| usize::try_from(place).unwrap_or(usize::MAX)))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| self.failed(&e))
+    }
+
+    /// Merges; where a constraint refuses rows that the server can name all at once, those are
+    /// taken out of the stage and the rest is merged. `sent` keeps the positions that are in the
+    /// stage.
+    pub async fn merge_what_holds(&self, sent: &mut Vec<u32>, written: &mut Written) -> Result<(), Failure> {
+        let statement = |sql: &'static str| async move {
+            self.link.client.batch_execute(sql).await.map_err(|error| self.failed(&error))
+        };
+        statement("SAVEPOINT mds_merge").await?;
+        for _ in 0..MAX_CONSTRAINTS {
+            let before = (sent.clone(), written.clone());
+            let refusal = match self.merge(sent, written).await {
+                Err(Failure { error: SinkError::Data { reason, suspects }, intact: true }) => {
+                    (reason, suspects)
+                }
+                merged => return merged,
+            };
+            (*sent, *written) = before;
+            statement("ROLLBACK TO SAVEPOINT mds_merge").await?;
+            let (reason, suspects) = refusal;
+            let found = violators(self.link, self.table, self.stage, &reason).await;
+            let Some(bad) = found.map_err(|e| self.failed(&e))?.filter(|rows| !rows.is_empty()) else {
+                // Not to be had by asking: the engine splits the rows.
+                return Err(Failure { error: SinkError::Data { reason, suspects }, intact: true });
+            };
+            take_out(sent, bad, &Arc::new(reason), written);
+            if sent.is_empty() {
+                return Ok(());
+            }
+        }
+        self.merge(sent, written).await
+    }
+}
+
+/// Refuses the rows at those places, ascending, of what was sent.
+fn take_out(sent: &mut Vec<u32>, places: Vec<usize>, reason: &Arc<Reason>, written: &mut Written) {
+    let mut bad = places.into_iter().peekable();
+    let mut place = 0;
+    sent.retain(|position| {
+        let condemned = bad.next_if_eq(&place).is_some();
+        place += 1;
+        if condemned {
+            written.refused.push((*position as usize, Arc::clone(reason)));
+        }
+        !condemned
+    });
+}
