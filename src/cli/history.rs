@@ -55,10 +55,10 @@ impl History {
     }
 
     /// A sign of life. In a file the commits are that, and whoever looks is on the same machine.
-    pub async fn beat(&self, run: Uuid, books: RunBooks, job: Option<i64>) -> Result<()> {
+    pub async fn beat(&self, run: Uuid, books: RunBooks, settled: usize, job: Option<i64>) -> Result<()> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(runs) => runs.beat(run, books, job).await,
+            Self::Postgres(runs) => runs.beat(run, books, settled, job).await,
         }
     }
 

@@ -13,11 +13,12 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::cli::history::History;
-use crate::cli::resume::{Decision, Life, Request, decide, life};
+use crate::cli::resume::{Decision, Life, Request, decide, life, short};
 use crate::error::{Error, Result};
+use crate::observe::figures::plural;
 use crate::observe::snapshot::Books;
 use crate::observe::tally::Tally;
-use crate::port::runs::{Begun, Checkpoints, RunBooks, RunEnd, RunRecord, RunStart};
+use crate::port::runs::{Begun, Checkpoints, InputIdentity, RunBooks, RunEnd, RunRecord, RunStart};
 
 /// Time between two signs of life.
 const BEAT: Duration = Duration::from_secs(10);
@@ -44,6 +45,8 @@ pub struct Started {
     pub checkpoints: Checkpoints,
     /// Inputs that are settled as far as they can be read, with the error.
     pub unreadable: BTreeMap<usize, Error>,
+    /// Inputs, from the first one on, that are settled whole.
+    pub settled: usize,
     /// What the user should know, one sentence each.
     pub notes: Vec<String>,
 }
@@ -96,6 +99,12 @@ impl Keeper {
                 }
             };
             if let Some(run) = &resume {
+                let same = |(now, before): &(&InputIdentity, &InputIdentity)| {
+                    now.is_same(before) && now.fingerprint.is_some()
+                };
+                let same = start.inputs.iter().zip(&run.inputs).take_while(same).count();
+                // The last one is read in any case: a load of nothing would look like a mistake.
+                start.settled = run.settled.min(same).min(start.inputs.len().saturating_sub(1));
                 for (input, before) in start.inputs.iter_mut().zip(&run.inputs) {
                     input.failed.clone_from(&before.failed);
                 }
@@ -106,7 +115,11 @@ impl Keeper {
             };
             notes.extend(note);
             if let Some(run) = &resume {
-                notes.push(format!("going on with run {}", crate::cli::resume::short(run.run_id)));
+                let settled = match start.settled {
+                    0 => String::new(),
+                    files => format!("; not read again: {}", plural(files as u64, "file")),
+                };
+                notes.push(format!("going on with run {}{settled}", short(run.run_id)));
             }
             let job = timeout(LIMIT, history.begin_job(&start, resume.map(|run| run.run_id))).await;
             let job = job.unwrap_or_else(|_| Err(Error::Unavailable("job_runs gives no answer".into())));
@@ -125,18 +138,18 @@ impl Keeper {
             });
             let unreadable = unreadable.collect();
             let keeper = Self { history: Arc::new(history), run: start.run_id, job, beat: None };
-            return Ok(Started { keeper, checkpoints, unreadable, notes });
+            return Ok(Started { keeper, checkpoints, unreadable, settled: start.settled, notes });
         }
     }
 
-    /// Gives signs of life from now on, with what has been counted.
-    pub fn beat(&mut self, tally: Arc<Tally>) {
+    /// Gives signs of life from now on, with what has been counted and how many inputs are settled.
+    pub fn beat(&mut self, tally: Arc<Tally>, settled: impl Fn() -> usize + Send + 'static) {
         let (history, run, job) = (self.history.clone(), self.run, self.job);
         self.beat = Some(tokio::spawn(async move {
             loop {
                 tokio::time::sleep(BEAT).await;
                 let books = books_of(&tally.snapshot().books);
-                if let Ok(Err(why)) = timeout(LIMIT, history.beat(run, books, job)).await {
+                if let Ok(Err(why)) = timeout(LIMIT, history.beat(run, books, settled(), job)).await {
                     tracing::info!("no sign of life could be given: {why}");
                 }
             }

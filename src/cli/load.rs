@@ -42,6 +42,7 @@ use crate::sink::sqlite::{self, SqliteOptions, SqliteSink};
 use crate::source::identity::{has_grown, identify};
 use crate::source::pipeline::{EngineOutlet, Outlet, Peeked, Pipeline, Report, peek};
 use crate::source::resume::Resumed;
+use crate::source::settled::SettledInputs;
 use crate::source::{Input, Meter, Stop, expand};
 
 /// Runs it.
@@ -243,6 +244,7 @@ impl<'a> Load<'a> {
             inputs,
             fingerprint: settings::fingerprint(&settings),
             settings,
+            settled: 0,
             workers: self.engine.workers,
             resumable: self.engine.overflow != Overflow::DropOldest,
             process: process::own(),
@@ -455,7 +457,10 @@ impl<'a> Load<'a> {
         let (mut keeper, mut checkpoints) = (None, Checkpoints::default());
         if let Some(started) = started {
             let mut kept = started.keeper;
-            kept.beat(tally.clone());
+            pipeline.skip = started.settled;
+            pipeline.settled = SettledInputs::new(started.settled);
+            let (inputs, halted) = (pipeline.settled.clone(), engine.has_halted());
+            kept.beat(tally.clone(), move || inputs.count(&halted));
             let (tell, note) = (pipeline.on_error, kept.on_error(Handle::current()));
             pipeline.on_error = Box::new(move |input, error| {
                 tell(input, error)?;
@@ -475,6 +480,7 @@ impl<'a> Load<'a> {
         let mut outlet = Resumed::new(outlet, checkpoints, observer.clone());
         let report = tokio::task::block_in_place(|| pipeline.run(peeked, &mut outlet));
         drop(outlet);
+        let halted = engine.has_halted();
         let outcome = engine.shutdown(true).await;
         progress.finish();
 
@@ -500,7 +506,7 @@ impl<'a> Load<'a> {
             notes.push(format!("{torn} of an earlier crash closed off in {}", dead.path().display()));
         }
         if let Some(keeper) = keeper {
-            notes.extend(keeper.end(&conclusion.of_run(&report)).await);
+            notes.extend(keeper.end(&conclusion.of_run(&report, pipeline.settled.count(halted))).await);
         }
         self.finish(&mapper, conclusion, &ending, dlq, notes, settings.workers as u64)
     }
@@ -620,6 +626,8 @@ impl<'a> Load<'a> {
             on_input: Box::new(move |index| current.store(index + 1, Ordering::Relaxed)),
             enough,
             unreadable: Default::default(),
+            skip: 0,
+            settled: SettledInputs::default(),
             on_error: Box::new(move |_, error| {
                 say(&screen, &format!("error: {error}; going on with the next input"));
                 Ok(())
@@ -703,7 +711,7 @@ struct Conclusion {
 
 impl Conclusion {
     /// The last word for the history.
-    fn of_run(&self, report: &Report) -> RunEnd {
+    fn of_run(&self, report: &Report, settled: usize) -> RunEnd {
         let status = match self.exit {
             Exit::Stored => RunStatus::Done,
             Exit::Rejects => RunStatus::Rejects,
@@ -716,6 +724,7 @@ impl Conclusion {
             status,
             exit_code: self.exit as u8,
             books: books_of(&self.snapshot.books),
+            settled,
             error: (!self.errors.is_empty()).then(|| self.errors.join("; ")),
             span: report.span,
         }

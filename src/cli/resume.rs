@@ -277,6 +277,7 @@ mod tests {
             finished: None,
             inputs: inputs.to_vec(),
             settings: json!({"vendor": "a", "key": []}),
+            settled: 0,
             workers: 2,
             resumable: true,
             has_checkpoints: !status.is_finished(),

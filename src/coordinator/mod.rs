@@ -287,6 +287,13 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
         async move { drop(halt.wait_for(Option::is_some).await) }
     }
 
+    /// Whether the engine has stopped by itself, to be asked from anywhere and at any time. It says
+    /// so before it lets go of any row that is not settled.
+    pub fn has_halted(&self) -> impl Fn() -> bool + Send + Sync + use<S, D> {
+        let halt = self.engine.halt.subscribe();
+        move || halt.borrow().is_some()
+    }
+
     /// A handle that stops the engine at once.
     pub fn stopper(&self) -> Stopper {
         let engine = Arc::downgrade(&self.engine);

@@ -303,6 +303,7 @@ mod tests {
                 failed: None,
             }],
             settings: json!({"vendor": "acme", "map": ["ts=t", "volume=v"], "exact": true, "null": [], "key": ["ts"]}),
+            settled: 0,
             workers: 2,
             resumable: true,
             has_checkpoints: true,

@@ -199,6 +199,8 @@ pub struct RunStart {
     pub settings: Value,
     /// Hash of the settings.
     pub fingerprint: String,
+    /// Inputs, from the first one on, that are settled whole already.
+    pub settled: usize,
     /// Workers, each with transactions of its own.
     pub workers: usize,
     /// Whether it can be resumed at all.
@@ -220,6 +222,8 @@ pub struct RunEnd {
     pub exit_code: u8,
     /// What became of the rows.
     pub books: RunBooks,
+    /// Inputs, from the first one on, that are settled whole.
+    pub settled: usize,
     /// What went wrong.
     pub error: Option<String>,
     /// Earliest and latest time in the rows, in nanoseconds since 1970.
@@ -253,6 +257,8 @@ pub struct RunRecord {
     pub inputs: Vec<InputIdentity>,
     /// The settings, by name.
     pub settings: Value,
+    /// Inputs, from the first one on, that are settled whole, as far as it has said.
+    pub settled: usize,
     /// Workers.
     pub workers: usize,
     /// Whether it can be resumed at all.

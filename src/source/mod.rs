@@ -9,6 +9,7 @@ mod open;
 pub mod pipeline;
 mod reader;
 pub mod resume;
+pub mod settled;
 mod sniff;
 mod stop;
 mod stored;

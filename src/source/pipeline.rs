@@ -23,6 +23,7 @@ use crate::decode::{Broken, RawBatch};
 use crate::error::{Error, Result};
 use crate::port::runs::base_of;
 use crate::port::{DeadLetters, Event, Observer, Sink};
+use crate::source::settled::SettledInputs;
 use crate::source::{Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
@@ -232,6 +233,10 @@ pub struct Pipeline {
     /// Inputs that an earlier run has settled as far as they can be read: by place, with the error.
     /// They are not read again.
     pub unreadable: BTreeMap<usize, Error>,
+    /// How many inputs from the first one on are settled whole, and are not read again.
+    pub skip: usize,
+    /// Told what has become of each input.
+    pub settled: SettledInputs,
     /// Told of an input that cannot be read, by its place, at once: the others are still to come,
     /// and all rows before that place are settled. An error of its own ends the run.
     pub on_error: OnError,
@@ -303,6 +308,10 @@ impl Pipeline {
             let ready = peeked.take_if(|p| p.index == index);
             let read = match self.unreadable.get(&index) {
                 Some(error) => Err(error.clone()),
+                None if index < self.skip => {
+                    self.meter.leave_out(&self.inputs[index]);
+                    Ok(Next::Input)
+                }
                 None => self.input(index, ready, outlet, &mut report),
             };
             match read {
@@ -315,10 +324,14 @@ impl Pipeline {
                     let told = !over && index + 1 < self.inputs.len();
                     // What comes after must not be settled before it is known that this is not all
                     // there is of the input.
-                    let noted = match told && outlet.settle() {
+                    let settled = told && outlet.settle();
+                    let noted = match settled {
                         true => (self.on_error)(index, &error),
                         false => Ok(()),
                     };
+                    if index >= self.skip {
+                        self.settled.failed(settled && noted.is_ok());
+                    }
                     report.errors.push((error, told));
                     if let Err(error) = noted {
                         report.errors.insert(0, (error, false));
@@ -483,8 +496,13 @@ impl Pipeline {
         if rows == 0 && result.is_ok() && matches!(next, Next::Input) && !self.stop.is_set() {
             *report.notes.entry(format!("{} holds no rows", input.name)).or_default() += 1;
         }
-        if self.stop.is_set() {
-            next = Next::Stop;
+        if let (Ok(()), Next::Input) = (&result, &next) {
+            // A reading that was cut short has not come to the end.
+            if self.stop.is_set() {
+                next = Next::Stop;
+            } else {
+                self.settled.read(&origin);
+            }
         }
         result.map(|()| next)
     }

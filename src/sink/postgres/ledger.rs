@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS mds_runs (
   heartbeat_at timestamp with time zone NOT NULL DEFAULT now(),
   finished_at timestamp with time zone,
   inputs jsonb NOT NULL,
+  inputs_settled integer NOT NULL DEFAULT 0,
   settings jsonb NOT NULL,
   fingerprint text NOT NULL,
   rows_read bigint NOT NULL DEFAULT 0,

@@ -33,7 +33,7 @@ const COLUMNS: &str = "r.run_id::text, r.command, r.dataset, r.table_name, r.key
      r.inputs::text, r.settings::text, r.workers, r.resumable, c.at IS NOT NULL, \
      r.rows_read, r.inserted, r.updated, r.unchanged, r.superseded, r.rejected, r.dropped, r.skipped, \
      r.exit_code::int, r.error, r.resumed_from::text, r.resumed_by::text, r.host, r.pid, r.process, \
-     r.version";
+     r.version, r.inputs_settled";
 
 /// Each run with the time of its last commit.
 const FROM: &str = "FROM mds_runs r LEFT JOIN LATERAL \
@@ -129,10 +129,10 @@ impl PgRuns {
     ///
     /// # Errors
     /// Unavailable, if the server is.
-    pub async fn beat(&self, run: Uuid, books: RunBooks, job: Option<i64>) -> Result<()> {
+    pub async fn beat(&self, run: Uuid, books: RunBooks, settled: usize, job: Option<i64>) -> Result<()> {
         let books_sql = books_of(books);
         let mut sql = format!(
-            "UPDATE mds_runs SET heartbeat_at = now(), {books_sql} WHERE run_id = '{run}' AND status = 'running';"
+            "UPDATE mds_runs SET heartbeat_at = now(), inputs_settled = {settled}, {books_sql} WHERE run_id = '{run}' AND status = 'running';"
         );
         sql.push_str(&job.map(|id| job_runs::beat(id, books)).unwrap_or_default());
         execute(&self.link().await?, &sql).await
@@ -147,9 +147,10 @@ impl PgRuns {
         let error = end.error.as_deref().map_or_else(|| "NULL".to_owned(), literal);
         let mut sql = format!(
             "BEGIN; UPDATE mds_runs SET status = '{}', heartbeat_at = now(), finished_at = now(), \
-             exit_code = {}, error = {error}, {} WHERE run_id = '{run}';",
+             exit_code = {}, inputs_settled = {}, error = {error}, {} WHERE run_id = '{run}';",
             end.status.as_str(),
             end.exit_code,
+            end.settled,
             books_of(end.books),
         );
         if end.status.is_finished() {
@@ -233,8 +234,8 @@ fn insert(start: &RunStart, resumed_from: Option<Uuid>) -> String {
     let text = |value: Option<String>| value.as_deref().map_or_else(|| "NULL".to_owned(), literal);
     format!(
         "INSERT INTO mds_runs (run_id, command, dataset, table_name, keyed, status, inputs, settings, \
-         fingerprint, resumable, resumed_from, workers, host, pid, process, version) \
-         VALUES ('{}', {}, {}, {}, {}, 'running', {}, {}, {}, {}, {}, {}, {}, {}, {}, {})",
+         fingerprint, resumable, resumed_from, workers, host, pid, process, version, inputs_settled) \
+         VALUES ('{}', {}, {}, {}, {}, 'running', {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})",
         start.run_id,
         literal(&start.command),
         literal(&start.dataset),
@@ -250,6 +251,7 @@ fn insert(start: &RunStart, resumed_from: Option<Uuid>) -> String {
         process.pid,
         text(process.mark.clone()),
         literal(&start.version),
+        start.settled,
     )
 }
 
@@ -325,6 +327,7 @@ fn record(row: &tokio_postgres::Row) -> Result<RunRecord, tokio_postgres::Error>
             mark: row.try_get(29)?,
         },
         version: row.try_get(30)?,
+        settled: usize::try_from(row.try_get::<_, i32>(31)?).unwrap_or(0),
     })
 }
 

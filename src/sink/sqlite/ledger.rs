@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS mds_runs (
     heartbeat_at TEXT NOT NULL,
     finished_at  TEXT,
     inputs       TEXT NOT NULL,
+    inputs_settled INTEGER NOT NULL DEFAULT 0,
     settings     TEXT NOT NULL,
     fingerprint  TEXT NOT NULL,
     rows_read    INTEGER NOT NULL DEFAULT 0,

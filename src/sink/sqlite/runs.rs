@@ -18,7 +18,7 @@ const COLUMNS: &str = "r.run_id, r.command, r.dataset, r.table_name, r.keyed, r.
      r.started_at, max(r.heartbeat_at, coalesce(c.at, '')), r.finished_at, r.inputs, r.settings, \
      r.workers, r.resumable, c.at IS NOT NULL, r.rows_read, r.inserted, r.updated, r.unchanged, \
      r.superseded, r.rejected, r.dropped, r.skipped, r.exit_code, r.error, r.resumed_from, \
-     r.resumed_by, r.host, r.pid, r.process, r.version";
+     r.resumed_by, r.host, r.pid, r.process, r.version, r.inputs_settled";
 
 /// Each run with the time of its last commit.
 const FROM: &str = "FROM mds_runs r LEFT JOIN \
@@ -119,11 +119,17 @@ impl SqliteRuns {
             connection.execute(
                 &format!(
                     "UPDATE mds_runs SET status = ?2, heartbeat_at = {NOW}, finished_at = {NOW}, \
-                     exit_code = ?3, error = ?4, rows_read = {read}, inserted = {inserted}, \
+                     exit_code = ?3, error = ?4, inputs_settled = ?5, rows_read = {read}, inserted = {inserted}, \
                      updated = {updated}, unchanged = {unchanged}, superseded = {superseded}, \
                      rejected = {rejected}, dropped = {dropped}, skipped = {skipped} WHERE run_id = ?1"
                 ),
-                params![run, end.status.as_str(), end.exit_code, end.error],
+                params![
+                    run,
+                    end.status.as_str(),
+                    end.exit_code,
+                    end.error,
+                    i64::try_from(end.settled).unwrap_or(0)
+                ],
             )?;
             if end.status.is_finished() {
                 connection.execute("DELETE FROM mds_checkpoints WHERE run_id = ?1", [&run])?;
@@ -164,8 +170,8 @@ fn insert(connection: &Connection, start: &RunStart, resumed_from: Option<Uuid>)
     let sql = format!(
         "INSERT INTO mds_runs (run_id, command, dataset, table_name, keyed, status, started_at, \
          heartbeat_at, inputs, settings, fingerprint, resumable, resumed_from, workers, host, pid, \
-         process, version) \
-         VALUES (?1, ?2, ?3, ?4, ?5, 'running', {NOW}, {NOW}, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+         process, version, inputs_settled) \
+         VALUES (?1, ?2, ?3, ?4, ?5, 'running', {NOW}, {NOW}, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
     );
     let inputs = serde_json::to_string(&start.inputs).unwrap_or_else(|_| "[]".to_owned());
     connection.execute(
@@ -186,6 +192,7 @@ fn insert(connection: &Connection, start: &RunStart, resumed_from: Option<Uuid>)
             start.process.pid,
             start.process.mark,
             start.version,
+            i64::try_from(start.settled).unwrap_or(0),
         ],
     )?;
     Ok(())
@@ -257,5 +264,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
             mark: row.get(28)?,
         },
         version: text(29)?,
+        settled: usize::try_from(row.get::<_, i64>(30)?).unwrap_or(0),
     })
 }
