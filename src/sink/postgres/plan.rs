@@ -235,8 +235,9 @@ fn merge(
     };
     let staged_differs = differs(&staged_value);
     let (insert, conflict) = (insert(table, columns, stage), idents(key));
-    let unless =
-        format!("WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same} AND NOT ({staged_differs}) OFFSET 0)");
+    let unless = format!(
+        "WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same} AND NOT ({staged_differs}) OFFSET 0)"
+    );
     // A row that the statement made itself has never been locked or replaced.
     let fresh = if table.partitioned { "false" } else { "t.xmax = 0" };
     Merge {
