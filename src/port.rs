@@ -3,6 +3,8 @@
 //! The engine knows these traits and nothing behind them. `sink` implements [`Sink`] and
 //! [`Session`], `dlq` implements [`DeadLetters`], `observe` implements [`Observer`].
 
+pub mod runs;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -309,6 +311,11 @@ pub enum Event<'a> {
     /// Rows of a source that can be read again were given back unwritten, since the run ended;
     /// they no longer count as read.
     Returned {
+        /// Rows.
+        rows: u64,
+    },
+    /// Rows of the input were passed over, since an earlier run has settled them.
+    Skipped {
         /// Rows.
         rows: u64,
     },

@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef, StringArray, TimestampNanosecondArray};
 use arrow_schema::{DataType, TimeUnit};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use crate::batch::Identity;
+use crate::batch::{Identity, Origin};
 use crate::dataset::number::{Number, Numbers};
 use crate::dataset::target::Grain;
 use crate::dataset::text::Texts;
@@ -145,20 +145,19 @@ fn mix(so_far: u128, value: u128) -> u128 {
 
 /// Identities of rows whose key only the store can compare: each is itself only, and all go the
 /// same way, so that they stay in order.
-pub fn of_opaque(source: &str, rows: &[u64]) -> Vec<Identity> {
-    of_ordinals(source, rows).into_iter().map(|identity| identity << 64).collect()
+pub fn of_opaque(origin: &Origin, rows: &[u64]) -> Vec<Identity> {
+    of_ordinals(origin, rows).into_iter().map(|identity| identity << 64).collect()
 }
 
-/// Identities of rows that have no key: each is itself only. They spread over the lanes.
-pub fn of_ordinals(source: &str, rows: &[u64]) -> Vec<Identity> {
-    let seed = xxh3_64(source.as_bytes());
+/// Identities of rows that have no key: each is itself only. They spread over the lanes by their
+/// ordinals alone, so that a row is in the same hash slot whatever name its source goes by.
+pub fn of_ordinals(origin: &Origin, rows: &[u64]) -> Vec<Identity> {
+    let seed = xxh3_64(origin.source.as_bytes());
     rows.iter()
         .map(|row| {
-            let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&seed.to_le_bytes());
-            bytes[8..].copy_from_slice(&row.to_le_bytes());
+            let ordinal = origin.base + row;
             // The low half decides the lane, the high half keeps rows apart.
-            (u128::from(*row) << 64) | u128::from(xxh3_64(&bytes))
+            (u128::from(seed ^ ordinal) << 64) | u128::from(xxh3_64(&ordinal.to_le_bytes()))
         })
         .collect()
 }

@@ -439,17 +439,17 @@ impl Mapper {
             let floor = columns.column_by_name(&format!("{name}_ns")).is_some();
             match (columns.column_by_name(name), target.column(name)) {
                 (Some(_), Some(column)) if column.grain == Grain::Opaque => {
-                    return identity::of_opaque(&self.origin.source, rows);
+                    return identity::of_opaque(&self.origin, rows);
                 }
                 (Some(array), column) => parts.push((array, column.map_or(Grain::Exact, |c| c.grain), floor)),
                 // The same in every row of the run.
                 (None, _) if name == "tenant_id" => {}
                 (None, Some(column)) if column.constant_default => {}
-                (None, _) => return identity::of_opaque(&self.origin.source, rows),
+                (None, _) => return identity::of_opaque(&self.origin, rows),
             }
         }
         if parts.is_empty() {
-            return identity::of_ordinals(&self.origin.source, rows);
+            return identity::of_ordinals(&self.origin, rows);
         }
         identity::of_stored_keys(&parts, rows.len())
     }

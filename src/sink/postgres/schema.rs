@@ -43,6 +43,10 @@ pub async fn schema_apply(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptio
         run(&link, ledger::TABLE).await?;
         report.push("mds_checkpoints: created".to_owned());
     }
+    if !exists(&link, "mds_runs").await? {
+        run(&link, ledger::RUNS).await?;
+        report.push("mds_runs: created".to_owned());
+    }
     let timescale =
         ask(&link, "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')").await?;
     let options = SchemaOptions { timescale, ..*options };

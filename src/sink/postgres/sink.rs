@@ -35,8 +35,8 @@ pub struct PgOptions {
     pub round: bool,
     /// What happens to rows whose key is in the table already.
     pub on_conflict: OnConflict,
-    /// The run, whose ledger is kept.
-    pub run_id: Uuid,
+    /// The run, whose ledger is kept; none for no ledger, as where nothing is to be written.
+    pub run_id: Option<Uuid>,
 }
 
 /// A table of a PostgreSQL server.
@@ -77,7 +77,10 @@ impl PgSink {
         };
         let table = describe(&link, &options.table).await?;
         let target = table.target();
-        let (ledger, note) = Ledger::open(&link, options.run_id).await?;
+        let (ledger, note) = match options.run_id {
+            Some(run) => Ledger::open(&link, run).await?,
+            None => (None, None),
+        };
         let watch = link.client.batch_execute(WATCH).await.is_ok();
         let lazy = ledger.is_some() && tells_flushed(&link).await;
         let shared = Shared {
@@ -96,6 +99,11 @@ impl PgSink {
     /// What the user should know of this store, one sentence each.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Whether the run is kept in the store's history, so that it can be resumed.
+    pub fn keeps_runs(&self) -> bool {
+        self.shared.ledger.as_ref().is_some_and(Ledger::keeps_runs)
     }
 
     /// The table as the mapping wants it.
@@ -165,10 +173,10 @@ impl Sink for PgSink {
         PgSession::open(Arc::clone(&self.shared), worker).await
     }
 
-    /// The workers have waited for the disk; what is left to do is to close the ledger.
+    /// The workers have waited for the disk. The ledger stays until the run has said how it ended.
     async fn seal(&self) -> Result<(), SinkError> {
-        let Some(ledger) = &self.shared.ledger else { return Ok(()) };
+        let Some(seal) = self.shared.ledger.as_ref().and_then(Ledger::seal) else { return Ok(()) };
         let link = self.shared.connector.connect().await?;
-        link.client.batch_execute(&ledger.finish()).await.map_err(|error| link.classify(&error))
+        link.client.batch_execute(&seal).await.map_err(|error| link.classify(&error))
     }
 }
