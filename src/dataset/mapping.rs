@@ -301,6 +301,8 @@ pub fn of_table(target: &Target) -> Dataset {
         key: Cow::Borrowed(&[]),
         time,
         chunk_days: 7,
+        segment_by: &[],
+        compress_days: 0,
         signature: &[],
         checks: &[],
     }

@@ -75,13 +75,14 @@ impl PgSink {
         let target = table.target();
         let (ledger, note) = Ledger::open(&link, options.run_id).await?;
         let watch = link.client.batch_execute(WATCH).await.is_ok();
+        let limitless = table.decompression_limit;
         let shared = Shared {
             connector,
             table,
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
             on_conflict: options.on_conflict,
-            begin: begin(tenant, watch),
+            begin: begin(tenant, watch, limitless),
             ledger,
         };
         Ok(Self { shared: Arc::new(shared), target, notes: note.into_iter().collect() })
@@ -116,6 +117,10 @@ impl PgSink {
 /// Since PostgreSQL 14, and not on every system: whether it works is found out by trying.
 const WATCH: &str = "SELECT set_config('client_connection_check_interval', '1s', true);";
 
+/// See [`begin`].
+const LIMITLESS: &str =
+    "SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);";
+
 /// Everything is set for the transaction alone, so it holds behind a pooler too.
 ///
 /// - Read committed, since the merge must see rows that others committed meanwhile.
@@ -127,15 +132,19 @@ const WATCH: &str = "SELECT set_config('client_connection_check_interval', '1s',
 /// - The server looks after its client every second, where it can, so that a statement that was
 ///   given up (a timeout, a kill) stops and frees its locks. A cancel request would need a
 ///   connection of its own, and brings down pgbouncer 1.18.
-fn begin(tenant: Option<Uuid>, watch: bool) -> String {
+/// - A hypertable of TimescaleDB takes any number of rows out of compressed chunks: the limit is for
+///   statements that touch more than was meant, while a batch touches what its keys say. It is set
+///   for every hypertable, since somebody may compress it while the load goes on.
+fn begin(tenant: Option<Uuid>, watch: bool, limitless: bool) -> String {
     let tenant = tenant
         .map(|id| format!("SELECT set_config('app.tenant_id', {}, true);", literal(&id.to_string())))
         .unwrap_or_default();
     let watch = if watch { WATCH } else { "" };
+    let limitless = if limitless { LIMITLESS } else { "" };
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; \
          SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; \
-         {watch} {tenant}"
+         {watch} {limitless} {tenant}"
     )
 }
 
