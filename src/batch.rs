@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 
 /// The input that rows were read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,11 @@ impl Batch {
 
     /// Bytes that the batch keeps in memory: column buffers and per-row bookkeeping.
     pub fn bytes(&self) -> usize {
-        let columns: usize = self.columns.columns().iter().map(|c| c.get_array_memory_size()).sum();
+        // Of a column that is a piece of a longer one only the piece counts.
+        let of = |column: &ArrayRef| {
+            column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
+        };
+        let columns: usize = self.columns.columns().iter().map(of).sum();
         columns + self.rows.len() * (size_of::<u64>() + size_of::<Identity>())
     }
 

@@ -371,7 +371,16 @@ impl Conversion<'_> {
             let text = text.trim();
             if needed { text.is_empty() } else { self.nulls.matches(text) }
         };
-        if !plain.iter().flatten().any(is_null) {
+        // Neighbours are often the same.
+        let mut last = None;
+        let mut any = false;
+        for text in plain.iter().flatten() {
+            if last != Some(text) {
+                any |= is_null(text);
+                last = Some(text);
+            }
+        }
+        if !any {
             return Ok(Arc::new(plain));
         }
         Ok(Arc::new(plain.iter().map(|text| text.filter(|t| !is_null(t))).collect::<StringArray>()))

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use crate::batch::Identity;
 use crate::dataset::number::{Number, Numbers};
 use crate::dataset::target::Grain;
-use crate::dataset::text::Texts;
+use crate::dataset::text::{Texts, head};
 use crate::dataset::time::to_micros;
 
 enum Reader<'a> {
@@ -83,27 +83,63 @@ pub fn of_keys(keys: &[&ArrayRef], rows: usize) -> Vec<Identity> {
 
 /// The identities of rows by these key columns as the store will hold them: each with its grain,
 /// and with whether its times are cut off rather than rounded. None of them may be opaque.
+///
+/// Column by column: what the rows are so far is mixed with the hash of the next value.
 pub fn of_stored_keys(keys: &[(&ArrayRef, Grain, bool)], rows: usize) -> Vec<Identity> {
-    let readers: Vec<(Reader<'_>, Grain, bool)> =
-        keys.iter().map(|(k, grain, floor)| (Reader::of(k), *grain, *floor)).collect();
+    let mut identities: Vec<Identity> = vec![0; rows];
     let mut scratch = Vec::with_capacity(128);
-    (0..rows)
-        .map(|row| {
-            scratch.clear();
-            for (reader, grain, floor) in &readers {
-                match (reader, grain) {
-                    (Reader::Instant(times), Grain::Micros) => {
-                        scratch.extend_from_slice(&to_micros(times.value(row), *floor).0.to_le_bytes());
-                    }
-                    (Reader::Number(numbers), Grain::Scale(scale)) => {
-                        write_number(numbers.get(row).map(|n| n.rounded(*scale)), &mut scratch);
-                    }
-                    _ => reader.write(row, &mut scratch),
+    for (key, grain, floor) in keys {
+        match (Reader::of(key), grain) {
+            (Reader::Instant(times), grain) if times.null_count() == 0 => {
+                let micros = *grain == Grain::Micros;
+                for (identity, nanos) in identities.iter_mut().zip(times.values()) {
+                    let value = if micros { to_micros(*nanos, *floor).0 } else { *nanos };
+                    *identity = mix(*identity, u128::from(value.cast_unsigned()));
                 }
             }
-            xxh3_128(&scratch)
-        })
-        .collect()
+            (Reader::Plain(texts), _) if texts.null_count() == 0 => {
+                let (data, offsets) = (texts.value_data(), texts.value_offsets());
+                let (mut last, mut hash): ((u64, &[u8]), u128) = ((0, &[]), xxh3_128(b""));
+                for (identity, offsets) in identities.iter_mut().zip(offsets.windows(2)) {
+                    let (start, end) = (offsets[0] as usize, offsets[1] as usize);
+                    let text = (head(data, start, end), &data[start..end]);
+                    let same = text.0 == last.0
+                        && text.1.len() == last.1.len()
+                        && (text.1.len() <= 8 || text.1 == last.1);
+                    if !same {
+                        (last, hash) = (text, xxh3_128(text.1));
+                    }
+                    *identity = mix(*identity, hash);
+                }
+            }
+            (reader, grain) => {
+                for (row, identity) in identities.iter_mut().enumerate() {
+                    scratch.clear();
+                    match (&reader, grain) {
+                        (Reader::Number(numbers), Grain::Scale(scale)) => {
+                            write_number(numbers.get(row).map(|n| n.rounded(*scale)), &mut scratch);
+                        }
+                        _ => reader.write(row, &mut scratch),
+                    }
+                    *identity = mix(*identity, xxh3_128(&scratch));
+                }
+            }
+        }
+    }
+    for identity in &mut identities {
+        // The lanes go by the lowest bits: all others are to have a say in them.
+        *identity = mix(*identity, 0);
+    }
+    identities
+}
+
+/// Mixes a value into what has been hashed so far: a multiplication by an odd number, whose high bits
+/// depend on all, and these folded into the low ones. Different values stay different.
+fn mix(so_far: u128, value: u128) -> u128 {
+    const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    let product = (so_far ^ value).wrapping_mul(ODD);
+    let folded = product ^ (product >> 67);
+    folded.rotate_left(29)
 }
 
 /// Identities of rows whose key only the store can compare: each is itself only, and all go the
@@ -198,6 +234,21 @@ mod tests {
         let identity = |a: &ArrayRef| of_keys(&[a], 1);
         assert_eq!(identity(&decimal), identity(&float));
         assert_eq!(identity(&decimal), identity(&int));
+    }
+
+    #[test]
+    fn identities_spread_over_the_lanes_and_stay_apart() {
+        let times: ArrayRef = Arc::new(TimestampNanosecondArray::from_iter_values(
+            (0..20_000i64).map(|minute| minute / 4 * 60_000_000_000),
+        ));
+        let symbols: ArrayRef =
+            Arc::new(StringArray::from_iter_values((0..20_000).map(|i| ["A", "AA", "B", "BRK.B"][i % 4])));
+        let ids = of_stored_keys(&[(&times, Grain::Micros, false), (&symbols, Grain::Exact, false)], 20_000);
+        let distinct: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), 20_000);
+        let mut lanes = [0; 64];
+        ids.iter().for_each(|id| lanes[(*id as u64 % 64) as usize] += 1);
+        assert!(lanes.iter().all(|rows| (200..430).contains(rows)), "{lanes:?}");
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub struct Mapper {
     spacing_unknown: bool,
     /// Columns that have been found: they stay what they are when more names turn up.
     pinned: Vec<(String, String)>,
+    /// Columns of one value, as long as the longest batch so far: batches share their memory.
+    constants: HashMap<Arc<str>, ArrayRef>,
     output: Option<SchemaRef>,
     notes: Vec<String>,
     findings: Findings,
@@ -107,6 +109,7 @@ impl Mapper {
             waiting: Vec::new(),
             spacing_unknown: false,
             pinned: Vec::new(),
+            constants: HashMap::new(),
             output: None,
             notes: Vec::new(),
             findings: Findings::new(),
@@ -259,6 +262,12 @@ impl Mapper {
         let settings = self.settings.clone();
         let mut made: Vec<Option<ArrayRef>> = vec![None; mapping.columns.len()];
         for (place, (column, name, feed)) in made.iter_mut().zip(&mapping.columns) {
+            if matches!(feed, Feed::Constant(_))
+                && let Some(made) = self.constants.get(name).filter(|made| made.len() >= rows)
+            {
+                *place = Some(made.slice(0, rows));
+                continue;
+            }
             let given: ArrayRef = match feed {
                 Feed::Source(index) => source.column(*index).clone(),
                 Feed::Constant(text) => {
@@ -305,6 +314,9 @@ impl Mapper {
             }
             if let (Feed::Constant(text), Some(reason)) = (feed, own.of(0)) {
                 return Err(Error::Usage(format!("--set {name}={text}: {}", reason.message)));
+            }
+            if constant {
+                self.constants.insert(name.clone(), converted.clone());
             }
             *place = Some(converted);
         }

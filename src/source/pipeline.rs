@@ -4,6 +4,7 @@
 //! wherever the engine makes it wait.
 
 use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -236,7 +237,7 @@ pub struct Report {
     /// Earliest and latest time, in nanoseconds since 1970.
     pub span: Option<(i64, i64)>,
     /// Hashes of the symbols seen.
-    symbols: HashSet<u64>,
+    symbols: HashSet<u64, BuildHasherDefault<Unhashed>>,
 }
 
 impl Report {
@@ -263,6 +264,24 @@ impl Report {
                 last = Some(symbol);
             }
         }
+    }
+}
+
+/// A hash is hashed no further.
+#[derive(Debug, Default, Clone, Copy)]
+struct Unhashed(u64);
+
+impl Hasher for Unhashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64(bytes);
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::SinkExt;
 
-use super::encode::{Encoder, HEADER, TRAILER};
+use super::encode::{BLOCK, Encoder, HEADER, TRAILER};
 use super::out::{CHUNK, Out};
 use super::session::{Failure, failure};
 use crate::batch::{Reason, Rows};
@@ -40,15 +40,17 @@ pub(super) async fn copy(
     let mut copied = Copied { sent: Vec::with_capacity(positions.len()), ..Copied::default() };
     let mut out = Out::new();
     out.put_slice(HEADER);
-    for &position in positions {
-        let Some(pick) = rows.picks.get(position as usize) else { continue };
-        match encoder.row(*pick, &mut out) {
+    let mut picks = Vec::with_capacity(BLOCK);
+    for positions in positions.chunks(BLOCK) {
+        picks.clear();
+        picks.extend(positions.iter().map(|position| rows.picks[*position as usize]));
+        encoder.block(&picks, &mut out, |at, done| match done {
             Ok(values) => {
-                copied.sent.push(position);
+                copied.sent.push(positions[at]);
                 copied.rounded += values;
             }
-            Err(reason) => copied.refused.push((position as usize, reason)),
-        }
+            Err(reason) => copied.refused.push((positions[at] as usize, reason)),
+        });
         if out.len() >= CHUNK {
             sink.feed(out.take()).await.map_err(|error| failure(link, &error))?;
         }

@@ -4,30 +4,22 @@
 //! point; `weight` is the power of 10,000 of the first one, `dscale` the decimals to be shown
 //! (PostgreSQL, `numeric_send`). Trailing zeros are left out of both, so one number has one form.
 
-/// Most bytes of such a cell: its length, four words, and six digits.
-pub(super) const CELL: usize = 32;
-
-/// A cell, ready to be written.
+/// A number of the wire form, ready to be put into a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cell {
-    /// The cell with its length before it; what follows is of no account.
-    pub bytes: [u8; CELL],
-    /// Bytes that count.
-    pub len: usize,
+pub(super) struct Digits {
+    /// The cell with its length before it, in words of eight bytes; what follows is of no account.
+    pub words: [u64; 3],
+    /// Bytes of the cell that count.
+    pub len: u8,
     /// Decimals after the point, without trailing zeros.
     pub scale: u32,
 }
 
 /// Zero has no digits.
-const ZERO: Cell = Cell {
-    bytes: {
-        let mut bytes = [0; CELL];
-        bytes[3] = 8;
-        bytes
-    },
-    len: 12,
-    scale: 0,
-};
+const ZERO: Digits = Digits { words: [8 << 32, 0, 0], len: 12, scale: 0 };
+
+/// Most digits of a number of 64 bits.
+const MOST: u32 = 6;
 
 /// Trailing zeros of a digit in base 10,000 that is not zero.
 #[inline]
@@ -39,9 +31,9 @@ fn trailing_zeros(digit: u64) -> u32 {
     }
 }
 
-/// The cell of `magnitude / 10^scale`, negative if so said. `scale` is at most 38.
+/// The digits of `magnitude / 10^scale`, negative if so said. `scale` is at most 38.
 #[inline]
-pub(super) fn cell(negative: bool, magnitude: u64, scale: u32) -> Cell {
+pub(super) fn digits(negative: bool, magnitude: u64, scale: u32) -> Digits {
     if magnitude == 0 {
         return ZERO;
     }
@@ -53,36 +45,28 @@ pub(super) fn cell(negative: bool, magnitude: u64, scale: u32) -> Cell {
         _ => (magnitude % 1000 * 10, magnitude / 1000),
     };
     let decimals = scale.div_ceil(4);
-    let mut digits = [0u16; 6];
-    digits[0] = first as u16;
+    // Sixteen bits a digit, the lowest digit lowest.
+    let mut packed = u128::from(first);
     let mut count = 1;
-    while rest != 0 && count < digits.len() {
-        digits[count] = (rest % 10_000) as u16;
+    while rest != 0 {
+        packed |= u128::from(rest % 10_000) << (16 * count);
         rest /= 10_000;
         count += 1;
     }
-    // A magnitude below one unit of its lowest digit leaves that alone.
-    let mut low = 0;
-    while low + 1 < count && digits[low] == 0 {
-        low += 1;
-    }
-    let zeros = trailing_zeros(digits[low].into());
-    let shown = (4 * decimals).saturating_sub(4 * low as u32 + zeros);
+    let low = packed.trailing_zeros() / 16;
+    packed >>= 16 * low;
     let used = count - low;
-    let weight = count as i32 - 1 - decimals as i32;
-
-    let mut bytes = [0; CELL];
-    bytes[3] = 8 + 2 * used as u8;
-    bytes[5] = used as u8;
-    bytes[6..8].copy_from_slice(&(weight as i16).to_be_bytes());
-    bytes[8] = if negative { 0x40 } else { 0 };
-    bytes[11] = shown as u8;
-    for place in 0..used {
-        let digit = digits[count - 1 - place].to_be_bytes();
-        bytes[12 + 2 * place] = digit[0];
-        bytes[13 + 2 * place] = digit[1];
-    }
-    Cell { bytes, len: 12 + 2 * used, scale: shown }
+    let shown = (4 * decimals).saturating_sub(4 * low + trailing_zeros(packed as u64 & 0xffff));
+    let weight = (count as i32 - 1 - decimals as i32) as u16;
+    // The highest digit first.
+    packed <<= 16 * (MOST - used);
+    let sign = if negative { 0x4000 } else { 0 };
+    let words = [
+        u64::from(8 + 2 * used) << 32 | u64::from(used) << 16 | u64::from(weight),
+        sign << 48 | u64::from(shown) << 32 | (packed >> 64) as u64,
+        packed as u64,
+    ];
+    Digits { words, len: 12 + 2 * used as u8, scale: shown }
 }
 
 /// Below 10^15 every decimal has a double of its own, so one of that many digits that divides
@@ -124,14 +108,19 @@ mod tests {
         out.written().to_vec()
     }
 
+    fn bytes(digits: Digits) -> Vec<u8> {
+        let all: Vec<u8> = digits.words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        all[..digits.len.into()].to_vec()
+    }
+
     #[test]
     fn edges_take_the_same_form_as_the_long_way() {
         for magnitude in [0, 1, 9, 10, 9_999, 10_000, 10_001, 99_999_999, 100_000_000, 123_450_000, u64::MAX]
         {
             for scale in 0..=38 {
-                let cell = cell(magnitude % 2 == 1, magnitude, scale);
+                let made = digits(magnitude % 2 == 1, magnitude, scale);
                 assert_eq!(
-                    cell.bytes[..cell.len],
+                    bytes(made),
                     long_way(magnitude % 2 == 1, magnitude, scale),
                     "{magnitude} {scale}"
                 );
@@ -154,20 +143,18 @@ mod tests {
         fn cells_take_the_same_form_as_the_long_way(negative: bool, magnitude: u64, shift in 0u32..64, scale in 0u32..=38) {
             let magnitude = magnitude >> shift;
             let negative = negative && magnitude != 0;
-            let cell = cell(negative, magnitude, scale);
-            prop_assert_eq!(&cell.bytes[..cell.len], &long_way(negative, magnitude, scale)[..]);
+            prop_assert_eq!(bytes(digits(negative, magnitude, scale)), long_way(negative, magnitude, scale));
         }
 
         #[test]
-        fn short_doubles_read_back(digits in 0u64..1_000_000_000_000_000, scale in 0u32..12) {
-            let value: f64 = format!("{digits}e-{scale}").parse().unwrap();
+        fn short_doubles_read_back(number in 0u64..1_000_000_000_000_000, scale in 0u32..12) {
+            let value: f64 = format!("{number}e-{scale}").parse().unwrap();
             if let Some((_, magnitude, scale)) = short_decimal(value) {
                 let back: f64 = format!("{magnitude}e-{scale}").parse().unwrap();
                 prop_assert_eq!(back, value);
-                let (short, long) = (cell(false, magnitude, scale), Number::from_f64(value).unwrap());
                 let mut out = Out::new();
-                long.put(&mut out);
-                prop_assert_eq!(&short.bytes[..short.len], out.written());
+                Number::from_f64(value).unwrap().put(&mut out);
+                prop_assert_eq!(bytes(digits(false, magnitude, scale)), out.written());
             }
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
-use super::column::Column;
+use super::column::{CELL, Cell, Column, Size};
 use super::ids::NewIds;
 use super::numeric::{Fit, NoInteger};
 use super::out::Out;
@@ -287,7 +287,14 @@ pub(super) struct Encoder<'a> {
     tenant: Option<Uuid>,
     ids: NewIds,
     reasons: &'a mut Reasons,
+    /// Cells of a block, column after column.
+    cells: Vec<Cell>,
+    sizes: Vec<Size>,
+    scratch: Out,
 }
+
+/// Rows of a block: their cells fit into the fastest cache.
+pub(super) const BLOCK: usize = 32;
 
 impl<'a> Encoder<'a> {
     /// An encoder of rows whose batch columns are `sources`, part after part, `width` in each.
@@ -304,46 +311,100 @@ impl<'a> Encoder<'a> {
             .iter()
             .enumerate()
             .map(|(i, source)| Column::new(&goals[i % width.max(1)], *source, rules));
-        Self { goals, origins, columns: columns.collect(), width, rules, tenant, ids: NewIds::new(), reasons }
+        Self {
+            goals,
+            origins,
+            columns: columns.collect(),
+            width,
+            rules,
+            tenant,
+            ids: NewIds::new(),
+            reasons,
+            cells: vec![[0; CELL]; width * BLOCK],
+            sizes: vec![Size::NONE; width * BLOCK],
+            scratch: Out::small(),
+        }
     }
 
-    /// Appends a row and returns how many of its values are rounded, or appends nothing.
-    #[inline]
-    pub fn row(&mut self, pick: Pick, out: &mut Out) -> Result<u64, Arc<Reason>> {
-        let start = out.len();
-        let first = pick.part as usize * self.width;
-        let row = pick.row as usize;
-        let mut rounded = 0;
-        out.put_i16(self.goals.len() as i16);
-        // The batch's columns come first, in their order.
-        let columns = self.columns.get_mut(first..first + self.width).unwrap_or_default();
-        for (place, (column, goal)) in columns.iter_mut().zip(self.goals).enumerate() {
-            match column.put(goal, row, self.rules, out) {
-                Ok(value) => rounded += u64::from(value),
-                Err(refusal) => {
-                    out.truncate(start);
-                    return Err(self.reasons.get(refusal, place, &goal.name, goal.type_, &goal.type_name));
-                }
+    /// Appends up to [`BLOCK`] rows, and tells of each how many of its values are rounded, or why it
+    /// is left out.
+    pub fn block(
+        &mut self,
+        picks: &[Pick],
+        out: &mut Out,
+        mut tell: impl FnMut(usize, Result<u64, Arc<Reason>>),
+    ) {
+        let picks = &picks[..picks.len().min(BLOCK)];
+        let mut at = 0;
+        for run in picks.chunk_by(|a, b| a.part == b.part) {
+            let first = run.first().map_or(0, |pick| pick.part as usize * self.width);
+            for (place, goal) in self.goals.iter().enumerate().take(self.width) {
+                let of_run = place * BLOCK + at..place * BLOCK + at + run.len();
+                let (cells, sizes) = (&mut self.cells[of_run.clone()], &mut self.sizes[of_run]);
+                self.columns[first + place].cells(goal, run, self.rules, &mut self.scratch, cells, sizes);
             }
+            at += run.len();
         }
+        let plain = self.goals.len() == self.width;
+        for (at, pick) in picks.iter().enumerate() {
+            let start = out.len();
+            let (mut rounded, mut whole) = (0, true);
+            out.put_i16(self.goals.len() as i16);
+            for (cells, sizes) in self.cells.chunks_exact(BLOCK).zip(self.sizes.chunks_exact(BLOCK)) {
+                out.put_block(&cells[at], sizes[at].len());
+                rounded += u64::from(sizes[at].is_rounded());
+                whole &= sizes[at] != Size::NONE;
+            }
+            if whole && plain {
+                tell(at, Ok(rounded));
+                continue;
+            }
+            let done = if whole {
+                self.fill(out).map(|()| rounded)
+            } else {
+                out.truncate(start);
+                self.row(*pick, out)
+            };
+            if done.is_err() {
+                out.truncate(start);
+            }
+            tell(at, done);
+        }
+    }
+
+    /// Appends the cells that are not the batch's.
+    fn fill(&mut self, out: &mut Out) -> Result<(), Arc<Reason>> {
         for (place, (goal, origin)) in self.goals.iter().zip(self.origins).enumerate().skip(self.width) {
             match (origin, &self.tenant) {
                 (Origin::Tenant, Some(tenant)) => put_uuid(tenant, out),
                 (Origin::NewId, _) => put_uuid(&self.ids.next(), out),
                 _ => {
-                    if let Err(refusal) = goal.put_null(out) {
-                        out.truncate(start);
-                        return Err(self.reasons.get(
-                            refusal,
-                            place,
-                            &goal.name,
-                            goal.type_,
-                            &goal.type_name,
-                        ));
-                    }
+                    goal.put_null(out).map_err(|refusal| {
+                        self.reasons.get(refusal, place, &goal.name, goal.type_, &goal.type_name)
+                    })?;
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Appends a row the general way, and returns how many of its values are rounded. On an error
+    /// something may have been appended; the caller takes it back.
+    fn row(&mut self, pick: Pick, out: &mut Out) -> Result<u64, Arc<Reason>> {
+        let first = pick.part as usize * self.width;
+        let mut rounded = 0;
+        out.put_i16(self.goals.len() as i16);
+        // The batch's columns come first, in their order.
+        for (place, goal) in self.goals.iter().enumerate().take(self.width) {
+            let source = self.columns[first + place].source;
+            match goal.put(source, pick.row as usize, self.rules, out) {
+                Ok(value) => rounded += u64::from(value),
+                Err(refusal) => {
+                    return Err(self.reasons.get(refusal, place, &goal.name, goal.type_, &goal.type_name));
+                }
+            }
+        }
+        self.fill(out)?;
         Ok(rounded)
     }
 }
@@ -364,10 +425,11 @@ mod tests {
         assert!(goal.takes(&source));
         let mut out = Out::new();
         let rounded = goal.put(source, 0, rules, &mut out)?;
-        let mut quick = Out::new();
-        let mut column = Column::new(goal, source, rules);
-        assert_eq!(column.put(goal, 0, rules, &mut quick), Ok(rounded));
-        assert_eq!(quick.written(), out.written());
+        let (mut cells, mut sizes) = ([[0; CELL]], [Size::NONE]);
+        let picks = [Pick { part: 0, row: 0 }];
+        Column::new(goal, source, rules).cells(goal, &picks, rules, &mut Out::new(), &mut cells, &mut sizes);
+        let (cell, size) = (cells[0], sizes[0]);
+        assert!(size == Size::NONE || size.is_rounded() == rounded && cell[..size.len()] == *out.written());
         let out = out.written();
         let len = i32::from_be_bytes(out[..4].try_into().unwrap());
         assert_eq!(usize::try_from(len).unwrap(), out.len() - 4);
@@ -480,11 +542,12 @@ mod tests {
         let sources = [Source::of(&bools).unwrap(), Source::of(&ints).unwrap()];
         let (origins, mut reasons) = ([Origin::Batch(0), Origin::Batch(1)], Reasons::default());
         let mut encoder = Encoder::new(&goals, &origins, &sources, 2, Rules::default(), None, &mut reasons);
-        let mut out = Out::new();
-        assert_eq!(encoder.row(Pick { part: 0, row: 0 }, &mut out), Ok(0));
-        let len = out.len();
-        assert_eq!(len, 2 + 5 + 8);
-        let reason = encoder.row(Pick { part: 0, row: 1 }, &mut out).unwrap_err();
-        assert_eq!((reason.code.as_ref(), out.len()), ("23502", len));
+        let (mut out, mut told) = (Out::new(), Vec::new());
+        let picks = [0, 1].map(|row| Pick { part: 0, row });
+        encoder.block(&picks, &mut out, |at, done| {
+            told.push((at, done.map_err(|reason| reason.code.to_string())))
+        });
+        assert_eq!(told, [(0, Ok(0)), (1, Err("23502".to_owned()))]);
+        assert_eq!(out.len(), 2 + 5 + 8);
     }
 }

@@ -5,13 +5,11 @@
 //! order is near enough. Since the stage is read back in the order in which it was filled, the
 //! merge needs no sort of its own.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::source::{Numbers, Source};
 use crate::batch::{Pick, Rows};
+use crate::dataset::text::head;
 use crate::dataset::time::to_micros;
 
 /// A column of the key in the batches: its place there, and whether its nanoseconds are cut off.
@@ -187,31 +185,51 @@ fn pack_numbers(
 
 /// Texts by their place among the distinct texts.
 fn pack_texts(rows: Rows<'_>, columns: &[Source<'_>], room: u32, entries: &mut [Entry]) -> Option<u32> {
-    let mut known: Vec<&str> = Vec::new();
-    let mut places: HashMap<&str, u32, BuildHasherDefault<Xxh3>> = HashMap::default();
+    let mut known: Vec<(u64, &[u8])> = Vec::new();
+    // Places in `known` by hash, open addressing; never more than half full.
+    let mut places = vec![u32::MAX; 2 * MAX_TEXTS];
     let mut numbers: Vec<u32> = Vec::with_capacity(rows.len());
-    let (mut last, mut number) = ("", u32::MAX);
-    for pick in rows.picks {
-        let Source::Text(texts) = columns[pick.part as usize] else { return None };
-        let text = texts.value(pick.row as usize);
-        if number == u32::MAX || text != last {
-            number = *places.entry(text).or_insert_with(|| {
-                known.push(text);
-                known.len() as u32 - 1
-            });
-            last = text;
-            if known.len() > MAX_TEXTS {
-                return None;
+    let (mut last, mut number): ((u64, &[u8]), u32) = ((0, &[]), u32::MAX);
+    // Most texts are so short that the head is all of them.
+    let same = |a: &(u64, &[u8]), b: &(u64, &[u8])| {
+        a.0 == b.0 && a.1.len() == b.1.len() && (a.1.len() <= 8 || a.1 == b.1)
+    };
+    for run in rows.picks.chunk_by(|a, b| a.part == b.part) {
+        let Some(Source::Text(texts)) = run.first().map(|pick| columns[pick.part as usize]) else {
+            return None;
+        };
+        let (data, offsets) = (texts.value_data(), texts.value_offsets());
+        for pick in run {
+            let row = pick.row as usize;
+            let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
+            let text = (head(data, start, end), &data[start..end]);
+            if number == u32::MAX || !same(&text, &last) {
+                let hash = if text.1.len() <= 8 { text.0 } else { xxh3_64(text.1) };
+                let mut at = (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize;
+                number = loop {
+                    let place = &mut places[at % (2 * MAX_TEXTS)];
+                    match known.get(*place as usize) {
+                        Some(other) if same(other, &text) => break *place,
+                        Some(_) => at += 1,
+                        None if known.len() == MAX_TEXTS => return None,
+                        None => {
+                            *place = known.len() as u32;
+                            known.push(text);
+                            break *place;
+                        }
+                    }
+                };
+                last = text;
             }
+            numbers.push(number);
         }
-        numbers.push(number);
     }
     let needed = bits(known.len().saturating_sub(1) as u64);
     if needed > room {
         return None;
     }
     let mut order: Vec<u32> = (0..known.len() as u32).collect();
-    order.sort_unstable_by_key(|at| known[*at as usize]);
+    order.sort_unstable_by_key(|at| known[*at as usize].1);
     let mut ranks = vec![0u64; known.len()];
     for (rank, at) in order.iter().enumerate() {
         ranks[*at as usize] = rank as u64;

@@ -7,23 +7,38 @@
 use bytes::{Bytes, BytesMut};
 
 /// Bytes of a chunk that is handed to the connection.
-pub(super) const CHUNK: usize = 128 << 10;
+pub(super) const CHUNK: usize = 64 << 10;
 
 /// Room beyond a chunk, so that a row seldom makes it grow.
 const SLACK: usize = 16 << 10;
 
+/// Chunks that are on their way at a time, as a rule.
+const MOST_SENT: usize = 6;
+
 /// A chunk in the making.
 #[derive(Debug)]
 pub(super) struct Out {
-    /// Zeroes beyond `at`, or whatever a block left there.
+    /// What lies beyond `at` is of no account.
     bytes: BytesMut,
     at: usize,
+    /// Chunks handed over, the oldest first: once they are sent their memory serves again, which
+    /// is in the caches and needs no page of its own.
+    sent: Vec<Bytes>,
 }
 
 impl Out {
     /// An empty chunk.
     pub fn new() -> Self {
-        Self { bytes: BytesMut::zeroed(CHUNK + SLACK), at: 0 }
+        Self::with_room(CHUNK + SLACK)
+    }
+
+    /// An empty chunk for a few cells.
+    pub fn small() -> Self {
+        Self::with_room(1 << 10)
+    }
+
+    fn with_room(room: usize) -> Self {
+        Self { bytes: BytesMut::zeroed(room), at: 0, sent: Vec::new() }
     }
 
     /// Bytes that have been written.
@@ -38,10 +53,18 @@ impl Out {
 
     /// Hands over what has been written, and begins anew.
     pub fn take(&mut self) -> Bytes {
-        let mut full = std::mem::replace(&mut self.bytes, BytesMut::zeroed(CHUNK + SLACK));
-        full.truncate(self.at);
+        let free = self.sent.iter().position(Bytes::is_unique);
+        let next = match free.map(|at| self.sent.remove(at).try_into_mut()) {
+            Some(Ok(again)) => again,
+            _ => BytesMut::zeroed(CHUNK + SLACK),
+        };
+        let full = std::mem::replace(&mut self.bytes, next).freeze();
+        let chunk = full.slice(..self.at);
+        if self.sent.len() < MOST_SENT && full.len() <= CHUNK + SLACK {
+            self.sent.push(full);
+        }
         self.at = 0;
-        full.freeze()
+        chunk
     }
 
     /// The same at the end: nothing follows.
@@ -52,7 +75,6 @@ impl Out {
     }
 
     /// What has been written.
-    #[cfg(test)]
     pub fn written(&self) -> &[u8] {
         &self.bytes[..self.at]
     }
@@ -114,15 +136,6 @@ impl Out {
     pub fn put_f64(&mut self, value: f64) {
         self.put_block(&value.to_be_bytes(), 8);
     }
-
-    /// Writes a cell of eight bytes, its length before it.
-    #[inline]
-    pub fn put_eight(&mut self, value: [u8; 8]) {
-        let mut block = [0; 12];
-        block[3] = 8;
-        block[4..].copy_from_slice(&value);
-        self.put_block(&block, 12);
-    }
 }
 
 #[cfg(test)]
@@ -139,6 +152,23 @@ mod tests {
         assert_eq!(out.written(), [1, 2, b'x', 255, 255]);
         assert_eq!(&out.take()[..], [1, 2, b'x', 255, 255]);
         assert_eq!(out.len(), 0);
+    }
+
+    #[test]
+    fn memory_serves_again_once_it_is_sent() {
+        let mut out = Out::new();
+        out.put_i16(1);
+        let first = out.take();
+        let place = first.as_ptr();
+        out.put_i16(2);
+        let second = out.take();
+        drop(first);
+        out.put_i16(3);
+        assert_eq!(&out.take()[..], [0, 3]);
+        out.put_i16(4);
+        let fourth = out.take();
+        assert_eq!((&second[..], &fourth[..]), (&[0, 2][..], &[0, 4][..]));
+        assert_eq!(fourth.as_ptr(), place);
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub(super) struct Stage {
 }
 
 /// The statements of a merge.
+///
+/// `OFFSET 0` keeps the planner from turning the look at each row of the stage into a join, for which
+/// it may read the whole table: it knows nothing of the stage, and often little of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Merge {
     /// The column of the batch whose least and greatest value are the parameters `$1` and `$2` of
@@ -157,11 +160,9 @@ fn stage(
     let list = idents(columns.iter().map(|(c, _)| &c.name));
     Stage {
         name: name.to_owned(),
-        // Hash and merge joins would read the whole table for the rows of one batch; that is no
-        // join that is worth compiling, either.
+        // A look at the index a row is nothing that is worth compiling.
         create: format!(
-            "CREATE TEMP TABLE {name} ({}) ON COMMIT DROP; SELECT set_config('enable_hashjoin', 'off', true), \
-             set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true);",
+            "CREATE TEMP TABLE {name} ({}) ON COMMIT DROP; SELECT set_config('jit', 'off', true);",
             definitions.join(", ")
         ),
         clear: format!("TRUNCATE {name};"),
@@ -234,14 +235,16 @@ fn merge(
     };
     let staged_differs = differs(&staged_value);
     let (insert, conflict) = (insert(table, columns, stage), idents(key));
-    let unless =
-        format!("WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same} AND NOT ({staged_differs}))");
+    let unless = format!(
+        "WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same} AND NOT ({staged_differs}) OFFSET 0)"
+    );
     // A row that the statement made itself has never been locked or replaced.
     let fresh = if table.partitioned { "false" } else { "t.xmax = 0" };
     Merge {
         bound,
         compare: format!(
-            "SELECT count(*), count(*) FILTER (WHERE {staged_differs}) FROM {stage} AS s JOIN {target} AS t ON {same}"
+            "SELECT count(*), count(*) FILTER (WHERE there.differs) FROM {stage} AS s, \
+             LATERAL (SELECT {staged_differs} AS differs FROM {target} AS t WHERE {same} OFFSET 0) AS there"
         ),
         write: format!(
             "WITH merged AS ({insert} {unless} ON CONFLICT ({conflict}) {action} RETURNING {fresh} AS fresh) \
@@ -250,12 +253,13 @@ fn merge(
         tells: !table.partitioned,
         remove: format!(
             "WITH mds_n AS (SELECT ctid AS mds_tid, row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* \
-             FROM {stage} AS s), mds_there AS (SELECT s.mds_tid, s.mds_place FROM mds_n AS s JOIN {target} AS t ON {same}), \
+             FROM {stage} AS s), mds_there AS (SELECT s.mds_tid, s.mds_place FROM mds_n AS s, \
+             LATERAL (SELECT FROM {target} AS t WHERE {same} OFFSET 0) AS there), \
              mds_gone AS (DELETE FROM {stage} AS g USING mds_there AS h WHERE g.ctid = h.mds_tid) \
              SELECT mds_place FROM mds_there ORDER BY mds_place"
         ),
         insert_missing: format!(
-            "{insert} WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same}) ON CONFLICT ({conflict}) DO NOTHING"
+            "{insert} WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same} OFFSET 0) ON CONFLICT ({conflict}) DO NOTHING"
         ),
     }
 }

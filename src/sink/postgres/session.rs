@@ -185,7 +185,7 @@ impl PgSession {
             };
             let mut cells = Vec::with_capacity(places.len());
             for &place in places {
-                let mut out = Out::new();
+                let mut out = Out::small();
                 let (Some(goal), Some(type_)) =
                     (plan.goals.get(place), plan.goals.get(place).and_then(|goal| goal.type_.wire()))
                 else {
