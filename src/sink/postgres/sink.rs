@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::names::literal;
 use super::session::PgSession;
 use super::table::Table;
-use super::tenant::find_tenant;
+use super::tenant::{expect_tenant, find_tenant};
 use crate::dataset::Target;
 use crate::error::Result;
 use crate::port::{Sink, SinkError};
@@ -72,6 +72,9 @@ impl PgSink {
             None => None,
         };
         let table = describe(&link, &options.table).await?;
+        if let Some(tenant) = tenant {
+            expect_tenant(&link, &table, tenant).await?;
+        }
         let target = table.target();
         let (ledger, note) = Ledger::open(&link, options.run_id).await?;
         let watch = link.client.batch_execute(WATCH).await.is_ok();
