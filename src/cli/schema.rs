@@ -1,12 +1,13 @@
 //! `mdsctl schema show|apply|check`.
 
-use crate::cli::args::{GlobalArgs, SchemaAction, SchemaArgs};
+use crate::cli::args::{GlobalArgs, SchemaAction, SchemaArgs, SchemaOptions};
 use crate::cli::exit::Exit;
 use crate::cli::store::Store;
 use crate::cli::{print, tell};
-use crate::dataset::ALL;
+use crate::dataset::{ALL, by_name};
 use crate::error::{Error, Result};
-use crate::sink::{postgres, sqlite};
+use crate::sink::postgres::{self, Periods};
+use crate::sink::sqlite;
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
@@ -25,7 +26,13 @@ pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
         .enable_all()
         .build()
         .map_err(|e| Error::Internal(format!("cannot start: {e}")))?;
-    let pg = postgres::SchemaOptions { rls: options.rls, ..Default::default() };
+    let pg = wanted(options)?;
+    if !pg.is_plain() && matches!(store, Store::Sqlite(_)) {
+        return Err(Error::Usage(
+            "--chunk, --compress-after and --retention need PostgreSQL with TimescaleDB: the embedded store has no chunks"
+                .into(),
+        ));
+    }
     match (&args.action, &store) {
         (SchemaAction::Show(_), Store::Sqlite(_)) => print(&sqlite::schema::show(ALL))?,
         (SchemaAction::Show(_), Store::Postgres(_)) => print(&postgres::schema_sql(ALL, &pg))?,
@@ -39,7 +46,7 @@ pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
         (SchemaAction::Check(_), store) => {
             let lines = match store {
                 Store::Sqlite(path) => sqlite::schema::check(path)?,
-                Store::Postgres(dsn) => runtime.block_on(postgres::schema_check(dsn, ALL))?,
+                Store::Postgres(dsn) => runtime.block_on(postgres::schema_check(dsn, ALL, &pg))?,
             };
             report(global, &store.shown(), "differences", &lines)?;
             if !lines.is_empty() {
@@ -51,6 +58,22 @@ pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
         }
     }
     Ok(Exit::Stored)
+}
+
+/// The flags that only PostgreSQL has, checked for the names in them.
+fn wanted(options: &SchemaOptions) -> Result<postgres::SchemaOptions> {
+    let wanted = postgres::SchemaOptions {
+        rls: options.rls,
+        chunk: Periods::new(options.chunk.clone()),
+        compress_after: Periods::new(options.compress_after.clone()),
+        retention: Periods::new(options.retention.clone()),
+    };
+    let all = [&wanted.chunk, &wanted.compress_after, &wanted.retention];
+    if let Some(unknown) = all.iter().flat_map(|said| said.names()).find(|name| by_name(name).is_none()) {
+        let names: Vec<&str> = ALL.iter().map(|dataset| &*dataset.name).collect();
+        return Err(Error::Usage(format!("there is no dataset {unknown}; there are {}", names.join(", "))));
+    }
+    Ok(wanted)
 }
 
 fn report(global: &GlobalArgs, store: &str, what: &str, lines: &[String]) -> Result<()> {

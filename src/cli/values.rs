@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::sink::postgres::Period;
+
 /// A duration: a number with `ms`, `s`, `m`, `h` or `d`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
@@ -27,6 +29,27 @@ pub fn millis(text: &str) -> Result<Duration, String> {
         Ok(ms) => Duration::try_from_secs_f64(ms / 1000.0)
             .map_err(|_| "the duration is negative or too long".to_owned()),
         Err(_) => duration(text),
+    }
+}
+
+/// A dataset or all of them, and a period or never.
+pub type Said = (Option<String>, Option<Period>);
+
+/// `7d`, or `ticks=7d`.
+pub fn period(text: &str) -> Result<Said, String> {
+    let (name, period) = match text.split_once('=') {
+        Some((name, period)) => (Some(name.trim().to_owned()), period),
+        None => (None, text),
+    };
+    Ok((name, Some(period.parse()?)))
+}
+
+/// The same, or `never` in the place of the period.
+pub fn period_or_never(text: &str) -> Result<Said, String> {
+    match text.split_once('=') {
+        None if text.trim() == "never" => Ok((None, None)),
+        Some((name, period)) if period.trim() == "never" => Ok((Some(name.trim().to_owned()), None)),
+        _ => period(text).map_err(|why| format!("{why}, or never")),
     }
 }
 
@@ -117,6 +140,15 @@ mod tests {
         for wrong in ["", "x", "-1s", "5 weeks", "1e300d"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn periods() {
+        assert_eq!(period("7d"), Ok((None, Some(Period::days(7)))));
+        assert_eq!(period("ticks=1w"), Ok((Some("ticks".into()), Some(Period::days(7)))));
+        assert_eq!(period_or_never("never"), Ok((None, None)));
+        assert_eq!(period_or_never("ticks = never"), Ok((Some("ticks".into()), None)));
+        assert!(period("never").is_err() && period_or_never("soon").is_err());
     }
 
     #[test]

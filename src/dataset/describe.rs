@@ -115,6 +115,11 @@ pub struct Dataset {
     pub time: Option<Cow<'static, str>>,
     /// Days that one chunk of a hypertable spans.
     pub chunk_days: u32,
+    /// Key columns by whose values the rows of a chunk are compressed apart. Those that have many
+    /// rows a value and chunk, and that readers ask for by value.
+    pub segment_by: &'static [&'static str],
+    /// Days after which a chunk is compressed: when it is no longer written to as a rule.
+    pub compress_days: u32,
     /// Columns of which at least one must be present for an input to be this dataset.
     pub signature: &'static [&'static str],
     /// Plausibility checks.
@@ -125,6 +130,14 @@ impl Dataset {
     /// The column of that canonical name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// In which order the rows of a segment are compressed: by time, then by what is left of the
+    /// key, so that every column of the key bounds what a late row has to be compared with.
+    pub fn order_by(&self) -> Vec<&str> {
+        let rest = self.key.iter().copied().filter(|name| !self.segment_by.contains(name));
+        let time = self.time.as_deref();
+        time.into_iter().chain(rest.filter(|name| Some(*name) != time)).collect()
     }
 }
 
@@ -214,6 +227,8 @@ pub const BARS: Dataset = Dataset {
     key: Cow::Borrowed(&["symbol", "timeframe", "ts", "vendor", "tenant_id"]),
     time: Some(Cow::Borrowed("ts")),
     chunk_days: 7,
+    segment_by: &["symbol", "timeframe", "vendor", "tenant_id"],
+    compress_days: 30,
     signature: &["open_price", "high_price", "low_price"],
     checks: &[
         Check::AtLeast("high_price", &["open_price", "close_price", "low_price"]),
@@ -257,6 +272,8 @@ pub const TICKS: Dataset = Dataset {
     key: Cow::Borrowed(&["symbol", "ts", "trade_id", "vendor", "tenant_id"]),
     time: Some(Cow::Borrowed("ts")),
     chunk_days: 1,
+    segment_by: &["symbol", "vendor", "tenant_id"],
+    compress_days: 7,
     signature: &["price"],
     checks: &[Check::NotNegative(&["price", "size"]), Check::NotFuture("ts")],
 };
@@ -332,6 +349,8 @@ pub const OPTIONS: Dataset = Dataset {
     key: Cow::Borrowed(&["symbol", "expiry", "option_type", "strike", "ts", "vendor", "tenant_id"]),
     time: Some(Cow::Borrowed("ts")),
     chunk_days: 7,
+    segment_by: &["symbol", "vendor", "tenant_id"],
+    compress_days: 30,
     signature: &["strike"],
     checks: &[
         Check::NotNegative(&["strike", "iv", "oi", "volume", "spot", "bid", "ask"]),
@@ -367,6 +386,9 @@ pub const FUNDAMENTALS: Dataset = Dataset {
     key: Cow::Borrowed(&["symbol", "asof", "vendor", "tenant_id"]),
     time: Some(Cow::Borrowed("asof")),
     chunk_days: 90,
+    // A symbol has a row or two in a chunk: too few to be compressed by themselves.
+    segment_by: &["vendor", "tenant_id"],
+    compress_days: 365,
     signature: &["total_assets", "total_liabilities", "net_income", "eps"],
     checks: &[Check::NotNegative(&["total_assets", "total_liabilities"]), Check::NotFuture("asof")],
 };
@@ -404,6 +426,8 @@ pub const NEWS: Dataset = Dataset {
     key: Cow::Borrowed(&["published_at", "vendor", "id", "tenant_id"]),
     time: Some(Cow::Borrowed("published_at")),
     chunk_days: 30,
+    segment_by: &["vendor", "tenant_id"],
+    compress_days: 90,
     signature: &["title"],
     checks: &[Check::Between("sentiment_score", -1, 1), Check::NotFuture("published_at")],
 };

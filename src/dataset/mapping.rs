@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_schema::Schema;
 
 use crate::dataset::describe::{self, Column, Dataset, Derive, Kind, Need};
-use crate::dataset::target::Target;
+use crate::dataset::target::{Target, TargetColumn};
 use crate::error::{Error, Result};
 
 /// Where the values of a column come from.
@@ -265,10 +265,14 @@ pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset>
 }
 
 /// The dataset that an existing table is, for `--table`: columns, types and key are the table's;
-/// kinds and synonyms of a column are borrowed from the datasets where they have one of that name.
+/// kinds and synonyms of a column are borrowed from the datasets where they have one of that name, or
+/// from the one whose columns the table has by other names.
 pub fn of_table(target: &Target) -> Dataset {
+    let alike = describe::ALL.iter().find(|dataset| is_like(target, dataset));
     let columns = target.columns.iter().map(|place| {
-        let known = describe::ALL.iter().find_map(|d| d.column(&place.name));
+        let by_name = describe::ALL.iter().find_map(|d| d.column(&place.name));
+        let by_other_name = || alike.and_then(|d| d.columns.iter().find(|c| named(place, c)));
+        let known = by_name.or_else(by_other_name);
         let in_key = target.key.contains(&place.name);
         let need = match (in_key, place.nullable || place.has_default) {
             (true, false) => Need::Key,
@@ -285,7 +289,7 @@ pub fn of_table(target: &Target) -> Dataset {
                 _ => place.kind,
             },
             need,
-            synonyms: known.map_or(&[], |k| k.synonyms),
+            synonyms: known.map_or(&[], |known| names_but(known, &place.name)),
             derive: None,
         }
     });
@@ -301,9 +305,37 @@ pub fn of_table(target: &Target) -> Dataset {
         key: Cow::Borrowed(&[]),
         time,
         chunk_days: 7,
+        segment_by: &[],
+        compress_days: 0,
         signature: &[],
         checks: &[],
     }
+}
+
+/// Whether the table's column is called as the dataset's is, or by one of its synonyms.
+fn named(place: &TargetColumn, column: &Column) -> bool {
+    place.name == column.name || column.synonyms.contains(&place.name.as_str())
+}
+
+/// Whether the table has the dataset's key, the tenant aside, and all that tells it from others, each
+/// under one name or another, and only one.
+fn is_like(target: &Target, dataset: &Dataset) -> bool {
+    let once = |name: &&str| {
+        let column = dataset.column(name);
+        column.is_some_and(|column| target.columns.iter().filter(|place| named(place, column)).count() == 1)
+    };
+    dataset.key.iter().filter(|name| **name != "tenant_id").all(once) && dataset.signature.iter().all(once)
+}
+
+/// The names of a column, its own among them where the table calls it otherwise. Those are made
+/// once a table and stay, as a description's names do.
+fn names_but(known: &'static Column, name: &str) -> &'static [&'static str] {
+    if known.name == name {
+        return known.synonyms;
+    }
+    let own: &'static str = known.name.as_ref();
+    let others = known.synonyms.iter().copied().filter(|other| *other != name);
+    Box::leak(std::iter::once(own).chain(others).collect::<Box<[&'static str]>>())
 }
 
 #[cfg(test)]
@@ -311,7 +343,7 @@ mod tests {
     use arrow_schema::{DataType, Field};
 
     use super::*;
-    use crate::dataset::target::{Grain, TargetColumn};
+    use crate::dataset::target::Grain;
     use crate::dataset::{BARS, NEWS};
 
     fn schema(names: &[&str]) -> Schema {

@@ -3,6 +3,7 @@
 
 pub mod db;
 pub mod dlq;
+pub mod existing;
 pub mod feed;
 pub mod large;
 pub mod postgres;

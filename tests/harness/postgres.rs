@@ -56,15 +56,20 @@ impl Postgres {
     /// A server that can have TimescaleDB, where that is installed; otherwise one line says that
     /// the test is skipped.
     pub fn with_timescale(test: &str) -> Option<Self> {
+        Self::with_timescale_and(test, "")
+    }
+
+    /// The same with further settings of the server.
+    pub fn with_timescale_and(test: &str, more: &str) -> Option<Self> {
         let available = "SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'";
         if Self::shared().db("postgres").rows(available).is_empty() {
             // Right to the file, since the test runner keeps what passing tests print.
             let _ = writeln!(std::io::stderr(), "skipped {test}: TimescaleDB is not installed");
             return None;
         }
-        Some(Self::with_settings(
-            "shared_preload_libraries = 'timescaledb'\ntimescaledb.telemetry_level = off\n",
-        ))
+        Some(Self::with_settings(&format!(
+            "shared_preload_libraries = 'timescaledb'\ntimescaledb.telemetry_level = off\n{more}"
+        )))
     }
 
     fn with_settings(more: &str) -> Self {

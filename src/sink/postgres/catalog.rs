@@ -66,9 +66,11 @@ SELECT false, conname::text FROM pg_catalog.pg_constraint
 WHERE conrelid = to_regclass($1) AND contype = 'c'
 ORDER BY 2";
 
+/// What of TimescaleDB there is about it. The limit came with version 2.11.
 const HYPERTABLE: &str = "\
-SELECT EXISTS (SELECT FROM timescaledb_information.hypertables
-               WHERE hypertable_schema = $1 AND hypertable_name = $2)";
+SELECT compression_enabled,
+       current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true) IS NOT NULL
+FROM timescaledb_information.hypertables WHERE hypertable_schema = $1 AND hypertable_name = $2";
 
 /// A table, and what keeps us from writing to it.
 pub(super) struct Found {
@@ -135,6 +137,8 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
         surrogate: Vec::new(),
         partitioned: false,
         hypertable: false,
+        compressed: false,
+        decompression_limit: false,
         security: RowSecurity {
             enabled: get(&row, 4).map_err(failed)?,
             forced: get(&row, 5).map_err(failed)?,
@@ -171,8 +175,11 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
             (&found.schema as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT),
             (&found.name, Type::TEXT),
         ];
-        let row = client.query_typed_one(HYPERTABLE, &place).await.map_err(failed)?;
-        found.hypertable = get(&row, 0).map_err(failed)?;
+        if let Some(row) = client.query_typed_opt(HYPERTABLE, &place).await.map_err(failed)? {
+            found.hypertable = true;
+            found.compressed = get(&row, 0).map_err(failed)?;
+            found.decompression_limit = get(&row, 1).map_err(failed)?;
+        }
     }
 
     let role: String = get(&row, 7).map_err(failed)?;

@@ -139,7 +139,7 @@ async fn our_own_tables_are_made_checked_and_merged_into() {
     let Some(db) = Database::new().await else { return };
     let missing = PgSink::open(db.options("bars")).await.err().unwrap().to_string();
     assert!(missing.contains("table bars does not exist; run: mdsctl schema apply"), "{missing}");
-    assert_eq!(schema_check(&db.dsn, ALL).await.unwrap().len(), 5);
+    assert_eq!(schema_check(&db.dsn, ALL, &SchemaOptions::default()).await.unwrap().len(), 5);
 
     // Two at once: one waits for the other.
     let options = SchemaOptions::default();
@@ -148,7 +148,7 @@ async fn our_own_tables_are_made_checked_and_merged_into() {
     let created = |report: &[String]| report.iter().filter(|line| line.ends_with("created")).count();
     // The two tables of the ledger, and one for each dataset.
     assert_eq!(created(&first.unwrap()) + created(&second.unwrap()), 7);
-    assert_eq!(schema_check(&db.dsn, ALL).await.unwrap(), Vec::<String>::new());
+    assert_eq!(schema_check(&db.dsn, ALL, &SchemaOptions::default()).await.unwrap(), Vec::<String>::new());
 
     let sink = PgSink::open(db.options("bars")).await.unwrap();
     assert_eq!(sink.target().key, ["symbol", "timeframe", "ts", "vendor", "tenant_id"]);
@@ -545,7 +545,7 @@ async fn the_existing_deployments_table_under_forced_row_security() {
     let report = schema_apply(&db.dsn, &ALL[..1], &SchemaOptions::default()).await.unwrap();
     let left = "bars: is there, made by something else; left as it is";
     assert_eq!(report, ["mds_checkpoints: created", "mds_runs: created", left]);
-    assert!(schema_check(&db.dsn, &ALL[..1]).await.unwrap().len() > 5);
+    assert!(schema_check(&db.dsn, &ALL[..1], &SchemaOptions::default()).await.unwrap().len() > 5);
     db.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     db.drop().await;
 }
@@ -583,7 +583,7 @@ async fn partitioned_tables_and_rows_that_become_one() {
 #[tokio::test]
 async fn ticks_keep_their_nanoseconds_and_ids_of_the_server_are_no_key() {
     let Some(db) = Database::new().await else { return };
-    schema_apply(&db.dsn, ALL, &SchemaOptions { rls: true, timescale: false }).await.unwrap();
+    schema_apply(&db.dsn, ALL, &SchemaOptions { rls: true, ..Default::default() }).await.unwrap();
     let sink = PgSink::open(db.options("ticks")).await.unwrap();
     let nanos = [1_700_000_000_123_456_789i64, 1_700_000_000_123_456_999];
     let parts = [batch(vec![

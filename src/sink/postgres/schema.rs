@@ -4,12 +4,13 @@ use tokio_postgres::types::Type;
 
 use super::catalog;
 use super::connect::{Connector, Link, to_error};
-use super::ddl::{OWN_COLUMNS, SCHEMA_VERSION, SchemaOptions, create_hypertable, create_table, definition};
+use super::ddl::{OWN_COLUMNS, SCHEMA_VERSION, SchemaOptions, create_table, definition};
 use super::ddl::{row_security, type_name};
 use super::dsn::Dsn;
 use super::ledger;
 use super::names::{ident, literal};
 use super::table::Table;
+use super::timescale::{self, Edition, Hypertable, Work};
 use crate::dataset::{Dataset, Need};
 use crate::error::{Error, Result};
 
@@ -47,11 +48,10 @@ pub async fn schema_apply(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptio
         run(&link, ledger::RUNS).await?;
         report.push("mds_runs: created".to_owned());
     }
-    let timescale =
-        ask(&link, "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')").await?;
-    let options = SchemaOptions { timescale, ..*options };
+    let edition = Edition::of(&link).await?;
+    report.extend(edition.note(options).map(str::to_owned));
     for dataset in datasets {
-        apply_one(&link, dataset, &options, &mut report).await?;
+        apply_one(&link, dataset, options, edition, &mut report).await?;
     }
     run(&link, "COMMIT").await?;
     Ok(report)
@@ -61,11 +61,11 @@ async fn apply_one(
     link: &Link,
     dataset: &Dataset,
     options: &SchemaOptions,
+    edition: Edition,
     report: &mut Vec<String>,
 ) -> Result<()> {
     let table = &*dataset.table;
     let found = catalog::find(link, table).await?.map(|found| found.table);
-    let created = found.is_none();
     if let Some(found) = &found {
         if made_by_us(link, table).await? {
             let added = add_columns(link, dataset, found).await?;
@@ -81,27 +81,23 @@ async fn apply_one(
         run(link, &create_table(dataset)).await?;
         report.push(format!("{table}: created"));
     }
-    if options.timescale
-        && !found.as_ref().is_some_and(|table| table.hypertable)
-        && let Some(statement) = create_hypertable(dataset)
-    {
-        if created || ask(link, &format!("SELECT NOT EXISTS (SELECT FROM {table})")).await? {
-            run(link, &statement).await?;
-            report.push(format!("{table}: hypertable, one chunk every {} days", dataset.chunk_days));
-        } else {
-            report.push(format!(
-                "{table}: has rows and is no hypertable; to move them, run: {}",
-                statement.replace("if_not_exists => TRUE", "migrate_data => TRUE")
-            ));
-        }
-    }
     let secured = found.as_ref().is_some_and(|table| table.security.enabled && table.security.forced);
     if options.rls && !secured {
+        if found.as_ref().is_some_and(|table| table.compressed) {
+            return Err(Error::Usage(format!(
+                "{table} is compressed, and TimescaleDB has no row-level security on such a table: leave out --rls, \
+                 or turn compression off (ALTER TABLE {table} SET (timescaledb.compress = false)) and give \
+                 --compress-after {}=never",
+                dataset.name
+            )));
+        }
         for statement in row_security(dataset) {
             run(link, &statement).await?;
         }
         report.push(format!("{table}: row-level security by app.tenant_id"));
     }
+    let secured = options.rls || found.as_ref().is_some_and(|table| table.security.enabled);
+    Work { link, dataset, options, edition, secured, report }.apply().await?;
     let record = format!(
         "INSERT INTO mds_schema (table_name, version) VALUES ({}, {SCHEMA_VERSION}) \
          ON CONFLICT (table_name) DO UPDATE SET version = excluded.version, applied_at = now() \
@@ -142,12 +138,25 @@ async fn add_columns(link: &Link, dataset: &Dataset, found: &Table) -> Result<Ve
 ///
 /// # Errors
 /// Unavailable, if the server is.
-pub async fn schema_check(dsn: &Dsn, datasets: &[Dataset]) -> Result<Vec<String>> {
+pub async fn schema_check(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptions) -> Result<Vec<String>> {
     let link = Connector::new(dsn.clone())?.connect().await.map_err(to_error)?;
+    let edition = Edition::of(&link).await?;
     let mut differences = Vec::new();
     for dataset in datasets {
         match catalog::find(&link, &dataset.table).await {
-            Ok(Some(found)) => compare(dataset, &found.table, &mut differences),
+            Ok(Some(found)) => {
+                compare(dataset, &found.table, &mut differences);
+                let secured = options.rls || found.table.security.enabled;
+                let hypertable = match edition {
+                    Edition::None => None,
+                    _ => Hypertable::read(&link, &dataset.table).await?,
+                };
+                let hypertable = hypertable.as_ref();
+                timescale::compare(dataset, options, edition, hypertable, secured, &mut differences);
+                if options.rls && !(found.table.security.enabled && found.table.security.forced) {
+                    differences.push(format!("{}: has no row-level security", dataset.table));
+                }
+            }
             Ok(None) => {
                 differences.push(format!("{}: table is missing; run: mdsctl schema apply", dataset.table))
             }
@@ -187,11 +196,11 @@ fn compare(dataset: &Dataset, found: &Table, differences: &mut Vec<String>) {
     }
 }
 
-async fn run(link: &Link, sql: &str) -> Result<()> {
+pub(super) async fn run(link: &Link, sql: &str) -> Result<()> {
     link.client.batch_execute(sql).await.map_err(|error| failed(link, &error))
 }
 
-async fn ask(link: &Link, sql: &str) -> Result<bool> {
+pub(super) async fn ask(link: &Link, sql: &str) -> Result<bool> {
     let no_params: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] = &[];
     let row = link.client.query_typed_one(sql, no_params).await.map_err(|error| failed(link, &error))?;
     row.try_get(0).map_err(|error| failed(link, &error))

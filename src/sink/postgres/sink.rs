@@ -13,7 +13,7 @@ use super::ledger::Ledger;
 use super::names::literal;
 use super::session::{PLACES, PgSession};
 use super::table::Table;
-use super::tenant::find_tenant;
+use super::tenant::{expect_tenant, find_tenant};
 use crate::dataset::Target;
 use crate::error::Result;
 use crate::port::{Sink, SinkError};
@@ -76,6 +76,9 @@ impl PgSink {
             None => None,
         };
         let table = describe(&link, &options.table).await?;
+        if let Some(tenant) = tenant {
+            expect_tenant(&link, &table, tenant).await?;
+        }
         let target = table.target();
         let (ledger, note) = match options.run_id {
             Some(run) => Ledger::open(&link, run).await?,
@@ -83,6 +86,7 @@ impl PgSink {
         };
         let watch = link.client.batch_execute(WATCH).await.is_ok();
         let lazy = ledger.is_some() && tells_flushed(&link).await;
+        let limitless = table.decompression_limit;
         let shared = Shared {
             lazy,
             connector,
@@ -90,7 +94,7 @@ impl PgSink {
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
             on_conflict: options.on_conflict,
-            begin: begin(tenant, watch, lazy),
+            begin: begin(tenant, watch, lazy, limitless),
             ledger,
         };
         Ok(Self { shared: Arc::new(shared), target, notes: note.into_iter().collect() })
@@ -136,6 +140,9 @@ async fn tells_flushed(link: &Link) -> bool {
     let sql = format!("{PLACES} WHERE current_setting('synchronous_standby_names') = ''");
     link.client.query_typed_opt(&sql, &[]).await.is_ok_and(|row| row.is_some())
 }
+/// See [`begin`].
+const LIMITLESS: &str =
+    "SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);";
 
 /// Everything is set for the transaction alone, so it holds behind a pooler too.
 ///
@@ -149,7 +156,10 @@ async fn tells_flushed(link: &Link) -> bool {
 /// - The server looks after its client every second, where it can, so that a statement that was
 ///   given up (a timeout, a kill) stops and frees its locks. A cancel request would need a
 ///   connection of its own, and brings down pgbouncer 1.18.
-fn begin(tenant: Option<Uuid>, watch: bool, lazy: bool) -> String {
+/// - A hypertable of TimescaleDB takes any number of rows out of compressed chunks: the limit is for
+///   statements that touch more than was meant, while a batch touches what its keys say. It is set
+///   for every hypertable, since somebody may compress it while the load goes on.
+fn begin(tenant: Option<Uuid>, watch: bool, lazy: bool, limitless: bool) -> String {
     let tenant = tenant
         .map(|id| format!("SELECT set_config('app.tenant_id', {}, true);", literal(&id.to_string())))
         .unwrap_or_default();
@@ -159,7 +169,10 @@ fn begin(tenant: Option<Uuid>, watch: bool, lazy: bool) -> String {
     } else {
         "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';"
     };
-    format!("BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; {commit} {watch} {tenant}")
+    let limitless = if limitless { LIMITLESS } else { "" };
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; {commit} {watch} {limitless} {tenant}"
+    )
 }
 
 impl Sink for PgSink {

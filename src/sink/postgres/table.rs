@@ -71,6 +71,10 @@ pub struct Table {
     pub partitioned: bool,
     /// Whether it is a hypertable of TimescaleDB.
     pub hypertable: bool,
+    /// Whether chunks of it may be compressed.
+    pub compressed: bool,
+    /// Whether the server limits how many rows a transaction may take out of compressed chunks.
+    pub decompression_limit: bool,
     /// Row-level security.
     pub security: RowSecurity,
     /// Names of its triggers, the internal ones of constraints left out.
@@ -158,6 +162,8 @@ impl Table {
             key: Cow::Owned(key),
             time,
             chunk_days: 7,
+            segment_by: &[],
+            compress_days: 0,
             signature: &[],
             checks: &[],
         }
@@ -233,6 +239,8 @@ pub(super) mod tests {
             surrogate: Vec::new(),
             partitioned: false,
             hypertable: false,
+            compressed: false,
+            decompression_limit: false,
             security: RowSecurity { enabled: false, forced: false, binds: false },
             triggers: Vec::new(),
             checks: Vec::new(),

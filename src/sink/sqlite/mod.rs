@@ -175,6 +175,8 @@ impl SqliteSink {
             key: Cow::Owned(key),
             time: time.map(|column| Cow::Owned(column.name.clone())),
             chunk_days: 0,
+            segment_by: &[],
+            compress_days: 0,
             signature: &[],
             checks: &[],
         }
