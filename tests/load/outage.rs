@@ -80,7 +80,8 @@ fn sessions_terminated_in_the_middle_of_a_load() {
     let mut running = start(&work, &db, "4");
     in_the_middle(&db, &mut running);
     let terminated = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+        AND state <> 'idle'";
     wait::until(PATIENCE, "a session to terminate", || (db.value(terminated) != "0").then_some(()));
     finish(&work, db, running, "terminated sessions");
 }
