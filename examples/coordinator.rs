@@ -90,12 +90,12 @@ impl Session for MapSession {
         Ok(written)
     }
 
-    async fn commit(&mut self, _mark: &Mark) -> Result<(), SinkError> {
+    async fn commit(&mut self, mark: &Mark, _now: bool) -> Result<u64, SinkError> {
         self.reach()?;
         if let Ok(mut table) = self.table.lock() {
             table.extend(self.pending.drain(..));
         }
-        Ok(())
+        Ok(mark.serial)
     }
 
     async fn rollback(&mut self) -> Result<(), SinkError> {

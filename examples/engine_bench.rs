@@ -69,8 +69,8 @@ impl Session for NullSession {
         Ok(written)
     }
 
-    async fn commit(&mut self, _mark: &Mark) -> Result<(), SinkError> {
-        Ok(())
+    async fn commit(&mut self, mark: &Mark, _now: bool) -> Result<u64, SinkError> {
+        Ok(mark.serial)
     }
 
     async fn rollback(&mut self) -> Result<(), SinkError> {

@@ -3,6 +3,8 @@
 //! The engine knows these traits and nothing behind them. `sink` implements [`Sink`] and
 //! [`Session`], `dlq` implements [`DeadLetters`], `observe` implements [`Observer`].
 
+pub mod runs;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,12 +131,22 @@ pub trait Session: Send {
 
     /// Commits, with `mark` in the store's ledger if it keeps one. A transient error leaves the
     /// outcome open: see [`Session::settled`].
-    fn commit(&mut self, mark: &Mark) -> impl Future<Output = Result<(), SinkError>> + Send;
+    ///
+    /// Returns the serial of the worker's last transaction that is known to be on disk. Unless it is
+    /// to wait for the disk (`now`), that may be an earlier one, or none (zero): a crash of the store
+    /// may then undo this one although it was answered. A store without a ledger always waits.
+    fn commit(&mut self, mark: &Mark, now: bool) -> impl Future<Output = Result<u64, SinkError>> + Send;
+
+    /// Returns when all commits of the worker so far are on disk. Called outside of transactions.
+    fn flush(&mut self) -> impl Future<Output = Result<(), SinkError>> + Send {
+        async { Ok(()) }
+    }
 
     /// Undoes the transaction.
     fn rollback(&mut self) -> impl Future<Output = Result<(), SinkError>> + Send;
 
-    /// Asked on a new session after a commit in doubt: whether the ledger has `mark`, or `None`
+    /// Asked after a commit of which no answer came, and, where a connection was lost, for commits
+    /// that were not known to be on disk: whether the ledger has `mark` or a later one, or `None`
     /// where no ledger is kept.
     fn settled(&mut self, mark: &Mark) -> impl Future<Output = Result<Option<bool>, SinkError>> + Send {
         let _ = mark;
@@ -299,6 +311,11 @@ pub enum Event<'a> {
     /// Rows of a source that can be read again were given back unwritten, since the run ended;
     /// they no longer count as read.
     Returned {
+        /// Rows.
+        rows: u64,
+    },
+    /// Rows of the input were passed over, since an earlier run has settled them.
+    Skipped {
         /// Rows.
         rows: u64,
     },

@@ -7,4 +7,5 @@ mod generator;
 mod harness;
 mod load;
 mod repository;
+mod runs;
 mod schema;

@@ -104,6 +104,8 @@ pub enum ProgressForm {
 pub enum Command {
     /// Load files, directories, globs or stdin (-)
     Load(Box<LoadArgs>),
+    /// The history of loads: when, what, how many rows, how it ended
+    Runs(RunsArgs),
     /// The tables: print their DDL, create them, compare them
     Schema(SchemaArgs),
 }
@@ -132,6 +134,13 @@ Examples:
       --map close_price=5 --map volume=6
   zcat ticks.ndjson.gz | mdsctl load - --dataset ticks --vendor acme
   mdsctl load trades.csv --table research.trades --map price=px --dry-run
+  mdsctl load 'data/**/*.csv.gz' --vendor acme --resume
+  zcat day.csv.gz | mdsctl load - --dataset ticks --source-id ticks-2024-03-04 --resume
+
+--resume passes over what an interrupted load of the same inputs with the same settings has
+committed; the number of workers and the size of batches may be others. Inputs are known by their
+paths, sizes and a fingerprint of their beginnings and ends; a pipe by its --source-id, and it has
+to bring the same rows from the start again. `mdsctl runs` shows what there is to go on with.
 
 Column names are matched without regard to case and through their usual synonyms (open, o,
 open_price; t, time, timestamp, date, window_start); what is not found is said, with the --map to
@@ -152,6 +161,8 @@ pub struct LoadArgs {
     pub format: FormatArgs,
     #[command(flatten)]
     pub rejects: RejectArgs,
+    #[command(flatten)]
+    pub history: HistoryArgs,
     #[command(flatten)]
     pub engine: EngineArgs,
 }
@@ -247,6 +258,48 @@ pub struct RejectArgs {
     /// Read, map and check everything; write nothing, neither to the store nor to the queue
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// What earlier runs mean for this one.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "History")]
+pub struct HistoryArgs {
+    /// Go on where an interrupted load of the same inputs stopped
+    #[arg(long, conflicts_with_all = ["dry_run", "force"])]
+    pub resume: bool,
+    /// Name by which a later run knows this input again; needed to resume a pipe
+    ///
+    /// It stands for the content: another day's rows need another name.
+    #[arg(long, value_name = "NAME")]
+    pub source_id: Option<String>,
+    /// Load into a table without a key what an earlier run has loaded into it already
+    #[arg(long)]
+    pub force: bool,
+}
+
+const RUNS_EXAMPLES: &str = "\
+Examples:
+  mdsctl runs                                                the last loads into mds.db
+  mdsctl runs --dsn postgres://localhost/market --limit 5
+  mdsctl runs 0197a3f2-1b2c                                  all of one, and how to resume it
+  mdsctl runs --json | jq '.[] | select(.status != \"done\")'
+
+How a run ended: done (all rows stored), rejects (some are in the dead-letter queue), stopped (at
+--max-rejects), interrupted (by a signal, or its process died), unavailable (the store stayed
+away), failed. All but the first two can be gone on with: the same command with --resume.";
+
+/// `runs`.
+#[derive(Debug, Args)]
+#[command(after_help = RUNS_EXAMPLES)]
+pub struct RunsArgs {
+    /// A run, by its id or the beginning of that
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Show so many, the newest first
+    #[arg(long, value_name = "N", default_value = "20", value_parser = values::count)]
+    pub limit: usize,
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
 /// The engine.

@@ -11,12 +11,15 @@ use uuid::Uuid;
 use crate::batch::{Batch, Reject};
 use crate::cli::args::{DataArgs, GlobalArgs, LoadArgs, ProgressForm};
 use crate::cli::exit::Exit;
+use crate::cli::history::History;
+use crate::cli::keep::{Keeper, Started, books_of};
 use crate::cli::log::EventLog;
 use crate::cli::metrics::RunMetrics;
+use crate::cli::resume::Request;
 use crate::cli::salvage::Graveyard;
 use crate::cli::signals::Signals;
 use crate::cli::store::Store;
-use crate::cli::{print, settings, style};
+use crate::cli::{print, process, settings, style};
 use crate::coordinator::{End, Outcome, WriteCoordinator};
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::{Dataset, MapperSettings, Target};
@@ -28,13 +31,18 @@ use crate::observe::figures;
 use crate::observe::progress::{Choice, Mode, Progress};
 use crate::observe::result::{DlqResult, RunFacts, RunResult};
 use crate::observe::screen::Screen;
+use crate::observe::snapshot::Snapshot;
 use crate::observe::summary::{self, Extras};
 use crate::observe::tally::Tally;
+use crate::port::runs::{Checkpoints, InputIdentity, RunEnd, RunStart, RunStatus};
 use crate::port::{DeadLetterError, DeadLetters, Event, Observer, Sink};
-use crate::settings::EngineSettings;
+use crate::settings::{EngineSettings, Overflow};
 use crate::sink::postgres::{PgOptions, PgSink, reachable};
 use crate::sink::sqlite::{self, SqliteOptions, SqliteSink};
+use crate::source::identity::{has_grown, identify};
 use crate::source::pipeline::{EngineOutlet, Outlet, Peeked, Pipeline, Report, peek};
+use crate::source::resume::Resumed;
+use crate::source::settled::SettledInputs;
 use crate::source::{Input, Meter, Stop, expand};
 
 /// Runs it.
@@ -148,7 +156,7 @@ impl<'a> Load<'a> {
         if let Store::Postgres(dsn) = &self.store
             && live
         {
-            self.patiently(&signals, || reachable(dsn)).await?;
+            self.patiently(&signals, async || reachable(dsn).await).await?;
         }
         let mut peeked = None;
         let dataset = match (&known, &self.args.data.table) {
@@ -191,12 +199,80 @@ impl<'a> Load<'a> {
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
         let mapper = Arc::new(self.mapper(dataset, target, tenant.as_deref())?);
+        if self.args.rejects.dry_run {
+            return self.rehearse(mapper, peeked).await;
+        }
+        let keeps = !matches!(&opened, OpenStore::Postgres(sink) if !sink.keeps_runs());
+        let started = match self.begin(&signals, &mapper, tenant.as_deref(), keeps).await {
+            Ok(started) => started,
+            Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
+        };
         match opened {
-            _ if self.args.rejects.dry_run => self.rehearse(mapper, peeked).await,
-            OpenStore::Sqlite(sink) => self.load(sink, mapper, dead, peeked, signals).await,
-            OpenStore::Postgres(sink) => self.load(*sink, mapper, dead, peeked, signals).await,
+            OpenStore::Sqlite(sink) => self.load(sink, mapper, dead, peeked, signals, started).await,
+            OpenStore::Postgres(sink) => self.load(*sink, mapper, dead, peeked, signals, started).await,
             OpenStore::Planned => self.rehearse(mapper, peeked).await,
         }
+    }
+
+    /// Writes the run into the history, where the store keeps one; goes on with an earlier one
+    /// where that is asked for.
+    async fn begin(
+        &self,
+        signals: &Signals,
+        mapper: &MapperSettings,
+        tenant: Option<&str>,
+        keeps: bool,
+    ) -> Result<Option<Started>> {
+        let (args, asked) = (self.args, &self.args.history);
+        if !keeps {
+            return match asked.resume {
+                true => Err(Error::Usage(
+                    "--resume needs the ledger, which this role may not keep; have mdsctl schema apply make it, and grant this role to write to mds_runs and mds_checkpoints".into(),
+                )),
+                false => Ok(None),
+            };
+        }
+        let inputs = identify(&self.inputs, asked.source_id.as_deref());
+        let settings = settings::identity(&args.data, &args.format, &mapper.dataset, &mapper.target, tenant);
+        let provider = args.data.set.iter().find(|(name, _)| name == "vendor").map(|(_, value)| value);
+        let start = RunStart {
+            run_id: self.run_id,
+            command: "load".to_owned(),
+            dataset: mapper.dataset.name.to_string(),
+            table: mapper.target.table.clone(),
+            keyed: !mapper.target.key.is_empty(),
+            inputs,
+            fingerprint: settings::fingerprint(&settings),
+            settings,
+            settled: 0,
+            workers: self.engine.workers,
+            resumable: self.engine.overflow != Overflow::DropOldest,
+            process: process::own(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            provider: provider.or(args.data.vendor.as_ref()).cloned(),
+        };
+        let grown = |place: usize, before: &InputIdentity| {
+            self.inputs.get(place).is_some_and(|input| has_grown(input, before))
+        };
+        let started = self
+            .patiently(signals, async || {
+                let request = Request {
+                    inputs: &start.inputs,
+                    table: &start.table,
+                    keyed: start.keyed,
+                    settings: &start.settings,
+                    resume: asked.resume,
+                    force: asked.force,
+                    grown: &grown,
+                };
+                let stopped = || signals.exit().is_some();
+                Keeper::begin(History::of(&self.store)?, start.clone(), request, stopped).await
+            })
+            .await?;
+        if !self.global.quiet {
+            started.notes.iter().for_each(|note| self.say(note));
+        }
+        Ok(Some(started))
     }
 
     /// The dataset, where a flag says it.
@@ -261,7 +337,11 @@ impl<'a> Load<'a> {
         match &self.store {
             Store::Sqlite(_) if self.args.rejects.dry_run => Ok(OpenStore::Planned),
             Store::Sqlite(path) => {
-                let options = SqliteOptions { exact: data.exact, on_conflict: settings::on_conflict(data) };
+                let options = SqliteOptions {
+                    exact: data.exact,
+                    on_conflict: settings::on_conflict(data),
+                    run_id: Some(self.run_id),
+                };
                 let sink = match (&data.table, dataset) {
                     (Some(table), _) => SqliteSink::open_table(path, table, options)?,
                     (None, Some(dataset)) => SqliteSink::open(path, dataset, options)?,
@@ -279,9 +359,9 @@ impl<'a> Load<'a> {
                     exact: data.exact,
                     round: data.round,
                     on_conflict: settings::on_conflict(data),
-                    run_id: self.run_id,
+                    run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
                 };
-                let sink = self.patiently(signals, || PgSink::open(options.clone())).await?;
+                let sink = self.patiently(signals, async || PgSink::open(options.clone()).await).await?;
                 if !self.global.quiet {
                     sink.notes().iter().for_each(|note| self.say(note));
                 }
@@ -291,11 +371,7 @@ impl<'a> Load<'a> {
     }
 
     /// Under `--wait` a store that is away at the start is waited for like one that goes away.
-    async fn patiently<T, F: Future<Output = Result<T>>>(
-        &self,
-        signals: &Signals,
-        act: impl Fn() -> F,
-    ) -> Result<T> {
+    async fn patiently<T>(&self, signals: &Signals, act: impl AsyncFn() -> Result<T>) -> Result<T> {
         let mut told = false;
         loop {
             match act().await {
@@ -347,6 +423,7 @@ impl<'a> Load<'a> {
         dead: Option<DlqWriter>,
         peeked: Option<Peeked>,
         signals: Signals,
+        started: Option<Started>,
     ) -> Result<Exit> {
         let dead = Arc::new(dead.ok_or_else(|| Error::Internal("no dead-letter queue".into()))?);
         let settings = EngineSettings {
@@ -364,25 +441,46 @@ impl<'a> Load<'a> {
             .observer(observer.clone())
             .start();
         signals.stops(engine.stopper());
+        // An engine that has stopped needs no more rows, though the pipe be silent.
+        let (halted, stop) = (engine.halted(), self.stop.clone());
+        tokio::spawn(async move {
+            halted.await;
+            stop.set();
+        });
         let title = format!("Loading {} into {}", mapper.dataset.name, self.store.shown());
         let (current, gauge) = self.gauge();
         let mode = Mode::for_stderr(self.progress_choice());
         let progress =
             Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
 
-        let pipeline = self.pipeline(&mapper, observer.clone(), current, self.enough(&tally));
-        let report = tokio::task::block_in_place(|| {
-            pipeline.run(
-                peeked,
-                &mut EngineOutlet {
-                    engine: &engine,
-                    runtime: Handle::current(),
-                    stop: self.stop.clone(),
-                    patience: settings.max_outage,
-                    observer: observer.clone(),
-                },
-            )
-        });
+        let mut pipeline = self.pipeline(&mapper, observer.clone(), current, self.enough(&tally));
+        let (mut keeper, mut checkpoints) = (None, Checkpoints::default());
+        if let Some(started) = started {
+            let mut kept = started.keeper;
+            pipeline.skip = started.settled;
+            pipeline.settled = SettledInputs::new(started.settled);
+            let (inputs, halted) = (pipeline.settled.clone(), engine.has_halted());
+            kept.beat(tally.clone(), move || inputs.count(&halted));
+            let (tell, note) = (pipeline.on_error, kept.on_error(Handle::current()));
+            pipeline.on_error = Box::new(move |input, error| {
+                tell(input, error)?;
+                note(input, error)
+            });
+            pipeline.unreadable = started.unreadable;
+            checkpoints = started.checkpoints;
+            keeper = Some(kept);
+        }
+        let outlet = EngineOutlet {
+            engine: &engine,
+            runtime: Handle::current(),
+            stop: self.stop.clone(),
+            patience: settings.max_outage,
+            observer: observer.clone(),
+        };
+        let mut outlet = Resumed::new(outlet, checkpoints, observer.clone());
+        let report = tokio::task::block_in_place(|| pipeline.run(peeked, &mut outlet));
+        drop(outlet);
+        let halted = engine.has_halted();
         let outcome = engine.shutdown(true).await;
         progress.finish();
 
@@ -390,7 +488,13 @@ impl<'a> Load<'a> {
             Ok(report) => (report, None),
             Err(error) => (Report::default(), Some(error)),
         };
-        let ending = Ending { outcome: Some(&outcome), report: &report, broken, signals: signals.exit() };
+        let again = match &keeper {
+            Some(_) if self.resumable() => "run the same command again with --resume",
+            _ => "run the same command again",
+        };
+        let ending =
+            Ending { outcome: Some(&outcome), report: &report, broken, signals: signals.exit(), again };
+        let conclusion = self.conclude(&tally, &ending);
         let dlq = DlqResult {
             path: Some(dead.path().display().to_string()),
             records: dead.records(),
@@ -401,7 +505,17 @@ impl<'a> Load<'a> {
             let torn = figures::plural(dead.repaired(), "torn line");
             notes.push(format!("{torn} of an earlier crash closed off in {}", dead.path().display()));
         }
-        self.finish(&mapper, &tally, ending, dlq, notes, settings.workers as u64)
+        if let Some(keeper) = keeper {
+            notes.extend(keeper.end(&conclusion.of_run(&report, pipeline.settled.count(halted))).await);
+        }
+        self.finish(&mapper, conclusion, &ending, dlq, notes, settings.workers as u64)
+    }
+
+    /// Whether a later run can know all inputs again.
+    fn resumable(&self) -> bool {
+        self.engine.overflow != Overflow::DropOldest
+            && (self.args.history.source_id.is_some()
+                || self.inputs.iter().all(|input| input.bytes.is_some() && input.path.is_some()))
     }
 
     /// `--dry-run`: everything but the writing.
@@ -420,32 +534,41 @@ impl<'a> Load<'a> {
             Ok(report) => (report, None),
             Err(error) => (Report::default(), Some(error)),
         };
-        let ending = Ending { outcome: None, report: &report, broken, signals: None };
-        let notes = notes(&report);
-        self.finish(&mapper, &tally, ending, DlqResult::default(), notes, 0)
+        let again = "run the same command again";
+        let ending = Ending { outcome: None, report: &report, broken, signals: None, again };
+        let (conclusion, notes) = (self.conclude(&tally, &ending), notes(&report));
+        self.finish(&mapper, conclusion, &ending, DlqResult::default(), notes, 0)
     }
 
-    /// Says how it went, to people and to programs, and with which code the process ends.
-    fn finish(
-        &self,
-        mapper: &MapperSettings,
-        tally: &Tally,
-        ending: Ending<'_>,
-        dlq: DlqResult,
-        notes: Vec<String>,
-        workers: u64,
-    ) -> Result<Exit> {
-        let dry_run = self.args.rejects.dry_run;
+    /// What it all comes to.
+    fn conclude(&self, tally: &Tally, ending: &Ending<'_>) -> Conclusion {
         let snapshot = tally.snapshot();
         let failed = snapshot.books.rejected + snapshot.books.dropped;
         let limit = self.args.rejects.max_rejects;
         let over = limit.is_some_and(|l| l.passed(failed, snapshot.books.read, true));
         let mut errors = ending.errors(self.inputs.len(), over);
         let mut exit = ending.exit(self.inputs.len(), failed, over);
-        if !dry_run && let Err(gap) = snapshot.closes() {
+        if !self.args.rejects.dry_run
+            && let Err(gap) = snapshot.closes()
+        {
             errors.push(gap);
             exit = Exit::Internal;
         }
+        Conclusion { snapshot, errors, exit }
+    }
+
+    /// Says how it went, to people and to programs, and with which code the process ends.
+    fn finish(
+        &self,
+        mapper: &MapperSettings,
+        conclusion: Conclusion,
+        ending: &Ending<'_>,
+        dlq: DlqResult,
+        notes: Vec<String>,
+        workers: u64,
+    ) -> Result<Exit> {
+        let dry_run = self.args.rejects.dry_run;
+        let Conclusion { snapshot, errors, exit } = conclusion;
         let facts = RunFacts {
             run_id: self.run_id.to_string(),
             command: "load".to_owned(),
@@ -470,6 +593,10 @@ impl<'a> Load<'a> {
                 symbols: ending.report.symbols(),
                 notes,
                 dry_run,
+                resume: ending
+                    .again
+                    .ends_with("--resume")
+                    .then(|| "the same command and --resume".to_owned()),
                 ..Extras::new(snapshot)
             };
             let text = summary::render(&result, &extras, style(self.global.color));
@@ -498,8 +625,12 @@ impl<'a> Load<'a> {
             observer,
             on_input: Box::new(move |index| current.store(index + 1, Ordering::Relaxed)),
             enough,
-            on_error: Box::new(move |error| {
-                say(&screen, &format!("error: {error}; going on with the next input"))
+            unreadable: Default::default(),
+            skip: 0,
+            settled: SettledInputs::default(),
+            on_error: Box::new(move |_, error| {
+                say(&screen, &format!("error: {error}; going on with the next input"));
+                Ok(())
             }),
         }
     }
@@ -567,6 +698,37 @@ struct Ending<'a> {
     report: &'a Report,
     broken: Option<Error>,
     signals: Option<Exit>,
+    /// What to do to load the rest.
+    again: &'static str,
+}
+
+/// What a run came to.
+struct Conclusion {
+    snapshot: Snapshot,
+    errors: Vec<String>,
+    exit: Exit,
+}
+
+impl Conclusion {
+    /// The last word for the history.
+    fn of_run(&self, report: &Report, settled: usize) -> RunEnd {
+        let status = match self.exit {
+            Exit::Stored => RunStatus::Done,
+            Exit::Rejects => RunStatus::Rejects,
+            Exit::TooManyRejects => RunStatus::Stopped,
+            Exit::Unavailable => RunStatus::Unavailable,
+            Exit::Interrupted | Exit::Terminated => RunStatus::Interrupted,
+            Exit::Internal | Exit::Usage | Exit::Input => RunStatus::Failed,
+        };
+        RunEnd {
+            status,
+            exit_code: self.exit as u8,
+            books: books_of(&self.snapshot.books),
+            settled,
+            error: (!self.errors.is_empty()).then(|| self.errors.join("; ")),
+            span: report.span,
+        }
+    }
 }
 
 impl Ending<'_> {
@@ -580,8 +742,9 @@ impl Ending<'_> {
         if let Some(outcome) = self.outcome {
             match &outcome.end {
                 End::GaveUp(reason) => errors.push(format!(
-                    "the store did not come back in time{}; run the same command again when it is there",
-                    reason.as_ref().map(|r| format!(" ({})", r.message)).unwrap_or_default()
+                    "the store did not come back in time{}; {} when it is there",
+                    reason.as_ref().map(|r| format!(" ({})", r.message)).unwrap_or_default(),
+                    self.again
                 )),
                 End::Failed(reason) => errors.push(reason.message.to_string()),
                 End::Drained | End::Aborted => {}
@@ -605,9 +768,7 @@ impl Ending<'_> {
             errors.push("more rows were rejected than --max-rejects allows".to_owned());
         }
         if self.signals.is_some() && self.broken.is_none() && self.cut_short(inputs) {
-            errors.push(
-                "interrupted: what was read is stored; run the same command again for the rest".to_owned(),
-            );
+            errors.push(format!("interrupted: what was read is stored; {} for the rest", self.again));
         }
         errors
     }

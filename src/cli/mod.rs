@@ -3,9 +3,14 @@
 mod args;
 mod config;
 mod exit;
+mod history;
+mod keep;
 mod load;
 mod log;
 mod metrics;
+mod process;
+mod resume;
+mod runs;
 mod salvage;
 mod schema;
 mod settings;
@@ -43,6 +48,7 @@ pub fn run() -> Exit {
     log::start(&cli.global, &screen);
     let done = match &cli.command {
         Command::Load(args) => load::run(&cli.global, args, &screen),
+        Command::Runs(args) => runs::run(&cli.global, args),
         Command::Schema(args) => schema::run(&cli.global, args),
     };
     done.unwrap_or_else(|error| complain(&error, Some(&cli.global)))
@@ -73,13 +79,22 @@ fn print(text: &str) -> Result<(), Error> {
     }
 }
 
+/// Of what goes to stderr.
 fn style(color: Color) -> Style {
-    let choice = match color {
+    Style::resolve(choice(color), std::io::stderr().is_terminal())
+}
+
+/// Of what goes to stdout.
+fn style_of_stdout(color: Color) -> Style {
+    Style::resolve(choice(color), std::io::stdout().is_terminal())
+}
+
+fn choice(color: Color) -> ColorChoice {
+    match color {
         Color::Auto => ColorChoice::Auto,
         Color::Always => ColorChoice::Always,
         Color::Never => ColorChoice::Never,
-    };
-    Style::resolve(choice, std::io::stderr().is_terminal())
+    }
 }
 
 /// `--config` has to be known before the command line can be parsed with its defaults.

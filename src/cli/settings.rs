@@ -3,16 +3,21 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use clap::ValueEnum;
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_128;
+
 use crate::cli::args::{
     DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, FormatName, OnConflictName, OverflowName,
     QualityName, TimestampUnit,
 };
+use crate::coordinator::SLOTS;
 use crate::dataset::mapping::MapOptions;
 use crate::dataset::name_pattern::NamePattern;
 use crate::dataset::quality::Quality;
 use crate::dataset::text::NullTokens;
 use crate::dataset::time::{DateOrder, TimeOptions, Unit};
-use crate::dataset::{Dataset, by_name};
+use crate::dataset::{Dataset, Target, by_name};
 use crate::decode::csv::CsvOptions;
 use crate::error::{Error, Result};
 use crate::settings::{BreakerSettings, EngineSettings, OnConflict, Overflow, RetrySettings};
@@ -115,6 +120,54 @@ pub fn columns(args: &DataArgs, tenant: Option<&str>) -> MapOptions {
     // A tenant is for rows that bring none.
     let from_name = tenant.map(|id| ("tenant_id".to_owned(), id.to_owned())).into_iter().collect();
     MapOptions { maps: args.map.clone(), sets, from_name }
+}
+
+/// What decides what a row becomes, and in which slot its checkpoint is, by the names of the
+/// flags. A run goes on with another one only where all of this is the same.
+pub fn identity(
+    data: &DataArgs,
+    format: &FormatArgs,
+    dataset: &Dataset,
+    target: &Target,
+    tenant: Option<&str>,
+) -> Value {
+    fn word<T: ValueEnum>(value: Option<T>) -> Option<String> {
+        value.and_then(|value| Some(value.to_possible_value()?.get_name().to_owned()))
+    }
+    let pairs = |pairs: &[(String, String)]| -> Vec<String> {
+        pairs.iter().map(|(name, value)| format!("{name}={value}")).collect()
+    };
+    let key = if target.key.is_empty() { &target.surrogate } else { &target.key };
+    json!({
+        "dataset": dataset.name,
+        "map": pairs(&data.map),
+        "set": pairs(&data.set),
+        "vendor": data.vendor,
+        "symbol": data.symbol,
+        "timeframe": data.timeframe,
+        "name-pattern": data.name_pattern,
+        "timestamp-unit": word(data.timestamp_unit),
+        "timezone": data.timezone,
+        "date-order": word(data.date_order),
+        "null": data.null,
+        "keep-case": data.keep_case,
+        "exact": data.exact,
+        "round": data.round,
+        "on-conflict": word(Some(data.on_conflict).filter(|how| *how != OnConflictName::Update)),
+        "quality": word(Some(data.quality).filter(|how| *how != QualityName::Warn)),
+        "format": word(format.format),
+        "delimiter": format.delimiter.map(|byte| char::from(byte).to_string()),
+        "no-header": format.no_header,
+        "skip-lines": (format.skip_lines > 0).then_some(format.skip_lines),
+        "tenant": tenant,
+        "key": key,
+        "slots": SLOTS,
+    })
+}
+
+/// The hash of that.
+pub fn fingerprint(settings: &Value) -> String {
+    format!("{:032x}", xxh3_128(settings.to_string().as_bytes()))
 }
 
 /// What the rest of the flags say of the rows.

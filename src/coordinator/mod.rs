@@ -280,6 +280,20 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
         self.engine.halt.borrow().is_some()
     }
 
+    /// Completes when the engine has stopped by itself, or is gone: for whoever reads from a
+    /// source that may be silent for long.
+    pub fn halted(&self) -> impl Future<Output = ()> + Send + use<S, D> {
+        let mut halt = self.engine.halt.subscribe();
+        async move { drop(halt.wait_for(Option::is_some).await) }
+    }
+
+    /// Whether the engine has stopped by itself, to be asked from anywhere and at any time. It says
+    /// so before it lets go of any row that is not settled.
+    pub fn has_halted(&self) -> impl Fn() -> bool + Send + Sync + use<S, D> {
+        let halt = self.engine.halt.subscribe();
+        move || halt.borrow().is_some()
+    }
+
     /// A handle that stops the engine at once.
     pub fn stopper(&self) -> Stopper {
         let engine = Arc::downgrade(&self.engine);

@@ -191,6 +191,11 @@ impl BoundedQueue {
         }
     }
 
+    /// Whether nothing waits for that worker.
+    pub fn is_idle(&self, worker: usize) -> bool {
+        self.lock().lines.get(worker).is_none_or(VecDeque::is_empty)
+    }
+
     /// Says that rows which were claimed are settled.
     pub fn settle(&self, rows: usize, bytes: usize) -> Depth {
         let mut state = self.lock();

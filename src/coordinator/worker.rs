@@ -1,6 +1,7 @@
 //! A worker: claims rows, writes them in one transaction, and does not let go of them before they
 //! are in the store or in the dead-letter queue.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,108 +40,247 @@ impl From<Halted> for Failure {
     }
 }
 
+/// A flight that is committed, and perhaps not on disk yet.
+struct Aloft {
+    flight: Flight,
+    written: Written,
+    latency: Duration,
+}
+
+/// What a worker works with.
+struct Bench<'a, S: Sink, D> {
+    engine: &'a Engine<S, D>,
+    worker: usize,
+    session: Option<S::Session>,
+    /// Committed flights that are not known to be on disk, the oldest first. Their rows still count
+    /// as the engine's.
+    aloft: VecDeque<Aloft>,
+    /// Flights whose commits a crash of the store has undone, the oldest first: to be written again
+    /// before anything else.
+    undone: VecDeque<Flight>,
+    /// Whether a connection was lost since `aloft` was last compared with the ledger.
+    doubt: bool,
+}
+
+/// Committed flights of a worker that may wait to be known to be on disk. Each keeps its rows in
+/// memory.
+const MOST_ALOFT: usize = 2;
+
 /// Works until the queue is closed and empty, or the engine halts.
 pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, worker: usize) {
     engine.worker_alive(worker, true);
-    let (mut session, mut serial, mut wary) = (None, 0, false);
+    let (mut serial, mut wary) = (0, false);
     let mut seen = ByIdentity::default();
-    while let Ok(Some(portions)) = engine.until_halt(engine.claim(worker)).await {
+    let mut bench = Bench {
+        engine: &engine,
+        worker,
+        session: None,
+        aloft: VecDeque::new(),
+        undone: VecDeque::new(),
+        doubt: false,
+    };
+    loop {
+        // Nothing stays in the air while the worker waits for rows: those who bring them may be waiting
+        // for the room that it takes.
+        if !bench.aloft.is_empty() && engine.queue.is_idle(worker) {
+            if bench.settle(None).await.is_err() {
+                break;
+            }
+            bench.land(u64::MAX);
+        }
+        let Ok(Some(portions)) = engine.until_halt(engine.claim(worker)).await else { break };
         serial += 1;
         let mut flight = Flight::new(portions, serial, engine.settings.on_conflict, &mut seen);
         // Bad rows seldom come alone: after some, the next are taken to be among the following, and
         // the attempt that would only find out is left out.
         flight.wary = wary;
-        let settled = settle(&engine, worker, &mut session, &mut flight).await;
+        let settled = bench.settle(Some(&mut flight)).await;
         wary = flight.refused_by_store;
-        if settled.is_err() {
-            engine.abandon_flight(&mut flight).await;
+        match settled {
+            Ok((written, durable, latency)) => {
+                bench.aloft.push_back(Aloft { flight, written, latency });
+                bench.land(durable);
+            }
+            Err(Halted) => bench.let_go(flight).await,
         }
-        let depth = engine.queue.settle(flight.rows, flight.bytes);
-        engine.tell_depth(depth, "drained");
     }
+    bench.end().await;
     engine.worker_alive(worker, false);
 }
 
-/// Tries until the rows are settled or the engine halts.
-async fn settle<S: Sink, D: DeadLetters>(
-    engine: &Engine<S, D>,
-    worker: usize,
-    session: &mut Option<S::Session>,
-    flight: &mut Flight,
-) -> Result<(), Halted> {
-    loop {
-        flight.attempts += 1;
-        engine.admit().await?;
-        engine.observer.on(&Event::Writing { worker, rows: flight.rows });
-        let started = Instant::now();
-        let attempt = AssertUnwindSafe(attempt(engine, worker, session, flight)).catch_unwind().await;
-        let latency = started.elapsed();
-        let failure = match attempt {
-            Ok(Ok(written)) => {
-                engine.store_is_well();
-                let superseded =
-                    if engine.settings.on_conflict == OnConflict::Update { flight.superseded() } else { 0 };
-                engine.observer.on(&Event::Committed { worker, written: &written, superseded, latency });
-                return Ok(());
-            }
-            Ok(Err(failure)) => failure,
-            Err(panic) => {
-                // The session may be in any state; the rows are still ours.
-                *session = None;
-                let what = panic
-                    .downcast_ref::<&str>()
-                    .map(|s| (*s).to_owned())
-                    .or_else(|| panic.downcast_ref::<String>().cloned())
-                    .unwrap_or_default();
-                Failure::Sink(SinkError::Transient(Reason::new(
-                    "panic",
-                    format!("the writer panicked: {what}"),
-                )))
-            }
-        };
-        match failure {
-            Failure::Halted => {
-                *session = None;
-                return Err(Halted);
-            }
-            Failure::DeadLetters(error) => {
-                undo(engine, session).await;
-                engine.observer.on(&Event::DeadLettersBlocked { error: &error });
-                // Good rows wait with the bad ones, behind the same breaker: none is dropped.
-                if !engine.store_failed(&Reason::new("dead_letters", error.to_string()), false) {
-                    engine.pause(Duration::from_secs(1)).await?;
+impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
+    /// Counts the flights up to that serial: they are on disk.
+    fn land(&mut self, durable: u64) {
+        let engine = self.engine;
+        while self.aloft.front().is_some_and(|aloft| aloft.flight.mark.serial <= durable) {
+            let Some(Aloft { flight, written, latency }) = self.aloft.pop_front() else { break };
+            let superseded =
+                if engine.settings.on_conflict == OnConflict::Update { flight.superseded() } else { 0 };
+            let worker = self.worker;
+            engine.observer.on(&Event::Committed { worker, written: &written, superseded, latency });
+            let depth = engine.queue.settle(flight.rows, flight.bytes);
+            engine.tell_depth(depth, "drained");
+        }
+    }
+
+    async fn let_go(&mut self, mut flight: Flight) {
+        self.engine.abandon_flight(&mut flight).await;
+        let depth = self.engine.queue.settle(flight.rows, flight.bytes);
+        self.engine.tell_depth(depth, "drained");
+    }
+
+    /// Sees to what is still in the air.
+    async fn end(&mut self) {
+        let sure = self.undone.is_empty() && !self.doubt;
+        if !self.aloft.is_empty() || !self.undone.is_empty() {
+            if self.settle(None).await.is_ok() {
+                self.land(u64::MAX);
+            } else if let Some(session) = self.session.as_mut().filter(|_| sure) {
+                // The run was stopped: what is committed needs only to be waited for.
+                let flushed = AssertUnwindSafe(session.flush()).catch_unwind();
+                if let Ok(Ok(Ok(()))) = timeout(LAST_COMMIT, flushed).await {
+                    self.land(u64::MAX);
                 }
             }
-            Failure::Sink(SinkError::Transient(reason)) => {
-                engine.observer.on(&Event::Failed { worker, kind: "transient", reason: &reason, latency });
-                undo(engine, session).await;
-                if is_contention(&reason) {
-                    // Another session was in the way of this one: the store is well.
+        }
+        let left: Vec<Flight> =
+            self.aloft.drain(..).map(|aloft| aloft.flight).chain(self.undone.drain(..)).collect();
+        for flight in left {
+            self.let_go(flight).await;
+        }
+    }
+
+    /// Tries until the rows are committed or the engine halts; without rows, until all that was
+    /// committed is on disk. Returns what was written, the serial up to which all is on disk, and the
+    /// time that the last attempt took.
+    async fn settle(&mut self, mut flight: Option<&mut Flight>) -> Result<(Written, u64, Duration), Halted> {
+        let (engine, worker) = (self.engine, self.worker);
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            if let Some(flight) = &mut flight {
+                flight.attempts = attempts;
+            }
+            engine.admit().await?;
+            if let Some(flight) = &flight {
+                engine.observer.on(&Event::Writing { worker, rows: flight.rows });
+            }
+            let started = Instant::now();
+            let attempt = AssertUnwindSafe(self.attempt(flight.as_deref_mut())).catch_unwind().await;
+            let latency = started.elapsed();
+            let failure = match attempt {
+                Ok(Ok((written, durable))) => {
                     engine.store_is_well();
-                    let attempt = flight.attempts + 1;
-                    let delay =
-                        backoff(&engine.settings.retry, attempt, (worker as u64) << 32 | u64::from(attempt));
-                    engine.observer.on(&Event::Retry { worker, attempt, delay, reason: &reason });
-                    engine.pause(delay).await?;
-                    continue;
+                    return Ok((written, durable, latency));
                 }
-                if is_slowness(&reason) {
-                    flight.split = (flight.split + 1).min(16);
+                Ok(Err(failure)) => failure,
+                Err(panic) => {
+                    // The session may be in any state; the rows are still ours.
+                    self.session = None;
+                    let what = panic
+                        .downcast_ref::<&str>()
+                        .map(|s| (*s).to_owned())
+                        .or_else(|| panic.downcast_ref::<String>().cloned())
+                        .unwrap_or_default();
+                    Failure::Sink(SinkError::Transient(Reason::new(
+                        "panic",
+                        format!("the writer panicked: {what}"),
+                    )))
                 }
-                let spent = flight.attempts.is_multiple_of(engine.settings.retry.max_attempts.max(1));
-                if !engine.store_failed(&reason, spent) {
-                    let chance = (worker as u64) << 32 | u64::from(flight.attempts);
-                    let delay = backoff(&engine.settings.retry, flight.attempts + 1, chance);
-                    let attempt = flight.attempts + 1;
-                    engine.observer.on(&Event::Retry { worker, attempt, delay, reason: &reason });
-                    engine.pause(delay).await?;
+            };
+            self.doubt |= !self.aloft.is_empty();
+            match failure {
+                Failure::Halted => {
+                    self.session = None;
+                    return Err(Halted);
+                }
+                Failure::DeadLetters(error) => {
+                    undo(engine, &mut self.session).await;
+                    engine.observer.on(&Event::DeadLettersBlocked { error: &error });
+                    // Good rows wait with the bad ones, behind the same breaker: none is dropped.
+                    if !engine.store_failed(&Reason::new("dead_letters", error.to_string()), false) {
+                        engine.pause(Duration::from_secs(1)).await?;
+                    }
+                }
+                Failure::Sink(SinkError::Transient(reason)) => {
+                    engine.observer.on(&Event::Failed {
+                        worker,
+                        kind: "transient",
+                        reason: &reason,
+                        latency,
+                    });
+                    undo(engine, &mut self.session).await;
+                    if is_contention(&reason) {
+                        // Another session was in the way of this one: the store is well.
+                        engine.store_is_well();
+                        let attempt = attempts + 1;
+                        let chance = (worker as u64) << 32 | u64::from(attempt);
+                        let delay = backoff(&engine.settings.retry, attempt, chance);
+                        engine.observer.on(&Event::Retry { worker, attempt, delay, reason: &reason });
+                        engine.pause(delay).await?;
+                        continue;
+                    }
+                    if is_slowness(&reason)
+                        && let Some(slow) = self.undone.front_mut().or(flight.as_deref_mut())
+                    {
+                        slow.split = (slow.split + 1).min(16);
+                    }
+                    let spent = attempts.is_multiple_of(engine.settings.retry.max_attempts.max(1));
+                    if !engine.store_failed(&reason, spent) {
+                        let chance = (worker as u64) << 32 | u64::from(attempts);
+                        let delay = backoff(&engine.settings.retry, attempts + 1, chance);
+                        let attempt = attempts + 1;
+                        engine.observer.on(&Event::Retry { worker, attempt, delay, reason: &reason });
+                        engine.pause(delay).await?;
+                    }
+                }
+                Failure::Sink(SinkError::Fatal(reason) | SinkError::Data { reason, .. }) => {
+                    engine.observer.on(&Event::Failed { worker, kind: "fatal", reason: &reason, latency });
+                    undo(engine, &mut self.session).await;
+                    engine.fail(reason);
+                    return Err(Halted);
                 }
             }
-            Failure::Sink(SinkError::Fatal(reason) | SinkError::Data { reason, .. }) => {
-                engine.observer.on(&Event::Failed { worker, kind: "fatal", reason: &reason, latency });
-                undo(engine, session).await;
-                engine.fail(reason);
-                return Err(Halted);
+        }
+    }
+
+    /// One attempt: first what a crash has undone, then the flight, or the disk.
+    async fn attempt(&mut self, flight: Option<&mut Flight>) -> Result<(Written, u64), Failure> {
+        let engine = self.engine;
+        let open = match &mut self.session {
+            Some(open) => open,
+            None => self.session.insert(engine.limited(engine.sink.connect(self.worker)).await?),
+        };
+        if self.doubt {
+            // The oldest that is not there, and all after it, were undone.
+            let mut there = 0;
+            for aloft in &self.aloft {
+                if engine.limited(open.settled(&aloft.flight.mark)).await? != Some(true) {
+                    break;
+                }
+                there += 1;
+            }
+            let undone = self.aloft.split_off(there).into_iter().map(|aloft| aloft.flight);
+            // These came before whatever was found undone earlier.
+            for flight in undone.rev() {
+                self.undone.push_front(flight);
+            }
+            self.doubt = false;
+        }
+        while let Some(first) = self.undone.front_mut() {
+            let started = Instant::now();
+            let (written, _) = transaction(engine, self.worker, open, first, false).await?;
+            let Some(flight) = self.undone.pop_front() else { break };
+            self.aloft.push_back(Aloft { flight, written, latency: started.elapsed() });
+        }
+        match flight {
+            Some(flight) => {
+                let now = self.aloft.len() >= MOST_ALOFT || engine.queue.is_idle(self.worker);
+                transaction(engine, self.worker, open, flight, now).await
+            }
+            None => {
+                engine.limited(open.flush()).await?;
+                Ok((Written::default(), u64::MAX))
             }
         }
     }
@@ -160,22 +300,20 @@ async fn undo<S: Sink, D: DeadLetters>(engine: &Engine<S, D>, session: &mut Opti
     }
 }
 
-/// One transaction from begin to commit.
-async fn attempt<S: Sink, D: DeadLetters>(
+/// One transaction from begin to commit; `now`: it is to be on disk then. Returns what was written,
+/// and the serial up to which all is on disk.
+async fn transaction<S: Sink, D: DeadLetters>(
     engine: &Engine<S, D>,
     worker: usize,
-    session: &mut Option<S::Session>,
+    open: &mut S::Session,
     flight: &mut Flight,
-) -> Result<Written, Failure> {
-    let open = match session {
-        Some(open) => open,
-        None => session.insert(engine.limited(engine.sink.connect(worker)).await?),
-    };
+    now: bool,
+) -> Result<(Written, u64), Failure> {
     if let Some(written) = &flight.in_doubt {
         // The store's own ledger says whether the commit came through. Where none is kept the
         // rows are written again, which leaves the same table wherever there is a key.
         if engine.limited(open.settled(&flight.mark)).await? == Some(true) {
-            return Ok(written.clone());
+            return Ok((written.clone(), 0));
         }
         flight.in_doubt = None;
     }
@@ -224,11 +362,11 @@ async fn attempt<S: Sink, D: DeadLetters>(
     bury_condemned(engine, flight).await?;
     // From here to the answer the outcome is open; a halt waits for the answer, but not long.
     flight.in_doubt = Some(written.clone());
-    let commit = engine.commit_within(open.commit(&flight.mark), LAST_COMMIT).await;
+    let commit = engine.commit_within(open.commit(&flight.mark, now), LAST_COMMIT).await;
     match commit {
-        Ok(()) => {
+        Ok(durable) => {
             flight.in_doubt = None;
-            Ok(written)
+            Ok((written, durable))
         }
         Err(error @ SinkError::Transient(_)) => Err(error.into()),
         Err(SinkError::Fatal(reason) | SinkError::Data { reason, .. }) => {
@@ -289,9 +427,9 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
 
     async fn commit_within(
         &self,
-        commit: impl Future<Output = Result<(), SinkError>>,
+        commit: impl Future<Output = Result<u64, SinkError>>,
         grace: Duration,
-    ) -> Result<(), SinkError> {
+    ) -> Result<u64, SinkError> {
         let limit = self.settings.write_timeout;
         tokio::pin!(commit);
         let done = match self.until_halt(timeout(limit, &mut commit)).await {

@@ -15,6 +15,7 @@ use arrow_array::{
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit};
 
+use crate::dataset::coded;
 use crate::dataset::describe::{Column, Derive, Kind, Need};
 use crate::dataset::faults::Faults;
 use crate::dataset::number::{self, NumberBuilder, NumberError, Numbers};
@@ -349,6 +350,29 @@ impl Conversion<'_> {
                 && !text.as_bytes()[text.len() - 1].is_ascii_whitespace()
                 && (self.keep_case || !text.bytes().any(|b| b.is_ascii_lowercase()))
         };
+        if let Some(coded) = coded::code(&plain) {
+            let values = coded.values().as_string::<i32>();
+            // What a null stands before is an empty text.
+            let used = || values.iter().flatten().filter(|text| !text.is_empty());
+            let missing = values.iter().flatten().any(|text| text.trim().is_empty());
+            if !missing
+                || plain.null_count() > 0 && !plain.iter().flatten().any(|text| text.trim().is_empty())
+            {
+                if used().all(clean) {
+                    return Ok(Arc::new(coded));
+                }
+                let cleaned: StringArray = values
+                    .iter()
+                    .map(|text| {
+                        text.map(|text| match text.trim() {
+                            text if self.keep_case => text.to_owned(),
+                            text => text.to_uppercase(),
+                        })
+                    })
+                    .collect();
+                return Ok(Arc::new(coded.with_values(Arc::new(cleaned))));
+            }
+        }
         if plain.iter().flatten().all(clean) {
             return Ok(Arc::new(plain));
         }
@@ -371,16 +395,12 @@ impl Conversion<'_> {
             let text = text.trim();
             if needed { text.is_empty() } else { self.nulls.matches(text) }
         };
-        // Neighbours are often the same.
-        let mut last = None;
-        let mut any = false;
-        for text in plain.iter().flatten() {
-            if last != Some(text) {
-                any |= is_null(text);
-                last = Some(text);
-            }
+        if let Some(coded) = coded::code(&plain)
+            && !coded.values().as_string::<i32>().iter().flatten().any(is_null)
+        {
+            return Ok(Arc::new(coded));
         }
-        if !any {
+        if !plain.iter().flatten().any(is_null) {
             return Ok(Arc::new(plain));
         }
         Ok(Arc::new(plain.iter().map(|text| text.filter(|t| !is_null(t))).collect::<StringArray>()))

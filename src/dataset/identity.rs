@@ -9,10 +9,10 @@ use arrow_array::{Array, ArrayRef, StringArray, TimestampNanosecondArray};
 use arrow_schema::{DataType, TimeUnit};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use crate::batch::Identity;
+use crate::batch::{Identity, Origin};
 use crate::dataset::number::{Number, Numbers};
 use crate::dataset::target::Grain;
-use crate::dataset::text::{Texts, head};
+use crate::dataset::text::Texts;
 use crate::dataset::time::to_micros;
 
 enum Reader<'a> {
@@ -97,21 +97,15 @@ pub fn of_stored_keys(keys: &[(&ArrayRef, Grain, bool)], rows: usize) -> Vec<Ide
                     *identity = mix(*identity, u128::from(value.cast_unsigned()));
                 }
             }
-            (Reader::Plain(texts), _) if texts.null_count() == 0 => {
-                let (data, offsets) = (texts.value_data(), texts.value_offsets());
-                let (mut last, mut hash): ((u64, &[u8]), u128) = ((0, &[]), xxh3_128(b""));
-                for (identity, offsets) in identities.iter_mut().zip(offsets.windows(2)) {
-                    let (start, end) = (offsets[0] as usize, offsets[1] as usize);
-                    let text = (head(data, start, end), &data[start..end]);
-                    let same = text.0 == last.0
-                        && text.1.len() == last.1.len()
-                        && (text.1.len() <= 8 || text.1 == last.1);
-                    if !same {
-                        (last, hash) = (text, xxh3_128(text.1));
-                    }
-                    *identity = mix(*identity, hash);
+            (Reader::Text(Texts::Coded(coded, values)), _) if coded.null_count() == 0 => {
+                let hashes: Vec<u128> =
+                    values.iter().map(|text| xxh3_128(text.unwrap_or("").as_bytes())).collect();
+                for (identity, key) in identities.iter_mut().zip(coded.keys().values()) {
+                    *identity = mix(*identity, hashes[*key as usize]);
                 }
             }
+            (Reader::Plain(texts), _) => mix_texts(&mut identities, texts.iter()),
+            (Reader::Text(texts), _) => mix_texts(&mut identities, texts.iter()),
             (reader, grain) => {
                 for (row, identity) in identities.iter_mut().enumerate() {
                     scratch.clear();
@@ -133,6 +127,13 @@ pub fn of_stored_keys(keys: &[(&ArrayRef, Grain, bool)], rows: usize) -> Vec<Ide
     identities
 }
 
+fn mix_texts<'a>(identities: &mut [Identity], texts: impl Iterator<Item = Option<&'a str>>) {
+    const NONE: u128 = 0x2545_f491_4f6c_dd1d;
+    for (identity, text) in identities.iter_mut().zip(texts) {
+        *identity = mix(*identity, text.map_or(NONE, |text| xxh3_128(text.as_bytes())));
+    }
+}
+
 /// Mixes a value into what has been hashed so far: a multiplication by an odd number, whose high bits
 /// depend on all, and these folded into the low ones. Different values stay different.
 fn mix(so_far: u128, value: u128) -> u128 {
@@ -144,20 +145,19 @@ fn mix(so_far: u128, value: u128) -> u128 {
 
 /// Identities of rows whose key only the store can compare: each is itself only, and all go the
 /// same way, so that they stay in order.
-pub fn of_opaque(source: &str, rows: &[u64]) -> Vec<Identity> {
-    of_ordinals(source, rows).into_iter().map(|identity| identity << 64).collect()
+pub fn of_opaque(origin: &Origin, rows: &[u64]) -> Vec<Identity> {
+    of_ordinals(origin, rows).into_iter().map(|identity| identity << 64).collect()
 }
 
-/// Identities of rows that have no key: each is itself only. They spread over the lanes.
-pub fn of_ordinals(source: &str, rows: &[u64]) -> Vec<Identity> {
-    let seed = xxh3_64(source.as_bytes());
+/// Identities of rows that have no key: each is itself only. They spread over the lanes by their
+/// ordinals alone, so that a row is in the same hash slot whatever name its source goes by.
+pub fn of_ordinals(origin: &Origin, rows: &[u64]) -> Vec<Identity> {
+    let seed = xxh3_64(origin.source.as_bytes());
     rows.iter()
         .map(|row| {
-            let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&seed.to_le_bytes());
-            bytes[8..].copy_from_slice(&row.to_le_bytes());
+            let ordinal = origin.base + row;
             // The low half decides the lane, the high half keeps rows apart.
-            (u128::from(*row) << 64) | u128::from(xxh3_64(&bytes))
+            (u128::from(seed ^ ordinal) << 64) | u128::from(xxh3_64(&ordinal.to_le_bytes()))
         })
         .collect()
 }

@@ -10,6 +10,7 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::FilterBuilder;
 
 use crate::batch::{Batch, Identity, Origin, Reject, Remains, Stage};
+use crate::dataset::coded;
 use crate::dataset::convert::{Conversion, Unreadable, WrongType, derived_uuid};
 use crate::dataset::describe::{Dataset, Derive, Kind, NO_TENANT};
 use crate::dataset::faults::Faults;
@@ -315,10 +316,13 @@ impl Mapper {
             if let (Feed::Constant(text), Some(reason)) = (feed, own.of(0)) {
                 return Err(Error::Usage(format!("--set {name}={text}: {}", reason.message)));
             }
-            if constant {
-                self.constants.insert(name.clone(), converted.clone());
-            }
-            *place = Some(converted);
+            *place = Some(if constant {
+                let column = coded::constant(&converted);
+                self.constants.insert(name.clone(), column.clone());
+                column
+            } else {
+                converted
+            });
         }
         for index in 0..made.len() {
             let (_, name, feed) = &mapping.columns[index];
@@ -417,7 +421,8 @@ impl Mapper {
                     }
                 }
                 let text = self.timeframe.as_deref().unwrap_or_default();
-                Ok(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows))))
+                let same: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)));
+                Ok(coded::constant(&same))
             }
         }
     }
@@ -434,17 +439,17 @@ impl Mapper {
             let floor = columns.column_by_name(&format!("{name}_ns")).is_some();
             match (columns.column_by_name(name), target.column(name)) {
                 (Some(_), Some(column)) if column.grain == Grain::Opaque => {
-                    return identity::of_opaque(&self.origin.source, rows);
+                    return identity::of_opaque(&self.origin, rows);
                 }
                 (Some(array), column) => parts.push((array, column.map_or(Grain::Exact, |c| c.grain), floor)),
                 // The same in every row of the run.
                 (None, _) if name == "tenant_id" => {}
                 (None, Some(column)) if column.constant_default => {}
-                (None, _) => return identity::of_opaque(&self.origin.source, rows),
+                (None, _) => return identity::of_opaque(&self.origin, rows),
             }
         }
         if parts.is_empty() {
-            return identity::of_ordinals(&self.origin.source, rows);
+            return identity::of_ordinals(&self.origin, rows);
         }
         identity::of_stored_keys(&parts, rows.len())
     }

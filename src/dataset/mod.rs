@@ -1,5 +1,6 @@
 //! What rows mean: descriptions of datasets, and the way from an input's columns to theirs.
 
+pub mod coded;
 pub mod convert;
 pub mod describe;
 pub mod faults;

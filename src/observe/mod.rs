@@ -2,6 +2,7 @@
 //!
 //! - [`tally`]: counts the events; [`snapshot`]: what it had counted at one moment
 //! - [`result`], [`summary`]: how a run ended, for programs and for people
+//! - [`runs`]: the history of runs
 //! - [`progress`]: what is shown while it runs, drawn by [`display`] or written by [`lines`]
 //! - [`metrics`]: Prometheus metrics, and the file that they are written to
 //! - [`screen`]: stderr, shared by the display and the log
@@ -16,6 +17,7 @@ pub mod metrics;
 pub mod progress;
 pub mod rates;
 pub mod result;
+pub mod runs;
 pub mod screen;
 pub mod snapshot;
 pub mod style;

@@ -172,12 +172,6 @@ impl Tally {
         }
     }
 
-    /// Rows of the input that were passed over since an earlier run has committed them. No event
-    /// of the engine tells of these, since they never reach it.
-    pub fn skip(&self, rows: u64) {
-        self.skipped.fetch_add(rows, Relaxed);
-    }
-
     /// Remembers where a row failed, if it is one of the first of its kind. Counts nothing: the
     /// engine's event does. To be called by whoever takes the dead letters.
     pub fn locate(&self, reject: &Reject) {
@@ -333,6 +327,9 @@ impl Observer for Tally {
             }
             Event::Returned { rows } => {
                 self.read.fetch_sub(rows, Relaxed);
+            }
+            Event::Skipped { rows } => {
+                self.skipped.fetch_add(rows, Relaxed);
             }
             Event::DeadLettersBlocked { error } => {
                 *lock(&self.trouble) = Some(text::shorten(&error.0, MOST_MESSAGE).into());

@@ -22,6 +22,13 @@ impl Meter {
         Self { total: AtomicU64::new(total.unwrap_or(0)), ..Self::default() }
     }
 
+    /// That input will not be read.
+    pub(super) fn leave_out(&self, input: &Input) {
+        let less = |total: u64| Some(total.saturating_sub(input.bytes.unwrap_or(0)));
+        // Never refused.
+        let _ = self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
     pub(super) fn consume(&self, bytes: u64) {
         self.consumed.fetch_add(bytes, Ordering::Relaxed);
     }

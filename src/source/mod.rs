@@ -2,11 +2,14 @@
 
 mod compress;
 mod fault;
+pub mod identity;
 mod input;
 mod meter;
 mod open;
 pub mod pipeline;
 mod reader;
+pub mod resume;
+pub mod settled;
 mod sniff;
 mod stop;
 mod stored;

@@ -8,9 +8,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
+use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use tokio::runtime::Handle;
 use xxhash_rust::xxh3::xxh3_64;
@@ -22,7 +22,9 @@ use crate::dataset::text::Texts;
 use crate::dataset::{Mapper, MapperSettings};
 use crate::decode::{Broken, RawBatch};
 use crate::error::{Error, Result};
+use crate::port::runs::base_of;
 use crate::port::{DeadLetters, Event, Observer, Sink};
+use crate::source::settled::SettledInputs;
 use crate::source::{Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
@@ -38,6 +40,10 @@ pub trait Outlet: Send {
     fn rows(&mut self, batch: Batch) -> Result<bool>;
     /// Takes rows that failed; `false` when no more are taken.
     fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool>;
+    /// Waits until all rows taken so far are settled; `false` when they will not be.
+    fn settle(&mut self) -> bool {
+        true
+    }
 }
 
 /// The engine as an [`Outlet`].
@@ -96,6 +102,13 @@ impl<S: Sink, D: DeadLetters> Outlet for EngineOutlet<'_, S, D> {
             self.runtime.block_on(tokio::time::sleep(wait));
             wait = (wait * 2).min(Duration::from_secs(1));
         }
+    }
+
+    fn settle(&mut self) -> bool {
+        while self.engine.health().queue_size > 0 && !self.engine.stopped() {
+            self.runtime.block_on(tokio::time::sleep(Duration::from_millis(5)));
+        }
+        !self.engine.stopped()
     }
 }
 
@@ -196,6 +209,9 @@ fn unmapped(columns: &RecordBatch, rows: &[u64], origin: &Arc<Origin>) -> Vec<Re
     rows.iter().enumerate().map(reject).collect()
 }
 
+/// Told of an input that cannot be read, by its place.
+pub type OnError = Box<dyn Fn(usize, &Error) -> Result<()> + Send>;
+
 /// What the pipeline works by.
 pub struct Pipeline {
     /// The inputs, in order.
@@ -215,8 +231,16 @@ pub struct Pipeline {
     /// Asked after every batch, with the rows read so far: whether to stop, since too many rows
     /// were rejected.
     pub enough: Box<dyn Fn(u64) -> bool + Send>,
-    /// Told of an input that cannot be read, at once: the others are still to come.
-    pub on_error: Box<dyn Fn(&Error) + Send>,
+    /// Inputs that an earlier run has settled as far as they can be read: by place, with the error.
+    /// They are not read again.
+    pub unreadable: BTreeMap<usize, Error>,
+    /// How many inputs from the first one on are settled whole, and are not read again.
+    pub skip: usize,
+    /// Told what has become of each input.
+    pub settled: SettledInputs,
+    /// Told of an input that cannot be read, by its place, at once: the others are still to come,
+    /// and all rows before that place are settled. An error of its own ends the run.
+    pub on_error: OnError,
 }
 
 /// What was found on the way.
@@ -246,6 +270,16 @@ impl Report {
         (1..MAX_SYMBOLS).contains(&self.symbols.len()).then_some(self.symbols.len() as u64)
     }
 
+    fn note_symbols<'a>(&mut self, symbols: impl Iterator<Item = &'a str>) {
+        let mut last = None;
+        for symbol in symbols {
+            if last != Some(symbol) && self.symbols.len() < MAX_SYMBOLS {
+                self.symbols.insert(xxh3_64(symbol.as_bytes()));
+            }
+            last = Some(symbol);
+        }
+    }
+
     fn look(&mut self, columns: &RecordBatch, time: Option<&str>) {
         let times = time.and_then(|name| columns.column_by_name(name));
         if let Some(times) = times.and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>()) {
@@ -256,12 +290,15 @@ impl Report {
             }
         }
         if let Some(symbols) = columns.column_by_name("symbol").and_then(Texts::of) {
-            let mut last = None;
-            for symbol in symbols.iter().flatten() {
-                if last != Some(symbol) && self.symbols.len() < MAX_SYMBOLS {
-                    self.symbols.insert(xxh3_64(symbol.as_bytes()));
+            if let Texts::Coded(coded, values) = symbols {
+                let mut seen = vec![false; values.len()];
+                for key in coded.keys().iter().flatten() {
+                    seen[key as usize] = true;
                 }
-                last = Some(symbol);
+                let seen = seen.iter().enumerate().filter(|(_, seen)| **seen);
+                self.note_symbols(seen.map(|(key, _)| values.value(key)));
+            } else {
+                self.note_symbols(symbols.iter().flatten());
             }
         }
     }
@@ -295,13 +332,21 @@ impl Pipeline {
     /// next one read; an error of the first that is a matter of flags ends the run.
     pub fn run(&self, mut peeked: Option<Peeked>, outlet: &mut dyn Outlet) -> Result<Report> {
         let mut report = Report::default();
-        for (index, input) in self.inputs.iter().enumerate() {
+        for index in 0..self.inputs.len() {
             if self.stop.is_set() {
                 break;
             }
             (self.on_input)(index);
             let ready = peeked.take_if(|p| p.index == index);
-            match self.input(input, ready, outlet, &mut report) {
+            let read = match self.unreadable.get(&index) {
+                Some(error) => Err(error.clone()),
+                None if index < self.skip => {
+                    self.meter.leave_out(&self.inputs[index]);
+                    Ok(Next::Input)
+                }
+                None => self.input(index, ready, outlet, &mut report),
+            };
+            match read {
                 Ok(Next::Input) => report.finished += 1,
                 Ok(Next::Stop) => break,
                 Err(Error::Internal(message)) => return Err(Error::Internal(message)),
@@ -309,10 +354,21 @@ impl Pipeline {
                     let about_flags = matches!(error, Error::Usage(_)) && index == 0;
                     let over = about_flags || matches!(error, Error::Unavailable(_)) || self.stop.is_set();
                     let told = !over && index + 1 < self.inputs.len();
-                    if told {
-                        (self.on_error)(&error);
+                    // What comes after must not be settled before it is known that this is not all
+                    // there is of the input.
+                    let settled = told && outlet.settle();
+                    let noted = match settled {
+                        true => (self.on_error)(index, &error),
+                        false => Ok(()),
+                    };
+                    if index >= self.skip {
+                        self.settled.failed(settled && noted.is_ok());
                     }
                     report.errors.push((error, told));
+                    if let Err(error) = noted {
+                        report.errors.insert(0, (error, false));
+                        break;
+                    }
                     if over {
                         break;
                     }
@@ -341,17 +397,18 @@ impl Pipeline {
 
     fn input(
         &self,
-        input: &Input,
+        index: usize,
         peeked: Option<Peeked>,
         outlet: &mut dyn Outlet,
         report: &mut Report,
     ) -> Result<Next> {
+        let input = &self.inputs[index];
         let (mut opened, mut first) = match peeked {
             Some(peeked) => (peeked.opened, peeked.first),
             None => (open(input, &self.open, &self.stop, &self.meter)?, None),
         };
-        let origin =
-            Arc::new(Origin { source: input.name.clone(), replayable: opened.replayable, base: report.rows });
+        let (source, replayable) = (input.name.clone(), opened.replayable);
+        let origin = Arc::new(Origin { source, replayable, base: base_of(index) });
         let mut mapper = Mapper::new(self.mapper.clone(), origin.clone())?;
         let time = self.mapper.dataset.time.clone();
         let (mut rows, mut misfits, mut next) = (0u64, 0u64, Next::Input);
@@ -471,8 +528,13 @@ impl Pipeline {
         if rows == 0 && result.is_ok() && matches!(next, Next::Input) && !self.stop.is_set() {
             *report.notes.entry(format!("{} holds no rows", input.name)).or_default() += 1;
         }
-        if self.stop.is_set() {
-            next = Next::Stop;
+        if let (Ok(()), Next::Input) = (&result, &next) {
+            // A reading that was cut short has not come to the end.
+            if self.stop.is_set() {
+                next = Next::Stop;
+            } else {
+                self.settled.read(&origin);
+            }
         }
         result.map(|()| next)
     }

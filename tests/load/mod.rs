@@ -17,3 +17,4 @@ mod order;
 mod outage;
 mod own_table;
 mod rejects;
+mod resume;

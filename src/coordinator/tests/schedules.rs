@@ -22,18 +22,20 @@ struct Schedule {
     seed: u64,
     chances: Chances,
     pointing: Pointing,
+    lazy: bool,
 }
 
 fn chances() -> impl Strategy<Value = Chances> {
     let chance = |most: u64| prop_oneof![2 => Just(0u64), 1 => 1..most];
-    (chance(120), chance(30), chance(30), chance(150), chance(150), chance(200)).prop_map(
-        |(transient, hang, panic, lost_before_commit, lost_after_commit, dead_letters)| Chances {
+    (chance(120), chance(30), chance(30), chance(150), chance(150), chance(200), chance(60)).prop_map(
+        |(transient, hang, panic, lost_before_commit, lost_after_commit, dead_letters, crash)| Chances {
             transient,
             hang,
             panic,
             lost_before_commit,
             lost_after_commit,
             dead_letters,
+            crash,
         },
     )
 }
@@ -54,8 +56,8 @@ fn schedules() -> impl Strategy<Value = Schedule> {
         rows.into_iter().enumerate().map(number).collect::<Vec<_>>()
     });
     let sizes = (prop::collection::vec(1usize..30, 1..6), 1usize..=8, 1usize..40, 1usize..60);
-    (rows, sizes, any::<u64>(), chances(), pointing).prop_map(
-        |(rows, (cuts, workers, batch_rows, capacity), seed, chances, pointing)| Schedule {
+    (rows, sizes, any::<u64>(), chances(), pointing, any::<bool>()).prop_map(
+        |(rows, (cuts, workers, batch_rows, capacity), seed, chances, pointing, lazy)| Schedule {
             rows,
             cuts,
             workers,
@@ -64,6 +66,7 @@ fn schedules() -> impl Strategy<Value = Schedule> {
             seed,
             chances,
             pointing,
+            lazy,
         },
     )
 }
@@ -81,6 +84,7 @@ fn run(schedule: &Schedule) {
         ..EngineSettings::default()
     };
     let sink = Scripted::new(schedule.seed, schedule.chances, schedule.pointing);
+    let sink = Scripted { lazy: schedule.lazy, ..sink };
     let books = Arc::new(Ledger::default());
     let outcome = on_paused_clock(async {
         let engine = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())))
@@ -105,7 +109,8 @@ fn run(schedule: &Schedule) {
             model.insert(row.key, row.value);
         }
     }
-    let world = sink.world.lock().unwrap();
+    let mut world = sink.world.lock().unwrap();
+    world.crash();
     assert_eq!(world.table, model, "the table is what loading row by row leaves");
 
     let sums = books.0.lock().unwrap().clone();

@@ -66,10 +66,23 @@ pub struct Chances {
     pub lost_before_commit: u64,
     pub lost_after_commit: u64,
     pub dead_letters: u64,
+    /// A crash of the store, which undoes the commits that are not on disk.
+    pub crash: u64,
+}
+
+/// What the store is at a moment.
+#[derive(Debug, Default, Clone)]
+pub struct State {
+    pub table: BTreeMap<i64, i64>,
+    pub ledger: HashMap<usize, Mark>,
 }
 
 #[derive(Debug, Default)]
 pub struct World {
+    /// What is on disk, once some of it is only in memory.
+    pub disk: Option<State>,
+    /// Counts crashes: sessions of before are lost.
+    pub epoch: u64,
     pub table: BTreeMap<i64, i64>,
     pub ledger: HashMap<usize, Mark>,
     pub buried: Vec<(u64, &'static str)>,
@@ -89,6 +102,14 @@ impl World {
         self.random
     }
 
+    /// What is in memory only is gone, and so are all sessions.
+    pub fn crash(&mut self) {
+        self.epoch += 1;
+        if let Some(State { table, ledger }) = self.disk.take() {
+            (self.table, self.ledger) = (table, ledger);
+        }
+    }
+
     /// Faults end at some point, as outages do.
     fn strikes(&mut self, chance: u64) -> bool {
         let strikes = chance > 0 && self.faults < 200 && self.roll() % 1000 < chance;
@@ -103,6 +124,8 @@ pub struct Scripted {
     pub chances: Chances,
     pub pointing: Pointing,
     pub keeps_ledger: bool,
+    /// Whether commits need not wait for the disk.
+    pub lazy: bool,
     /// Time that each write takes.
     pub delay: Duration,
 }
@@ -111,7 +134,7 @@ impl Scripted {
     pub fn new(seed: u64, chances: Chances, pointing: Pointing) -> Self {
         let world = World { random: seed | 1, ..World::default() };
         let world = Arc::new(Mutex::new(world));
-        Self { world, chances, pointing, keeps_ledger: true, delay: Duration::ZERO }
+        Self { world, chances, pointing, keeps_ledger: true, lazy: false, delay: Duration::ZERO }
     }
 
     async fn trouble(&self) -> Result<(), SinkError> {
@@ -135,6 +158,7 @@ impl Scripted {
 pub struct ScriptedSession {
     sink: Scripted,
     worker: usize,
+    epoch: u64,
     /// `None` outside a transaction or in one that has failed.
     pending: Option<Vec<(i64, i64)>>,
 }
@@ -148,18 +172,36 @@ impl Sink for Scripted {
 
     async fn connect(&self, worker: usize) -> Result<ScriptedSession, SinkError> {
         self.trouble().await?;
-        Ok(ScriptedSession { sink: self.clone(), worker, pending: None })
+        let epoch = self.world.lock().unwrap().epoch;
+        Ok(ScriptedSession { sink: self.clone(), worker, epoch, pending: None })
+    }
+}
+
+impl ScriptedSession {
+    /// Whether the store has crashed since this session began; or does so now.
+    fn lost(&mut self) -> Result<(), SinkError> {
+        let mut world = self.sink.world.lock().unwrap();
+        if world.strikes(self.sink.chances.crash) {
+            world.crash();
+        }
+        if self.epoch == world.epoch {
+            return Ok(());
+        }
+        self.pending = None;
+        Err(SinkError::Transient(Reason::new("57P02", "scripted crash")))
     }
 }
 
 impl Session for ScriptedSession {
     async fn begin(&mut self) -> Result<(), SinkError> {
+        self.lost()?;
         self.sink.trouble().await?;
         self.pending = Some(Vec::new());
         Ok(())
     }
 
     async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
+        self.lost()?;
         let mut pending = self.pending.take().expect("a write outside a transaction");
         let before = pending.len();
         self.sink.trouble().await?;
@@ -196,7 +238,8 @@ impl Session for ScriptedSession {
         Ok(written)
     }
 
-    async fn commit(&mut self, mark: &Mark) -> Result<(), SinkError> {
+    async fn commit(&mut self, mark: &Mark, now: bool) -> Result<u64, SinkError> {
+        self.lost()?;
         self.sink.trouble().await?;
         let pending = self.pending.take().expect("a commit outside a transaction");
         let mut world = self.sink.world.lock().unwrap();
@@ -204,24 +247,50 @@ impl Session for ScriptedSession {
         if world.strikes(self.sink.chances.lost_before_commit) {
             return lost();
         }
+        let waits = now || !self.sink.lazy;
+        if !waits && world.disk.is_none() {
+            world.disk = Some(State { table: world.table.clone(), ledger: world.ledger.clone() });
+        }
+        let before = world.ledger.get(&self.worker).map_or(0, |mark| mark.serial);
         world.table.extend(pending);
         world.commits += 1;
         world.ledger.insert(self.worker, mark.clone());
+        // The log is one: what waits for the disk waits for all before it, of all workers.
+        let flushed = waits || world.roll().is_multiple_of(3);
+        if flushed {
+            world.disk = None;
+        }
         if world.strikes(self.sink.chances.lost_after_commit) {
             return lost();
         }
+        Ok(if flushed {
+            mark.serial
+        } else if world.disk.is_none() {
+            before
+        } else {
+            0
+        })
+    }
+
+    async fn flush(&mut self) -> Result<(), SinkError> {
+        self.lost()?;
+        self.sink.trouble().await?;
+        self.sink.world.lock().unwrap().disk = None;
         Ok(())
     }
 
     async fn rollback(&mut self) -> Result<(), SinkError> {
         self.pending = None;
+        self.lost()?;
         self.sink.trouble().await
     }
 
     async fn settled(&mut self, mark: &Mark) -> Result<Option<bool>, SinkError> {
+        self.lost()?;
         self.sink.trouble().await?;
         let world = self.sink.world.lock().unwrap();
-        Ok(self.sink.keeps_ledger.then(|| world.ledger.get(&self.worker) == Some(mark)))
+        let known = world.ledger.get(&self.worker).is_some_and(|known| known.serial >= mark.serial);
+        Ok(self.sink.keeps_ledger.then_some(known))
     }
 }
 

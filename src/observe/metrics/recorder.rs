@@ -189,6 +189,7 @@ impl Observer for Metrics {
             Event::Read { rows } => self.rows.read.inc_by(rows),
             // A counter never falls: what was read stays read, and has this for an outcome.
             Event::Returned { rows } => self.rows.returned.inc_by(rows),
+            Event::Skipped { rows } => self.rows.skipped.inc_by(rows),
             Event::Submitted { rows } => self.submitted.inc_by(rows),
             Event::Queue { depth } => self.depth.set(whole(depth)),
             Event::Pressure { depth, capacity, .. } => {

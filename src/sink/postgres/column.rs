@@ -5,7 +5,8 @@
 //! where one that goes row by row waits for each. What has no piece of its own, and every value that
 //! is not plain, goes the general way of [`Goal::put`], which gives the same bytes.
 
-use arrow_array::{Array, StringArray};
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, PrimitiveArray, StringArray};
 use arrow_buffer::NullBuffer;
 use uuid::Uuid;
 
@@ -138,6 +139,11 @@ enum Way<'a> {
         data: &'a [u8],
         most: usize,
     },
+    /// Text with few distinct values, the cells of which are made once.
+    Coded {
+        keys: &'a [i32],
+        cells: Vec<(Cell, Size)>,
+    },
     /// Text that is a UUID; the last one is kept, since neighbours often share it.
     Uuid {
         texts: &'a StringArray,
@@ -186,6 +192,7 @@ impl<'a> Column<'a> {
             (Source::Text(texts), T::Varchar(limit), _) if plain(texts) => {
                 text(texts, limit.map_or(SHORT, |limit| limit.min(SHORT)))
             }
+            (Source::Coded(keys, texts), _, _) => (keys.nulls(), coded(goal, keys, texts, rules)),
             (Source::Text(texts), T::Uuid, _) => (texts.nulls(), Way::Uuid { texts, last: None }),
             (Source::Number(Numbers::F64(values)), T::Float8, _) => {
                 (values.nulls(), Way::Double(values.values()))
@@ -249,6 +256,11 @@ impl<'a> Column<'a> {
                         None => cell[4..4 + len].copy_from_slice(&data[start..end]),
                     }
                     *size = Size::of(4 + len);
+                }
+            }
+            Way::Coded { keys, cells: made } => {
+                for (row, (cell, size)) in rows.zip(places) {
+                    (*cell, *size) = made[keys[row] as usize];
                 }
             }
             Way::Uuid { texts, last } => {
@@ -337,6 +349,23 @@ impl<'a> Column<'a> {
             _ => Size::NONE,
         }
     }
+}
+
+/// The cells of the distinct texts.
+fn coded<'a>(
+    goal: &Goal,
+    keys: &'a PrimitiveArray<Int32Type>,
+    texts: &'a StringArray,
+    rules: Rules,
+) -> Way<'a> {
+    let column = Column { source: Source::Text(texts), nulls: None, way: Way::General };
+    let mut scratch = Out::small();
+    let cells = (0..texts.len()).map(|row| {
+        let mut cell = [0; CELL];
+        let size = column.general(goal, row, rules, &mut scratch, &mut cell);
+        (cell, size)
+    });
+    Way::Coded { keys: keys.values(), cells: cells.collect() }
 }
 
 /// Whether no text of the column has a zero byte, which the server takes in none.

@@ -73,7 +73,7 @@ impl Goal {
             Source::Time(_) | Source::Date(_) => {
                 matches!(self.type_, T::Timestamp(_) | T::Timestamptz(_) | T::Date)
             }
-            Source::Text(_) => matches!(
+            Source::Text(_) | Source::Coded(..) => matches!(
                 self.type_,
                 T::Text | T::Varchar(_) | T::Bpchar(_) | T::Uuid | T::Json | T::Jsonb | T::Other
             ),
@@ -94,6 +94,7 @@ impl Goal {
             Source::Null => self.put_null(out),
             Source::Number(numbers) => self.put_number(numbers, row, rules, out),
             Source::Text(texts) => self.put_text(texts.value(row), out),
+            Source::Coded(keys, texts) => self.put_text(texts.value(keys.value(row) as usize), out),
             Source::Time(times) => self.put_time(times.value(row), rules, out),
             Source::Date(days) => {
                 let day = i64::from(days.value(row)) - EPOCH_DAYS;

@@ -1,9 +1,12 @@
 //! The ledger: what of a run is committed, kept in the store and in the data's own transactions.
 //!
-//! `mds_checkpoints` has one row a run and hash slot: the last ordinal of the input that is settled
-//! there, and the serial of the worker's transaction that settled it. It is written by the commit
-//! itself, so it rolls back with the data, and a commit of which no answer came is settled by
-//! asking it.
+//! `mds_runs` has one row a run (see `runs.rs`). `mds_checkpoints` has one row a run and hash slot:
+//! the last ordinal of the input that is settled there, and the serial of the worker's transaction
+//! that settled it. It is written by the commit itself, so it rolls back with the data, and a
+//! commit of which no answer came is settled by asking it.
+//!
+//! A run that another one has taken over (`--resume`) can commit nothing more: each commit looks
+//! whether that has happened, and the one that takes over waits for the transactions under way.
 
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -12,7 +15,8 @@ use super::connect::{Link, to_error};
 use crate::error::{Error, Result};
 use crate::port::Mark;
 
-/// The table. Rows are updated in place all the time, so its pages keep room for that.
+/// The table of checkpoints. Rows are updated in place all the time, so its pages keep room for
+/// that.
 pub(super) const TABLE: &str = "\
 CREATE TABLE IF NOT EXISTS mds_checkpoints (
   run_id uuid NOT NULL,
@@ -23,38 +27,80 @@ CREATE TABLE IF NOT EXISTS mds_checkpoints (
   PRIMARY KEY (run_id, slot)
 ) WITH (fillfactor = 40)";
 
+/// The table of runs.
+pub(super) const RUNS: &str = "\
+CREATE TABLE IF NOT EXISTS mds_runs (
+  run_id uuid NOT NULL PRIMARY KEY,
+  command text NOT NULL,
+  dataset text NOT NULL,
+  table_name text NOT NULL,
+  keyed boolean NOT NULL,
+  status text NOT NULL,
+  started_at timestamp with time zone NOT NULL DEFAULT now(),
+  heartbeat_at timestamp with time zone NOT NULL DEFAULT now(),
+  finished_at timestamp with time zone,
+  inputs jsonb NOT NULL,
+  inputs_settled integer NOT NULL DEFAULT 0,
+  settings jsonb NOT NULL,
+  fingerprint text NOT NULL,
+  rows_read bigint NOT NULL DEFAULT 0,
+  inserted bigint NOT NULL DEFAULT 0,
+  updated bigint NOT NULL DEFAULT 0,
+  unchanged bigint NOT NULL DEFAULT 0,
+  superseded bigint NOT NULL DEFAULT 0,
+  rejected bigint NOT NULL DEFAULT 0,
+  dropped bigint NOT NULL DEFAULT 0,
+  skipped bigint NOT NULL DEFAULT 0,
+  exit_code smallint,
+  error text,
+  resumable boolean NOT NULL,
+  resumed_from uuid,
+  resumed_by uuid,
+  workers integer NOT NULL,
+  host text NOT NULL,
+  pid bigint NOT NULL,
+  process text,
+  version text NOT NULL
+)";
+
+/// What a role has to be allowed to do, by table.
+const TABLES: [(&str, &str, &[&str]); 2] = [
+    ("mds_checkpoints", TABLE, &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("mds_runs", RUNS, &["SELECT", "INSERT", "UPDATE"]),
+];
+
 /// The ledger of one run.
 #[derive(Debug, Clone)]
 pub(super) struct Ledger {
     run: Uuid,
+    /// Whether there is a table of runs beside the one of checkpoints.
+    runs: bool,
 }
 
 impl Ledger {
-    /// Finds or makes the ledger's table; `None` with a sentence where this role may not.
+    /// Finds or makes the ledger's tables; with a sentence where this role may not.
     pub async fn open(link: &Link, run: Uuid) -> Result<(Option<Self>, Option<String>)> {
-        let failed = |error: tokio_postgres::Error| to_error(link.classify(&error));
-        let usable = "SELECT coalesce(has_table_privilege(to_regclass('mds_checkpoints'), \
-                      'SELECT, INSERT, UPDATE, DELETE'), false), to_regclass('mds_checkpoints') IS NOT NULL";
-        let row = link.client.query_typed_one(usable, &[]).await.map_err(failed)?;
-        let (usable, exists): (bool, bool) =
-            (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-        if usable {
-            return Ok((Some(Self { run }), None));
-        }
-        let made = match exists {
-            true => Err(Error::Usage("this role may not write to mds_checkpoints".into())),
-            false => link.client.batch_execute(TABLE).await.map_err(failed),
-        };
-        match made {
-            Ok(()) => Ok((Some(Self { run }), None)),
-            Err(Error::Unavailable(why)) => Err(Error::Unavailable(why)),
-            Err(why) => {
-                let note = format!(
-                    "no ledger is kept: {why} (schema apply makes it; without it a commit in doubt is written again)"
-                );
-                Ok((None, Some(note)))
+        let mut missing = None;
+        let mut kept = [false; 2];
+        for ((name, ddl, needed), kept) in TABLES.into_iter().zip(&mut kept) {
+            match ready(link, name, ddl, needed).await? {
+                None => *kept = true,
+                Some(why) => drop(missing.get_or_insert(why)),
             }
         }
+        let [checkpoints, runs] = kept;
+        let note = missing.map(|why| match checkpoints {
+            true => format!("no history of runs is kept, so there is no --resume: {why} (schema apply makes it)"),
+            false => format!(
+                "no ledger is kept, so there is no --resume: {why} (schema apply makes it; without it a commit in doubt is written again)"
+            ),
+        });
+        Ok((checkpoints.then_some(Self { run, runs }), note))
+    }
+
+    /// Whether runs are kept, so that this one can be resumed.
+    pub fn keeps_runs(&self) -> bool {
+        self.runs
     }
 
     /// What a transaction of a worker begins with: a lock that a session which comes after a
@@ -74,10 +120,37 @@ impl Ledger {
             .map(|(slot, ordinal)| format!("('{}', {slot}, {ordinal}, {})", self.run, mark.serial))
             .collect();
         format!(
-            "INSERT INTO mds_checkpoints AS c (run_id, slot, ordinal, serial) VALUES {} \
+            "{} INSERT INTO mds_checkpoints AS c (run_id, slot, ordinal, serial) VALUES {} \
              ON CONFLICT (run_id, slot) DO UPDATE SET ordinal = excluded.ordinal, \
              serial = excluded.serial, updated_at = now();",
+            self.fence(),
             rows.join(", ")
+        )
+    }
+
+    /// Writes what is there already, so that a commit has something to wait for.
+    pub fn touch(&self) -> String {
+        format!("UPDATE mds_checkpoints SET updated_at = now() WHERE run_id = '{}';", self.run)
+    }
+
+    /// Asks whether a transaction of that serial, or a later one, has marked the slot.
+    pub fn ask(&self, slot: u16, serial: u64) -> String {
+        format!(
+            "SELECT EXISTS (SELECT FROM mds_checkpoints WHERE run_id = '{}' AND slot = {slot} AND serial >= {serial})",
+            self.run
+        )
+    }
+
+    /// Fails where another run has taken this one over. The cast is the only way to fail in plain
+    /// SQL with words of our own.
+    fn fence(&self) -> String {
+        if !self.runs {
+            return String::new();
+        }
+        format!(
+            "SELECT (CASE WHEN resumed_by IS NULL THEN '0' \
+             ELSE 'run {} was taken over by run ' || resumed_by END)::int FROM mds_runs WHERE run_id = '{}';",
+            self.run, self.run
         )
     }
 
@@ -101,14 +174,44 @@ impl Ledger {
         link.client.query_typed_one(&sql, &[(&serial, Type::INT8)]).await?.try_get(0)
     }
 
-    /// Forgets a run that is stored whole: nobody will ask for it again.
-    pub fn finish(&self) -> String {
-        format!("DELETE FROM mds_checkpoints WHERE run_id = '{}'", self.run)
+    /// The last word of a run whose rows are all settled.
+    pub fn seal(&self) -> Option<String> {
+        self.runs.then(|| format!("UPDATE mds_runs SET heartbeat_at = now() WHERE run_id = '{}'", self.run))
     }
 
-    /// First half of the advisory lock's key, from the random end of the run's UUIDv7.
+    /// First half of the advisory lock's key.
     fn lock(&self) -> i32 {
-        let bytes = self.run.as_bytes();
-        i32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])
+        lock_of(self.run)
     }
+}
+
+/// First half of the key of the advisory locks that a run's transactions hold, from the random end
+/// of its UUIDv7. The second half is the worker.
+pub(super) fn lock_of(run: Uuid) -> i32 {
+    let bytes = run.as_bytes();
+    i32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])
+}
+
+/// Makes a table of the ledger where it is missing; why it cannot be used, if it can not.
+async fn ready(link: &Link, name: &str, ddl: &str, needed: &[&str]) -> Result<Option<String>> {
+    let made = match usable(link, name, needed).await? {
+        Some(true) => return Ok(None),
+        Some(false) => Err(Error::Usage(format!("this role may not write to {name}"))),
+        None => link.client.batch_execute(ddl).await.map_err(|error| to_error(link.classify(&error))),
+    };
+    match made {
+        Ok(()) => Ok(None),
+        Err(Error::Unavailable(why)) => Err(Error::Unavailable(why)),
+        // Another load may have made it in this moment.
+        Err(_) if usable(link, name, needed).await? == Some(true) => Ok(None),
+        Err(why) => Ok(Some(why.to_string())),
+    }
+}
+
+/// Whether this role may do all that with the table; `None` where there is no such table.
+async fn usable(link: &Link, name: &str, needed: &[&str]) -> Result<Option<bool>> {
+    let failed = |error: tokio_postgres::Error| to_error(link.classify(&error));
+    let may: Vec<String> = needed.iter().map(|p| format!("has_table_privilege(there, '{p}')")).collect();
+    let sql = format!("SELECT {} FROM to_regclass('{name}') AS t (there)", may.join(" AND "));
+    link.client.query_typed_one(&sql, &[]).await.map_err(failed)?.try_get(0).map_err(failed)
 }

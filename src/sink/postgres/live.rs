@@ -72,7 +72,7 @@ impl Database {
             exact: false,
             round: false,
             on_conflict: OnConflict::Update,
-            run_id: Uuid::now_v7(),
+            run_id: Some(Uuid::now_v7()),
         }
     }
 
@@ -114,7 +114,7 @@ async fn load(sink: &PgSink, parts: &[Arc<Batch>]) -> Result<Written, SinkError>
     session.begin().await?;
     let picks = picks(parts);
     let written = session.write(Rows { parts, picks: &picks }, Guard::Bare).await?;
-    session.commit(&Mark::default()).await?;
+    session.commit(&Mark::default(), true).await?;
     Ok(written)
 }
 
@@ -146,8 +146,8 @@ async fn our_own_tables_are_made_checked_and_merged_into() {
     let (first, second) =
         tokio::join!(schema_apply(&db.dsn, ALL, &options), schema_apply(&db.dsn, ALL, &options));
     let created = |report: &[String]| report.iter().filter(|line| line.ends_with("created")).count();
-    // The ledger, and a table for each dataset.
-    assert_eq!(created(&first.unwrap()) + created(&second.unwrap()), 6);
+    // The two tables of the ledger, and one for each dataset.
+    assert_eq!(created(&first.unwrap()) + created(&second.unwrap()), 7);
     assert_eq!(schema_check(&db.dsn, ALL, &SchemaOptions::default()).await.unwrap(), Vec::<String>::new());
 
     let sink = PgSink::open(db.options("bars")).await.unwrap();
@@ -376,13 +376,13 @@ async fn one_bad_value_costs_one_row_and_no_transaction() {
         let [(1, reason)] = &written.refused[..] else { panic!("{written:?}") };
         assert_eq!((reason.code.as_ref(), reason.constraint.as_deref()), ("23514", Some("b_p_check")));
     }
-    session.commit(&Mark::default()).await.unwrap();
+    session.commit(&Mark::default(), true).await.unwrap();
     assert_eq!(db.texts("SELECT k FROM b ORDER BY k").await, ["5", "10", "11"]);
 
     // Without a savepoint the transaction has failed, and cannot be committed by mistake.
     session.begin().await.unwrap();
     session.write(Rows { parts: &bad, picks: &picks(&bad) }, Guard::Bare).await.unwrap_err();
-    assert!(matches!(session.commit(&Mark::default()).await, Err(SinkError::Fatal(_))));
+    assert!(matches!(session.commit(&Mark::default(), true).await, Err(SinkError::Fatal(_))));
     session.rollback().await.unwrap();
     session.begin().await.unwrap();
     session.rollback().await.unwrap();
@@ -411,7 +411,7 @@ async fn a_copy_that_fails_points_at_its_row() {
     }
     let written = session.write(rows.with(&picks[..2]), Guard::Savepoint).await.unwrap();
     assert_eq!((written.inserted, written.refused[0].0), (1, 1));
-    session.commit(&Mark::default()).await.unwrap();
+    session.commit(&Mark::default(), true).await.unwrap();
     assert_eq!(db.texts("SELECT k FROM j").await, ["1"]);
     db.drop().await;
 }
@@ -431,11 +431,11 @@ async fn a_refused_or_dropped_write_leaves_a_session_that_begins_anew() {
     session.begin().await.unwrap();
     let error = session.write(rows, Guard::Savepoint).await.unwrap_err();
     assert!(matches!(&error, SinkError::Fatal(reason) if reason.code == "42P01"), "{error:?}");
-    assert!(matches!(session.commit(&Mark::default()).await, Err(SinkError::Transient(_))));
+    assert!(matches!(session.commit(&Mark::default(), true).await, Err(SinkError::Transient(_))));
     db.run("ALTER TABLE gone RENAME TO a").await;
     session.begin().await.unwrap();
     assert_eq!(session.write(rows, Guard::Bare).await.unwrap().inserted, 200_000);
-    session.commit(&Mark::default()).await.unwrap();
+    session.commit(&Mark::default(), true).await.unwrap();
 
     // Dropped halfway: the lock makes it wait, the time makes it give up.
     let blocker = Connector::new(db.dsn.clone()).unwrap().connect().await.unwrap();
@@ -447,7 +447,7 @@ async fn a_refused_or_dropped_write_leaves_a_session_that_begins_anew() {
     blocker.client.batch_execute("ROLLBACK").await.unwrap();
     session.begin().await.unwrap();
     session.write(rows, Guard::Bare).await.unwrap();
-    session.commit(&Mark::default()).await.unwrap();
+    session.commit(&Mark::default(), true).await.unwrap();
     assert_eq!(db.texts("SELECT count(*) FROM a").await, ["400000"]);
 
     // The server ends the connection.
@@ -543,7 +543,8 @@ async fn the_existing_deployments_table_under_forced_row_security() {
     assert!(matches!(&check, SinkError::Data { reason, .. } if reason.code == "23514"), "{check:?}");
     // Left as it is by schema apply, and what differs is said.
     let report = schema_apply(&db.dsn, &ALL[..1], &SchemaOptions::default()).await.unwrap();
-    assert_eq!(report, ["mds_checkpoints: created", "bars: is there, made by something else; left as it is"]);
+    let left = "bars: is there, made by something else; left as it is";
+    assert_eq!(report, ["mds_checkpoints: created", "mds_runs: created", left]);
     assert!(schema_check(&db.dsn, &ALL[..1], &SchemaOptions::default()).await.unwrap().len() > 5);
     db.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     db.drop().await;

@@ -5,11 +5,9 @@
 //! order is near enough. Since the stage is read back in the order in which it was filled, the
 //! merge needs no sort of its own.
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::source::{Numbers, Source};
 use crate::batch::{Pick, Rows};
-use crate::dataset::text::head;
+use crate::dataset::coded::Distinct;
 use crate::dataset::time::to_micros;
 
 /// A column of the key in the batches: its place there, and whether its nanoseconds are cut off.
@@ -108,6 +106,7 @@ fn pack(
     let alike = columns.iter().all(|other| match (first, other) {
         (Source::Number(Numbers::F64(_)), Source::Number(Numbers::F64(_)))
         | (Source::Number(Numbers::I64(_)), Source::Number(Numbers::I64(_))) => true,
+        (Source::Text(_) | Source::Coded(..), Source::Text(_) | Source::Coded(..)) => true,
         (Source::Number(_), _) => false,
         (first, other) => std::mem::discriminant(first) == std::mem::discriminant(other),
     });
@@ -115,7 +114,7 @@ fn pack(
         return None;
     }
     match first {
-        Source::Text(_) => pack_texts(rows, &columns, room, entries),
+        Source::Text(_) | Source::Coded(..) => pack_texts(rows, &columns, room, entries),
         Source::Time(_) => {
             let micros = |column: &Source<'_>, row: usize| match column {
                 Source::Time(times) => to_micros(times.value(row), part.floor).0,
@@ -185,51 +184,41 @@ fn pack_numbers(
 
 /// Texts by their place among the distinct texts.
 fn pack_texts(rows: Rows<'_>, columns: &[Source<'_>], room: u32, entries: &mut [Entry]) -> Option<u32> {
-    let mut known: Vec<(u64, &[u8])> = Vec::new();
-    // Places in `known` by hash, open addressing; never more than half full.
-    let mut places = vec![u32::MAX; 2 * MAX_TEXTS];
+    let mut distinct = Distinct::new(MAX_TEXTS);
     let mut numbers: Vec<u32> = Vec::with_capacity(rows.len());
-    let (mut last, mut number): ((u64, &[u8]), u32) = ((0, &[]), u32::MAX);
-    // Most texts are so short that the head is all of them.
-    let same = |a: &(u64, &[u8]), b: &(u64, &[u8])| {
-        a.0 == b.0 && a.1.len() == b.1.len() && (a.1.len() <= 8 || a.1 == b.1)
-    };
+    // Of a part with codes: the number of each.
+    let mut of_codes: Vec<Vec<u32>> = vec![Vec::new(); columns.len()];
     for run in rows.picks.chunk_by(|a, b| a.part == b.part) {
-        let Some(Source::Text(texts)) = run.first().map(|pick| columns[pick.part as usize]) else {
-            return None;
-        };
-        let (data, offsets) = (texts.value_data(), texts.value_offsets());
-        for pick in run {
-            let row = pick.row as usize;
-            let (start, end) = (offsets[row] as usize, offsets[row + 1] as usize);
-            let text = (head(data, start, end), &data[start..end]);
-            if number == u32::MAX || !same(&text, &last) {
-                let hash = if text.1.len() <= 8 { text.0 } else { xxh3_64(text.1) };
-                let mut at = (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize;
-                number = loop {
-                    let place = &mut places[at % (2 * MAX_TEXTS)];
-                    match known.get(*place as usize) {
-                        Some(other) if same(other, &text) => break *place,
-                        Some(_) => at += 1,
-                        None if known.len() == MAX_TEXTS => return None,
-                        None => {
-                            *place = known.len() as u32;
-                            known.push(text);
-                            break *place;
-                        }
-                    }
-                };
-                last = text;
+        let part = run.first().map_or(0, |pick| pick.part as usize);
+        match columns[part] {
+            Source::Text(texts) => {
+                let (data, offsets) = (texts.value_data(), texts.value_offsets());
+                for pick in run {
+                    let row = pick.row as usize;
+                    numbers.push(distinct.number(data, offsets[row] as usize, offsets[row + 1] as usize)?);
+                }
             }
-            numbers.push(number);
+            Source::Coded(keys, texts) => {
+                let known = &mut of_codes[part];
+                if known.is_empty() {
+                    let (data, offsets) = (texts.value_data(), texts.value_offsets());
+                    for bounds in offsets.windows(2) {
+                        known.push(distinct.number(data, bounds[0] as usize, bounds[1] as usize)?);
+                    }
+                }
+                let keys = keys.values();
+                numbers.extend(run.iter().map(|pick| known[keys[pick.row as usize] as usize]));
+            }
+            _ => return None,
         }
     }
+    let known: Vec<&[u8]> = distinct.texts().collect();
     let needed = bits(known.len().saturating_sub(1) as u64);
     if needed > room {
         return None;
     }
     let mut order: Vec<u32> = (0..known.len() as u32).collect();
-    order.sort_unstable_by_key(|at| known[*at as usize].1);
+    order.sort_unstable_by_key(|at| known[*at as usize]);
     let mut ranks = vec![0u64; known.len()];
     for (rank, at) in order.iter().enumerate() {
         ranks[*at as usize] = rank as u64;
@@ -287,6 +276,10 @@ fn push_key(pick: Pick, key: &[KeyColumn], sources: &[Source<'_>], width: usize,
             Source::Bool(values) => bytes.push(values.value(row).into()),
             Source::Text(texts) => {
                 bytes.extend_from_slice(texts.value(row).as_bytes());
+                bytes.push(0);
+            }
+            Source::Coded(keys, texts) => {
+                bytes.extend_from_slice(texts.value(keys.value(row) as usize).as_bytes());
                 bytes.push(0);
             }
             Source::Number(Numbers::I64(values)) => push_double(values.value(row) as f64, bytes),

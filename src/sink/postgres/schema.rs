@@ -44,6 +44,10 @@ pub async fn schema_apply(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptio
         run(&link, ledger::TABLE).await?;
         report.push("mds_checkpoints: created".to_owned());
     }
+    if !exists(&link, "mds_runs").await? {
+        run(&link, ledger::RUNS).await?;
+        report.push("mds_runs: created".to_owned());
+    }
     let edition = Edition::of(&link).await?;
     report.extend(edition.note(options).map(str::to_owned));
     for dataset in datasets {

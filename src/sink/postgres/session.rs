@@ -5,9 +5,11 @@
 //! session, and so does a lost connection. The next [`begin`](crate::port::Session::begin) of a broken session opens
 //! a new connection; anything else on it fails as transient.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
+use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::types::ToSql;
 
 use super::classify::is_disconnect;
@@ -30,6 +32,14 @@ const MAX_PLANS: usize = 32;
 /// Rows from which it is asked, before they are sent to be appended, whether some are there
 /// already: an append that meets one of them leaves dead rows behind.
 const ASK_FROM: usize = 256;
+
+/// Has the commit that follows wait for the disk, or for more where the server is set to (a
+/// synchronous standby).
+const WAIT_FOR_DISK: &str = "SET LOCAL synchronous_commit TO DEFAULT; \
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';";
+
+/// The end of the WAL, and how far it is on disk.
+pub(super) const PLACES: &str = "SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()";
 
 /// Rows that are asked for.
 const ASKED: usize = 12;
@@ -60,6 +70,11 @@ pub struct PgSession {
     stages: Vec<(usize, bool)>,
     /// Whether rows that came last met rows of their key, so that the next are expected to.
     merging: bool,
+    /// Commits of this connection that are not known to be on disk: serial, and a place in the WAL
+    /// that lies behind the commit.
+    unflushed: VecDeque<(u64, u64)>,
+    /// A slot that the last commit has marked.
+    last_slot: u16,
 }
 
 /// Why a write did not come through.
@@ -73,7 +88,17 @@ impl PgSession {
     pub(super) async fn open(shared: Arc<Shared>, worker: usize) -> Result<Self, SinkError> {
         let link = shared.connector.connect().await?;
         let (plans, stages) = (Vec::new(), Vec::new());
-        Ok(Self { shared, worker, link: Some(link), state: State::Idle, plans, stages, merging: false })
+        Ok(Self {
+            shared,
+            worker,
+            link: Some(link),
+            state: State::Idle,
+            plans,
+            stages,
+            merging: false,
+            unflushed: VecDeque::new(),
+            last_slot: 0,
+        })
     }
 
     fn link(&self) -> Result<&Link, SinkError> {
@@ -387,13 +412,36 @@ impl Session for PgSession {
         }
         if self.state != State::Idle || self.link.as_ref().is_none_or(|link| link.client.is_closed()) {
             self.disconnect();
+            if !self.unflushed.is_empty() {
+                // The server may have crashed and undone them: who committed them is to ask.
+                self.unflushed.clear();
+                return Err(lost());
+            }
             self.link = Some(self.shared.connector.connect().await?);
         }
         self.stages.clear();
         if self.plans.len() > MAX_PLANS {
             self.plans.clear();
         }
-        self.run(&self.preamble(), State::Open).await
+        let (Some((serial, _)), Some(ledger)) = (self.unflushed.back(), &self.shared.ledger) else {
+            return self.run(&self.preamble(), State::Open).await;
+        };
+        // Behind a pooler this may be another server connection than the last, to a server that has
+        // crashed in between.
+        let begin = format!("{} {}", self.preamble(), ledger.ask(self.last_slot, *serial));
+        self.state = State::Broken;
+        let link = self.link()?;
+        let answers = link.client.simple_query(&begin).await.map_err(|error| failure(link, &error).error)?;
+        self.state = State::Open;
+        let known = answers.iter().rev().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => Some(row.try_get(0).ok().flatten() == Some("t")),
+            _ => None,
+        });
+        if known == Some(true) {
+            return Ok(());
+        }
+        self.unflushed.clear();
+        Err(lost())
     }
 
     async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
@@ -427,17 +475,38 @@ impl Session for PgSession {
         Err(failure.error)
     }
 
-    async fn commit(&mut self, mark: &Mark) -> Result<(), SinkError> {
+    async fn commit(&mut self, mark: &Mark, now: bool) -> Result<u64, SinkError> {
         self.expect_open()?;
         self.state = State::Committing;
         let link = self.link()?;
+        let later = self.shared.lazy && !now && !mark.slots.is_empty();
         // COMMIT of an aborted transaction rolls back and reports success; the SELECT before it
         // would fail there.
         let ledger = self.shared.ledger.as_ref().map(|ledger| ledger.mark(mark)).unwrap_or_default();
-        match link.client.batch_execute(&format!("SELECT 1; {ledger} COMMIT")).await {
-            Ok(()) => {
+        let wait = if self.shared.lazy && !later { WAIT_FOR_DISK } else { "" };
+        let places = if later { PLACES } else { "" };
+        match link.client.simple_query(&format!("SELECT 1; {ledger} {wait} COMMIT; {places}")).await {
+            Ok(answers) => {
                 self.state = State::Idle;
-                Ok(())
+                if !later {
+                    self.unflushed.clear();
+                    return Ok(mark.serial);
+                }
+                let mut places = answers.iter().rev().find_map(places_of).unwrap_or((u64::MAX, 0));
+                if self.unflushed.back().is_some_and(|(_, place)| *place > places.0) {
+                    // A server that is not the one of before.
+                    places.1 = 0;
+                }
+                self.unflushed.push_back((mark.serial, places.0));
+                self.last_slot = mark.slots.first().map_or(0, |(slot, _)| *slot);
+                let mut durable = 0;
+                while let Some((serial, place)) = self.unflushed.front().copied()
+                    && place <= places.1
+                {
+                    durable = serial;
+                    self.unflushed.pop_front();
+                }
+                Ok(durable)
             }
             Err(error) => {
                 let failure = failure(link, &error);
@@ -447,6 +516,16 @@ impl Session for PgSession {
                 Err(failure.error)
             }
         }
+    }
+
+    async fn flush(&mut self) -> Result<(), SinkError> {
+        let Some(ledger) = self.shared.ledger.clone().filter(|_| self.shared.lazy) else { return Ok(()) };
+        if self.state != State::Idle {
+            return Err(lost());
+        }
+        self.run(&format!("BEGIN; {WAIT_FOR_DISK} {} COMMIT", ledger.touch()), State::Idle).await?;
+        self.unflushed.clear();
+        Ok(())
     }
 
     async fn rollback(&mut self) -> Result<(), SinkError> {
@@ -463,6 +542,7 @@ impl Session for PgSession {
 
     async fn settled(&mut self, mark: &Mark) -> Result<Option<bool>, SinkError> {
         let Some(ledger) = self.shared.ledger.clone() else { return Ok(None) };
+        self.unflushed.clear();
         if self.state != State::Idle {
             let _ = self.rollback().await;
         }
@@ -474,6 +554,11 @@ impl Session for PgSession {
         let link = self.link()?;
         let known = ledger.has(link, self.worker, mark).await.map_err(|error| failure(link, &error).error)?;
         self.state = State::Idle;
+        if known && self.shared.lazy {
+            // Where in the WAL it is nobody knows now: it is on disk when a later commit waited for that.
+            self.unflushed.push_back((mark.serial, u64::MAX));
+            self.last_slot = mark.slots.first().map_or(0, |(slot, _)| *slot);
+        }
         Ok(Some(known))
     }
 }
@@ -496,6 +581,18 @@ impl Drop for PgSession {
     fn drop(&mut self) {
         self.disconnect();
     }
+}
+
+/// The two places of an answer to [`PLACES`].
+fn places_of(answer: &SimpleQueryMessage) -> Option<(u64, u64)> {
+    let SimpleQueryMessage::Row(row) = answer else { return None };
+    Some((place_of(row.try_get(0).ok()??)?, place_of(row.try_get(1).ok()??)?))
+}
+
+/// A place in the WAL, as in `16/B374D848`.
+fn place_of(text: &str) -> Option<u64> {
+    let (high, low) = text.split_once('/')?;
+    Some(u64::from_str_radix(high, 16).ok()? << 32 | u64::from_str_radix(low, 16).ok()?)
 }
 
 fn lost() -> SinkError {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::catalog::describe;
+use super::connect::Link;
 use super::connect::{Connector, to_error};
 use super::dsn::Dsn;
 use super::encode::Rules;
 use super::ledger::Ledger;
 use super::names::literal;
-use super::session::PgSession;
+use super::session::{PLACES, PgSession};
 use super::table::Table;
 use super::tenant::{expect_tenant, find_tenant};
 use crate::dataset::Target;
@@ -34,8 +35,8 @@ pub struct PgOptions {
     pub round: bool,
     /// What happens to rows whose key is in the table already.
     pub on_conflict: OnConflict,
-    /// The run, whose ledger is kept.
-    pub run_id: Uuid,
+    /// The run, whose ledger is kept; none for no ledger, as where nothing is to be written.
+    pub run_id: Option<Uuid>,
 }
 
 /// A table of a PostgreSQL server.
@@ -54,6 +55,9 @@ pub(super) struct Shared {
     pub on_conflict: OnConflict,
     /// What begins a transaction.
     pub begin: String,
+    /// Whether commits need not wait for the disk: the ledger tells afterwards which of them a crash
+    /// of the server has undone.
+    pub lazy: bool,
     /// What of the run is committed, where this role may keep that.
     pub ledger: Option<Ledger>,
 }
@@ -76,16 +80,21 @@ impl PgSink {
             expect_tenant(&link, &table, tenant).await?;
         }
         let target = table.target();
-        let (ledger, note) = Ledger::open(&link, options.run_id).await?;
+        let (ledger, note) = match options.run_id {
+            Some(run) => Ledger::open(&link, run).await?,
+            None => (None, None),
+        };
         let watch = link.client.batch_execute(WATCH).await.is_ok();
         let limitless = table.decompression_limit;
+        let lazy = ledger.is_some() && tells_flushed(&link).await;
         let shared = Shared {
+            lazy,
             connector,
             table,
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
             on_conflict: options.on_conflict,
-            begin: begin(tenant, watch, limitless),
+            begin: begin(tenant, watch, limitless, lazy),
             ledger,
         };
         Ok(Self { shared: Arc::new(shared), target, notes: note.into_iter().collect() })
@@ -94,6 +103,11 @@ impl PgSink {
     /// What the user should know of this store, one sentence each.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Whether the run is kept in the store's history, so that it can be resumed.
+    pub fn keeps_runs(&self) -> bool {
+        self.shared.ledger.as_ref().is_some_and(Ledger::keeps_runs)
     }
 
     /// The table as the mapping wants it.
@@ -124,12 +138,20 @@ const WATCH: &str = "SELECT set_config('client_connection_check_interval', '1s',
 const LIMITLESS: &str =
     "SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);";
 
+/// Whether the server says how far its WAL is on disk, and whether that is all there is to wait for: a
+/// synchronous standby is waited for in every commit.
+async fn tells_flushed(link: &Link) -> bool {
+    let sql = format!("{PLACES} WHERE current_setting('synchronous_standby_names') = ''");
+    link.client.query_typed_opt(&sql, &[]).await.is_ok_and(|row| row.is_some())
+}
+
 /// Everything is set for the transaction alone, so it holds behind a pooler too.
 ///
 /// - Read committed, since the merge must see rows that others committed meanwhile.
-/// - Every commit waits for the disk. One that does not may be undone by a crash of the server after
-///   it was answered, while the rows are no longer ours to write again. `synchronous_commit` is
-///   raised only from `off`, so a stricter setting (a synchronous standby) keeps its meaning.
+/// - Where a ledger is kept, commits do not wait for the disk: the worker keeps their rows until
+///   they are known to be there, and asks the ledger when a connection is lost. Without one every
+///   commit waits; `synchronous_commit` is raised only from `off`, so a stricter setting (a
+///   synchronous standby) keeps its meaning.
 /// - Deferred constraints are checked at once, so that a row they condemn shows in its own write
 ///   and not in the commit of all.
 /// - The server looks after its client every second, where it can, so that a statement that was
@@ -138,16 +160,19 @@ const LIMITLESS: &str =
 /// - A hypertable of TimescaleDB takes any number of rows out of compressed chunks: the limit is for
 ///   statements that touch more than was meant, while a batch touches what its keys say. It is set
 ///   for every hypertable, since somebody may compress it while the load goes on.
-fn begin(tenant: Option<Uuid>, watch: bool, limitless: bool) -> String {
+fn begin(tenant: Option<Uuid>, watch: bool, limitless: bool, lazy: bool) -> String {
     let tenant = tenant
         .map(|id| format!("SELECT set_config('app.tenant_id', {}, true);", literal(&id.to_string())))
         .unwrap_or_default();
     let watch = if watch { WATCH } else { "" };
     let limitless = if limitless { LIMITLESS } else { "" };
+    let commit = if lazy {
+        "SELECT set_config('synchronous_commit', 'off', true);"
+    } else {
+        "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';"
+    };
     format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; \
-         SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'; \
-         {watch} {limitless} {tenant}"
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; {commit} {watch} {limitless} {tenant}"
     )
 }
 
@@ -162,10 +187,10 @@ impl Sink for PgSink {
         PgSession::open(Arc::clone(&self.shared), worker).await
     }
 
-    /// Every commit has waited for the disk; what is left to do is to close the ledger.
+    /// The workers have waited for the disk. The ledger stays until the run has said how it ended.
     async fn seal(&self) -> Result<(), SinkError> {
-        let Some(ledger) = &self.shared.ledger else { return Ok(()) };
+        let Some(seal) = self.shared.ledger.as_ref().and_then(Ledger::seal) else { return Ok(()) };
         let link = self.shared.connector.connect().await?;
-        link.client.batch_execute(&ledger.finish()).await.map_err(|error| link.classify(&error))
+        link.client.batch_execute(&seal).await.map_err(|error| link.classify(&error))
     }
 }

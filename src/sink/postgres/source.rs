@@ -21,6 +21,8 @@ pub(super) enum Source<'a> {
     Date(&'a PrimitiveArray<Date32Type>),
     /// Text.
     Text(&'a StringArray),
+    /// Text with few distinct values: the number of each row's, and the values.
+    Coded(&'a PrimitiveArray<Int32Type>, &'a StringArray),
     /// Truth values.
     Bool(&'a BooleanArray),
     /// Numbers.
@@ -55,6 +57,10 @@ impl<'a> Source<'a> {
             DataType::Timestamp(TimeUnit::Nanosecond, _) => Self::Time(primitive(array)?),
             DataType::Date32 => Self::Date(primitive(array)?),
             DataType::Utf8 => Self::Text(array.as_string_opt()?),
+            DataType::Dictionary(..) => {
+                let coded = array.as_dictionary_opt::<Int32Type>()?;
+                Self::Coded(coded.keys(), coded.values().as_string_opt()?)
+            }
             DataType::Boolean => Self::Bool(array.as_boolean_opt()?),
             other => Self::Number(match other {
                 DataType::Int8 => Numbers::I8(primitive(array)?),
@@ -81,6 +87,7 @@ impl<'a> Source<'a> {
             Self::Time(array) => array.null_count() > 0,
             Self::Date(array) => array.null_count() > 0,
             Self::Text(array) => array.null_count() > 0,
+            Self::Coded(keys, _) => keys.null_count() > 0,
             Self::Bool(array) => array.null_count() > 0,
             Self::Number(numbers) => numbers.has_nulls(),
         }
@@ -93,6 +100,7 @@ impl<'a> Source<'a> {
             Self::Time(array) => array.is_null(row),
             Self::Date(array) => array.is_null(row),
             Self::Text(array) => array.is_null(row),
+            Self::Coded(keys, _) => keys.is_null(row),
             Self::Bool(array) => array.is_null(row),
             Self::Number(numbers) => numbers.is_null(row),
         }

@@ -1,8 +1,10 @@
 //! Values from Arrow columns into the parameters of a statement.
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, Float64Array, Int64Array,
-    StringArray, TimestampNanosecondArray,
+    Array, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray, Float64Array,
+    Int64Array, StringArray, TimestampNanosecondArray,
 };
 use rusqlite::Statement;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -24,6 +26,7 @@ pub(super) enum Values<'a> {
     Instant(&'a TimestampNanosecondArray),
     Day(&'a Date32Array),
     Text(&'a StringArray),
+    Coded(&'a DictionaryArray<Int32Type>, &'a StringArray),
     Truth(&'a BooleanArray),
 }
 
@@ -40,6 +43,10 @@ impl<'a> Values<'a> {
             .or_else(|| any.downcast_ref().map(Self::Day))
             .or_else(|| any.downcast_ref().map(Self::Text))
             .or_else(|| any.downcast_ref().map(Self::Truth))
+            .or_else(|| {
+                let coded: &DictionaryArray<Int32Type> = any.downcast_ref()?;
+                Some(Self::Coded(coded, coded.values().as_string_opt()?))
+            })
     }
 
     fn is_null(&self, row: usize) -> bool {
@@ -51,6 +58,7 @@ impl<'a> Values<'a> {
             Self::Instant(a) => a.is_null(row),
             Self::Day(a) => a.is_null(row),
             Self::Text(a) => a.is_null(row),
+            Self::Coded(a, _) => a.is_null(row),
             Self::Truth(a) => a.is_null(row),
         }
     }
@@ -122,6 +130,11 @@ impl Binder {
             }
             Values::Text(a) => {
                 set(statement, index, a.value(row).into())?;
+                return Ok(false);
+            }
+            Values::Coded(a, values) => {
+                let key = a.keys().value(row) as usize;
+                set(statement, index, values.value(key).into())?;
                 return Ok(false);
             }
             Values::Truth(a) => {

@@ -24,8 +24,10 @@ mod catalog;
 mod fault;
 mod file;
 mod instant;
+mod ledger;
 mod number;
 mod plan;
+mod runs;
 pub mod schema;
 mod session;
 
@@ -33,9 +35,12 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use self::catalog::Table;
 use self::fault::{Place, classify, ending};
 use self::file::Access;
+pub use self::runs::SqliteRuns;
 pub use self::session::SqliteSession;
 use self::session::blocking;
 use crate::dataset::{self, Column, Dataset, Need, Target};
@@ -50,6 +55,8 @@ pub struct SqliteOptions {
     pub exact: bool,
     /// What happens to rows whose key is in the table already.
     pub on_conflict: OnConflict,
+    /// The run, whose ledger is kept in the file; none for no ledger.
+    pub run_id: Option<Uuid>,
 }
 
 /// The embedded store, with the table that rows go to.
@@ -118,6 +125,9 @@ impl SqliteSink {
                 path.display()
             )));
         };
+        if options.run_id.is_some() {
+            ledger::make(&connection).map_err(fault)?;
+        }
         connection.close().map_err(|(_, error)| fault(error))?;
         Ok(Self { path: path.to_owned(), target: table.target(), table: Arc::new(table), options })
     }

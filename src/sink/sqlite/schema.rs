@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::catalog::{self, quoted};
 use super::fault::{Place, ending};
 use super::file::{self, Access};
-use super::instant;
+use super::{instant, ledger};
 use crate::dataset::{self, Column, Dataset, Grain, Kind, Need, Target, TargetColumn};
 use crate::error::{Error, Result};
 
@@ -185,6 +185,7 @@ pub fn apply(path: &Path) -> Result<Vec<String>> {
     super::usable(path)?;
     let connection = connect(path, Access::Create)?;
     let mut report = apply_to(&connection, path, dataset::ALL)?;
+    ledger::make(&connection).map_err(|error| ending(&error, Place { path, table: "mds_runs" }))?;
     for dataset in dataset::ALL {
         report.extend(
             left(&connection, path, dataset)?.into_iter().map(|text| format!("left as it is: {text}")),

@@ -22,6 +22,7 @@ use arrow_array::{Array as _, ArrayRef};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{CachedStatement, Connection};
 use tokio::runtime::{Handle, RuntimeFlavor};
+use uuid::Uuid;
 
 use super::SqliteOptions;
 use super::bind::{Binder, Unbound, Values};
@@ -29,6 +30,7 @@ use super::catalog::Table;
 use super::fault::{Place, classify};
 use super::file::{self, Access};
 use super::instant::{self, Clock};
+use super::ledger;
 use super::plan::{COUNT_UPDATE, Plan};
 use crate::batch::{Reason, Rows};
 use crate::port::{Guard, Mark, Session, SinkError, Written};
@@ -56,6 +58,8 @@ pub struct SqliteSession {
     binder: Binder,
     /// Rows that upserts of this connection have updated.
     updates: Arc<AtomicU64>,
+    /// The run, whose ledger is kept.
+    run: Option<Uuid>,
 }
 
 impl SqliteSession {
@@ -84,6 +88,7 @@ impl SqliteSession {
             plans: Vec::new(),
             binder: Binder::new(options.exact),
             updates,
+            run: options.run_id,
         })
     }
 
@@ -176,14 +181,19 @@ impl Session for SqliteSession {
         blocking(|| self.write_guarded(rows, guard))
     }
 
-    /// No ledger is kept. None is needed to learn the outcome: SQLite says of each commit
-    /// whether it was done, and one that was not is undone here.
-    async fn commit(&mut self, _: &Mark) -> Result<(), SinkError> {
-        let committed = self.run("COMMIT");
+    /// With the mark, so that a later run knows what is settled. The outcome itself needs no
+    /// ledger: SQLite says of each commit whether it was done, and one that was not is undone
+    /// here.
+    async fn commit(&mut self, mark: &Mark, _: bool) -> Result<u64, SinkError> {
+        let marked = match self.run {
+            Some(run) => blocking(|| ledger::mark(&self.connection, run, mark, |error| self.fault(error))),
+            None => Ok(()),
+        };
+        let committed = marked.and_then(|()| self.run("COMMIT"));
         if committed.is_err() {
             self.undo()?;
         }
-        committed
+        committed.map(|()| mark.serial)
     }
 
     async fn rollback(&mut self) -> Result<(), SinkError> {

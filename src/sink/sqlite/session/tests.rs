@@ -99,7 +99,7 @@ async fn store(sink: &SqliteSink, batch: Arc<Batch>) -> Result<Written, SinkErro
     session.begin().await?;
     let picks = picks(&batch);
     let written = session.write(Rows { parts: &[batch], picks: &picks }, Guard::Bare).await?;
-    session.commit(&Mark::default()).await?;
+    session.commit(&Mark::default(), true).await?;
     Ok(written)
 }
 
@@ -338,7 +338,7 @@ async fn a_savepoint_gives_the_transaction_back_as_it_was() {
     let bad = batch(vec![("nope", all("x", 1))]);
     let error = session.write(Rows { parts: &[bad], picks: &picked[..1] }, Guard::Savepoint).await;
     assert!(error.is_err());
-    session.commit(&Mark::default()).await.unwrap();
+    session.commit(&Mark::default(), true).await.unwrap();
     assert_eq!(place.count("bars"), 3);
 }
 

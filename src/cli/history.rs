@@ -1,0 +1,96 @@
+//! The history of runs, of whichever store.
+
+use uuid::Uuid;
+
+use crate::cli::store::Store;
+use crate::error::Result;
+use crate::port::runs::{Begun, InputIdentity, RunBooks, RunEnd, RunRecord, RunStart};
+use crate::sink::postgres::PgRuns;
+use crate::sink::sqlite::SqliteRuns;
+
+/// Where runs are kept.
+pub enum History {
+    /// In a file.
+    Sqlite(SqliteRuns),
+    /// In a database.
+    Postgres(Box<PgRuns>),
+}
+
+impl History {
+    /// Of that store. Opens nothing yet.
+    pub fn of(store: &Store) -> Result<Self> {
+        Ok(match store {
+            Store::Sqlite(path) => Self::Sqlite(SqliteRuns::new(path)),
+            Store::Postgres(dsn) => Self::Postgres(Box::new(PgRuns::new((**dsn).clone())?)),
+        })
+    }
+
+    /// Runs into that table, not taken over by others, that have an input in common with these.
+    pub async fn earlier(&self, table: &str, inputs: &[InputIdentity], own: Uuid) -> Result<Vec<RunRecord>> {
+        match self {
+            Self::Sqlite(runs) => runs.earlier(table, inputs, own),
+            Self::Postgres(runs) => runs.earlier(table, inputs, own).await,
+        }
+    }
+
+    /// Writes the run down, and takes over the one to resume.
+    pub async fn begin(
+        &self,
+        start: &RunStart,
+        seen: Option<&[Uuid]>,
+        resume: Option<&RunRecord>,
+    ) -> Result<Begun> {
+        match self {
+            Self::Sqlite(runs) => runs.begin(start, seen, resume),
+            Self::Postgres(runs) => runs.begin(start, seen, resume).await,
+        }
+    }
+
+    /// Notes that an input cannot be read further.
+    pub async fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()> {
+        match self {
+            Self::Sqlite(runs) => runs.input_failed(run, input, why),
+            Self::Postgres(runs) => runs.input_failed(run, input, why).await,
+        }
+    }
+
+    /// A sign of life. In a file the commits are that, and whoever looks is on the same machine.
+    pub async fn beat(&self, run: Uuid, books: RunBooks, settled: usize, job: Option<i64>) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(runs) => runs.beat(run, books, settled, job).await,
+        }
+    }
+
+    /// The last word of the run.
+    pub async fn end(&self, run: Uuid, end: &RunEnd) -> Result<()> {
+        match self {
+            Self::Sqlite(runs) => runs.end(run, end),
+            Self::Postgres(runs) => runs.end(run, end).await,
+        }
+    }
+
+    /// Opens a row in `job_runs`, where there is that table.
+    pub async fn begin_job(&self, start: &RunStart, resumed: Option<Uuid>) -> Result<Option<i64>> {
+        match self {
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(runs) => runs.begin_job(start, resumed).await,
+        }
+    }
+
+    /// Closes it.
+    pub async fn end_job(&self, id: i64, end: &RunEnd) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(runs) => runs.end_job(id, end).await,
+        }
+    }
+
+    /// The newest runs, or those whose id begins with `prefix`.
+    pub async fn list(&self, prefix: Option<&str>, limit: usize) -> Result<Vec<RunRecord>> {
+        match self {
+            Self::Sqlite(runs) => runs.list(prefix, limit),
+            Self::Postgres(runs) => runs.list(prefix, limit).await,
+        }
+    }
+}

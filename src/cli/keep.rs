@@ -1,0 +1,205 @@
+//! Keeps the run in the store's history: from its beginning, through signs of life, to its end.
+//!
+//! None of it is in the way of the rows: it has connections of its own, for moments, each bounded
+//! in time, and what it cannot write costs a sentence and not the load.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::cli::history::History;
+use crate::cli::resume::{Decision, Life, Request, decide, life, short};
+use crate::error::{Error, Result};
+use crate::observe::figures::plural;
+use crate::observe::snapshot::Books;
+use crate::observe::tally::Tally;
+use crate::port::runs::{Begun, Checkpoints, InputIdentity, RunBooks, RunEnd, RunRecord, RunStart};
+
+/// Time between two signs of life.
+const BEAT: Duration = Duration::from_secs(10);
+
+/// Longest time that a sign of life or a last word may take.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the store is waited for where rows must not go on before something is noted.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A run in the history.
+pub struct Keeper {
+    history: Arc<History>,
+    run: Uuid,
+    job: Option<i64>,
+    beat: Option<JoinHandle<()>>,
+}
+
+/// A run that has begun.
+pub struct Started {
+    /// It.
+    pub keeper: Keeper,
+    /// What of its input is settled already.
+    pub checkpoints: Checkpoints,
+    /// Inputs that are settled as far as they can be read, with the error.
+    pub unreadable: BTreeMap<usize, Error>,
+    /// Inputs, from the first one on, that are settled whole.
+    pub settled: usize,
+    /// What the user should know, one sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Keeper {
+    /// Begins a run, going on with an earlier one where that is asked for. `stopped` is asked
+    /// whether to give up waiting.
+    ///
+    /// # Errors
+    /// Usage, where the runs before forbid it; unavailable, if the store is.
+    pub async fn begin(
+        history: History,
+        mut start: RunStart,
+        request: Request<'_>,
+        stopped: impl Fn() -> bool,
+    ) -> Result<Started> {
+        let mut watched: BTreeMap<Uuid, i64> = BTreeMap::new();
+        let mut notes = Vec::new();
+        loop {
+            let earlier = match request.looks_back() {
+                true => history.earlier(&start.table, &start.inputs, start.run_id).await?,
+                false => Vec::new(),
+            };
+            let seen: Vec<Uuid> = earlier.iter().map(|run| run.run_id).collect();
+            let seen = request.looks_back().then_some(seen);
+            let judged: Vec<(RunRecord, Life)> = earlier
+                .into_iter()
+                .map(|run| match (life(&run), watched.get(&run.run_id)) {
+                    (Life::Unknown, Some(before)) if run.heartbeat != *before => (run, Life::Alive),
+                    (life, _) => (run, life),
+                })
+                .collect();
+            let (resume, note) = match decide(&request, &judged)? {
+                Decision::Fresh(note) => (None, note),
+                Decision::Resume(run) => (Some(run), None),
+                Decision::Watch(id) => {
+                    let run = judged.iter().find(|(run, _)| run.run_id == id).map(|(run, _)| run);
+                    if let Some(run) = run.filter(|_| !watched.contains_key(&id)) {
+                        tracing::warn!(
+                            "waiting to see whether run {id} on {} is still alive",
+                            run.process.host
+                        );
+                        watched.insert(id, run.heartbeat);
+                    }
+                    if stopped() {
+                        return Err(Error::Usage(format!("stopped while waiting for a sign of run {id}")));
+                    }
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    continue;
+                }
+            };
+            if let Some(run) = &resume {
+                let same = |(now, before): &(&InputIdentity, &InputIdentity)| {
+                    now.is_same(before) && now.fingerprint.is_some()
+                };
+                let same = start.inputs.iter().zip(&run.inputs).take_while(same).count();
+                // The last one is read in any case: a load of nothing would look like a mistake.
+                start.settled = run.settled.min(same).min(start.inputs.len().saturating_sub(1));
+                for (input, before) in start.inputs.iter_mut().zip(&run.inputs) {
+                    input.failed.clone_from(&before.failed);
+                }
+            }
+            let Begun::Now(checkpoints) = history.begin(&start, seen.as_deref(), resume.as_deref()).await?
+            else {
+                continue;
+            };
+            notes.extend(note);
+            if let Some(run) = &resume {
+                let settled = match start.settled {
+                    0 => String::new(),
+                    files => format!("; not read again: {}", plural(files as u64, "file")),
+                };
+                notes.push(format!("going on with run {}{settled}", short(run.run_id)));
+            }
+            let job = timeout(LIMIT, history.begin_job(&start, resume.map(|run| run.run_id))).await;
+            let job = job.unwrap_or_else(|_| Err(Error::Unavailable("job_runs gives no answer".into())));
+            let job = job.unwrap_or_else(|why| {
+                notes.push(why.to_string());
+                None
+            });
+            let unreadable = start.inputs.iter().enumerate().filter_map(|(place, input)| {
+                let why = input.failed.clone()?;
+                Some((
+                    place,
+                    Error::Input(format!(
+                        "{why} (found by an earlier run; what comes after that place is not loaded)"
+                    )),
+                ))
+            });
+            let unreadable = unreadable.collect();
+            let keeper = Self { history: Arc::new(history), run: start.run_id, job, beat: None };
+            return Ok(Started { keeper, checkpoints, unreadable, settled: start.settled, notes });
+        }
+    }
+
+    /// Gives signs of life from now on, with what has been counted and how many inputs are settled.
+    pub fn beat(&mut self, tally: Arc<Tally>, settled: impl Fn() -> usize + Send + 'static) {
+        let (history, run, job) = (self.history.clone(), self.run, self.job);
+        self.beat = Some(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(BEAT).await;
+                let books = books_of(&tally.snapshot().books);
+                if let Ok(Err(why)) = timeout(LIMIT, history.beat(run, books, settled(), job)).await {
+                    tracing::info!("no sign of life could be given: {why}");
+                }
+            }
+        }));
+    }
+
+    /// Notes, from a thread that may block, that an input cannot be read further. Waits for the
+    /// store as long as it takes to be sure that rows of later inputs may go on.
+    pub fn on_error(&self, runtime: Handle) -> impl Fn(usize, &Error) -> Result<()> + Send + use<> {
+        let (history, run) = (self.history.clone(), self.run);
+        move |input, error| {
+            let (began, why) = (Instant::now(), error.to_string());
+            loop {
+                let noted = runtime.block_on(timeout(LIMIT, history.input_failed(run, input, &why)));
+                match noted.unwrap_or_else(|_| Err(Error::Unavailable("the store gives no answer".into()))) {
+                    Err(Error::Unavailable(_)) if began.elapsed() < PATIENCE => {
+                        runtime.block_on(tokio::time::sleep(Duration::from_millis(200)));
+                    }
+                    done => return done,
+                }
+            }
+        }
+    }
+
+    /// The last word; with a sentence where it cannot be written.
+    pub async fn end(self, end: &RunEnd) -> Option<String> {
+        if let Some(beat) = &self.beat {
+            beat.abort();
+        }
+        let late = |_| Err(Error::Unavailable("the store gives no answer".into()));
+        let ended = timeout(LIMIT, self.history.end(self.run, end)).await.unwrap_or_else(late);
+        let job = match (&ended, self.job) {
+            (Ok(()), Some(id)) => timeout(LIMIT, self.history.end_job(id, end)).await.unwrap_or_else(late),
+            _ => Ok(()),
+        };
+        let why = ended.and(job).err()?;
+        Some(format!("how this run ended could not be noted: {why}"))
+    }
+}
+
+/// The same numbers for the history.
+pub fn books_of(books: &Books) -> RunBooks {
+    RunBooks {
+        read: books.read,
+        inserted: books.inserted,
+        updated: books.updated,
+        unchanged: books.unchanged,
+        superseded: books.superseded,
+        rejected: books.rejected,
+        dropped: books.dropped,
+        skipped: books.skipped,
+    }
+}

@@ -1,0 +1,52 @@
+//! `mdsctl runs [ID]`.
+
+use crate::cli::args::{GlobalArgs, RunsArgs};
+use crate::cli::exit::Exit;
+use crate::cli::history::History;
+use crate::cli::resume::{Life, life};
+use crate::cli::store::Store;
+use crate::cli::{print, style_of_stdout, tell};
+use crate::error::{Error, Result};
+use crate::observe::runs::{RunView, details, table};
+
+/// Runs it.
+pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
+    let (store, by_default) = Store::choose(&args.store)?;
+    if by_default && !global.quiet {
+        tell(&format!("no --dsn given: looking into the embedded store, {}", store.shown()));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::Internal(format!("cannot start: {e}")))?;
+    let history = History::of(&store)?;
+    // Of those that an id means, one more than one is too many.
+    let limit = if args.id.is_some() { 2 } else { args.limit };
+    let found = runtime.block_on(history.list(args.id.as_deref(), limit))?;
+    let views: Vec<RunView> = found.iter().map(|run| RunView::new(run, life(run) != Life::Over)).collect();
+    let style = style_of_stdout(global.color);
+    match (&args.id, views.as_slice()) {
+        (None, all) if global.json => print(&json(&all)?)?,
+        (None, []) => print(&format!("no runs in {} yet\n", store.shown()))?,
+        (None, all) => print(&table(all, style))?,
+        (Some(_), [one]) if global.json => print(&json(one)?)?,
+        (Some(_), [one]) => print(&details(one, style))?,
+        (Some(id), []) => {
+            return Err(Error::Usage(format!(
+                "no run in {} has an id that begins with {id}; mdsctl runs lists them",
+                store.shown()
+            )));
+        }
+        (Some(id), _) => {
+            return Err(Error::Usage(format!(
+                "more than one run has an id that begins with {id}; give more of it"
+            )));
+        }
+    }
+    Ok(Exit::Stored)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    let text = serde_json::to_string(value);
+    text.map(|text| text + "\n").map_err(|e| Error::Internal(format!("the runs cannot be written: {e}")))
+}

@@ -1,0 +1,159 @@
+//! What tells an input from others, and from itself after a change.
+//!
+//! The fingerprint is XXH3-128 of the size, the first and the last 64 KiB; of a file that is no
+//! longer than both, of all of it. It costs two reads whatever the size. A change in the middle
+//! that leaves the size as it is goes unseen: vendors append, truncate or write a file anew, with
+//! another header, footer or checksum, and none of these does.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::port::runs::InputIdentity;
+use crate::source::Input;
+
+/// Bytes at each end that the fingerprint is about.
+const END: u64 = 64 << 10;
+
+/// What each input is known by. With a `source_id` that name stands in the place of the paths. A
+/// file that cannot be read has no fingerprint: it is for those who load it to say so.
+pub fn identify(inputs: &[Input], source_id: Option<&str>) -> Vec<InputIdentity> {
+    let one = |(index, input): (usize, &Input)| {
+        // A pipe has a path too, and opening it would take bytes from it.
+        let file = input.path.as_deref().zip(input.bytes);
+        let fingerprint =
+            file.and_then(|(path, bytes)| File::open(path).and_then(|file| of_beginning(&file, bytes)).ok());
+        let id = match (source_id, &input.path) {
+            (Some(name), _) if inputs.len() == 1 => Some(format!("id:{name}")),
+            (Some(name), _) => Some(format!("id:{name}#{}", index + 1)),
+            (None, Some(path)) if file.is_some() => Some(absolute(path)),
+            (None, _) => None,
+        };
+        let bytes = input.bytes.filter(|_| file.is_some());
+        InputIdentity { name: input.name.to_string(), id, bytes, fingerprint, failed: None }
+    };
+    inputs.iter().enumerate().map(one).collect()
+}
+
+/// Whether the file has only grown since it had that size and fingerprint, and what it had then
+/// are whole lines of plain text, so that they mean today what they meant then.
+pub fn has_grown(input: &Input, before: &InputIdentity) -> bool {
+    let (Some(path), Some(now), Some(then)) = (&input.path, input.bytes, before.bytes) else {
+        return false;
+    };
+    if now <= then || then == 0 {
+        return false;
+    }
+    let look = || -> io::Result<bool> {
+        let file = File::open(path)?;
+        if Some(of_beginning(&file, then)?) != before.fingerprint {
+            return Ok(false);
+        }
+        let (mut first, mut last) = ([0; 4], [0; 1]);
+        let some = file.read_at(&mut first, 0)?;
+        file.read_exact_at(&mut last, then - 1)?;
+        let text = first.iter().take(some).all(|b| *b >= b' ' || matches!(b, b'\t' | b'\r' | b'\n'));
+        Ok(text && !first.starts_with(b"PAR1") && last == *b"\n")
+    };
+    look().unwrap_or(false)
+}
+
+/// The fingerprint of the first `bytes` of a file.
+fn of_beginning(file: &File, bytes: u64) -> io::Result<String> {
+    let mut hash = Xxh3::new();
+    hash.update(&bytes.to_le_bytes());
+    let mut take = |from: u64, count: u64| -> io::Result<()> {
+        let mut buffer = vec![0; usize::try_from(count).unwrap_or(0)];
+        file.read_exact_at(&mut buffer, from)?;
+        hash.update(&buffer);
+        Ok(())
+    };
+    if bytes <= 2 * END {
+        take(0, bytes)?;
+    } else {
+        take(0, END)?;
+        take(bytes - END, END)?;
+    }
+    Ok(format!("{:032x}", hash.digest128()))
+}
+
+/// The path that is the same from everywhere.
+fn absolute(path: &Path) -> String {
+    let path = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+    path.map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::source::expand;
+
+    fn of(path: &Path) -> (Input, InputIdentity) {
+        let input = expand(&[path.display().to_string()], false).unwrap().remove(0);
+        let identity = identify(std::slice::from_ref(&input), None).remove(0);
+        (input, identity)
+    }
+
+    #[test]
+    fn a_change_at_either_end_and_of_the_size_is_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.csv");
+        for size in [0, 1, 1000, 128 << 10, 300 << 10] {
+            std::fs::write(&path, vec![b'x'; size]).unwrap();
+            let (_, before) = of(&path);
+            assert!(before.is_same(&of(&path).1));
+            for at in [0, size.saturating_sub(1)] {
+                if size > 0 {
+                    let mut bytes = vec![b'x'; size];
+                    bytes[at] = b'y';
+                    std::fs::write(&path, bytes).unwrap();
+                    assert!(!before.is_same(&of(&path).1), "{size} {at}");
+                }
+            }
+            std::fs::write(&path, vec![b'x'; size + 1]).unwrap();
+            assert!(!before.is_same(&of(&path).1), "{size}");
+        }
+    }
+
+    #[test]
+    fn growth_is_told_from_other_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.csv");
+        let grows = |before: &str, after: &str| {
+            std::fs::write(&path, before).unwrap();
+            let (_, identity) = of(&path);
+            std::fs::write(&path, after).unwrap();
+            has_grown(&of(&path).0, &identity)
+        };
+        assert!(grows("a,b\n1,2\n", "a,b\n1,2\n3,4\n"));
+        // The line that was the last is another one now.
+        assert!(!grows("a,b\n1,2", "a,b\n1,23\n"));
+        assert!(!grows("a,b\n1,2\n", "a,b\n1,3\n3,4\n"));
+        assert!(!grows("a,b\n1,2\n", "a,b\n"));
+        assert!(!grows("PAR1\n", "PAR1\nPAR1\n"));
+        assert!(!grows("\u{1f}\u{8b}\n", "\u{1f}\u{8b}\n\n"));
+    }
+
+    #[test]
+    fn pipes_are_known_by_the_name_they_are_given() {
+        let pipe = Input { name: "-".into(), path: None, bytes: Some(7) };
+        let named = |id| identify(std::slice::from_ref(&pipe), id).remove(0);
+        assert_eq!(named(None).id, None);
+        assert!(!named(None).is_same(&named(None)));
+        assert!(named(Some("feed")).is_same(&named(Some("feed"))));
+        assert_eq!(named(Some("feed")).bytes, None);
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = File::create(directory.path().join("a.csv")).unwrap();
+        file.write_all(b"x\n").unwrap();
+        let two = expand(&[directory.path().display().to_string(), "-".into()], false).unwrap();
+        let ids = identify(&two, Some("day"));
+        assert_eq!(ids[0].id.as_deref(), Some("id:day#1"));
+        assert_eq!(ids[1].id.as_deref(), Some("id:day#2"));
+        assert!(ids[0].fingerprint.is_some() && ids[1].fingerprint.is_none());
+    }
+}

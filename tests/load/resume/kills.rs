@@ -1,0 +1,115 @@
+//! `kill -9` at random moments, again and again, each time followed by a resume.
+
+use rustix::process::Signal;
+
+use super::rows::Rows;
+use super::{Mdsctl, Scene};
+use crate::generator::random::Random;
+use crate::harness::seed::seed;
+use crate::harness::wait;
+
+/// Kills of a running load into each kind of table, unless `MDSCTL_RESUME_KILLS` asks for more.
+const KILLS: u64 = 12;
+
+/// Rows of each of the files of a load.
+const ROWS: u64 = 6_000;
+
+/// Longest wait for a run to be in the history.
+const PATIENCE: std::time::Duration = super::rows::PATIENCE;
+
+/// Kills loads.
+struct Killer {
+    random: Random,
+    /// Kills of loads that had written rows.
+    hits: u64,
+}
+
+impl Killer {
+    /// Starts the program and kills it: at once, when it has just written itself into the history,
+    /// or when it has gone on by some rows. `false` where it came to its end before.
+    fn hit(&mut self, scene: &Scene, program: Mdsctl) -> bool {
+        let goal = scene.progress() + self.random.between(1, 2_500) as u64;
+        let runs = |scene: &Scene| scene.store.count("mds_runs").unwrap_or(0);
+        let (before, when) = (runs(scene), self.random.next() % 8);
+        let mut running = program.spawn();
+        match when {
+            0 => {}
+            1 => wait::until(PATIENCE, "the run in the history", || {
+                (runs(scene) > before || running.has_ended()).then_some(())
+            }),
+            _ => {
+                if !scene.comes_to(goal, &mut running) {
+                    running.finish();
+                    return false;
+                }
+            }
+        }
+        running.signal(Signal::KILL);
+        let killed = running.finish_quietly() == -(Signal::KILL.as_raw());
+        self.hits += u64::from(killed && when > 1);
+        killed
+    }
+}
+
+fn torment(kind: &str, keyed: bool) {
+    let wanted = std::env::var("MDSCTL_RESUME_KILLS").map_or(KILLS, |kills| kills.parse().expect("a number"));
+    let seed = seed();
+    let mut killer = Killer { random: Random::new(seed, u64::from(keyed)), hits: 0 };
+    for load in 0.. {
+        if killer.hits >= wanted {
+            break;
+        }
+        assert!(load < 10 + wanted, "of {load} loads {} kills hit", killer.hits);
+        let scene = Scene::new(kind, keyed);
+        let parts =
+            [0, 1, 2].map(|part| Rows::after(Random::new(killer.random.next(), part), part * ROWS, ROWS));
+        scene.work.write("in/1.csv", parts[0].csv());
+        scene.work.write("in/2.ndjson", parts[1].ndjson());
+        scene.work.write("in/3.csv", parts[2].csv());
+        let rows = parts.into_iter().reduce(Rows::and).expect("some");
+        let (mut first, mut kills) = (true, 0);
+        loop {
+            let (workers, batch) =
+                (killer.random.between(1, 5) as u64, killer.random.between(20, 300) as u64);
+            let program = scene.load(["in"], workers, batch);
+            let program = if std::mem::take(&mut first) { program } else { program.arguments(["--resume"]) };
+            let what = format!("seed {seed}, load {load}, {kills} kills");
+            if kills < 7 && killer.hits < wanted && killer.hit(&scene, program) {
+                kills += 1;
+                continue;
+            }
+            let run = scene.load(["in"], workers, batch).arguments(["--resume"]).run();
+            if run.code == 2 {
+                // The load before came to its end although it was to be killed.
+                assert!(!keyed && run.error().contains("has loaded"), "{what}: {run}");
+                rows.assert_stored(&scene.store, keyed, &what);
+            } else if run.stderr.contains("has loaded all of it") {
+                rows.assert_stored(&scene.store, keyed, &what);
+            } else {
+                scene.assert_loaded(&rows, &run, &what);
+            }
+            break;
+        }
+    }
+    println!("{} kills hit", killer.hits);
+}
+
+#[test]
+fn a_table_with_a_key_in_postgresql() {
+    torment("postgres", true);
+}
+
+#[test]
+fn a_table_without_a_key_in_postgresql() {
+    torment("postgres", false);
+}
+
+#[test]
+fn a_table_with_a_key_in_sqlite() {
+    torment("sqlite", true);
+}
+
+#[test]
+fn a_table_without_a_key_in_sqlite() {
+    torment("sqlite", false);
+}
