@@ -90,10 +90,7 @@ fn compressed_chunks_take_new_changed_and_unchanged_rows() {
             "{workers}"
         );
         assert_eq!(db.count("bars"), 1201);
-        assert_eq!(
-            db.count("bars WHERE close_price = open_price AND extract(second FROM ts) = 0") >= 120,
-            true
-        );
+        assert!(db.count("bars WHERE close_price = open_price AND extract(second FROM ts) = 0") >= 120);
         let books = load(&work, &db, &path, workers);
         assert_eq!(books.unchanged, 1200, "{workers} workers");
 

@@ -74,7 +74,8 @@ pub fn is_disconnect(error: &tokio_postgres::Error) -> bool {
 fn of_server(db: &DbError) -> SinkError {
     let mut message = db.message().to_owned();
     let fault = fault(db.code(), db.routine());
-    if let (Fault::Fatal, Some(hint)) = (fault, db.hint()) {
+    // Of what is waited for, this alone may need somebody to act: a limit on locks, say.
+    if let Some(hint) = db.hint().filter(|_| fault == Fault::Fatal || db.code().code() == "53200") {
         message = format!("{message} ({hint})");
     }
     let mut reason = Reason::new(db.code().code().to_owned(), message);

@@ -16,6 +16,7 @@ use super::plan::Merge;
 use super::session::{Failure, failure};
 use super::source::Source;
 use super::table::Table;
+use super::timescale;
 use super::types::ColumnType;
 use crate::batch::{Reason, Rows};
 use crate::dataset::time::to_micros;
@@ -148,6 +149,10 @@ impl Job<'_> {
             written.unchanged += (sent.len() as u64).saturating_sub(rows);
             return Ok(());
         };
+        let merge = match &merge.packed {
+            Some(packed) if self.meets_packed().await? => packed,
+            _ => merge,
+        };
         match self.on_conflict {
             OnConflict::Update => {
                 let staged = sent.len() as u64;
@@ -181,6 +186,16 @@ impl Job<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a chunk in the span of the rows is compressed. Such rows are then joined by a hash for
+    /// the rest of the transaction.
+    async fn meets_packed(&self) -> Result<bool, Failure> {
+        let (cells, sql) = (self.span.cells(), timescale::meets_packed(self.table, &self.span));
+        let params: Vec<(&(dyn ToSql + Sync), Type)> =
+            cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
+        let row = self.link.client.query_typed_opt(&sql, &params).await.map_err(|e| self.failed(&e))?;
+        Ok(row.is_some())
     }
 
     async fn places(&self, sql: &str) -> Result<Vec<usize>, Failure> {

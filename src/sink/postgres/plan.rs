@@ -50,6 +50,9 @@ pub(super) struct Stage {
 /// it may read the whole table: it knows nothing of the stage, and often little of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Merge {
+    /// The same without that, for compressed chunks of TimescaleDB: a look at one row unpacks a
+    /// thousand there, so that a join is better.
+    pub packed: Option<Box<Merge>>,
     /// The column of the batch whose least and greatest value are the parameters `$1` and `$2` of
     /// the statements, so that chunks and partitions that have none of the rows are left alone.
     pub bound: Option<KeyColumn>,
@@ -168,7 +171,11 @@ fn stage(
         clear: format!("TRUNCATE {name};"),
         copy: format!("COPY {name} ({list}) FROM STDIN (FORMAT binary)"),
         append: insert(table, columns, name),
-        merge: (!key.is_empty()).then(|| merge(table, key, columns, key_columns, name)),
+        merge: (!key.is_empty()).then(|| {
+            let merge = |fence| merge(table, key, columns, key_columns, name, fence);
+            let packed = table.compressed.then(|| Box::new(merge("")));
+            Merge { packed, ..merge(" OFFSET 0") }
+        }),
     }
 }
 
@@ -191,6 +198,7 @@ fn merge(
     columns: &[(&TableColumn, Origin)],
     key_columns: &[KeyColumn],
     stage: &str,
+    fence: &str,
 ) -> Merge {
     let target = table.sql_name();
     let bound = key_columns.iter().copied().find(|part| {
@@ -202,9 +210,6 @@ fn merge(
         same.push(format!("t.{0} >= $1 AND t.{0} <= $2", ident(&column.name)));
     }
     let same = same.join(" AND ");
-    // Each row is looked up by the index, whatever the planner thinks of the table. Not where rows are
-    // compressed: a lookup unpacks a thousand of them, so a join over the batch's times is better.
-    let fence = if table.compressed { "" } else { " OFFSET 0" };
 
     // What we fill is for new rows only.
     let changing = || {
@@ -244,6 +249,7 @@ fn merge(
     // A row that the statement made itself has never been locked or replaced.
     let fresh = if table.partitioned { "false" } else { "t.xmax = 0" };
     Merge {
+        packed: None,
         bound,
         compare: format!(
             "SELECT count(*), count(*) FILTER (WHERE there.differs) FROM {stage} AS s, \

@@ -85,8 +85,8 @@ impl PgSink {
             None => (None, None),
         };
         let watch = link.client.batch_execute(WATCH).await.is_ok();
-        let lazy = ledger.is_some() && tells_flushed(&link).await;
         let limitless = table.decompression_limit;
+        let lazy = ledger.is_some() && tells_flushed(&link).await;
         let shared = Shared {
             lazy,
             connector,
@@ -94,7 +94,7 @@ impl PgSink {
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
             on_conflict: options.on_conflict,
-            begin: begin(tenant, watch, lazy, limitless),
+            begin: begin(tenant, watch, limitless, lazy),
             ledger,
         };
         Ok(Self { shared: Arc::new(shared), target, notes: note.into_iter().collect() })
@@ -134,15 +134,16 @@ impl PgSink {
 /// Since PostgreSQL 14, and not on every system: whether it works is found out by trying.
 const WATCH: &str = "SELECT set_config('client_connection_check_interval', '1s', true);";
 
+/// See [`begin`].
+const LIMITLESS: &str =
+    "SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);";
+
 /// Whether the server says how far its WAL is on disk, and whether that is all there is to wait for: a
 /// synchronous standby is waited for in every commit.
 async fn tells_flushed(link: &Link) -> bool {
     let sql = format!("{PLACES} WHERE current_setting('synchronous_standby_names') = ''");
     link.client.query_typed_opt(&sql, &[]).await.is_ok_and(|row| row.is_some())
 }
-/// See [`begin`].
-const LIMITLESS: &str =
-    "SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);";
 
 /// Everything is set for the transaction alone, so it holds behind a pooler too.
 ///
@@ -159,17 +160,17 @@ const LIMITLESS: &str =
 /// - A hypertable of TimescaleDB takes any number of rows out of compressed chunks: the limit is for
 ///   statements that touch more than was meant, while a batch touches what its keys say. It is set
 ///   for every hypertable, since somebody may compress it while the load goes on.
-fn begin(tenant: Option<Uuid>, watch: bool, lazy: bool, limitless: bool) -> String {
+fn begin(tenant: Option<Uuid>, watch: bool, limitless: bool, lazy: bool) -> String {
     let tenant = tenant
         .map(|id| format!("SELECT set_config('app.tenant_id', {}, true);", literal(&id.to_string())))
         .unwrap_or_default();
     let watch = if watch { WATCH } else { "" };
+    let limitless = if limitless { LIMITLESS } else { "" };
     let commit = if lazy {
         "SELECT set_config('synchronous_commit', 'off', true);"
     } else {
         "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';"
     };
-    let limitless = if limitless { LIMITLESS } else { "" };
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; {commit} {watch} {limitless} {tenant}"
     )

@@ -12,9 +12,11 @@ use super::ddl::{
     SchemaOptions, add_compression_policy, add_retention_policy, compressed_by, create_hypertable,
     enable_compression,
 };
+use super::merge::Span;
 use super::names::literal;
 use super::period::Period;
 use super::schema::{ask, run};
+use super::table::Table;
 use crate::dataset::Dataset;
 use crate::error::Result;
 
@@ -128,6 +130,25 @@ impl Hypertable {
         }
         Ok(Some(found))
     }
+}
+
+/// Asks whether a chunk is compressed that rows of such a span can meet; the parameters are those of
+/// the span. One row: yes, and joins of this transaction are by hash.
+pub(super) fn meets_packed(table: &Table, span: &Span) -> String {
+    let within = match span {
+        Span::Micros(_, _, true) => {
+            "AND coalesce(range_end > $1, true) AND coalesce(range_start <= $2, true)"
+        }
+        Span::Micros(..) | Span::Days(..) => "AND $1 <= $2",
+        Span::None => "",
+    };
+    format!(
+        "SELECT set_config('enable_nestloop', 'off', true) WHERE EXISTS (\
+         SELECT FROM timescaledb_information.chunks WHERE is_compressed \
+         AND hypertable_schema = {} AND hypertable_name = {} {within})",
+        literal(&table.schema),
+        literal(&table.name)
+    )
 }
 
 fn get<T: FromSqlOwned>(row: &tokio_postgres::Row, at: usize) -> Result<T, tokio_postgres::Error> {
