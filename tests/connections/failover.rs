@@ -152,6 +152,15 @@ fn the_kind_of_server_that_is_asked_for() {
     let run = load(&format!("{alone}?target_session_attrs=read-write")).expect(UNAVAILABLE);
     let said = "it is a standby, which target_session_attrs rules out";
     assert!(run.error().contains(said) && run.error().contains(&pair.standby.port().to_string()), "{run}");
+    let run = load(&alone).expect(UNAVAILABLE);
+    assert!(run.error().ends_with("takes no rows, name the primary or all hosts: it is a standby"), "{run}");
+    // Nothing has been taken from a pipe then.
+    let bars = fs::read(fixture("bars.csv")).expect("the file");
+    let run = work.mdsctl(["load", "-", "--dsn", &alone]).stdin(bars).run().expect(UNAVAILABLE);
+    assert!(run.error().ends_with("it is a standby"), "{run}");
+    for name in [".dlq/unknown.ndjson", ".dlq/bars.ndjson"] {
+        assert!(work.dlq(name).is_empty(), "{name}: {run}");
+    }
     let primary = pair.here.dsn();
     for kind in ["standby", "read-only"] {
         let run = load(&format!("{primary}?target_session_attrs={kind}")).expect(UNAVAILABLE);

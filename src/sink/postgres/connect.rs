@@ -67,6 +67,17 @@ impl Connector {
         Err(SinkError::Transient(self.told(failed)))
     }
 
+    /// The same at the start of a command that writes: a server that takes no rows is an error at
+    /// once, while later it is waited for like an outage.
+    pub(super) async fn connect_to_write(&self) -> Result<Link> {
+        let link = self.connect().await.map_err(to_error)?;
+        Wanted::ReadWrite.check(&link).await.map_err(|error| {
+            let place = self.dsn.redacted();
+            to_error(error).at(&format!("{place} takes no rows, name the primary or all hosts"))
+        })?;
+        Ok(link)
+    }
+
     /// Tries every address of a place.
     async fn visit(&self, place: &Place, wanted: Wanted) -> Result<Link, SinkError> {
         let addresses = match place.addr {
@@ -305,10 +316,10 @@ impl Link {
     }
 }
 
-/// Connects and lets go again: whether the server can be reached with these credentials.
+/// Connects and lets go again: whether rows can be brought to the server with these credentials.
 ///
 /// # Errors
 /// Usage for what the user can mend, unavailable if the server is.
 pub async fn reachable(dsn: &Dsn) -> Result<()> {
-    Connector::new(dsn.clone())?.connect().await.map(|_| ()).map_err(to_error)
+    Connector::new(dsn.clone())?.connect_to_write().await.map(|_| ())
 }
