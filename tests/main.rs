@@ -2,6 +2,7 @@
 //!
 //! `scripts/test` runs them, and installs PostgreSQL where it is missing.
 
+mod connections;
 #[path = "../examples/generate/generator/mod.rs"]
 mod generator;
 mod harness;

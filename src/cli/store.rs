@@ -31,12 +31,7 @@ impl Store {
         let given = args.dsn.clone().filter(|d| !d.is_empty()).map(|text| ("--dsn", text));
         let Some((name, text)) = given.or_else(|| set("DATABASE_URL").map(|text| ("DATABASE_URL", text)))
         else {
-            if set("PGSERVICE").is_some() {
-                return Err(Error::Usage(
-                    "PGSERVICE is set, and service files are not read yet; say --dsn postgres://…".into(),
-                ));
-            }
-            let libpq = ["PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGPORT"];
+            let libpq = ["PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGPORT"];
             return if libpq.iter().any(|name| set(name).is_some()) {
                 Ok((Self::Postgres(Box::new(Dsn::parse(None)?)), false))
             } else {

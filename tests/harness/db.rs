@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::postgres::SUPERUSER;
 
@@ -82,17 +82,9 @@ impl Db {
 
     /// A connection that stays, for what is to last longer than a statement.
     pub fn session(&self) -> Result<Session, String> {
-        let connected = RUNTIME.block_on(
-            tokio_postgres::Config::new()
-                .host_path(&self.socket)
-                .port(self.port)
-                .user(SUPERUSER)
-                .dbname(&self.name)
-                .application_name(OURSELVES)
-                .connect(NoTls),
-        );
-        let (client, connection) = connected.map_err(|error| error.to_string())?;
-        Ok(Session { client: Some(client), connection: Some(RUNTIME.spawn(connection)) })
+        let mut config = Config::new();
+        config.host_path(&self.socket).port(self.port).user(SUPERUSER).dbname(&self.name);
+        Session::open(config)
     }
 }
 
@@ -103,6 +95,17 @@ pub struct Session {
 }
 
 impl Session {
+    /// Connects to what a URL names.
+    pub fn to(dsn: &str) -> Self {
+        Self::open(dsn.parse().expect("a URL")).expect("a connection")
+    }
+
+    fn open(mut config: Config) -> Result<Self, String> {
+        let connected = RUNTIME.block_on(config.application_name(OURSELVES).connect(NoTls));
+        let (client, connection) = connected.map_err(|error| error.to_string())?;
+        Ok(Self { client: Some(client), connection: Some(RUNTIME.spawn(connection)) })
+    }
+
     /// Runs statements.
     pub fn execute(&self, sql: &str) {
         if let Err(error) = self.try_rows(sql) {

@@ -1,11 +1,13 @@
 //! What the tests stand on: a server of their own, the built program, its dead letters, and the
 //! truth that a store is compared with.
 
+pub mod authority;
 pub mod db;
 pub mod dlq;
 pub mod existing;
 pub mod feed;
 pub mod large;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod programs;
 pub mod quotes;

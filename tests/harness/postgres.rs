@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -50,7 +50,7 @@ impl Postgres {
 
     /// A server for one test, which may stop it, kill it and start it again.
     pub fn private() -> Self {
-        Self::with_settings("")
+        Self::prepared("", |_| ())
     }
 
     /// A server that can have TimescaleDB, where that is installed; otherwise one line says that
@@ -67,12 +67,14 @@ impl Postgres {
             let _ = writeln!(std::io::stderr(), "skipped {test}: TimescaleDB is not installed");
             return None;
         }
-        Some(Self::with_settings(&format!(
-            "shared_preload_libraries = 'timescaledb'\ntimescaledb.telemetry_level = off\n{more}"
-        )))
+        Some(Self::prepared(
+            &format!("shared_preload_libraries = 'timescaledb'\ntimescaledb.telemetry_level = off\n{more}"),
+            |_| (),
+        ))
     }
 
-    fn with_settings(more: &str) -> Self {
+    /// A server with these settings, whose data directory is made ready before it starts.
+    pub fn prepared(more: &str, prepare: impl FnOnce(&Path)) -> Self {
         let directory = make_directory();
         let data = directory.join("data");
         let out = PROGRAMS
@@ -89,6 +91,42 @@ impl Postgres {
             password_encryption = 'scram-sha-256'\nlog_line_prefix = '%d|%a|%e|'\n";
         append(&data.join("postgresql.conf"), settings);
         append(&data.join("postgresql.conf"), more);
+        prepare(&data);
+        Self::boot(directory)
+    }
+
+    /// A server that follows this one, with its own port and directory. From now on no commit of
+    /// this server is answered before that one has it on its disk.
+    pub fn standby(&self) -> Self {
+        let directory = make_directory();
+        let (host, port) = (self.directory.display(), self.port);
+        let out = PROGRAMS
+            .command("pg_basebackup", &directory)
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--dbname"])
+            .arg(format!("host={host} port={port} user={SUPERUSER} application_name=standby"))
+            .arg("--pgdata")
+            .arg(directory.join("data"))
+            .output()
+            .expect("pg_basebackup starts");
+        assert!(out.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&out.stderr));
+        let standby = Self::boot(directory);
+        let primary = self.db("postgres");
+        primary.execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+        self.reload();
+        wait::until(PATIENCE, "the standby to follow", || {
+            let following = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'";
+            (!primary.rows(following).is_empty()).then_some(())
+        });
+        standby
+    }
+
+    /// Has a standby follow nobody any more; it takes rows when this returns.
+    pub fn promote(&self) {
+        assert_eq!(self.db("postgres").value("SELECT pg_promote(true, 60)"), "t");
+    }
+
+    /// Starts a server whose data directory is ready.
+    fn boot(directory: PathBuf) -> Self {
         let mut server = Self { directory, port: 0, running: Mutex::new(None), template: OnceLock::new() };
         // Between asking for a free port and using it another process may take it.
         for attempt in 1.. {
@@ -195,6 +233,12 @@ impl Postgres {
         }
     }
 
+    /// The name of a socket that has no file.
+    pub fn abstract_socket(&self) -> String {
+        let name = self.directory.file_name().expect("a name");
+        format!("@{}", name.to_str().expect("a name of UTF-8"))
+    }
+
     /// The port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
@@ -212,7 +256,8 @@ impl Postgres {
         self.db(&name)
     }
 
-    fn db(&self, name: &str) -> Db {
+    /// The database of that name.
+    pub fn db(&self, name: &str) -> Db {
         Db::new(self.port, &self.directory, name)
     }
 
@@ -233,7 +278,7 @@ impl Postgres {
             .arg("-p")
             .arg(self.port.to_string())
             .arg("-k")
-            .arg(&self.directory)
+            .arg(format!("{},{}", self.directory.display(), self.abstract_socket()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
@@ -332,7 +377,7 @@ fn children(pid: Pid) -> Vec<Pid> {
 }
 
 /// A directory that the server's user owns, with a path short enough for a socket.
-fn make_directory() -> PathBuf {
+pub(super) fn make_directory() -> PathBuf {
     let parent = match std::env::temp_dir() {
         short if short.as_os_str().len() < 60 => short,
         _ => PathBuf::from("/tmp"),
@@ -345,9 +390,19 @@ fn make_directory() -> PathBuf {
     directory
 }
 
-fn free_port() -> u16 {
+/// A port that nobody uses now.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("its address").port()
+}
+
+/// Writes a file that the server's user may read, and nobody else.
+pub fn write_private(path: &Path, text: &str) {
+    fs::write(path, text).expect("a file");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("its mode");
+    if let Some((user, group)) = PROGRAMS.user {
+        chown(path, Some(user), Some(group)).expect("its owner");
+    }
 }
 
 fn append(path: &Path, text: &str) {

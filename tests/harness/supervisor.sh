@@ -2,6 +2,7 @@
 # $1: directory of the server's own, removed at the end; the rest: the server's command line.
 # Standard input is a pipe from the test process: its end, however it comes about, ends the
 # server. A line on it before ("keep") leaves the directory in place, for a later start.
+# END names the signal for that, if it is not QUIT.
 trap '' INT TERM HUP
 directory=$1
 shift
@@ -10,6 +11,6 @@ server=$!
 echo "$server"
 exec >/dev/null
 read -r word || word=
-kill -QUIT "$server" 2>/dev/null
+kill -"${END:-QUIT}" "$server" 2>/dev/null
 wait "$server"
 [ "$word" = keep ] || rm -rf "$directory"

@@ -7,6 +7,7 @@ use std::io;
 
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
+use super::tls;
 use crate::batch::Reason;
 use crate::port::SinkError;
 
@@ -97,10 +98,10 @@ fn of_driver(error: &tokio_postgres::Error) -> SinkError {
         return SinkError::Transient(Reason::new("connection_lost", "the connection to the server was lost"));
     };
     match source.downcast_ref::<io::Error>() {
-        Some(io) if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
-            SinkError::Fatal(Reason::new("tls", format!("TLS: {io}")))
-        }
-        Some(io) => SinkError::Transient(Reason::new("connection_lost", io.to_string())),
+        Some(io) => match io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(error) => SinkError::Fatal(Reason::new("tls", tls::explain(error))),
+            None => SinkError::Transient(Reason::new("connection_lost", io.to_string())),
+        },
         None => SinkError::Fatal(Reason::new("connection_refused", source.to_string())),
     }
 }

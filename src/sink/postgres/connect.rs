@@ -1,7 +1,9 @@
 //! Opening connections, and giving them up.
 
 use std::error::Error as _;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
@@ -14,8 +16,10 @@ use tokio_postgres::{Client, Config, NoTls, Socket, config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::classify::classify;
-use super::dsn::{Dsn, Place, SslMode};
+use super::dsn::{Dsn, SslMode};
+use super::place::Place;
 use super::tls;
+use super::wanted::Wanted;
 use crate::batch::Reason;
 use crate::error::{Error, Result};
 use crate::port::SinkError;
@@ -41,52 +45,126 @@ impl Connector {
         &self.dsn
     }
 
-    /// Opens a connection to the first place that takes one.
+    /// Opens a connection to the first place that takes one and is what is looked for. A place
+    /// that is away or of the other kind is passed by; one that refuses us ends the search, as
+    /// with libpq.
     pub(super) async fn connect(&self) -> Result<Link, SinkError> {
-        let mut last = None;
-        for place in &self.dsn.places {
-            let attempt = self.connect_place(place);
-            let result = match self.dsn.connect_timeout {
-                Some(limit) => {
-                    tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(late(limit)))
+        let mut failed = Vec::new();
+        for wanted in self.dsn.session.rounds() {
+            // Of an earlier round nothing counts: the places are the same.
+            failed.clear();
+            for place in self.in_order(self.dsn.places.iter().collect()) {
+                match self.visit(place, *wanted).await {
+                    Ok(link) => return Ok(link),
+                    Err(SinkError::Transient(reason)) => failed.push((place, reason)),
+                    // Nothing has been sent yet, so no row can be at fault.
+                    Err(SinkError::Fatal(reason) | SinkError::Data { reason, .. }) => {
+                        return Err(SinkError::Fatal(self.told(vec![(place, reason)])));
+                    }
                 }
-                None => attempt.await,
-            };
-            match result {
-                Ok(link) => return Ok(link),
-                Err(error) => last = Some(self.place_in(error, place)),
             }
         }
-        Err(last.unwrap_or_else(|| {
-            SinkError::Fatal(Reason::new("connection_refused", "the connection names no host"))
-        }))
+        Err(SinkError::Transient(self.told(failed)))
     }
 
-    /// The same error, saying what could not be connected to.
-    fn place_in(&self, error: SinkError, place: &Place) -> SinkError {
-        let one = Dsn { places: vec![place.clone()], ..self.dsn.clone() };
-        let name = |mut reason: Reason| {
+    /// The same at the start of a command that writes: a server that takes no rows is an error at
+    /// once, while later it is waited for like an outage.
+    pub(super) async fn connect_to_write(&self) -> Result<Link> {
+        let link = self.connect().await.map_err(to_error)?;
+        Wanted::ReadWrite.check(&link).await.map_err(|error| {
+            let place = self.dsn.redacted();
+            to_error(error).at(&format!("{place} takes no rows, name the primary or all hosts"))
+        })?;
+        Ok(link)
+    }
+
+    /// Tries every address of a place.
+    async fn visit(&self, place: &Place, wanted: Wanted) -> Result<Link, SinkError> {
+        let addresses = match place.addr {
+            _ if place.is_socket() => vec![None],
+            Some(address) => vec![Some(address)],
+            None => {
+                let found = self.in_time(look_up(place)).await?;
+                self.in_order(found).into_iter().map(Some).collect()
+            }
+        };
+        let mut last = SinkError::Transient(Reason::new("connection_failed", "its name has no address"));
+        for address in addresses {
+            let attempt = async {
+                let link = self.connect_to(place, address).await?;
+                wanted.check(&link).await?;
+                Ok(link)
+            };
+            match self.in_time(attempt).await {
+                Err(error @ SinkError::Transient(_)) => last = error,
+                done => return done,
+            }
+        }
+        Err(last)
+    }
+
+    /// Gives up after `connect_timeout`.
+    async fn in_time<T>(&self, act: impl Future<Output = Result<T, SinkError>>) -> Result<T, SinkError> {
+        match self.dsn.connect_timeout {
+            Some(limit) => tokio::time::timeout(limit, act).await.unwrap_or_else(|_| Err(late(limit))),
+            None => act.await,
+        }
+    }
+
+    /// The same things in the order in which they are tried.
+    fn in_order<T>(&self, mut things: Vec<T>) -> Vec<T> {
+        if self.dsn.shuffled {
+            // Every state of this kind hashes differently.
+            let chance = RandomState::new();
+            let mut numbers = 0_u64..;
+            things.sort_by_cached_key(|_| numbers.next().map(|number| chance.hash_one(number)));
+        }
+        things
+    }
+
+    /// Why no place would do.
+    fn told(&self, failed: Vec<(&Place, Reason)>) -> Reason {
+        let mut whole: Option<Reason> = None;
+        for (place, mut reason) in failed {
+            let why = self.explained(&reason, place);
+            reason.message = match &whole {
+                None => {
+                    let one = Dsn { places: vec![place.clone()], ..self.dsn.clone() };
+                    format!("cannot connect to {}: {why}", one.redacted()).into()
+                }
+                Some(before) => format!("{}; nor to {}: {why}", before.message, place.shown()).into(),
+            };
             if reason.code == "connection_lost" {
                 reason.code = "connection_failed".into();
             }
+            whole = Some(reason);
+        }
+        whole.unwrap_or_else(|| Reason::new("connection_failed", "the connection names no host"))
+    }
+
+    /// What the server or the driver says, with what to do about it.
+    fn explained(&self, reason: &Reason, place: &Place) -> String {
+        let says = &reason.message;
+        let from_file = self.dsn.password.is_none() && place.password.is_some();
+        match (&*reason.code, &self.dsn.passfile) {
             // The driver's words for a server that asks for one.
-            if reason.message == "password missing" {
-                reason.message =
-                    "the server asks for a password; give it in the connection string or in PGPASSWORD"
-                        .into();
+            _ if says == "password missing" => {
+                "the server asks for a password; give it in the connection string, in PGPASSWORD or in \
+                 ~/.pgpass"
+                    .into()
             }
-            reason.message = format!("cannot connect to {}: {}", one.redacted(), reason.message).into();
-            reason
-        };
-        match error {
-            SinkError::Transient(reason) => SinkError::Transient(name(reason)),
-            // Nothing has been sent yet, so no row can be at fault.
-            SinkError::Fatal(reason) | SinkError::Data { reason, .. } => SinkError::Fatal(name(reason)),
+            ("28P01", Some(file)) if from_file => {
+                format!("{says} (the password is the one in {})", file.display())
+            }
+            ("25006", _) if self.dsn.places.len() == 1 => {
+                format!("{says}, which target_session_attrs rules out")
+            }
+            _ => says.clone().into_owned(),
         }
     }
 
     /// Follows `sslmode`: `allow` tries without TLS first, `prefer` falls back to none.
-    async fn connect_place(&self, place: &Place) -> Result<Link, SinkError> {
+    async fn connect_to(&self, place: &Place, address: Option<IpAddr>) -> Result<Link, SinkError> {
         use config::SslMode::{Disable, Prefer, Require};
         let (first, second) = match self.dsn.tls.mode {
             _ if place.is_socket() => (Disable, None),
@@ -95,7 +173,7 @@ impl Connector {
             SslMode::Prefer => (Prefer, Some(Disable)),
             SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => (Require, None),
         };
-        let error = match self.open(place, first).await {
+        let error = match self.open(place, address, first).await {
             Ok(link) => return Ok(link),
             Err(error) => error,
         };
@@ -105,14 +183,19 @@ impl Connector {
         match second {
             Some(mode) if other_line || no_tls => {
                 // What counts for the user is the first refusal.
-                self.open(place, mode).await.map_err(|_| classify(&error))
+                self.open(place, address, mode).await.map_err(|_| classify(&error))
             }
             _ => Err(classify(&error)),
         }
     }
 
-    async fn open(&self, place: &Place, mode: config::SslMode) -> Result<Link, tokio_postgres::Error> {
-        let config = self.config(place, mode);
+    async fn open(
+        &self,
+        place: &Place,
+        address: Option<IpAddr>,
+        mode: config::SslMode,
+    ) -> Result<Link, tokio_postgres::Error> {
+        let config = self.config(place, address, mode);
         if mode == config::SslMode::Disable {
             Link::open(&config, NoTls).await
         } else {
@@ -120,26 +203,29 @@ impl Connector {
         }
     }
 
-    fn config(&self, place: &Place, mode: config::SslMode) -> Config {
+    fn config(&self, place: &Place, address: Option<IpAddr>, mode: config::SslMode) -> Config {
         let dsn = &self.dsn;
         let mut config = Config::new();
         config
-            .host(&place.host)
             .port(place.port)
             .user(&dsn.user)
             .dbname(&dsn.dbname)
             .application_name(&dsn.application_name)
             .ssl_mode(mode)
-            .target_session_attrs(dsn.session)
             .channel_binding(dsn.channel_binding)
             .keepalives(dsn.keepalives.on)
             .keepalives_idle(dsn.keepalives.idle)
             .keepalives_interval(dsn.keepalives.interval)
             .keepalives_retries(dsn.keepalives.retries);
-        if let Some(addr) = place.addr {
-            config.hostaddr(addr);
+        match place.host.strip_prefix('@') {
+            // A socket without a file: its name begins with a zero byte.
+            Some(name) if place.addr.is_none() => config.host_path(format!("\0{name}")),
+            _ => config.host(&place.host),
+        };
+        if let Some(address) = address {
+            config.hostaddr(address);
         }
-        if let Some(password) = &dsn.password {
+        if let Some(password) = dsn.password.as_ref().or(place.password.as_ref()) {
             config.password(password.reveal());
         }
         if let Some(options) = &dsn.options {
@@ -153,6 +239,14 @@ impl Connector {
         }
         config
     }
+}
+
+/// The addresses of a host.
+async fn look_up(place: &Place) -> Result<Vec<IpAddr>, SinkError> {
+    let found = tokio::net::lookup_host((&*place.host, place.port)).await;
+    let found =
+        found.map_err(|error| SinkError::Transient(Reason::new("connection_failed", error.to_string())))?;
+    Ok(found.map(|socket| socket.ip()).collect())
 }
 
 fn late(limit: Duration) -> SinkError {
@@ -199,7 +293,13 @@ impl Link {
 
     /// The engine's view of an error on this connection: where the driver only knows that the
     /// connection is closed, the server's last word is the better reason.
+    ///
+    /// A server that has become read-only is no use any more. Its connection is given up here, so
+    /// that the next attempt looks for the one that takes rows now.
     pub fn classify(&self, error: &tokio_postgres::Error) -> SinkError {
+        if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
+            self.driver.abort();
+        }
         if error.as_db_error().is_none() {
             let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(SinkError::Transient(reason) | SinkError::Fatal(reason)) = &*lost {
@@ -216,10 +316,10 @@ impl Link {
     }
 }
 
-/// Connects and lets go again: whether the server can be reached with these credentials.
+/// Connects and lets go again: whether rows can be brought to the server with these credentials.
 ///
 /// # Errors
 /// Usage for what the user can mend, unavailable if the server is.
 pub async fn reachable(dsn: &Dsn) -> Result<()> {
-    Connector::new(dsn.clone())?.connect().await.map(|_| ()).map_err(to_error)
+    Connector::new(dsn.clone())?.connect_to_write().await.map(|_| ())
 }

@@ -1,18 +1,21 @@
-//! Where the server is and as whom we come: a connection string, completed from the `PG…`
-//! variables and libpq's defaults.
+//! Where the server is and as whom we come: a connection string, completed from the service, the
+//! `PG…` variables, the password file and libpq's defaults.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio_postgres::config::{ChannelBinding, TargetSessionAttrs};
+use tokio_postgres::config::ChannelBinding;
 
-use super::conninfo;
+use super::parameters::Values;
+use super::passfile::PassFile;
+use super::place::{Place, default_host, places};
+use super::surroundings::Surroundings;
+use super::wanted::Wanted;
 use crate::error::{Error, Result};
 use crate::settings::Secret;
 
-/// How much TLS is asked for, as libpq's `sslmode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much TLS is asked for, as libpq's `sslmode`; each asks for more than the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SslMode {
     /// Never.
     Disable,
@@ -20,7 +23,7 @@ pub enum SslMode {
     Allow,
     /// If the server can.
     Prefer,
-    /// Always; the certificate is checked only where a root certificate file exists.
+    /// Always; the certificate is checked only where a file with root certificates exists.
     Require,
     /// Always, with a certificate that a known authority signed.
     VerifyCa,
@@ -28,36 +31,92 @@ pub enum SslMode {
     VerifyFull,
 }
 
+/// The authorities that a server's certificate is held against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootCert {
+    /// Those in `~/.postgresql/root.crt`, if it is there.
+    Home,
+    /// Those in this file.
+    File(PathBuf),
+    /// Those that the operating system trusts.
+    System,
+}
+
 /// What TLS is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsSettings {
     /// How much of it.
     pub mode: SslMode,
-    /// File with the authorities to trust; `None`: `~/.postgresql/root.crt`.
-    pub root_cert: Option<PathBuf>,
+    /// The authorities to trust.
+    pub root_cert: RootCert,
     /// File with our certificate; `None`: `~/.postgresql/postgresql.crt` if it exists.
     pub cert: Option<PathBuf>,
     /// File with its key; `None`: `~/.postgresql/postgresql.key`.
     pub key: Option<PathBuf>,
+    /// Whether we show our certificate to a server that asks for one.
+    pub show_cert: bool,
+    /// Whether the server is told the name that it is called by.
+    pub sni: bool,
+    /// Whether TLS 1.2 will do.
+    pub tls12: bool,
+    /// Whether TLS 1.3 may be used.
+    pub tls13: bool,
     /// Directory of the defaults, `~/.postgresql`, if there is a home.
     pub home: Option<PathBuf>,
 }
 
-/// One place where the server may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Host name, address, or directory of a Unix socket.
-    pub host: String,
-    /// Numeric address that saves looking the name up.
-    pub addr: Option<IpAddr>,
-    /// Port; also part of a Unix socket's name.
-    pub port: u16,
-}
-
-impl Place {
-    /// Whether it is a Unix socket, where TLS means nothing.
-    pub fn is_socket(&self) -> bool {
-        self.addr.is_none() && self.host.starts_with('/')
+impl TlsSettings {
+    fn read(values: &Values, home: Option<&Path>) -> Result<Self> {
+        let root_cert = match values.get("sslrootcert") {
+            None => RootCert::Home,
+            Some("system") => RootCert::System,
+            Some(file) => RootCert::File(file.into()),
+        };
+        let unsaid = match values.get("requiressl") {
+            _ if root_cert == RootCert::System => SslMode::VerifyFull,
+            Some("1") => SslMode::Require,
+            _ => SslMode::Prefer,
+        };
+        let modes = [
+            ("disable", SslMode::Disable),
+            ("allow", SslMode::Allow),
+            ("prefer", SslMode::Prefer),
+            ("require", SslMode::Require),
+            ("verify-ca", SslMode::VerifyCa),
+            ("verify-full", SslMode::VerifyFull),
+        ];
+        let mode = values.word("sslmode", unsaid, &modes)?;
+        if root_cert == RootCert::System && mode != SslMode::VerifyFull {
+            // Anybody can have a certificate of those authorities; only the name tells.
+            return Err(values.wrong("sslmode", "verify-full where sslrootcert is system"));
+        }
+        let home = home.map(|home| home.join(".postgresql"));
+        if let Some(crl) = home.as_ref().map(|home| home.join("root.crl"))
+            && mode >= SslMode::VerifyCa
+            && crl.exists()
+        {
+            tracing::warn!("{} is ignored: lists of revoked certificates are not read", crl.display());
+        }
+        let versions = [("TLSv1", 0), ("TLSv1.1", 1), ("TLSv1.2", 2), ("TLSv1.3", 3)];
+        let least = values.word("ssl_min_protocol_version", 2, &versions)?;
+        let most = values.word("ssl_max_protocol_version", 3, &versions)?;
+        if most < 2 || most < least {
+            return Err(values.wrong(
+                "ssl_max_protocol_version",
+                "TLSv1.2 or TLSv1.3, and not below ssl_min_protocol_version",
+            ));
+        }
+        Ok(Self {
+            mode,
+            root_cert,
+            cert: values.path("sslcert"),
+            key: values.path("sslkey"),
+            show_cert: values.word("sslcertmode", true, &[("allow", true), ("disable", false)])?,
+            sni: values.number("sslsni")? != Some(0),
+            tls12: least <= 2,
+            tls13: most >= 3,
+            home,
+        })
     }
 }
 
@@ -66,14 +125,20 @@ impl Place {
 pub struct Dsn {
     pub(super) places: Vec<Place>,
     pub(super) user: String,
+    /// The password for all places; without it each may have one of its own.
     pub(super) password: Option<Secret>,
+    /// The password file that was asked.
+    pub(super) passfile: Option<PathBuf>,
     pub(super) dbname: String,
     pub(super) options: Option<String>,
     pub(super) application_name: String,
     /// Time to connect to one place, authentication included; `None`: no limit.
     pub(super) connect_timeout: Option<Duration>,
     pub(super) keepalives: Keepalives,
-    pub(super) session: TargetSessionAttrs,
+    /// What kind of server is looked for.
+    pub(super) session: Wanted,
+    /// Whether places are tried in a random order.
+    pub(super) shuffled: bool,
     pub(super) channel_binding: ChannelBinding,
     pub(super) tls: TlsSettings,
 }
@@ -90,71 +155,6 @@ pub(super) struct Keepalives {
     pub user_timeout: Duration,
 }
 
-/// Parameters that are understood, each with the variable that stands in for it.
-const PARAMETERS: &[(&str, Option<&str>)] = &[
-    ("host", Some("PGHOST")),
-    ("hostaddr", Some("PGHOSTADDR")),
-    ("port", Some("PGPORT")),
-    ("user", Some("PGUSER")),
-    ("password", Some("PGPASSWORD")),
-    ("dbname", Some("PGDATABASE")),
-    ("options", Some("PGOPTIONS")),
-    ("application_name", Some("PGAPPNAME")),
-    ("fallback_application_name", None),
-    ("connect_timeout", Some("PGCONNECT_TIMEOUT")),
-    ("keepalives", None),
-    ("keepalives_idle", None),
-    ("keepalives_interval", None),
-    ("keepalives_count", None),
-    ("tcp_user_timeout", None),
-    ("target_session_attrs", Some("PGTARGETSESSIONATTRS")),
-    ("channel_binding", Some("PGCHANNELBINDING")),
-    ("sslmode", Some("PGSSLMODE")),
-    ("sslrootcert", Some("PGSSLROOTCERT")),
-    ("sslcert", Some("PGSSLCERT")),
-    ("sslkey", Some("PGSSLKEY")),
-];
-
-/// Parameters of libpq that change nothing for us: no compression, no GSS; text is always UTF-8.
-const HARMLESS: &[&str] = &["client_encoding", "sslcompression", "sslsni", "gssencmode", "krbsrvname"];
-
-/// The values, by name.
-struct Values(Vec<(&'static str, String)>);
-
-impl Values {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
-    }
-
-    fn list(&self, name: &str) -> Vec<&str> {
-        self.get(name).map(|value| value.split(',').map(str::trim).collect()).unwrap_or_default()
-    }
-
-    fn path(&self, name: &str) -> Option<PathBuf> {
-        self.get(name).map(PathBuf::from)
-    }
-
-    /// A whole number; negative ones count as zero, as in libpq.
-    fn number(&self, name: &str) -> Result<Option<u32>> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        match text.trim().parse::<i64>() {
-            Ok(number) => Ok(Some(u32::try_from(number.max(0)).unwrap_or(u32::MAX))),
-            Err(_) => Err(wrong(name, "a whole number")),
-        }
-    }
-
-    fn seconds(&self, name: &str, default: u64) -> Result<Duration> {
-        Ok(match self.number(name)? {
-            Some(seconds) if seconds > 0 => Duration::from_secs(seconds.into()),
-            _ => Duration::from_secs(default),
-        })
-    }
-}
-
-fn wrong(name: &str, expected: &str) -> Error {
-    Error::Usage(format!("the connection parameter {name} must be {expected}"))
-}
-
 impl Dsn {
     /// Reads a connection string, or with `None` what the `PG…` variables say.
     ///
@@ -162,20 +162,13 @@ impl Dsn {
     /// A usage error in one sentence that repeats no value, since any of them may be a password.
     pub fn parse(text: Option<&str>) -> Result<Self> {
         let env = |name: &str| std::env::var(name).ok();
-        Self::resolve(text, &env, std::env::home_dir(), default_host)
+        let around = Surroundings { env: &env, home: std::env::home_dir() };
+        Self::resolve(text, &around, default_host)
     }
 
     /// For people: `postgres://user@host:port/database`, without the password.
     pub fn redacted(&self) -> String {
-        let places: Vec<String> = self
-            .places
-            .iter()
-            .map(|place| match &place.host {
-                host if host.starts_with('/') => format!("{}:{}", host.replace('/', "%2F"), place.port),
-                host if host.contains(':') => format!("[{host}]:{}", place.port),
-                host => format!("{host}:{}", place.port),
-            })
-            .collect();
+        let places: Vec<String> = self.places.iter().map(Place::shown).collect();
         format!("postgres://{}@{}/{}", self.user, places.join(","), self.dbname)
     }
 
@@ -186,47 +179,23 @@ impl Dsn {
 
     fn resolve(
         text: Option<&str>,
-        env: &dyn Fn(&str) -> Option<String>,
-        home: Option<PathBuf>,
+        around: &Surroundings<'_>,
         default_host: impl Fn(u16) -> String,
     ) -> Result<Self> {
-        let given = conninfo::parse(text.unwrap_or_default())?;
-        for (name, _) in &given {
-            if !PARAMETERS.iter().any(|(known, _)| known == name) && !HARMLESS.contains(&name.as_str()) {
-                // A name can be a mangled password, so only what looks like a name is shown.
-                let shown = if name.len() <= 30 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
-                    format!(" {name}")
-                } else {
-                    String::new()
-                };
-                return Err(Error::Usage(format!(
-                    "the connection string has a parameter{shown} that is not understood"
-                )));
-            }
-        }
-        let value = |name: &str, variable: Option<&str>| {
-            let given = given.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.clone());
-            given.filter(|v| !v.is_empty()).or_else(|| variable.and_then(env).filter(|v| !v.is_empty()))
-        };
-        let values = Values(
-            PARAMETERS
-                .iter()
-                .filter_map(|&(name, variable)| value(name, variable).map(|value| (name, value)))
-                .collect(),
-        );
-
+        let values = Values::read(text, around)?;
         let user = match values.get("user") {
             Some(user) => user.to_owned(),
-            None => system_user(env).ok_or_else(|| {
+            None => system_user(around.env).ok_or_else(|| {
                 Error::Usage("the connection names no user, and this process has no user name".into())
             })?,
         };
         let timeout = values.number("connect_timeout")?;
-        Ok(Self {
+        let mut dsn = Self {
             places: places(&values, default_host)?,
             dbname: values.get("dbname").unwrap_or(&user).to_owned(),
             user,
             password: values.get("password").map(Secret::new),
+            passfile: None,
             options: values.get("options").map(str::to_owned),
             application_name: values
                 .get("application_name")
@@ -245,91 +214,39 @@ impl Dsn {
                 retries: values.number("keepalives_count")?.filter(|n| *n > 0).unwrap_or(3),
                 user_timeout: Duration::from_millis(values.number("tcp_user_timeout")?.unwrap_or(0).into()),
             },
-            session: match values.get("target_session_attrs") {
-                None | Some("any") => TargetSessionAttrs::Any,
-                Some("read-write" | "primary") => TargetSessionAttrs::ReadWrite,
-                Some("read-only" | "standby") => TargetSessionAttrs::ReadOnly,
-                Some(_) => {
-                    return Err(wrong(
-                        "target_session_attrs",
-                        "one of any, read-write, primary, read-only, standby",
-                    ));
-                }
-            },
-            channel_binding: match values.get("channel_binding") {
-                None | Some("prefer") => ChannelBinding::Prefer,
-                Some("disable") => ChannelBinding::Disable,
-                Some("require") => ChannelBinding::Require,
-                Some(_) => return Err(wrong("channel_binding", "one of disable, prefer, require")),
-            },
-            tls: TlsSettings {
-                mode: match values.get("sslmode") {
-                    Some("disable") => SslMode::Disable,
-                    Some("allow") => SslMode::Allow,
-                    None | Some("prefer") => SslMode::Prefer,
-                    Some("require") => SslMode::Require,
-                    Some("verify-ca") => SslMode::VerifyCa,
-                    Some("verify-full") => SslMode::VerifyFull,
-                    Some(_) => {
-                        return Err(wrong(
-                            "sslmode",
-                            "one of disable, allow, prefer, require, verify-ca, verify-full",
-                        ));
-                    }
-                },
-                root_cert: values.path("sslrootcert"),
-                cert: values.path("sslcert"),
-                key: values.path("sslkey"),
-                home: home.map(|home| home.join(".postgresql")),
-            },
-        })
+            session: Wanted::Any,
+            shuffled: values.word("load_balance_hosts", false, &[("disable", false), ("random", true)])?,
+            channel_binding: values.word(
+                "channel_binding",
+                ChannelBinding::Prefer,
+                &[
+                    ("disable", ChannelBinding::Disable),
+                    ("prefer", ChannelBinding::Prefer),
+                    ("require", ChannelBinding::Require),
+                ],
+            )?,
+            tls: TlsSettings::read(&values, around.home.as_deref())?,
+        };
+        // Who names several hosts means whichever of them is the primary now: rows can go nowhere
+        // else.
+        let unsaid = if dsn.places.len() > 1 { Wanted::ReadWrite } else { Wanted::Any };
+        dsn.session = values.word("target_session_attrs", unsaid, Wanted::WORDS)?;
+        if dsn.password.is_none() {
+            dsn.ask_password_file(
+                values.path("passfile").or_else(|| Some(around.home.as_ref()?.join(".pgpass"))),
+            );
+        }
+        Ok(dsn)
     }
-}
 
-fn places(values: &Values, default_host: impl Fn(u16) -> String) -> Result<Vec<Place>> {
-    let (hosts, addrs, ports) = (values.list("host"), values.list("hostaddr"), values.list("port"));
-    let count = hosts.len().max(addrs.len()).max(1);
-    if !hosts.is_empty() && !addrs.is_empty() && hosts.len() != addrs.len() {
-        return Err(Error::Usage(
-            "the connection names hosts and host addresses in different numbers".into(),
-        ));
+    /// Looks each place's password up.
+    fn ask_password_file(&mut self, path: Option<PathBuf>) {
+        let Some(file) = path.and_then(|path| PassFile::read(&path)) else { return };
+        for place in &mut self.places {
+            place.password = file.password(place, &self.dbname, &self.user);
+        }
+        self.passfile = Some(file.path().to_owned());
     }
-    if ports.len() > 1 && ports.len() != count {
-        return Err(Error::Usage("the connection names hosts and ports in different numbers".into()));
-    }
-    (0..count)
-        .map(|i| {
-            let port = match ports.get(i).or(ports.first()).copied().unwrap_or_default() {
-                "" => 5432,
-                text => text.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
-                    wrong(
-                        "port",
-                        "a number from 1 to 65535 (in a URL, write : / @ ? # of a password as %3A %2F %40 %3F %23)",
-                    )
-                })?,
-            };
-            let addr: Option<IpAddr> = match addrs.get(i).copied().unwrap_or_default() {
-                "" => None,
-                text => Some(text.parse().map_err(|_| wrong("hostaddr", "a numeric IP address"))?),
-            };
-            let host = match (hosts.get(i).copied().unwrap_or_default(), addr) {
-                ("", Some(addr)) => addr.to_string(),
-                ("", None) => default_host(port),
-                (host, _) => host.to_owned(),
-            };
-            Ok(Place { host, addr, port })
-        })
-        .collect()
-}
-
-/// The local server's socket directory as Debian or PostgreSQL itself places it, else TCP.
-fn default_host(port: u16) -> String {
-    let socket = format!(".s.PGSQL.{port}");
-    ["/var/run/postgresql", "/tmp"]
-        .into_iter()
-        .find(|dir| Path::new(dir).join(&socket).exists())
-        .unwrap_or("localhost")
-        .to_owned()
 }
 
 /// The name of the user that this process runs as, as libpq finds it.
@@ -350,7 +267,7 @@ mod tests {
 
     fn dsn(text: Option<&str>, env: &[(&str, &str)]) -> Result<Dsn> {
         let env = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-        Dsn::resolve(text, &env, None, |_| "/run/pg".into())
+        Dsn::resolve(text, &Surroundings { env: &env, home: None }, |_| "/run/pg".into())
     }
 
     #[test]
@@ -370,7 +287,7 @@ mod tests {
         assert_eq!(all.redacted(), "postgres://envuser@envhost:6000/envuser");
         assert_eq!(all.password, Some(Secret::new("envpass")));
         assert_eq!(all.tls.mode, SslMode::VerifyFull);
-        assert_eq!(all.tls.root_cert, Some("/ca.pem".into()));
+        assert_eq!(all.tls.root_cert, RootCert::File("/ca.pem".into()));
         assert_eq!(all.connect_timeout, Some(Duration::from_secs(3)));
         assert_eq!(
             (all.application_name.as_str(), all.options.as_deref()),
@@ -386,7 +303,7 @@ mod tests {
     #[test]
     fn without_anything_it_is_the_local_socket_and_the_systems_user() {
         let dsn = dsn(None, &[]).unwrap();
-        assert_eq!(dsn.places, [Place { host: "/run/pg".into(), addr: None, port: 5432 }]);
+        assert_eq!(dsn.places, [Place { host: "/run/pg".into(), addr: None, port: 5432, password: None }]);
         assert!(dsn.places[0].is_socket());
         assert_eq!(dsn.dbname, dsn.user);
         assert_eq!(dsn.application_name, "mdsctl");
@@ -398,6 +315,54 @@ mod tests {
         let dsn = dsn(Some("host=a,b port=1,2 user=u connect_timeout=0"), &[]).unwrap();
         assert_eq!(dsn.redacted(), "postgres://u@a:1,b:2/u");
         assert_eq!(dsn.connect_timeout, None);
+    }
+
+    #[test]
+    fn who_names_several_hosts_means_the_one_that_takes_rows() {
+        for (text, wanted) in [
+            ("host=a", Wanted::Any),
+            ("host=a,b", Wanted::ReadWrite),
+            ("host=a,b target_session_attrs=any", Wanted::Any),
+            ("host=a target_session_attrs=prefer-standby", Wanted::PreferStandby),
+        ] {
+            assert_eq!(dsn(Some(text), &[]).unwrap().session, wanted, "{text}");
+        }
+        let error = dsn(Some("host=a"), &[("PGTARGETSESSIONATTRS", "master")]).unwrap_err().to_string();
+        assert!(error.contains("PGTARGETSESSIONATTRS must be one of any, read-write"), "{error}");
+    }
+
+    #[test]
+    fn the_text_goes_before_the_service_and_that_before_the_environment() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("services");
+        std::fs::write(&file, "[m]\nhost=service\nport=1\nuser=service\n").unwrap();
+        let file = file.to_str().unwrap();
+        let env = [("PGSERVICEFILE", file), ("PGSERVICE", "m"), ("PGUSER", "env"), ("PGDATABASE", "env")];
+        assert_eq!(dsn(None, &env).unwrap().redacted(), "postgres://service@service:1/env");
+        let text = Some("postgres://text@:2/?service=m");
+        assert_eq!(dsn(text, &env[..1]).unwrap().redacted(), "postgres://text@service:2/text");
+        let error = dsn(Some("service=n"), &env).unwrap_err().to_string();
+        assert!(
+            error.contains("the service n is not known: it is not in ") && error.contains(file),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_refused_where_it_was_said() {
+        for (text, env, said) in [
+            ("host=a sslcrl=/c", ("A", ""), "the connection parameter sslcrl cannot be followed"),
+            ("host=a", ("PGGSSENCMODE", "require"), "the variable PGGSSENCMODE cannot be followed"),
+            ("host=a sslrootcert=system sslmode=require", ("A", ""), "sslmode must be verify-full"),
+            ("host=a ssl_max_protocol_version=TLSv1.1", ("A", ""), "must be TLSv1.2 or TLSv1.3"),
+        ] {
+            let error = dsn(Some(text), &[env]).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        assert!(dsn(Some("host=a"), &[("PGGSSENCMODE", "prefer"), ("PGSSLCRL", "")]).is_ok());
+        let system = dsn(Some("host=a sslrootcert=system"), &[]).unwrap();
+        assert_eq!((system.tls.mode, system.tls.root_cert), (SslMode::VerifyFull, RootCert::System));
+        assert_eq!(dsn(Some("host=a"), &[("PGREQUIRESSL", "1")]).unwrap().tls.mode, SslMode::Require);
     }
 
     #[test]

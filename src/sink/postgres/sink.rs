@@ -5,8 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::catalog::describe;
-use super::connect::Link;
-use super::connect::{Connector, to_error};
+use super::connect::{Connector, Link};
 use super::dsn::Dsn;
 use super::encode::Rules;
 use super::ledger::Ledger;
@@ -70,7 +69,7 @@ impl PgSink {
     /// unavailable, if the server cannot be reached.
     pub async fn open(options: PgOptions) -> Result<Self> {
         let connector = Connector::new(options.dsn)?;
-        let link = connector.connect().await.map_err(to_error)?;
+        let link = connector.connect_to_write().await?;
         let tenant = match &options.tenant {
             Some(tenant) => Some(find_tenant(&link, tenant).await?),
             None => None,

@@ -14,10 +14,11 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::version::{TLS12, TLS13};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::dsn::{SslMode, TlsSettings};
+use super::dsn::{RootCert, SslMode, TlsSettings};
 use crate::error::{Error, Result};
 
 /// Makes the connector. Reads the certificate files.
@@ -27,18 +28,42 @@ use crate::error::{Error, Result};
 pub fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Verifier { trust: trust(settings)?, provider: Arc::clone(&provider) };
+    let versions: &[_] = match (settings.tls12, settings.tls13) {
+        (true, false) => &[&TLS12],
+        (false, _) => &[&TLS13],
+        (true, true) => &[&TLS13, &TLS12],
+    };
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .map_err(|error| Error::Internal(format!("TLS cannot be set up: {error}")))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
-    let config = match identity(settings)? {
+    let mut config = match identity(settings)? {
         None => builder.with_no_client_auth(),
         Some((file, chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|error| {
             Error::Usage(format!("the client certificate {} cannot be used: {error}", file.display()))
         })?,
     };
+    config.enable_sni = settings.sni;
     Ok(MakeRustlsConnect::new(config))
+}
+
+/// What is wrong with the line, for people.
+pub(super) fn explain(error: &rustls::Error) -> String {
+    use CertificateError::{NotValidForNameContext, UnknownIssuer};
+    match error {
+        rustls::Error::InvalidCertificate(UnknownIssuer) => {
+            "no authority that we trust has signed the server's certificate; set sslrootcert to the file of \
+             the one that has"
+                .into()
+        }
+        rustls::Error::InvalidCertificate(NotValidForNameContext { expected, presented }) => format!(
+            "the server's certificate is not for {} but for {}; name the host as its certificate does",
+            expected.to_str(),
+            if presented.is_empty() { "no name at all".into() } else { presented.join(", ") }
+        ),
+        error => format!("TLS: {error}"),
+    }
 }
 
 /// What a server's certificate is held against.
@@ -56,14 +81,16 @@ fn trust(settings: &TlsSettings) -> Result<Trust> {
         SslMode::Require | SslMode::VerifyCa => false,
         SslMode::VerifyFull => true,
     };
-    let default = settings.home.as_ref().map(|home| home.join("root.crt"));
-    let Some(file) = settings.root_cert.clone().or(default) else {
-        return match settings.mode {
-            SslMode::Require => Ok(Trust::Anyone),
-            _ => Err(Error::Usage(
+    let file = match (&settings.root_cert, &settings.home) {
+        (RootCert::System, _) => return of_system(name),
+        (RootCert::File(file), _) => file.clone(),
+        (RootCert::Home, Some(home)) => home.join("root.crt"),
+        (RootCert::Home, None) if settings.mode == SslMode::Require => return Ok(Trust::Anyone),
+        (RootCert::Home, None) => {
+            return Err(Error::Usage(
                 "sslmode verifies the server, but no root certificates are given: set sslrootcert".into(),
-            )),
-        };
+            ));
+        }
     };
     let certificates = match certificates(&file) {
         Ok(certificates) => certificates,
@@ -84,6 +111,20 @@ fn trust(settings: &TlsSettings) -> Result<Trust> {
     Ok(Trust::Authorities { roots, certificates, name })
 }
 
+/// The authorities that the operating system trusts.
+fn of_system(name: bool) -> Result<Trust> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+        return Err(Error::Usage(format!(
+            "sslrootcert is system, and this system has no root certificates{why}; install ca-certificates"
+        )));
+    }
+    Ok(Trust::Authorities { roots, certificates: Vec::new(), name })
+}
+
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
     let found: Vec<_> = CertificateDer::pem_file_iter(file)?.collect::<Result<_, _>>()?;
     if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
@@ -93,7 +134,7 @@ type ClientIdentity = (PathBuf, Vec<CertificateDer<'static>>, PrivateKeyDer<'sta
 
 fn identity(settings: &TlsSettings) -> Result<Option<ClientIdentity>> {
     let default = |name: &str| settings.home.as_ref().map(|home| home.join(name));
-    if settings.mode == SslMode::Disable {
+    if settings.mode == SslMode::Disable || !settings.show_cert {
         return Ok(None);
     }
     let cert = match (&settings.cert, default("postgresql.crt")) {
@@ -105,7 +146,12 @@ fn identity(settings: &TlsSettings) -> Result<Option<ClientIdentity>> {
         return Err(Error::Usage("sslcert is given without sslkey".into()));
     };
     let unreadable = |file: &Path, error: pem::Error| {
-        Error::Usage(format!("the PEM file {} cannot be read: {error}", file.display()))
+        let why = match error {
+            pem::Error::NoItemsFound if file == key => "it holds no private key that is not encrypted".into(),
+            pem::Error::NoItemsFound => "it holds no certificate".into(),
+            error => error.to_string(),
+        };
+        Error::Usage(format!("the PEM file {} cannot be used: {why}", file.display()))
     };
     let chain = certificates(&cert).map_err(|error| unreadable(&cert, error))?;
     private(&key)?;
@@ -201,7 +247,17 @@ mod tests {
     use super::*;
 
     fn settings(mode: SslMode) -> TlsSettings {
-        TlsSettings { mode, root_cert: None, cert: None, key: None, home: Some("/nonexistent".into()) }
+        TlsSettings {
+            mode,
+            root_cert: RootCert::Home,
+            cert: None,
+            key: None,
+            show_cert: true,
+            sni: true,
+            tls12: true,
+            tls13: true,
+            home: Some("/nonexistent".into()),
+        }
     }
 
     #[test]

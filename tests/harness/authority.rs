@@ -1,0 +1,47 @@
+//! Certificate authorities of our own.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+
+/// An authority.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its certificate, as PEM.
+    pub pem: String,
+}
+
+/// A certificate and its key, as PEM.
+pub struct Identity {
+    /// The certificate.
+    pub cert: String,
+    /// The private key.
+    pub key: String,
+}
+
+impl Authority {
+    /// A new one.
+    pub fn new(name: &str) -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = named(name, &[]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// Certifies a server of those names or addresses, or a client by its common name.
+    pub fn certify(&self, name: &str, hosts: &[&str]) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let cert = named(name, hosts).signed_by(&key, &self.issuer).expect("a certificate").pem();
+        Identity { cert, key: key.serialize_pem() }
+    }
+}
+
+fn named(name: &str, hosts: &[&str]) -> CertificateParams {
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).into()).collect();
+    let mut params = CertificateParams::new(hosts).expect("names");
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
