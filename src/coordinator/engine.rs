@@ -35,8 +35,8 @@ pub(super) struct Engine<S, D> {
 }
 
 impl<S: Sink, D: DeadLetters> Engine<S, D> {
-    pub(super) async fn claim(&self, worker: usize) -> Option<Vec<Portion>> {
-        self.queue.claim(worker, self.settings.batch_rows, self.settings.batch_bytes).await
+    pub(super) async fn claim(&self, worker: usize, rows: usize) -> Option<Vec<Portion>> {
+        self.queue.claim(worker, rows, self.settings.batch_bytes).await
     }
 
     /// Runs until done, or until the engine halts.

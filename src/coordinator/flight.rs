@@ -203,6 +203,39 @@ impl Flight {
         self.condemned.extend(all.into_iter().map(|pick| (pick, reason.clone())));
     }
 
+    /// Divides what is not settled in two flights with the next serials, the earlier rows first; `Err`
+    /// where there is but one row.
+    pub fn divide(
+        self,
+        serial: &mut u64,
+        on_conflict: OnConflict,
+        seen: &mut ByIdentity,
+    ) -> Result<[Self; 2], Box<Self>> {
+        let fresh = self.condemned.get(self.buried..).unwrap_or_default();
+        let mut picks: Vec<Pick> = self.unsettled().chain(fresh.iter().map(|(pick, _)| *pick)).collect();
+        if picks.len() < 2 {
+            return Err(Box::new(self));
+        }
+        picks.sort_unstable_by_key(|pick| (pick.part, pick.row));
+        let (rows, bytes) = (self.rows - picks.len(), self.bytes);
+        let row_bytes = bytes / self.rows.max(1);
+        let later = picks.split_off(picks.len() / 2);
+        let mut flight = |picks: &[Pick]| {
+            let portions = picks.chunk_by(|a, b| a.part == b.part).filter_map(|run| {
+                let batch = self.parts.get(run.first()?.part as usize)?.clone();
+                let rows = run.iter().map(|pick| pick.row).collect();
+                Some(Portion { batch, rows, sequence: 0, row_bytes })
+            });
+            *serial += 1;
+            Self::new(portions.collect(), *serial, on_conflict, seen)
+        };
+        let (mut first, second) = (flight(&picks), flight(&later));
+        // What is settled already counts with the first.
+        first.rows += rows;
+        first.bytes = bytes.saturating_sub(second.bytes);
+        Ok([first, second])
+    }
+
     /// Rows that another one goes before.
     pub fn superseded(&self) -> u64 {
         self.replaced.len() as u64 + self.older.values().map(|chain| chain.len() as u64).sum::<u64>()
@@ -272,6 +305,22 @@ mod tests {
         flight.condemn_replaced(&reason);
         assert_eq!(flight.condemned.iter().map(|(pick, _)| pick.row).collect::<Vec<_>>(), [0, 3]);
         assert_eq!(flight.superseded(), 0);
+    }
+
+    #[test]
+    fn a_flight_that_is_divided_keeps_its_rows_in_order() {
+        let mut seen = ByIdentity::default();
+        let mut flight = Flight::new(vec![portion(&[7, 8, 7, 9, 10])], 3, OnConflict::Update, &mut seen);
+        let reason = Arc::new(Reason::new("x", "x"));
+        flight.condemn(1, reason);
+        flight.buried = 1;
+        let mut serial = 3;
+        let [first, second] = flight.divide(&mut serial, OnConflict::Update, &mut seen).unwrap();
+        assert_eq!((rows(&first), rows(&second)), (vec![2], vec![3, 4]));
+        assert_eq!((first.mark.serial, second.mark.serial, serial), (4, 5, 5));
+        assert_eq!((first.rows, second.rows, first.superseded()), (3, 2, 1));
+        let [first, _] = second.divide(&mut serial, OnConflict::Update, &mut seen).unwrap();
+        assert!(first.divide(&mut serial, OnConflict::Update, &mut seen).is_err());
     }
 
     #[test]

@@ -28,6 +28,20 @@ enum Failure {
     Halted,
 }
 
+/// Why rows were not settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Halted,
+    /// They are too many for one transaction.
+    TooLarge,
+}
+
+impl From<Halted> for Stop {
+    fn from(_: Halted) -> Self {
+        Self::Halted
+    }
+}
+
 impl From<SinkError> for Failure {
     fn from(error: SinkError) -> Self {
         Self::Sink(error)
@@ -70,6 +84,8 @@ const MOST_ALOFT: usize = 2;
 pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, worker: usize) {
     engine.worker_alive(worker, true);
     let (mut serial, mut wary) = (0, false);
+    // Flights that were too large for one transaction, in parts, and how many rows are not.
+    let (mut divided, mut most) = (VecDeque::new(), engine.settings.batch_rows);
     let mut seen = ByIdentity::default();
     let mut bench = Bench {
         engine: &engine,
@@ -82,15 +98,20 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
     loop {
         // Nothing stays in the air while the worker waits for rows: those who bring them may be waiting
         // for the room that it takes.
-        if !bench.aloft.is_empty() && engine.queue.is_idle(worker) {
+        if !bench.aloft.is_empty() && divided.is_empty() && engine.queue.is_idle(worker) {
             if bench.settle(None).await.is_err() {
                 break;
             }
             bench.land(u64::MAX);
         }
-        let Ok(Some(portions)) = engine.until_halt(engine.claim(worker)).await else { break };
-        serial += 1;
-        let mut flight = Flight::new(portions, serial, engine.settings.on_conflict, &mut seen);
+        let next = match divided.pop_front() {
+            Some(flight) => Ok(Some(flight)),
+            None => engine.until_halt(engine.claim(worker, most)).await.map(|portions| {
+                serial += 1;
+                portions.map(|rows| Flight::new(rows, serial, engine.settings.on_conflict, &mut seen))
+            }),
+        };
+        let Ok(Some(mut flight)) = next else { break };
         // Bad rows seldom come alone: after some, the next are taken to be among the following, and
         // the attempt that would only find out is left out.
         flight.wary = wary;
@@ -100,9 +121,23 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
             Ok((written, durable, latency)) => {
                 bench.aloft.push_back(Aloft { flight, written, latency });
                 bench.land(durable);
+                most = most.saturating_mul(2).min(engine.settings.batch_rows);
             }
-            Err(Halted) => bench.let_go(flight).await,
+            Err(Stop::TooLarge) => {
+                most = (flight.winners.len() / 2).max(1);
+                match flight.divide(&mut serial, engine.settings.on_conflict, &mut seen) {
+                    Ok([first, second]) => {
+                        divided.push_front(second);
+                        divided.push_front(first);
+                    }
+                    Err(flight) => divided.push_front(*flight),
+                }
+            }
+            Err(Stop::Halted) => bench.let_go(flight).await,
         }
+    }
+    for flight in divided {
+        bench.let_go(flight).await;
     }
     bench.end().await;
     engine.worker_alive(worker, false);
@@ -153,7 +188,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
     /// Tries until the rows are committed or the engine halts; without rows, until all that was
     /// committed is on disk. Returns what was written, the serial up to which all is on disk, and the
     /// time that the last attempt took.
-    async fn settle(&mut self, mut flight: Option<&mut Flight>) -> Result<(Written, u64, Duration), Halted> {
+    async fn settle(&mut self, mut flight: Option<&mut Flight>) -> Result<(Written, u64, Duration), Stop> {
         let (engine, worker) = (self.engine, self.worker);
         let mut attempts = 0;
         loop {
@@ -192,7 +227,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
             match failure {
                 Failure::Halted => {
                     self.session = None;
-                    return Err(Halted);
+                    return Err(Stop::Halted);
                 }
                 Failure::DeadLetters(error) => {
                     undo(engine, &mut self.session).await;
@@ -220,6 +255,12 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                         engine.pause(delay).await?;
                         continue;
                     }
+                    if is_too_much(&reason)
+                        && self.undone.is_empty()
+                        && flight.as_ref().is_some_and(|f| f.winners.len() > 1 && f.in_doubt.is_none())
+                    {
+                        return Err(Stop::TooLarge);
+                    }
                     if is_slowness(&reason)
                         && let Some(slow) = self.undone.front_mut().or(flight.as_deref_mut())
                     {
@@ -238,7 +279,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                     engine.observer.on(&Event::Failed { worker, kind: "fatal", reason: &reason, latency });
                     undo(engine, &mut self.session).await;
                     engine.fail(reason);
-                    return Err(Halted);
+                    return Err(Stop::Halted);
                 }
             }
         }
@@ -443,6 +484,12 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
 /// Whether two sessions were in each other's way: a serialization failure or a deadlock.
 fn is_contention(reason: &Reason) -> bool {
     matches!(reason.code.as_ref(), "40001" | "40P01")
+}
+
+/// Whether a transaction asked more of the server than it has for one (locks on thousands of chunks,
+/// memory), so that a smaller one may do.
+fn is_too_much(reason: &Reason) -> bool {
+    reason.code == "53200"
 }
 
 /// Whether a statement was cut off for its length (by the server's `statement_timeout` or by our own

@@ -126,6 +126,8 @@ pub struct Scripted {
     pub keeps_ledger: bool,
     /// Whether commits need not wait for the disk.
     pub lazy: bool,
+    /// Most rows that one transaction can have; zero for any number.
+    pub most_rows: usize,
     /// Time that each write takes.
     pub delay: Duration,
 }
@@ -134,7 +136,15 @@ impl Scripted {
     pub fn new(seed: u64, chances: Chances, pointing: Pointing) -> Self {
         let world = World { random: seed | 1, ..World::default() };
         let world = Arc::new(Mutex::new(world));
-        Self { world, chances, pointing, keeps_ledger: true, lazy: false, delay: Duration::ZERO }
+        Self {
+            world,
+            chances,
+            pointing,
+            keeps_ledger: true,
+            lazy: false,
+            most_rows: 0,
+            delay: Duration::ZERO,
+        }
     }
 
     async fn trouble(&self) -> Result<(), SinkError> {
@@ -206,6 +216,9 @@ impl Session for ScriptedSession {
         let before = pending.len();
         self.sink.trouble().await?;
         tokio::time::sleep(self.sink.delay).await;
+        if self.sink.most_rows > 0 && before + rows.len() > self.sink.most_rows {
+            return Err(SinkError::Transient(Reason::new("53200", "scripted: out of shared memory")));
+        }
         self.sink.world.lock().unwrap().writes += 1;
         let mut written = Written::default();
         let mut first_bad = None;

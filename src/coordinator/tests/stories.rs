@@ -70,6 +70,21 @@ fn a_stuck_store_counts_as_a_failure_and_the_rows_are_written_after_it() {
 }
 
 #[test]
+fn a_transaction_that_is_too_large_is_divided() {
+    let sink = Scripted { most_rows: 60, lazy: true, ..sink() };
+    let books = Arc::new(Ledger::default());
+    let end = on_paused_clock(async {
+        let engine = engine(&sink).observer(books.clone()).start();
+        engine.submit(batch(&rows(1000), 1, false)).await.unwrap();
+        engine.shutdown(true).await.end
+    });
+    assert_eq!(end, End::Drained);
+    let world = sink.world.lock().unwrap();
+    assert_eq!((world.table.len(), world.buried.len()), (1000, 0));
+    assert_eq!(books.0.lock().unwrap().stored, 1000);
+}
+
+#[test]
 fn an_outage_opens_the_circuit_and_fills_no_dead_letters() {
     let sink = sink();
     sink.world.lock().unwrap().down_for = 40;
