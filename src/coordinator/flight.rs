@@ -206,11 +206,12 @@ impl Flight {
     /// Divides what is not settled in two flights with the next serials, the earlier rows first; `Err`
     /// where there is but one row.
     pub fn divide(
-        self,
+        mut self,
         serial: &mut u64,
         on_conflict: OnConflict,
         seen: &mut ByIdentity,
     ) -> Result<[Self; 2], Box<Self>> {
+        self.compact();
         let fresh = self.condemned.get(self.buried..).unwrap_or_default();
         let mut picks: Vec<Pick> = self.unsettled().chain(fresh.iter().map(|(pick, _)| *pick)).collect();
         if picks.len() < 2 {
