@@ -69,7 +69,7 @@ impl<'a> Distinct<'a> {
 const FEWEST: usize = 64;
 
 /// Distinct values of a column that has codes.
-const MOST: usize = 4096;
+pub const MOST: usize = 4096;
 
 /// The column as codes, if it has few distinct values for its rows.
 pub fn code(texts: &StringArray) -> Option<DictionaryArray<Int32Type>> {

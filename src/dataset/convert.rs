@@ -9,7 +9,7 @@ use arrow_array::builder::{BooleanBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Int64Array, PrimitiveArray, StringArray,
+    Array, ArrayRef, BooleanArray, Date32Array, DictionaryArray, Int64Array, PrimitiveArray, StringArray,
     TimestampNanosecondArray, new_null_array,
 };
 use arrow_buffer::{NullBuffer, ScalarBuffer};
@@ -268,6 +268,13 @@ impl Conversion<'_> {
                         TimeUnit::Nanosecond => (array.as_primitive::<TimestampNanosecondType>().values(), 1),
                     };
                     let naive = zone.is_none();
+                    if self.times.takes_as_they_are(naive) {
+                        let nanos: Option<Vec<i64>> =
+                            ticks.iter().map(|tick| tick.checked_mul(factor)).collect();
+                        if let Some(nanos) = nanos {
+                            return Ok((nanos, array.nulls().cloned()));
+                        }
+                    }
                     for (row, tick) in ticks.iter().enumerate() {
                         let value = array.is_valid(row).then(|| {
                             self.times.nanos(tick.checked_mul(factor).ok_or(TimeError::Range)?, naive)
@@ -341,38 +348,42 @@ impl Conversion<'_> {
         Ok(Date32Array::new(ScalarBuffer::from(days), nulls))
     }
 
+    /// The column as codes, where it has few distinct texts and no nulls.
+    fn codes(&self, array: &ArrayRef) -> Result<Option<DictionaryArray<Int32Type>>, WrongType> {
+        Ok(match Texts::of(array) {
+            _ if array.null_count() > 0 => None,
+            Some(Texts::Coded(coded, values)) if values.null_count() == 0 && values.len() <= coded::MOST => {
+                Some(coded.clone())
+            }
+            _ => coded::code(&self.plain_text(array)?),
+        })
+    }
+
     fn symbols(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
-        let plain = self.plain_text(array)?;
+        let keep_case = self.keep_case;
         let clean = |text: &str| {
             !text.is_empty()
                 && text.is_ascii()
                 && !text.as_bytes()[0].is_ascii_whitespace()
                 && !text.as_bytes()[text.len() - 1].is_ascii_whitespace()
-                && (self.keep_case || !text.bytes().any(|b| b.is_ascii_lowercase()))
+                && (keep_case || !text.bytes().any(|b| b.is_ascii_lowercase()))
         };
-        if let Some(coded) = coded::code(&plain) {
+        if let Some(coded) = self.codes(array)? {
             let values = coded.values().as_string::<i32>();
-            // What a null stands before is an empty text.
-            let used = || values.iter().flatten().filter(|text| !text.is_empty());
-            let missing = values.iter().flatten().any(|text| text.trim().is_empty());
-            if !missing
-                || plain.null_count() > 0 && !plain.iter().flatten().any(|text| text.trim().is_empty())
-            {
-                if used().all(clean) {
-                    return Ok(Arc::new(coded));
-                }
-                let cleaned: StringArray = values
-                    .iter()
-                    .map(|text| {
-                        text.map(|text| match text.trim() {
-                            text if self.keep_case => text.to_owned(),
-                            text => text.to_uppercase(),
-                        })
-                    })
-                    .collect();
+            if values.iter().flatten().all(clean) {
+                return Ok(Arc::new(coded));
+            }
+            // One that is blank becomes null, which only the way below can say.
+            if !values.iter().flatten().any(|text| text.trim().is_empty()) {
+                let cleaned = values.iter().flatten().map(|text| match text.trim() {
+                    text if keep_case => text.to_owned(),
+                    text => text.to_uppercase(),
+                });
+                let cleaned = StringArray::from_iter_values(cleaned);
                 return Ok(Arc::new(coded.with_values(Arc::new(cleaned))));
             }
         }
+        let plain = self.plain_text(array)?;
         if plain.iter().flatten().all(clean) {
             return Ok(Arc::new(plain));
         }
@@ -388,18 +399,18 @@ impl Conversion<'_> {
     }
 
     fn texts(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
-        let plain = self.plain_text(array)?;
         // A headline may well be "None"; where a value is needed, only an empty text is none.
         let needed = self.column.need == Need::Required;
         let is_null = |text: &str| {
             let text = text.trim();
             if needed { text.is_empty() } else { self.nulls.matches(text) }
         };
-        if let Some(coded) = coded::code(&plain)
+        if let Some(coded) = self.codes(array)?
             && !coded.values().as_string::<i32>().iter().flatten().any(is_null)
         {
             return Ok(Arc::new(coded));
         }
+        let plain = self.plain_text(array)?;
         if !plain.iter().flatten().any(is_null) {
             return Ok(Arc::new(plain));
         }

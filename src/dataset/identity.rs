@@ -87,44 +87,72 @@ pub fn of_keys(keys: &[&ArrayRef], rows: usize) -> Vec<Identity> {
 /// Column by column: what the rows are so far is mixed with the hash of the next value.
 pub fn of_stored_keys(keys: &[(&ArrayRef, Grain, bool)], rows: usize) -> Vec<Identity> {
     let mut identities: Vec<Identity> = vec![0; rows];
-    let mut scratch = Vec::with_capacity(128);
-    for (key, grain, floor) in keys {
-        match (Reader::of(key), grain) {
-            (Reader::Instant(times), grain) if times.null_count() == 0 => {
-                let micros = *grain == Grain::Micros;
-                for (identity, nanos) in identities.iter_mut().zip(times.values()) {
-                    let value = if micros { to_micros(*nanos, *floor).0 } else { *nanos };
-                    *identity = mix(*identity, u128::from(value.cast_unsigned()));
-                }
-            }
-            (Reader::Text(Texts::Coded(coded, values)), _) if coded.null_count() == 0 => {
-                let hashes: Vec<u128> =
-                    values.iter().map(|text| xxh3_128(text.unwrap_or("").as_bytes())).collect();
-                for (identity, key) in identities.iter_mut().zip(coded.keys().values()) {
-                    *identity = mix(*identity, hashes[*key as usize]);
-                }
-            }
-            (Reader::Plain(texts), _) => mix_texts(&mut identities, texts.iter()),
-            (Reader::Text(texts), _) => mix_texts(&mut identities, texts.iter()),
-            (reader, grain) => {
-                for (row, identity) in identities.iter_mut().enumerate() {
-                    scratch.clear();
-                    match (&reader, grain) {
-                        (Reader::Number(numbers), Grain::Scale(scale)) => {
-                            write_number(numbers.get(row).map(|n| n.rounded(*scale)), &mut scratch);
-                        }
-                        _ => reader.write(row, &mut scratch),
-                    }
-                    *identity = mix(*identity, xxh3_128(&scratch));
-                }
-            }
-        }
+    for key in keys {
+        mix_column(&mut identities, *key, None);
     }
     for identity in &mut identities {
         // The lanes go by the lowest bits: all others are to have a say in them.
         *identity = mix(*identity, 0);
     }
     identities
+}
+
+/// Stretch of time, as a power of two of nanoseconds (73 minutes), whose rows of one series share a
+/// lane.
+const STRETCH: u32 = 42;
+
+/// Lets neighbours in time of one series go through the same lane: in an index by series and time they
+/// stand side by side, and two writers in one page of it are in each other's way. Only for series with
+/// few rows in a stretch (bars), or a file of one series would not spread.
+pub fn side_by_side(identities: &mut [Identity], keys: &[(&ArrayRef, Grain, bool)]) {
+    const LANE: u128 = 63;
+    let mut lanes: Vec<Identity> = vec![0; identities.len()];
+    for key in keys {
+        mix_column(&mut lanes, *key, Some(STRETCH));
+    }
+    for (identity, lane) in identities.iter_mut().zip(lanes) {
+        *identity = *identity & !LANE | mix(lane, 0) & LANE;
+    }
+}
+
+/// Mixes a column of the key in; of its times only the stretch, if so said.
+fn mix_column(identities: &mut [Identity], key: (&ArrayRef, Grain, bool), stretch: Option<u32>) {
+    let (column, grain, floor) = key;
+    match (Reader::of(column), grain) {
+        (Reader::Instant(times), grain) if times.null_count() == 0 => {
+            let micros = grain == Grain::Micros;
+            for (identity, nanos) in identities.iter_mut().zip(times.values()) {
+                let value = match stretch {
+                    Some(bits) => *nanos >> bits,
+                    None if micros => to_micros(*nanos, floor).0,
+                    None => *nanos,
+                };
+                *identity = mix(*identity, u128::from(value.cast_unsigned()));
+            }
+        }
+        (Reader::Text(Texts::Coded(coded, values)), _) if coded.null_count() == 0 => {
+            let hashes: Vec<u128> =
+                values.iter().map(|text| xxh3_128(text.unwrap_or("").as_bytes())).collect();
+            for (identity, key) in identities.iter_mut().zip(coded.keys().values()) {
+                *identity = mix(*identity, hashes[*key as usize]);
+            }
+        }
+        (Reader::Plain(texts), _) => mix_texts(identities, texts.iter()),
+        (Reader::Text(texts), _) => mix_texts(identities, texts.iter()),
+        (reader, grain) => {
+            let mut scratch = Vec::with_capacity(128);
+            for (row, identity) in identities.iter_mut().enumerate() {
+                scratch.clear();
+                match (&reader, grain) {
+                    (Reader::Number(numbers), Grain::Scale(scale)) => {
+                        write_number(numbers.get(row).map(|n| n.rounded(scale)), &mut scratch);
+                    }
+                    _ => reader.write(row, &mut scratch),
+                }
+                *identity = mix(*identity, xxh3_128(&scratch));
+            }
+        }
+    }
 }
 
 fn mix_texts<'a>(identities: &mut [Identity], texts: impl Iterator<Item = Option<&'a str>>) {
@@ -249,6 +277,22 @@ mod tests {
         let mut lanes = [0; 64];
         ids.iter().for_each(|id| lanes[(*id as u64 % 64) as usize] += 1);
         assert!(lanes.iter().all(|rows| (200..430).contains(rows)), "{lanes:?}");
+    }
+
+    #[test]
+    fn neighbours_of_one_series_share_a_lane_and_stay_apart() {
+        let times: ArrayRef = Arc::new(TimestampNanosecondArray::from_iter_values(
+            (0..20_000i64).map(|minute| minute * 60_000_000_000),
+        ));
+        let keys = [(&times, Grain::Micros, false)];
+        let mut ids = of_stored_keys(&keys, 20_000);
+        side_by_side(&mut ids, &keys);
+        let distinct: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), 20_000);
+        let changes = ids.windows(2).filter(|pair| pair[0] as u64 % 64 != pair[1] as u64 % 64).count();
+        assert!((150..400).contains(&changes), "{changes}");
+        let lanes: std::collections::HashSet<u64> = ids.iter().map(|id| *id as u64 % 64).collect();
+        assert!(lanes.len() > 50, "{lanes:?}");
     }
 
     #[test]

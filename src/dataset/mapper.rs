@@ -451,7 +451,11 @@ impl Mapper {
         if parts.is_empty() {
             return identity::of_ordinals(&self.origin, rows);
         }
-        identity::of_stored_keys(&parts, rows.len())
+        let mut identities = identity::of_stored_keys(&parts, rows.len());
+        if key.iter().any(|name| matches!(name.as_str(), "timeframe" | "interval")) {
+            identity::side_by_side(&mut identities, &parts);
+        }
+        identities
     }
 
     fn rejects(&self, mapping: &Mapping, source: &RecordBatch, rows: &[u64], faults: &Faults) -> Vec<Reject> {

@@ -264,6 +264,11 @@ impl TimeReader {
         self.epoch_text(zmij::Buffer::new().format_finite(value).as_bytes())
     }
 
+    /// Whether [`TimeReader::nanos`] gives every time back as it is.
+    pub fn takes_as_they_are(&self, naive: bool) -> bool {
+        !naive || self.options.zone.is_none()
+    }
+
     /// Takes a time that the input already holds in nanoseconds; `naive` when it names no zone.
     pub fn nanos(&mut self, value: i64, naive: bool) -> Result<i64, TimeError> {
         if naive && self.options.zone.is_some() { self.localise(value) } else { Ok(value) }

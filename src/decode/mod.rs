@@ -28,7 +28,7 @@ pub struct RawBatch {
     /// Columns under the input's own names, in the order of the input. Text formats give
     /// nullable `Utf8` columns; an empty CSV cell is an empty text, a missing or null JSON field
     /// is null, other JSON scalars are their text, nested values their JSON text.
-    /// Parquet gives its own types.
+    /// Parquet gives its own types, and texts of few distinct values as `Dictionary(Int32, Utf8)`.
     pub columns: RecordBatch,
     /// Row number of each row of `columns`, 1-based, counted over all rows of the input, the
     /// broken ones included; a header is not a row.

@@ -30,7 +30,7 @@ const FEWEST_ROWS: usize = 16;
 
 /// A reader of Parquet files.
 ///
-/// Dictionaries come as plain values; the Arrow schema that a writer may have left is not looked
+/// Texts with a small dictionary come as codes, all others as plain values; the Arrow schema that a writer may have left is not looked
 /// at, so the same data gives the same types whoever wrote it. Columns with parts (lists, maps,
 /// structs) are left out. At no time is more than a page of each column in memory besides the
 /// batch.
@@ -60,7 +60,7 @@ impl ParquetDecoder {
         let failed = |e: parquet::errors::ParquetError| corrupt(&e.to_string());
         let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let mut metadata = ArrowReaderMetadata::load(&stored, options()).map_err(failed)?;
-        if let Some(schema) = with_wide_int96(&metadata) {
+        if let Some(schema) = with_types_of_our_own(&metadata) {
             metadata =
                 ArrowReaderMetadata::try_new(metadata.metadata().clone(), options().with_schema(schema))
                     .map_err(failed)?;
@@ -101,29 +101,58 @@ impl ParquetDecoder {
     }
 }
 
-/// The schema with INT96 times in microseconds, if there are such. In nanoseconds, which Arrow reads
-/// them in by itself, the years after 2262 (Spark writes 9999-12-31 for "never") come out as
-/// others, without a word.
-fn with_wide_int96(metadata: &ArrowReaderMetadata) -> Option<SchemaRef> {
-    let parquet = metadata.parquet_schema().root_schema().get_fields();
-    let is_int96 = |field: &TypePtr| field.is_primitive() && field.get_physical_type() == PhysicalType::INT96;
-    if parquet.len() != metadata.schema().fields().len() || !parquet.iter().any(is_int96) {
+/// Bytes of a column's dictionary up to which its texts come as codes: some thousand short ones.
+const SMALL_DICTIONARY: i64 = 32 << 10;
+
+/// The schema with some types other than those that Arrow reads by itself, if there are such columns.
+///
+/// - INT96 times in microseconds. In nanoseconds the years after 2262 (Spark writes 9999-12-31 for
+///   "never") come out as others, without a word.
+/// - Texts as codes where every row group has a small dictionary for them.
+fn with_types_of_our_own(metadata: &ArrowReaderMetadata) -> Option<SchemaRef> {
+    let roots = metadata.parquet_schema().root_schema().get_fields();
+    if roots.len() != metadata.schema().fields().len() {
         return None;
     }
-    let fields =
-        parquet.iter().zip(metadata.schema().fields()).map(|(stored, field)| match is_int96(stored) {
-            true => {
-                let zone = match field.data_type() {
-                    DataType::Timestamp(_, zone) => zone.clone(),
-                    _ => None,
-                };
-                Arc::new(
-                    field.as_ref().clone().with_data_type(DataType::Timestamp(TimeUnit::Microsecond, zone)),
-                )
+    let (mut leaf, mut changed) = (0, false);
+    let mut fields = Vec::with_capacity(roots.len());
+    for (root, field) in roots.iter().zip(metadata.schema().fields()) {
+        let type_ = match field.data_type() {
+            _ if !root.is_primitive() => None,
+            DataType::Timestamp(_, zone) if root.get_physical_type() == PhysicalType::INT96 => {
+                Some(DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))
             }
-            false => field.clone(),
+            _ if root.get_physical_type() == PhysicalType::INT96 => {
+                Some(DataType::Timestamp(TimeUnit::Microsecond, None))
+            }
+            DataType::Utf8 if has_small_dictionary(metadata.metadata(), leaf) => {
+                Some(DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)))
+            }
+            _ => None,
+        };
+        changed |= type_.is_some();
+        fields.push(match type_ {
+            Some(type_) => Arc::new(field.as_ref().clone().with_data_type(type_)),
+            None => field.clone(),
         });
-    Some(Arc::new(Schema::new(fields.collect::<Vec<_>>())))
+        leaf += leaves(root);
+    }
+    changed.then(|| Arc::new(Schema::new(fields)))
+}
+
+/// Columns that a field of the file is made of.
+fn leaves(field: &TypePtr) -> usize {
+    if field.is_primitive() { 1 } else { field.get_fields().iter().map(leaves).sum() }
+}
+
+fn has_small_dictionary(metadata: &ParquetMetaData, leaf: usize) -> bool {
+    metadata.row_groups().iter().all(|group| {
+        group.columns().get(leaf).is_some_and(|column| {
+            column
+                .dictionary_page_offset()
+                .is_some_and(|at| (0..SMALL_DICTIONARY).contains(&(column.data_page_offset() - at)))
+        })
+    })
 }
 
 impl Decoder for ParquetDecoder {

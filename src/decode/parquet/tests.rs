@@ -3,7 +3,8 @@ use std::io::Write;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, DictionaryArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
+    ArrayAccessor, ArrayRef, DictionaryArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
+    StructArray,
 };
 use arrow_schema::{DataType, Field};
 use parquet::arrow::ArrowWriter;
@@ -82,11 +83,12 @@ fn flat_columns_in_their_types() {
         let (mut next, mut bytes) = (1, 0);
         while let Some(batch) = decoder.next_batch().unwrap() {
             assert!(batch.rows.len() <= BATCH_ROWS);
-            assert_eq!(batch.columns.column(1).data_type(), &DataType::Utf8);
+            let symbols = batch.columns.column(1).as_dictionary::<Int32Type>();
+            let symbols = symbols.downcast_dict::<StringArray>().unwrap();
             for (i, row) in batch.rows.iter().enumerate() {
                 assert_eq!(*row, next);
                 next += 1;
-                let symbol = batch.columns.column(1).as_string::<i32>().value(i);
+                let symbol = ArrayAccessor::value(&symbols, i);
                 assert_eq!(symbol, ["MSFT", "AAPL"][(row % 2) as usize]);
             }
             bytes += batch.bytes;
