@@ -20,7 +20,7 @@ use crate::dataset::describe::{Column, Derive, Kind, Need};
 use crate::dataset::faults::Faults;
 use crate::dataset::number::{self, NumberBuilder, NumberError, Numbers};
 use crate::dataset::text::{NullTokens, Texts};
-use crate::dataset::time::{TimeError, TimeReader, write_date, write_rfc3339};
+use crate::dataset::time::{TimeError, TimeReader, write_date, write_rfc3339, write_time_of_day};
 
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;
@@ -72,7 +72,7 @@ impl Conversion<'_> {
                 Kind::Timestamp => Arc::new(self.timestamps(array)?),
                 Kind::Date => Arc::new(self.dates(array)?),
                 Kind::Symbol => self.symbols(array)?,
-                Kind::Text | Kind::Json => self.texts(array)?,
+                Kind::Text | Kind::Words | Kind::Json => self.texts(array)?,
                 Kind::OptionType => {
                     self.words(array, "bad_option_type", "is neither call nor put (C, P)", |text| match text
                         .to_ascii_lowercase()
@@ -504,12 +504,33 @@ impl Conversion<'_> {
                     let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
                     write_rfc3339(micros.saturating_mul(1000), &mut text);
                 }
+                (DataType::Time32(_) | DataType::Time64(_), _) => match time_of_day(array, row) {
+                    Some(nanos) => write_time_of_day(nanos, &mut text),
+                    None => return Err(self.wrong(array, "text")),
+                },
                 _ => return Err(self.wrong(array, "text")),
             }
             builder.append_value(&text);
         }
         Ok(builder.finish())
     }
+}
+
+/// Nanoseconds since midnight.
+fn time_of_day(array: &ArrayRef, row: usize) -> Option<i64> {
+    Some(match array.data_type() {
+        DataType::Time32(TimeUnit::Second) => {
+            i64::from(array.as_primitive::<Time32SecondType>().value(row)) * 1_000_000_000
+        }
+        DataType::Time32(TimeUnit::Millisecond) => {
+            i64::from(array.as_primitive::<Time32MillisecondType>().value(row)) * 1_000_000
+        }
+        DataType::Time64(TimeUnit::Microsecond) => {
+            array.as_primitive::<Time64MicrosecondType>().value(row).saturating_mul(1000)
+        }
+        DataType::Time64(TimeUnit::Nanosecond) => array.as_primitive::<Time64NanosecondType>().value(row),
+        _ => return None,
+    })
 }
 
 /// UUIDv5 of a text in the URL namespace (RFC 9562, section 5.5).

@@ -22,6 +22,9 @@ pub enum Kind {
     OptionType,
     /// Text; `Utf8`.
     Text,
+    /// Text in the words of the table's own type (an enum, an array, a time of day), taken as it is;
+    /// `Utf8`.
+    Words,
     /// A UUID as text; `Utf8`.
     Uuid,
     /// Any JSON value as text; `Utf8`.
@@ -38,7 +41,9 @@ impl Kind {
             Self::Date => Some(DataType::Date32),
             Self::Nanos => Some(DataType::Int64),
             Self::Number => None,
-            Self::Symbol | Self::OptionType | Self::Text | Self::Uuid | Self::Json => Some(DataType::Utf8),
+            Self::Symbol | Self::OptionType | Self::Text | Self::Words | Self::Uuid | Self::Json => {
+                Some(DataType::Utf8)
+            }
             Self::Bool => Some(DataType::Boolean),
         }
     }

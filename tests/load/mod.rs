@@ -16,3 +16,4 @@ mod outage;
 mod own_table;
 mod rejects;
 mod resume;
+mod types;

@@ -122,7 +122,7 @@ pub(super) fn type_name(kind: Kind) -> &'static str {
         Kind::Date => "date",
         Kind::Number => "numeric",
         Kind::Nanos => "smallint",
-        Kind::Symbol | Kind::OptionType | Kind::Text => "text",
+        Kind::Symbol | Kind::OptionType | Kind::Text | Kind::Words => "text",
         Kind::Uuid => "uuid",
         Kind::Json => "jsonb",
         Kind::Bool => "boolean",
