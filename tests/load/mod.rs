@@ -2,6 +2,7 @@
 
 mod again;
 mod bad_input;
+mod conflict;
 mod connection;
 mod constraints;
 mod contract;
@@ -10,6 +11,7 @@ mod faults;
 mod formats;
 mod interrupt;
 mod keys;
+mod meet;
 mod metrics;
 mod order;
 mod outage;
