@@ -18,6 +18,7 @@ use arrow_schema::{DataType, TimeUnit};
 use crate::dataset::coded;
 use crate::dataset::describe::{Column, Derive, Kind, Need};
 use crate::dataset::faults::Faults;
+use crate::dataset::float;
 use crate::dataset::number::{self, NumberBuilder, NumberError, Numbers};
 use crate::dataset::text::{NullTokens, Texts};
 use crate::dataset::time::{TimeError, TimeReader, write_date, write_rfc3339, write_time_of_day};
@@ -68,6 +69,8 @@ impl Conversion<'_> {
         } else {
             match self.column.kind {
                 Kind::Number => self.numbers(array)?,
+                Kind::Double => self.floats::<Float64Type>(array)?,
+                Kind::Single => self.floats::<Float32Type>(array)?,
                 Kind::Nanos => Arc::new(self.nanos_column(array)?),
                 Kind::Timestamp => Arc::new(self.timestamps(array)?),
                 Kind::Date => Arc::new(self.dates(array)?),
@@ -165,6 +168,25 @@ impl Conversion<'_> {
                 None => Err(self.wrong(array, "number")),
             },
         }
+    }
+
+    /// Numbers for a column of floats: text becomes floats, floats pass as they are, and of the others
+    /// the store makes floats.
+    fn floats<T: ArrowPrimitiveType>(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType>
+    where
+        T::Native: float::Float,
+    {
+        if matches!(array.data_type(), DataType::Float64 | DataType::Float32) {
+            return Ok(array.clone());
+        }
+        let Some(texts) = Texts::of(array) else { return self.numbers(array) };
+        let nulls = self.nulls;
+        let made = float::column::<T>(texts, |row, text, error| match error {
+            _ if nulls.matches(text) => {}
+            NumberError::Syntax => self.fault(row, "bad_number", "is no number"),
+            NumberError::TooLong => self.fault(row, "number_range", "is out of the range of its column"),
+        });
+        Ok(Arc::new(made))
     }
 
     /// Doubles pass as they are; NaN and the infinities become null.

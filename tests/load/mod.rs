@@ -16,6 +16,7 @@ mod metrics;
 mod order;
 mod outage;
 mod own_table;
+mod precision;
 mod rejects;
 mod resume;
 mod types;

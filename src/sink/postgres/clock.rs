@@ -28,8 +28,7 @@ pub(super) fn clock(text: &str) -> Result<(i64, bool), NoClock> {
     };
     let (fraction, rounded) = match rest {
         [] => (0, false),
-        [b'.', digits @ ..] => fraction(digits).ok_or(NoClock::Syntax)?,
-        _ => return Err(NoClock::Syntax),
+        point => fraction(point).ok_or(NoClock::Syntax)?,
     };
     // A leap second is the first of the next minute, as the server has it.
     let micros = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + fraction;
@@ -47,23 +46,17 @@ fn number(text: &[u8], least: usize) -> Option<(i64, &[u8])> {
     (len >= least).then_some((value, rest))
 }
 
-/// Digits of the second as microseconds, the nearest ones.
-fn fraction(digits: &[u8]) -> Option<(i64, bool)> {
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
+/// The fraction of a second, its point before it, as the nearest microseconds.
+fn fraction(text: &[u8]) -> Option<(i64, bool)> {
+    let digits = text.strip_prefix(b".").filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
     let (kept, below) = digits.split_at(digits.len().min(6));
-    let mut micros = kept.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
-    micros *= 10i64.pow(6 - kept.len() as u32);
-    let rounded = below.iter().any(|digit| *digit != b'0');
-    if rounded {
-        // The server reads the fraction as a double and takes the nearest whole number, the even
-        // one of two that are as near.
-        let (first, rest) = below.split_first()?;
-        let tie = *first == b'5' && rest.iter().all(|digit| *digit == b'0');
-        micros += i64::from(if tie { micros % 2 == 1 } else { *first >= b'5' });
+    if below.iter().all(|digit| *digit == b'0') {
+        let micros = kept.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0'));
+        return Some((micros * 10i64.pow(6 - kept.len() as u32), false));
     }
-    Some((micros, rounded))
+    // The server reads the fraction as a double, which decides where it is in the middle.
+    let second: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    Some(((second * 1e6).round_ties_even() as i64, true))
 }
 
 #[cfg(test)]

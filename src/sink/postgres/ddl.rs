@@ -121,6 +121,8 @@ pub(super) fn type_name(kind: Kind) -> &'static str {
         Kind::Timestamp => "timestamp with time zone",
         Kind::Date => "date",
         Kind::Number => "numeric",
+        Kind::Double => "double precision",
+        Kind::Single => "real",
         Kind::Nanos => "smallint",
         Kind::Symbol | Kind::OptionType | Kind::Text | Kind::Words => "text",
         Kind::Uuid => "uuid",

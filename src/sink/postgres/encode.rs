@@ -151,6 +151,11 @@ impl Goal {
             out.put_f64(double);
             return Ok(false);
         }
+        if let (ColumnType::Float4, Some(single)) = (self.type_, numbers.single(row)) {
+            out.put_i32(4);
+            out.put_f32(single);
+            return Ok(false);
+        }
         // NaN and the infinities say that there is no number.
         let Some(number) = numbers.get(row) else { return self.put_null(out) };
         match self.type_ {

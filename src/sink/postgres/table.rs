@@ -178,7 +178,8 @@ impl Table {
 
     fn describe(&self, column: &TableColumn) -> Column {
         let kind = self.kind(column);
-        let known = known(&column.name).filter(|known| known.kind == kind);
+        let known = known(&column.name)
+            .filter(|known| known.kind == kind || known.kind.is_number() && kind.is_number());
         let need = if self.key.contains(&column.name) {
             Need::Key
         } else if column.not_null && !column.has_default() {

@@ -96,9 +96,9 @@ impl ColumnType {
     pub fn kind(self) -> Kind {
         match self {
             Self::Bool => Kind::Bool,
-            Self::Int2 | Self::Int4 | Self::Int8 | Self::Float4 | Self::Float8 | Self::Numeric(_) => {
-                Kind::Number
-            }
+            Self::Int2 | Self::Int4 | Self::Int8 | Self::Numeric(_) => Kind::Number,
+            Self::Float4 => Kind::Single,
+            Self::Float8 => Kind::Double,
             Self::Text | Self::Varchar(_) | Self::Bpchar(_) => Kind::Text,
             Self::Time(_) | Self::Enum | Self::TextArray | Self::VarcharArray(_) | Self::Other => Kind::Words,
             Self::Uuid => Kind::Uuid,
