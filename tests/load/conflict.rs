@@ -15,7 +15,7 @@ fn key_of(row: u64) -> u64 {
 
 /// Keys that are in the table before.
 fn there(key: u64) -> bool {
-    key % 5 == 0
+    key.is_multiple_of(5)
 }
 
 /// Keys that have one row which the table refuses.

@@ -20,21 +20,22 @@ pub(super) struct Elements {
     pub limit: Option<usize>,
 }
 
-/// Appends the array that the text is, its length before it.
-pub(super) fn put_array(text: &str, elements: Elements, out: &mut Out) -> Result<(), Refusal> {
+/// Appends the array that the text is, its length before it, and says whether the server cuts blanks
+/// off an element.
+pub(super) fn put_array(text: &str, elements: Elements, out: &mut Out) -> Result<bool, Refusal> {
     let start = out.len();
     // Length, dimensions, whether there are nulls, type; length and first index of the dimension.
     for word in [0, 1, 0, elements.oid, 0, 1] {
         out.put_i32(word);
     }
-    let mut into = Making { out, elements, count: 0, nulls: false };
+    let mut into = Making { out, elements, count: 0, nulls: false, cut: false };
     let trimmed = text.trim_matches(blank);
     match trimmed.as_bytes() {
         [b'{', ..] => literal(trimmed, &mut into)?,
         [b'[', ..] => json(trimmed, &mut into)?,
         _ => return Err(Refusal::NoArray),
     }
-    let (count, nulls) = (into.count, into.nulls);
+    let (count, nulls, cut) = (into.count, into.nulls, into.cut);
     if count == 0 {
         // An array without elements has no dimensions.
         out.truncate(start + 16);
@@ -45,7 +46,7 @@ pub(super) fn put_array(text: &str, elements: Elements, out: &mut Out) -> Result
     }
     let len = i32::try_from(out.len() - start - 4).map_err(|_| Refusal::TooLong)?;
     out.set_i32(start, len);
-    Ok(())
+    Ok(cut)
 }
 
 /// What the server takes for a blank between elements.
@@ -59,6 +60,7 @@ struct Making<'a> {
     elements: Elements,
     count: i32,
     nulls: bool,
+    cut: bool,
 }
 
 impl Making<'_> {
@@ -93,6 +95,7 @@ impl Making<'_> {
             if beyond.count() > 0 {
                 return Err(Refusal::TooLong);
             }
+            self.cut |= characters > limit;
         }
         let len = i32::try_from(self.out.len() - start).map_err(|_| Refusal::TooLong)?;
         self.out.set_i32(start - 4, len);

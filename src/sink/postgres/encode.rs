@@ -234,8 +234,11 @@ impl Goal {
                 put_len(text.len(), out)?;
                 out.put_slice(text.as_bytes());
             }
-            ColumnType::TextArray => put_array(text, Elements { oid: TEXT, limit: None }, out)?,
-            ColumnType::VarcharArray(limit) => put_array(text, Elements { oid: VARCHAR, limit }, out)?,
+            ColumnType::TextArray => return put_array(text, Elements { oid: TEXT, limit: None }, out),
+            ColumnType::VarcharArray(limit) => {
+                let cut = put_array(text, Elements { oid: VARCHAR, limit }, out)?;
+                return if cut && rules.exact { Err(Refusal::Inexact) } else { Ok(cut) };
+            }
             ColumnType::Json | ColumnType::Jsonb => {
                 serde_json::from_str::<IgnoredAny>(text).map_err(|_| Refusal::NoJson)?;
                 let version: &[u8] = if self.type_ == ColumnType::Jsonb { &[1] } else { &[] };
@@ -247,14 +250,23 @@ impl Goal {
                 if memchr::memchr(0, text.as_bytes()).is_some() {
                     return Err(Refusal::ZeroByte);
                 }
+                let mut cut = false;
                 if let ColumnType::Varchar(Some(limit)) | ColumnType::Bpchar(Some(limit)) = self.type_ {
-                    // Counted in characters; as SQL has it, blanks beyond the limit are cut off.
-                    if text.len() > limit && text.chars().skip(limit).any(|c| c != ' ') {
+                    // Counted in characters; as SQL has it, blanks beyond the limit are cut off. Those at
+                    // the end of a `char(n)` are none of its value.
+                    let mut beyond =
+                        if text.len() > limit { text } else { "" }.chars().skip(limit).peekable();
+                    cut = beyond.peek().is_some() && matches!(self.type_, ColumnType::Varchar(_));
+                    if beyond.any(|c| c != ' ') {
                         return Err(Refusal::TooLong);
+                    }
+                    if cut && rules.exact {
+                        return Err(Refusal::Inexact);
                     }
                 }
                 put_len(text.len(), out)?;
                 out.put_slice(text.as_bytes());
+                return Ok(cut);
             }
         }
         Ok(false)
@@ -264,8 +276,9 @@ impl Goal {
         let (micros, mut rounded) = to_micros(nanos, self.floor);
         match self.type_ {
             ColumnType::Date => {
-                rounded = micros.rem_euclid(DAY_MICROS) != 0;
-                put_day(micros.div_euclid(DAY_MICROS) - EPOCH_DAYS, out)?;
+                // The time of day is cut off; it never rounds up to the next.
+                rounded = nanos.rem_euclid(DAY_MICROS * 1000) != 0;
+                put_day(nanos.div_euclid(DAY_MICROS * 1000) - EPOCH_DAYS, out)?;
             }
             ColumnType::Timestamp(digits) | ColumnType::Timestamptz(digits) => {
                 let kept = 10i64.pow(u32::from(6 - digits.min(6)));

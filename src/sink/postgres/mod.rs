@@ -30,6 +30,8 @@ mod names;
 mod numeric;
 mod order;
 mod out;
+#[cfg(test)]
+mod pairs;
 mod plan;
 mod refusal;
 mod runs;

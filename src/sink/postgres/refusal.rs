@@ -83,7 +83,9 @@ impl Refusal {
                 )
             }
             Self::Time => format!("time out of range for column {name} ({type_name})"),
-            Self::Inexact => format!("column {name} ({type_name}) would round the value, and --exact is set"),
+            Self::Inexact => {
+                format!("column {name} ({type_name}) would round or cut the value, and --exact is set")
+            }
         }
     }
 }
