@@ -18,9 +18,10 @@ use arrow_schema::{DataType, TimeUnit};
 use crate::dataset::coded;
 use crate::dataset::describe::{Column, Derive, Kind, Need};
 use crate::dataset::faults::Faults;
+use crate::dataset::float;
 use crate::dataset::number::{self, NumberBuilder, NumberError, Numbers};
 use crate::dataset::text::{NullTokens, Texts};
-use crate::dataset::time::{TimeError, TimeReader, write_date, write_rfc3339};
+use crate::dataset::time::{TimeError, TimeReader, write_date, write_rfc3339, write_time_of_day};
 
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;
@@ -68,11 +69,13 @@ impl Conversion<'_> {
         } else {
             match self.column.kind {
                 Kind::Number => self.numbers(array)?,
+                Kind::Double => self.floats::<Float64Type>(array)?,
+                Kind::Single => self.floats::<Float32Type>(array)?,
                 Kind::Nanos => Arc::new(self.nanos_column(array)?),
                 Kind::Timestamp => Arc::new(self.timestamps(array)?),
                 Kind::Date => Arc::new(self.dates(array)?),
                 Kind::Symbol => self.symbols(array)?,
-                Kind::Text | Kind::Json => self.texts(array)?,
+                Kind::Text | Kind::Words | Kind::Json => self.texts(array)?,
                 Kind::OptionType => {
                     self.words(array, "bad_option_type", "is neither call nor put (C, P)", |text| match text
                         .to_ascii_lowercase()
@@ -165,6 +168,25 @@ impl Conversion<'_> {
                 None => Err(self.wrong(array, "number")),
             },
         }
+    }
+
+    /// Numbers for a column of floats: text becomes floats, floats pass as they are, and of the others
+    /// the store makes floats.
+    fn floats<T: ArrowPrimitiveType>(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType>
+    where
+        T::Native: float::Float,
+    {
+        if matches!(array.data_type(), DataType::Float64 | DataType::Float32) {
+            return Ok(array.clone());
+        }
+        let Some(texts) = Texts::of(array) else { return self.numbers(array) };
+        let nulls = self.nulls;
+        let made = float::column::<T>(texts, |row, text, error| match error {
+            _ if nulls.matches(text) => {}
+            NumberError::Syntax => self.fault(row, "bad_number", "is no number"),
+            NumberError::TooLong => self.fault(row, "number_range", "is out of the range of its column"),
+        });
+        Ok(Arc::new(made))
     }
 
     /// Doubles pass as they are; NaN and the infinities become null.
@@ -515,12 +537,33 @@ impl Conversion<'_> {
                     let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
                     write_rfc3339(micros.saturating_mul(1000), &mut text);
                 }
+                (DataType::Time32(_) | DataType::Time64(_), _) => match time_of_day(array, row) {
+                    Some(nanos) => write_time_of_day(nanos, &mut text),
+                    None => return Err(self.wrong(array, "text")),
+                },
                 _ => return Err(self.wrong(array, "text")),
             }
             builder.append_value(&text);
         }
         Ok(builder.finish())
     }
+}
+
+/// Nanoseconds since midnight.
+fn time_of_day(array: &ArrayRef, row: usize) -> Option<i64> {
+    Some(match array.data_type() {
+        DataType::Time32(TimeUnit::Second) => {
+            i64::from(array.as_primitive::<Time32SecondType>().value(row)) * 1_000_000_000
+        }
+        DataType::Time32(TimeUnit::Millisecond) => {
+            i64::from(array.as_primitive::<Time32MillisecondType>().value(row)) * 1_000_000
+        }
+        DataType::Time64(TimeUnit::Microsecond) => {
+            array.as_primitive::<Time64MicrosecondType>().value(row).saturating_mul(1000)
+        }
+        DataType::Time64(TimeUnit::Nanosecond) => array.as_primitive::<Time64NanosecondType>().value(row),
+        _ => return None,
+    })
 }
 
 /// UUIDv5 of a text in the URL namespace (RFC 9562, section 5.5).

@@ -14,6 +14,11 @@ pub enum Kind {
     /// A number, exact. Travels as it comes: `Int64`, `Float64` (shortest decimal form),
     /// `Decimal128` or `Decimal256`.
     Number,
+    /// A number in a column of doubles: the nearest double of the text, of any size; else as
+    /// [`Number`](Self::Number).
+    Double,
+    /// The same in a column of single precision.
+    Single,
     /// Nanoseconds that a microsecond clock cuts off, 0 to 999; made from the time column.
     Nanos,
     /// A ticker: trimmed, upper-cased, never null; `Utf8`.
@@ -22,6 +27,9 @@ pub enum Kind {
     OptionType,
     /// Text; `Utf8`.
     Text,
+    /// Text in the words of the table's own type (an enum, an array, a time of day), taken as it is;
+    /// `Utf8`.
+    Words,
     /// A UUID as text; `Utf8`.
     Uuid,
     /// Any JSON value as text; `Utf8`.
@@ -31,14 +39,21 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether its values are numbers of any size.
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Number | Self::Double | Self::Single)
+    }
+
     /// The Arrow type of the column, or `None` for numbers, which keep the type they came in.
     pub fn arrow_type(self) -> Option<DataType> {
         match self {
             Self::Timestamp => Some(DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))),
             Self::Date => Some(DataType::Date32),
             Self::Nanos => Some(DataType::Int64),
-            Self::Number => None,
-            Self::Symbol | Self::OptionType | Self::Text | Self::Uuid | Self::Json => Some(DataType::Utf8),
+            Self::Number | Self::Double | Self::Single => None,
+            Self::Symbol | Self::OptionType | Self::Text | Self::Words | Self::Uuid | Self::Json => {
+                Some(DataType::Utf8)
+            }
             Self::Bool => Some(DataType::Boolean),
         }
     }

@@ -12,7 +12,7 @@ use arrow_select::filter::FilterBuilder;
 use crate::batch::{Batch, Identity, Origin, Reject, Remains, Stage};
 use crate::dataset::coded;
 use crate::dataset::convert::{Conversion, Unreadable, WrongType, derived_uuid};
-use crate::dataset::describe::{Dataset, Derive, Kind, NO_TENANT};
+use crate::dataset::describe::{Dataset, Derive, NO_TENANT};
 use crate::dataset::faults::Faults;
 use crate::dataset::identity::{self, ContentIds};
 use crate::dataset::item;
@@ -467,9 +467,7 @@ impl Mapper {
                     Feed::Source(index) => {
                         item::begin_field(&mut out, name);
                         match texts[*index].and_then(|t| t.get(row)) {
-                            Some(text)
-                                if column.kind == Kind::Number && item::is_json_number(text.trim()) =>
-                            {
+                            Some(text) if column.kind.is_number() && item::is_json_number(text.trim()) => {
                                 out.push_str(text.trim());
                             }
                             _ => item::write_value(source.column(*index), row, &mut out),
@@ -513,6 +511,7 @@ mod tests {
     use arrow_schema::DataType;
 
     use super::*;
+    use crate::dataset::describe::Kind;
     use crate::dataset::target::{Grain, TargetColumn};
     use crate::dataset::{BARS, Need, TICKS};
 

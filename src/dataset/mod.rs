@@ -4,6 +4,7 @@ pub mod coded;
 pub mod convert;
 pub mod describe;
 pub mod faults;
+mod float;
 pub mod identity;
 pub mod item;
 pub mod mapper;

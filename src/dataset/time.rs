@@ -529,6 +529,18 @@ pub fn write_rfc3339(nanos: i64, out: &mut String) {
     out.push_str(&time.to_rfc3339_opts(digits, true));
 }
 
+/// Writes nanoseconds since midnight as `HH:MM:SS`, with decimals where it has some.
+pub fn write_time_of_day(nanos: i64, out: &mut String) {
+    use std::fmt::Write;
+    let (seconds, below) = (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000));
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    // Writing into a text does not fail.
+    let _ = write!(out, "{hours:02}:{minutes:02}:{seconds:02}");
+    if below != 0 {
+        let _ = write!(out, ".{below:09}");
+    }
+}
+
 /// Writes a day as `YYYY-MM-DD`.
 pub fn write_date(days: i32, out: &mut String) {
     match NaiveDate::from_epoch_days(days) {

@@ -2,6 +2,7 @@
 
 mod again;
 mod bad_input;
+mod conflict;
 mod connection;
 mod constraints;
 mod contract;
@@ -12,9 +13,12 @@ mod formats;
 mod hypertables;
 mod interrupt;
 mod keys;
+mod meet;
 mod metrics;
 mod order;
 mod outage;
 mod own_table;
+mod precision;
 mod rejects;
 mod resume;
+mod types;

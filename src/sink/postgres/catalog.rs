@@ -28,7 +28,9 @@ WHERE c.oid = to_regclass($1)";
 const COLUMNS: &str = "\
 SELECT a.attname::text, base.oid::int8, base.modifier, format_type(a.atttypid, a.atttypmod),
        format_type(base.oid, base.modifier), a.attnotnull OR base.not_null,
-       pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, a.attgenerated::text
+       pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, a.attgenerated::text,
+       (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e
+        WHERE e.enumtypid = base.oid)
 FROM pg_catalog.pg_attribute a
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 CROSS JOIN LATERAL (
@@ -219,7 +221,11 @@ fn get<T: FromSqlOwned>(row: &Row, at: usize) -> Result<T, tokio_postgres::Error
 
 fn column(row: &Row) -> Result<TableColumn, tokio_postgres::Error> {
     let oid = u32::try_from(get::<i64>(row, 1)?).unwrap_or(0);
-    let type_ = ColumnType::from_catalog(oid, get(row, 2)?);
+    let labels: Option<Vec<String>> = get(row, 9)?;
+    let type_ = match labels {
+        Some(_) => ColumnType::Enum,
+        None => ColumnType::from_catalog(oid, get(row, 2)?),
+    };
     let identity: String = get(row, 7)?;
     let generated: String = get(row, 8)?;
     Ok(TableColumn {
@@ -227,6 +233,7 @@ fn column(row: &Row) -> Result<TableColumn, tokio_postgres::Error> {
         type_,
         type_name: get(row, 3)?,
         stage_type: if type_ == ColumnType::Other { "text".into() } else { get(row, 4)? },
+        labels: labels.unwrap_or_default(),
         not_null: get(row, 5)?,
         default: if generated.is_empty() { get(row, 6)? } else { None },
         identity: !identity.is_empty(),

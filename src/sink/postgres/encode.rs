@@ -8,8 +8,11 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
+use super::array::{Elements, put_array};
+use super::clock::{NoClock, clock};
 use super::column::{CELL, Cell, Column, Size};
 use super::ids::NewIds;
+use super::labels::Labels;
 use super::numeric::{Fit, NoInteger};
 use super::out::Out;
 use super::refusal::{Reasons, Refusal};
@@ -26,6 +29,9 @@ pub(super) const TRAILER: &[u8] = &[0xff, 0xff];
 /// Seconds from 1970, where Arrow's time begins, to 2000, where PostgreSQL's does.
 pub(super) const EPOCH_SECONDS: i64 = 946_684_800;
 const EPOCH_DAYS: i64 = EPOCH_SECONDS / 86_400;
+/// Oids of the types of elements.
+const TEXT: i32 = 25;
+const VARCHAR: i32 = 1043;
 const DAY_MICROS: i64 = 86_400_000_000;
 /// First and last day of the type `date`, counted from 2000: 4713 BC and 5874897 AD.
 const DAYS: std::ops::RangeInclusive<i64> = -2_451_545..=2_145_031_948;
@@ -42,6 +48,8 @@ pub(super) struct Goal {
     pub not_null: bool,
     /// Whether nanoseconds are cut off rather than rounded, since another column keeps them.
     pub floor: bool,
+    /// Labels of its enum.
+    pub labels: Arc<Labels>,
 }
 
 /// Where the values of a column come from.
@@ -75,7 +83,17 @@ impl Goal {
             }
             Source::Text(_) | Source::Coded(..) => matches!(
                 self.type_,
-                T::Text | T::Varchar(_) | T::Bpchar(_) | T::Uuid | T::Json | T::Jsonb | T::Other
+                T::Text
+                    | T::Varchar(_)
+                    | T::Bpchar(_)
+                    | T::Uuid
+                    | T::Json
+                    | T::Jsonb
+                    | T::Time(_)
+                    | T::Enum
+                    | T::TextArray
+                    | T::VarcharArray(_)
+                    | T::Other
             ),
             Source::Bool(_) => self.type_ == T::Bool,
             Source::Number(_) => {
@@ -93,8 +111,8 @@ impl Goal {
         match source {
             Source::Null => self.put_null(out),
             Source::Number(numbers) => self.put_number(numbers, row, rules, out),
-            Source::Text(texts) => self.put_text(texts.value(row), out),
-            Source::Coded(keys, texts) => self.put_text(texts.value(keys.value(row) as usize), out),
+            Source::Text(texts) => self.put_text(texts.value(row), rules, out),
+            Source::Coded(keys, texts) => self.put_text(texts.value(keys.value(row) as usize), rules, out),
             Source::Time(times) => self.put_time(times.value(row), rules, out),
             Source::Date(days) => {
                 let day = i64::from(days.value(row)) - EPOCH_DAYS;
@@ -131,6 +149,11 @@ impl Goal {
         if let (ColumnType::Float8, Some(double)) = (self.type_, numbers.double(row)) {
             out.put_i32(8);
             out.put_f64(double);
+            return Ok(false);
+        }
+        if let (ColumnType::Float4, Some(single)) = (self.type_, numbers.single(row)) {
+            out.put_i32(4);
+            out.put_f32(single);
             return Ok(false);
         }
         // NaN and the infinities say that there is no number.
@@ -197,11 +220,24 @@ impl Goal {
         }
     }
 
-    fn put_text(&self, text: &str, out: &mut Out) -> Result<bool, Refusal> {
+    fn put_text(&self, text: &str, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {
         match self.type_ {
             ColumnType::Uuid => {
                 let id = Uuid::try_parse(text).map_err(|_| Refusal::NoUuid)?;
                 put_uuid(&id, out);
+            }
+            ColumnType::Time(digits) => return put_clock(text, digits, rules, out),
+            ColumnType::Enum => {
+                if !self.labels.has(text) {
+                    return Err(Refusal::NoLabel);
+                }
+                put_len(text.len(), out)?;
+                out.put_slice(text.as_bytes());
+            }
+            ColumnType::TextArray => return put_array(text, Elements { oid: TEXT, limit: None }, out),
+            ColumnType::VarcharArray(limit) => {
+                let cut = put_array(text, Elements { oid: VARCHAR, limit }, out)?;
+                return if cut && rules.exact { Err(Refusal::Inexact) } else { Ok(cut) };
             }
             ColumnType::Json | ColumnType::Jsonb => {
                 serde_json::from_str::<IgnoredAny>(text).map_err(|_| Refusal::NoJson)?;
@@ -214,14 +250,23 @@ impl Goal {
                 if memchr::memchr(0, text.as_bytes()).is_some() {
                     return Err(Refusal::ZeroByte);
                 }
+                let mut cut = false;
                 if let ColumnType::Varchar(Some(limit)) | ColumnType::Bpchar(Some(limit)) = self.type_ {
-                    // Counted in characters; as SQL has it, blanks beyond the limit are cut off.
-                    if text.len() > limit && text.chars().skip(limit).any(|c| c != ' ') {
+                    // Counted in characters; as SQL has it, blanks beyond the limit are cut off. Those at
+                    // the end of a `char(n)` are none of its value.
+                    let mut beyond =
+                        if text.len() > limit { text } else { "" }.chars().skip(limit).peekable();
+                    cut = beyond.peek().is_some() && matches!(self.type_, ColumnType::Varchar(_));
+                    if beyond.any(|c| c != ' ') {
                         return Err(Refusal::TooLong);
+                    }
+                    if cut && rules.exact {
+                        return Err(Refusal::Inexact);
                     }
                 }
                 put_len(text.len(), out)?;
                 out.put_slice(text.as_bytes());
+                return Ok(cut);
             }
         }
         Ok(false)
@@ -231,8 +276,9 @@ impl Goal {
         let (micros, mut rounded) = to_micros(nanos, self.floor);
         match self.type_ {
             ColumnType::Date => {
-                rounded = micros.rem_euclid(DAY_MICROS) != 0;
-                put_day(micros.div_euclid(DAY_MICROS) - EPOCH_DAYS, out)?;
+                // The time of day is cut off; it never rounds up to the next.
+                rounded = nanos.rem_euclid(DAY_MICROS * 1000) != 0;
+                put_day(nanos.div_euclid(DAY_MICROS * 1000) - EPOCH_DAYS, out)?;
             }
             ColumnType::Timestamp(digits) | ColumnType::Timestamptz(digits) => {
                 let kept = 10i64.pow(u32::from(6 - digits.min(6)));
@@ -243,6 +289,21 @@ impl Goal {
         }
         if rounded && rules.exact { Err(Refusal::Inexact) } else { Ok(rounded) }
     }
+}
+
+/// Appends a time of day, which the server rounds to its column's digits.
+fn put_clock(text: &str, digits: u8, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {
+    let (micros, below) = clock(text).map_err(|why| match why {
+        NoClock::Syntax => Refusal::NoClock,
+        NoClock::Range => Refusal::Time,
+    })?;
+    let rounded = below || micros % 10i64.pow(u32::from(6 - digits.min(6))) != 0;
+    if rounded && rules.exact {
+        return Err(Refusal::Inexact);
+    }
+    out.put_i32(8);
+    out.put_i64(micros);
+    Ok(rounded)
 }
 
 fn put_day(day: i64, out: &mut Out) -> Result<(), Refusal> {
@@ -380,9 +441,7 @@ impl<'a> Encoder<'a> {
                 (Origin::Tenant, Some(tenant)) => put_uuid(tenant, out),
                 (Origin::NewId, _) => put_uuid(&self.ids.next(), out),
                 _ => {
-                    goal.put_null(out).map_err(|refusal| {
-                        self.reasons.get(refusal, place, &goal.name, goal.type_, &goal.type_name)
-                    })?;
+                    goal.put_null(out).map_err(|refusal| self.reasons.get(refusal, place, goal))?;
                 }
             }
         }
@@ -401,7 +460,7 @@ impl<'a> Encoder<'a> {
             match goal.put(source, pick.row as usize, self.rules, out) {
                 Ok(value) => rounded += u64::from(value),
                 Err(refusal) => {
-                    return Err(self.reasons.get(refusal, place, &goal.name, goal.type_, &goal.type_name));
+                    return Err(self.reasons.get(refusal, place, goal));
                 }
             }
         }
@@ -418,7 +477,14 @@ mod tests {
     };
 
     fn goal(type_: ColumnType) -> Goal {
-        Goal { name: "c".into(), type_, type_name: "t".into(), not_null: true, floor: false }
+        Goal {
+            name: "c".into(),
+            type_,
+            type_name: "t".into(),
+            not_null: true,
+            floor: false,
+            labels: Arc::default(),
+        }
     }
 
     fn put(goal: &Goal, array: ArrayRef, rules: Rules) -> Result<(Vec<u8>, bool), Refusal> {

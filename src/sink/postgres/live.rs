@@ -244,7 +244,7 @@ async fn every_type_holds_what_its_text_would() {
     ]);
     let parts = [part];
     let written = load(&sink, &parts).await.unwrap();
-    assert_eq!((written.inserted, written.rounded, written.refused.len()), (2, 4, 0));
+    assert_eq!((written.inserted, written.rounded, written.refused.len()), (2, 5, 0));
     assert_eq!(load(&sink, &parts).await.unwrap().unchanged, 2);
     db.run("SET timezone = 'UTC'").await;
     let rows = db.texts(r#"SELECT * FROM "My Schema"."T""x" ORDER BY k"#).await;

@@ -149,6 +149,9 @@ impl Job<'_> {
             written.unchanged += (sent.len() as u64).saturating_sub(rows);
             return Ok(());
         };
+        if let Some(sql) = &merge.twice {
+            self.expect_once(sql).await?;
+        }
         let merge = match &merge.packed {
             Some(packed) if self.meets_packed().await? => packed,
             _ => merge,
@@ -196,6 +199,18 @@ impl Job<'_> {
             cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
         let row = self.link.client.query_typed_opt(&sql, &params).await.map_err(|e| self.failed(&e))?;
         Ok(row.is_some())
+    }
+
+    /// Refuses a stage with several rows of one key: the engine splits the rows until each comes in
+    /// its turn.
+    async fn expect_once(&self, sql: &str) -> Result<(), Failure> {
+        let twice = self.link.client.query_typed_opt(sql, &[]).await.map_err(|e| self.failed(&e))?;
+        if twice.is_none() {
+            return Ok(());
+        }
+        let message = format!("rows of the same key for {}", self.table.display_name());
+        let error = SinkError::Data { reason: Reason::new("21000", message), suspects: Vec::new() };
+        Err(Failure { error, intact: true })
     }
 
     async fn places(&self, sql: &str) -> Result<Vec<usize>, Failure> {

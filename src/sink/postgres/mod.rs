@@ -5,8 +5,10 @@
 //! stage, which is then merged set-wise.
 //! [`schema`] makes and compares our own tables.
 
+mod array;
 pub mod catalog;
 pub mod classify;
+mod clock;
 mod column;
 pub mod connect;
 mod conninfo;
@@ -19,6 +21,7 @@ pub mod dsn;
 mod encode;
 mod ids;
 mod job_runs;
+mod labels;
 mod ledger;
 #[cfg(test)]
 mod live;
@@ -27,6 +30,8 @@ mod names;
 mod numeric;
 mod order;
 mod out;
+#[cfg(test)]
+mod pairs;
 mod parameters;
 mod passfile;
 mod period;

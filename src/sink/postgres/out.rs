@@ -109,6 +109,13 @@ impl Out {
         }
     }
 
+    /// Overwrites four bytes that have been written.
+    pub fn set_i32(&mut self, at: usize, value: i32) {
+        if let Some(place) = self.bytes.get_mut(at..at + 4).filter(|_| at + 4 <= self.at) {
+            place.copy_from_slice(&value.to_be_bytes());
+        }
+    }
+
     pub fn put_u8(&mut self, value: u8) {
         self.put_block(&[value], 1);
     }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::encode::{Goal, Origin};
+use super::labels::Labels;
 use super::names::{ident, idents};
 use super::order::KeyColumn;
 use super::table::{Table, TableColumn};
 use super::types::ColumnType;
 use crate::batch::Reason;
+use crate::dataset::Grain;
 
 /// How to write batches with certain columns.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,6 +58,9 @@ pub(super) struct Merge {
     /// The column of the batch whose least and greatest value are the parameters `$1` and `$2` of
     /// the statements, so that chunks and partitions that have none of the rows are left alone.
     pub bound: Option<KeyColumn>,
+    /// Asks whether the stage has rows of the same key. None where that cannot be: rows whose keys
+    /// are equal to the table were told apart before, unless only the table can compare them.
+    pub twice: Option<String>,
     /// Answers how many rows of the stage are in the table, and how many of those differ there.
     pub compare: String,
     /// Writes the rows of the stage that are new or differ, and answers how many it wrote, and how
@@ -147,6 +152,7 @@ fn goal(column: &TableColumn, names: &[String]) -> Goal {
         type_: column.type_,
         type_name: column.type_name.clone(),
         not_null: column.not_null,
+        labels: Arc::new(Labels::new(&column.labels)),
         floor: keeps_nanos(&column.name, names),
     }
 }
@@ -189,7 +195,20 @@ fn insert(table: &Table, columns: &[(&TableColumn, Origin)], stage: &str) -> Str
 fn key_value(table: &Table, columns: &[(&TableColumn, Origin)], name: &str) -> String {
     let staged = columns.iter().find(|(c, _)| c.name == name).map(|(c, _)| staged_value(c));
     let default = || table.column(name).and_then(|c| c.default.clone()).unwrap_or("NULL".into());
-    format!("t.{} = ({})", ident(name), staged.unwrap_or_else(default))
+    let there = table.column(name).map_or_else(|| format!("t.{}", ident(name)), |c| stored_value(c, "t"));
+    format!("{there} = ({})", staged.unwrap_or_else(default))
+}
+
+/// A column's value in a row that is stored or to be, for a comparison. The operators of enums know
+/// no domains.
+fn stored_value(column: &TableColumn, row: &str) -> String {
+    let name = ident(&column.name);
+    match column.type_ {
+        ColumnType::Enum if column.stage_type != column.type_name => {
+            format!("CAST({row}.{name} AS {})", column.stage_type)
+        }
+        _ => format!("{row}.{name}"),
+    }
 }
 
 fn merge(
@@ -222,7 +241,7 @@ fn merge(
         let each: Vec<String> = changing()
             .map(|c| {
                 let cast = if c.type_.comparable() { "" } else { "::text" };
-                format!("t.{}{cast} IS DISTINCT FROM {}{cast}", ident(&c.name), other(c))
+                format!("{}{cast} IS DISTINCT FROM {}{cast}", stored_value(c, "t"), other(c))
             })
             .collect();
         if each.is_empty() { "FALSE".to_owned() } else { each.join(" OR ") }
@@ -238,7 +257,7 @@ fn merge(
         if stamp.is_some() {
             set.push("\"updated_at\" = now()".to_owned());
         }
-        let differs = differs(&|c| format!("excluded.{}", ident(&c.name)));
+        let differs = differs(&|c| stored_value(c, "excluded"));
         format!("DO UPDATE SET {} WHERE {differs}", set.join(", "))
     };
     let staged_differs = differs(&staged_value);
@@ -248,9 +267,16 @@ fn merge(
     );
     // A row that the statement made itself has never been locked or replaced.
     let fresh = if table.partitioned { "false" } else { "t.xmax = 0" };
+    let opaque = columns.iter().any(|(c, _)| key.contains(&c.name) && c.type_.grain() == Grain::Opaque);
+    let twice = opaque.then(|| {
+        let staged = columns.iter().filter(|(c, _)| key.contains(&c.name)).map(|(c, _)| staged_value(c));
+        let staged = staged.collect::<Vec<_>>().join(", ");
+        format!("SELECT FROM {stage} AS s GROUP BY {staged} HAVING count(*) > 1 LIMIT 1")
+    });
     Merge {
         packed: None,
         bound,
+        twice,
         compare: format!(
             "SELECT count(*), count(*) FILTER (WHERE there.differs) FROM {stage} AS s, \
              LATERAL (SELECT {staged_differs} AS differs FROM {target} AS t WHERE {same}{fence}) AS there"
@@ -279,9 +305,17 @@ fn probe(table: &Table, key: &[String], columns: &[(&TableColumn, Origin)]) -> O
     for name in key {
         match columns.iter().position(|(c, origin)| c.name == *name && *origin != Origin::NewId) {
             Some(place) => {
-                columns[place].0.type_.wire()?;
+                let column = columns[place].0;
+                column.type_.wire()?;
                 places.push(place);
-                same.push(format!("t.{} = ${}", ident(name), places.len()));
+                let number = places.len();
+                same.push(match column.type_ {
+                    ColumnType::Enum => {
+                        format!("{} = CAST(${number} AS {})", stored_value(column, "t"), column.stage_type)
+                    }
+
+                    _ => format!("t.{} = ${number}", ident(name)),
+                });
             }
             None => same.push(key_value(table, columns, name)),
         }

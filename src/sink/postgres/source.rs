@@ -160,6 +160,14 @@ impl Numbers<'_> {
         })
     }
 
+    /// The number as a float of single precision where that is what the column holds.
+    pub fn single(&self, row: usize) -> Option<f32> {
+        match self {
+            Self::F32(array) => Some(array.value(row)).filter(|value| value.is_finite()),
+            _ => None,
+        }
+    }
+
     /// The number as a double where that is what the column holds.
     pub fn double(&self, row: usize) -> Option<f64> {
         match self {

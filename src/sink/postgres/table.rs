@@ -17,6 +17,8 @@ pub struct TableColumn {
     pub type_name: String,
     /// Type of a stage's column for it: the base type with its modifier, or `text`.
     pub stage_type: String,
+    /// Labels of its enum, in their order.
+    pub labels: Vec<String>,
     /// Whether it refuses null, by itself or by its domain.
     pub not_null: bool,
     /// Its default, as an SQL expression.
@@ -175,16 +177,15 @@ impl Table {
             // The finer kinds of text and number are ours by name.
             Some(Kind::Symbol) if kind == Kind::Text => Kind::Symbol,
             Some(Kind::Nanos) if kind == Kind::Number => Kind::Nanos,
-            Some(Kind::OptionType) if kind == Kind::Text && column.type_ != ColumnType::Other => {
-                Kind::OptionType
-            }
+            Some(Kind::OptionType) if kind == Kind::Text => Kind::OptionType,
             _ => kind,
         }
     }
 
     fn describe(&self, column: &TableColumn) -> Column {
         let kind = self.kind(column);
-        let known = known(&column.name).filter(|known| known.kind == kind);
+        let known = known(&column.name)
+            .filter(|known| known.kind == kind || known.kind.is_number() && kind.is_number());
         let need = if self.key.contains(&column.name) {
             Need::Key
         } else if column.not_null && !column.has_default() {
@@ -223,6 +224,7 @@ pub(super) mod tests {
             type_,
             type_name: type_name.into(),
             stage_type: type_name.into(),
+            labels: Vec::new(),
             not_null: false,
             default: None,
             identity: false,

@@ -5,6 +5,11 @@ use tokio_postgres::types::Type;
 use crate::dataset::{Grain, Kind};
 
 /// Type of a column: its base where it is a domain, with what the type modifier says.
+///
+/// All but [`Other`](Self::Other) are sent in their wire form, by COPY right into the table where that
+/// is allowed. Other are ranges, networks, `interval`, `money`, `bytea`, `xml`, composites, `time with
+/// time zone`, `char(n)[]` and arrays of what is no text: these go as text into a stage, and from there
+/// by a CAST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnType {
     /// `boolean`
@@ -39,6 +44,14 @@ pub enum ColumnType {
     Timestamp(u8),
     /// `timestamp with time zone`, with so many digits of the second
     Timestamptz(u8),
+    /// `time` without a zone, with so many digits of the second; from text (`09:30:00.25`)
+    Time(u8),
+    /// An enum; from text that is one of its labels
+    Enum,
+    /// `text[]`; from an array literal, or a JSON array
+    TextArray,
+    /// `character varying[]`, whose elements have at most so many characters; the same
+    VarcharArray(Option<usize>),
     /// Any other: sent as text, and the server reads it as it reads any text for that type.
     Other,
 }
@@ -58,9 +71,12 @@ impl ColumnType {
             114 => Self::Json,
             700 => Self::Float4,
             701 => Self::Float8,
+            1009 => Self::TextArray,
+            1015 => Self::VarcharArray(length),
             1042 => Self::Bpchar(length),
             1043 => Self::Varchar(length),
             1082 => Self::Date,
+            1083 => Self::Time(digits),
             1114 => Self::Timestamp(digits),
             1184 => Self::Timestamptz(digits),
             1700 if modifier < 4 => Self::Numeric(None),
@@ -80,10 +96,11 @@ impl ColumnType {
     pub fn kind(self) -> Kind {
         match self {
             Self::Bool => Kind::Bool,
-            Self::Int2 | Self::Int4 | Self::Int8 | Self::Float4 | Self::Float8 | Self::Numeric(_) => {
-                Kind::Number
-            }
-            Self::Text | Self::Varchar(_) | Self::Bpchar(_) | Self::Other => Kind::Text,
+            Self::Int2 | Self::Int4 | Self::Int8 | Self::Numeric(_) => Kind::Number,
+            Self::Float4 => Kind::Single,
+            Self::Float8 => Kind::Double,
+            Self::Text | Self::Varchar(_) | Self::Bpchar(_) => Kind::Text,
+            Self::Time(_) | Self::Enum | Self::TextArray | Self::VarcharArray(_) | Self::Other => Kind::Words,
             Self::Uuid => Kind::Uuid,
             Self::Json | Self::Jsonb => Kind::Json,
             Self::Date => Kind::Date,
@@ -98,9 +115,13 @@ impl ColumnType {
             Self::Numeric(Some((_, scale))) => u8::try_from(scale).map_or(Grain::Opaque, Grain::Scale),
             // A fraction is refused, or rounded under --round.
             Self::Int2 | Self::Int4 | Self::Int8 => Grain::Scale(0),
-            Self::Bool | Self::Numeric(None) | Self::Text | Self::Varchar(None) | Self::Uuid | Self::Date => {
-                Grain::Exact
-            }
+            Self::Bool
+            | Self::Numeric(None)
+            | Self::Text
+            | Self::Varchar(None)
+            | Self::Enum
+            | Self::Uuid
+            | Self::Date => Grain::Exact,
             // Of a text that is too long only blanks are cut off.
             Self::Varchar(Some(_)) => Grain::Exact,
             Self::Timestamp(_)
@@ -110,11 +131,15 @@ impl ColumnType {
             | Self::Bpchar(_)
             | Self::Json
             | Self::Jsonb
+            | Self::Time(_)
+            | Self::TextArray
+            | Self::VarcharArray(_)
             | Self::Other => Grain::Opaque,
         }
     }
 
-    /// The type of a parameter that has its wire form; none for what goes as text.
+    /// The type of a parameter that has its wire form; none for what goes as text. A label is sent
+    /// as text, for a cast, since only the database knows the type's oid.
     pub(super) fn wire(self) -> Option<Type> {
         Some(match self {
             Self::Bool => Type::BOOL,
@@ -124,13 +149,16 @@ impl ColumnType {
             Self::Float4 => Type::FLOAT4,
             Self::Float8 => Type::FLOAT8,
             Self::Numeric(_) => Type::NUMERIC,
-            Self::Text => Type::TEXT,
+            Self::Text | Self::Enum => Type::TEXT,
             Self::Varchar(_) => Type::VARCHAR,
             Self::Bpchar(_) => Type::BPCHAR,
             Self::Uuid => Type::UUID,
             Self::Json => Type::JSON,
             Self::Jsonb => Type::JSONB,
             Self::Date => Type::DATE,
+            Self::Time(_) => Type::TIME,
+            Self::TextArray => Type::TEXT_ARRAY,
+            Self::VarcharArray(_) => Type::VARCHAR_ARRAY,
             Self::Timestamp(_) => Type::TIMESTAMP,
             Self::Timestamptz(_) => Type::TIMESTAMPTZ,
             Self::Other => return None,
@@ -155,6 +183,9 @@ mod tests {
         assert_eq!(ColumnType::from_catalog(1043, 24), ColumnType::Varchar(Some(20)));
         assert_eq!(ColumnType::from_catalog(1042, -1), ColumnType::Bpchar(None));
         assert_eq!(ColumnType::from_catalog(1184, -1), ColumnType::Timestamptz(6));
+        assert_eq!(ColumnType::from_catalog(1083, 0), ColumnType::Time(0));
+        assert_eq!(ColumnType::from_catalog(1015, 9), ColumnType::VarcharArray(Some(5)));
+        assert_eq!(ColumnType::from_catalog(1014, 9), ColumnType::Other);
         assert_eq!(ColumnType::from_catalog(1114, 3), ColumnType::Timestamp(3));
     }
 }

@@ -39,7 +39,7 @@ struct Definition<'a> {
 impl Definition<'_> {
     fn type_name(&self) -> &'static str {
         match self.kind {
-            Kind::Number => "ANY",
+            Kind::Number | Kind::Double | Kind::Single => "ANY",
             Kind::Nanos | Kind::Bool => "INTEGER",
             _ => "TEXT",
         }
@@ -74,12 +74,14 @@ fn definition(column: &Column) -> Definition<'_> {
     let note = match column.kind {
         Kind::Timestamp => "UTC, YYYY-MM-DD HH:MM:SS[.ffffff]",
         Kind::Date => "YYYY-MM-DD",
-        Kind::Number => "exact: INTEGER, REAL up to 15 digits, else TEXT with all digits",
+        Kind::Number | Kind::Double | Kind::Single => {
+            "exact: INTEGER, REAL up to 15 digits, else TEXT with all digits"
+        }
         Kind::Nanos => "nanoseconds below the microsecond, 0 to 999",
         Kind::OptionType => "C or P",
         Kind::Bool => "0 or 1",
         Kind::Json => "JSON",
-        Kind::Symbol | Kind::Text | Kind::Uuid => "",
+        Kind::Symbol | Kind::Text | Kind::Words | Kind::Uuid => "",
     };
     Definition { name: &column.name, kind: column.kind, rule, note }
 }
