@@ -121,7 +121,7 @@ fn to_go_on_with<'a>(
 fn go_on(request: &Request<'_>, run: &RunRecord, life: Life) -> Result<Decision> {
     let name = short(run.run_id);
     let when = day(run.started);
-    let again = if request.keyed { "leave --resume away" } else { "add --force" };
+    let again = if request.keyed { "leave --resume away" } else { "use --force instead of --resume" };
     match life {
         Life::Alive => return Err(Error::Usage(going_on(run))),
         Life::Unknown => return Ok(Decision::Watch(run.run_id)),

@@ -97,9 +97,9 @@ pub fn of_stored_keys(keys: &[(&ArrayRef, Grain, bool)], rows: usize) -> Vec<Ide
     identities
 }
 
-/// Stretch of time, as a power of two of nanoseconds (73 minutes), whose rows of one series share a
+/// Stretch of time, as a power of two of microseconds (72 minutes), whose rows of one series share a
 /// lane.
-const STRETCH: u32 = 42;
+const STRETCH: u32 = 32;
 
 /// Lets neighbours in time of one series go through the same lane: in an index by series and time they
 /// stand side by side, and two writers in one page of it are in each other's way. Only for series with
@@ -123,7 +123,8 @@ fn mix_column(identities: &mut [Identity], key: (&ArrayRef, Grain, bool), stretc
             let micros = grain == Grain::Micros;
             for (identity, nanos) in identities.iter_mut().zip(times.values()) {
                 let value = match stretch {
-                    Some(bits) => *nanos >> bits,
+                    // By what is stored: two times that become one are of one stretch.
+                    Some(bits) => to_micros(*nanos, floor).0 >> bits,
                     None if micros => to_micros(*nanos, floor).0,
                     None => *nanos,
                 };
@@ -131,14 +132,14 @@ fn mix_column(identities: &mut [Identity], key: (&ArrayRef, Grain, bool), stretc
             }
         }
         (Reader::Text(Texts::Coded(coded, values)), _) if coded.null_count() == 0 => {
-            let hashes: Vec<u128> =
-                values.iter().map(|text| xxh3_128(text.unwrap_or("").as_bytes())).collect();
+            let hash = |text: Option<&str>| xxh3_128(stored(text.unwrap_or(""), grain).as_bytes());
+            let hashes: Vec<u128> = values.iter().map(hash).collect();
             for (identity, key) in identities.iter_mut().zip(coded.keys().values()) {
                 *identity = mix(*identity, hashes[*key as usize]);
             }
         }
-        (Reader::Plain(texts), _) => mix_texts(identities, texts.iter()),
-        (Reader::Text(texts), _) => mix_texts(identities, texts.iter()),
+        (Reader::Plain(texts), _) => mix_texts(identities, texts.iter(), grain),
+        (Reader::Text(texts), _) => mix_texts(identities, texts.iter(), grain),
         (reader, grain) => {
             let mut scratch = Vec::with_capacity(128);
             for (row, identity) in identities.iter_mut().enumerate() {
@@ -155,10 +156,21 @@ fn mix_column(identities: &mut [Identity], key: (&ArrayRef, Grain, bool), stretc
     }
 }
 
-fn mix_texts<'a>(identities: &mut [Identity], texts: impl Iterator<Item = Option<&'a str>>) {
+/// The text as its column stores it: without the characters, which can only be blanks, that are too
+/// many for it.
+fn stored(text: &str, grain: Grain) -> &str {
+    match grain {
+        Grain::Chars(most) if text.len() > most as usize => {
+            text.char_indices().nth(most as usize).map_or(text, |(end, _)| &text[..end])
+        }
+        _ => text,
+    }
+}
+
+fn mix_texts<'a>(identities: &mut [Identity], texts: impl Iterator<Item = Option<&'a str>>, grain: Grain) {
     const NONE: u128 = 0x2545_f491_4f6c_dd1d;
     for (identity, text) in identities.iter_mut().zip(texts) {
-        *identity = mix(*identity, text.map_or(NONE, |text| xxh3_128(text.as_bytes())));
+        *identity = mix(*identity, text.map_or(NONE, |text| xxh3_128(stored(text, grain).as_bytes())));
     }
 }
 
@@ -277,6 +289,14 @@ mod tests {
         let mut lanes = [0; 64];
         ids.iter().for_each(|id| lanes[(*id as u64 % 64) as usize] += 1);
         assert!(lanes.iter().all(|rows| (200..430).contains(rows)), "{lanes:?}");
+    }
+
+    #[test]
+    fn blanks_that_a_column_cuts_off_make_no_other_row() {
+        let texts: ArrayRef = Arc::new(StringArray::from(vec!["abc", "abc  ", "äbc ", "äbc", "ab"]));
+        let ids = of_stored_keys(&[(&texts, Grain::Chars(3), false)], 5);
+        assert_eq!((ids[0], ids[2]), (ids[1], ids[3]));
+        assert_ne!(ids[0], ids[4]);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum Grain {
     Micros,
     /// Numbers that are equal when rounded to so many decimals.
     Scale(u8),
+    /// Texts that are equal when cut to so many characters, where only blanks are cut off.
+    Chars(u32),
     /// Only the store knows (a float's width, a collation, an expression).
     Opaque,
 }

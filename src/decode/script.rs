@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use arrow_array::Array;
-use arrow_array::cast::AsArray;
-
+use crate::dataset::text::Texts;
 use crate::decode::{Broken, Chunk, Chunks, DecodeError, Decoder};
 
 /// Hands out what it was given, then the end.
@@ -87,8 +85,7 @@ impl Heard {
             let schema = batch.columns.schema();
             for (i, &row) in batch.rows.iter().enumerate() {
                 let cells = schema.fields().iter().zip(batch.columns.columns()).map(|(field, column)| {
-                    let column = column.as_string::<i32>();
-                    let value = (!column.is_null(i)).then(|| column.value(i).to_owned());
+                    let value = Texts::of(column).and_then(|texts| texts.get(i)).map(str::to_owned);
                     (field.name().clone(), value)
                 });
                 heard.rows.push((row, cells.collect()));

@@ -30,7 +30,8 @@ SELECT a.attname::text, base.oid::int8, base.modifier, format_type(a.atttypid, a
        format_type(base.oid, base.modifier), a.attnotnull OR base.not_null,
        pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, a.attgenerated::text,
        (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e
-        WHERE e.enumtypid = base.oid)
+        WHERE e.enumtypid = base.oid),
+       EXISTS (SELECT FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic)
 FROM pg_catalog.pg_attribute a
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 CROSS JOIN LATERAL (
@@ -224,6 +225,8 @@ fn column(row: &Row) -> Result<TableColumn, tokio_postgres::Error> {
     let labels: Option<Vec<String>> = get(row, 9)?;
     let type_ = match labels {
         Some(_) => ColumnType::Enum,
+        // Which texts are the same there only the server knows.
+        None if get(row, 10)? => ColumnType::Other,
         None => ColumnType::from_catalog(oid, get(row, 2)?),
     };
     let identity: String = get(row, 7)?;

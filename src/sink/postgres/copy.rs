@@ -23,6 +23,8 @@ pub(super) struct Copied {
     pub refused: Vec<(usize, Arc<Reason>)>,
     /// Values that the server rounds.
     pub rounded: u64,
+    /// Rows that the server stored: a trigger may suppress some.
+    pub stored: u64,
 }
 
 /// Sends the rows at those positions through the COPY statement.
@@ -58,7 +60,10 @@ pub(super) async fn copy(
     out.put_slice(TRAILER);
     sink.feed(out.finish()).await.map_err(|error| failure(link, &error))?;
     match sink.finish().await {
-        Ok(_) => Ok(copied),
+        Ok(stored) => {
+            copied.stored = stored;
+            Ok(copied)
+        }
         Err(error) => {
             let mut failure = failure(link, &error);
             if let SinkError::Data { suspects, .. } = &mut failure.error {

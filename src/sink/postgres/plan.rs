@@ -219,7 +219,8 @@ fn merge(
     stage: &str,
     fence: &str,
 ) -> Merge {
-    let target = table.sql_name();
+    // Of a parent by INHERITS the children's rows are none of its own.
+    let target = reading(table);
     let bound = key_columns.iter().copied().find(|part| {
         let column = columns.get(part.column).map(|(column, _)| column.type_);
         matches!(column, Some(ColumnType::Timestamp(6) | ColumnType::Timestamptz(6) | ColumnType::Date))
@@ -240,7 +241,7 @@ fn merge(
     let differs = |other: &dyn Fn(&TableColumn) -> String| {
         let each: Vec<String> = changing()
             .map(|c| {
-                let cast = if c.type_.comparable() { "" } else { "::text" };
+                let cast = if c.type_.comparable() { "" } else { "::text COLLATE \"C\"" };
                 format!("{}{cast} IS DISTINCT FROM {}{cast}", stored_value(c, "t"), other(c))
             })
             .collect();
@@ -299,6 +300,12 @@ fn merge(
     }
 }
 
+/// The table as a query names it that is to see the rows of the table itself.
+fn reading(table: &Table) -> String {
+    let only = if table.partitioned || table.hypertable { "" } else { "ONLY " };
+    format!("{only}{}", table.sql_name())
+}
+
 /// See [`Plan::probe`].
 fn probe(table: &Table, key: &[String], columns: &[(&TableColumn, Origin)]) -> Option<(String, Vec<usize>)> {
     let (mut same, mut places) = (Vec::new(), Vec::new());
@@ -320,8 +327,9 @@ fn probe(table: &Table, key: &[String], columns: &[(&TableColumn, Origin)]) -> O
             None => same.push(key_value(table, columns, name)),
         }
     }
-    (!places.is_empty())
-        .then(|| (format!("SELECT FROM {} AS t WHERE {}", table.sql_name(), same.join(" AND ")), places))
+    (!places.is_empty()).then(|| {
+        (format!("SELECT FROM {} AS t WHERE {} LIMIT 1", reading(table), same.join(" AND ")), places)
+    })
 }
 
 fn staged_value(column: &TableColumn) -> String {

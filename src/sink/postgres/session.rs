@@ -267,7 +267,8 @@ impl PgSession {
                 written.rounded = copied.rounded;
                 written.refused = copied.refused;
                 if plan.direct.is_some() {
-                    written.inserted = sent;
+                    written.inserted = copied.stored.min(sent);
+                    written.unchanged = sent - written.inserted;
                     Ok(())
                 } else if sent == 0 {
                     Ok(())

@@ -122,8 +122,7 @@ impl ColumnType {
             | Self::Enum
             | Self::Uuid
             | Self::Date => Grain::Exact,
-            // Of a text that is too long only blanks are cut off.
-            Self::Varchar(Some(_)) => Grain::Exact,
+            Self::Varchar(Some(limit)) => Grain::Chars(u32::try_from(limit).unwrap_or(u32::MAX)),
             Self::Timestamp(_)
             | Self::Timestamptz(_)
             | Self::Float4
