@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use uuid::Uuid;
 
 /// The input that rows were read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +21,46 @@ pub struct Origin {
     /// Ordinal in the run of the row before this source's first one: the ordinal of row `r`
     /// (1-based) is `base + r`. Ordinals grow in the order of the input.
     pub base: u64,
+    /// For rows out of the dead-letter queue: what it remembers of them.
+    pub past: Option<Arc<Past>>,
 }
 
 impl Origin {
     /// An origin for rows that come from no file, as an embedding program submits them.
     pub fn new(source: impl Into<Arc<str>>) -> Self {
-        Self { source: source.into(), replayable: false, base: 0 }
+        Self { source: source.into(), replayable: false, base: 0, past: None }
     }
+
+    /// What the dead-letter queue remembers of row `row`.
+    pub fn past_of(&self, row: u64) -> Option<(&PastRecord, u64)> {
+        let past = self.past.as_ref()?;
+        let (record, row) = past.rows.get(usize::try_from(row.checked_sub(past.first)?).ok()?)?;
+        Some((past.records.get(*record as usize)?, *row))
+    }
+}
+
+/// The history of rows that are tried again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Past {
+    /// Number of the first row that is remembered; the others follow it without a gap.
+    pub first: u64,
+    /// Of each row its place in `records`, and its row number in the source that it came from.
+    pub rows: Vec<(u32, u64)>,
+    /// The records that hold the rows.
+    pub records: Vec<PastRecord>,
+}
+
+/// What a record of the dead-letter queue says of its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastRecord {
+    /// `metadata.id`.
+    pub id: Uuid,
+    /// `metadata.source`.
+    pub source: Arc<str>,
+    /// `metadata.attempts`: how often the rows have been tried.
+    pub attempts: u32,
+    /// `metadata.first_ts`, in microseconds since 1970.
+    pub first_us: i64,
 }
 
 /// The identity of a row for conflicts: the 128-bit hash of its normalised conflict key.
@@ -209,4 +243,14 @@ pub struct Reject {
     pub remains: Remains,
     /// How often it has been tried, this time included.
     pub attempts: u32,
+}
+
+impl Reject {
+    /// The source that the row came from first, and its number in there.
+    pub fn place(&self) -> (&Arc<str>, u64) {
+        match self.origin.past_of(self.row) {
+            Some((record, row)) => (&record.source, row),
+            None => (&self.origin.source, self.row),
+        }
+    }
 }

@@ -395,7 +395,8 @@ impl<'a> Load<'a> {
         let name = dataset.map_or("unknown", |d| &d.name);
         let path = self.args.rejects.dlq.clone().unwrap_or_else(|| dlq_path(name));
         let tenant_id = self.args.store.tenant.clone();
-        DlqWriter::open(path, RunInfo { run_id: self.run_id, dataset: name.to_owned(), tenant_id })
+        let table = self.args.data.table.clone().filter(|table| table != name);
+        DlqWriter::open(path, RunInfo { run_id: self.run_id, dataset: name.to_owned(), table, tenant_id })
     }
 
     fn mapper(&self, dataset: Dataset, target: Target, tenant: Option<&str>) -> Result<MapperSettings> {

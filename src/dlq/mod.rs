@@ -1,9 +1,13 @@
 //! The dead-letter queue: an append-only file of NDJSON that takes the rows that failed.
 //!
-//! `record` is the line format, `file` the locked and synced appending, `writer` the thread that
-//! takes batches of rejects from the engine.
+//! `record` is the line format as it is written, `file` the locked and synced appending, `writer` the
+//! thread that takes batches of rejects from the engine. `lines`, `letter` and `filter` read a queue
+//! again, line by line, whoever wrote it.
 
 mod file;
+pub mod filter;
+pub mod letter;
+pub mod lines;
 mod record;
 mod writer;
 

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `id` | UUIDv7 of the record; stays with it through replays |
 //! | `dataset`, `tenant_id`, `run_id` | what was being loaded, for whom, by which run |
+//! | `table` | into which table, where it is not the dataset's own |
 //! | `stage` | `decode`, `validate`, `write`, `overflow` or `abort` |
 //! | `code`, `constraint`, `column` | SQLSTATE or our own code, and what it is about |
 //! | `source`, `rows` | the input, and the 1-based numbers of the rows in it; as long as `items`, or one row |
@@ -29,7 +30,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::writer::RunInfo;
-use crate::batch::{Reason, Reject, Remains, Stage};
+use crate::batch::{PastRecord, Reason, Reject, Remains, Stage};
 
 /// Rows of a record at most.
 const MOST_ROWS: usize = 1000;
@@ -53,6 +54,8 @@ struct Metadata<'a> {
     #[serde(serialize_with = "text")]
     id: Uuid,
     dataset: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<&'a str>,
     stage: &'static str,
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,12 +94,14 @@ struct Group<'a> {
     reason: &'a Reason,
     source: &'a str,
     attempts: u32,
+    history: Option<(Uuid, i64)>,
     rows: Vec<u64>,
     items: Vec<Box<RawValue>>,
     bytes: usize,
 }
 
-type Alike<'a> = (Stage, &'a Reason, &'a str, u32);
+/// The record that rows come from stays their own: its id and its first time go with them.
+type Alike<'a> = (Stage, &'a Reason, &'a str, u32, Option<(Uuid, i64)>);
 
 /// Appends whole lines, each with its newline, for all rejects.
 ///
@@ -111,17 +116,21 @@ pub(super) fn encode(
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut open: HashMap<Alike<'_>, usize> = HashMap::new();
     for reject in rejects {
-        let alike: Alike<'_> = (reject.stage, &*reject.reason, &*reject.origin.source, reject.attempts);
+        let (source, row) = reject.place();
+        let past = reject.origin.past_of(reject.row).map(|(past, _)| past);
+        let attempts = past.map_or(reject.attempts, |past| past.attempts.saturating_add(1));
+        let history = past.map(|past: &PastRecord| (past.id, past.first_us));
+        let alike: Alike<'_> = (reject.stage, &*reject.reason, source, attempts, history);
         let item = match &reject.remains {
             Remains::Raw(bytes) => {
-                lines.raw(alike, reject.row, bytes)?;
+                lines.raw(alike, row, bytes)?;
                 continue;
             }
             Remains::Item(text) => match item(text) {
                 Some(item) => item,
                 // No item of ours, but the row must not be lost for that.
                 None => {
-                    lines.raw(alike, reject.row, text.as_bytes())?;
+                    lines.raw(alike, row, text.as_bytes())?;
                     continue;
                 }
             },
@@ -131,12 +140,13 @@ pub(super) fn encode(
             groups.get(*index).is_some_and(|g| g.rows.len() < MOST_ROWS && g.bytes + bytes <= MOST_BYTES)
         });
         let index = found.unwrap_or_else(|| {
-            let (stage, reason, source, attempts) = alike;
+            let (stage, reason, source, attempts, history) = alike;
             groups.push(Group {
                 stage,
                 reason,
                 source,
                 attempts,
+                history,
                 rows: Vec::new(),
                 items: Vec::new(),
                 bytes: 0,
@@ -145,13 +155,13 @@ pub(super) fn encode(
             groups.len() - 1
         });
         if let Some(group) = groups.get_mut(index) {
-            group.rows.push(reject.row);
+            group.rows.push(row);
             group.items.push(item);
             group.bytes += bytes;
         }
     }
     for group in &groups {
-        let alike = (group.stage, group.reason, group.source, group.attempts);
+        let alike = (group.stage, group.reason, group.source, group.attempts, group.history);
         lines.record(alike, &group.rows, &group.items, None, None)?;
     }
     Ok(lines.count)
@@ -187,15 +197,16 @@ impl Lines<'_> {
 
     fn record(
         &mut self,
-        (stage, reason, source, attempts): Alike<'_>,
+        (stage, reason, source, attempts, history): Alike<'_>,
         rows: &[u64],
         items: &[Box<RawValue>],
         raw: Option<&str>,
         raw_hex: Option<&str>,
     ) -> serde_json::Result<()> {
         let metadata = Metadata {
-            id: Uuid::now_v7(),
+            id: history.map_or_else(Uuid::now_v7, |(id, _)| id),
             dataset: &self.run.dataset,
+            table: self.run.table.as_deref(),
             stage: stage.as_str(),
             code: &reason.code,
             constraint: reason.constraint.as_deref(),
@@ -205,7 +216,7 @@ impl Lines<'_> {
             raw,
             raw_hex,
             attempts,
-            first_ts: self.now,
+            first_ts: history.map_or(self.now, |(_, first)| first as f64 / 1e6),
             run_id: self.run.run_id,
             tenant_id: self.run.tenant_id.as_deref(),
             version: VERSION,
@@ -227,7 +238,7 @@ pub(super) mod tests {
     use crate::batch::Origin;
 
     pub(in crate::dlq) fn run() -> RunInfo {
-        RunInfo { run_id: Uuid::nil(), dataset: "bars".to_owned(), tenant_id: None }
+        RunInfo { run_id: Uuid::nil(), dataset: "bars".to_owned(), table: None, tenant_id: None }
     }
 
     pub(in crate::dlq) fn reject(code: &'static str, row: u64, remains: Remains) -> Reject {

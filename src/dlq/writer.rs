@@ -32,6 +32,8 @@ pub struct RunInfo {
     pub run_id: Uuid,
     /// The dataset that it loads, or the table where that is none.
     pub dataset: String,
+    /// The table, where it is not the dataset's own.
+    pub table: Option<String>,
     /// The tenant that it loads for.
     pub tenant_id: Option<String>,
 }

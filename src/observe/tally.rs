@@ -182,8 +182,9 @@ impl Tally {
         if at >= MOST_PLACES || group.places.get(at).is_some_and(|(other, _)| *other == ordinal) {
             return;
         }
+        let (source, row) = reject.place();
         group.places.truncate(MOST_PLACES - 1);
-        group.places.insert(at, (ordinal, Place { source: reject.origin.source.clone(), row: reject.row }));
+        group.places.insert(at, (ordinal, Place { source: source.clone(), row }));
     }
 
     /// What has been counted so far.

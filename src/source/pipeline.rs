@@ -164,7 +164,7 @@ impl Peeked {
     /// The reading must have been stopped.
     pub fn bury(mut self, input: &Input, outlet: &mut dyn Outlet) -> Result<()> {
         let origin =
-            Arc::new(Origin { source: input.name.clone(), replayable: self.opened.replayable, base: 0 });
+            Arc::new(Origin { replayable: self.opened.replayable, ..Origin::new(input.name.clone()) });
         let first = self.first.take();
         bury_rest(first, &mut self.opened, &origin, input, &mut |rejects| outlet.rejects(rejects).map(|_| ()))
     }
@@ -408,7 +408,7 @@ impl Pipeline {
             None => (open(input, &self.open, &self.stop, &self.meter)?, None),
         };
         let (source, replayable) = (input.name.clone(), opened.replayable);
-        let origin = Arc::new(Origin { source, replayable, base: base_of(index) });
+        let origin = Arc::new(Origin { source, replayable, base: base_of(index), past: None });
         let mut mapper = Mapper::new(self.mapper.clone(), origin.clone())?;
         let time = self.mapper.dataset.time.clone();
         let (mut rows, mut misfits, mut next) = (0u64, 0u64, Next::Input);

@@ -1,0 +1,157 @@
+//! Which rows of a queue are meant.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::dlq::letter::{Letter, field};
+use crate::dlq::lines::Line;
+
+/// What rows have to be. A condition with several values is met by any of them; what is empty is met by
+/// all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// `metadata.code`.
+    pub codes: Vec<String>,
+    /// `metadata.stage`.
+    pub stages: Vec<String>,
+    /// Symbols of rows, without regard to case.
+    pub symbols: Vec<String>,
+    /// Fields and their values: of the metadata, the record (`error`), or the rows, as text.
+    pub wheres: Vec<(String, String)>,
+    /// Earliest `ts`, in microseconds since 1970.
+    pub since: Option<i64>,
+    /// The `ts` before which all are, in microseconds since 1970.
+    pub until: Option<i64>,
+}
+
+/// Which rows of a record are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meant {
+    /// None.
+    None,
+    /// All.
+    All,
+    /// Those, by place in its items.
+    Some(Vec<bool>),
+}
+
+impl Filter {
+    /// Whether it lets everything through.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Which rows of that record are meant. `line` is the one that it was read from.
+    pub fn meant(&self, letter: &Letter<'_>, line: &Line<'_>) -> Meant {
+        let any = |values: &[String], value: Option<&str>| {
+            values.is_empty() || value.is_some_and(|value| values.iter().any(|v| v == value))
+        };
+        if !any(&self.codes, letter.meta.code.as_deref()) || !any(&self.stages, letter.meta.stage.as_deref())
+        {
+            return Meant::None;
+        }
+        let ts = letter.ts.map(|seconds| (seconds * 1e6).round() as i64);
+        if self.since.is_some_and(|since| ts.is_none_or(|ts| ts < since))
+            || self.until.is_some_and(|until| ts.is_none_or(|ts| ts >= until))
+        {
+            return Meant::None;
+        }
+        let mut of_rows: Vec<(&str, &str)> = Vec::new();
+        for (name, value) in &self.wheres {
+            match metadata(letter, line, name) {
+                Some(have) if have == *value => {}
+                Some(_) => return Meant::None,
+                None => of_rows.push((name, value)),
+            }
+        }
+        if of_rows.is_empty() && self.symbols.is_empty() {
+            return Meant::All;
+        }
+        let fits = |item: &RawValue| {
+            let symbol = || {
+                field(item, "symbol").is_some_and(|have| {
+                    self.symbols.iter().any(|wanted| wanted.eq_ignore_ascii_case(have.trim()))
+                })
+            };
+            of_rows.iter().all(|(name, value)| field(item, name).as_deref() == Some(*value))
+                && (self.symbols.is_empty() || symbol())
+        };
+        let meant: Vec<bool> = letter.items.iter().map(|item| fits(item)).collect();
+        match meant.iter().filter(|meant| **meant).count() {
+            0 => Meant::None,
+            some if some == meant.len() => Meant::All,
+            _ => Meant::Some(meant),
+        }
+    }
+}
+
+/// A field of the record or of its metadata as text.
+fn metadata<'a>(letter: &'a Letter<'_>, line: &Line<'_>, name: &str) -> Option<Cow<'a, str>> {
+    let text = |value: &'a Option<Cow<'_, str>>| value.as_deref().map(Cow::Borrowed);
+    let meta = &letter.meta;
+    match name {
+        "error" => Some(Cow::Borrowed(&*letter.error)),
+        "id" => meta.id.map(|id| id.to_string().into()),
+        "attempts" => Some(letter.attempts().to_string().into()),
+        "dataset" => text(&meta.dataset),
+        "table" => text(&meta.table),
+        "stage" => text(&meta.stage),
+        "code" => text(&meta.code),
+        "constraint" => text(&meta.constraint),
+        "column" => text(&meta.column),
+        "source" => text(&meta.source),
+        "run_id" => text(&meta.run_id),
+        "tenant_id" => text(&meta.tenant_id).filter(|_| letter.items.is_empty() || meta.tenant_id.is_some()),
+        _ => other(line, name).map(Cow::Owned),
+    }
+}
+
+/// A field of the metadata that is none of ours, as the Python system's callers put them there.
+fn other(line: &Line<'_>, name: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Record<'a> {
+        #[serde(borrow)]
+        metadata: BTreeMap<Cow<'a, str>, &'a RawValue>,
+    }
+    let record: Record<'_> = serde_json::from_slice(line.bytes.ok()?).ok()?;
+    let value = record.metadata.get(name)?.get();
+    Some(serde_json::from_str::<String>(value).unwrap_or_else(|_| value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORD: &str = r#"{"ts":100.5,"error":"bad","metadata":{"stage":"write","code":"22003","column":"volume","batch":7},"items":[{"symbol":"A","volume":1},{"symbol":"B","volume":2.0}]}"#;
+
+    fn meant(filter: Filter) -> Meant {
+        let line = Line { number: 1, offset: 0, bytes: Ok(RECORD.as_bytes()) };
+        filter.meant(&Letter::read(&line).unwrap(), &line)
+    }
+
+    #[test]
+    fn records_and_rows() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| text.to_string()).collect::<Vec<_>>();
+        let where_ = |name: &str, value: &str| Filter {
+            wheres: vec![(name.into(), value.into())],
+            ..Filter::default()
+        };
+        assert_eq!(meant(Filter::default()), Meant::All);
+        assert_eq!(meant(Filter { codes: texts(&["x", "22003"]), ..Filter::default() }), Meant::All);
+        assert_eq!(meant(Filter { codes: texts(&["x"]), ..Filter::default() }), Meant::None);
+        assert_eq!(meant(Filter { stages: texts(&["decode"]), ..Filter::default() }), Meant::None);
+        assert_eq!(
+            meant(Filter { symbols: texts(&["b"]), ..Filter::default() }),
+            Meant::Some(vec![false, true])
+        );
+        assert_eq!(meant(where_("volume", "1")), Meant::Some(vec![true, false]));
+        assert_eq!(meant(where_("volume", "2")), Meant::None);
+        assert_eq!(meant(where_("column", "volume")), Meant::All);
+        assert_eq!(meant(where_("batch", "7")), Meant::All);
+        assert_eq!(meant(where_("batch", "8")), Meant::None);
+        assert_eq!(meant(Filter { since: Some(100_500_000), ..Filter::default() }), Meant::All);
+        assert_eq!(meant(Filter { until: Some(100_500_000), ..Filter::default() }), Meant::None);
+    }
+}

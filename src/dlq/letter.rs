@@ -1,0 +1,294 @@
+//! A line of the queue as a record: ours, the Python system's, or what somebody has mended by hand.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::dlq::lines::{Line, MOST_LINE};
+
+/// A record of the queue. What a line does not say is absent; what it says wrongly too.
+#[derive(Debug, Clone, Default)]
+pub struct Letter<'a> {
+    /// When the rows failed last, in seconds of the Unix epoch.
+    pub ts: Option<f64>,
+    /// The reason in words; empty where none is given.
+    pub error: Cow<'a, str>,
+    /// What else is known of it.
+    pub meta: Meta<'a>,
+    /// The rows, each a JSON value, an object as a rule.
+    pub items: Vec<&'a RawValue>,
+}
+
+/// `metadata` of a record; see [`crate::dlq`] for the fields.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "named and explained where the format is")]
+pub struct Meta<'a> {
+    pub id: Option<Uuid>,
+    #[serde(borrow)]
+    pub dataset: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub table: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub stage: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub code: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub constraint: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub column: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub source: Option<Cow<'a, str>>,
+    pub rows: Option<Vec<u64>>,
+    #[serde(borrow)]
+    pub raw: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub raw_hex: Option<Cow<'a, str>>,
+    pub attempts: Option<u32>,
+    pub first_ts: Option<f64>,
+    #[serde(borrow)]
+    pub run_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub tenant_id: Option<Cow<'a, str>>,
+}
+
+/// Why a line is no record, in words that follow "line 7".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// It is too long.
+    #[error("is longer than {mib} MiB ({0} bytes)", mib = MOST_LINE >> 20)]
+    TooLong(u64),
+    /// It is no JSON object, or ends early.
+    #[error("is no JSON object: {0}")]
+    NoJson(String),
+    /// It is one, with neither rows nor a reason.
+    #[error("is no dead letter: it has neither items nor an error")]
+    NoLetter,
+}
+
+#[derive(Deserialize)]
+struct Strict<'a> {
+    ts: Option<f64>,
+    #[serde(borrow)]
+    error: Cow<'a, str>,
+    #[serde(borrow)]
+    metadata: Meta<'a>,
+    #[serde(borrow)]
+    items: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Lenient<'a> {
+    #[serde(borrow, default)]
+    ts: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    items: Option<&'a RawValue>,
+}
+
+impl<'a> Letter<'a> {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// [`Damage`], where it is no record.
+    pub fn read(line: &Line<'a>) -> Result<Self, Damage> {
+        let bytes = line.bytes.map_err(Damage::TooLong)?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| Damage::NoJson(format!("no UTF-8 at byte {}", error.valid_up_to() + 1)))?;
+        match serde_json::from_str::<Strict<'a>>(text) {
+            Ok(Strict { ts, error, metadata, items }) => Ok(Self { ts, error, meta: metadata, items }),
+            Err(_) => Self::leniently(text),
+        }
+    }
+
+    /// Takes what can be understood.
+    fn leniently(text: &'a str) -> Result<Self, Damage> {
+        let line: Lenient<'a> =
+            serde_json::from_str(text).map_err(|error| Damage::NoJson(error.to_string()))?;
+        if line.error.is_none() && line.items.is_none() {
+            return Err(Damage::NoLetter);
+        }
+        let items = match line.items {
+            None => Vec::new(),
+            Some(items) => serde_json::from_str(items.get()).unwrap_or_else(|_| vec![items]),
+        };
+        let error = line.error.map(words).unwrap_or_default();
+        let meta = line.metadata.map(meta).unwrap_or_default();
+        Ok(Self { ts: line.ts.and_then(seconds), error, meta, items })
+    }
+
+    /// Number of rows that it stands for.
+    pub fn rows(&self) -> u64 {
+        if self.items.is_empty() { 1 } else { self.items.len() as u64 }
+    }
+
+    /// Number of row `index` in its source; where the record does not say it, its place in the record,
+    /// from 1.
+    pub fn row_number(&self, index: usize) -> u64 {
+        let known = self.meta.rows.as_ref().filter(|rows| rows.len() as u64 == self.rows());
+        known.and_then(|rows| rows.get(index)).copied().unwrap_or(index as u64 + 1)
+    }
+
+    /// When the rows failed first, in seconds of the Unix epoch.
+    pub fn first_ts(&self) -> Option<f64> {
+        self.meta.first_ts.or(self.ts)
+    }
+
+    /// How often the rows have been tried.
+    pub fn attempts(&self) -> u32 {
+        self.meta.attempts.unwrap_or(1)
+    }
+
+    /// Its id; a record without one has always the same in the same place of a file.
+    pub fn id(&self, line: &Line<'_>) -> Uuid {
+        self.meta.id.unwrap_or_else(|| {
+            let mut name = line.offset.to_le_bytes().to_vec();
+            name.extend_from_slice(line.bytes.unwrap_or_default());
+            Uuid::new_v5(&Uuid::NAMESPACE_OID, &name)
+        })
+    }
+}
+
+/// A value of an item as text, a string without its quotes; `None` where there is none.
+pub fn field<'a>(item: &'a RawValue, name: &str) -> Option<Cow<'a, str>> {
+    let value = FieldOf(name).deserialize(&mut serde_json::Deserializer::from_str(item.get())).ok()??;
+    match value.get() {
+        "null" => None,
+        _ => Some(words(value)),
+    }
+}
+
+struct FieldOf<'n>(&'n str);
+
+impl<'de> DeserializeSeed<'de> for FieldOf<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FieldOf<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            if name == self.0 {
+                found = Some(map.next_value::<&RawValue>()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn words(value: &RawValue) -> Cow<'_, str> {
+    match value.get().starts_with('"') {
+        true => serde_json::from_str::<String>(value.get()).unwrap_or_default().into(),
+        false => value.get().into(),
+    }
+}
+
+/// Seconds of the epoch: a number, a number in quotes, or a time in RFC 3339.
+fn seconds(value: &RawValue) -> Option<f64> {
+    let text = words(value);
+    let number = text.trim().parse::<f64>().ok().filter(|seconds| seconds.is_finite());
+    number.or_else(|| {
+        let time = chrono::DateTime::parse_from_rfc3339(text.trim()).ok()?;
+        Some(time.timestamp_micros() as f64 / 1e6)
+    })
+}
+
+fn meta(value: &RawValue) -> Meta<'_> {
+    let Ok(fields) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(value.get()) else {
+        return Meta::default();
+    };
+    let get = |name: &str| fields.get(name).copied().filter(|value| value.get() != "null");
+    let text = |name: &str| get(name).map(words);
+    Meta {
+        id: text("id").and_then(|id| Uuid::parse_str(&id).ok()),
+        dataset: text("dataset"),
+        table: text("table"),
+        stage: text("stage"),
+        code: text("code"),
+        constraint: text("constraint"),
+        column: text("column"),
+        source: text("source"),
+        rows: get("rows").and_then(|rows| serde_json::from_str(rows.get()).ok()),
+        raw: text("raw"),
+        raw_hex: text("raw_hex"),
+        attempts: text("attempts").and_then(|attempts| attempts.parse().ok()),
+        first_ts: get("first_ts").and_then(seconds),
+        run_id: text("run_id"),
+        tenant_id: text("tenant_id"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Line<'_> {
+        Line { number: 1, offset: 0, bytes: Ok(text.as_bytes()) }
+    }
+
+    #[test]
+    fn what_we_write_is_read() {
+        let text = r#"{"ts":1732351234.5,"error":"a \"b\"","metadata":{"id":"0197a3f2-1b2c-7000-8000-000000000001","dataset":"bars","stage":"write","code":"22003","column":"volume","source":"b.csv","rows":[7,9],"attempts":2,"first_ts":1732351200.25,"run_id":"x","version":1},"items":[{"symbol":"A","volume":1.10},{"symbol":null}]}"#;
+        let line = line(text);
+        let letter = Letter::read(&line).unwrap();
+        assert_eq!(
+            (&*letter.error, letter.rows(), letter.row_number(1), letter.attempts()),
+            ("a \"b\"", 2, 9, 2)
+        );
+        assert_eq!((letter.ts, letter.first_ts()), (Some(1_732_351_234.5), Some(1_732_351_200.25)));
+        assert_eq!(letter.id(&line).get_version_num(), 7);
+        assert_eq!(field(letter.items[0], "volume").as_deref(), Some("1.10"));
+        assert_eq!(field(letter.items[0], "symbol").as_deref(), Some("A"));
+        assert_eq!((field(letter.items[1], "symbol"), field(letter.items[1], "x")), (None, None));
+    }
+
+    #[test]
+    fn the_python_system_and_people_are_read() {
+        let text = r#"{"ts": 1732351234, "error": "boom", "metadata": {"attempts": "3", "batch": 5, "rows": 2}, "items": [{"symbol": "A"}]}"#;
+        let letter = Letter::read(&line(text)).unwrap();
+        assert_eq!((letter.ts, letter.attempts(), letter.row_number(0)), (Some(1_732_351_234.0), 3, 1));
+        let letter = Letter::read(&line(r#"{"ts":"2024-11-23T08:40:34Z","items":{"symbol":"A"}}"#)).unwrap();
+        assert_eq!((letter.ts, letter.items.len(), &*letter.error), (Some(1_732_351_234.0), 1, ""));
+        let letter = Letter::read(&line(r#"{"error":"x","metadata":null,"items":null}"#)).unwrap();
+        assert_eq!((letter.items.len(), letter.rows(), letter.first_ts()), (0, 1, None));
+        let at = |offset| Line { offset, ..line(text) };
+        assert_eq!(Letter::read(&at(5)).unwrap().id(&at(5)), Letter::read(&at(5)).unwrap().id(&at(5)));
+        assert_ne!(Letter::read(&at(5)).unwrap().id(&at(5)), Letter::read(&at(6)).unwrap().id(&at(6)));
+    }
+
+    #[test]
+    fn damage_is_told() {
+        for (text, told) in [
+            ("{\"ts\":1732", "is no JSON object: EOF"),
+            ("[1]", "is no JSON object"),
+            ("{\"a\":1}", "is no dead letter"),
+        ] {
+            let damage = Letter::read(&line(text)).unwrap_err().to_string();
+            assert!(damage.starts_with(told), "{damage}");
+        }
+        let long = Line { bytes: Err(70 << 20), ..line("") };
+        assert_eq!(Letter::read(&long).unwrap_err().to_string(), "is longer than 64 MiB (73400320 bytes)");
+        let latin = Line { bytes: Ok(b"{\"error\":\"\xe9\"}"), ..line("") };
+        assert_eq!(Letter::read(&latin).unwrap_err().to_string(), "is no JSON object: no UTF-8 at byte 11");
+    }
+}
