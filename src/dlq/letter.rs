@@ -103,6 +103,9 @@ impl<'a> Letter<'a> {
         let bytes = line.bytes.map_err(Damage::TooLong)?;
         let text = std::str::from_utf8(bytes)
             .map_err(|error| Damage::NoJson(format!("no UTF-8 at byte {}", error.valid_up_to() + 1)))?;
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(Damage::NoJson("it begins with none".into()));
+        }
         match serde_json::from_str::<Strict<'a>>(text) {
             Ok(Strict { ts, error, metadata, items }) => Ok(Self { ts, error, meta: metadata, items }),
             Err(_) => Self::leniently(text),
