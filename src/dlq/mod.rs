@@ -2,12 +2,13 @@
 //!
 //! `record` is the line format as it is written, `file` the locked and synced appending, `writer` the
 //! thread that takes batches of rejects from the engine. `lines`, `letter` and `filter` read a queue
-//! again, line by line, whoever wrote it.
+//! again, line by line, whoever wrote it. `names` names the files that stand beside a queue.
 
 mod file;
 pub mod filter;
 pub mod letter;
 pub mod lines;
+pub mod names;
 mod record;
 mod writer;
 
