@@ -3,13 +3,16 @@
 //! Everything happens under an exclusive lock on the file (`flock`): whole lines are appended and
 //! synced, and what a failed write left is cut off again. A replay claims the file by renaming it
 //! while it holds the same lock; whoever gets the lock afterwards sees that the path leads to
-//! another file, or to none, and goes there.
+//! another file, or to none, and goes there. A file that would grow over its limit is set aside in
+//! the same way.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use super::names;
 
 /// Longest wait for another process's lock. It holds it for one write and one sync.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -24,6 +27,8 @@ const MODE: u32 = 0o640;
 #[derive(Debug)]
 pub(super) struct QueueFile {
     path: PathBuf,
+    /// Size beyond which it is set aside.
+    most: Option<u64>,
     file: Option<File>,
     /// The directory entry may not be on disk yet.
     entry_unsynced: bool,
@@ -34,24 +39,76 @@ pub(super) struct QueueFile {
 pub(super) struct Appended {
     /// The last line was torn; it is a line of its own now.
     pub(super) repaired: bool,
+    /// Files set aside since there was no room for the lines.
+    pub(super) rotated: u64,
 }
 
 impl QueueFile {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, entry_unsynced: false }
+        Self { path, most: None, file: None, entry_unsynced: false }
+    }
+
+    /// Sets the file aside when it would grow beyond `most` bytes.
+    pub(super) fn at_most(self, most: Option<u64>) -> Self {
+        Self { most, ..self }
     }
 
     /// Appends whole lines and returns when they are on disk. On an error the file is as before,
     /// as far as the disk allows.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<Appended> {
-        let file = self.locked()?;
-        let appended = self.append_locked(&file, lines);
-        // Where unlocking fails the file is closed, which gives the lock back in any case.
-        self.file = file.unlock().is_ok().then_some(file);
-        appended
+        let (mut repaired, mut rotated) = (false, 0);
+        loop {
+            let Some(file) = self.locked(true)? else { continue };
+            // On every way out but the last the file is closed, which gives the lock back.
+            if self.is_too_full(&file, lines.len() as u64)? {
+                repaired |= self.set_aside(&file)?.1;
+                rotated += 1;
+                continue;
+            }
+            repaired |= self.append_locked(&file, lines)?;
+            self.file = file.unlock().is_ok().then_some(file);
+            return Ok(Appended { repaired, rotated });
+        }
     }
 
-    fn append_locked(&mut self, file: &File, lines: &[u8]) -> io::Result<Appended> {
+    /// Sets the file aside as the next segment; `None` where there is nothing in it.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for the replay of a queue"))]
+    pub(super) fn rotate(&mut self) -> io::Result<Option<PathBuf>> {
+        let Some(file) = self.locked(false)? else { return Ok(None) };
+        if file.metadata()?.len() == 0 {
+            return Ok(None);
+        }
+        self.set_aside(&file).map(|(segment, _)| Some(segment))
+    }
+
+    fn is_too_full(&self, file: &File, more: u64) -> io::Result<bool> {
+        let Some(most) = self.most else { return Ok(false) };
+        let length = file.metadata()?.len();
+        let torn = u64::from(is_torn(file, length)?);
+        Ok(length > 0 && length + torn + more > most)
+    }
+
+    /// Renames the locked file to the next segment; also tells whether its last line was torn.
+    fn set_aside(&mut self, file: &File) -> io::Result<(PathBuf, bool)> {
+        let length = file.metadata()?.len();
+        let torn = is_torn(file, length)?;
+        if torn {
+            let mut writer = file;
+            put(&mut writer, file, length, b"\n")?;
+        }
+        // Whoever else sets files of this queue aside waits for our lock, so the number stays free.
+        let last = names::numbers(&self.path)?.last().copied().unwrap_or(0);
+        let next =
+            last.checked_add(1).ok_or_else(|| io::Error::other("there are too many segments of it"))?;
+        let segment = names::segment(&self.path, next);
+        std::fs::rename(&self.path, &segment)?;
+        sync_directory(directory_of(&self.path))?;
+        self.entry_unsynced = false;
+        Ok((segment, torn))
+    }
+
+    /// Tells whether the last line was torn.
+    fn append_locked(&mut self, file: &File, lines: &[u8]) -> io::Result<bool> {
         let length = file.metadata()?.len();
         let repaired = is_torn(file, length)?;
         let mut writer = file;
@@ -67,20 +124,23 @@ impl QueueFile {
             sync_directory(directory_of(&self.path))?;
             self.entry_unsynced = false;
         }
-        Ok(Appended { repaired })
+        Ok(repaired)
     }
 
-    /// The file that the path leads to, locked.
-    fn locked(&mut self) -> io::Result<File> {
+    /// The file that the path leads to, locked. Where there is none it is made, or it is `None`.
+    fn locked(&mut self, make: bool) -> io::Result<Option<File>> {
         let end = Instant::now() + LOCK_TIMEOUT;
         loop {
             let file = match self.file.take() {
                 Some(file) => file,
-                None => self.open()?,
+                None => match self.open(make)? {
+                    Some(file) => file,
+                    None => return Ok(None),
+                },
             };
             lock(&file, end)?;
             if self.is_at_path(&file)? {
-                return Ok(file);
+                return Ok(Some(file));
             }
             if Instant::now() > end {
                 return Err(io::Error::new(ErrorKind::TimedOut, "the file is renamed again and again"));
@@ -88,18 +148,19 @@ impl QueueFile {
         }
     }
 
-    fn open(&mut self) -> io::Result<File> {
+    fn open(&mut self, make: bool) -> io::Result<Option<File>> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).mode(MODE);
         match options.open(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            opened => return opened,
+            Err(error) if error.kind() == ErrorKind::NotFound && make => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            opened => return opened.map(Some),
         }
         std::fs::create_dir_all(directory_of(&self.path))?;
         let file = options.create(true).open(&self.path)?;
         // Perhaps somebody else made it just now; to sync its entry once more does no harm.
         self.entry_unsynced = true;
-        Ok(file)
+        Ok(Some(file))
     }
 
     fn is_at_path(&self, file: &File) -> io::Result<bool> {
@@ -228,6 +289,40 @@ mod tests {
         std::fs::remove_dir_all(directory_of(&path)).unwrap();
         queue.append(b"4\n").unwrap();
         assert_eq!(read(&path), "4\n");
+    }
+
+    #[test]
+    fn a_file_that_would_grow_over_its_limit_is_set_aside() {
+        let (_directory, path) = place();
+        let mut queue = QueueFile::new(path.clone()).at_most(Some(5));
+        let mut other = QueueFile::new(path.clone()).at_most(Some(5));
+        assert_eq!(queue.append(b"111\n").unwrap().rotated, 0);
+        assert_eq!(other.append(b"\n").unwrap().rotated, 0);
+        assert_eq!(queue.append(b"222\n").unwrap().rotated, 1);
+        // It notices that the path leads to another file; one append may be larger than the limit.
+        assert_eq!(other.append(b"3333333\n").unwrap(), Appended { repaired: false, rotated: 1 });
+        std::fs::write(&path, "4444").unwrap();
+        assert_eq!(queue.append(b"5\n").unwrap(), Appended { repaired: true, rotated: 1 });
+        let texts: Vec<String> = names::segments(&path).unwrap().iter().map(|path| read(path)).collect();
+        assert_eq!((texts.join(""), read(&path)), ("111\n\n222\n4444\n".to_owned(), "5\n".to_owned()));
+    }
+
+    #[test]
+    fn a_file_is_set_aside_on_demand() {
+        let (_directory, path) = place();
+        let mut queue = QueueFile::new(path.clone());
+        assert_eq!(queue.rotate().unwrap(), None);
+        assert!(!path.exists());
+        queue.append(b"1\n").unwrap();
+        std::fs::write(names::segment(&path, 7), "").unwrap();
+        assert_eq!(queue.rotate().unwrap(), Some(names::segment(&path, 8)));
+        assert!(!path.exists());
+        queue.append(b"2\n").unwrap();
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(queue.rotate().unwrap(), None);
+        std::fs::write(&path, "torn").unwrap();
+        let segment = queue.rotate().unwrap().unwrap();
+        assert_eq!((segment.clone(), read(&segment)), (names::segment(&path, 9), "torn\n".to_owned()));
     }
 
     /// Takes a few bytes, then the disk is full.

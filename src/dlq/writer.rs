@@ -57,15 +57,24 @@ struct Totals {
     records: AtomicU64,
     rows: AtomicU64,
     repaired: AtomicU64,
+    rotated: AtomicU64,
     /// Appends to the file, one for all batches that waited.
     writes: AtomicU64,
 }
 
-/// Rejects of one caller, and where it waits.
+/// What one caller hands over, and where it waits.
 #[derive(Debug)]
 struct Job {
-    rejects: Vec<Reject>,
+    letters: Letters,
     done: oneshot::Sender<Result<(), DeadLetterError>>,
+}
+
+#[derive(Debug)]
+enum Letters {
+    /// Rows that failed, to be made into records.
+    Rejects(Vec<Reject>),
+    /// Records as lines, each with its newline.
+    Lines(Vec<u8>, Count),
 }
 
 impl DlqWriter {
@@ -75,6 +84,15 @@ impl DlqWriter {
     ///
     /// [`Error::Usage`] when nothing could be written there, so that a load need not start.
     pub fn open(path: impl Into<PathBuf>, run: RunInfo) -> Result<Self> {
+        Self::open_bounded(path, run, None)
+    }
+
+    /// The same for a file that is set aside before it grows beyond `most` bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`DlqWriter::open`].
+    pub fn open_bounded(path: impl Into<PathBuf>, run: RunInfo, most: Option<u64>) -> Result<Self> {
         let path = path.into();
         let made = ready(&path).map_err(|error| {
             Error::Usage(format!(
@@ -84,8 +102,16 @@ impl DlqWriter {
         })?;
         let (jobs, waiting) = mpsc::channel(WAITING);
         let totals = Arc::new(Totals::default());
-        let scribe =
-            Scribe { file: QueueFile::new(path.clone()), path: path.clone(), run, totals: totals.clone() };
+        let scribe = Scribe {
+            file: QueueFile::new(path.clone()).at_most(most),
+            path: path.clone(),
+            // Batches that wait together are not to make a file larger than one of them would.
+            group: most.map_or(GROUP_BYTES, |most| {
+                usize::try_from(most).map_or(GROUP_BYTES, |most| most.min(GROUP_BYTES))
+            }),
+            run,
+            totals: totals.clone(),
+        };
         let thread =
             std::thread::Builder::new()
                 .name("dlq".to_owned())
@@ -99,12 +125,35 @@ impl DlqWriter {
         &self.path
     }
 
-    /// Records that this writer has brought to disk.
+    /// Appends lines as they are, each with its newline, and returns when they are on disk. For
+    /// records that were in a queue before and go back to it: [`DlqWriter::records`] and
+    /// [`DlqWriter::rows`] do not count them.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the file from being written, in a sentence; nothing was written then.
+    pub async fn append(&self, lines: Vec<u8>, records: u64, rows: u64) -> Result<(), DeadLetterError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.hand_over(Letters::Lines(lines, Count { records, rows })).await
+    }
+
+    async fn hand_over(&self, letters: Letters) -> Result<(), DeadLetterError> {
+        let ended =
+            || DeadLetterError(format!("the writer of {} has ended; this is a bug", self.path.display()));
+        let jobs = self.jobs.as_ref().ok_or_else(ended)?;
+        let (done, answer) = oneshot::channel();
+        jobs.send(Job { letters, done }).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    /// Records of rejects that this writer has brought to disk.
     pub fn records(&self) -> u64 {
         self.totals.records.load(Ordering::Acquire)
     }
 
-    /// Rows that this writer has brought to disk.
+    /// Rows of rejects that this writer has brought to disk.
     pub fn rows(&self) -> u64 {
         self.totals.rows.load(Ordering::Acquire)
     }
@@ -112,6 +161,11 @@ impl DlqWriter {
     /// Torn last lines found, each kept as a line of its own.
     pub fn repaired(&self) -> u64 {
         self.totals.repaired.load(Ordering::Acquire)
+    }
+
+    /// How often this writer has set the file aside, since it had grown to its limit.
+    pub fn rotated(&self) -> u64 {
+        self.totals.rotated.load(Ordering::Acquire)
     }
 }
 
@@ -121,12 +175,7 @@ impl DeadLetters for DlqWriter {
         if rejects.is_empty() {
             return Ok(());
         }
-        let ended =
-            || DeadLetterError(format!("the writer of {} has ended; this is a bug", self.path.display()));
-        let jobs = self.jobs.as_ref().ok_or_else(ended)?;
-        let (done, answer) = oneshot::channel();
-        jobs.send(Job { rejects, done }).await.map_err(|_| ended())?;
-        answer.await.map_err(|_| ended())?
+        self.hand_over(Letters::Rejects(rejects)).await
     }
 }
 
@@ -174,6 +223,8 @@ fn ready(path: &Path) -> io::Result<bool> {
 struct Scribe {
     file: QueueFile,
     path: PathBuf,
+    /// Bytes of lines after which no more batches join a write.
+    group: usize,
     run: RunInfo,
     totals: Arc<Totals>,
 }
@@ -183,11 +234,20 @@ impl Scribe {
         let mut lines = Vec::new();
         while let Some(first) = waiting.blocking_recv() {
             lines.clear();
-            let (mut count, mut callers) = (Count::default(), Vec::new());
+            let (mut count, mut again, mut callers) = (Count::default(), Count::default(), Vec::new());
             let mut next = Some(first);
             while let Some(job) = next {
                 let before = lines.len();
-                match record::encode(&job.rejects, &self.run, now(), &mut lines) {
+                let encoded = match job.letters {
+                    Letters::Rejects(rejects) => record::encode(&rejects, &self.run, now(), &mut lines),
+                    Letters::Lines(whole, of_before) => {
+                        lines.extend_from_slice(&whole);
+                        again.records += of_before.records;
+                        again.rows += of_before.rows;
+                        Ok(Count::default())
+                    }
+                };
+                match encoded {
                     Ok(more) => {
                         count.records += more.records;
                         count.rows += more.rows;
@@ -198,9 +258,16 @@ impl Scribe {
                         answer(job.done, Err(self.sentence(&error.into())));
                     }
                 }
-                next = if lines.len() < GROUP_BYTES { waiting.try_recv().ok() } else { None };
+                next = if lines.len() < self.group { waiting.try_recv().ok() } else { None };
             }
             let written = self.write(&lines, count);
+            if written.is_ok() && again.records > 0 {
+                tracing::debug!(
+                    records = again.records,
+                    rows = again.rows,
+                    "records are back in the dead-letter queue"
+                );
+            }
             for caller in callers {
                 answer(caller, written.clone());
             }
@@ -216,6 +283,10 @@ impl Scribe {
         self.totals.records.fetch_add(count.records, Ordering::AcqRel);
         self.totals.rows.fetch_add(count.rows, Ordering::AcqRel);
         self.totals.repaired.fetch_add(appended.repaired.into(), Ordering::AcqRel);
+        self.totals.rotated.fetch_add(appended.rotated, Ordering::AcqRel);
+        if appended.rotated > 0 {
+            tracing::info!(path = %self.path.display(), "the dead-letter queue has grown to its limit; a new file is begun");
+        }
         if appended.repaired {
             tracing::warn!(path = %self.path.display(), "the last line of the dead-letter queue was torn; it is kept as a line of its own");
         }
@@ -230,6 +301,9 @@ impl Scribe {
                     "the disk that holds the dead-letter queue {path} is full; free some space, or give another place with --dlq PATH"
                 )
             }
+            ErrorKind::FileTooLarge => format!(
+                "the dead-letter queue {path} has grown to the largest file that this process may write (ulimit -f); raise that limit, or move the file away"
+            ),
             _ => format!(
                 "the dead-letter queue {path} cannot be written: {error}; mend that, or give another place with --dlq PATH"
             ),
@@ -314,6 +388,46 @@ mod tests {
         // One for the first row, one for what came before the wait, one for all others.
         assert!(writer.totals.writes.load(Ordering::Acquire) <= 3);
         assert_eq!(rows(&path), (0..=10).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn lines_go_back_as_they_are_and_are_not_counted() {
+        let (_directory, path) = place();
+        let writer = DlqWriter::open(&path, run()).unwrap();
+        let lines = b"{\"ts\":1, \"items\": [ ]}\nno json\n".to_vec();
+        let (appended, buried) =
+            tokio::join!(writer.append(lines.clone(), 2, 0), writer.bury(vec![reject("22003", 1, item(1))]));
+        assert!(appended.is_ok() && buried.is_ok());
+        writer.append(Vec::new(), 0, 0).await.unwrap();
+        assert_eq!((writer.records(), writer.rows()), (1, 1));
+        assert!(std::fs::read(&path).unwrap().starts_with(&lines));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(writer.append(lines, 2, 0).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn batches_that_wait_together_do_not_make_a_file_too_large() {
+        let (_directory, path) = place();
+        let writer = Arc::new(DlqWriter::open_bounded(&path, run(), Some(1000)).unwrap());
+        let mut burying = tokio::task::JoinSet::new();
+        for row in 0..50 {
+            let writer = writer.clone();
+            burying.spawn(async move { writer.bury(vec![reject("22003", row, item(row))]).await });
+        }
+        while let Some(answer) = burying.join_next().await {
+            answer.unwrap().unwrap();
+        }
+        let segments = super::super::names::segments(&path).unwrap();
+        assert_eq!(segments.len() as u64, writer.rotated());
+        let mut all = Vec::new();
+        for file in segments.iter().chain([&path]) {
+            // One batch is some 400 bytes, and joins what is below the limit.
+            assert!(std::fs::metadata(file).unwrap().len() < 1500);
+            all.extend(rows(file));
+        }
+        all.sort_unstable();
+        assert_eq!(all, (0..50).collect::<Vec<_>>());
     }
 
     fn bury_all(path: &Path, rows: std::ops::Range<u64>) {
