@@ -51,6 +51,9 @@ pub struct Written {
     pub unchanged: u64,
     /// Rows that were there and were left alone on request.
     pub skipped: u64,
+    /// Rows that were there with other values and were left alone, since what is there was written
+    /// after the rows at hand had failed for the first time. They count as superseded.
+    pub newer: u64,
     /// Values that were rounded to the scale of their column.
     pub rounded: u64,
     /// Rows that this store can not hold, by position in the rows given; the others are written.
@@ -58,7 +61,8 @@ pub struct Written {
 }
 
 impl Written {
-    /// Rows that are in the store now, or were left alone there.
+    /// Rows that are in the store now, or were left alone there on request. Those that newer ones of
+    /// the store go before are none of them.
     pub fn stored(&self) -> u64 {
         self.inserted + self.updated + self.unchanged + self.skipped
     }
@@ -69,6 +73,7 @@ impl Written {
         self.updated += other.updated;
         self.unchanged += other.unchanged;
         self.skipped += other.skipped;
+        self.newer += other.newer;
         self.rounded += other.rounded;
     }
 }
@@ -260,7 +265,8 @@ pub enum Event<'a> {
         worker: usize,
         /// What became of the rows.
         written: &'a Written,
-        /// Rows replaced by a later row of the input before they were written.
+        /// Rows that others of their key went before: a later one of the input, or what the store has
+        /// and was written after they had failed (`written.newer`, which is in this number).
         superseded: u64,
         /// From the first statement to the commit.
         latency: Duration,

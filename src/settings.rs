@@ -122,6 +122,10 @@ pub struct EngineSettings {
     pub overflow: Overflow,
     /// What happens to a row whose key came before.
     pub on_conflict: OnConflict,
+    /// Whether, of rows of one key that are written together, the first one stays and not the last
+    /// although [`OnConflict::Update`] is asked for. For rows that come the latest first, to a store
+    /// that does not let older ones replace newer ones.
+    pub first_wins: bool,
     /// Retries.
     pub retry: RetrySettings,
     /// Circuit breaker.
@@ -146,6 +150,7 @@ impl Default for EngineSettings {
             low_watermark: capacity / 2,
             overflow: Overflow::Block,
             on_conflict: OnConflict::default(),
+            first_wins: false,
             retry: RetrySettings::default(),
             breaker: BreakerSettings::default(),
             max_outage: None,

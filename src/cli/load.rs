@@ -340,6 +340,7 @@ impl<'a> Load<'a> {
                 let options = SqliteOptions {
                     exact: data.exact,
                     on_conflict: settings::on_conflict(data),
+                    newer_stays: false,
                     run_id: Some(self.run_id),
                 };
                 let sink = match (&data.table, dataset) {
@@ -359,6 +360,7 @@ impl<'a> Load<'a> {
                     exact: data.exact,
                     round: data.round,
                     on_conflict: settings::on_conflict(data),
+                    newer_stays: false,
                     run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
                 };
                 let sink = self.patiently(signals, async || PgSink::open(options.clone()).await).await?;

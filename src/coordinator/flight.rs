@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::batch::{Batch, Identity, Pick, Reason, Rows};
 use crate::coordinator::lanes::{Portion, SLOTS, slot_of};
 use crate::port::{Mark, Written};
-use crate::settings::OnConflict;
+use crate::settings::{EngineSettings, OnConflict};
 
 /// Places by identity: scratch space that a worker keeps from flight to flight.
 ///
@@ -51,13 +51,32 @@ impl ByIdentity {
     }
 }
 
+/// Which of the rows of one identity is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wins {
+    /// The last: it would have replaced those before it.
+    Last,
+    /// The first: it would have stayed.
+    First,
+}
+
+impl Wins {
+    /// What the settings say.
+    pub fn of(settings: &EngineSettings) -> Self {
+        match settings.on_conflict {
+            OnConflict::Update if !settings.first_wins => Self::Last,
+            OnConflict::Update | OnConflict::Skip | OnConflict::Error => Self::First,
+        }
+    }
+}
+
 /// A claim of rows, from the queue until it is settled.
 #[derive(Debug)]
 pub struct Flight {
     /// The batches.
     pub parts: Vec<Arc<Batch>>,
     /// The rows to write: of each identity the last that has not been condemned, or the first where
-    /// rows that are there stay.
+    /// that one wins.
     pub winners: Vec<Pick>,
     /// Rows that another one of the same identity goes before, each with the place of that in
     /// `winners`, the next to take its place last. If that is condemned, the next is written after
@@ -93,7 +112,7 @@ pub struct Flight {
 
 impl Flight {
     /// The flight of some portions of one shape. `seen` is scratch space.
-    pub fn new(portions: Vec<Portion>, serial: u64, on_conflict: OnConflict, seen: &mut ByIdentity) -> Self {
+    pub fn new(portions: Vec<Portion>, serial: u64, wins: Wins, seen: &mut ByIdentity) -> Self {
         let rows: usize = portions.iter().map(|p| p.rows.len()).sum();
         let bytes = portions.iter().map(Portion::bytes).sum();
         let mut flight = Self {
@@ -131,7 +150,7 @@ impl Flight {
                 };
                 match seen.place_of(identity, winners.len() as u32, same) {
                     None => flight.winners.push(pick),
-                    Some(at) if on_conflict == OnConflict::Update => {
+                    Some(at) if wins == Wins::Last => {
                         let before = std::mem::replace(&mut flight.winners[at as usize], pick);
                         flight.replaced.push((at, before));
                     }
@@ -139,7 +158,7 @@ impl Flight {
                 }
             }
         }
-        if on_conflict != OnConflict::Update {
+        if wins == Wins::First {
             flight.replaced.reverse();
         }
         flight.mark.slots = (0..SLOTS as u16)
@@ -208,7 +227,7 @@ impl Flight {
     pub fn divide(
         mut self,
         serial: &mut u64,
-        on_conflict: OnConflict,
+        wins: Wins,
         seen: &mut ByIdentity,
     ) -> Result<[Self; 2], Box<Self>> {
         self.compact();
@@ -228,7 +247,7 @@ impl Flight {
                 Some(Portion { batch, rows, sequence: 0, row_bytes })
             });
             *serial += 1;
-            Self::new(portions.collect(), *serial, on_conflict, seen)
+            Self::new(portions.collect(), *serial, wins, seen)
         };
         let (mut first, second) = (flight(&picks), flight(&later));
         // What is settled already counts with the first.
@@ -282,7 +301,7 @@ mod tests {
     #[test]
     fn the_last_row_of_an_identity_wins_and_the_one_before_it_may_come_back() {
         let mut flight =
-            Flight::new(vec![portion(&[7, 8, 7, 7, 9])], 1, OnConflict::Update, &mut ByIdentity::default());
+            Flight::new(vec![portion(&[7, 8, 7, 7, 9])], 1, Wins::Last, &mut ByIdentity::default());
         assert_eq!(rows(&flight), [3, 1, 4]);
         assert_eq!(flight.superseded(), 2);
         let reason = Arc::new(Reason::new("x", "x"));
@@ -296,9 +315,9 @@ mod tests {
     }
 
     #[test]
-    fn where_rows_that_are_there_stay_the_first_goes_before() {
+    fn where_the_first_row_wins_the_next_may_take_its_place() {
         let mut flight =
-            Flight::new(vec![portion(&[7, 8, 7, 7])], 1, OnConflict::Skip, &mut ByIdentity::default());
+            Flight::new(vec![portion(&[7, 8, 7, 7])], 1, Wins::First, &mut ByIdentity::default());
         assert_eq!((rows(&flight), flight.superseded()), (vec![0, 1], 2));
         let reason = Arc::new(Reason::new("x", "x"));
         assert!(flight.condemn(0, reason.clone()));
@@ -311,17 +330,17 @@ mod tests {
     #[test]
     fn a_flight_that_is_divided_keeps_its_rows_in_order() {
         let mut seen = ByIdentity::default();
-        let mut flight = Flight::new(vec![portion(&[7, 8, 7, 9, 10])], 3, OnConflict::Update, &mut seen);
+        let mut flight = Flight::new(vec![portion(&[7, 8, 7, 9, 10])], 3, Wins::Last, &mut seen);
         let reason = Arc::new(Reason::new("x", "x"));
         flight.condemn(1, reason);
         flight.buried = 1;
         let mut serial = 3;
-        let [first, second] = flight.divide(&mut serial, OnConflict::Update, &mut seen).unwrap();
+        let [first, second] = flight.divide(&mut serial, Wins::Last, &mut seen).unwrap();
         assert_eq!((rows(&first), rows(&second)), (vec![2], vec![3, 4]));
         assert_eq!((first.mark.serial, second.mark.serial, serial), (4, 5, 5));
         assert_eq!((first.rows, second.rows, first.superseded()), (3, 2, 1));
-        let [first, _] = second.divide(&mut serial, OnConflict::Update, &mut seen).unwrap();
-        assert!(first.divide(&mut serial, OnConflict::Update, &mut seen).is_err());
+        let [first, _] = second.divide(&mut serial, Wins::Last, &mut seen).unwrap();
+        assert!(first.divide(&mut serial, Wins::Last, &mut seen).is_err());
     }
 
     #[test]
@@ -329,7 +348,7 @@ mod tests {
         let identities: Vec<u128> = (0..5_000u128).map(|i| ((i % 3_000) << 64) | ((i % 3_000) * 7)).collect();
         let mut seen = ByIdentity::default();
         for _ in 0..2 {
-            let flight = Flight::new(vec![portion(&identities)], 1, OnConflict::Update, &mut seen);
+            let flight = Flight::new(vec![portion(&identities)], 1, Wins::Last, &mut seen);
             assert_eq!((flight.winners.len(), flight.superseded()), (3_000, 2_000));
             assert!(rows(&flight).iter().enumerate().all(|(at, row)| *row as usize % 3_000 == at));
         }
@@ -337,8 +356,7 @@ mod tests {
 
     #[test]
     fn the_mark_names_the_last_row_of_each_slot() {
-        let flight =
-            Flight::new(vec![portion(&[0, 64, 1])], 5, OnConflict::Update, &mut ByIdentity::default());
+        let flight = Flight::new(vec![portion(&[0, 64, 1])], 5, Wins::Last, &mut ByIdentity::default());
         assert_eq!(flight.mark.slots, [(0, 2), (1, 3)]);
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::batch::{Reason, Reject, Remains, Stage};
 use crate::coordinator::engine::{Engine, Halted};
-use crate::coordinator::flight::{ByIdentity, Flight};
+use crate::coordinator::flight::{ByIdentity, Flight, Wins};
 use crate::coordinator::isolate::{isolate, settle_refused};
 use crate::coordinator::retry::backoff;
 use crate::dataset::item;
@@ -86,7 +86,7 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
     let (mut serial, mut wary) = (0, false);
     // Flights that were too large for one transaction, in parts, and how many rows are not.
     let (mut divided, mut most) = (VecDeque::new(), engine.settings.batch_rows);
-    let mut seen = ByIdentity::default();
+    let (mut seen, wins) = (ByIdentity::default(), Wins::of(&engine.settings));
     let mut bench = Bench {
         engine: &engine,
         worker,
@@ -108,7 +108,7 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
             Some(flight) => Ok(Some(flight)),
             None => engine.until_halt(engine.claim(worker, most)).await.map(|portions| {
                 serial += 1;
-                portions.map(|rows| Flight::new(rows, serial, engine.settings.on_conflict, &mut seen))
+                portions.map(|rows| Flight::new(rows, serial, wins, &mut seen))
             }),
         };
         let Ok(Some(mut flight)) = next else { break };
@@ -125,7 +125,7 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
             }
             Err(Stop::TooLarge) => {
                 most = (flight.winners.len() / 2).max(1);
-                match flight.divide(&mut serial, engine.settings.on_conflict, &mut seen) {
+                match flight.divide(&mut serial, wins, &mut seen) {
                     Ok([first, second]) => {
                         divided.push_front(second);
                         divided.push_front(first);
@@ -149,8 +149,9 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
         let engine = self.engine;
         while self.aloft.front().is_some_and(|aloft| aloft.flight.mark.serial <= durable) {
             let Some(Aloft { flight, written, latency }) = self.aloft.pop_front() else { break };
-            let superseded =
+            let replaced =
                 if engine.settings.on_conflict == OnConflict::Update { flight.superseded() } else { 0 };
+            let superseded = replaced + written.newer;
             let worker = self.worker;
             engine.observer.on(&Event::Committed { worker, written: &written, superseded, latency });
             let depth = engine.queue.settle(flight.rows, flight.bytes);

@@ -22,7 +22,8 @@ pub struct Books {
     pub updated: u64,
     /// Rows that the store had with the same values.
     pub unchanged: u64,
-    /// Rows replaced by a later row of the input before they were written.
+    /// Rows that others of their key went before: a later row of the input, or in a replay what the
+    /// store has and was written after they had failed.
     pub superseded: u64,
     /// Rows in the dead-letter queue for what they are, or because the run ended before them.
     pub rejected: u64,
@@ -165,6 +166,8 @@ pub struct Snapshot {
     pub submitted: u64,
     /// Those of the rejected rows that failed because the run ended before them.
     pub aborted: u64,
+    /// Those of the superseded rows that the store had newer: written after they had failed.
+    pub newer: u64,
     /// Values rounded to the scale of their column.
     pub rounded: u64,
     /// Transactions committed.

@@ -280,6 +280,17 @@ fn store(page: &mut Page, result: &RunResult, extras: &Extras) {
 }
 
 fn notes(page: &mut Page, extras: &Extras) {
+    let newer = extras.snapshot.newer;
+    if newer > 0 {
+        let (are, they) = if newer == 1 { ("is", "it") } else { ("are", "they") };
+        let text = format!(
+            "{} {are} older than what the store has, which was written after {they} failed: left alone; \
+             --force replays over {}",
+            plural(newer, "row"),
+            if newer == 1 { "it" } else { "them" }
+        );
+        page.entry("note", &text, Ink::Plain);
+    }
     let rounded = extras.snapshot.rounded;
     if rounded > 0 {
         let text = format!("{} rounded to the decimals that their columns hold", were(rounded, "value"));

@@ -38,6 +38,7 @@ pub struct Tally {
     aborted: AtomicU64,
     dropped: AtomicU64,
     skipped: AtomicU64,
+    newer: AtomicU64,
     rounded: AtomicU64,
     batches: AtomicU64,
     failures: AtomicU64,
@@ -147,6 +148,7 @@ impl Tally {
             aborted: zero(),
             dropped: zero(),
             skipped: zero(),
+            newer: zero(),
             rounded: zero(),
             batches: zero(),
             failures: zero(),
@@ -210,6 +212,7 @@ impl Tally {
             books,
             submitted: self.submitted.load(Relaxed),
             aborted: self.aborted.load(Relaxed),
+            newer: self.newer.load(Relaxed),
             rounded: self.rounded.load(Relaxed),
             batches: self.batches.load(Relaxed),
             failures: self.failures.load(Relaxed),
@@ -359,6 +362,7 @@ impl Observer for Tally {
                 self.updated.fetch_add(written.updated, Relaxed);
                 self.unchanged.fetch_add(written.unchanged, Relaxed);
                 self.skipped.fetch_add(written.skipped, Relaxed);
+                self.newer.fetch_add(written.newer, Relaxed);
                 self.rounded.fetch_add(written.rounded, Relaxed);
                 self.superseded.fetch_add(superseded, Relaxed);
                 self.batches.fetch_add(1, Relaxed);

@@ -23,6 +23,7 @@ struct Schedule {
     chances: Chances,
     pointing: Pointing,
     lazy: bool,
+    first_wins: bool,
 }
 
 fn chances() -> impl Strategy<Value = Chances> {
@@ -56,17 +57,9 @@ fn schedules() -> impl Strategy<Value = Schedule> {
         rows.into_iter().enumerate().map(number).collect::<Vec<_>>()
     });
     let sizes = (prop::collection::vec(1usize..30, 1..6), 1usize..=8, 1usize..40, 1usize..60);
-    (rows, sizes, any::<u64>(), chances(), pointing, any::<bool>()).prop_map(
-        |(rows, (cuts, workers, batch_rows, capacity), seed, chances, pointing, lazy)| Schedule {
-            rows,
-            cuts,
-            workers,
-            batch_rows,
-            capacity,
-            seed,
-            chances,
-            pointing,
-            lazy,
+    (rows, sizes, any::<u64>(), chances(), pointing, any::<(bool, bool)>()).prop_map(
+        |(rows, (cuts, workers, batch_rows, capacity), seed, chances, pointing, (lazy, first_wins))| {
+            Schedule { rows, cuts, workers, batch_rows, capacity, seed, chances, pointing, lazy, first_wins }
         },
     )
 }
@@ -81,10 +74,11 @@ fn run(schedule: &Schedule) {
         retry: RetrySettings::default(),
         breaker: BreakerSettings { failure_threshold: 3, half_open_after: Duration::from_secs(5) },
         write_timeout: Duration::from_secs(30),
+        first_wins: schedule.first_wins,
         ..EngineSettings::default()
     };
     let sink = Scripted::new(schedule.seed, schedule.chances, schedule.pointing);
-    let sink = Scripted { lazy: schedule.lazy, ..sink };
+    let sink = Scripted { lazy: schedule.lazy, newer_stays: schedule.first_wins, ..sink };
     let books = Arc::new(Ledger::default());
     let outcome = on_paused_clock(async {
         let engine = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())))
@@ -102,11 +96,19 @@ fn run(schedule: &Schedule) {
     assert_eq!(outcome.end, End::Drained);
 
     let mut model = BTreeMap::new();
-    let mut last_of_key = HashMap::new();
+    // Of each key the row that no other goes before.
+    let mut foremost = HashMap::new();
     for (index, row) in schedule.rows.iter().enumerate() {
-        last_of_key.insert(row.key, index);
-        if !row.bad {
-            model.insert(row.key, row.value);
+        if schedule.first_wins {
+            foremost.entry(row.key).or_insert(index);
+            if !row.bad {
+                model.entry(row.key).or_insert(row.value);
+            }
+        } else {
+            foremost.insert(row.key, index);
+            if !row.bad {
+                model.insert(row.key, row.value);
+            }
         }
     }
     let mut world = sink.world.lock().unwrap();
@@ -127,8 +129,8 @@ fn run(schedule: &Schedule) {
         let number = index as u64 + 1;
         if !row.bad {
             assert!(!buried.contains_key(&number), "good row {number} is in the queue");
-        } else if last_of_key[&row.key] == index {
-            // A bad row that a later one of its key replaced may count as superseded instead.
+        } else if foremost[&row.key] == index {
+            // A bad row that another of its key goes before may count as superseded instead.
             assert!(buried.contains_key(&number), "bad row {number} is not in the queue");
         }
     }

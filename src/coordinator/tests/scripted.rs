@@ -126,6 +126,8 @@ pub struct Scripted {
     pub keeps_ledger: bool,
     /// Whether commits need not wait for the disk.
     pub lazy: bool,
+    /// Whether rows that are there with other values stay, as newer than what comes.
+    pub newer_stays: bool,
     /// Most rows that one transaction can have; zero for any number.
     pub most_rows: usize,
     /// Time that each write takes.
@@ -142,6 +144,7 @@ impl Scripted {
             pointing,
             keeps_ledger: true,
             lazy: false,
+            newer_stays: false,
             most_rows: 0,
             delay: Duration::ZERO,
         }
@@ -230,9 +233,18 @@ impl Session for ScriptedSession {
             if batch.columns.column(2).as_boolean().value(row) {
                 first_bad.get_or_insert(index);
                 written.refused.push((index, Arc::new(Reason::new("23514", "scripted check"))));
-            } else {
-                pending.push((int(0), int(1)));
-                written.inserted += 1;
+                continue;
+            }
+            let (key, value) = (int(0), int(1));
+            let there = pending.iter().rev().find(|(known, _)| *known == key).map(|(_, value)| *value);
+            let there = there.or_else(|| self.sink.world.lock().unwrap().table.get(&key).copied());
+            match there.filter(|_| self.sink.newer_stays) {
+                Some(there) if there == value => written.unchanged += 1,
+                Some(_) => written.newer += 1,
+                None => {
+                    pending.push((key, value));
+                    written.inserted += 1;
+                }
             }
         }
         if let (Some(first), true) = (first_bad, self.sink.pointing != Pointing::Refusing) {
@@ -330,6 +342,8 @@ pub struct Ledger(pub Mutex<Sums>);
 pub struct Sums {
     pub stored: u64,
     pub superseded: u64,
+    /// Those of them that the store had newer.
+    pub newer: u64,
     pub buried: u64,
     pub returned: u64,
     pub opened: u64,
@@ -344,6 +358,7 @@ impl Observer for Ledger {
             Event::Committed { written, superseded, .. } => {
                 sums.stored += written.stored();
                 sums.superseded += superseded;
+                sums.newer += written.newer;
             }
             Event::Buried { rows, .. } => sums.buried += rows,
             Event::Returned { rows } => sums.returned += rows,

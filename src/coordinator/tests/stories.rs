@@ -249,6 +249,37 @@ fn one_symbol_still_uses_all_workers() {
     assert_eq!(sink.world.lock().unwrap().commits, 4);
 }
 
+/// Rows that come the latest first: of one key the first stays, in a transaction and from one to the
+/// next, and where the store refuses it the one after it takes its place.
+#[test]
+fn the_first_row_of_a_key_wins_where_that_is_asked_for() {
+    for pointing in [Pointing::Silent, Pointing::First, Pointing::Refusing] {
+        let sink = Scripted { newer_stays: true, pointing, ..sink() };
+        let books = Arc::new(Ledger::default());
+        let rows: Vec<Row> =
+            (0..200).map(|i| Row { key: i % 50, value: i, bad: i < 20 || i == 70 }).collect();
+        on_paused_clock(async {
+            let settings = EngineSettings { workers: 1, first_wins: true, ..EngineSettings::default() };
+            let engine = engine(&sink).settings(settings).observer(books.clone()).start();
+            engine.submit(batch(&rows[..120], 1, false)).await.unwrap();
+            while sink.world.lock().unwrap().commits == 0 {
+                tokio::task::yield_now().await;
+            }
+            engine.submit(batch(&rows[120..], 121, false)).await.unwrap();
+            assert_eq!(engine.shutdown(true).await.end, End::Drained);
+        });
+        let world = sink.world.lock().unwrap();
+        let table: Vec<(i64, i64)> = world.table.iter().map(|(key, value)| (*key, *value)).collect();
+        let expected: Vec<(i64, i64)> =
+            (0..50).map(|key| (key, if key < 20 { key + 50 } else { key })).collect();
+        assert_eq!(table, expected, "{pointing:?}");
+        // Row 71 was never tried, since another of its key went before it.
+        assert_eq!(world.buried.len(), 20);
+        let sums = books.0.lock().unwrap();
+        assert_eq!((sums.stored, sums.superseded, sums.newer, sums.buried), (50, 130, 50, 20));
+    }
+}
+
 #[test]
 fn isolation_costs_bad_rows_times_the_logarithm() {
     for (pointing, most) in

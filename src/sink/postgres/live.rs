@@ -72,6 +72,7 @@ impl Database {
             exact: false,
             round: false,
             on_conflict: OnConflict::Update,
+            newer_stays: false,
             run_id: Some(Uuid::now_v7()),
         }
     }

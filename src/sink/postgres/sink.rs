@@ -34,6 +34,10 @@ pub struct PgOptions {
     pub round: bool,
     /// What happens to rows whose key is in the table already.
     pub on_conflict: OnConflict,
+    /// Whether what the table has stays where it was written after the rows had failed for the first
+    /// time (their batch's [`Origin`](crate::batch::Origin) knows when). See
+    /// [`PgSink::guards_newer`].
+    pub newer_stays: bool,
     /// The run, whose ledger is kept; none for no ledger, as where nothing is to be written.
     pub run_id: Option<Uuid>,
 }
@@ -52,6 +56,8 @@ pub(super) struct Shared {
     pub tenant: Option<Uuid>,
     pub rules: Rules,
     pub on_conflict: OnConflict,
+    /// See [`PgSink::guards_newer`].
+    pub newer_stays: bool,
     /// What begins a transaction.
     pub begin: String,
     /// Whether commits need not wait for the disk: the ledger tells afterwards which of them a crash
@@ -93,6 +99,7 @@ impl PgSink {
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
             on_conflict: options.on_conflict,
+            newer_stays: false,
             begin: begin(tenant, watch, limitless, lazy),
             ledger,
         };
@@ -107,6 +114,12 @@ impl PgSink {
     /// Whether the run is kept in the store's history, so that it can be resumed.
     pub fn keeps_runs(&self) -> bool {
         self.shared.ledger.as_ref().is_some_and(Ledger::keeps_runs)
+    }
+
+    /// Whether rows that the table has stay where they were written after the rows at hand had failed:
+    /// asked for, and the table can tell, since it has a key and an `updated_at` that every row gets.
+    pub fn guards_newer(&self) -> bool {
+        self.shared.newer_stays
     }
 
     /// The table as the mapping wants it.

@@ -55,6 +55,10 @@ pub struct SqliteOptions {
     pub exact: bool,
     /// What happens to rows whose key is in the table already.
     pub on_conflict: OnConflict,
+    /// Whether what the table has stays where it was written after the rows had failed for the first
+    /// time (their batch's [`Origin`](crate::batch::Origin) knows when). See
+    /// [`SqliteSink::guards_newer`].
+    pub newer_stays: bool,
     /// The run, whose ledger is kept in the file; none for no ledger.
     pub run_id: Option<Uuid>,
 }
@@ -135,6 +139,12 @@ impl SqliteSink {
     /// The table that rows go to.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Whether rows that the table has stay where they were written after the rows at hand had failed:
+    /// asked for, and the table can tell, since it has a key and an `updated_at`.
+    pub fn guards_newer(&self) -> bool {
+        false
     }
 
     /// The file.
