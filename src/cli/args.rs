@@ -38,7 +38,7 @@ pub struct Cli {
 }
 
 /// What every command takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct GlobalArgs {
     /// Configuration file (TOML, with the long names of the flags)
@@ -104,6 +104,9 @@ pub enum ProgressForm {
 pub enum Command {
     /// Load files, directories, globs or stdin (-)
     Load(Box<LoadArgs>),
+    /// Put the rows of a dead-letter queue through the engine again
+    #[command(name = "replay-dlq")]
+    ReplayDlq(Box<ReplayArgs>),
     /// The history of loads: when, what, how many rows, how it ended
     Runs(RunsArgs),
     /// The tables: print their DDL, create them, compare them
@@ -111,7 +114,7 @@ pub enum Command {
 }
 
 /// The store.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Store")]
 pub struct StoreArgs {
     /// Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE
@@ -148,7 +151,7 @@ open_price; t, time, timestamp, date, window_start); what is not found is said, 
 write. Rows that fail go to .dlq/<dataset>.ndjson with their reason, and the exit code is 3.";
 
 /// `load`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = LOAD_EXAMPLES, allow_negative_numbers = true)]
 pub struct LoadArgs {
     /// Files, directories, globs (quote them), or - for stdin
@@ -169,7 +172,7 @@ pub struct LoadArgs {
 }
 
 /// What the rows mean.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
     /// What the rows are (else detected from the columns)
@@ -226,7 +229,7 @@ pub struct DataArgs {
 }
 
 /// How the bytes are read.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Format")]
 pub struct FormatArgs {
     /// Format of the input (else told by its bytes, then by its name)
@@ -247,7 +250,7 @@ pub struct FormatArgs {
 }
 
 /// What happens to rows that fail.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Rejects")]
 pub struct RejectArgs {
     /// Dead-letter queue (else `.dlq/<dataset>.ndjson`)
@@ -262,7 +265,7 @@ pub struct RejectArgs {
 }
 
 /// What earlier runs mean for this one.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "History")]
 pub struct HistoryArgs {
     /// Go on where an interrupted load of the same inputs stopped
@@ -276,6 +279,152 @@ pub struct HistoryArgs {
     /// Load into a table without a key what an earlier run has loaded into it already
     #[arg(long)]
     pub force: bool,
+}
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  mdsctl replay-dlq                                    all queues in .dlq, into their own tables
+  mdsctl replay-dlq .dlq/bars.ndjson --dsn postgres://localhost/market --archive .dlq/done
+  mdsctl replay-dlq --code 22003 --since 2d --dry-run  what would happen
+  mdsctl replay-dlq --code 23502 --set vendor=acme     mend rows on the way
+  mdsctl replay-dlq --code bad_width --discard         take out what was mended and loaded elsewhere
+
+A replay claims a queue by setting its file aside, so that new failures go to a fresh one. What fails
+again returns with one more attempt, under its id and with the time when it failed first; after
+--max-attempts it is parked in NAME.parked.ndjson. What was loaded is archived or deleted. A replay that
+was interrupted loses nothing: the next one goes on with the file that it had claimed. Only one at a time
+replays a queue; another one ends at once with exit code 2 and says who does.
+
+A replay never undoes newer data: where the table has updated_at, a row that was stored after the dead
+letter failed first stays, unless --force. An empty queue is exit code 0, so that cron is content.";
+
+/// `replay-dlq`.
+#[derive(Debug, Args)]
+#[command(after_help = REPLAY_EXAMPLES)]
+pub struct ReplayArgs {
+    /// Files of dead letters, or directories of them (else those in .dlq)
+    #[arg(value_name = "DLQ")]
+    pub queues: Vec<PathBuf>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    #[command(flatten)]
+    pub mend: MendArgs,
+    /// Times that a row is tried before it is parked [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Replay")]
+    pub max_attempts: Option<u32>,
+    /// Keep what was loaded, in a file in this directory
+    #[arg(long, value_name = "DIR", help_heading = "Replay")]
+    pub archive: Option<PathBuf>,
+    /// Write rows also over ones that were stored after they failed
+    #[arg(long, help_heading = "Replay")]
+    pub force: bool,
+    /// Take the rows out of the queue without loading them
+    #[arg(long, conflicts_with_all = ["force", "dry_run"], help_heading = "Replay")]
+    pub discard: bool,
+    /// Read, map and check everything; write nothing and leave the queue as it is
+    #[arg(long, help_heading = "Replay")]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+/// Which dead letters are meant.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Which rows")]
+pub struct FilterArgs {
+    /// Rows with that value in a field of the record's metadata or of their own
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = values::pair)]
+    pub r#where: Vec<(String, String)>,
+    /// Rows that failed with that code: a SQLSTATE, or one of ours such as bad_number
+    #[arg(long, value_name = "CODE")]
+    pub code: Vec<String>,
+    /// Rows that failed there: decode, validate, write, overflow or abort
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Vec<String>,
+    /// Rows that failed last at that time or later: 2024-11-23, 2024-11-23T08:00:00Z, or 2h or 7d ago
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    pub since: Option<i64>,
+    /// Rows that failed last before that time
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    pub until: Option<i64>,
+    /// Rows of that symbol
+    #[arg(long, value_name = "SYMBOL")]
+    pub symbol: Vec<String>,
+    /// So many rows at most, the oldest first
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub limit: Option<usize>,
+}
+
+/// What is done to rows on the way.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Mending")]
+pub struct MendArgs {
+    /// Give a column the same value in every row
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = values::pair)]
+    pub set: Vec<(String, String)>,
+    /// Take column TARGET from the rows' field SOURCE
+    #[arg(long, value_name = "TARGET=SOURCE", value_parser = values::pair)]
+    pub map: Vec<(String, String)>,
+    /// What the rows are (else as their records say, or detected)
+    #[arg(long, value_enum, value_name = "DATASET")]
+    pub dataset: Option<DatasetName>,
+    /// Load into this table (else the one that they were meant for)
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    pub table: Option<String>,
+    /// Unit of epochs
+    #[arg(long, value_enum, value_name = "UNIT")]
+    pub timestamp_unit: Option<TimestampUnit>,
+    /// Zone of times that name none (else UTC)
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// Order of dates such as 10/9/2020
+    #[arg(long, value_enum, value_name = "ORDER")]
+    pub date_order: Option<DateOrderName>,
+    /// A further text that stands for null
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub null: Vec<String>,
+    /// Leave symbols in the case that they have
+    #[arg(long)]
+    pub keep_case: bool,
+    /// Reject values with more decimals than their column, rather than round them
+    #[arg(long)]
+    pub exact: bool,
+    /// Round fractions for columns of whole numbers, rather than reject them
+    #[arg(long, conflicts_with = "exact")]
+    pub round: bool,
+    /// What happens to a row whose key is in the table already
+    #[arg(long, value_enum, default_value_t = OnConflictName::Update, value_name = "HOW")]
+    pub on_conflict: OnConflictName,
+    /// What to do with implausible rows
+    #[arg(long, value_enum, default_value_t = QualityName::Warn, value_name = "HOW")]
+    pub quality: QualityName,
+}
+
+impl MendArgs {
+    /// As a load has them.
+    pub fn data(&self) -> DataArgs {
+        DataArgs {
+            dataset: self.dataset,
+            table: self.table.clone(),
+            map: self.map.clone(),
+            set: self.set.clone(),
+            vendor: None,
+            symbol: None,
+            timeframe: None,
+            name_pattern: None,
+            timestamp_unit: self.timestamp_unit,
+            timezone: self.timezone.clone(),
+            date_order: self.date_order,
+            null: self.null.clone(),
+            keep_case: self.keep_case,
+            exact: self.exact,
+            round: self.round,
+            on_conflict: self.on_conflict,
+            quality: self.quality,
+        }
+    }
 }
 
 const RUNS_EXAMPLES: &str = "\
@@ -304,7 +453,7 @@ pub struct RunsArgs {
 }
 
 /// The engine.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
     /// Workers, each with a connection of its own

@@ -13,6 +13,7 @@ use crate::cli::args::{DataArgs, GlobalArgs, LoadArgs, ProgressForm};
 use crate::cli::exit::Exit;
 use crate::cli::history::History;
 use crate::cli::keep::{Keeper, Started, books_of};
+use crate::cli::letters::{Letters, Sorted};
 use crate::cli::log::EventLog;
 use crate::cli::metrics::RunMetrics;
 use crate::cli::resume::Request;
@@ -34,7 +35,7 @@ use crate::observe::screen::Screen;
 use crate::observe::snapshot::Snapshot;
 use crate::observe::summary::{self, Extras};
 use crate::observe::tally::Tally;
-use crate::port::runs::{Checkpoints, InputIdentity, RunEnd, RunStart, RunStatus};
+use crate::port::runs::{Checkpoints, InputIdentity, RunEnd, RunRecord, RunStart, RunStatus};
 use crate::port::{DeadLetterError, DeadLetters, Event, Observer, Sink};
 use crate::settings::{EngineSettings, Overflow};
 use crate::sink::postgres::{PgOptions, PgSink, reachable};
@@ -70,20 +71,25 @@ fn start(
     run_id: Uuid,
     metrics: &RunMetrics,
 ) -> Result<Exit> {
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores.clamp(2, 4))
-        .enable_all()
-        .build()
-        .map_err(|e| Error::Internal(format!("cannot start: {e}")))?;
+    let runtime = runtime()?;
     let done = runtime.block_on(Load::prepare(global, args, screen, run_id, metrics)?.run());
     // A thread that waits for a pipe must not keep the process.
     runtime.shutdown_background();
     done
 }
 
+/// What the engine and its store run on.
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.clamp(2, 4))
+        .enable_all()
+        .build()
+        .map_err(|e| Error::Internal(format!("cannot start: {e}")))
+}
+
 /// A load that is about to run.
-struct Load<'a> {
+pub struct Load<'a> {
     global: &'a GlobalArgs,
     args: &'a LoadArgs,
     screen: &'a Screen,
@@ -96,6 +102,8 @@ struct Load<'a> {
     stop: Stop,
     meter: Arc<Meter>,
     metrics: &'a RunMetrics,
+    /// What is loaded in place of the inputs' own rows, where this is a replay.
+    letters: Option<Letters>,
 }
 
 /// What is written to.
@@ -108,7 +116,7 @@ enum OpenStore {
 
 impl<'a> Load<'a> {
     /// Everything that can be wrong with the flags is found here, before anything is touched.
-    fn prepare(
+    pub fn prepare(
         global: &'a GlobalArgs,
         args: &'a LoadArgs,
         screen: &'a Screen,
@@ -140,10 +148,24 @@ impl<'a> Load<'a> {
             stop: Stop::new().map_err(|e| Error::Internal(format!("cannot start: {e}")))?,
             meter,
             metrics,
+            letters: None,
         })
     }
 
-    async fn run(self) -> Result<Exit> {
+    /// Loads those dead letters, in place of what the inputs hold otherwise.
+    pub fn of(self, letters: Letters) -> Self {
+        // What has been claimed stays claimed until it is settled: nothing overflows.
+        let engine = EngineSettings { overflow: Overflow::Block, ..self.engine };
+        Self { letters: Some(letters), engine, ..self }
+    }
+
+    /// The command that this is, as the user typed it.
+    fn command(&self) -> &'static str {
+        if self.letters.is_some() { "replay-dlq" } else { "load" }
+    }
+
+    /// Runs it to its end.
+    pub async fn run(mut self) -> Result<Exit> {
         let signals = Signals::listen(&self.stop)?;
         if self.by_default && !self.global.quiet {
             self.say(&format!("no --dsn given: loading into the embedded store, {}", self.store.shown()));
@@ -164,7 +186,11 @@ impl<'a> Load<'a> {
             (None, Some(_)) => None,
             (None, None) => {
                 let columns = settings::columns(&self.args.data, None);
-                match tokio::task::block_in_place(|| self.detect(&columns, &mut peeked)) {
+                let detected = match &self.letters {
+                    Some(letters) => letters.detect(&columns),
+                    None => tokio::task::block_in_place(|| self.detect(&columns, &mut peeked)),
+                };
+                match detected {
                     Ok(dataset) => Some(dataset),
                     Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
                 }
@@ -176,6 +202,13 @@ impl<'a> Load<'a> {
         let opened = match self.open_store(&signals, dataset.as_ref()).await {
             Ok(opened) => opened,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
+        };
+        // Of several letters with one key the last is written first, since what it leaves is newer than
+        // what the others say.
+        self.engine.first_wins = match &opened {
+            OpenStore::Sqlite(sink) => sink.guards_newer(),
+            OpenStore::Postgres(sink) => sink.guards_newer(),
+            OpenStore::Planned => false,
         };
         let (target, dataset) = match &opened {
             OpenStore::Sqlite(sink) => (sink.target().clone(), dataset),
@@ -207,6 +240,10 @@ impl<'a> Load<'a> {
             Ok(started) => started,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
+        if let (Some(letters), None, true) = (&self.letters, &started, keeps) {
+            letters.complete();
+            return Ok(Exit::Stored);
+        }
         match opened {
             OpenStore::Sqlite(sink) => self.load(sink, mapper, dead, peeked, signals, started).await,
             OpenStore::Postgres(sink) => self.load(*sink, mapper, dead, peeked, signals, started).await,
@@ -232,15 +269,26 @@ impl<'a> Load<'a> {
                 false => Ok(None),
             };
         }
-        let inputs = identify(&self.inputs, asked.source_id.as_deref());
-        let settings = settings::identity(&args.data, &args.format, &mapper.dataset, &mapper.target, tenant);
+        let (inputs, settings) = match &self.letters {
+            Some(letters) => (letters.inputs(), letters.settings(&mapper.target.table)),
+            None => (
+                identify(&self.inputs, asked.source_id.as_deref()),
+                settings::identity(&args.data, &args.format, &mapper.dataset, &mapper.target, tenant),
+            ),
+        };
+        let keyed = !mapper.target.key.is_empty();
+        let (resume, force) = match &self.letters {
+            // With a key, whatever is replayed twice is the same once more.
+            Some(letters) => (letters.is_taken_up() && !keyed, !letters.is_taken_up() || keyed),
+            None => (asked.resume, asked.force),
+        };
         let provider = args.data.set.iter().find(|(name, _)| name == "vendor").map(|(_, value)| value);
         let start = RunStart {
             run_id: self.run_id,
-            command: "load".to_owned(),
+            command: self.command().to_owned(),
             dataset: mapper.dataset.name.to_string(),
             table: mapper.target.table.clone(),
-            keyed: !mapper.target.key.is_empty(),
+            keyed,
             inputs,
             fingerprint: settings::fingerprint(&settings),
             settings,
@@ -254,6 +302,15 @@ impl<'a> Load<'a> {
         let grown = |place: usize, before: &InputIdentity| {
             self.inputs.get(place).is_some_and(|input| has_grown(input, before))
         };
+        if resume && self.letters.is_some() {
+            let earlier =
+                async || History::of(&self.store)?.earlier(&start.table, &start.inputs, start.run_id).await;
+            let earlier = self.patiently(signals, earlier).await?;
+            let same = |run: &RunRecord| run.inputs == start.inputs && run.status.is_finished();
+            if earlier.iter().any(same) {
+                return Ok(None);
+            }
+        }
         let started = self
             .patiently(signals, async || {
                 let request = Request {
@@ -261,15 +318,15 @@ impl<'a> Load<'a> {
                     table: &start.table,
                     keyed: start.keyed,
                     settings: &start.settings,
-                    resume: asked.resume,
-                    force: asked.force,
+                    resume,
+                    force,
                     grown: &grown,
                 };
                 let stopped = || signals.exit().is_some();
                 Keeper::begin(History::of(&self.store)?, start.clone(), request, stopped).await
             })
             .await?;
-        if !self.global.quiet {
+        if !self.global.quiet && self.letters.is_none() {
             started.notes.iter().for_each(|note| self.say(note));
         }
         Ok(Some(started))
@@ -334,14 +391,15 @@ impl<'a> Load<'a> {
 
     async fn open_store(&self, signals: &Signals, dataset: Option<&Dataset>) -> Result<OpenStore> {
         let data = &self.args.data;
+        let newer_stays = self.letters.as_ref().is_some_and(|letters| !letters.force);
         match &self.store {
             Store::Sqlite(_) if self.args.rejects.dry_run => Ok(OpenStore::Planned),
             Store::Sqlite(path) => {
                 let options = SqliteOptions {
                     exact: data.exact,
                     on_conflict: settings::on_conflict(data),
-                    newer_stays: false,
                     run_id: Some(self.run_id),
+                    newer_stays,
                 };
                 let sink = match (&data.table, dataset) {
                     (Some(table), _) => SqliteSink::open_table(path, table, options)?,
@@ -360,8 +418,8 @@ impl<'a> Load<'a> {
                     exact: data.exact,
                     round: data.round,
                     on_conflict: settings::on_conflict(data),
-                    newer_stays: false,
                     run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
+                    newer_stays,
                 };
                 let sink = self.patiently(signals, async || PgSink::open(options.clone()).await).await?;
                 if !self.global.quiet {
@@ -396,9 +454,14 @@ impl<'a> Load<'a> {
         // Before the dataset of a pipe is known its rows have no name of their own.
         let name = dataset.map_or("unknown", |d| &d.name);
         let path = self.args.rejects.dlq.clone().unwrap_or_else(|| dlq_path(name));
+        DlqWriter::open(path, self.run_info(name))
+    }
+
+    /// What dead letters say of this run.
+    fn run_info(&self, dataset: &str) -> RunInfo {
         let tenant_id = self.args.store.tenant.clone();
-        let table = self.args.data.table.clone().filter(|table| table != name);
-        DlqWriter::open(path, RunInfo { run_id: self.run_id, dataset: name.to_owned(), table, tenant_id })
+        let table = self.args.data.table.clone().filter(|table| table != dataset);
+        RunInfo { run_id: self.run_id, dataset: dataset.to_owned(), table, tenant_id }
     }
 
     fn mapper(&self, dataset: Dataset, target: Target, tenant: Option<&str>) -> Result<MapperSettings> {
@@ -413,6 +476,7 @@ impl<'a> Load<'a> {
             keep_case: self.args.data.keep_case,
             quality: meaning.quality,
             tenant: tenant.map(str::to_owned),
+            sparse: self.letters.is_some(),
             now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(i64::MAX, |d| d.as_nanos() as i64),
             dataset,
             target,
@@ -438,7 +502,12 @@ impl<'a> Load<'a> {
         let dataset = &mapper.dataset.name;
         observers.extend(self.metrics.observer(dataset, sink.name(), &settings, &self.meter)?);
         let observer: Arc<dyn Observer> = Arc::new(Fanout::new(observers));
-        let letters = Arc::new(Located { dead: dead.clone(), tally: tally.clone() });
+        let sorted = self
+            .letters
+            .as_ref()
+            .map(|letters| letters.sorted(dead.clone(), self.run_info(&mapper.dataset.name)))
+            .transpose()?;
+        let letters = Arc::new(Located { dead: dead.clone(), tally: tally.clone(), sorted: sorted.clone() });
         let engine = WriteCoordinator::builder(Arc::new(sink), letters)
             .settings(settings.clone())
             .observer(observer.clone())
@@ -450,7 +519,8 @@ impl<'a> Load<'a> {
             halted.await;
             stop.set();
         });
-        let title = format!("Loading {} into {}", mapper.dataset.name, self.store.shown());
+        let doing = if self.letters.is_some() { "Replaying" } else { "Loading" };
+        let title = format!("{doing} {} into {}", mapper.dataset.name, self.store.shown());
         let (current, gauge) = self.gauge();
         let mode = Mode::for_stderr(self.progress_choice());
         let progress =
@@ -481,7 +551,17 @@ impl<'a> Load<'a> {
             observer: observer.clone(),
         };
         let mut outlet = Resumed::new(outlet, checkpoints, observer.clone());
-        let report = tokio::task::block_in_place(|| pipeline.run(peeked, &mut outlet));
+        let report = tokio::task::block_in_place(|| match &self.letters {
+            Some(letters) => letters.run(
+                &mapper,
+                self.engine.first_wins,
+                &pipeline.stop,
+                &self.meter,
+                &*observer,
+                &mut outlet,
+            ),
+            None => pipeline.run(peeked, &mut outlet),
+        });
         drop(outlet);
         let halted = engine.has_halted();
         let outcome = engine.shutdown(true).await;
@@ -492,17 +572,29 @@ impl<'a> Load<'a> {
             Err(error) => (Report::default(), Some(error)),
         };
         let again = match &keeper {
-            Some(_) if self.resumable() => "run the same command again with --resume",
+            Some(_) if self.letters.is_none() && self.resumable() => {
+                "run the same command again with --resume"
+            }
             _ => "run the same command again",
         };
         let ending =
             Ending { outcome: Some(&outcome), report: &report, broken, signals: signals.exit(), again };
         let conclusion = self.conclude(&tally, &ending);
+        let (more_records, more_rows) = sorted.as_ref().map_or((0, 0), |sorted| sorted.parked_counts());
         let dlq = DlqResult {
             path: Some(dead.path().display().to_string()),
-            records: dead.records(),
-            rows: dead.rows(),
+            records: dead.records() + more_records,
+            rows: dead.rows() + more_rows,
         };
+        let whole = ending.report.finished == 1 && matches!(outcome.end, End::Drained);
+        if let Some(letters) = &self.letters
+            && whole
+            && outcome.returned == 0
+            && outcome.unburied == 0
+            && !matches!(conclusion.exit, Exit::Internal)
+        {
+            letters.complete();
+        }
         let mut notes = notes(&report);
         if dead.repaired() > 0 {
             let torn = figures::plural(dead.repaired(), "torn line");
@@ -530,8 +622,11 @@ impl<'a> Load<'a> {
         let progress =
             Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
         let pipeline = self.pipeline(&mapper, tally.clone(), current, self.enough(&tally));
-        let report =
-            tokio::task::block_in_place(|| pipeline.run(peeked, &mut Rehearsal { tally: tally.clone() }));
+        let mut outlet = Rehearsal { tally: tally.clone() };
+        let report = tokio::task::block_in_place(|| match &self.letters {
+            Some(letters) => letters.run(&mapper, false, &self.stop, &self.meter, &*tally, &mut outlet),
+            None => pipeline.run(peeked, &mut outlet),
+        });
         progress.finish();
         let (report, broken) = match report {
             Ok(report) => (report, None),
@@ -574,7 +669,7 @@ impl<'a> Load<'a> {
         let Conclusion { snapshot, errors, exit } = conclusion;
         let facts = RunFacts {
             run_id: self.run_id.to_string(),
-            command: "load".to_owned(),
+            command: self.command().to_owned(),
             dataset: Some(mapper.dataset.name.to_string()),
             store: self.store.shown(),
             inputs: self.inputs.iter().map(|i| i.name.to_string()).collect(),
@@ -585,7 +680,9 @@ impl<'a> Load<'a> {
             exit_code: exit as u8,
         };
         let result = RunResult::new(&snapshot, facts);
-        if self.global.json {
+        if let Some(letters) = &self.letters {
+            letters.note(&result, snapshot.newer);
+        } else if self.global.json {
             print(&(result.to_json() + "\n"))?;
         }
         let nothing_done = snapshot.books.read == 0 && !errors.is_empty();
@@ -683,7 +780,7 @@ impl<'a> Load<'a> {
     }
 }
 
-fn say(screen: &Screen, text: &str) {
+pub fn say(screen: &Screen, text: &str) {
     use std::io::Write;
     // If nobody reads stderr, nobody is told.
     let _ = writeln!(screen.line(), "{text}");
@@ -823,12 +920,17 @@ fn notes(report: &Report) -> Vec<String> {
 struct Located {
     dead: Arc<DlqWriter>,
     tally: Arc<Tally>,
+    /// Of a replay: who goes back and who goes aside.
+    sorted: Option<Arc<Sorted>>,
 }
 
 impl DeadLetters for Located {
     async fn bury(&self, rejects: Vec<Reject>) -> std::result::Result<(), DeadLetterError> {
         rejects.iter().for_each(|reject| self.tally.locate(reject));
-        self.dead.bury(rejects).await
+        match &self.sorted {
+            Some(sorted) => sorted.bury(rejects).await,
+            None => self.dead.bury(rejects).await,
+        }
     }
 }
 

@@ -3,12 +3,15 @@
 mod args;
 mod config;
 mod exit;
+mod filter;
 mod history;
 mod keep;
+mod letters;
 mod load;
 mod log;
 mod metrics;
 mod process;
+mod replay;
 mod resume;
 mod runs;
 mod salvage;
@@ -48,6 +51,7 @@ pub fn run() -> Exit {
     log::start(&cli.global, &screen);
     let done = match &cli.command {
         Command::Load(args) => load::run(&cli.global, args, &screen),
+        Command::ReplayDlq(args) => replay::run(&cli.global, args, &screen),
         Command::Runs(args) => runs::run(&cli.global, args),
         Command::Schema(args) => schema::run(&cli.global, args),
     };

@@ -4,6 +4,24 @@ use std::time::Duration;
 
 use crate::sink::postgres::Period;
 
+/// A moment, in microseconds since 1970: a time in RFC 3339, a date (its beginning in UTC), or how long
+/// ago it is.
+pub fn moment(text: &str) -> Result<i64, String> {
+    let text = text.trim();
+    if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+        return Ok(time.timestamp_micros());
+    }
+    if let Ok(date) = text.parse::<chrono::NaiveDate>() {
+        return Ok(date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros());
+    }
+    if text.ends_with(|c: char| c.is_ascii_alphabetic())
+        && let Ok(ago) = duration(text)
+    {
+        return Ok(chrono::Utc::now().timestamp_micros() - i64::try_from(ago.as_micros()).unwrap_or(0));
+    }
+    Err("expected a time such as 2024-11-23T08:00:00Z, a date, or 2h or 7d for so long ago".to_owned())
+}
+
 /// A duration: a number with `ms`, `s`, `m`, `h` or `d`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();

@@ -48,6 +48,8 @@ pub struct MapperSettings {
     pub now: i64,
     /// The tenant that all rows must be of, as a UUID.
     pub tenant: Option<String>,
+    /// Whether the rows are no series, so that their spacing tells no timeframe.
+    pub sparse: bool,
 }
 
 /// Rows that may wait for their timeframe.
@@ -137,6 +139,11 @@ impl Mapper {
         all.batches.extend(now.batches);
         all.rejects.extend(now.rejects);
         Ok(all)
+    }
+
+    /// The rows that follow are of that origin.
+    pub fn continues(&mut self, origin: Arc<Origin>) {
+        self.origin = origin;
     }
 
     /// To be called at the end of the input.
@@ -403,6 +410,9 @@ impl Mapper {
                 Ok(Arc::new(self.content.ids(&content, rows)))
             }
             Derive::SpacingOf(name) => {
+                if self.settings.sparse {
+                    return Err(self.no_timeframe());
+                }
                 if self.timeframe.is_none() {
                     let times = column(made, name);
                     let symbols = column(made, "symbol");
@@ -477,6 +487,13 @@ impl Mapper {
                         item::begin_field(&mut out, name);
                         item::write_text(text, &mut out);
                     }
+                    // Alone, the row would not tell it again.
+                    Feed::Derived(Derive::SpacingOf(_)) => {
+                        if let Some(timeframe) = &self.timeframe {
+                            item::begin_field(&mut out, name);
+                            item::write_text(timeframe, &mut out);
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -544,6 +561,7 @@ mod tests {
             quality: Quality::Warn,
             now: 1_800_000_000_000_000_000,
             tenant: None,
+            sparse: false,
         }
     }
 

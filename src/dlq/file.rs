@@ -230,6 +230,11 @@ fn put(writer: &mut impl Write, file: &File, length: u64, bytes: &[u8]) -> io::R
     done
 }
 
+/// Brings the entry of a file to disk.
+pub(super) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    sync_directory(directory_of(path))
+}
+
 /// Brings a directory's entries to disk.
 fn sync_directory(directory: &Path) -> io::Result<()> {
     match File::open(directory)?.sync_all() {

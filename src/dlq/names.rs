@@ -100,6 +100,17 @@ pub fn kind(path: &Path) -> Kind {
     }
 }
 
+/// The live file of the queue that a file belongs to, by its name alone.
+pub fn live(path: &Path) -> PathBuf {
+    let (whole, ends) = stem(name(path));
+    if kind(path) == Kind::Live {
+        return path.to_owned();
+    }
+    let dot = whole.iter().rposition(|byte| *byte == b'.').unwrap_or(whole.len());
+    let before = whole.get(..dot).unwrap_or(whole);
+    path.with_file_name(joined(&[before, if ends { ENDING } else { b"" }]))
+}
+
 /// The last part of a path.
 fn name(path: &Path) -> &[u8] {
     path.file_name().map(OsStr::as_bytes).unwrap_or_default()
@@ -138,6 +149,10 @@ mod tests {
         assert_eq!(text(parked(bars)), "q/bars.parked.ndjson");
         assert_eq!(text(claimed(bars)), "q/bars.claimed.ndjson");
         assert_eq!(text(lock(bars)), "q/.bars.replay.lock");
+        for file in [bars.to_owned(), segment(bars, 12), parked(bars), claimed(bars)] {
+            assert_eq!(live(&file), bars);
+        }
+        assert_eq!(live(&segment(Path::new("queue"), 3)), Path::new("queue"));
         assert_eq!(text(segment(Path::new("own.bars.ndjson"), 12)), "own.bars.12.ndjson");
         assert_eq!(text(segment(Path::new("letters.txt"), 3)), "letters.txt.3");
         assert_eq!(text(claimed(Path::new("letters.txt"))), "letters.txt.claimed.ndjson");

@@ -280,7 +280,8 @@ impl Report {
         }
     }
 
-    fn look(&mut self, columns: &RecordBatch, time: Option<&str>) {
+    /// Takes note of the times and symbols of rows.
+    pub fn look(&mut self, columns: &RecordBatch, time: Option<&str>) {
         let times = time.and_then(|name| columns.column_by_name(name));
         if let Some(times) = times.and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>()) {
             // A plain loop over the values: nulls cannot be among them in a key column.

@@ -1,0 +1,25 @@
+//! Which dead letters are meant, from the flags that say it.
+
+use crate::cli::args::FilterArgs;
+use crate::dlq::filter::Filter;
+
+/// What the flags say.
+pub struct Selection {
+    /// What rows have to be.
+    pub filter: Filter,
+    /// How many of them at most.
+    pub limit: Option<u64>,
+}
+
+/// Of those flags.
+pub fn selection(args: &FilterArgs) -> Selection {
+    let filter = Filter {
+        codes: args.code.clone(),
+        stages: args.stage.iter().map(|stage| stage.to_ascii_lowercase()).collect(),
+        symbols: args.symbol.clone(),
+        wheres: args.r#where.clone(),
+        since: args.since,
+        until: args.until,
+    };
+    Selection { filter, limit: args.limit.map(|limit| limit as u64) }
+}

@@ -1,0 +1,240 @@
+//! Dead letters as the input of a load: the rows of one home out of one claimed file.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow_schema::{DataType, Field, Schema};
+use serde_json::{Map, Value, json};
+
+use crate::batch::Reject;
+use crate::dataset::mapping::{self, MapOptions};
+use crate::dataset::{Dataset, MapperSettings};
+use crate::dlq::claim::{Claim, Home, Moved};
+use crate::dlq::rows::Rows;
+use crate::dlq::{DlqWriter, RunInfo};
+use crate::error::Result;
+use crate::observe::result::RunResult;
+use crate::port::runs::InputIdentity;
+use crate::port::{DeadLetterError, DeadLetters, Event, Observer};
+use crate::source::pipeline::{Outlet, Report};
+use crate::source::{Meter, Stop};
+
+/// The rows of one home.
+#[derive(Clone)]
+pub struct Letters {
+    /// The file.
+    pub claim: Arc<Claim>,
+    /// Where its rows belong.
+    pub home: Home,
+    /// What an earlier replay of the same file has moved elsewhere, where there was one.
+    pub moved: Option<Arc<Moved>>,
+    /// Whether rows go over newer ones.
+    pub force: bool,
+    /// Rows that have failed so often go aside.
+    pub most_attempts: u32,
+    /// Where to.
+    pub parked: PathBuf,
+    /// What tells the claimed file from others.
+    pub identity: String,
+    /// Notes which rows went back, for the archive.
+    pub tracks: bool,
+    /// What has come of it.
+    pub done: Arc<Done>,
+}
+
+/// What has come of the rows of a file.
+#[derive(Default)]
+pub struct Done {
+    complete: AtomicBool,
+    results: Mutex<Vec<(RunResult, u64)>>,
+    left: Mutex<Moved>,
+    parked: Mutex<(u64, u64)>,
+}
+
+impl Done {
+    /// Whether all rows of the last home are settled; asked once for each.
+    pub fn take_complete(&self) -> bool {
+        self.complete.swap(false, Ordering::AcqRel)
+    }
+
+    /// The results so far, each with the number of rows that were older than what the store has.
+    pub fn take_results(&self) -> Vec<(RunResult, u64)> {
+        std::mem::take(&mut lock(&self.results))
+    }
+
+    /// Rows that went back or aside.
+    pub fn left(&self) -> MutexGuard<'_, Moved> {
+        lock(&self.left)
+    }
+
+    /// Records and rows that went aside after one attempt too many.
+    pub fn parked(&self) -> (u64, u64) {
+        *lock(&self.parked)
+    }
+}
+
+impl Letters {
+    /// Whether an earlier replay of the same file did not come to its end.
+    pub fn is_taken_up(&self) -> bool {
+        self.moved.is_some()
+    }
+
+    /// All rows are settled.
+    pub fn complete(&self) {
+        self.done.complete.store(true, Ordering::Release);
+    }
+
+    /// Notes how it went.
+    pub fn note(&self, result: &RunResult, newer: u64) {
+        lock(&self.done.results).push((result.clone(), newer));
+    }
+
+    /// The input as the history of runs knows it.
+    pub fn inputs(&self) -> Vec<InputIdentity> {
+        let name = self.claim.path.display().to_string();
+        let path = std::path::absolute(&self.claim.path).unwrap_or_else(|_| self.claim.path.clone());
+        vec![InputIdentity {
+            id: Some(format!("{} {}", path.display(), self.identity)),
+            name,
+            bytes: None,
+            fingerprint: Some(self.identity.clone()),
+            failed: None,
+        }]
+    }
+
+    /// Rows keep their numbers whatever is done to them on the way, so that nothing else than where
+    /// they come from and go to matters to a later replay.
+    pub fn settings(&self, table: &str) -> Value {
+        json!({"table": table, "dataset": self.home.dataset, "tenant": self.home.tenant})
+    }
+
+    /// The dataset, from the names of the columns.
+    ///
+    /// # Errors
+    /// Usage, where they are of none.
+    pub fn detect(&self, columns: &MapOptions) -> Result<Dataset> {
+        let sample = self.claim.samples.get(&self.home).map_or("{}", String::as_str);
+        let item: Map<String, Value> = serde_json::from_str(sample).unwrap_or_default();
+        let field = |name: &String| Field::new(name, DataType::Utf8, true);
+        let schema = Schema::new(item.keys().map(field).collect::<Vec<_>>());
+        mapping::detect(&schema, columns).cloned().map_err(|e| e.at(&self.claim.path.display().to_string()))
+    }
+
+    /// Sends the rows to `outlet`; with `reverse` the last one first.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or the outlet fails.
+    pub fn run(
+        &self,
+        mapper: &Arc<MapperSettings>,
+        reverse: bool,
+        stop: &Stop,
+        meter: &Meter,
+        observer: &dyn Observer,
+        outlet: &mut dyn Outlet,
+    ) -> Result<Report> {
+        let (claim, home) = (self.claim.clone(), self.home.clone());
+        let mut rows =
+            Rows::new(claim, home, mapper.clone(), self.moved.clone(), reverse, self.most_attempts);
+        let mut report = Report::default();
+        let time = mapper.dataset.time.clone();
+        let count = self.claim.windows.len();
+        let mut windows = 0;
+        while windows < count && !stop.is_set() {
+            let place = if reverse { count - 1 - windows } else { windows };
+            let Some(window) = self.claim.windows.get(place) else { break };
+            let rowed = rows.window(window)?;
+            report.rows += rowed.read;
+            observer.on(&Event::Read { rows: rowed.read });
+            if rowed.moved > 0 {
+                observer.on(&Event::Skipped { rows: rowed.moved });
+            }
+            let mut more = true;
+            for mapped in rowed.mapped {
+                more &= outlet.rejects(mapped.rejects)?;
+                for batch in mapped.batches {
+                    report.look(&batch.columns, time.as_deref());
+                    more &= outlet.rows(batch)?;
+                }
+            }
+            meter.consumed.fetch_add(window.bytes(), Ordering::Relaxed);
+            windows += 1;
+            if !more {
+                stop.set();
+            }
+        }
+        report.finished = usize::from(windows == count);
+        let (notes, findings) = rows.finish();
+        report.notes.extend(notes.into_iter().map(|note| (note, 1)));
+        report.findings = findings;
+        Ok(report)
+    }
+
+    /// The queue and the place aside, behind one door.
+    ///
+    /// # Errors
+    /// Usage, where nothing can be written there.
+    pub fn sorted(&self, queue: Arc<DlqWriter>, run: RunInfo) -> Result<Arc<Sorted>> {
+        let parked = match queue.path() == self.parked {
+            true => queue.clone(),
+            false => Arc::new(DlqWriter::open(&self.parked, run)?),
+        };
+        let (most_attempts, tracks, done) = (self.most_attempts, self.tracks, self.done.clone());
+        Ok(Arc::new(Sorted { queue, parked, most_attempts, tracks, done }))
+    }
+}
+
+/// Rows that fail again go back to the queue, or aside where they have failed too often.
+pub struct Sorted {
+    queue: Arc<DlqWriter>,
+    parked: Arc<DlqWriter>,
+    most_attempts: u32,
+    tracks: bool,
+    done: Arc<Done>,
+}
+
+impl Sorted {
+    /// Records and rows that went aside.
+    pub fn parked_counts(&self) -> (u64, u64) {
+        match Arc::ptr_eq(&self.queue, &self.parked) {
+            true => (0, 0),
+            false => (self.parked.records(), self.parked.rows()),
+        }
+    }
+}
+
+impl DeadLetters for Sorted {
+    async fn bury(&self, rejects: Vec<Reject>) -> std::result::Result<(), DeadLetterError> {
+        let tired = |reject: &Reject| {
+            let past = reject.origin.past_of(reject.row);
+            past.is_some_and(|(record, _)| record.attempts.saturating_add(1) >= self.most_attempts)
+        };
+        let places = |rejects: &[Reject]| -> Vec<(uuid::Uuid, u64)> {
+            let place =
+                |reject: &Reject| reject.origin.past_of(reject.row).map(|(record, row)| (record.id, row));
+            rejects.iter().filter_map(place).collect()
+        };
+        let (aside, back): (Vec<Reject>, Vec<Reject>) = rejects.into_iter().partition(tired);
+        if !aside.is_empty() {
+            // Where the queue takes nothing the whole call is made again: nothing goes aside twice.
+            let known = |reject: &Reject| match reject.origin.past_of(reject.row) {
+                Some((record, row)) => self.done.left().has(record.id, row),
+                None => false,
+            };
+            let aside: Vec<Reject> = aside.into_iter().filter(|reject| !known(reject)).collect();
+            let (places, rows) = (places(&aside), aside.len() as u64);
+            self.parked.bury(aside).await?;
+            lock(&self.done.parked).1 += rows;
+            places.into_iter().for_each(|(id, row)| self.done.left().note(id, row));
+        }
+        let places = if self.tracks { places(&back) } else { Vec::new() };
+        self.queue.bury(back).await?;
+        places.into_iter().for_each(|(id, row)| self.done.left().note(id, row));
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

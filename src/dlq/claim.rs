@@ -1,0 +1,352 @@
+//! A file of the queue that a replay has claimed: which of its rows are meant, and where they stand.
+//!
+//! A first reading counts rows, cuts the file into windows of bounded size and tells for which tables
+//! its rows are. Rows are numbered through the whole file, from 1, so that a later replay of the same
+//! file gives each of them the same number, whatever it selects.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use uuid::Uuid;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::dlq::filter::{Filter, Meant};
+use crate::dlq::letter::Letter;
+use crate::dlq::lines::{Line, Lines};
+
+/// Rows of a window, and bytes, after which the next record begins another.
+const WINDOW_ROWS: u64 = 16_384;
+const WINDOW_BYTES: u64 = 4 << 20;
+
+/// Buffer of a reading.
+const BUFFER: usize = 1 << 18;
+
+/// Which rows of a file are meant.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// What they have to be.
+    pub filter: Filter,
+    /// The last line that counts, and how many rows of it do.
+    pub cut: Option<(u64, u64)>,
+}
+
+impl Choice {
+    /// Which rows of that record are meant.
+    pub fn meant(&self, letter: &Letter<'_>, line: &Line<'_>) -> Meant {
+        let most = match self.cut {
+            Some((last, _)) if line.number > last => return Meant::None,
+            Some((last, rows)) if line.number == last => rows,
+            _ => u64::MAX,
+        };
+        let meant = self.filter.meant(letter, line);
+        let count = count(&meant, letter);
+        if count <= most {
+            return meant;
+        }
+        let mut left = most;
+        let mut take = |meant: bool| {
+            let take = meant && left > 0;
+            left -= u64::from(take);
+            take
+        };
+        Meant::Some((0..letter.items.len()).map(|row| take(is_meant(&meant, row))).collect())
+    }
+}
+
+/// How many rows of a record are meant.
+pub fn count(meant: &Meant, letter: &Letter<'_>) -> u64 {
+    match meant {
+        Meant::None => 0,
+        Meant::All => letter.rows(),
+        Meant::Some(rows) => rows.iter().filter(|meant| **meant).count() as u64,
+    }
+}
+
+/// Whether the row at that place of a record is meant.
+pub fn is_meant(meant: &Meant, row: usize) -> bool {
+    match meant {
+        Meant::None => false,
+        Meant::All => true,
+        Meant::Some(rows) => rows.get(row).copied().unwrap_or(false),
+    }
+}
+
+/// Where rows belong, as their record says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Home {
+    /// The dataset, or a table that is none of ours.
+    pub dataset: Option<String>,
+    /// The table, where it is not the dataset's own.
+    pub table: Option<String>,
+    /// The tenant.
+    pub tenant: Option<String>,
+}
+
+impl Home {
+    /// Of a record.
+    pub fn of(letter: &Letter<'_>) -> Self {
+        let text = |value: &Option<std::borrow::Cow<'_, str>>| value.as_deref().map(str::to_owned);
+        let meta = &letter.meta;
+        Self { dataset: text(&meta.dataset), table: text(&meta.table), tenant: text(&meta.tenant_id) }
+    }
+}
+
+/// A piece of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Where it begins, in bytes.
+    offset: u64,
+    /// Where it ends.
+    end: u64,
+    /// Lines before it.
+    lines: u64,
+    /// Rows before it.
+    rows: u64,
+}
+
+impl Window {
+    /// Its length in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.end - self.offset
+    }
+}
+
+/// A file of the queue, as its first reading found it.
+#[derive(Debug)]
+pub struct Claim {
+    /// The file.
+    pub path: PathBuf,
+    /// Its pieces.
+    pub windows: Vec<Window>,
+    /// Where its meant rows belong, with their number; in the order in which they come up.
+    pub homes: Vec<(Home, u64)>,
+    /// The first meant record of each home that has items: its first item, for its columns.
+    pub samples: HashMap<Home, String>,
+    /// Which rows are meant.
+    pub choice: Choice,
+    /// Rows in all.
+    pub rows: u64,
+    /// Rows that are meant.
+    pub meant: u64,
+    /// Lines that are no records.
+    pub damaged: u64,
+    /// The first of them, and why.
+    pub damage: Option<(u64, String)>,
+    /// Whether there is a line that is too long to be read.
+    pub too_long: bool,
+}
+
+impl Claim {
+    /// Reads a file through. `limit` is the number of rows that are meant at most.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn survey(path: &Path, filter: &Filter, limit: Option<u64>) -> io::Result<Self> {
+        let mut claim = Self {
+            path: path.to_owned(),
+            windows: Vec::new(),
+            homes: Vec::new(),
+            samples: HashMap::new(),
+            choice: Choice { filter: filter.clone(), cut: None },
+            rows: 0,
+            meant: 0,
+            damaged: 0,
+            damage: None,
+            too_long: false,
+        };
+        let mut places: HashMap<Home, usize> = HashMap::new();
+        let mut lines = Lines::new(BufReader::with_capacity(BUFFER, File::open(path)?));
+        let mut window = Window { offset: 0, end: 0, lines: 0, rows: 0 };
+        while let Some(line) = lines.next()? {
+            if line.offset - window.offset >= WINDOW_BYTES || claim.rows - window.rows >= WINDOW_ROWS {
+                claim.windows.push(Window { end: line.offset, ..window });
+                window = Window { offset: line.offset, end: 0, lines: line.number - 1, rows: claim.rows };
+            }
+            let letter = match Letter::read(&line) {
+                Ok(letter) => letter,
+                Err(why) => {
+                    claim.too_long |= line.bytes.is_err();
+                    claim.damaged += 1;
+                    claim.damage.get_or_insert((line.number, why.to_string()));
+                    continue;
+                }
+            };
+            claim.rows += letter.rows();
+            let mut meant = count(&claim.choice.meant(&letter, &line), &letter);
+            if let Some(limit) = limit
+                && claim.choice.cut.is_none()
+                && claim.meant + meant >= limit
+            {
+                meant = limit - claim.meant;
+                claim.choice.cut = Some((line.number, meant));
+            }
+            if meant == 0 {
+                continue;
+            }
+            claim.meant += meant;
+            let home = Home::of(&letter);
+            if let Some(item) = letter.items.first()
+                && !claim.samples.contains_key(&home)
+            {
+                claim.samples.insert(home.clone(), item.get().to_owned());
+            }
+            let place = *places.entry(home).or_insert_with_key(|home| {
+                claim.homes.push((home.clone(), 0));
+                claim.homes.len() - 1
+            });
+            if let Some((_, rows)) = claim.homes.get_mut(place) {
+                *rows += meant;
+            }
+        }
+        let end = lines.offset();
+        if end > window.offset {
+            claim.windows.push(Window { end, ..window });
+        }
+        Ok(claim)
+    }
+
+    /// Reads a window: each line with its record, and the number of the row before the record's first.
+    ///
+    /// # Errors
+    /// Those of reading, and those of `each`.
+    pub fn read(
+        &self,
+        window: &Window,
+        mut each: impl FnMut(&Line<'_>, Option<&Letter<'_>>, u64) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(window.offset))?;
+        let buffered = BufReader::with_capacity(BUFFER, file);
+        let mut lines = Lines::at(buffered, window.offset, window.lines);
+        let mut rows = window.rows;
+        while lines.offset() < window.end
+            && let Some(line) = lines.next()?
+        {
+            let letter = Letter::read(&line).ok();
+            each(&line, letter.as_ref(), rows)?;
+            rows += letter.as_ref().map_or(0, Letter::rows);
+        }
+        Ok(())
+    }
+}
+
+/// Rows that have left a claimed file for other files of the queue.
+#[derive(Debug, Default)]
+pub struct Moved {
+    rows: HashSet<u64>,
+    lines: HashSet<u64>,
+}
+
+impl Moved {
+    /// All rows that are in those files; a file that is not there has none.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn into(files: &[PathBuf]) -> io::Result<Self> {
+        let mut moved = Self::default();
+        for path in files {
+            let file = match File::open(path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let mut lines = Lines::new(BufReader::with_capacity(BUFFER, file));
+            while let Some(line) = lines.next()? {
+                match (Letter::read(&line), line.bytes) {
+                    (Ok(letter), _) => {
+                        let Some(id) = letter.meta.id else { continue };
+                        (0..letter.rows() as usize).for_each(|row| moved.note(id, letter.row_number(row)));
+                    }
+                    (Err(_), Ok(bytes)) => {
+                        moved.lines.insert(xxh3_64(bytes));
+                    }
+                    (Err(_), Err(_)) => {}
+                }
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Notes a row, by its record and its number in its source.
+    pub fn note(&mut self, record: Uuid, row: u64) {
+        self.rows.insert(xxh3_64_with_seed(record.as_bytes(), row));
+    }
+
+    /// All of those too.
+    pub fn merge(&mut self, other: &Self) {
+        self.rows.extend(&other.rows);
+    }
+
+    /// Whether it is there.
+    pub fn has(&self, record: Uuid, row: u64) -> bool {
+        self.rows.contains(&xxh3_64_with_seed(record.as_bytes(), row))
+    }
+
+    /// Whether that line, which is no record, is there.
+    pub fn has_line(&self, bytes: &[u8]) -> bool {
+        self.lines.contains(&xxh3_64(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bars.ndjson");
+        std::fs::write(&path, text).unwrap();
+        (directory, path)
+    }
+
+    fn record(code: &str, rows: std::ops::Range<u64>) -> String {
+        let items: Vec<String> = rows.clone().map(|row| format!("{{\"symbol\":\"S{row}\"}}")).collect();
+        let rows: Vec<u64> = rows.collect();
+        let id = Uuid::now_v7();
+        format!(
+            "{{\"ts\":1,\"error\":\"x\",\"metadata\":{{\"id\":\"{id}\",\"dataset\":\"bars\",\"code\":\"{code}\",\"rows\":{rows:?}}},\"items\":[{}]}}\n",
+            items.join(",")
+        )
+    }
+
+    #[test]
+    fn windows_cover_the_file_and_rows_keep_their_numbers() {
+        let mut text = String::from("garbage\n");
+        for first in 0..40 {
+            text += &record(if first % 2 == 0 { "a" } else { "b" }, first * 1000..(first + 1) * 1000);
+        }
+        let (_directory, path) = file(&text);
+        let filter = Filter { codes: vec!["a".into()], ..Filter::default() };
+        let claim = Claim::survey(&path, &filter, Some(2500)).unwrap();
+        assert_eq!((claim.rows, claim.meant, claim.damaged, claim.windows.len()), (40_000, 2500, 1, 3));
+        assert_eq!(claim.homes.iter().map(|(_, rows)| *rows).collect::<Vec<_>>(), [2500]);
+        let (mut numbers, mut meant) = (Vec::new(), 0);
+        for window in claim.windows.iter().rev() {
+            claim
+                .read(window, |line, letter, before| {
+                    let Some(letter) = letter else { return Ok(()) };
+                    assert_eq!(letter.row_number(0), before);
+                    numbers.push(before);
+                    meant += count(&claim.choice.meant(letter, line), letter);
+                    Ok(())
+                })
+                .unwrap();
+        }
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..40).map(|first| first * 1000).collect::<Vec<_>>());
+        assert_eq!(meant, 2500);
+    }
+
+    #[test]
+    fn what_has_moved_is_known_by_record_and_row() {
+        let (_directory, path) = file(&(record("a", 3..5) + "torn"));
+        let mut lines = Lines::new(BufReader::new(File::open(&path).unwrap()));
+        let line = lines.next().unwrap().unwrap();
+        let id = Letter::read(&line).unwrap().meta.id.unwrap();
+        let moved = Moved::into(&[path.clone(), path.with_extension("none")]).unwrap();
+        assert_eq!([2, 3, 4, 5].map(|row| moved.has(id, row)), [false, true, true, false]);
+        assert!(moved.has_line(b"torn") && !moved.has_line(b"else"));
+    }
+}

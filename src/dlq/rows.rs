@@ -1,0 +1,350 @@
+//! From the records of a window to rows for the engine.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::batch::{Origin, Past, PastRecord, Reason, Reject, Remains, Stage};
+use crate::dataset::quality::Findings;
+use crate::dataset::{Mapped, Mapper, MapperSettings};
+use crate::decode::{Chunk, Chunks, DecodeError, Decoder, NdjsonDecoder, RawBatch};
+use crate::dlq::claim::{Claim, Home, Moved, Window, is_meant};
+use crate::dlq::letter::Letter;
+use crate::error::{Error, Result};
+
+/// Sources that keep what their times have taught, at most.
+const MOST_SOURCES: usize = 1024;
+
+/// Makes rows of dead letters again: one for the rows of one home.
+pub struct Rows {
+    claim: Arc<Claim>,
+    home: Home,
+    settings: Arc<MapperSettings>,
+    moved: Option<Arc<Moved>>,
+    /// Whether the last row comes first.
+    reverse: bool,
+    /// Records that have been tried so often are left out.
+    most_attempts: u32,
+    mappers: HashMap<Arc<str>, Mapper>,
+    notes: Vec<String>,
+    findings: Findings,
+}
+
+/// The rows of a window.
+#[derive(Debug, Default)]
+pub struct Rowed {
+    /// Rows read.
+    pub read: u64,
+    /// Rows that an earlier replay of the same file has moved elsewhere already.
+    pub moved: u64,
+    /// What became of them, in the order in which they are to be written.
+    pub mapped: Vec<Mapped>,
+}
+
+/// A row on its way.
+struct Piece {
+    number: u64,
+    source: Arc<str>,
+    /// Rows of one shape have the same fields.
+    shape: u64,
+    text: Range<usize>,
+}
+
+impl Rows {
+    /// The rows of that home.
+    pub fn new(
+        claim: Arc<Claim>,
+        home: Home,
+        settings: Arc<MapperSettings>,
+        moved: Option<Arc<Moved>>,
+        reverse: bool,
+        most_attempts: u32,
+    ) -> Self {
+        Self {
+            claim,
+            home,
+            settings,
+            moved,
+            reverse,
+            most_attempts,
+            mappers: HashMap::new(),
+            notes: Vec::new(),
+            findings: Findings::new(),
+        }
+    }
+
+    /// The rows of a window.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn window(&mut self, window: &Window) -> Result<Rowed> {
+        let mut taken = self.take(window).map_err(|error| {
+            Error::Input(format!("{}: it cannot be read: {error}", self.claim.path.display()))
+        })?;
+        let past = Arc::new(std::mem::take(&mut taken.past));
+        let origin = |source: &Arc<str>| {
+            Arc::new(Origin { replayable: true, past: Some(past.clone()), ..Origin::new(source.clone()) })
+        };
+        let mut rowed = Rowed { read: taken.read, moved: taken.moved, mapped: Vec::new() };
+        if !taken.raw.is_empty() {
+            let reject = |(number, source, stage, reason, bytes): RawRow| Reject {
+                stage,
+                reason: Arc::new(reason),
+                origin: origin(&source),
+                row: number,
+                remains: Remains::Raw(bytes),
+                attempts: 1,
+            };
+            let rejects = taken.raw.drain(..).map(reject).collect();
+            rowed.mapped.push(Mapped { batches: Vec::new(), rejects });
+        }
+        if self.reverse {
+            taken.pieces.reverse();
+        }
+        for alike in taken.pieces.chunk_by(|a, b| a.shape == b.shape && a.source == b.source) {
+            let Some(first) = alike.first() else { continue };
+            let origin = origin(&first.source);
+            self.map(alike, &taken.text, &origin, &mut rowed.mapped);
+        }
+        Ok(rowed)
+    }
+
+    /// What was found out on the way, for the user.
+    pub fn finish(mut self) -> (Vec<String>, Findings) {
+        self.forget();
+        self.notes.sort();
+        self.notes.dedup();
+        (self.notes, self.findings)
+    }
+
+    fn forget(&mut self) {
+        for (_, mapper) in self.mappers.drain() {
+            self.notes.extend(mapper.notes());
+            for (what, rows) in mapper.findings() {
+                *self.findings.entry(what.clone()).or_default() += rows;
+            }
+        }
+    }
+
+    /// Reads a window.
+    fn take(&self, window: &Window) -> io::Result<Taken> {
+        let mut taken = Taken { past: Past { first: 0, ..Past::default() }, ..Taken::default() };
+        let mut sources: HashMap<String, Arc<str>> = HashMap::new();
+        self.claim.read(window, |line, letter, before| {
+            let Some(letter) = letter else { return Ok(()) };
+            if taken.past.first == 0 {
+                taken.past.first = before + 1;
+            }
+            let name = letter.meta.source.as_deref().unwrap_or_default();
+            let source = match sources.get(name) {
+                Some(source) => source.clone(),
+                None => sources.entry(name.to_owned()).or_insert_with(|| name.into()).clone(),
+            };
+            let record = taken.past.records.len() as u32;
+            let (id, rows) = (letter.id(line), letter.rows() as usize);
+            taken.past.records.push(PastRecord {
+                id,
+                source: source.clone(),
+                attempts: letter.attempts(),
+                first_us: letter.first_ts().map_or(0, |seconds| (seconds * 1e6).round() as i64),
+            });
+            taken.past.rows.extend((0..rows).map(|row| (record, letter.row_number(row))));
+            if letter.attempts() >= self.most_attempts || Home::of(letter) != self.home {
+                return Ok(());
+            }
+            let meant = self.claim.choice.meant(letter, line);
+            let shape = letter.items.first().map_or(0, |item| shape(item));
+            for row in (0..rows).filter(|row| is_meant(&meant, *row)) {
+                taken.read += 1;
+                if self.moved.as_ref().is_some_and(|moved| moved.has(id, letter.row_number(row))) {
+                    taken.moved += 1;
+                    continue;
+                }
+                let number = before + row as u64 + 1;
+                let item = letter.items.get(row).map(|item| item.get()).filter(|item| item.starts_with('{'));
+                let raw = letter.meta.raw.as_deref().filter(|_| letter.items.is_empty());
+                let raw = raw.map(str::trim).filter(|raw| raw.starts_with('{') && is_json(raw));
+                match item.or(raw) {
+                    Some(item) => {
+                        let start = taken.text.len();
+                        taken.text.extend_from_slice(item.as_bytes());
+                        // Between tokens a line end means the same as a blank.
+                        let written = taken.text.get_mut(start..).unwrap_or_default();
+                        written.iter_mut().filter(|b| matches!(b, b'\n' | b'\r')).for_each(|b| *b = b' ');
+                        let text = start..taken.text.len();
+                        taken.pieces.push(Piece { number, source: source.clone(), shape, text });
+                    }
+                    None => taken.raw.push(unreadable(letter, row, number, &source)),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(taken)
+    }
+
+    fn map(&mut self, pieces: &[Piece], text: &[u8], origin: &Arc<Origin>, into: &mut Vec<Mapped>) {
+        let mut lines = Vec::with_capacity(pieces.iter().map(|piece| piece.text.len() + 1).sum());
+        for piece in pieces {
+            lines.extend_from_slice(text.get(piece.text.clone()).unwrap_or_default());
+            lines.push(b'\n');
+        }
+        let number = |line: u64| pieces.get(line as usize - 1).map_or(0, |piece| piece.number);
+        let item = |line: u64| {
+            let text = pieces.get(line as usize - 1).and_then(|piece| text.get(piece.text.clone()));
+            Remains::Item(String::from_utf8_lossy(text.unwrap_or_default()).into_owned())
+        };
+        let reject = |line: u64, stage: Stage, reason: &Arc<Reason>| Reject {
+            stage,
+            reason: reason.clone(),
+            origin: origin.clone(),
+            row: number(line),
+            remains: item(line),
+            attempts: 1,
+        };
+        let all_from = |line: u64, stage: Stage, reason: Reason| {
+            let reason = Arc::new(reason);
+            let lines = line..=pieces.len() as u64;
+            Mapped { batches: Vec::new(), rejects: lines.map(|line| reject(line, stage, &reason)).collect() }
+        };
+        let mut decoder = match NdjsonDecoder::open(Box::new(Once(Some(lines)))) {
+            Ok(decoder) => decoder,
+            Err(error) => {
+                let reason = Reason::new("bad_json", error.to_string());
+                return into.push(all_from(1, Stage::Decode, reason));
+            }
+        };
+        let mut next = 1;
+        loop {
+            let raw = match decoder.next_batch() {
+                Ok(Some(raw)) => raw,
+                Ok(None) => break,
+                Err(error) => {
+                    let reason = Reason::new("bad_json", error.to_string());
+                    return into.push(all_from(next, Stage::Decode, reason));
+                }
+            };
+            let last = raw.rows.iter().copied().chain(raw.broken.iter().map(|broken| broken.row)).max();
+            next = last.map_or(next, |last| last + 1);
+            let RawBatch { columns, rows: of_lines, broken, .. } = raw;
+            let mut rejects: Vec<Reject> = broken
+                .into_iter()
+                .map(|b| reject(b.row, Stage::Decode, &Arc::new(Reason::new(b.code, b.message))))
+                .collect();
+            let rows: Vec<u64> = of_lines.iter().map(|line| number(*line)).collect();
+            match self.mapper(origin).and_then(|mapper| mapper.map(&columns, &rows)) {
+                Ok(mapped) => {
+                    rejects.extend(mapped.rejects);
+                    into.push(Mapped { batches: mapped.batches, rejects });
+                }
+                Err(error) => {
+                    let reason = Arc::new(Reason::new("bad_columns", error.to_string()));
+                    rejects.extend(of_lines.iter().map(|line| reject(*line, Stage::Validate, &reason)));
+                    into.push(Mapped { batches: Vec::new(), rejects });
+                }
+            }
+        }
+    }
+
+    fn mapper(&mut self, origin: &Arc<Origin>) -> Result<&mut Mapper> {
+        if self.mappers.len() >= MOST_SOURCES && !self.mappers.contains_key(&origin.source) {
+            self.forget();
+        }
+        let mapper = match self.mappers.entry(origin.source.clone()) {
+            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(Mapper::new(self.settings.clone(), origin.clone())?)
+            }
+        };
+        mapper.continues(origin.clone());
+        Ok(mapper)
+    }
+}
+
+type RawRow = (u64, Arc<str>, Stage, Reason, Vec<u8>);
+
+/// What a window holds.
+#[derive(Default)]
+struct Taken {
+    past: Past,
+    read: u64,
+    moved: u64,
+    text: Vec<u8>,
+    pieces: Vec<Piece>,
+    raw: Vec<RawRow>,
+}
+
+/// A row of which no object was ever made, or none is left: it stays what it is.
+fn unreadable(letter: &Letter<'_>, row: usize, number: u64, source: &Arc<str>) -> RawRow {
+    let meta = &letter.meta;
+    let bytes = match (letter.items.get(row), &meta.raw_hex, &meta.raw) {
+        (Some(item), ..) => item.get().as_bytes().to_vec(),
+        (None, Some(hex), _) => bytes_of(hex).unwrap_or_else(|| hex.as_bytes().to_vec()),
+        (None, None, Some(raw)) => raw.as_bytes().to_vec(),
+        (None, None, None) => Vec::new(),
+    };
+    let code = meta.code.as_deref().unwrap_or("bad_line").to_owned();
+    let message = match letter.error.is_empty() {
+        true => "there is no row in the record".to_owned(),
+        false => letter.error.to_string(),
+    };
+    let stage = match meta.stage.as_deref() {
+        Some("abort") => Stage::Abort,
+        Some("validate") => Stage::Validate,
+        _ => Stage::Decode,
+    };
+    let mut reason = Reason::new(code, message);
+    reason.column = meta.column.as_deref().map(Into::into);
+    (number, source.clone(), stage, reason, bytes)
+}
+
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let digits = hex.as_bytes();
+    let pairs = digits.chunks_exact(2);
+    if !pairs.remainder().is_empty() {
+        return None;
+    }
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
+/// The same for items that have the same fields in the same order.
+fn shape(item: &RawValue) -> u64 {
+    struct Names(Xxh3);
+    impl<'de> serde::de::Visitor<'de> for Names {
+        type Value = u64;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("an object")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(
+            mut self,
+            mut map: A,
+        ) -> std::result::Result<u64, A::Error> {
+            while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+                name.hash(&mut self.0);
+                map.next_value::<serde::de::IgnoredAny>()?;
+            }
+            Ok(self.0.finish())
+        }
+    }
+    let mut reader = serde_json::Deserializer::from_str(item.get());
+    serde::Deserializer::deserialize_map(&mut reader, Names(Xxh3::new())).unwrap_or_default()
+}
+
+/// Bytes that are all there.
+struct Once(Option<Vec<u8>>);
+
+impl Chunks for Once {
+    fn next(&mut self) -> std::result::Result<Chunk, DecodeError> {
+        Ok(self.0.take().map_or(Chunk::End, |bytes| Chunk::Data(bytes.into())))
+    }
+}

@@ -1,0 +1,3 @@
+//! The dead-letter queue as its users see it.
+
+mod replay;
