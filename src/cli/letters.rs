@@ -25,6 +25,8 @@ use crate::source::{Meter, Stop};
 pub struct Letters {
     /// The file.
     pub claim: Arc<Claim>,
+    /// The queue that it is of.
+    pub queue: PathBuf,
     /// Where its rows belong.
     pub home: Home,
     /// What an earlier replay of the same file has moved elsewhere, where there was one.

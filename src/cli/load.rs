@@ -672,7 +672,10 @@ impl<'a> Load<'a> {
             command: self.command().to_owned(),
             dataset: Some(mapper.dataset.name.to_string()),
             store: self.store.shown(),
-            inputs: self.inputs.iter().map(|i| i.name.to_string()).collect(),
+            inputs: match &self.letters {
+                Some(letters) => vec![letters.queue.display().to_string()],
+                None => self.inputs.iter().map(|i| i.name.to_string()).collect(),
+            },
             dlq,
             bytes_read: self.meter.consumed.load(Ordering::Relaxed),
             elapsed: self.started.elapsed(),

@@ -250,6 +250,7 @@ impl Replay<'_> {
             for (home, _) in &claim.homes {
                 let letters = Letters {
                     claim: claim.clone(),
+                    queue: live.to_owned(),
                     home: home.clone(),
                     moved: moved.clone(),
                     force: self.args.force,

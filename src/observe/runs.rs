@@ -250,7 +250,11 @@ pub fn details(run: &RunView, style: Style) -> String {
     entry("resumed", &[from, by].into_iter().flatten().collect::<Vec<_>>().join("; "), Ink::Plain);
     entry("process", &format!("{} on {}, mdsctl {}", run.pid, run.host, run.version), Ink::Plain);
     if run.resumable {
-        entry("next", "the same command with --resume goes on where it stopped", Ink::Strong);
+        let next = match run.command.as_str() {
+            "replay-dlq" => "the next replay-dlq goes on where it stopped",
+            _ => "the same command with --resume goes on where it stopped",
+        };
+        entry("next", next, Ink::Strong);
     }
     out
 }

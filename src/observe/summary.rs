@@ -99,6 +99,8 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
     };
     let new = rows.inserted + rows.updated;
     let loaded = || format!("{} into {store}", noun(new));
+    let is_replay = result.command == "replay-dlq";
+    let loaded_it = if is_replay { "Replayed" } else { "Loaded" };
     let before = || format!("Before that, {} went into {store}.", noun(new));
     let (text, ink) = match result.exit_code {
         _ if extras.dry_run => (
@@ -113,7 +115,10 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
             format!("Nothing new: {store} has all {} already.", noun(rows.unchanged + rows.skipped)),
             Ink::Good,
         ),
-        0 => (format!("Loaded {}.", loaded()), Ink::Good),
+        0 => (format!("{loaded_it} {}.", loaded()), Ink::Good),
+        3 if is_replay => {
+            (format!("Replayed {}; {} rejected again.", loaded(), were(failed(result), "row")), Ink::Warn)
+        }
         3 => (format!("Loaded {}; {} rejected.", loaded(), were(failed(result), "row")), Ink::Warn),
         4 => (format!("Stopped: too many rows were rejected. {}", before()), Ink::Bad),
         5 => (format!("Gave up: the store stayed away. {}", before()), Ink::Bad),
@@ -312,8 +317,12 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
     }
     let text = match result.exit_code {
         _ if extras.dry_run => return,
-        3 => "mend the rejected rows where they come from, and load them again; what is stored can stay"
-            .to_owned(),
+        3 => {
+            let queue = result.dlq.path.as_deref().unwrap_or_default();
+            format!(
+                "see why with: mdsctl inspect-dlq {queue}; what the table or --set cures goes in with: mdsctl replay-dlq {queue}"
+            )
+        }
         4 => {
             "look at the first reason above: it is often a wrong column or unit for the whole file".to_owned()
         }
@@ -473,8 +482,8 @@ mod tests {
           store    was away once, for 32.0 s in all (connection refused); 14 writes were
                    tried again
           note     12 values were rounded to the decimals that their columns hold
-          next     mend the rejected rows where they come from, and load them again;
-                   what is stored can stay
+          next     see why with: mdsctl inspect-dlq .dlq/bars.ndjson; what the table or
+                   --set cures goes in with: mdsctl replay-dlq .dlq/bars.ndjson
         ");
     }
 
