@@ -3,6 +3,7 @@
 //! `scripts/test` runs them, and installs PostgreSQL where it is missing.
 
 mod connections;
+mod dlq;
 #[path = "../examples/generate/generator/mod.rs"]
 mod generator;
 mod harness;

@@ -165,6 +165,8 @@ pub struct Snapshot {
     pub submitted: u64,
     /// Those of the rejected rows that failed because the run ended before them.
     pub aborted: u64,
+    /// Rows read ahead and given back to their files; they do not count as read.
+    pub returned: u64,
     /// Values rounded to the scale of their column.
     pub rounded: u64,
     /// Transactions committed.

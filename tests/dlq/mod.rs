@@ -1,0 +1,3 @@
+//! The dead-letter queue: written, looked into, replayed.
+
+mod writer;
