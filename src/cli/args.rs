@@ -256,6 +256,12 @@ pub struct RejectArgs {
     /// Dead-letter queue (else `.dlq/<dataset>.ndjson`)
     #[arg(long, value_name = "PATH")]
     pub dlq: Option<PathBuf>,
+    /// Begin a new queue file when this one would grow beyond SIZE (for instance 100M or 1G)
+    ///
+    /// The full one becomes NAME.1.ndjson, the next NAME.2.ndjson, and so on; none is deleted.
+    /// Plain numbers are bytes; K, M, G and T are powers of 1024.
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    pub dlq_max_bytes: Option<u64>,
     /// Stop when more rows than this are rejected, or a larger share of the rows read
     #[arg(long, value_name = "N|P%", value_parser = values::limit)]
     pub max_rejects: Option<Limit>,
@@ -326,6 +332,9 @@ pub struct ReplayArgs {
     /// Read, map and check everything; write nothing and leave the queue as it is
     #[arg(long, help_heading = "Replay")]
     pub dry_run: bool,
+    /// Size at which the queue begins another file, for instance 100M
+    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Replay")]
+    pub dlq_max_bytes: Option<u64>,
     #[command(flatten)]
     pub engine: EngineArgs,
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
@@ -21,9 +21,10 @@ use crate::cli::salvage::Graveyard;
 use crate::cli::signals::Signals;
 use crate::cli::store::Store;
 use crate::cli::{print, process, settings, style};
-use crate::coordinator::{End, Outcome, WriteCoordinator};
+use crate::coordinator::{DEAD_LETTERS, End, Outcome, WriteCoordinator};
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::{Dataset, MapperSettings, Target};
+use crate::dlq::names::segments;
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
 use crate::observe::display::InputGauge;
@@ -454,7 +455,7 @@ impl<'a> Load<'a> {
         // Before the dataset of a pipe is known its rows have no name of their own.
         let name = dataset.map_or("unknown", |d| &d.name);
         let path = self.args.rejects.dlq.clone().unwrap_or_else(|| dlq_path(name));
-        DlqWriter::open(path, self.run_info(name))
+        DlqWriter::open_bounded(path, self.run_info(name), self.args.rejects.dlq_max_bytes)
     }
 
     /// What dead letters say of this run.
@@ -498,7 +499,7 @@ impl<'a> Load<'a> {
             ..self.engine.clone()
         };
         let tally = Arc::new(Tally::new(&settings));
-        let mut observers: Vec<Arc<dyn Observer>> = vec![tally.clone(), Arc::new(EventLog)];
+        let mut observers: Vec<Arc<dyn Observer>> = vec![tally.clone(), Arc::new(EventLog::default())];
         let dataset = &mapper.dataset.name;
         observers.extend(self.metrics.observer(dataset, sink.name(), &settings, &self.meter)?);
         let observer: Arc<dyn Observer> = Arc::new(Fanout::new(observers));
@@ -507,8 +508,13 @@ impl<'a> Load<'a> {
             .as_ref()
             .map(|letters| letters.sorted(dead.clone(), self.run_info(&mapper.dataset.name)))
             .transpose()?;
-        let letters = Arc::new(Located { dead: dead.clone(), tally: tally.clone(), sorted: sorted.clone() });
-        let engine = WriteCoordinator::builder(Arc::new(sink), letters)
+        let letters = Arc::new(Located {
+            dead: dead.clone(),
+            tally: tally.clone(),
+            sorted: sorted.clone(),
+            blocked: AtomicBool::new(false),
+        });
+        let engine = WriteCoordinator::builder(Arc::new(sink), letters.clone())
             .settings(settings.clone())
             .observer(observer.clone())
             .start();
@@ -577,8 +583,15 @@ impl<'a> Load<'a> {
             }
             _ => "run the same command again",
         };
-        let ending =
-            Ending { outcome: Some(&outcome), report: &report, broken, signals: signals.exit(), again };
+        let ending = Ending {
+            outcome: Some(&outcome),
+            report: &report,
+            broken,
+            signals: signals.exit(),
+            again,
+            dead: Some(dead.path()),
+            blocked: letters.blocked.load(Ordering::Relaxed),
+        };
         let conclusion = self.conclude(&tally, &ending);
         let (more_records, more_rows) = sorted.as_ref().map_or((0, 0), |sorted| sorted.parked_counts());
         let dlq = DlqResult {
@@ -599,6 +612,15 @@ impl<'a> Load<'a> {
         if dead.repaired() > 0 {
             let torn = figures::plural(dead.repaired(), "torn line");
             notes.push(format!("{torn} of an earlier crash closed off in {}", dead.path().display()));
+        }
+        if dead.rotated() > 0 {
+            let path = dead.path();
+            let times = figures::plural(dead.rotated(), "time");
+            let older = match segments(path).ok().and_then(|mut all| all.pop()) {
+                Some(last) => format!("older records are in {} and before", last.display()),
+                None => "older records were taken away".to_owned(),
+            };
+            notes.push(format!("{} was full {times}: {older}", path.display()));
         }
         if let Some(keeper) = keeper {
             notes.extend(keeper.end(&conclusion.of_run(&report, pipeline.settled.count(halted))).await);
@@ -633,7 +655,15 @@ impl<'a> Load<'a> {
             Err(error) => (Report::default(), Some(error)),
         };
         let again = "run the same command again";
-        let ending = Ending { outcome: None, report: &report, broken, signals: None, again };
+        let ending = Ending {
+            outcome: None,
+            report: &report,
+            broken,
+            signals: None,
+            again,
+            dead: None,
+            blocked: false,
+        };
         let (conclusion, notes) = (self.conclude(&tally, &ending), notes(&report));
         self.finish(&mapper, conclusion, &ending, DlqResult::default(), notes, 0)
     }
@@ -644,7 +674,7 @@ impl<'a> Load<'a> {
         let failed = snapshot.books.rejected + snapshot.books.dropped;
         let limit = self.args.rejects.max_rejects;
         let over = limit.is_some_and(|l| l.passed(failed, snapshot.books.read, true));
-        let mut errors = ending.errors(self.inputs.len(), over);
+        let mut errors = ending.errors(self.inputs.len(), over, &snapshot);
         let mut exit = ending.exit(self.inputs.len(), failed, over);
         if !self.args.rejects.dry_run
             && let Err(gap) = snapshot.closes()
@@ -700,6 +730,7 @@ impl<'a> Load<'a> {
                     .again
                     .ends_with("--resume")
                     .then(|| "the same command and --resume".to_owned()),
+                blocked: ending.blocked_by().is_some(),
                 ..Extras::new(snapshot)
             };
             let text = summary::render(&result, &extras, style(self.global.color));
@@ -803,6 +834,10 @@ struct Ending<'a> {
     signals: Option<Exit>,
     /// What to do to load the rest.
     again: &'static str,
+    /// The dead-letter queue.
+    dead: Option<&'a Path>,
+    /// Whether that took nothing when it was asked last.
+    blocked: bool,
 }
 
 /// What a run came to.
@@ -839,11 +874,36 @@ impl Ending<'_> {
         self.report.finished + self.report.errors.len() < inputs
     }
 
+    /// What the dead-letter queue said last, where it was not waited for any longer.
+    fn blocked_by(&self) -> Option<&str> {
+        if !self.blocked {
+            return None;
+        }
+        let of_engine = match self.outcome.map(|o| &o.end) {
+            Some(End::GaveUp(Some(reason))) if reason.code == DEAD_LETTERS => Some(&*reason.message),
+            _ => None,
+        };
+        of_engine.or_else(|| {
+            self.report.errors.iter().find_map(|(error, _)| match error {
+                Error::Unavailable(text) => Some(&**text),
+                _ => None,
+            })
+        })
+    }
+
     /// Sentences for what went wrong, apart from rows that failed.
-    fn errors(&self, inputs: usize, over: bool) -> Vec<String> {
+    fn errors(&self, inputs: usize, over: bool, seen: &Snapshot) -> Vec<String> {
         let mut errors: Vec<String> = self.broken.iter().map(Error::to_string).collect();
+        let blocked = self.blocked_by();
+        if let Some(what) = blocked {
+            errors.push(format!(
+                "the dead-letter queue took no rows for too long: {what}; then {}",
+                self.again
+            ));
+        }
         if let Some(outcome) = self.outcome {
             match &outcome.end {
+                End::GaveUp(_) if blocked.is_some() => {}
                 End::GaveUp(reason) => errors.push(format!(
                     "the store did not come back in time{}; {} when it is there",
                     reason.as_ref().map(|r| format!(" ({})", r.message)).unwrap_or_default(),
@@ -852,10 +912,10 @@ impl Ending<'_> {
                 End::Failed(reason) => errors.push(reason.message.to_string()),
                 End::Drained | End::Aborted => {}
             }
-            if outcome.returned > 0 {
+            if seen.returned > 0 {
                 errors.push(format!(
                     "{} read ahead were not stored; their files still have them",
-                    figures::plural(outcome.returned, "row")
+                    figures::plural(seen.returned, "row")
                 ));
             }
             if outcome.unburied > 0 {
@@ -865,13 +925,30 @@ impl Ending<'_> {
                 ));
             }
         }
-        errors
-            .extend(self.report.errors.iter().filter(|(_, told)| !told).map(|(error, _)| error.to_string()));
+        let told = |(error, told): &&(Error, bool)| {
+            *told || matches!(error, Error::Unavailable(_)) && blocked.is_some()
+        };
+        errors.extend(self.report.errors.iter().filter(|e| !told(e)).map(|(error, _)| error.to_string()));
         if self.report.too_many_rejects || over {
             errors.push("more rows were rejected than --max-rejects allows".to_owned());
         }
-        if self.signals.is_some() && self.broken.is_none() && self.cut_short(inputs) {
-            errors.push(format!("interrupted: what was read is stored; {} for the rest", self.again));
+        let kept = self.dead.filter(|_| seen.aborted > 0).map(|path| {
+            let rows = figures::plural(seen.aborted, "row");
+            format!("{rows} of the pipe could not be stored any more and are kept in {}", path.display())
+        });
+        let interrupted = self.signals.is_some() && self.broken.is_none() && self.cut_short(inputs);
+        match kept {
+            Some(kept) if interrupted => {
+                errors.push(format!("interrupted: {kept}; {} for the rest", self.again));
+            }
+            Some(kept) => errors.push(kept),
+            None if interrupted && seen.returned > 0 => {
+                errors.push(format!("interrupted; {} for the rest", self.again));
+            }
+            None if interrupted => {
+                errors.push(format!("interrupted: what was read is stored; {} for the rest", self.again));
+            }
+            None => {}
         }
         errors
     }
@@ -882,7 +959,7 @@ impl Ending<'_> {
         }
         match self.outcome.map(|o| &o.end) {
             Some(End::GaveUp(_)) => return Exit::Unavailable,
-            Some(End::Failed(reason)) if reason.code == "dead_letters" => return Exit::Internal,
+            Some(End::Failed(reason)) if reason.code == DEAD_LETTERS => return Exit::Internal,
             Some(End::Failed(_)) => return Exit::Usage,
             Some(End::Aborted) => return self.signals.unwrap_or(Exit::Interrupted),
             Some(End::Drained) | None => {}
@@ -891,7 +968,7 @@ impl Ending<'_> {
             return Exit::TooManyRejects;
         }
         if let Some(exit) = self.signals
-            && self.cut_short(inputs)
+            && (self.cut_short(inputs) || self.blocked_by().is_some())
         {
             return exit;
         }
@@ -925,15 +1002,19 @@ struct Located {
     tally: Arc<Tally>,
     /// Of a replay: who goes back and who goes aside.
     sorted: Option<Arc<Sorted>>,
+    /// Whether the queue took nothing when it was asked last.
+    blocked: AtomicBool,
 }
 
 impl DeadLetters for Located {
     async fn bury(&self, rejects: Vec<Reject>) -> std::result::Result<(), DeadLetterError> {
         rejects.iter().for_each(|reject| self.tally.locate(reject));
-        match &self.sorted {
+        let buried = match &self.sorted {
             Some(sorted) => sorted.bury(rejects).await,
             None => self.dead.bury(rejects).await,
-        }
+        };
+        self.blocked.store(buried.is_err(), Ordering::Relaxed);
+        buried
     }
 }
 

@@ -1,10 +1,14 @@
 //! Log lines on stderr, and which events of the engine become one.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use tracing::{info, warn};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::time::ChronoUtc;
 
 use crate::cli::args::{Color, GlobalArgs, LogFormat};
+use crate::coordinator::DEAD_LETTERS;
 use crate::observe::screen::Screen;
 use crate::port::{Circuit, Event, Observer};
 
@@ -32,16 +36,57 @@ pub fn start(global: &GlobalArgs, screen: &Screen) {
     };
 }
 
+/// Time after which it is said again that rows wait for the dead-letter queue.
+const AGAIN: Duration = Duration::from_secs(60);
+
 /// Logs what an operator wants to find in a log: outages and their ends, retries, pauses.
-pub struct EventLog;
+#[derive(Default)]
+pub struct EventLog {
+    blocked: Mutex<Blocked>,
+}
+
+/// Whether rows wait for the dead-letter queue.
+#[derive(Default)]
+struct Blocked {
+    /// What was said of it last, and when.
+    told: Option<(String, Instant)>,
+    /// Whether the circuit is open for that.
+    circuit: bool,
+}
+
+impl EventLog {
+    fn with<A>(&self, act: impl FnOnce(&mut Blocked) -> A) -> A {
+        act(&mut self.blocked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The queue is asked every second; the log has better things to hold.
+    fn is_news(&self, error: &str) -> bool {
+        self.with(|blocked| match &blocked.told {
+            Some((text, at)) if text == error && at.elapsed() < AGAIN => false,
+            _ => {
+                blocked.told = Some((error.to_owned(), Instant::now()));
+                true
+            }
+        })
+    }
+}
 
 impl Observer for EventLog {
     fn on(&self, event: &Event<'_>) {
         match event {
+            // The store is well then, and what waits is told below.
+            Event::Circuit { state: Circuit::Open, reason: Some(reason) } if reason.code == DEAD_LETTERS => {
+                self.with(|blocked| blocked.circuit = true);
+            }
             Event::Circuit { state: Circuit::Open, reason: Some(reason) } => {
+                self.with(|blocked| blocked.circuit = false);
                 warn!(code = %reason.code, "the store is unavailable, rows wait: {}", reason.message);
             }
-            Event::Circuit { state: Circuit::Closed, .. } => warn!("the store is back"),
+            Event::Circuit { state: Circuit::Closed, .. } => {
+                if !self.with(|blocked| std::mem::take(&mut blocked.circuit)) {
+                    warn!("the store is back");
+                }
+            }
             Event::Retry { worker, attempt, delay, reason } => info!(
                 worker,
                 attempt,
@@ -50,7 +95,16 @@ impl Observer for EventLog {
                 "write failed, trying again: {}",
                 reason.message
             ),
-            Event::DeadLettersBlocked { error } => warn!("rows wait for the dead-letter queue: {error}"),
+            Event::DeadLettersBlocked { error } => {
+                if self.is_news(&error.0) {
+                    warn!("the load waits, no row is dropped: {error}");
+                }
+            }
+            Event::Buried { .. } => {
+                if self.with(|blocked| blocked.told.take()).is_some() {
+                    warn!("the dead-letter queue takes rows again");
+                }
+            }
             Event::Failed { worker, kind: "data", reason, .. } => {
                 info!(worker, code = %reason.code, "looking for the rows that the store refuses: {}", reason.message);
             }

@@ -311,7 +311,12 @@ impl Replay<'_> {
                 skip_lines: 0,
                 recursive: false,
             },
-            rejects: RejectArgs { dlq: Some(live.to_owned()), max_rejects: None, dry_run: self.args.dry_run },
+            rejects: RejectArgs {
+                dlq: Some(live.to_owned()),
+                dlq_max_bytes: self.args.dlq_max_bytes,
+                max_rejects: None,
+                dry_run: self.args.dry_run,
+            },
             history: HistoryArgs { resume: false, source_id: None, force: false },
             engine: self.args.engine.clone(),
         };
@@ -340,7 +345,7 @@ impl Replay<'_> {
         done: &Done,
     ) -> Result<()> {
         let info = RunInfo { run_id: Uuid::now_v7(), dataset: String::new(), table: None, tenant_id: None };
-        let queue = DlqWriter::open(live, info.clone())?;
+        let queue = DlqWriter::open_bounded(live, info.clone(), self.args.dlq_max_bytes)?;
         let aside = DlqWriter::open(parked, info)?;
         let runtime = runtime()?;
         let (mut carried, mut parked_rows) = (0, 0);

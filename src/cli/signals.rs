@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::exit::Exit;
@@ -27,6 +28,9 @@ impl Signals {
         let failed = |e| Error::Internal(format!("signals cannot be listened to: {e}"));
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        // Who reaches the limit on the size of files (ulimit -f) is killed by default. With the
+        // signal caught the write fails instead, and is waited for like one on a full disk.
+        drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map_err(failed)?);
         let (stop, this) = (stop.clone(), signals.clone());
         tokio::spawn(async move {
             loop {

@@ -105,6 +105,31 @@ pub fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A size in bytes: a number, or one with `K`, `M`, `G` or `T`, also written `KB` or `KiB`.
+pub fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let shift = match unit.to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KB" | "KIB" => 10,
+        "M" | "MB" | "MIB" => 20,
+        "G" | "GB" | "GIB" => 30,
+        "T" | "TB" | "TIB" => 40,
+        _ => return Err(format!("{unit:?} is no unit of size; use K, M, G or T")),
+    };
+    let number: u64 = number
+        .trim()
+        .replace('_', "")
+        .parse()
+        .map_err(|_| "expected a whole number, as in 65536, 100M or 1G".to_owned())?;
+    match number.checked_mul(1 << shift) {
+        Some(0) => Err("must be at least 1 byte".to_owned()),
+        Some(bytes) => Ok(bytes),
+        None => Err("the size is too large".to_owned()),
+    }
+}
+
 /// `--max-rejects`: a number of rows, or a share of those read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
@@ -157,6 +182,17 @@ mod tests {
         assert_eq!(millis("2s"), Ok(Duration::from_secs(2)));
         for wrong in ["", "x", "-1s", "5 weeks", "1e300d"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("65536"), Ok(65_536));
+        assert_eq!(size("100M"), Ok(100 << 20));
+        assert_eq!(size(" 1 GiB "), Ok(1 << 30));
+        assert_eq!(size("2kb"), Ok(2048));
+        for wrong in ["", "M", "1.5G", "-1", "0", "0K", "1X", "99999999999T"] {
+            assert!(size(wrong).is_err(), "{wrong}");
         }
     }
 

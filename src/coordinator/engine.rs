@@ -1,7 +1,7 @@
 //! What the workers share: queue, breaker, store, dead-letter queue, observer, and how the run ends.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,7 +11,7 @@ use crate::coordinator::breaker::Breaker;
 use crate::coordinator::flight::Flight;
 use crate::coordinator::lanes::Portion;
 use crate::coordinator::queue::{BoundedQueue, Depth};
-use crate::coordinator::{Callbacks, End};
+use crate::coordinator::{Callbacks, DEAD_LETTERS, End};
 use crate::dataset::item;
 use crate::port::{Circuit, DeadLetterError, DeadLetters, Event, Observer, Sink};
 use crate::settings::EngineSettings;
@@ -29,6 +29,8 @@ pub(super) struct Engine<S, D> {
     pub(super) breaker: Breaker,
     pub(super) callbacks: Callbacks,
     pub(super) halt: watch::Sender<Option<End>>,
+    /// What the outage that lasts was said to be last.
+    pub(super) trouble: Mutex<Option<Reason>>,
     pub(super) alive: AtomicUsize,
     pub(super) returned: AtomicU64,
     pub(super) unburied: AtomicU64,
@@ -88,7 +90,8 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         match self.until_halt(tokio::time::timeout(left, wait)).await? {
             Ok(done) => Ok(done),
             Err(_) => {
-                self.stop(End::GaveUp(None));
+                let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                self.stop(End::GaveUp(trouble));
                 Err(Halted)
             }
         }
@@ -103,6 +106,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     /// Notes a transient failure; `true` when the circuit is open, so that the breaker is to be
     /// waited for rather than the worker's own backoff.
     pub(super) fn store_failed(&self, reason: &Reason, spent: bool) -> bool {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
         if let Some(state) = self.breaker.failure(spent) {
             self.observer.on(&Event::Circuit { state, reason: Some(reason) });
         }
@@ -208,22 +212,33 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     }
 
     async fn let_go(&self, rejects: Vec<Reject>, returned: u64) {
-        if returned > 0 {
-            self.returned.fetch_add(returned, Ordering::Relaxed);
-            self.observer.on(&Event::Returned { rows: returned });
-        }
-        let rows = rejects.len() as u64;
+        self.give_back(returned);
         // The run is ending: a queue that cannot take the rows now is asked a few times more.
         for wait in [100, 400, 1600, 0] {
             let Err(error) = self.bury(rejects.clone()).await else { return };
             self.observer.on(&Event::DeadLettersBlocked { error: &error });
-            if wait == 0 {
-                self.unburied.fetch_add(rows, Ordering::Relaxed);
-                let end = End::Failed(Reason::new("dead_letters", error.to_string()));
-                self.halt.send_replace(Some(end));
-            } else {
+            if wait > 0 {
                 tokio::time::sleep(Duration::from_millis(wait)).await;
+                continue;
             }
+            // Whatever condemned a row will do so again when it is read again. What the queue had
+            // no room for is not read again by itself, since the run goes on.
+            let still_there = |reject: &&Reject| reject.origin.replayable && reject.stage != Stage::Overflow;
+            let returned = rejects.iter().filter(still_there).count() as u64;
+            self.give_back(returned);
+            let lost = rejects.len() as u64 - returned;
+            if lost > 0 {
+                self.unburied.fetch_add(lost, Ordering::Relaxed);
+                let end = End::Failed(Reason::new(DEAD_LETTERS, error.to_string()));
+                self.halt.send_replace(Some(end));
+            }
+        }
+    }
+
+    fn give_back(&self, rows: u64) {
+        if rows > 0 {
+            self.returned.fetch_add(rows, Ordering::Relaxed);
+            self.observer.on(&Event::Returned { rows });
         }
     }
 }

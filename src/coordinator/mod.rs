@@ -21,8 +21,8 @@ mod retry;
 mod tests;
 mod worker;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -35,6 +35,9 @@ use engine::Engine;
 pub use lanes::{SLOTS, slot_of, worker_of};
 use queue::{BoundedQueue, Bounds, Refused};
 
+/// Code of a reason that is about the dead-letter queue and not about the store.
+pub const DEAD_LETTERS: &str = "dead_letters";
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
@@ -42,7 +45,8 @@ pub enum End {
     Drained,
     /// It was stopped at once.
     Aborted,
-    /// The store did not come back within `max_outage`; with what it said last.
+    /// The store did not come back within `max_outage`; with what it said last. Or the dead-letter
+    /// queue took nothing for so long: then the code is [`DEAD_LETTERS`].
     GaveUp(Option<Reason>),
     /// Something that waiting does not cure.
     Failed(Reason),
@@ -163,6 +167,7 @@ impl<S: Sink, D: DeadLetters> Builder<S, D> {
             observer: self.observer,
             callbacks: self.callbacks,
             halt: watch::Sender::new(None),
+            trouble: Mutex::new(None),
             alive: AtomicUsize::new(0),
             returned: AtomicU64::new(0),
             unburied: AtomicU64::new(0),

@@ -234,7 +234,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                     undo(engine, &mut self.session).await;
                     engine.observer.on(&Event::DeadLettersBlocked { error: &error });
                     // Good rows wait with the bad ones, behind the same breaker: none is dropped.
-                    if !engine.store_failed(&Reason::new("dead_letters", error.to_string()), false) {
+                    if !engine.store_failed(&Reason::new(super::DEAD_LETTERS, error.to_string()), false) {
                         engine.pause(Duration::from_secs(1)).await?;
                     }
                 }

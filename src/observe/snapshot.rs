@@ -168,6 +168,8 @@ pub struct Snapshot {
     pub aborted: u64,
     /// Those of the superseded rows that the store had newer: written after they had failed.
     pub newer: u64,
+    /// Rows read ahead and given back to their files; they do not count as read.
+    pub returned: u64,
     /// Values rounded to the scale of their column.
     pub rounded: u64,
     /// Transactions committed.

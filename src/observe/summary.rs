@@ -30,12 +30,22 @@ pub struct Extras {
     pub dry_run: bool,
     /// What to type to go on where an interrupted run stopped, if that can be done.
     pub resume: Option<String>,
+    /// Whether it was the dead-letter queue, and not the store, that was waited for in vain.
+    pub blocked: bool,
 }
 
 impl Extras {
     /// Nothing but what was counted.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot, span: None, symbols: None, notes: Vec::new(), dry_run: false, resume: None }
+        Self {
+            snapshot,
+            span: None,
+            symbols: None,
+            notes: Vec::new(),
+            dry_run: false,
+            resume: None,
+            blocked: false,
+        }
     }
 }
 
@@ -121,6 +131,9 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
         }
         3 => (format!("Loaded {}; {} rejected.", loaded(), were(failed(result), "row")), Ink::Warn),
         4 => (format!("Stopped: too many rows were rejected. {}", before()), Ink::Bad),
+        5 if extras.blocked => {
+            (format!("Gave up: the dead-letter queue could not be written. {}", before()), Ink::Bad)
+        }
         5 => (format!("Gave up: the store stayed away. {}", before()), Ink::Bad),
         6 => (format!("The input could not be read to its end. {}", before()), Ink::Bad),
         130 | 143 => (format!("Interrupted. {}", before()), Ink::Warn),
@@ -326,9 +339,13 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
         4 => {
             "look at the first reason above: it is often a wrong column or unit for the whole file".to_owned()
         }
+        5 if extras.blocked => format!("when the dead-letter queue can be written, {again}"),
         5 => format!("when the store is back, {again}"),
         6 => format!("mend or fetch the input again, then {again}"),
-        130 | 143 => again,
+        130 | 143 => match result.dlq.path.as_ref().filter(|_| extras.snapshot.aborted > 0) {
+            Some(path) => format!("what was read and not stored is kept in {path}; for the rest, {again}"),
+            None => again,
+        },
         _ => return,
     };
     page.entry("next", &text, Ink::Strong);

@@ -36,6 +36,7 @@ pub struct Tally {
     superseded: AtomicU64,
     rejected: AtomicU64,
     aborted: AtomicU64,
+    returned: AtomicU64,
     dropped: AtomicU64,
     skipped: AtomicU64,
     newer: AtomicU64,
@@ -146,6 +147,7 @@ impl Tally {
             superseded: zero(),
             rejected: zero(),
             aborted: zero(),
+            returned: zero(),
             dropped: zero(),
             skipped: zero(),
             newer: zero(),
@@ -213,6 +215,7 @@ impl Tally {
             submitted: self.submitted.load(Relaxed),
             aborted: self.aborted.load(Relaxed),
             newer: self.newer.load(Relaxed),
+            returned: self.returned.load(Relaxed),
             rounded: self.rounded.load(Relaxed),
             batches: self.batches.load(Relaxed),
             failures: self.failures.load(Relaxed),
@@ -331,6 +334,7 @@ impl Observer for Tally {
             }
             Event::Returned { rows } => {
                 self.read.fetch_sub(rows, Relaxed);
+                self.returned.fetch_add(rows, Relaxed);
             }
             Event::Skipped { rows } => {
                 self.skipped.fetch_add(rows, Relaxed);

@@ -88,15 +88,16 @@ impl<S: Sink, D: DeadLetters> Outlet for EngineOutlet<'_, S, D> {
                 Err(error) => error,
             };
             let given_up = self.patience.is_some_and(|most| start.elapsed() >= most);
-            if self.engine.stopped() || self.stop.is_set() || given_up {
+            let lost = rejects.iter().filter(|r| !r.origin.replayable).count();
+            // Rows that would be lost are held on to until somebody says so twice.
+            let stopping = self.stop.is_set() && lost == 0;
+            if self.engine.stopped() || stopping || given_up {
                 self.observer.on(&Event::Returned { rows: rejects.len() as u64 });
-                let lost = rejects.iter().filter(|r| !r.origin.replayable).count();
-                let what = if lost > 0 {
-                    format!("; {lost} rows of a pipe are lost with it")
-                } else {
-                    String::new()
-                };
-                return Err(Error::Internal(format!("{error}{what}")));
+                return Err(match lost {
+                    // The input still has them.
+                    0 => Error::Unavailable(error.0),
+                    _ => Error::Internal(format!("{error}; {lost} rows of a pipe are lost with it")),
+                });
             }
             self.engine.dead_letters_blocked(&error);
             self.runtime.block_on(tokio::time::sleep(wait));
@@ -455,7 +456,22 @@ impl Pipeline {
             self.observer.on(&Event::Read { rows: read });
             let mut rejects = mapped.rejects;
             rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin)));
-            let mut more = outlet.rejects(rejects)?;
+            let (mut more, unburied) = match outlet.rejects(rejects) {
+                Ok(more) => (more, None),
+                Err(error) => (false, Some(error)),
+            };
+            if let Some(error) = unburied {
+                // The good rows beside them: those of a pipe are stored all the same, others go
+                // no further than the bad ones.
+                for batch in mapped.batches {
+                    if opened.replayable {
+                        self.observer.on(&Event::Returned { rows: batch.len() as u64 });
+                    } else {
+                        outlet.rows(batch)?;
+                    }
+                }
+                break Err(error);
+            }
             let mut batches = mapped.batches.into_iter();
             let mut refused = None;
             for batch in batches.by_ref() {

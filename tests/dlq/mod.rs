@@ -1,3 +1,4 @@
-//! The dead-letter queue as its users see it.
+//! The dead-letter queue: written, looked into, replayed.
 
 mod replay;
+mod writer;

@@ -3,14 +3,14 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -64,6 +64,7 @@ impl Work {
             directory: self.directory.path().into(),
             environment: Vec::new(),
             stdin: Stdin::Nothing,
+            user: None,
             limit: Duration::from_secs(120),
         }
     }
@@ -94,6 +95,7 @@ pub struct Mdsctl {
     directory: PathBuf,
     environment: Vec<(String, OsString)>,
     stdin: Stdin,
+    user: Option<(u32, u32)>,
     limit: Duration,
 }
 
@@ -122,6 +124,12 @@ impl Mdsctl {
         self
     }
 
+    /// Has it run as that user, of that group.
+    pub fn user(mut self, user: Option<(u32, u32)>) -> Self {
+        self.user = user;
+        self
+    }
+
     /// Sets the longest time that it may take to its end once it is waited for.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -146,6 +154,9 @@ impl Mdsctl {
             .envs(self.environment)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if let Some((user, group)) = self.user {
+            command.uid(user).gid(group);
+        }
         let mut bytes = None;
         match self.stdin {
             Stdin::Nothing => command.stdin(Stdio::null()),
@@ -207,6 +218,13 @@ pub struct Running {
 }
 
 impl Running {
+    /// Sets how large a file may grow by its hand (`ulimit -f`); `None`: without limit.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let pid = Pid::from_child(self.child.as_ref().expect("it runs"));
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(pid), Resource::Fsize, limit).expect("a limit");
+    }
+
     /// Sends a signal to it.
     pub fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("it runs");

@@ -6,6 +6,7 @@ use std::error::Error as _;
 use std::io;
 
 use tokio_postgres::error::{DbError, Severity, SqlState};
+use tokio_postgres::types::{WasNull, WrongType};
 
 use super::tls;
 use crate::batch::Reason;
@@ -94,16 +95,35 @@ fn of_server(db: &DbError) -> SinkError {
 }
 
 fn of_driver(error: &tokio_postgres::Error) -> SinkError {
-    let Some(source) = error.source() else {
+    if error.is_closed() {
         return SinkError::Transient(Reason::new("connection_lost", "the connection to the server was lost"));
+    }
+    // Neither the server nor the connection failed: the next attempt would end like this one.
+    let Some(source) = error.source() else {
+        return of_misunderstanding(&error.to_string());
     };
     match source.downcast_ref::<io::Error>() {
         Some(io) => match io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(error) => SinkError::Fatal(Reason::new("tls", tls::explain(error))),
+            // What the driver says of bytes that it cannot write or read as the protocol has them.
+            None if matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
+                of_misunderstanding(&format!("{error}: {io}"))
+            }
             None => SinkError::Transient(Reason::new("connection_lost", io.to_string())),
         },
+        None if source.is::<WasNull>() || source.is::<WrongType>() => {
+            of_misunderstanding(&format!("{error}: {source}"))
+        }
         None => SinkError::Fatal(Reason::new("connection_refused", source.to_string())),
     }
+}
+
+/// The server answered, and not as a PostgreSQL server does.
+fn of_misunderstanding(what: &str) -> SinkError {
+    let message = format!(
+        "the server's answer was not understood ({what}); if this is PostgreSQL itself and no other server or proxy that speaks like it, this is a bug of mdsctl"
+    );
+    SinkError::Fatal(Reason::new("driver", message))
 }
 
 /// The 0-based number of the row that a COPY stopped at: its context is `COPY table, line 17…`.
@@ -144,6 +164,19 @@ mod tests {
         {
             assert_eq!(of(code, None), Fault::Fatal, "{code}");
         }
+    }
+
+    #[test]
+    fn what_the_driver_does_not_understand_is_not_waited_for() {
+        let fatal = |error: tokio_postgres::Error| match classify(&error) {
+            SinkError::Fatal(reason) => (reason.code.to_string(), reason.message.to_string()),
+            other => panic!("{other:?}"),
+        };
+        // As from a row that is missing: no server, no socket, no source.
+        let (code, message) = fatal(tokio_postgres::Error::__private_api_timeout());
+        assert!(code == "driver" && message.contains("answer was not understood"), "{code}: {message}");
+        let (code, _) = fatal("port=x".parse::<tokio_postgres::Config>().unwrap_err());
+        assert_eq!(code, "connection_refused");
     }
 
     #[test]

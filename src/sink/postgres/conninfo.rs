@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 /// Parameters in the order in which they were written; the last one of a name counts.
 pub(super) type Parameters = Vec<(String, String)>;
 
+/// What names a store.
+const ACCEPTED: &str = "postgres://user@host/database, key=value pairs such as host=localhost dbname=market, service=NAME, and sqlite:PATH";
+
 /// Longest connection text that is read.
 const MAX_LEN: usize = 64 << 10;
 
@@ -19,9 +22,20 @@ pub(super) fn parse(text: &str) -> Result<Parameters> {
     }
     match text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")) {
         Some(rest) => url(rest),
+        None if scheme(text).is_some() => Err(Error::Usage(format!(
+            "{}:// is no store that can be loaded into; accepted are {ACCEPTED}",
+            scheme(text).unwrap_or_default()
+        ))),
         None if text.contains('=') || text.is_empty() => pairs(text),
-        None => Err(bad("it is neither postgres://user@host/database nor key=value pairs")),
+        None => Err(bad(&format!("accepted are {ACCEPTED}"))),
     }
+}
+
+/// What stands before `://`. It is no secret, unlike all that may follow.
+fn scheme(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once("://")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    (scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(plain)).then_some(scheme)
 }
 
 fn bad(what: &str) -> Error {
@@ -148,6 +162,16 @@ mod tests {
         );
         assert_eq!(read("postgres://%2Ftmp%2Fs/d"), "host=/tmp/s dbname=d");
         assert_eq!(read("postgres:///d?host=/tmp&ssl=true"), "dbname=d host=/tmp sslmode=require");
+    }
+
+    #[test]
+    fn what_is_no_store_is_told_what_is() {
+        let told = |text| parse(text).unwrap_err().to_string();
+        let text = told("mysql://me:se=cret@h/d?x=y");
+        assert!(text.starts_with("mysql:// is no store") && text.contains("sqlite:PATH"), "{text}");
+        assert!(!text.contains("cret"), "{text}");
+        assert!(told("market").contains("sqlite:PATH"));
+        assert_eq!(read("password=a://b"), "password=a://b");
     }
 
     #[test]
