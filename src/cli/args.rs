@@ -104,6 +104,9 @@ pub enum ProgressForm {
 pub enum Command {
     /// Load files, directories, globs or stdin (-)
     Load(Box<LoadArgs>),
+    /// Say what is in a dead-letter queue and why, and hand its rows out
+    #[command(name = "inspect-dlq")]
+    InspectDlq(Box<InspectArgs>),
     /// Put the rows of a dead-letter queue through the engine again
     #[command(name = "replay-dlq")]
     ReplayDlq(Box<ReplayArgs>),
@@ -285,6 +288,44 @@ pub struct HistoryArgs {
     /// Load into a table without a key what an earlier run has loaded into it already
     #[arg(long)]
     pub force: bool,
+}
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  mdsctl inspect-dlq                                   what is in .dlq, by reason
+  mdsctl inspect-dlq .dlq/bars.ndjson --by symbol --since 1d
+  mdsctl inspect-dlq --code bad_number --export mend.csv     rows alone, to be mended and loaded
+  mdsctl inspect-dlq --format ndjson | jq -c '.volume |= floor' | mdsctl load - --dataset bars
+  mdsctl inspect-dlq --json | jq .rows                 the depth, for a monitor
+  mdsctl inspect-dlq --follow                          a line for each record as it comes";
+
+/// `inspect-dlq`.
+#[derive(Debug, Args)]
+#[command(after_help = INSPECT_EXAMPLES)]
+pub struct InspectArgs {
+    /// Files of dead letters, or directories of them (else those in .dlq)
+    #[arg(value_name = "DLQ")]
+    pub queues: Vec<PathBuf>,
+    /// What the groups are made by
+    #[arg(long, value_enum, default_value_t = ByName::Code, value_name = "WHAT")]
+    pub by: ByName,
+    /// table, json (the same for programs), or the rows alone as csv or ndjson
+    #[arg(long, value_enum, default_value_t = LetterFormat::Table, value_name = "FORM")]
+    pub format: LetterFormat,
+    /// Rows that are shown of each group
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub samples: usize,
+    /// Write the rows alone to this file (.csv, .ndjson or .parquet)
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long, requires = "export")]
+    pub force: bool,
+    /// Print records as they come
+    #[arg(long, conflicts_with = "export")]
+    pub follow: bool,
+    #[command(flatten)]
+    pub filter: FilterArgs,
 }
 
 const REPLAY_EXAMPLES: &str = "\
@@ -541,6 +582,14 @@ macro_rules! words {
 words!(
     /// `--dataset`.
     DatasetName { Bars, Ticks, Options, Fundamentals, News }
+);
+words!(
+    /// `--by`.
+    ByName { Code, Stage, Dataset, Source, Symbol, Hour }
+);
+words!(
+    /// `--format` of `inspect-dlq`.
+    LetterFormat { Table, Json, Csv, Ndjson }
 );
 words!(
     /// `--timestamp-unit`.

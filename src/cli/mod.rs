@@ -5,6 +5,7 @@ mod config;
 mod exit;
 mod filter;
 mod history;
+mod inspect;
 mod keep;
 mod letters;
 mod load;
@@ -51,6 +52,7 @@ pub fn run() -> Exit {
     log::start(&cli.global, &screen);
     let done = match &cli.command {
         Command::Load(args) => load::run(&cli.global, args, &screen),
+        Command::InspectDlq(args) => inspect::run(&cli.global, args),
         Command::ReplayDlq(args) => replay::run(&cli.global, args, &screen),
         Command::Runs(args) => runs::run(&cli.global, args),
         Command::Schema(args) => schema::run(&cli.global, args),

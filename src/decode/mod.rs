@@ -12,10 +12,12 @@ mod patience;
 mod pending;
 #[cfg(test)]
 pub(crate) mod script;
+mod written;
 
 pub use csv::{CsvDecoder, CsvOptions};
 pub use ndjson::NdjsonDecoder;
 pub use parquet::ParquetDecoder;
+pub use written::{Cell, FileFormat, RowWriter};
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -14,6 +14,7 @@ pub mod lines;
 pub mod names;
 mod record;
 pub mod rows;
+pub mod survey;
 mod writer;
 
 pub use writer::{DlqWriter, RunInfo};

@@ -12,6 +12,7 @@ pub mod display;
 pub mod fanout;
 pub mod figures;
 pub mod histogram;
+pub mod letters;
 pub mod lines;
 pub mod metrics;
 pub mod progress;

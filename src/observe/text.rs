@@ -1,13 +1,20 @@
 //! Text that fits: without control characters, in so many columns.
 
-/// At most `most` characters, without control characters; a cut shows as `…`.
+/// At most `most` columns, without control characters; a cut shows as `…`.
 ///
 /// Messages quote values of the input, which must not move the cursor of a terminal.
 pub(super) fn shorten(text: &str, most: usize) -> String {
-    let mut kept: String = text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(most).is_some() {
-        kept.pop();
-        kept.push('…');
+    let (mut kept, mut used) = (String::new(), 0);
+    for (place, c) in text.char_indices() {
+        let c = if c.is_control() { ' ' } else { c };
+        // Room for the mark of a cut stays, unless this is the end.
+        let rest = text.get(place..).unwrap_or_default();
+        if used + columns(c) > most || used + columns(c) == most && rest.chars().nth(1).is_some() {
+            kept.push('…');
+            return kept;
+        }
+        kept.push(c);
+        used += columns(c);
     }
     kept
 }

@@ -1,0 +1,168 @@
+//! Rows of texts as a file: CSV, NDJSON or Parquet, which the decoders here read again.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use arrow_array::builder::StringBuilder;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+/// Rows of a Parquet batch.
+const BATCH: usize = 8192;
+
+/// A format to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFormat {
+    /// With a header.
+    Csv,
+    /// An object a line.
+    Ndjson,
+    /// All columns are texts, so that no digit of a number is lost.
+    Parquet,
+}
+
+/// A value of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cell<'a> {
+    /// As JSON.
+    pub json: &'a str,
+    /// As text, without quotes; `None` for null.
+    pub text: Option<&'a str>,
+}
+
+/// Writes rows of the same columns.
+pub struct RowWriter<W: Write + Send> {
+    names: Vec<String>,
+    out: Out<W>,
+}
+
+enum Out<W: Write + Send> {
+    Csv(W),
+    Ndjson(W),
+    Parquet { writer: Box<ArrowWriter<W>>, schema: SchemaRef, columns: Vec<StringBuilder>, rows: usize },
+}
+
+impl<W: Write + Send> RowWriter<W> {
+    /// Begins a file with those columns.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn new(format: FileFormat, names: Vec<String>, mut out: W) -> io::Result<Self> {
+        let out = match format {
+            FileFormat::Ndjson => Out::Ndjson(out),
+            FileFormat::Csv => {
+                let mut line = String::new();
+                for (place, name) in names.iter().enumerate() {
+                    if place > 0 {
+                        line.push(',');
+                    }
+                    quote(name, &mut line);
+                }
+                line.push('\n');
+                out.write_all(line.as_bytes())?;
+                Out::Csv(out)
+            }
+            FileFormat::Parquet => {
+                let fields: Vec<Field> =
+                    names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
+                let schema: SchemaRef = Arc::new(Schema::new(fields));
+                let packed = Compression::ZSTD(ZstdLevel::default());
+                let properties = WriterProperties::builder().set_compression(packed).build();
+                let writer = Box::new(ArrowWriter::try_new(out, schema.clone(), Some(properties))?);
+                let columns = names.iter().map(|_| StringBuilder::new()).collect();
+                Out::Parquet { writer, schema, columns, rows: 0 }
+            }
+        };
+        Ok(Self { names, out })
+    }
+
+    /// Writes a row: a cell for each column, `None` where it has none.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn row(&mut self, cells: &[Option<Cell<'_>>]) -> io::Result<()> {
+        match &mut self.out {
+            Out::Csv(out) => {
+                let mut line = String::new();
+                for (place, cell) in cells.iter().enumerate() {
+                    if place > 0 {
+                        line.push(',');
+                    }
+                    if let Some(text) = cell.as_ref().and_then(|cell| cell.text) {
+                        quote(text, &mut line);
+                    }
+                }
+                if cells.len() == 1 && line.is_empty() {
+                    line.push_str("\"\"");
+                }
+                line.push('\n');
+                out.write_all(line.as_bytes())
+            }
+            Out::Ndjson(out) => {
+                let mut line = String::from("{");
+                for (name, cell) in self.names.iter().zip(cells) {
+                    let Some(cell) = cell else { continue };
+                    if line.len() > 1 {
+                        line.push(',');
+                    }
+                    line.push_str(&serde_json::to_string(name)?);
+                    line.push(':');
+                    line.push_str(cell.json);
+                }
+                line.push_str("}\n");
+                out.write_all(line.as_bytes())
+            }
+            Out::Parquet { writer, schema, columns, rows } => {
+                for (column, cell) in columns.iter_mut().zip(cells) {
+                    column.append_option(cell.as_ref().and_then(|cell| cell.text));
+                }
+                *rows += 1;
+                if *rows == BATCH {
+                    flush(writer, schema, columns)?;
+                    *rows = 0;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the file and gives back what it was written to.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn finish(self) -> io::Result<W> {
+        match self.out {
+            Out::Csv(mut out) | Out::Ndjson(mut out) => out.flush().map(|()| out),
+            Out::Parquet { mut writer, schema, mut columns, rows } => {
+                if rows > 0 {
+                    flush(&mut writer, &schema, &mut columns)?;
+                }
+                Ok(writer.into_inner()?)
+            }
+        }
+    }
+}
+
+fn flush<W: Write + Send>(
+    writer: &mut ArrowWriter<W>,
+    schema: &SchemaRef,
+    columns: &mut [StringBuilder],
+) -> io::Result<()> {
+    let arrays = columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef).collect();
+    let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(io::Error::other)?;
+    Ok(writer.write(&batch)?)
+}
+
+/// A field of CSV (RFC 4180).
+fn quote(text: &str, out: &mut String) {
+    let plain = !text.is_empty() && !text.contains([',', '"', '\n', '\r']) && text.trim().len() == text.len();
+    if plain {
+        return out.push_str(text);
+    }
+    out.push('"');
+    out.push_str(&text.replace('"', "\"\""));
+    out.push('"');
+}
