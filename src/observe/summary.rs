@@ -407,6 +407,27 @@ mod tests {
     }
 
     #[test]
+    fn a_replay_that_meets_newer_rows() {
+        let mut seen = snapshot(Books { read: 13, inserted: 1, superseded: 12, ..Books::default() });
+        seen.newer = 12;
+        let result = RunResult::new(&seen, RunFacts { inputs: Vec::new(), ..facts(0) });
+        insta::assert_snapshot!(render(&result, &Extras::new(seen.clone()), Style::PLAIN), @"
+        Loaded 1 row of bars into sqlite:mds.db.
+          time     12.3 s, 1.1 rows/s
+          books    13 read
+                 =  1 inserted
+                 + 12 superseded
+          note     12 rows are older than what the store has, which was written after
+                   they failed: left alone; --force replays over them
+        ");
+        seen.newer = 1;
+        let one = render(&result, &Extras::new(seen), Style { width: 200, ..Style::PLAIN });
+        let line = "1 row is older than what the store has, which was written after it failed: left alone; \
+                    --force replays over it\n";
+        assert!(one.contains(line), "{one}");
+    }
+
+    #[test]
     fn rejects_and_an_outage() {
         let group =
             |code: &str, column: Option<&str>, message: &str, rows, places: &[(&str, u64)]| RejectGroup {
