@@ -109,10 +109,12 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
             Ink::Strong,
         ),
         0 if rows.read == 0 => ("Nothing to load: the input has no rows.".to_owned(), Ink::Strong),
-        0 if new == 0 && rows.unchanged + rows.skipped > 0 => (
-            format!("Nothing new: {store} has all {} already.", noun(rows.unchanged + rows.skipped)),
-            Ink::Good,
-        ),
+        0 if new == 0 && rows.unchanged + rows.skipped + extras.snapshot.newer > 0 => {
+            let newer = extras.snapshot.newer;
+            let there = noun(rows.unchanged + rows.skipped + newer);
+            let or_newer = if newer > 0 { ", or newer ones" } else { "" };
+            (format!("Nothing new: {store} has all {there} already{or_newer}."), Ink::Good)
+        }
         0 => (format!("Loaded {}.", loaded()), Ink::Good),
         3 => (format!("Loaded {}; {} rejected.", loaded(), were(failed(result), "row")), Ink::Warn),
         4 => (format!("Stopped: too many rows were rejected. {}", before()), Ink::Bad),
@@ -425,6 +427,12 @@ mod tests {
         let line = "1 row is older than what the store has, which was written after it failed: left alone; \
                     --force replays over it\n";
         assert!(one.contains(line), "{one}");
+
+        let mut seen = snapshot(Books { read: 12, unchanged: 2, superseded: 10, ..Books::default() });
+        seen.newer = 10;
+        let all = render(&RunResult::new(&seen, facts(0)), &Extras::new(seen), Style::PLAIN);
+        let line = "Nothing new: sqlite:mds.db has all 12 rows of bars already, or newer ones.\n";
+        assert!(all.starts_with(line), "{all}");
     }
 
     #[test]

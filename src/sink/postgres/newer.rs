@@ -31,7 +31,8 @@ pub(super) const NEVER: i64 = i64::MAX;
 const LARGE: i64 = 1_000_000;
 
 /// Whether the table can tell when its rows were written: it has a key to find them by, and an
-/// `updated_at` that every row gets, whoever writes it.
+/// `updated_at` that every row gets, whoever writes it. One without a time zone is read as local time of
+/// our session, as `now()` was written there by sessions with the same setting.
 pub(super) fn tells_when(table: &Table) -> bool {
     let time = table.column(UPDATED_AT).is_some_and(|column| {
         matches!(column.type_, ColumnType::Timestamp(_) | ColumnType::Timestamptz(_))
