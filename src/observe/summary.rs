@@ -121,10 +121,12 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
             Ink::Strong,
         ),
         0 if rows.read == 0 => ("Nothing to load: the input has no rows.".to_owned(), Ink::Strong),
-        0 if new == 0 && rows.unchanged + rows.skipped > 0 => (
-            format!("Nothing new: {store} has all {} already.", noun(rows.unchanged + rows.skipped)),
-            Ink::Good,
-        ),
+        0 if new == 0 && rows.unchanged + rows.skipped + extras.snapshot.newer > 0 => {
+            let newer = extras.snapshot.newer;
+            let there = noun(rows.unchanged + rows.skipped + newer);
+            let or_newer = if newer > 0 { ", or newer ones" } else { "" };
+            (format!("Nothing new: {store} has all {there} already{or_newer}."), Ink::Good)
+        }
         0 => (format!("{loaded_it} {}.", loaded()), Ink::Good),
         3 if is_replay => {
             (format!("Replayed {}; {} rejected again.", loaded(), were(failed(result), "row")), Ink::Warn)
@@ -430,6 +432,33 @@ mod tests {
           books    0 read
                  = 0 inserted
         ");
+    }
+
+    #[test]
+    fn a_replay_that_meets_newer_rows() {
+        let mut seen = snapshot(Books { read: 13, inserted: 1, superseded: 12, ..Books::default() });
+        seen.newer = 12;
+        let result = RunResult::new(&seen, RunFacts { inputs: Vec::new(), ..facts(0) });
+        insta::assert_snapshot!(render(&result, &Extras::new(seen.clone()), Style::PLAIN), @"
+        Loaded 1 row of bars into sqlite:mds.db.
+          time     12.3 s, 1.1 rows/s
+          books    13 read
+                 =  1 inserted
+                 + 12 superseded
+          note     12 rows are older than what the store has, which was written after
+                   they failed: left alone; --force replays over them
+        ");
+        seen.newer = 1;
+        let one = render(&result, &Extras::new(seen), Style { width: 200, ..Style::PLAIN });
+        let line = "1 row is older than what the store has, which was written after it failed: left alone; \
+                    --force replays over it\n";
+        assert!(one.contains(line), "{one}");
+
+        let mut seen = snapshot(Books { read: 12, unchanged: 2, superseded: 10, ..Books::default() });
+        seen.newer = 10;
+        let all = render(&RunResult::new(&seen, facts(0)), &Extras::new(seen), Style::PLAIN);
+        let line = "Nothing new: sqlite:mds.db has all 12 rows of bars already, or newer ones.\n";
+        assert!(all.starts_with(line), "{all}");
     }
 
     #[test]

@@ -419,8 +419,15 @@ mod tests {
                 let tally = &tally;
                 scope.spawn(move || {
                     let reason = Reason::new(format!("code{}", worker % 3), "Bad.").column("volume");
-                    let written =
-                        Written { inserted: 5, updated: 4, unchanged: 3, skipped: 2, ..Written::default() };
+                    // Rows that the store had newer are in the number of superseded ones.
+                    let written = Written {
+                        inserted: 5,
+                        updated: 4,
+                        unchanged: 3,
+                        skipped: 2,
+                        newer: 1,
+                        ..Written::default()
+                    };
                     for i in 0..1_000u64 {
                         tally.on(&Event::Read { rows: 20 });
                         tally.on(&Event::Queue { depth: (i as usize) * 8 + worker });
@@ -450,6 +457,7 @@ mod tests {
         };
         assert_eq!(seen.books, expected);
         assert_eq!((seen.aborted, seen.batches, seen.latency.count), (8_000, 8_000, 8_000));
+        assert_eq!(seen.newer, 8_000);
         assert_eq!((seen.queue.peak, seen.workers.busy), (7_999, 0));
         assert_eq!(seen.rejects.len(), 15);
         assert_eq!(seen.rejects.iter().map(|group| group.rows).sum::<u64>(), 40_000);

@@ -13,6 +13,7 @@ use super::clock::{NoClock, clock};
 use super::column::{CELL, Cell, Column, Size};
 use super::ids::NewIds;
 use super::labels::Labels;
+use super::newer::{Firsts, NEVER};
 use super::numeric::{Fit, NoInteger};
 use super::out::Out;
 use super::refusal::{Reasons, Refusal};
@@ -61,6 +62,8 @@ pub(super) enum Origin {
     Tenant,
     /// A new UUIDv7 a row.
     NewId,
+    /// When the row failed first.
+    FirstTs,
 }
 
 /// What the user wants done to values that do not fit as they are.
@@ -348,6 +351,7 @@ pub(super) struct Encoder<'a> {
     rules: Rules,
     tenant: Option<Uuid>,
     ids: NewIds,
+    firsts: Option<Firsts<'a>>,
     reasons: &'a mut Reasons,
     /// Cells of a block, column after column.
     cells: Vec<Cell>,
@@ -381,11 +385,17 @@ impl<'a> Encoder<'a> {
             rules,
             tenant,
             ids: NewIds::new(),
+            firsts: None,
             reasons,
             cells: vec![[0; CELL]; width * BLOCK],
             sizes: vec![Size::NONE; width * BLOCK],
             scratch: Out::small(),
         }
+    }
+
+    /// The same for rows that failed before, where a goal is the time of that.
+    pub fn with_firsts(self, firsts: Option<Firsts<'a>>) -> Self {
+        Self { firsts, ..self }
     }
 
     /// Appends up to [`BLOCK`] rows, and tells of each how many of its values are rounded, or why it
@@ -422,7 +432,7 @@ impl<'a> Encoder<'a> {
                 continue;
             }
             let done = if whole {
-                self.fill(out).map(|()| rounded)
+                self.fill(*pick, out).map(|()| rounded)
             } else {
                 out.truncate(start);
                 self.row(*pick, out)
@@ -435,11 +445,15 @@ impl<'a> Encoder<'a> {
     }
 
     /// Appends the cells that are not the batch's.
-    fn fill(&mut self, out: &mut Out) -> Result<(), Arc<Reason>> {
+    fn fill(&mut self, pick: Pick, out: &mut Out) -> Result<(), Arc<Reason>> {
         for (place, (goal, origin)) in self.goals.iter().zip(self.origins).enumerate().skip(self.width) {
             match (origin, &self.tenant) {
                 (Origin::Tenant, Some(tenant)) => put_uuid(tenant, out),
                 (Origin::NewId, _) => put_uuid(&self.ids.next(), out),
+                (Origin::FirstTs, _) => {
+                    out.put_i32(8);
+                    out.put_i64(self.firsts.map_or(NEVER, |firsts| firsts.of(pick)));
+                }
                 _ => {
                     goal.put_null(out).map_err(|refusal| self.reasons.get(refusal, place, goal))?;
                 }
@@ -464,7 +478,7 @@ impl<'a> Encoder<'a> {
                 }
             }
         }
-        self.fill(out)?;
+        self.fill(pick, out)?;
         Ok(rounded)
     }
 }

@@ -1,6 +1,8 @@
 //! Against a real server: `MDS_TEST_DSN` names one, with the right to create databases. Without
 //! it these tests only say that they were skipped.
 
+mod newer;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use uuid::Uuid;

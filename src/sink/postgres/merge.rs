@@ -111,6 +111,9 @@ pub(super) struct Job<'a> {
     pub merge: Option<&'a Merge>,
     pub span: Span,
     pub on_conflict: OnConflict,
+    /// The latest time at which one of the rows failed first, in microseconds since 2000, where what
+    /// was written later stays.
+    pub latest: Option<i64>,
 }
 
 impl Job<'_> {
@@ -118,13 +121,17 @@ impl Job<'_> {
         failure(self.link, error)
     }
 
-    async fn counts(&self, sql: &str, bounded: bool) -> Result<(u64, u64), Failure> {
-        let cells = if bounded { self.span.cells() } else { Vec::new() };
+    /// The numbers that a query answers.
+    async fn counts<const N: usize>(&self, sql: &str, cells: &[(Cell, Type)]) -> Result<[u64; N], Failure> {
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
             cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
         let row = self.link.client.query_typed_one(sql, &params).await.map_err(|e| self.failed(&e))?;
-        let count = |at| row.try_get::<_, i64>(at).map(|n| u64::try_from(n).unwrap_or(0));
-        Ok((count(0).map_err(|e| self.failed(&e))?, count(1).map_err(|e| self.failed(&e))?))
+        let mut counts = [0; N];
+        for (at, count) in counts.iter_mut().enumerate() {
+            let found = row.try_get::<_, i64>(at).map_err(|e| self.failed(&e))?;
+            *count = u64::try_from(found).unwrap_or(0);
+        }
+        Ok(counts)
     }
 
     async fn execute(&self, sql: &str, bounded: bool) -> Result<u64, Failure> {
@@ -159,12 +166,16 @@ impl Job<'_> {
         match self.on_conflict {
             OnConflict::Update => {
                 let staged = sent.len() as u64;
-                let (known, differing) = self.counts(&merge.compare, true).await?;
+                if let Some(latest) = self.latest {
+                    return self.replace_older(merge, staged, latest, written).await;
+                }
+                let cells = self.span.cells();
+                let [known, differing] = self.counts(&merge.compare, &cells).await?;
                 if known >= staged && differing == 0 {
                     written.unchanged += staged;
                     return Ok(());
                 }
-                let (touched, fresh) = self.counts(&merge.write, true).await?;
+                let [touched, fresh] = self.counts(&merge.write, &cells).await?;
                 let fresh = if merge.tells { fresh } else { staged.saturating_sub(known).min(touched) };
                 written.inserted += fresh;
                 written.updated += touched.saturating_sub(fresh);
@@ -188,6 +199,34 @@ impl Job<'_> {
                 written.inserted += self.execute(self.append, false).await?;
             }
         }
+        Ok(())
+    }
+
+    /// The same as an update, except that a row of the table which is newer than the one at hand stays.
+    async fn replace_older(
+        &self,
+        merge: &Merge,
+        staged: u64,
+        latest: i64,
+        written: &mut Written,
+    ) -> Result<(), Failure> {
+        let mut cells = self.span.cells();
+        let [known, differing, newer, same] = self.counts(&merge.compare, &cells).await?;
+        let (mut fresh, mut updated) = (0, 0);
+        if known < staged || differing + same > 0 {
+            cells.push((Cell(latest.to_be_bytes().into()), Type::TIMESTAMPTZ));
+            let [touched, new] = self.counts(&merge.write, &cells).await?;
+            fresh = if merge.tells { new } else { staged.saturating_sub(known).min(touched) };
+            updated = touched.saturating_sub(fresh).min(differing);
+        }
+        // What others wrote between the two statements may be counted as it was before; every row
+        // counts once all the same.
+        let left = staged.saturating_sub(fresh + updated);
+        let newer = newer.min(left);
+        written.inserted += fresh;
+        written.updated += updated;
+        written.newer += newer;
+        written.unchanged += left - newer;
         Ok(())
     }
 

@@ -27,6 +27,7 @@ mod ledger;
 mod live;
 mod merge;
 mod names;
+mod newer;
 mod numeric;
 mod order;
 mod out;

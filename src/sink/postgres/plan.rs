@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::encode::{Goal, Origin};
 use super::labels::Labels;
 use super::names::{ident, idents};
+use super::newer::{FIRST_TS, Guarded, UPDATED_AT};
 use super::order::KeyColumn;
 use super::table::{Table, TableColumn};
 use super::types::ColumnType;
@@ -26,6 +27,9 @@ pub(super) struct Plan {
     pub direct: Option<String>,
     /// The way by a temporary table.
     pub stage: Stage,
+    /// Whether rows of the table stay that were written after the ones at hand had failed: then there
+    /// is no way but by the stage, and the merge looks at `updated_at`.
+    pub newer_stays: bool,
     /// Asks whether a row of the key given as parameters is there: the statement, and the places of
     /// the parameters among the goals. None where there is no key, or one that cannot be asked for.
     pub probe: Option<(String, Vec<usize>)>,
@@ -61,10 +65,14 @@ pub(super) struct Merge {
     /// Asks whether the stage has rows of the same key. None where that cannot be: rows whose keys
     /// are equal to the table were told apart before, unless only the table can compare them.
     pub twice: Option<String>,
-    /// Answers how many rows of the stage are in the table, and how many of those differ there.
+    /// Answers how many rows of the stage are in the table, and how many of those differ there. Where
+    /// newer rows stay: how many differ and are older there, how many differ and are newer, and how
+    /// many are the same and older.
     pub compare: String,
     /// Writes the rows of the stage that are new or differ, and answers how many it wrote, and how
-    /// many of those were new as far as it can tell.
+    /// many of those were new as far as it can tell. Where newer rows stay it takes one more
+    /// parameter, the latest time at which one of the rows failed, and writes the ones that are the
+    /// same and older anew.
     pub write: String,
     /// Whether it can tell: a partitioned table does not tell a new row from a changed one.
     pub tells: bool,
@@ -79,7 +87,13 @@ impl Plan {
     ///
     /// # Errors
     /// A reason that holds for every row: a column that the table lacks, or one that it needs.
-    pub fn new(table: &Table, names: Vec<String>, tenant: bool, number: usize) -> Result<Self, Reason> {
+    pub fn new(
+        table: &Table,
+        names: Vec<String>,
+        tenant: bool,
+        newer_stays: bool,
+        number: usize,
+    ) -> Result<Self, Reason> {
         let mut columns: Vec<(&TableColumn, Origin)> = Vec::with_capacity(names.len() + 2);
         for (place, name) in names.iter().enumerate() {
             let column = table.column(name).filter(|c| !c.generated).ok_or_else(|| {
@@ -128,12 +142,27 @@ impl Plan {
             .filter_map(|name| names.iter().position(|n| n == name))
             .map(|column| KeyColumn { column, floor: keeps_nanos(&names[column], &names) })
             .collect();
+        let newer_stays = newer_stays && !key.is_empty();
+        let mut goals: Vec<Goal> = columns.iter().map(|(column, _)| goal(column, &names)).collect();
+        let mut origins: Vec<Origin> = columns.iter().map(|(_, origin)| *origin).collect();
+        if newer_stays {
+            goals.push(first_ts());
+            origins.push(Origin::FirstTs);
+        }
         Ok(Self {
-            goals: columns.iter().map(|(column, _)| goal(column, &names)).collect(),
-            origins: columns.iter().map(|(_, origin)| *origin).collect(),
-            direct: (!indirect)
+            goals,
+            origins,
+            direct: (!indirect && !newer_stays)
                 .then(|| format!("COPY {} ({list}) FROM STDIN (FORMAT binary)", table.sql_name())),
-            stage: stage(table, key, &columns, &key_columns, &format!("pg_temp.mds_stage_{number}")),
+            stage: stage(
+                table,
+                key,
+                &columns,
+                &key_columns,
+                &format!("pg_temp.mds_stage_{number}"),
+                newer_stays,
+            ),
+            newer_stays,
             probe: probe(table, key, &columns),
             key: key_columns,
             names,
@@ -157,16 +186,33 @@ fn goal(column: &TableColumn, names: &[String]) -> Goal {
     }
 }
 
+/// The stage's column that no table has.
+fn first_ts() -> Goal {
+    Goal {
+        name: Arc::from(FIRST_TS),
+        type_: ColumnType::Timestamptz(6),
+        type_name: "timestamp with time zone".to_owned(),
+        not_null: true,
+        labels: Arc::default(),
+        floor: false,
+    }
+}
+
 fn stage(
     table: &Table,
     key: &[String],
     columns: &[(&TableColumn, Origin)],
     key_columns: &[KeyColumn],
     name: &str,
+    newer_stays: bool,
 ) -> Stage {
-    let definitions: Vec<String> =
+    let mut definitions: Vec<String> =
         columns.iter().map(|(c, _)| format!("{} {}", ident(&c.name), c.stage_type)).collect();
-    let list = idents(columns.iter().map(|(c, _)| &c.name));
+    let mut list = idents(columns.iter().map(|(c, _)| &c.name));
+    if newer_stays {
+        definitions.push(format!("{FIRST_TS} timestamp with time zone"));
+        list.push_str(&format!(", {FIRST_TS}"));
+    }
     Stage {
         name: name.to_owned(),
         // A look at the index a row is nothing that is worth compiling.
@@ -178,7 +224,7 @@ fn stage(
         copy: format!("COPY {name} ({list}) FROM STDIN (FORMAT binary)"),
         append: insert(table, columns, name),
         merge: (!key.is_empty()).then(|| {
-            let merge = |fence| merge(table, key, columns, key_columns, name, fence);
+            let merge = |fence| merge(table, key, columns, key_columns, name, fence, newer_stays);
             let packed = table.compressed.then(|| Box::new(merge("")));
             Merge { packed, ..merge(" OFFSET 0") }
         }),
@@ -218,6 +264,7 @@ fn merge(
     key_columns: &[KeyColumn],
     stage: &str,
     fence: &str,
+    newer_stays: bool,
 ) -> Merge {
     // Of a parent by INHERITS the children's rows are none of its own.
     let target = reading(table);
@@ -248,24 +295,41 @@ fn merge(
         if each.is_empty() { "FALSE".to_owned() } else { each.join(" OR ") }
     };
     let mut set: Vec<String> = changing().map(|c| format!("{0} = excluded.{0}", ident(&c.name))).collect();
-    let stamp = table.column("updated_at").filter(|c| {
+    let stamp = table.column(UPDATED_AT).filter(|c| {
         let time = matches!(c.type_, ColumnType::Timestamp(_) | ColumnType::Timestamptz(_));
         time && !c.generated && !columns.iter().any(|(given, _)| given.name == c.name)
+    });
+    let restamps = stamp.is_some() && !set.is_empty();
+    if restamps {
+        set.push("\"updated_at\" = now()".to_owned());
+    }
+    let guarded = newer_stays.then(|| Guarded {
+        restamps,
+        latest: if bound.is_some() { "$3" } else { "$1" },
+        differs: differs(&staged_value),
+        excluded_differs: differs(&|c| stored_value(c, "excluded")),
     });
     let action = if set.is_empty() {
         "DO NOTHING".to_owned()
     } else {
-        if stamp.is_some() {
-            set.push("\"updated_at\" = now()".to_owned());
-        }
-        let differs = differs(&|c| stored_value(c, "excluded"));
-        format!("DO UPDATE SET {} WHERE {differs}", set.join(", "))
+        let condition = match &guarded {
+            Some(guarded) => guarded.replaces(),
+            None => differs(&|c| stored_value(c, "excluded")),
+        };
+        format!("DO UPDATE SET {} WHERE {condition}", set.join(", "))
     };
     let staged_differs = differs(&staged_value);
     let (insert, conflict) = (insert(table, columns, stage), idents(key));
-    let unless = format!(
-        "WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same} AND NOT ({staged_differs}){fence})"
-    );
+    let wanted = guarded.as_ref().map_or_else(|| staged_differs.clone(), Guarded::wanted);
+    let unless =
+        format!("WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same} AND NOT ({wanted}){fence})");
+    let (counts, looks) = match &guarded {
+        Some(guarded) => (guarded.counts(), guarded.looks()),
+        None => {
+            let differing = "count(*) FILTER (WHERE there.differs)".to_owned();
+            (differing, format!("{staged_differs} AS differs"))
+        }
+    };
     // A row that the statement made itself has never been locked or replaced.
     let fresh = if table.partitioned { "false" } else { "t.xmax = 0" };
     let opaque = columns.iter().any(|(c, _)| key.contains(&c.name) && c.type_.grain() == Grain::Opaque);
@@ -279,8 +343,8 @@ fn merge(
         bound,
         twice,
         compare: format!(
-            "SELECT count(*), count(*) FILTER (WHERE there.differs) FROM {stage} AS s, \
-             LATERAL (SELECT {staged_differs} AS differs FROM {target} AS t WHERE {same}{fence}) AS there"
+            "SELECT count(*), {counts} FROM {stage} AS s, \
+             LATERAL (SELECT {looks} FROM {target} AS t WHERE {same}{fence}) AS there"
         ),
         write: format!(
             "WITH merged AS ({insert} {unless} ON CONFLICT ({conflict}) {action} RETURNING {fresh} AS fresh) \
@@ -364,7 +428,7 @@ mod tests {
     }
 
     fn plan(table: &Table, names: &[&str], tenant: bool) -> Result<Plan, Reason> {
-        Plan::new(table, names.iter().map(|n| (*n).to_owned()).collect(), tenant, 0)
+        Plan::new(table, names.iter().map(|n| (*n).to_owned()).collect(), tenant, false, 0)
     }
 
     #[test]
@@ -394,6 +458,26 @@ mod tests {
         WITH mds_n AS (SELECT ctid AS mds_tid, row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* FROM pg_temp.mds_stage_0 AS s), mds_there AS (SELECT s.mds_tid, s.mds_place FROM mds_n AS s, LATERAL (SELECT FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 OFFSET 0) AS there), mds_gone AS (DELETE FROM pg_temp.mds_stage_0 AS g USING mds_there AS h WHERE g.ctid = h.mds_tid) SELECT mds_place FROM mds_there ORDER BY mds_place
         SELECT FROM ONLY "public"."t" AS t WHERE t."ts" = $1 AND t."tenant_id" = $2 AND t."symbol" = $3 LIMIT 1
         "#);
+    }
+
+    #[test]
+    fn where_newer_rows_stay_the_stage_has_the_time_of_each_failure() {
+        let names = ["symbol", "ts", "close_price"].map(String::from).to_vec();
+        let plan = Plan::new(&bars(), names, true, true, 0).unwrap();
+        assert_eq!((plan.direct.as_ref(), plan.origins.last()), (None, Some(&Origin::FirstTs)));
+        let (stage, merge) = (&plan.stage, plan.stage.merge.as_ref().unwrap());
+        let all = [&stage.create, &stage.copy, &stage.append, &merge.compare, &merge.write];
+        insta::assert_snapshot!(all.map(String::as_str).join("\n"), @r#"
+        CREATE TEMP TABLE pg_temp.mds_stage_0 ("symbol" character varying(20), "ts" timestamp with time zone, "close_price" numeric(20,8), "tenant_id" uuid, "id" uuid, mds_first_ts timestamp with time zone) ON COMMIT DROP; SELECT set_config('jit', 'off', true);
+        COPY pg_temp.mds_stage_0 ("symbol", "ts", "close_price", "tenant_id", "id", mds_first_ts) FROM STDIN (FORMAT binary)
+        INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s
+        SELECT count(*), count(*) FILTER (WHERE there.differs AND NOT there.newer), count(*) FILTER (WHERE there.differs AND there.newer), count(*) FILTER (WHERE NOT there.differs AND NOT there.newer AND isfinite(s.mds_first_ts)) FROM pg_temp.mds_stage_0 AS s, LATERAL (SELECT t."close_price" IS DISTINCT FROM s."close_price" AS differs, (t."updated_at" > s.mds_first_ts) IS TRUE AS newer FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 OFFSET 0) AS there
+        WITH merged AS (INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s WHERE NOT EXISTS (SELECT FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 AND NOT (NOT ((t."updated_at" > s.mds_first_ts) IS TRUE) AND (t."close_price" IS DISTINCT FROM s."close_price" OR isfinite(s.mds_first_ts))) OFFSET 0) ON CONFLICT ("ts", "tenant_id", "symbol") DO UPDATE SET "close_price" = excluded."close_price", "updated_at" = now() WHERE (t."updated_at" > $3) IS NOT TRUE RETURNING t.xmax = 0 AS fresh) SELECT count(*), count(*) FILTER (WHERE fresh) FROM merged
+        "#);
+        let names = ["symbol", "ts", "close_price", "updated_at"].map(String::from).to_vec();
+        let given = Plan::new(&bars(), names, true, true, 0).unwrap().stage.merge.unwrap();
+        assert!(!given.write.contains("isfinite") && given.compare.ends_with("AS there"), "{given:?}");
+        assert!(given.write.contains(r#"(t."updated_at" > $3) IS NOT TRUE AND (t."close_price" IS"#));
     }
 
     #[test]

@@ -1,37 +1,29 @@
-//! One connection that writes: a transaction, writes in it, a commit.
+//! One connection that writes: a transaction, writes in it, a commit. How a write goes is said in
+//! `write.rs`.
 //!
 //! While a statement is on its way the session counts as broken, and only its answer makes it
 //! whole again. So a future that is dropped halfway (a timeout, a shutdown) leaves a broken
 //! session, and so does a lost connection. The next [`begin`](crate::port::Session::begin) of a broken session opens
 //! a new connection; anything else on it fails as transient.
 
+mod write;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
 use tokio_postgres::SimpleQueryMessage;
-use tokio_postgres::types::ToSql;
 
+use self::write::sources;
 use super::classify::is_disconnect;
 use super::connect::Link;
-use super::copy::copy;
-use super::encode::Encoder;
-use super::merge::{Cell, Job, Span};
-use super::order::waves;
-use super::out::Out;
 use super::plan::Plan;
 use super::refusal::Reasons;
 use super::sink::Shared;
-use super::source::Source;
 use crate::batch::{Reason, Rows};
 use crate::port::{Guard, Mark, Session, SinkError, Written};
 
 /// Shapes of batches whose plans are kept.
 const MAX_PLANS: usize = 32;
-
-/// Rows from which it is asked, before they are sent to be appended, whether some are there
-/// already: an append that meets one of them leaves dead rows behind.
-const ASK_FROM: usize = 256;
 
 /// Has the commit that follows wait for the disk, or for more where the server is set to (a
 /// synchronous standby).
@@ -40,9 +32,6 @@ const WAIT_FOR_DISK: &str = "SET LOCAL synchronous_commit TO DEFAULT; \
 
 /// The end of the WAL, and how far it is on disk.
 pub(super) const PLACES: &str = "SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()";
-
-/// Rows that are asked for.
-const ASKED: usize = 12;
 
 /// What the connection is in the middle of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,242 +113,6 @@ impl PgSession {
         }
     }
 
-    /// The place of the plan for batches with those columns.
-    fn plan(&mut self, rows: Rows<'_>) -> Result<usize, SinkError> {
-        let Some(part) = rows.parts.first() else {
-            return Err(SinkError::Fatal(Reason::new("no_batch", "rows were given without their batch")));
-        };
-        let fields = part.columns.schema_ref().fields();
-        let fits = |plan: &Plan| {
-            plan.names.len() == fields.len()
-                && plan.names.iter().zip(fields).all(|(name, f)| name == f.name())
-        };
-        if let Some(place) = self.plans.iter().position(|(plan, _)| fits(plan)) {
-            return Ok(place);
-        }
-        let names = fields.iter().map(|field| field.name().clone()).collect();
-        let plan = Plan::new(&self.shared.table, names, self.shared.tenant.is_some(), self.plans.len())
-            .map_err(SinkError::Fatal)?;
-        self.plans.push((Arc::new(plan), Reasons::default()));
-        Ok(self.plans.len() - 1)
-    }
-
-    async fn put(
-        &mut self,
-        rows: Rows<'_>,
-        sources: &[Source<'_>],
-        place: usize,
-        guard: Guard,
-    ) -> Result<Written, Failure> {
-        let (plan, mut reasons) = match self.plans.get_mut(place) {
-            Some((plan, reasons)) => (Arc::clone(plan), std::mem::take(reasons)),
-            None => return Err(Failure { error: lost(), intact: false }),
-        };
-        let shared = Arc::clone(&self.shared);
-        let mut encoder = Encoder::new(
-            &plan.goals,
-            &plan.origins,
-            sources,
-            plan.names.len(),
-            shared.rules,
-            shared.tenant,
-            &mut reasons,
-        );
-        let waves = waves(rows, &plan.key, sources, plan.names.len());
-        let lone = if let [wave] = waves.as_slice() { Some(wave) } else { None };
-        let keyed = plan.stage.merge.is_some();
-        let mut result = None;
-        if let Some(wave) = lone.filter(|_| !keyed || guard == Guard::Bare && !self.merging) {
-            let there = keyed && self.there(rows, &plan, wave, sources).await?;
-            if !there {
-                result = self.append(rows, &plan, place, wave, guard, &mut encoder).await.transpose();
-            }
-            self.merging = keyed && result.is_none();
-        }
-        let mut result = match result {
-            Some(result) => result,
-            None => self.merge(rows, &plan, place, &waves, sources, guard, &mut encoder).await,
-        };
-        if let Ok(written) = &mut result {
-            written.refused.sort_unstable_by_key(|(position, _)| *position);
-        }
-        drop(encoder);
-        if let Some((_, kept)) = self.plans.get_mut(place) {
-            *kept = reasons;
-        }
-        result
-    }
-
-    /// Whether some of the rows are in the table already, by a few of them.
-    async fn there(
-        &self,
-        rows: Rows<'_>,
-        plan: &Plan,
-        wave: &[u32],
-        sources: &[Source<'_>],
-    ) -> Result<bool, Failure> {
-        let (Some((sql, places)), true) = (&plan.probe, wave.len() >= ASK_FROM) else { return Ok(false) };
-        let link = self.link().map_err(|error| Failure { error, intact: false })?;
-        let width = plan.names.len();
-        let (rules, tenant) = (self.shared.rules, self.shared.tenant);
-        let mut questions = Vec::with_capacity(ASKED);
-        for number in 0..ASKED {
-            let at = number * (wave.len() - 1) / (ASKED - 1);
-            let Some(pick) = wave.get(at).and_then(|position| rows.picks.get(*position as usize)) else {
-                continue;
-            };
-            let mut cells = Vec::with_capacity(places.len());
-            for &place in places {
-                let mut out = Out::small();
-                let (Some(goal), Some(type_)) =
-                    (plan.goals.get(place), plan.goals.get(place).and_then(|goal| goal.type_.wire()))
-                else {
-                    continue;
-                };
-                let done = match sources.get(pick.part as usize * width + place).filter(|_| place < width) {
-                    Some(source) => goal.put(*source, pick.row as usize, rules, &mut out).is_ok(),
-                    None => tenant.is_some_and(|tenant| {
-                        super::encode::put_uuid(&tenant, &mut out);
-                        true
-                    }),
-                };
-                if done && out.len() >= 4 {
-                    cells.push((Cell(out.finish().slice(4..).to_vec()), type_));
-                }
-            }
-            // A value that its column refuses is no row that could be there.
-            if cells.len() == places.len() {
-                questions.push(cells);
-            }
-        }
-        let answers = questions.iter().map(|cells| async move {
-            let params: Vec<_> =
-                cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
-            link.client.query_typed_opt(sql, &params).await
-        });
-        let answers = try_join_all(answers).await.map_err(|error| failure(link, &error))?;
-        Ok(answers.iter().any(Option::is_some))
-    }
-
-    /// Puts rows into the table as if none of them were there. `None` where one is: the
-    /// transaction is then as it was before.
-    async fn append(
-        &mut self,
-        rows: Rows<'_>,
-        plan: &Plan,
-        place: usize,
-        wave: &[u32],
-        guard: Guard,
-        encoder: &mut Encoder<'_>,
-    ) -> Result<Option<Written>, Failure> {
-        let keyed = plan.stage.merge.is_some();
-        let mut prelude = if plan.direct.is_some() { String::new() } else { self.prepare_stage(plan, place) };
-        if guard == Guard::Savepoint {
-            prelude.push_str("SAVEPOINT mds_write;");
-        }
-        self.say(&prelude).await?;
-        let link = self.link().map_err(|error| Failure { error, intact: false })?;
-        let mut written = Written::default();
-        let statement = plan.direct.as_deref().unwrap_or(&plan.stage.copy);
-        let done = match copy(link, statement, rows, wave, encoder).await {
-            Ok(copied) => {
-                let sent = copied.sent.len() as u64;
-                written.rounded = copied.rounded;
-                written.refused = copied.refused;
-                if plan.direct.is_some() {
-                    written.inserted = copied.stored.min(sent);
-                    written.unchanged = sent - written.inserted;
-                    Ok(())
-                } else if sent == 0 {
-                    Ok(())
-                } else {
-                    let appended = self.job(plan, Span::None, link).append(&mut written).await;
-                    written.unchanged = sent.saturating_sub(written.inserted);
-                    appended
-                }
-            }
-            Err(failure) => Err(failure),
-        };
-        match done {
-            Ok(()) => {
-                if guard == Guard::Savepoint {
-                    self.say("RELEASE SAVEPOINT mds_write").await?;
-                }
-                Ok(Some(written))
-            }
-            Err(Failure { error: SinkError::Data { reason, .. }, intact: true })
-                if keyed && reason.code == "23505" =>
-            {
-                // Bare: nothing else is in the transaction.
-                self.stages.clear();
-                self.say(&format!("ROLLBACK; {}", self.preamble())).await?;
-                Ok(None)
-            }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// Puts rows into the table by way of the stage, whatever is there.
-    #[expect(clippy::too_many_arguments, reason = "all that a write is made of, taken apart once")]
-    async fn merge(
-        &mut self,
-        rows: Rows<'_>,
-        plan: &Plan,
-        place: usize,
-        waves: &[Vec<u32>],
-        sources: &[Source<'_>],
-        guard: Guard,
-        encoder: &mut Encoder<'_>,
-    ) -> Result<Written, Failure> {
-        let span = match plan.stage.merge.as_ref().and_then(|merge| merge.bound) {
-            Some(part) => {
-                let type_ = plan.goals.get(part.column).map(|goal| goal.type_);
-                let type_ = type_.ok_or_else(|| Failure { error: lost(), intact: false })?;
-                Span::of(rows, sources, plan.names.len(), part, type_)
-            }
-            None => Span::None,
-        };
-        let mut written = Written::default();
-        for (number, wave) in waves.iter().enumerate() {
-            let mut prelude = self.prepare_stage(plan, place);
-            if number == 0 && guard == Guard::Savepoint {
-                prelude.push_str("SAVEPOINT mds_write;");
-            }
-            self.say(&prelude).await?;
-            let link = self.link().map_err(|error| Failure { error, intact: false })?;
-            let mut copied = copy(link, &plan.stage.copy, rows, wave, encoder).await?;
-            written.rounded += copied.rounded;
-            written.refused.append(&mut copied.refused);
-            if copied.sent.is_empty() {
-                continue;
-            }
-            let job = self.job(plan, span, link);
-            if guard == Guard::Bare {
-                job.merge(&mut copied.sent, &mut written).await?;
-            } else {
-                job.merge_what_holds(&mut copied.sent, &mut written).await?;
-            }
-        }
-        if guard == Guard::Savepoint {
-            self.say("RELEASE SAVEPOINT mds_write").await?;
-        } else {
-            self.merging = written.updated + written.unchanged + written.skipped > 0;
-        }
-        Ok(written)
-    }
-
-    fn job<'a>(&'a self, plan: &'a Plan, span: Span, link: &'a Link) -> Job<'a> {
-        Job {
-            link,
-            table: &self.shared.table,
-            stage: &plan.stage.name,
-            append: &plan.stage.append,
-            merge: plan.stage.merge.as_ref(),
-            span,
-            on_conflict: self.shared.on_conflict,
-        }
-    }
-
     /// Runs statements inside a write.
     async fn say(&self, sql: &str) -> Result<(), Failure> {
         let link = self.link().map_err(|error| Failure { error, intact: false })?;
@@ -373,24 +126,6 @@ impl PgSession {
     fn preamble(&self) -> String {
         let lock = self.shared.ledger.as_ref().map(|ledger| ledger.begin(self.worker));
         self.shared.begin.clone() + &lock.unwrap_or_default()
-    }
-
-    /// The statements that leave an empty stage for the plan. They come before the savepoint, so
-    /// that rolling back to it keeps the stage and empties it.
-    fn prepare_stage(&mut self, plan: &Plan, place: usize) -> String {
-        match self.stages.iter_mut().find(|(number, _)| *number == place) {
-            Some((_, filled)) => {
-                if std::mem::replace(filled, true) {
-                    plan.stage.clear.clone()
-                } else {
-                    String::new()
-                }
-            }
-            None => {
-                self.stages.push((place, true));
-                plan.stage.create.clone()
-            }
-        }
     }
 
     /// Forgets the connection. The server stops a statement that is on its way; a commit runs to
@@ -611,24 +346,4 @@ fn outside_of_data(error: SinkError) -> SinkError {
         SinkError::Data { reason, .. } => SinkError::Transient(reason),
         other => other,
     }
-}
-
-/// The columns of all parts, one part after the other, checked against what they are to become.
-fn sources<'a>(rows: Rows<'a>, plan: &Plan) -> Result<Vec<Source<'a>>, Reason> {
-    let mut sources = Vec::with_capacity(rows.parts.len() * plan.names.len());
-    for part in rows.parts {
-        for (array, goal) in part.columns.columns().iter().zip(&plan.goals) {
-            let source = Source::of(array).filter(|source| goal.takes(source)).ok_or_else(|| {
-                let message = format!(
-                    "column {} of the input ({}) cannot become {}",
-                    goal.name,
-                    array.data_type(),
-                    goal.type_name
-                );
-                Reason::new("bad_type", message).column(Arc::clone(&goal.name))
-            })?;
-            sources.push(source);
-        }
-    }
-    Ok(sources)
 }

@@ -10,6 +10,7 @@ use super::dsn::Dsn;
 use super::encode::Rules;
 use super::ledger::Ledger;
 use super::names::literal;
+use super::newer::{self, clock_ahead, tells_when};
 use super::session::{PLACES, PgSession};
 use super::table::Table;
 use super::tenant::{expect_tenant, find_tenant};
@@ -56,8 +57,9 @@ pub(super) struct Shared {
     pub tenant: Option<Uuid>,
     pub rules: Rules,
     pub on_conflict: OnConflict,
-    /// See [`PgSink::guards_newer`].
-    pub newer_stays: bool,
+    /// How far the server's clock is ahead of ours, in microseconds, where rows stay that are newer
+    /// than the ones at hand; nothing where these replace all others.
+    pub clock_ahead: Option<i64>,
     /// What begins a transaction.
     pub begin: String,
     /// Whether commits need not wait for the disk: the ledger tells afterwards which of them a crash
@@ -89,6 +91,9 @@ impl PgSink {
             Some(run) => Ledger::open(&link, run).await?,
             None => (None, None),
         };
+        let guards = options.newer_stays && options.on_conflict == OnConflict::Update && tells_when(&table);
+        let clock_ahead = if guards { Some(clock_ahead(&link).await?) } else { None };
+        let notes = note.into_iter().chain(clock_ahead.and_then(newer::note)).collect();
         let watch = link.client.batch_execute(WATCH).await.is_ok();
         let limitless = table.decompression_limit;
         let lazy = ledger.is_some() && tells_flushed(&link).await;
@@ -99,11 +104,11 @@ impl PgSink {
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
             on_conflict: options.on_conflict,
-            newer_stays: false,
+            clock_ahead,
             begin: begin(tenant, watch, limitless, lazy),
             ledger,
         };
-        Ok(Self { shared: Arc::new(shared), target, notes: note.into_iter().collect() })
+        Ok(Self { shared: Arc::new(shared), target, notes })
     }
 
     /// What the user should know of this store, one sentence each.
@@ -119,7 +124,7 @@ impl PgSink {
     /// Whether rows that the table has stay where they were written after the rows at hand had failed:
     /// asked for, and the table can tell, since it has a key and an `updated_at` that every row gets.
     pub fn guards_newer(&self) -> bool {
-        self.shared.newer_stays
+        self.shared.clock_ahead.is_some()
     }
 
     /// The table as the mapping wants it.

@@ -25,6 +25,7 @@ mod fault;
 mod file;
 mod instant;
 mod ledger;
+mod newer;
 mod number;
 mod plan;
 mod runs;
@@ -133,6 +134,9 @@ impl SqliteSink {
             ledger::make(&connection).map_err(fault)?;
         }
         connection.close().map_err(|(_, error)| fault(error))?;
+        let newer_stays =
+            options.newer_stays && options.on_conflict == OnConflict::Update && newer::tells_when(&table);
+        let options = SqliteOptions { newer_stays, ..options };
         Ok(Self { path: path.to_owned(), target: table.target(), table: Arc::new(table), options })
     }
 
@@ -144,7 +148,7 @@ impl SqliteSink {
     /// Whether rows that the table has stay where they were written after the rows at hand had failed:
     /// asked for, and the table can tell, since it has a key and an `updated_at`.
     pub fn guards_newer(&self) -> bool {
-        false
+        self.options.newer_stays
     }
 
     /// The file.

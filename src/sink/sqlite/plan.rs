@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_schema::{DataType, Schema};
 
 use super::catalog::{Room, Table, quoted};
+use super::newer::MAY_REPLACE;
 use super::schema::UPDATED_AT;
 use crate::batch::Reason;
 use crate::dataset::Kind;
@@ -33,6 +34,9 @@ pub(super) struct Plan {
     pub(super) sql: String,
     /// The parameter that takes the time of the write, if the table keeps one.
     pub(super) updated_at: Option<usize>,
+    /// The parameter that takes the time at which the row failed first, where what was written later
+    /// stays.
+    pub(super) first: Option<usize>,
     /// Asked with the values of `key` when an upsert changed nothing: whether the row is there.
     /// Only where triggers could have skipped it.
     pub(super) probe: Option<String>,
@@ -45,7 +49,12 @@ impl Plan {
     ///
     /// [`SinkError::Fatal`] when the batch has a column that the table lacks, or that SQLite would
     /// not keep as it is.
-    pub(super) fn new(schema: &Schema, table: &Table, on_conflict: OnConflict) -> Result<Self, SinkError> {
+    pub(super) fn new(
+        schema: &Schema,
+        table: &Table,
+        on_conflict: OnConflict,
+        newer_stays: bool,
+    ) -> Result<Self, SinkError> {
         let fatal = |code, message| SinkError::Fatal(Reason::new(code, message));
         let mut columns = Vec::with_capacity(schema.fields().len());
         for field in schema.fields() {
@@ -74,7 +83,10 @@ impl Plan {
         let stamped = !has(UPDATED_AT)
             && table.column(UPDATED_AT).is_some_and(|column| column.target.kind == Kind::Timestamp);
         let updated_at = stamped.then_some(columns.len() + 1);
-        let sql = sql(&columns, stamped, table, on_conflict);
+        let changing = columns.iter().any(|column| !table.key.iter().any(|name| **name == *column.name));
+        // Where nothing could change there is nothing to be guarded.
+        let first = (newer_stays && changing).then_some(columns.len() + 1 + usize::from(stamped));
+        let sql = sql(&columns, stamped, table, on_conflict, first);
         let key: Vec<usize> = table
             .key
             .iter()
@@ -82,7 +94,7 @@ impl Plan {
             .collect();
         let whole = !key.is_empty() && key.len() == table.key.len();
         let probe = (table.triggers && whole).then(|| probe(table));
-        Ok(Self { columns, sql, updated_at, probe, key })
+        Ok(Self { columns, sql, updated_at, first, probe, key })
     }
 
     /// Whether the plan is for batches of these columns.
@@ -92,7 +104,13 @@ impl Plan {
     }
 }
 
-fn sql(columns: &[PlanColumn], stamped: bool, table: &Table, on_conflict: OnConflict) -> String {
+fn sql(
+    columns: &[PlanColumn],
+    stamped: bool,
+    table: &Table,
+    on_conflict: OnConflict,
+    failed_first: Option<usize>,
+) -> String {
     let mut names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
     if stamped {
         names.push(quoted(UPDATED_AT));
@@ -132,7 +150,12 @@ fn sql(columns: &[PlanColumn], stamped: bool, table: &Table, on_conflict: OnConf
     // BINARY, since a column may have a collation that takes different texts for the same.
     let differs: Vec<String> =
         values.iter().map(|name| format!("{name} IS NOT excluded.{name} COLLATE BINARY")).collect();
-    sql.push_str(&format!("DO UPDATE SET {} WHERE {}", sets.join(", "), differs.join(" OR ")));
+    let mut condition = differs.join(" OR ");
+    if let Some(first) = failed_first {
+        let (updated_at, ours) = (quoted(UPDATED_AT), u8::from(stamped));
+        condition = format!("{MAY_REPLACE}({updated_at}, ?{first}, {condition}, {ours})");
+    }
+    sql.push_str(&format!("DO UPDATE SET {} WHERE {condition}", sets.join(", ")));
     sql
 }
 

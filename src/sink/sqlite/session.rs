@@ -31,6 +31,7 @@ use super::fault::{Place, classify};
 use super::file::{self, Access};
 use super::instant::{self, Clock};
 use super::ledger;
+use super::newer::{Answer, Answers};
 use super::plan::{COUNT_UPDATE, Plan};
 use crate::batch::{Reason, Rows};
 use crate::port::{Guard, Mark, Session, SinkError, Written};
@@ -58,6 +59,9 @@ pub struct SqliteSession {
     binder: Binder,
     /// Rows that upserts of this connection have updated.
     updates: Arc<AtomicU64>,
+    /// Whether rows that are there stay where they are newer, and what the upserts made of that.
+    newer_stays: bool,
+    answers: Answers,
     /// The run, whose ledger is kept.
     run: Option<Uuid>,
 }
@@ -65,7 +69,7 @@ pub struct SqliteSession {
 impl SqliteSession {
     pub(super) fn open(path: &Path, table: Arc<Table>, options: SqliteOptions) -> Result<Self, SinkError> {
         let updates = Arc::new(AtomicU64::new(0));
-        let counter = updates.clone();
+        let (counter, answers) = (updates.clone(), Answers::default());
         let connection = file::open(path, Access::Write)
             .and_then(|connection| {
                 connection.create_scalar_function(
@@ -77,6 +81,9 @@ impl SqliteSession {
                         Ok(1)
                     },
                 )?;
+                if options.newer_stays {
+                    answers.register(&connection)?;
+                }
                 Ok(connection)
             })
             .map_err(|error| classify(&error, Place { path, table: &table.name }))?;
@@ -88,6 +95,8 @@ impl SqliteSession {
             plans: Vec::new(),
             binder: Binder::new(options.exact),
             updates,
+            newer_stays: options.newer_stays,
+            answers,
             run: options.run_id,
         })
     }
@@ -131,7 +140,7 @@ impl SqliteSession {
         if let Some(position) = self.plans.iter().position(|plan| plan.fits(schema)) {
             return Ok(position);
         }
-        let plan = Plan::new(schema, &self.table, self.on_conflict)?;
+        let plan = Plan::new(schema, &self.table, self.on_conflict, self.newer_stays)?;
         if self.plans.len() >= PLANS {
             self.plans.remove(0);
         }
@@ -149,16 +158,18 @@ impl SqliteSession {
         let parts = views(rows)?;
 
         let place = Place { path: &self.path, table: &self.table.name };
-        let mut writer =
-            Writer::new(&self.connection, plan, &self.table, place, &mut self.binder, &self.updates)?;
+        let counters = (&*self.updates, &self.answers);
+        let mut writer = Writer::new(&self.connection, plan, &self.table, place, &mut self.binder, counters)?;
         for (position, pick) in rows.picks.iter().enumerate() {
             let values = &parts[pick.part as usize];
+            writer.failed_first(rows, position)?;
             let (fate, rounded) = writer.write(values, pick.row as usize)?;
             match fate {
                 Fate::Inserted => written.inserted += 1,
                 Fate::Updated => written.updated += 1,
                 Fate::Unchanged if self.on_conflict == OnConflict::Skip => written.skipped += 1,
                 Fate::Unchanged => written.unchanged += 1,
+                Fate::Newer => written.newer += 1,
                 Fate::Refused(reason) => {
                     refuse(&mut written, position, reason);
                     continue;
@@ -206,6 +217,8 @@ enum Fate {
     Inserted,
     Updated,
     Unchanged,
+    /// What is there is newer.
+    Newer,
     Refused(Reason),
 }
 
@@ -219,6 +232,7 @@ struct Writer<'a> {
     place: Place<'a>,
     binder: &'a mut Binder,
     updates: &'a AtomicU64,
+    answers: &'a Answers,
 }
 
 impl<'a> Writer<'a> {
@@ -228,7 +242,7 @@ impl<'a> Writer<'a> {
         table: &'a Table,
         place: Place<'a>,
         binder: &'a mut Binder,
-        updates: &'a AtomicU64,
+        (updates, answers): (&'a AtomicU64, &'a Answers),
     ) -> Result<Self, SinkError> {
         let fault = |error: rusqlite::Error| classify(&error, place);
         let mut statement = connection.prepare_cached(&plan.sql).map_err(fault)?;
@@ -238,14 +252,26 @@ impl<'a> Writer<'a> {
         }
         let probe =
             plan.probe.as_deref().map(|sql| connection.prepare_cached(sql)).transpose().map_err(fault)?;
-        Ok(Self { connection, statement, probe, plan, table, place, binder, updates })
+        Ok(Self { connection, statement, probe, plan, table, place, binder, updates, answers })
+    }
+
+    /// Says when the row to be written next failed first, where that counts.
+    fn failed_first(&mut self, rows: Rows<'_>, position: usize) -> Result<(), SinkError> {
+        let Some(parameter) = self.plan.first else { return Ok(()) };
+        let (batch, row) = rows.at(position);
+        let first = batch.origin.past_of(batch.rows[row]).map(|(record, _)| record.first_us);
+        self.statement.raw_bind_parameter(parameter, first).map_err(|error| classify(&error, self.place))
     }
 
     /// Writes one row; also returns how many of its values had to be rounded.
     fn write(&mut self, values: &[Values<'_>], row: usize) -> Result<(Fate, u64), SinkError> {
         let before = self.updates.load(Ordering::Relaxed);
         let mut rounded = 0;
-        let fate = match self.step(values, row, &mut rounded) {
+        let step = self.step(values, row, &mut rounded);
+        let answer = if self.plan.first.is_some() { self.answers.take() } else { Answer::Plain };
+        let fate = match step {
+            Ok(_) if answer == Answer::Newer => Fate::Newer,
+            Ok(_) if answer == Answer::Same => Fate::Unchanged,
             Ok(changes) => match (changes, self.updates.load(Ordering::Relaxed) != before) {
                 (0, true) => self.skipped(),
                 (0, false) if self.is_there(values, row)? => Fate::Unchanged,

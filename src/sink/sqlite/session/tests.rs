@@ -8,7 +8,7 @@ use arrow_schema::{Field, Schema};
 use tempfile::TempDir;
 
 use super::*;
-use crate::batch::{Batch, Origin, Pick};
+use crate::batch::{Batch, Origin, Past, PastRecord, Pick};
 use crate::dataset;
 use crate::error::Error;
 use crate::port::Sink;
@@ -428,4 +428,80 @@ fn wrong_paths_are_told_in_one_sentence() {
     assert_eq!(place.cell("count(*)", "pragma_table_info('bars')"), ["integer 1"]);
     let table = SqliteSink::open_table(&place.path, "nope", SqliteOptions::default());
     assert!(matches!(&table, Err(Error::Usage(text)) if text.contains("has no table nope")), "{table:?}");
+}
+
+/// As [`bars`], of rows that failed first so many seconds after 1970; `None` for one that never did.
+fn failed(symbols: &[Option<&str>], closes: &[f64], seconds: &[i64]) -> Arc<Batch> {
+    let record = |seconds: &i64| PastRecord {
+        id: Uuid::nil(),
+        source: "a.csv".into(),
+        attempts: 1,
+        first_us: seconds * 1_000_000,
+    };
+    let past = Past {
+        first: 1,
+        rows: (0..seconds.len() as u32).map(|at| (at, u64::from(at) + 1)).collect(),
+        records: seconds.iter().map(record).collect(),
+    };
+    let whole = bars(symbols, floats(closes));
+    let origin = Arc::new(Origin { past: Some(Arc::new(past)), ..Origin::new("dlq") });
+    Arc::new(Batch { origin, ..(*whole).clone() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_after_a_row_had_failed_stays() {
+    let place = place();
+    let options = SqliteOptions { newer_stays: true, ..SqliteOptions::default() };
+    let sink = SqliteSink::open(&place.path, &dataset::BARS, options).unwrap();
+    assert!(sink.guards_newer());
+    let symbols = ["A", "B", "C", "D", "E", "F", "G"].map(Some);
+    store(&sink, bars(&symbols, floats(&[1.0; 7]))).await.unwrap();
+    // Older, newer, newer with the same values, never written, older with the same values, by another
+    // program, and at the very same moment.
+    place.sql(
+        "UPDATE bars SET updated_at = '1970-01-01 00:01:40' WHERE symbol IN ('A', 'E');
+         UPDATE bars SET updated_at = '1970-01-01 00:01:40.000001' WHERE symbol IN ('B', 'C');
+         UPDATE bars SET updated_at = NULL WHERE symbol = 'D';
+         UPDATE bars SET updated_at = '1970-01-01T01:01:41+01:00' WHERE symbol = 'F';
+         DELETE FROM bars WHERE symbol = 'G'",
+    );
+    let closes = [2.0, 2.0, 1.0, 2.0, 1.0, 2.0, 2.0];
+    let written = store(&sink, failed(&symbols, &closes, &[100; 7])).await.unwrap();
+    let expected = Written { inserted: 1, updated: 2, unchanged: 2, newer: 2, ..Written::default() };
+    assert_eq!(written, expected);
+    let closes = place.cell("close_price", "bars ORDER BY symbol");
+    assert_eq!(closes, [2, 1, 1, 2, 1, 1, 2].map(|close| format!("integer {close}")));
+    // What was the same and older is as if written now, so that a row which failed before stays out.
+    let stamps = place.cell("updated_at > '2020'", "bars ORDER BY symbol");
+    assert_eq!(stamps, [1, 0, 0, 1, 1, 0, 1].map(|stamp| format!("integer {stamp}")));
+    let written = store(&sink, failed(&symbols, &[3.0; 7], &[99; 7])).await.unwrap();
+    assert_eq!(written, Written { newer: 7, ..Written::default() });
+
+    // A row that never failed is written over whatever is there, and so are all without the guard.
+    let written = store(&sink, failed(&symbols, &[4.0; 7], &[99; 3])).await.unwrap();
+    assert_eq!(written, Written { updated: 4, newer: 3, ..Written::default() });
+    let open = SqliteSink::open(&place.path, &dataset::BARS, SqliteOptions::default()).unwrap();
+    assert!(!open.guards_newer());
+    let written = store(&open, failed(&symbols, &[5.0; 7], &[99; 7])).await.unwrap();
+    assert_eq!(written, Written { updated: 7, ..Written::default() });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_cannot_tell_when_it_was_written_is_not_guarded() {
+    let place = place();
+    place.sql(
+        "CREATE TABLE plain (symbol TEXT PRIMARY KEY, close_price REAL);
+         CREATE TABLE open (symbol TEXT, close_price REAL, updated_at TEXT);
+         CREATE TABLE own (symbol TEXT PRIMARY KEY, close_price REAL, updated_at INTEGER)",
+    );
+    let newer_stays = SqliteOptions { newer_stays: true, ..SqliteOptions::default() };
+    let guards =
+        |table: &str, options| SqliteSink::open_table(&place.path, table, options).unwrap().guards_newer();
+    for table in ["plain", "open", "own"] {
+        assert!(!guards(table, newer_stays), "{table}");
+    }
+    let skip = SqliteOptions { on_conflict: OnConflict::Skip, ..newer_stays };
+    store(&sink(&place), bars(THREE, floats(&[1.0; 3]))).await.unwrap();
+    assert!(guards("bars", newer_stays) && !guards("bars", skip));
+    assert!(!guards("bars", SqliteOptions::default()));
 }
