@@ -941,7 +941,8 @@ impl Ending<'_> {
             Some(kept) if interrupted => {
                 errors.push(format!("interrupted: {kept}; {} for the rest", self.again));
             }
-            Some(kept) => errors.push(kept),
+            // The last line is what ended the run, and what to do.
+            Some(kept) => errors.insert(0, kept),
             None if interrupted && seen.returned > 0 => {
                 errors.push(format!("interrupted; {} for the rest", self.again));
             }

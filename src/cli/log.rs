@@ -60,14 +60,29 @@ impl EventLog {
     }
 
     /// The queue is asked every second; the log has better things to hold.
-    fn is_news(&self, error: &str) -> bool {
-        self.with(|blocked| match &blocked.told {
+    fn waits(&self, error: &str) {
+        let news = self.with(|blocked| match &blocked.told {
             Some((text, at)) if text == error && at.elapsed() < AGAIN => false,
             _ => {
                 blocked.told = Some((error.to_owned(), Instant::now()));
                 true
             }
-        })
+        });
+        if news {
+            warn!("the load waits, no row is dropped: {error}");
+        }
+    }
+
+    fn flows(&self) {
+        if self.with(|blocked| blocked.told.take()).is_some() {
+            warn!("the dead-letter queue takes rows again");
+        }
+    }
+
+    fn closed(&self) {
+        if !self.with(|blocked| std::mem::take(&mut blocked.circuit)) {
+            warn!("the store is back");
+        }
     }
 }
 
@@ -82,11 +97,7 @@ impl Observer for EventLog {
                 self.with(|blocked| blocked.circuit = false);
                 warn!(code = %reason.code, "the store is unavailable, rows wait: {}", reason.message);
             }
-            Event::Circuit { state: Circuit::Closed, .. } => {
-                if !self.with(|blocked| std::mem::take(&mut blocked.circuit)) {
-                    warn!("the store is back");
-                }
-            }
+            Event::Circuit { state: Circuit::Closed, .. } => self.closed(),
             Event::Retry { worker, attempt, delay, reason } => info!(
                 worker,
                 attempt,
@@ -95,16 +106,8 @@ impl Observer for EventLog {
                 "write failed, trying again: {}",
                 reason.message
             ),
-            Event::DeadLettersBlocked { error } => {
-                if self.is_news(&error.0) {
-                    warn!("the load waits, no row is dropped: {error}");
-                }
-            }
-            Event::Buried { .. } => {
-                if self.with(|blocked| blocked.told.take()).is_some() {
-                    warn!("the dead-letter queue takes rows again");
-                }
-            }
+            Event::DeadLettersBlocked { error } => self.waits(&error.0),
+            Event::Buried { .. } => self.flows(),
             Event::Failed { worker, kind: "data", reason, .. } => {
                 info!(worker, code = %reason.code, "looking for the rows that the store refuses: {}", reason.message);
             }

@@ -159,7 +159,8 @@ fn alarm(frame: &Frame<'_>, rows: &mut Vec<Row>) {
     } else {
         let doing = if circuit.state == Circuit::HalfOpen { "probing it" } else { "waiting for it" };
         let since = circuit.open_for.map_or(String::new(), |time| format!(" for {}", clock(time)));
-        let text = format!(" STORE DOWN{since}, {doing} ");
+        let what = if circuit.for_letters { "DEAD-LETTER QUEUE BLOCKED" } else { "STORE DOWN" };
+        let text = format!(" {what}{since}, {doing} ");
         rows.push(Row::new(0, "").part(0, Ink::Alarm, text).part(1, Ink::Plain, "nothing is lost"));
         circuit.reason.as_ref()
     };

@@ -37,7 +37,8 @@ pub fn plain(frame: &Frame<'_>) -> String {
     if seen.circuit.state != Circuit::Closed {
         let since = seen.circuit.open_for.map_or(String::new(), |time| format!(" for {} s", time.as_secs()));
         let why = seen.circuit.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-        line.push_str(&format!("  store down{since}, waiting{why}"));
+        let what = if seen.circuit.for_letters { "dead-letter queue blocked" } else { "store down" };
+        line.push_str(&format!("  {what}{since}, waiting{why}"));
     }
     text::shorten(&line, 1_000)
 }

@@ -127,6 +127,8 @@ pub struct CircuitView {
     pub open_total: Duration,
     /// What the store said when it opened last.
     pub reason: Option<Arc<str>>,
+    /// Whether it opened last for the dead-letter queue, and not for the store.
+    pub for_letters: bool,
 }
 
 /// The queue, as seen from outside.

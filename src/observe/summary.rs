@@ -291,7 +291,8 @@ fn store(page: &mut Page, result: &RunResult, extras: &Extras) {
             n => format!("{} times", count(n)),
         };
         let why = circuit.reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"));
-        parts.push(format!("was away {times}, for {} in all{why}", duration(circuit.open_total)));
+        let was = if circuit.for_letters { "waited for the dead-letter queue" } else { "was away" };
+        parts.push(format!("{was} {times}, for {} in all{why}", duration(circuit.open_total)));
     }
     if result.retries > 0 {
         parts.push(format!("{} tried again", were(result.retries, "write")));

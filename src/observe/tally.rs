@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::batch::{Reason, Reject, Stage};
+use crate::coordinator::DEAD_LETTERS;
 use crate::observe::histogram::Histogram;
 use crate::observe::snapshot::{Books, CircuitView, Place, QueueView, RejectGroup, Snapshot, WorkersView};
 use crate::observe::text;
@@ -132,6 +133,7 @@ struct CircuitState {
     since: Option<Instant>,
     before: Duration,
     reason: Option<Arc<str>>,
+    for_letters: bool,
 }
 
 impl Tally {
@@ -170,6 +172,7 @@ impl Tally {
                 since: None,
                 before: Duration::ZERO,
                 reason: None,
+                for_letters: false,
             }),
             troubled: AtomicBool::new(false),
             trouble: Mutex::default(),
@@ -281,6 +284,7 @@ impl Tally {
             open_for,
             open_total: circuit.before + open_for.unwrap_or_default(),
             reason: circuit.reason.clone(),
+            for_letters: circuit.for_letters,
         }
     }
 
@@ -300,6 +304,7 @@ impl Tally {
         circuit.state = state;
         if let Some(reason) = reason {
             circuit.reason = Some(text::shorten(&reason.message, MOST_MESSAGE).into());
+            circuit.for_letters = reason.code == DEAD_LETTERS;
         }
     }
 
