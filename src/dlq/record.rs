@@ -100,6 +100,17 @@ struct Group<'a> {
     bytes: usize,
 }
 
+impl Group<'_> {
+    /// By the numbers of the rows: a replay may take the last one first.
+    fn sort(&mut self) {
+        let items = std::mem::take(&mut self.items);
+        let mut rows: Vec<(u64, Box<RawValue>)> =
+            std::mem::take(&mut self.rows).into_iter().zip(items).collect();
+        rows.sort_by_key(|(row, _)| *row);
+        (self.rows, self.items) = rows.into_iter().unzip();
+    }
+}
+
 /// The record that rows come from stays their own: its id and its first time go with them.
 type Alike<'a> = (Stage, &'a Reason, &'a str, u32, Option<(Uuid, i64)>);
 
@@ -160,7 +171,10 @@ pub(super) fn encode(
             group.bytes += bytes;
         }
     }
-    for group in &groups {
+    for group in &mut groups {
+        if group.history.is_some() {
+            group.sort();
+        }
         let alike = (group.stage, group.reason, group.source, group.attempts, group.history);
         lines.record(alike, &group.rows, &group.items, None, None)?;
     }
