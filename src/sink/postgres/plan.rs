@@ -30,6 +30,8 @@ pub(super) struct Plan {
     /// Whether rows of the table stay that were written after the ones at hand had failed: then there
     /// is no way but by the stage, and the merge looks at `updated_at`.
     pub newer_stays: bool,
+    /// Where newer rows stay: how rows go right into the table while none of them are there.
+    pub straight: Option<Box<Self>>,
     /// Asks whether a row of the key given as parameters is there: the statement, and the places of
     /// the parameters among the goals. None where there is no key, or one that cannot be asked for.
     pub probe: Option<(String, Vec<usize>)>,
@@ -143,6 +145,10 @@ impl Plan {
             .map(|column| KeyColumn { column, floor: keeps_nanos(&names[column], &names) })
             .collect();
         let newer_stays = newer_stays && !key.is_empty();
+        let straight = match newer_stays {
+            true => Some(Self::new(table, names.clone(), tenant, false, number)?),
+            false => None,
+        };
         let mut goals: Vec<Goal> = columns.iter().map(|(column, _)| goal(column, &names)).collect();
         let mut origins: Vec<Origin> = columns.iter().map(|(_, origin)| *origin).collect();
         if newer_stays {
@@ -163,6 +169,7 @@ impl Plan {
                 newer_stays,
             ),
             newer_stays,
+            straight: straight.filter(|plan| plan.direct.is_some()).map(Box::new),
             probe: probe(table, key, &columns),
             key: key_columns,
             names,

@@ -81,8 +81,18 @@ impl PgSession {
         let lone = if let [wave] = waves.as_slice() { Some(wave) } else { None };
         let keyed = plan.stage.merge.is_some();
         let mut result = None;
-        let straight = !keyed || guard == Guard::Bare && !self.merging && !plan.newer_stays;
-        if let Some(wave) = lone.filter(|_| straight) {
+        let straight = !keyed || guard == Guard::Bare && !self.merging;
+        if let (Some(wave), true, Some(straight)) = (lone, straight, &plan.straight) {
+            // Rows that are not there go over nothing: no need to say when they failed.
+            if !self.there(rows, straight, wave, sources).await? {
+                let (goals, origins) = (&straight.goals, &straight.origins);
+                let (width, rules, tenant) = (straight.names.len(), shared.rules, shared.tenant);
+                let mut plain = Reasons::default();
+                let mut encoder = Encoder::new(goals, origins, sources, width, rules, tenant, &mut plain);
+                result = self.append(rows, straight, place, wave, guard, &mut encoder).await.transpose();
+            }
+            self.merging = result.is_none();
+        } else if let Some(wave) = lone.filter(|_| straight && !plan.newer_stays) {
             let there = keyed && self.there(rows, &plan, wave, sources).await?;
             if !there {
                 result = self.append(rows, &plan, place, wave, guard, &mut encoder).await.transpose();
@@ -257,7 +267,7 @@ impl PgSession {
         if guard == Guard::Savepoint {
             self.say("RELEASE SAVEPOINT mds_write").await?;
         } else {
-            self.merging = written.updated + written.unchanged + written.skipped > 0;
+            self.merging = written.updated + written.unchanged + written.skipped + written.newer > 0;
         }
         Ok(written)
     }
