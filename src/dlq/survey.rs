@@ -231,7 +231,6 @@ impl Survey {
                         seen.push(symbol);
                     }
                 }
-                return;
             }
             By::Hour => {
                 let hour = at.and_then(|at| {
