@@ -11,3 +11,4 @@ mod load;
 mod repository;
 mod runs;
 mod schema;
+mod tail;

@@ -104,6 +104,8 @@ pub enum ProgressForm {
 pub enum Command {
     /// Load files, directories, globs or stdin (-)
     Load(Box<LoadArgs>),
+    /// Follow growing files, globs or a pipe (-) and keep loading
+    Tail(Box<TailArgs>),
     /// Say what is in a dead-letter queue and why, and hand its rows out
     #[command(name = "inspect-dlq")]
     InspectDlq(Box<InspectArgs>),
@@ -170,6 +172,52 @@ pub struct LoadArgs {
     pub rejects: RejectArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+const TAIL_EXAMPLES: &str = "\
+Examples:
+  mdsctl tail ticks.csv --vendor acme --dsn postgres://localhost/market
+  mdsctl tail 'feed/*.ndjson' --dataset ticks --vendor acme --from end
+  mdsctl tail bars.csv --timeframe 1m --idle-exit 10m
+  collector | mdsctl tail - --dataset bars --vendor acme
+
+A line is taken when its line end has come. A file that is renamed is read to its end before its
+successor; one that is truncated, or deleted and made again, is read from its start. New files that
+match a glob are picked up. CSV and NDJSON as plain text only; mdsctl load reads the rest.
+
+What is stored, or in the dead-letter queue, is noted in the checkpoint file, and the next tail goes
+on behind it. After a crash the lines since the last note are read again: a table with a key has
+them once all the same, one without a key may have them twice.";
+
+/// `tail`.
+#[derive(Debug, Args)]
+#[command(after_help = TAIL_EXAMPLES, allow_negative_numbers = true)]
+pub struct TailArgs {
+    /// Files, directories, globs (quote them), or - for a pipe; files need not be there yet
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<String>,
+    /// Where to begin: at the start, at the end, or where an earlier tail has come to (else the start)
+    #[arg(long, value_enum, default_value_t = FromName::Checkpoint, value_name = "WHERE", help_heading = "Following")]
+    pub from: FromName,
+    /// Keep the places in this file (else `.mdsctl/tail-<hash of inputs and table>.json`)
+    #[arg(long, value_name = "FILE", help_heading = "Following")]
+    pub checkpoint: Option<PathBuf>,
+    /// Time between two looks where the system tells of no changes
+    #[arg(long, value_name = "DURATION", default_value = "250ms", value_parser = values::duration, help_heading = "Following")]
+    pub poll: Duration,
+    /// End when nothing has come for so long (else never)
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = "Following")]
+    pub idle_exit: Option<Duration>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub data: DataArgs,
+    #[command(flatten)]
+    pub format: FormatArgs,
+    #[command(flatten)]
+    pub rejects: RejectArgs,
     #[command(flatten)]
     pub engine: EngineArgs,
 }
@@ -582,6 +630,10 @@ macro_rules! words {
 words!(
     /// `--dataset`.
     DatasetName { Bars, Ticks, Options, Fundamentals, News }
+);
+words!(
+    /// `--from`.
+    FromName { Start, End, Checkpoint }
 );
 words!(
     /// `--by`.

@@ -20,6 +20,7 @@ use crate::cli::resume::Request;
 use crate::cli::salvage::Graveyard;
 use crate::cli::signals::Signals;
 use crate::cli::store::Store;
+use crate::cli::tail::Followed;
 use crate::cli::{print, process, settings, style};
 use crate::coordinator::{DEAD_LETTERS, End, Outcome, WriteCoordinator};
 use crate::dataset::mapping::{self, MapOptions};
@@ -41,6 +42,7 @@ use crate::port::{DeadLetterError, DeadLetters, Event, Observer, Sink};
 use crate::settings::{EngineSettings, Overflow};
 use crate::sink::postgres::{PgOptions, PgSink, reachable};
 use crate::sink::sqlite::{self, SqliteOptions, SqliteSink};
+use crate::source::follow::{self, Follower};
 use crate::source::identity::{has_grown, identify};
 use crate::source::pipeline::{EngineOutlet, Outlet, Peeked, Pipeline, Report, peek};
 use crate::source::resume::Resumed;
@@ -60,7 +62,7 @@ pub fn run(global: &GlobalArgs, args: &LoadArgs, screen: &Screen) -> Result<Exit
 }
 
 /// What the flags alone say of the data.
-fn known_name(args: &DataArgs) -> Option<&str> {
+pub fn known_name(args: &DataArgs) -> Option<&str> {
     let dataset = args.dataset.and_then(|name| settings::dataset(name).ok());
     dataset.map(|dataset| &*dataset.name).or(args.table.as_deref())
 }
@@ -105,6 +107,10 @@ pub struct Load<'a> {
     metrics: &'a RunMetrics,
     /// What is loaded in place of the inputs' own rows, where this is a replay.
     letters: Option<Letters>,
+    /// Which growing files are followed, where this is a tail.
+    followed: Option<Followed>,
+    /// Where this is a tail of a pipe: when it ends if nothing comes.
+    pipe: Option<Option<Duration>>,
 }
 
 /// What is written to.
@@ -125,6 +131,45 @@ impl<'a> Load<'a> {
         metrics: &'a RunMetrics,
     ) -> Result<Self> {
         let inputs = expand(&args.inputs, args.format.recursive)?;
+        Self::with_inputs(global, args, screen, run_id, metrics, inputs)
+    }
+
+    /// The same for a pipe that is followed; it ends when nothing has come for `idle`.
+    pub fn tail_of_pipe(
+        global: &'a GlobalArgs,
+        args: &'a LoadArgs,
+        screen: &'a Screen,
+        run_id: Uuid,
+        metrics: &'a RunMetrics,
+        idle: Option<Duration>,
+    ) -> Result<Self> {
+        Ok(Self { pipe: Some(idle), ..Self::prepare(global, args, screen, run_id, metrics)? })
+    }
+
+    /// The same for files that grow, which need not be there yet.
+    pub fn follow(
+        global: &'a GlobalArgs,
+        args: &'a LoadArgs,
+        screen: &'a Screen,
+        run_id: Uuid,
+        metrics: &'a RunMetrics,
+        followed: Followed,
+    ) -> Result<Self> {
+        let named =
+            |name: &String| Input { name: name.as_str().into(), path: Some(name.into()), bytes: None };
+        let inputs = args.inputs.iter().map(named).collect();
+        let load = Self::with_inputs(global, args, screen, run_id, metrics, inputs)?;
+        Ok(Self { followed: Some(followed), ..load })
+    }
+
+    fn with_inputs(
+        global: &'a GlobalArgs,
+        args: &'a LoadArgs,
+        screen: &'a Screen,
+        run_id: Uuid,
+        metrics: &'a RunMetrics,
+        inputs: Vec<Input>,
+    ) -> Result<Self> {
         let meaning = settings::meaning(&args.data)?;
         if meaning.name_pattern.is_some() && inputs.iter().any(|i| i.path.is_none()) {
             return Err(Error::Usage(
@@ -150,6 +195,8 @@ impl<'a> Load<'a> {
             meter,
             metrics,
             letters: None,
+            followed: None,
+            pipe: None,
         })
     }
 
@@ -162,7 +209,11 @@ impl<'a> Load<'a> {
 
     /// The command that this is, as the user typed it.
     fn command(&self) -> &'static str {
-        if self.letters.is_some() { "replay-dlq" } else { "load" }
+        match (&self.letters, self.followed.is_some() || self.pipe.is_some()) {
+            (Some(_), _) => "replay-dlq",
+            (None, true) => "tail",
+            (None, false) => "load",
+        }
     }
 
     /// Runs it to its end.
@@ -170,6 +221,9 @@ impl<'a> Load<'a> {
         let signals = Signals::listen(&self.stop)?;
         if self.by_default && !self.global.quiet {
             self.say(&format!("no --dsn given: loading into the embedded store, {}", self.store.shown()));
+        }
+        if let Some(Some(idle)) = self.pipe {
+            self.stop_when_idle(idle);
         }
         let known = self.known_dataset()?;
         // What can fail is tried before a pipe is touched, whose bytes come only once.
@@ -187,9 +241,17 @@ impl<'a> Load<'a> {
             (None, Some(_)) => None,
             (None, None) => {
                 let columns = settings::columns(&self.args.data, None);
-                let detected = match &self.letters {
-                    Some(letters) => letters.detect(&columns),
-                    None => tokio::task::block_in_place(|| self.detect(&columns, &mut peeked)),
+                let detected = match (&self.letters, &self.followed) {
+                    (Some(letters), _) => letters.detect(&columns),
+                    (None, Some(followed)) => {
+                        let seen =
+                            tokio::task::block_in_place(|| follow::schema(&followed.options, &self.stop))?;
+                        match seen {
+                            Some(schema) => mapping::detect(&schema, &columns).cloned(),
+                            None => return Ok(signals.exit().unwrap_or(Exit::Stored)),
+                        }
+                    }
+                    (None, None) => tokio::task::block_in_place(|| self.detect(&columns, &mut peeked)),
                 };
                 match detected {
                     Ok(dataset) => Some(dataset),
@@ -270,10 +332,21 @@ impl<'a> Load<'a> {
                 false => Ok(None),
             };
         }
+        let unknown = |input: &Input| InputIdentity {
+            name: input.name.to_string(),
+            id: None,
+            bytes: None,
+            fingerprint: None,
+            failed: None,
+        };
         let (inputs, settings) = match &self.letters {
             Some(letters) => (letters.inputs(), letters.settings(&mapper.target.table)),
             None => (
-                identify(&self.inputs, asked.source_id.as_deref()),
+                match self.followed {
+                    // The checkpoint file knows them, not the history.
+                    Some(_) => self.inputs.iter().map(unknown).collect(),
+                    None => identify(&self.inputs, asked.source_id.as_deref()),
+                },
                 settings::identity(&args.data, &args.format, &mapper.dataset, &mapper.target, tenant),
             ),
         };
@@ -295,7 +368,7 @@ impl<'a> Load<'a> {
             settings,
             settled: 0,
             workers: self.engine.workers,
-            resumable: self.engine.overflow != Overflow::DropOldest,
+            resumable: self.engine.overflow != Overflow::DropOldest && self.command() != "tail",
             process: process::own(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             provider: provider.or(args.data.vendor.as_ref()).cloned(),
@@ -525,7 +598,11 @@ impl<'a> Load<'a> {
             halted.await;
             stop.set();
         });
-        let doing = if self.letters.is_some() { "Replaying" } else { "Loading" };
+        let doing = match self.command() {
+            "replay-dlq" => "Replaying",
+            "tail" => "Following",
+            _ => "Loading",
+        };
         let title = format!("{doing} {} into {}", mapper.dataset.name, self.store.shown());
         let (current, gauge) = self.gauge();
         let mode = Mode::for_stderr(self.progress_choice());
@@ -557,7 +634,25 @@ impl<'a> Load<'a> {
             observer: observer.clone(),
         };
         let mut outlet = Resumed::new(outlet, checkpoints, observer.clone());
+        let mut follower = match &self.followed {
+            Some(followed) => {
+                if mapper.target.key.is_empty() && !self.global.quiet {
+                    self.say("the table has no key: after a crash the last lines may be in it twice");
+                }
+                let (checkpoint, stop) = (followed.checkpoint(&mapper.target.table), self.stop.clone());
+                let (meter, observer) = (self.meter.clone(), observer.clone());
+                let options = followed.options.clone();
+                Some(Follower::new(options, checkpoint, mapper.clone(), stop, meter, observer))
+            }
+            None => None,
+        };
+        let halted = engine.has_halted();
         let report = tokio::task::block_in_place(|| match &self.letters {
+            None if follower.is_some() => match follower.as_mut() {
+                Some(Ok(follower)) => follower.run(&halted, &pipeline.enough, &mut outlet),
+                Some(Err(error)) => Err(error.clone()),
+                None => Ok(Report::default()),
+            },
             Some(letters) => letters.run(
                 &mapper,
                 self.engine.first_wins,
@@ -569,16 +664,21 @@ impl<'a> Load<'a> {
             None => pipeline.run(peeked, &mut outlet),
         });
         drop(outlet);
-        let halted = engine.has_halted();
         let outcome = engine.shutdown(true).await;
         progress.finish();
+        // Where all has been drained, all that was read is settled.
+        let drained = matches!(outcome.end, End::Drained) && outcome.returned == 0 && outcome.unburied == 0;
+        let report = match (report, &mut follower) {
+            (Ok(report), Some(Ok(follower))) if drained => follower.save(&|| false).map(|()| report),
+            (report, _) => report,
+        };
 
         let (report, broken) = match report {
             Ok(report) => (report, None),
             Err(error) => (Report::default(), Some(error)),
         };
         let again = match &keeper {
-            Some(_) if self.letters.is_none() && self.resumable() => {
+            Some(_) if self.command() == "load" && self.resumable() => {
                 "run the same command again with --resume"
             }
             _ => "run the same command again",
@@ -796,6 +896,23 @@ impl<'a> Load<'a> {
             }
         };
         (current, gauge)
+    }
+
+    /// Sets the stop when no byte has come for so long.
+    fn stop_when_idle(&self, idle: Duration) {
+        let (meter, stop) = (self.meter.clone(), self.stop.clone());
+        tokio::spawn(async move {
+            let (mut seen, mut since) = (0, Instant::now());
+            while !stop.is_set() {
+                tokio::time::sleep((idle / 10).max(Duration::from_millis(10))).await;
+                let now = meter.consumed.load(Ordering::Relaxed);
+                if now != seen {
+                    (seen, since) = (now, Instant::now());
+                } else if since.elapsed() >= idle {
+                    stop.set();
+                }
+            }
+        });
     }
 
     fn progress_choice(&self) -> Choice {

@@ -20,6 +20,7 @@ mod schema;
 mod settings;
 mod signals;
 mod store;
+mod tail;
 mod values;
 
 use std::io::IsTerminal;
@@ -52,6 +53,7 @@ pub fn run() -> Exit {
     log::start(&cli.global, &screen);
     let done = match &cli.command {
         Command::Load(args) => load::run(&cli.global, args, &screen),
+        Command::Tail(args) => tail::run(&cli.global, args, &screen),
         Command::InspectDlq(args) => inspect::run(&cli.global, args),
         Command::ReplayDlq(args) => replay::run(&cli.global, args, &screen),
         Command::Runs(args) => runs::run(&cli.global, args),

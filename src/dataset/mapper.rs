@@ -154,6 +154,16 @@ impl Mapper {
         if self.waiting.is_empty() { Ok(()) } else { Err(self.no_timeframe()) }
     }
 
+    /// The name of the column that orders the rows in time.
+    pub fn time(&self) -> Option<&str> {
+        self.settings.dataset.time.as_deref()
+    }
+
+    /// Whether rows are held back.
+    pub fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// The rows that are held back, as the input gave them.
     pub fn take_waiting(&mut self) -> Vec<(RecordBatch, Vec<u64>)> {
         std::mem::take(&mut self.waiting)

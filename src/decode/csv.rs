@@ -199,6 +199,30 @@ impl CsvDecoder {
         }
     }
 
+    /// The next rows of those that are there already; `None` where there is none right now.
+    ///
+    /// # Errors
+    /// As [`Decoder::next_batch`].
+    pub fn next_now(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+        while !self.done {
+            if self.pending.is_full(self.feed.used()) {
+                return self.hand_on();
+            }
+            match self.step()? {
+                Step::Row => {}
+                Step::Idle if self.pending.is_empty() => return Ok(None),
+                Step::Idle => return self.hand_on(),
+                Step::End => self.done = true,
+            }
+        }
+        self.next_batch()
+    }
+
+    /// Bytes used up since the last batch: after [`CsvDecoder::open`] those of the header.
+    pub fn take_used(&mut self) -> u64 {
+        self.feed.take_used()
+    }
+
     fn hand_on(&mut self) -> Result<Option<RawBatch>, DecodeError> {
         let bytes = self.feed.take_used();
         self.pending.finish(bytes)

@@ -313,6 +313,34 @@ impl NdjsonDecoder {
         self.array_may_start = false;
     }
 
+    /// The next rows of those that are there already; `None` where there is none right now.
+    ///
+    /// # Errors
+    /// As [`Decoder::next_batch`].
+    pub fn next_now(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+        while !self.done {
+            if self.pending.is_full(self.feed.used()) {
+                return self.hand_on();
+            }
+            match self.step() {
+                Step::Some => {}
+                Step::Full => return self.hand_on(),
+                Step::Need => match self.feed.more() {
+                    More::Idle if self.pending.is_empty() => return Ok(None),
+                    More::Idle => return self.hand_on(),
+                    More::Data | More::End => {}
+                },
+                Step::End => self.done = true,
+            }
+        }
+        self.next_batch()
+    }
+
+    /// Bytes used up since the last batch.
+    pub fn take_used(&mut self) -> u64 {
+        self.feed.take_used()
+    }
+
     fn hand_on(&mut self) -> Result<Option<RawBatch>, DecodeError> {
         let bytes = self.feed.take_used();
         self.pending.finish(bytes)

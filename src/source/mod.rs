@@ -2,6 +2,7 @@
 
 mod compress;
 mod fault;
+pub mod follow;
 pub mod identity;
 mod input;
 mod meter;

@@ -565,7 +565,7 @@ fn wrong_header(input: &Input, broken: &Broken, rows: u64) -> Error {
     ))
 }
 
-fn of_broken(broken: Broken, origin: &Arc<Origin>) -> Reject {
+pub(super) fn of_broken(broken: Broken, origin: &Arc<Origin>) -> Reject {
     Reject {
         stage: Stage::Decode,
         reason: Arc::new(Reason::new(broken.code, broken.message)),

@@ -1,0 +1,96 @@
+//! `mdsctl tail`: a load of files that grow.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::cli::args::{FormatName, FromName, GlobalArgs, HistoryArgs, LoadArgs, TailArgs};
+use crate::cli::exit::Exit;
+use crate::cli::load::{Load, known_name, runtime};
+use crate::cli::metrics::RunMetrics;
+use crate::cli::settings;
+use crate::error::{Error, Result};
+use crate::observe::screen::Screen;
+use crate::source::follow::{FollowOptions, From};
+
+/// What is followed.
+#[derive(Clone)]
+pub struct Followed {
+    /// The files, and how.
+    pub options: FollowOptions,
+    /// The checkpoint file, where a flag names one.
+    checkpoint: Option<PathBuf>,
+}
+
+impl Followed {
+    /// The checkpoint file for that table.
+    pub fn checkpoint(&self, table: &str) -> PathBuf {
+        let absolute = |pattern: &String| {
+            std::path::absolute(pattern).map_or_else(|_| pattern.clone(), |p| p.display().to_string())
+        };
+        let inputs: Vec<String> = self.options.patterns.iter().map(absolute).collect();
+        self.checkpoint.clone().unwrap_or_else(|| {
+            let hash = xxh3_64(format!("{}\n{table}", inputs.join("\n")).as_bytes());
+            PathBuf::from(".mdsctl").join(format!("tail-{hash:016x}.json"))
+        })
+    }
+}
+
+/// Runs it.
+pub fn run(global: &GlobalArgs, args: &TailArgs, screen: &Screen) -> Result<Exit> {
+    if args.rejects.dry_run {
+        return Err(Error::Usage("tail has no --dry-run; mdsctl load --dry-run looks at a file".into()));
+    }
+    if args.format.format == Some(FormatName::Parquet) {
+        return Err(Error::Usage("Parquet cannot be followed; use mdsctl load".into()));
+    }
+    let pipe = args.inputs.iter().any(|input| input == "-");
+    if pipe && args.inputs.len() > 1 {
+        return Err(Error::Usage(
+            "a pipe (-) is followed alone; start one tail for it and one for the files".into(),
+        ));
+    }
+    let mut engine = args.engine.clone();
+    // A tail is there to stay: as good as for ever, unless the user says otherwise.
+    engine.max_outage = engine.max_outage.or(Some(Duration::from_secs(100 * 365 * 86_400)));
+    let load = LoadArgs {
+        inputs: args.inputs.clone(),
+        store: args.store.clone(),
+        data: args.data.clone(),
+        format: args.format.clone(),
+        rejects: args.rejects.clone(),
+        history: HistoryArgs { resume: false, source_id: None, force: true },
+        engine,
+    };
+    let followed = Followed {
+        options: FollowOptions {
+            patterns: args.inputs.clone(),
+            recursive: args.format.recursive,
+            open: settings::open_options(&args.format),
+            from: match args.from {
+                FromName::Start => From::Start,
+                FromName::End => From::End,
+                FromName::Checkpoint => From::Checkpoint,
+            },
+            poll: args.poll,
+            idle_exit: args.idle_exit,
+        },
+        checkpoint: args.checkpoint.clone(),
+    };
+    let run_id = Uuid::now_v7();
+    let metrics = RunMetrics::start(&load.engine, "tail", run_id, known_name(&load.data))?;
+    let done = (|| {
+        let runtime = runtime()?;
+        let load = match pipe {
+            true => Load::tail_of_pipe(global, &load, screen, run_id, &metrics, args.idle_exit)?,
+            false => Load::follow(global, &load, screen, run_id, &metrics, followed)?,
+        };
+        let done = runtime.block_on(load.run());
+        runtime.shutdown_background();
+        done
+    })();
+    metrics.finish(&done);
+    done
+}

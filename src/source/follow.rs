@@ -1,0 +1,431 @@
+//! Files that grow: reads their lines as they are written, through rotation, truncation and
+//! re-creation, and remembers behind which line all is settled.
+//!
+//! One thread reads all files in turn. Every batch of lines has an [`Origin`] of its own, which each
+//! of its rows holds on to on its way; when nobody holds it any more those lines are settled, and the
+//! place behind them may be written to the checkpoint file.
+
+mod generation;
+mod state;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use arrow_schema::SchemaRef;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use crate::dataset::MapperSettings;
+use crate::error::{Error, Result};
+use crate::port::{Event, Observer};
+use crate::source::pipeline::{Outlet, Report};
+use crate::source::{Meter, OpenOptions, Stop, expand};
+use generation::{Generation, Moved, Sight, look_into};
+use state::State;
+
+/// How often everything is looked at, whatever has been heard.
+const SAFETY: Duration = Duration::from_secs(1);
+
+/// Longest wait in one piece, so that a stop is seen.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Time between two writes of the checkpoint file.
+const SAVE: Duration = Duration::from_millis(200);
+
+/// How long a file that has lost its name is still read, for a writer that has not noticed.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Where the reading of a file begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// At its first line.
+    Start,
+    /// Behind its last line; files that come later from their first one.
+    End,
+    /// Where an earlier run has settled all before, else at its first line.
+    Checkpoint,
+}
+
+/// What is followed, and how.
+#[derive(Debug, Clone)]
+pub struct FollowOptions {
+    /// Paths, directories and globs.
+    pub patterns: Vec<String>,
+    /// Whether directories stand for those below them too.
+    pub recursive: bool,
+    /// How files are opened.
+    pub open: OpenOptions,
+    /// Where to begin.
+    pub from: From,
+    /// Time between two looks where the system tells of no changes.
+    pub poll: Duration,
+    /// The end, when nothing has come for so long.
+    pub idle_exit: Option<Duration>,
+}
+
+/// How far the reading is behind the writing.
+#[derive(Debug, Default)]
+pub struct Lag {
+    /// Bytes that are written and not read yet.
+    pub bytes: AtomicU64,
+    /// Milliseconds since all that was there had been read.
+    pub millis: AtomicU64,
+}
+
+/// What hears of changes in the directories of the files.
+struct Ears {
+    heard: Receiver<()>,
+    /// Held on to, since it ends with its owner.
+    watcher: Option<RecommendedWatcher>,
+    /// Whether all directories are watched.
+    all: bool,
+}
+
+impl Ears {
+    fn open(patterns: &[String]) -> Self {
+        let (sender, heard) = channel();
+        let told = move |event: notify::Result<notify::Event>| {
+            // Our own reading is no change.
+            if !event.is_ok_and(|event| event.kind.is_access()) {
+                // Where nobody listens any more nobody wants to know.
+                let _ = sender.send(());
+            }
+        };
+        let mut watcher = notify::recommended_watcher(told).ok();
+        let mut all = watcher.is_some();
+        let mut seen = HashSet::new();
+        for pattern in patterns {
+            let (directory, mode) = watched(pattern);
+            if let Some(watcher) = watcher.as_mut().filter(|_| seen.insert(directory.clone())) {
+                all &= watcher.watch(&directory, mode).is_ok();
+            }
+        }
+        Self { heard, watcher, all }
+    }
+
+    /// Waits for a change; `true` where there was one.
+    fn wait(&self, limit: Duration) -> bool {
+        if self.watcher.is_none() {
+            std::thread::sleep(limit);
+            return false;
+        }
+        match self.heard.recv_timeout(limit) {
+            Ok(()) => {
+                while self.heard.try_recv().is_ok() {}
+                true
+            }
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => {
+                std::thread::sleep(limit);
+                false
+            }
+        }
+    }
+}
+
+/// The directory whose changes tell of the files of a pattern.
+fn watched(pattern: &str) -> (PathBuf, RecursiveMode) {
+    let path = Path::new(pattern);
+    if path.is_dir() {
+        return (path.to_owned(), RecursiveMode::Recursive);
+    }
+    let plain = |part: &std::path::Component<'_>| {
+        !part.as_os_str().to_string_lossy().contains(['*', '?', '[']) || path.exists()
+    };
+    let whole = path.components().count();
+    let mut parts: Vec<_> = path.components().take_while(plain).collect();
+    if parts.len() == whole {
+        parts.pop();
+    }
+    let deep = whole - parts.len() > 1;
+    let directory: PathBuf = parts.into_iter().collect();
+    let directory = if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory };
+    (directory, if deep { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive })
+}
+
+/// The files that the patterns name now.
+fn found(options: &FollowOptions) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for pattern in &options.patterns {
+        // What is not there yet may come.
+        let inputs = expand(std::slice::from_ref(pattern), options.recursive).unwrap_or_default();
+        paths.extend(inputs.into_iter().filter_map(|input| input.path));
+    }
+    paths
+}
+
+/// Waits until a file shows its columns; `None` where the stop is set before, or nothing comes.
+///
+/// # Errors
+/// Where a file that the user named cannot be followed.
+pub fn schema(options: &FollowOptions, stop: &Stop) -> Result<Option<SchemaRef>> {
+    let (ears, began) = (Ears::open(&options.patterns), Instant::now());
+    let mut looked: Option<Instant> = None;
+    loop {
+        if looked.is_none_or(|at| at.elapsed() >= options.poll.min(SAFETY)) {
+            looked = Some(Instant::now());
+            for path in found(options) {
+                match look_into(&path, &options.open) {
+                    Ok(Some(schema)) => return Ok(Some(schema)),
+                    Ok(None) => {}
+                    Err(error) if is_named(options, &path) => return Err(error),
+                    Err(error) => tracing::debug!("{error}"),
+                }
+            }
+        }
+        if stop.is_set() || options.idle_exit.is_some_and(|most| began.elapsed() >= most) {
+            return Ok(None);
+        }
+        if ears.wait(SLICE) {
+            looked = None;
+        }
+    }
+}
+
+fn is_named(options: &FollowOptions, path: &Path) -> bool {
+    options.patterns.iter().any(|pattern| Path::new(pattern) == path)
+}
+
+/// Follows files.
+pub struct Follower {
+    options: FollowOptions,
+    mapper: Arc<MapperSettings>,
+    state: State,
+    files: Vec<Generation>,
+    /// Ordinal of the last row of all files.
+    ordinal: u64,
+    first_look: bool,
+    stop: Stop,
+    meter: Arc<Meter>,
+    observer: Arc<dyn Observer>,
+    /// How far behind.
+    pub lag: Arc<Lag>,
+}
+
+impl Follower {
+    /// A follower that keeps its places in the file at `checkpoint`.
+    ///
+    /// # Errors
+    /// Usage, where the checkpoint file cannot be used or another run uses it.
+    pub fn new(
+        options: FollowOptions,
+        checkpoint: PathBuf,
+        mapper: Arc<MapperSettings>,
+        stop: Stop,
+        meter: Arc<Meter>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self> {
+        let state = State::open(checkpoint)?;
+        let (files, lag) = (Vec::new(), Arc::default());
+        Ok(Self { options, mapper, state, files, ordinal: 0, first_look: true, stop, meter, observer, lag })
+    }
+
+    /// Reads until the stop is set or nothing has come for long. `halted` is whether the engine has
+    /// let go of rows that it has not settled; `enough` whether too many rows have been rejected.
+    ///
+    /// # Errors
+    /// Where rows can go no further.
+    pub fn run(
+        &mut self,
+        halted: &dyn Fn() -> bool,
+        enough: &dyn Fn(u64) -> bool,
+        outlet: &mut dyn Outlet,
+    ) -> Result<Report> {
+        let mut report = Report::default();
+        let ears = Ears::open(&self.options.patterns);
+        let pause = if ears.all { SAFETY } else { self.options.poll.min(SAFETY) };
+        let (mut moved_at, mut looked, mut saved) = (Instant::now(), None::<Instant>, Instant::now());
+        let mut heard = true;
+        while !self.stop.is_set() {
+            let look = heard || looked.is_none_or(|at| at.elapsed() >= pause);
+            if look {
+                looked = Some(Instant::now());
+                self.look(&mut report)?;
+            }
+            let moved = look && self.turn(&mut report, outlet)?;
+            if enough(report.rows) {
+                report.too_many_rejects = true;
+                self.stop.set();
+            }
+            if saved.elapsed() >= SAVE {
+                saved = Instant::now();
+                self.save(halted)?;
+            }
+            if moved {
+                moved_at = Instant::now();
+                heard = true;
+                continue;
+            }
+            self.lag.millis.store(0, Ordering::Relaxed);
+            if self.options.idle_exit.is_some_and(|most| moved_at.elapsed() >= most) {
+                report.finished = self.options.patterns.len();
+                break;
+            }
+            heard = ears.wait(SLICE.min(pause));
+        }
+        for file in &mut self.files {
+            if !self.stop.is_set()
+                && let Err(error) = file.finish()
+            {
+                report.errors.push((error, false));
+            }
+            let held = file.give_back();
+            if held > 0 {
+                self.observer.on(&Event::Returned { rows: held });
+            }
+            file.note(&mut report);
+        }
+        Ok(report)
+    }
+
+    /// One piece of each file; `true` where there was something.
+    fn turn(&mut self, report: &mut Report, outlet: &mut dyn Outlet) -> Result<bool> {
+        let (mut any, mut behind) = (false, 0);
+        // What a file that was replaced still has comes before what its successor has.
+        let mut busy: HashSet<PathBuf> = HashSet::new();
+        let mut ended: Vec<usize> = Vec::new();
+        for (place, file) in self.files.iter_mut().enumerate() {
+            if self.stop.is_set() {
+                break;
+            }
+            if busy.contains(&file.path) {
+                any = true;
+                continue;
+            }
+            let over = file.gone.is_some_and(|since| since.elapsed() >= GRACE) && file.is_quiet(GRACE);
+            let sight = Sight {
+                observer: &*self.observer,
+                ordinal: &mut self.ordinal,
+                stop: &self.stop,
+                open: &self.options.open,
+                over,
+            };
+            match file.step(sight, report, outlet) {
+                Ok(Moved::Bytes(bytes)) => {
+                    self.meter.consumed.fetch_add(bytes, Ordering::Relaxed);
+                    self.meter.decoded.fetch_add(bytes, Ordering::Relaxed);
+                    any = true;
+                    if file.gone.is_some() {
+                        busy.insert(file.path.clone());
+                    }
+                }
+                Ok(Moved::Nothing) => {}
+                Ok(Moved::Truncated) => {
+                    tracing::info!("{}: it was truncated; reading it from its start", file.name);
+                    ended.push(place);
+                    any = true;
+                }
+                Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => return Err(error),
+                Err(error) => {
+                    let alone = self.options.patterns.len() == 1 && is_named(&self.options, &file.path);
+                    file.failed = true;
+                    if alone {
+                        self.stop.set();
+                    } else {
+                        tracing::error!("{error}; going on with the other files");
+                    }
+                    report.errors.push((error, !alone));
+                }
+            }
+            behind += file.behind();
+        }
+        for place in ended.into_iter().rev() {
+            let mapper = self.mapper.clone();
+            if let Some(file) = self.files.get_mut(place) {
+                file.note(report);
+                let held = file.give_back();
+                if held > 0 {
+                    self.observer.on(&Event::Returned { rows: held });
+                }
+                file.begin_again(mapper)?;
+            }
+        }
+        self.lag.bytes.store(behind, Ordering::Relaxed);
+        if behind == 0 {
+            self.lag.millis.store(0, Ordering::Relaxed);
+        }
+        let read = self.meter.consumed.load(Ordering::Relaxed);
+        self.meter.total.store(read + behind, Ordering::Relaxed);
+        let observer = &self.observer;
+        self.files.retain_mut(|file| {
+            let keep = !file.is_done();
+            if !keep {
+                let held = file.give_back();
+                if held > 0 {
+                    observer.on(&Event::Returned { rows: held });
+                }
+                file.note(report);
+            }
+            keep
+        });
+        Ok(any)
+    }
+
+    /// Finds new files, and those that have lost their names.
+    fn look(&mut self, report: &mut Report) -> Result<()> {
+        let mut seen = HashSet::new();
+        let mut paths = found(&self.options);
+        if self.first_look && self.options.from == From::Checkpoint {
+            // Rotated while nobody looked: the rest of the old file comes first.
+            let rotated = self.state.moved(&paths);
+            paths.splice(0..0, rotated);
+        }
+        for path in paths {
+            let Some(id) = generation::id_of(&path) else { continue };
+            if !seen.insert(id) {
+                continue;
+            }
+            if let Some(file) = self.files.iter_mut().find(|file| file.id == id) {
+                if file.path != path {
+                    file.path = path;
+                }
+                continue;
+            }
+            let from = match self.options.from {
+                From::End if !self.first_look => From::Start,
+                from => from,
+            };
+            match Generation::open(&path, from, &self.state, &self.options.open, self.mapper.clone()) {
+                Ok(file) => {
+                    self.ordinal = self.ordinal.max(file.rows);
+                    self.files.push(file);
+                }
+                // It has gone again, or may not be read yet.
+                Err(Error::Input(why)) => tracing::debug!("{why}"),
+                Err(error) => {
+                    if self.options.patterns.len() == 1 && is_named(&self.options, &path) {
+                        self.stop.set();
+                        report.errors.push((error, false));
+                        return Ok(());
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        self.first_look = false;
+        for file in &mut self.files {
+            match seen.contains(&file.id) {
+                true => file.gone = None,
+                false => {
+                    file.gone.get_or_insert_with(Instant::now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the places up to which all is settled, where they have changed.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn save(&mut self, halted: &dyn Fn() -> bool) -> Result<()> {
+        for file in &mut self.files {
+            file.settle(halted);
+        }
+        let places = self.files.iter().filter_map(Generation::place).collect();
+        self.state.save(places)
+    }
+}

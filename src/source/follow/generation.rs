@@ -1,0 +1,565 @@
+//! One file that is followed, from its first line to its last, under whatever names it has.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use bytes::Bytes;
+use memchr::memrchr;
+
+use crate::batch::Origin;
+use crate::dataset::{Mapper, MapperSettings};
+use crate::decode::{Chunk, Chunks, CsvDecoder, DecodeError, Decoder as _, MAX_ROW, NdjsonDecoder, RawBatch};
+use crate::error::{Error, Result};
+use crate::port::{Event, Observer};
+use crate::source::fault::{decode_error, io_error};
+use crate::source::follow::From;
+use crate::source::follow::state::{Place, State, fingerprint};
+use crate::source::pipeline::{Outlet, Report, of_broken};
+use crate::source::reader::CHUNK;
+use crate::source::{Compression, Format, OpenOptions, Stop, sniff};
+
+/// Bytes before the place of reading that must stay what they were.
+const TAIL: usize = 256;
+
+/// Bytes of a file that may come before its first row when its columns are looked for.
+const HEAD: u64 = 1 << 20;
+
+/// Device and inode of the file at that path.
+pub(super) fn id_of(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Bytes on their way to a decoder that asks for no more than there are.
+#[derive(Clone, Default)]
+struct Queue(Arc<Mutex<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    bytes: VecDeque<Bytes>,
+    /// Whether the decoder is being opened, which must not wait.
+    opening: bool,
+    /// Whether it has asked for more than there was meanwhile.
+    wanting: bool,
+    ended: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Chunks for Queue {
+    fn next(&mut self) -> Result<Chunk, DecodeError> {
+        let mut waiting = self.lock();
+        Ok(match waiting.bytes.pop_front() {
+            Some(bytes) => Chunk::Data(bytes),
+            None if waiting.ended => Chunk::End,
+            None if waiting.opening => {
+                waiting.wanting = true;
+                Chunk::Cut { again: true }
+            }
+            None => Chunk::Idle,
+        })
+    }
+}
+
+enum Lines {
+    Csv(Box<CsvDecoder>),
+    Ndjson(Box<NdjsonDecoder>),
+}
+
+impl Lines {
+    /// A decoder for lines that begin with `start`; `None` where that is too little to begin with.
+    fn open(start: &[u8], name: &str, options: &OpenOptions, ended: bool) -> Result<Option<(Self, Queue)>> {
+        if start.is_empty() {
+            return Ok(None);
+        }
+        let queue = Queue::default();
+        {
+            let mut waiting = queue.lock();
+            waiting.bytes.push_back(Bytes::copy_from_slice(start));
+            (waiting.opening, waiting.ended) = (!ended, ended);
+        }
+        let chunks = Box::new(queue.clone());
+        let head = start.get(..start.len().min(4096)).unwrap_or_default();
+        let opened = match sniff::format(head, name, options.format)? {
+            Format::Csv => CsvDecoder::open(chunks, options.csv.clone()).map(|d| Self::Csv(Box::new(d))),
+            Format::Ndjson => NdjsonDecoder::open(chunks).map(|d| Self::Ndjson(Box::new(d))),
+            Format::Parquet => return Err(refused(name, "a Parquet file")),
+        };
+        let wanting = queue.lock().wanting;
+        if wanting {
+            return Ok(None);
+        }
+        queue.lock().opening = false;
+        Ok(Some((opened.map_err(|e| decode_error(e, name))?, queue)))
+    }
+
+    fn next_now(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+        match self {
+            Self::Csv(decoder) => decoder.next_now(),
+            Self::Ndjson(decoder) => decoder.next_now(),
+        }
+    }
+
+    fn take_used(&mut self) -> u64 {
+        match self {
+            Self::Csv(decoder) => decoder.take_used(),
+            Self::Ndjson(decoder) => decoder.take_used(),
+        }
+    }
+}
+
+fn refused(name: &str, what: &str) -> Error {
+    Error::Usage(format!(
+        "{name}: {what}, which cannot be followed; tail takes CSV and NDJSON as plain text, mdsctl load the rest"
+    ))
+}
+
+/// Refuses what is no text; gives the length of the byte order mark.
+fn check(head: &[u8], name: &str) -> Result<u64> {
+    if Compression::of(head) != Compression::None {
+        return Err(refused(name, "a compressed file"));
+    }
+    if head.starts_with(b"PAR1") || head.starts_with(b"PARE") {
+        return Err(refused(name, "a Parquet file"));
+    }
+    if head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") {
+        return Err(refused(name, "UTF-16"));
+    }
+    Ok(if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 })
+}
+
+/// The first bytes of a file up to its last line end in them.
+fn head_of(file: &File, name: &str) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(HEAD).unwrap_or(CHUNK)];
+    let count = file.read_at(&mut bytes, 0).map_err(|e| io_error(&e, name))?;
+    bytes.truncate(count);
+    Ok(bytes)
+}
+
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    bytes.get(..memrchr(b'\n', bytes).map_or(0, |at| at + 1)).unwrap_or_default()
+}
+
+/// The columns of a file, once it shows them.
+pub(super) fn look_into(path: &Path, options: &OpenOptions) -> Result<Option<SchemaRef>> {
+    let name = path.to_string_lossy();
+    let file = File::open(path).map_err(|e| io_error(&e, &name))?;
+    let head = head_of(&file, &name)?;
+    let bom = usize::try_from(check(&head, &name)?).unwrap_or(0);
+    let lines = whole_lines(head.get(bom..).unwrap_or_default());
+    let Some((mut lines, _queue)) = Lines::open(lines, &name, options, false)? else { return Ok(None) };
+    let first = lines.next_now().map_err(|e| decode_error(e, &name))?;
+    if let Some(first) = first.filter(|first| first.columns.num_columns() > 0) {
+        return Ok(Some(first.columns.schema()));
+    }
+    let names = match &lines {
+        Lines::Csv(decoder) => decoder.names(),
+        Lines::Ndjson(decoder) => decoder.names(),
+    };
+    let text = |name: &Arc<str>| Field::new(name.as_ref(), DataType::Utf8, true);
+    Ok((!names.is_empty()).then(|| Arc::new(Schema::new(names.iter().map(text).collect::<Vec<_>>()))))
+}
+
+/// What a step works with.
+pub(super) struct Sight<'a> {
+    pub(super) observer: &'a dyn Observer,
+    pub(super) ordinal: &'a mut u64,
+    pub(super) stop: &'a Stop,
+    pub(super) open: &'a OpenOptions,
+    /// Whether nothing more will come, so that a last line without a line end is a whole one.
+    pub(super) over: bool,
+}
+
+/// What a step came to.
+pub(super) enum Moved {
+    Nothing,
+    Bytes(u64),
+    /// The file is another one under the same name and inode.
+    Truncated,
+}
+
+/// Rows on their way, and where the file is settled when none of them is any more.
+struct Mark {
+    rows: Weak<Origin>,
+    place: Option<(u64, u64)>,
+}
+
+/// A followed file.
+pub(super) struct Generation {
+    pub(super) name: Arc<str>,
+    pub(super) path: PathBuf,
+    pub(super) id: (u64, u64),
+    /// Rows before the next one.
+    pub(super) rows: u64,
+    /// Since when no name leads to it.
+    pub(super) gone: Option<Instant>,
+    /// Whether it is not read any further.
+    pub(super) failed: bool,
+    file: File,
+    /// The next byte to read.
+    read: u64,
+    /// Read and not handed on: a line without its end.
+    held: Vec<u8>,
+    /// The last bytes read.
+    tail: Vec<u8>,
+    /// Lines that wait for the header to be whole.
+    start: Vec<u8>,
+    lines: Option<(Lines, Queue)>,
+    checked: bool,
+    /// Row number of the decoder's row 0.
+    before: u64,
+    /// Behind the header, where there is one.
+    header: u64,
+    /// Behind the last line that came out of the decoder.
+    taken: u64,
+    mapper: Mapper,
+    origin: Arc<Origin>,
+    marks: VecDeque<Mark>,
+    settled: Option<(u64, u64)>,
+    moved: Instant,
+    ended: bool,
+}
+
+impl Generation {
+    pub(super) fn open(
+        path: &Path,
+        from: From,
+        state: &State,
+        options: &OpenOptions,
+        mapper: Arc<MapperSettings>,
+    ) -> Result<Self> {
+        let name: Arc<str> = path.to_string_lossy().as_ref().into();
+        let failed = |e: std::io::Error| io_error(&e, &name);
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        let id = (metadata.dev(), metadata.ino());
+        let origin = Arc::new(Origin { replayable: true, ..Origin::new(name.clone()) });
+        let mut this = Self {
+            mapper: Mapper::new(mapper, origin.clone())?,
+            name,
+            path: path.to_owned(),
+            id,
+            rows: 0,
+            gone: None,
+            failed: false,
+            file,
+            read: 0,
+            held: Vec::new(),
+            tail: Vec::new(),
+            start: Vec::new(),
+            lines: None,
+            checked: false,
+            before: 0,
+            header: 0,
+            taken: 0,
+            origin,
+            marks: VecDeque::new(),
+            settled: None,
+            moved: Instant::now(),
+            ended: false,
+        };
+        let known = state.of(&this.file, id).filter(|_| from == From::Checkpoint).cloned();
+        if let Some(place) = known {
+            this.go_on(place.header, place.offset, place.rows, options)?;
+        } else if from == From::End {
+            this.skip_to_end(metadata.len(), options)?;
+        }
+        Ok(this)
+    }
+
+    /// Reads on at that place of a file whose header ends there.
+    fn go_on(&mut self, header: u64, offset: u64, rows: u64, options: &OpenOptions) -> Result<()> {
+        let bytes = head_of(&self.file, &self.name)?;
+        let bom = check(&bytes, &self.name)?;
+        if header > bom {
+            let place = |at: u64| usize::try_from(at).unwrap_or(0);
+            let names = bytes.get(place(bom)..place(header)).unwrap_or_default();
+            let options = OpenOptions { format: options.format.or(Some(Format::Csv)), ..options.clone() };
+            self.lines = Lines::open(names, &self.name, &options, false)?;
+            if let Some((lines, _)) = &mut self.lines {
+                lines.take_used();
+            }
+        }
+        (self.checked, self.header) = (true, header);
+        (self.read, self.taken) = (offset, offset);
+        (self.before, self.rows) = (rows, rows);
+        self.settled = Some((offset, rows));
+        self.tail = self.before_place();
+        Ok(())
+    }
+
+    /// The bytes before the place of reading.
+    fn before_place(&self) -> Vec<u8> {
+        let length = self.read.min(TAIL as u64);
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        match self.file.read_exact_at(&mut bytes, self.read - length) {
+            Ok(()) => bytes,
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn skip_to_end(&mut self, size: u64, options: &OpenOptions) -> Result<()> {
+        let bytes = head_of(&self.file, &self.name)?;
+        let bom = check(&bytes, &self.name)?;
+        let lines = whole_lines(bytes.get(usize::try_from(bom).unwrap_or(0)..).unwrap_or_default());
+        let Some((mut lines, _)) = Lines::open(lines, &self.name, options, false)? else { return Ok(()) };
+        let header = match &mut lines {
+            Lines::Csv(decoder) if options.csv.header => bom + decoder.take_used(),
+            _ => 0,
+        };
+        // Back to the last line end.
+        let mut end = size;
+        let mut piece = vec![0; 4096];
+        while end > 0 {
+            let length = end.min(4096);
+            let piece = piece.get_mut(..usize::try_from(length).unwrap_or(0)).unwrap_or_default();
+            self.file.read_exact_at(piece, end - length).map_err(|e| io_error(&e, &self.name))?;
+            if let Some(at) = memrchr(b'\n', piece) {
+                end = end - length + at as u64 + 1;
+                break;
+            }
+            end -= length;
+        }
+        self.go_on(header, end.max(header), 0, options)
+    }
+
+    /// Reads the same file from its start, since its content is another one.
+    pub(super) fn begin_again(&mut self, mapper: Arc<MapperSettings>) -> Result<()> {
+        self.mapper = Mapper::new(mapper, self.origin.clone())?;
+        (self.read, self.taken, self.header) = (0, 0, 0);
+        (self.before, self.rows) = (0, 0);
+        (self.checked, self.ended) = (false, false);
+        self.held.clear();
+        self.tail.clear();
+        self.start.clear();
+        self.lines = None;
+        self.marks.clear();
+        self.settled = None;
+        Ok(())
+    }
+
+    /// Bytes that are written and not read.
+    pub(super) fn behind(&self) -> u64 {
+        let size = self.file.metadata().map_or(0, |m| m.len());
+        if self.failed { 0 } else { size.saturating_sub(self.read) }
+    }
+
+    /// Whether nothing has come for so long.
+    pub(super) fn is_quiet(&self, time: Duration) -> bool {
+        self.moved.elapsed() >= time
+    }
+
+    /// Whether nothing more is to be done with it.
+    pub(super) fn is_done(&self) -> bool {
+        self.gone.is_some() && (self.failed || self.ended && self.marks.is_empty())
+    }
+
+    /// Whether what was read is still there.
+    fn is_same(&self) -> Result<bool> {
+        let size = self.file.metadata().map_err(|e| io_error(&e, &self.name))?.len();
+        if size < self.read {
+            return Ok(false);
+        }
+        let mut now = vec![0; self.tail.len()];
+        let from = self.read - self.tail.len() as u64;
+        Ok(self.tail.is_empty() || self.file.read_exact_at(&mut now, from).is_ok() && now == self.tail)
+    }
+
+    /// Reads a piece and hands on the lines in it.
+    pub(super) fn step(
+        &mut self,
+        mut sight: Sight<'_>,
+        report: &mut Report,
+        outlet: &mut dyn Outlet,
+    ) -> Result<Moved> {
+        if self.failed || self.ended {
+            return Ok(Moved::Nothing);
+        }
+        if !self.is_same()? {
+            return Ok(Moved::Truncated);
+        }
+        let mut piece = vec![0; CHUNK];
+        let count = self.file.read_at(&mut piece, self.read).map_err(|e| io_error(&e, &self.name))?;
+        piece.truncate(count);
+        if count == 0 {
+            if sight.over {
+                self.end(&mut sight, report, outlet)?;
+            }
+            return Ok(Moved::Nothing);
+        }
+        self.moved = Instant::now();
+        self.tail.extend_from_slice(piece.get(count.saturating_sub(TAIL)..).unwrap_or_default());
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        self.held.extend_from_slice(&piece);
+        self.read += count as u64;
+        let length = match memrchr(b'\n', &self.held) {
+            Some(at) => at + 1,
+            None if self.held.len() > MAX_ROW => self.held.len(),
+            None => 0,
+        };
+        if length > 0 {
+            let rest = self.held.split_off(length);
+            let lines = std::mem::replace(&mut self.held, rest);
+            self.take(lines, &mut sight, report, outlet)?;
+        }
+        Ok(Moved::Bytes(count as u64))
+    }
+
+    /// What is left is the last of it.
+    fn end(&mut self, sight: &mut Sight<'_>, report: &mut Report, outlet: &mut dyn Outlet) -> Result<()> {
+        self.ended = true;
+        let last = std::mem::take(&mut self.held);
+        if let Some((_, queue)) = &self.lines {
+            queue.lock().ended = true;
+        } else if last.is_empty() && self.start.is_empty() {
+            return Ok(());
+        }
+        self.take(last, sight, report, outlet)?;
+        self.mapper.finish()
+    }
+
+    fn take(
+        &mut self,
+        lines: Vec<u8>,
+        sight: &mut Sight<'_>,
+        report: &mut Report,
+        outlet: &mut dyn Outlet,
+    ) -> Result<()> {
+        match &self.lines {
+            Some((_, queue)) => queue.lock().bytes.push_back(lines.into()),
+            None => {
+                self.start.extend_from_slice(&lines);
+                if !self.checked {
+                    let bom = check(&self.start, &self.name)?;
+                    self.start.drain(..usize::try_from(bom).unwrap_or(0));
+                    (self.taken, self.checked) = (bom, true);
+                }
+                self.lines = Lines::open(&self.start, &self.name, sight.open, self.ended)?;
+                let Some((lines, _)) = &mut self.lines else { return Ok(()) };
+                self.start.clear();
+                self.taken += lines.take_used();
+                if matches!(lines, Lines::Csv(_)) && sight.open.csv.header {
+                    self.header = self.taken;
+                }
+            }
+        }
+        while let Some((lines, _)) = &mut self.lines {
+            match lines.next_now().map_err(|e| decode_error(e, &self.name))? {
+                Some(raw) => self.hand_on(raw, sight, report, outlet)?,
+                None => {
+                    self.taken += lines.take_used();
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_on(
+        &mut self,
+        mut raw: RawBatch,
+        sight: &mut Sight<'_>,
+        report: &mut Report,
+        outlet: &mut dyn Outlet,
+    ) -> Result<()> {
+        let read = (raw.rows.len() + raw.broken.len()) as u64;
+        raw.rows.iter_mut().for_each(|row| *row += self.before);
+        raw.broken.iter_mut().for_each(|broken| broken.row += self.before);
+        // Ordinals grow over all files, in the order in which their rows are read.
+        let base = sight.ordinal.saturating_sub(self.rows);
+        self.rows += read;
+        *sight.ordinal = base + self.rows;
+        self.taken += raw.bytes;
+        let source = self.name.clone();
+        let origin = Arc::new(Origin { source, replayable: true, base, past: None });
+        let rows = Arc::downgrade(&origin);
+        self.mapper.continues(origin.clone());
+        let mapped = self.mapper.map(&raw.columns, &raw.rows);
+        self.mapper.continues(self.origin.clone());
+        let mapped = mapped?;
+        sight.observer.on(&Event::Read { rows: read });
+        report.rows += read;
+        let place = (!self.mapper.is_waiting()).then_some((self.taken, self.rows));
+        self.marks.push_back(Mark { rows, place });
+        let mut rejects = mapped.rejects;
+        rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin)));
+        drop(origin);
+        let mut batches = mapped.batches.into_iter();
+        let mut more = match outlet.rejects(rejects) {
+            Ok(more) => more,
+            Err(error) => {
+                let rows = batches.map(|batch| batch.len() as u64).sum();
+                sight.observer.on(&Event::Returned { rows });
+                self.marks.clear();
+                return Err(error);
+            }
+        };
+        let time = self.mapper.time();
+        for batch in batches.by_ref() {
+            report.look(&batch.columns, time);
+            match outlet.rows(batch) {
+                Ok(taken) => more &= taken,
+                Err(error) => {
+                    let rows = batches.map(|batch| batch.len() as u64).sum();
+                    sight.observer.on(&Event::Returned { rows });
+                    self.marks.clear();
+                    return Err(error);
+                }
+            }
+        }
+        if !more {
+            // The engine has stopped: what it did not take is not settled.
+            sight.stop.set();
+        }
+        Ok(())
+    }
+
+    /// At the end of the run.
+    pub(super) fn finish(&self) -> Result<()> {
+        self.mapper.finish()
+    }
+
+    /// Gives up rows that wait for others; how many.
+    pub(super) fn give_back(&mut self) -> u64 {
+        self.mapper.take_waiting().iter().map(|(_, rows)| rows.len() as u64).sum()
+    }
+
+    /// What was found on the way.
+    pub(super) fn note(&self, report: &mut Report) {
+        for note in self.mapper.notes() {
+            *report.notes.entry(note).or_default() += 1;
+        }
+        for (what, count) in self.mapper.findings() {
+            *report.findings.entry(what.clone()).or_default() += count;
+        }
+    }
+
+    /// Moves the settled place on. `halted` is whether rows may have been let go of unsettled.
+    pub(super) fn settle(&mut self, halted: &dyn Fn() -> bool) {
+        let done = self.marks.iter().take_while(|mark| mark.rows.strong_count() == 0).count();
+        // Asked after the look: an engine that stops says so before it lets go.
+        if halted() {
+            return;
+        }
+        for mark in self.marks.drain(..done) {
+            self.settled = mark.place.or(self.settled);
+        }
+    }
+
+    /// The place for the checkpoint file.
+    pub(super) fn place(&self) -> Option<Place> {
+        let (offset, rows) = self.settled?;
+        let fingerprint = fingerprint(&self.file, offset)?;
+        let (device, inode) = self.id;
+        Some(Place { path: self.path.clone(), device, inode, fingerprint, offset, header: self.header, rows })
+    }
+}

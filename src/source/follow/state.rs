@@ -1,0 +1,153 @@
+//! The checkpoint file: which files were read, and up to where all is settled.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::error::{Error, Result};
+use crate::source::fault::words;
+use crate::source::follow::generation::id_of;
+
+/// Bytes at each end of what was read by which a file is known again.
+const MARK: u64 = 1024;
+
+/// A place in a file behind which nothing is settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    pub(super) device: u64,
+    pub(super) inode: u64,
+    /// Hash of the first bytes and of those before `offset`.
+    pub(super) fingerprint: String,
+    /// Behind the last settled line.
+    pub(super) offset: u64,
+    /// Behind the header.
+    pub(super) header: u64,
+    /// Rows before that.
+    pub(super) rows: u64,
+}
+
+impl Place {
+    /// Whether it is a place of that file, as it is now.
+    pub(super) fn fits(&self, file: &File, id: (u64, u64)) -> bool {
+        (self.device, self.inode) == id
+            && fingerprint(file, self.offset).is_some_and(|now| now == self.fingerprint)
+    }
+}
+
+/// What tells the first `offset` bytes of a file from others; `None` where it has not so many.
+pub(super) fn fingerprint(file: &File, offset: u64) -> Option<String> {
+    let length = offset.min(MARK);
+    let mut bytes = vec![0; 2 * usize::try_from(length).ok()?];
+    let (first, last) = bytes.split_at_mut(usize::try_from(length).ok()?);
+    file.read_exact_at(first, 0).ok()?;
+    file.read_exact_at(last, offset - length).ok()?;
+    Some(format!("{:016x}", xxh3_64(&bytes)))
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    version: u32,
+    files: Vec<Place>,
+}
+
+/// The file, held against other runs.
+pub(super) struct State {
+    path: PathBuf,
+    /// Of earlier runs.
+    known: Vec<Place>,
+    saved: Vec<Place>,
+    _lock: File,
+}
+
+impl State {
+    pub(super) fn open(path: PathBuf) -> Result<Self> {
+        let failed = |error: &std::io::Error| {
+            Error::Usage(format!("the checkpoint file {} cannot be used: {}", path.display(), words(error)))
+        };
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|e| failed(&e))?;
+        }
+        let mut lock = path.clone().into_os_string();
+        lock.push(".lock");
+        let lock = File::options().create(true).append(true).open(lock).map_err(|e| failed(&e))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(Error::Usage(format!(
+                    "another tail is using the checkpoint file {}; give this one its own with --checkpoint",
+                    path.display()
+                )));
+            }
+            Err(fs::TryLockError::Error(error)) => return Err(failed(&error)),
+        }
+        let known = match fs::read(&path) {
+            Ok(bytes) => {
+                let stored: Stored = serde_json::from_slice(&bytes).map_err(|_| {
+                    Error::Usage(format!(
+                        "{} is no checkpoint file of tail; name another one with --checkpoint",
+                        path.display()
+                    ))
+                })?;
+                stored.files
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed(&error)),
+        };
+        Ok(Self { path, saved: known.clone(), known, _lock: lock })
+    }
+
+    /// The place that is known in that file.
+    pub(super) fn of(&self, file: &File, id: (u64, u64)) -> Option<&Place> {
+        self.known.iter().find(|place| place.fits(file, id))
+    }
+
+    /// Files that have been renamed, within their directories, to names that are not among `paths`.
+    pub(super) fn moved(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+        let there: Vec<(u64, u64)> = paths.iter().filter_map(|path| id_of(path)).collect();
+        let lost = self.known.iter().filter(|place| !there.contains(&(place.device, place.inode)));
+        let find = |place: &Place| {
+            let parent = place.path.parent().filter(|p| !p.as_os_str().is_empty());
+            let entries = fs::read_dir(parent.unwrap_or(Path::new("."))).ok()?;
+            let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+            let path = paths.find(|path| id_of(path) == Some((place.device, place.inode)))?;
+            File::open(&path).is_ok_and(|f| place.fits(&f, (place.device, place.inode))).then_some(path)
+        };
+        lost.filter_map(find).collect()
+    }
+
+    /// Writes the places of this run, and those of earlier ones that it has not come upon.
+    pub(super) fn save(&mut self, mut places: Vec<Place>) -> Result<()> {
+        let other = |known: &&Place| {
+            !places.iter().any(|p| (p.device, p.inode) == (known.device, known.inode) || p.path == known.path)
+        };
+        let others: Vec<Place> = self.known.iter().filter(other).cloned().collect();
+        places.extend(others);
+        if places == self.saved {
+            return Ok(());
+        }
+        self.write(&places).map_err(|error| {
+            Error::Internal(format!(
+                "the checkpoint file {} cannot be written: {}",
+                self.path.display(),
+                words(&error)
+            ))
+        })?;
+        self.saved = places;
+        Ok(())
+    }
+
+    fn write(&self, places: &[Place]) -> std::io::Result<()> {
+        let parent = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(parent)?;
+        let text = serde_json::to_vec_pretty(&Stored { version: 1, files: places.to_vec() })?;
+        file.write_all(&text)?;
+        file.as_file().sync_all()?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        File::open(parent)?.sync_all()
+    }
+}
