@@ -617,36 +617,6 @@ pub struct EngineArgs {
     /// For jobs that are to be told apart although they load the same dataset.
     #[arg(long, value_name = "NAME", env = "MDS_COORD_ID")]
     pub coord_id: Option<String>,
-    /// Answer over HTTP while the run goes on: a live page at /, and /metrics, /healthz, /readyz,
-    /// /status, /backpressure
-    ///
-    /// HOST:PORT, or a port of this machine's loopback. Another address needs --metrics-token or
-    /// --metrics-open. A dry run does not listen.
-    #[arg(long, value_name = "ADDR", env = "MDS_METRICS_LISTEN")]
-    pub metrics_listen: Option<String>,
-    /// Answer only who has this token (Authorization: Bearer TOKEN, or ?token=TOKEN)
-    #[arg(long, value_name = "TOKEN", env = "MDS_METRICS_TOKEN", hide_env_values = true, value_parser = values::secret)]
-    pub metrics_token: Option<Secret>,
-    /// Answer anyone, on whatever address
-    #[arg(long)]
-    pub metrics_open: bool,
-    /// POST each change of the queue's level (ok, soft, hard) as JSON to this http:// URL
-    ///
-    /// The newest state goes first; the load never waits for it.
-    #[arg(long, value_name = "URL", env = "MDS_FB_HTTP_ENDPOINT")]
-    pub feedback_url: Option<String>,
-    /// Whether to send it
-    #[arg(long, value_name = "BOOL", env = "MDS_FB_ENABLE_HTTP_BROADCAST", default_value = "true", hide = true, action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
-    pub feedback_broadcast: bool,
-    /// Longest time that an attempt at sending it may take
-    #[arg(long, value_name = "DURATION", env = "MDS_FB_HTTP_TIMEOUT", default_value = "2.5", hide = true, value_parser = values::duration)]
-    pub feedback_timeout: Duration,
-    /// Further attempts at sending it
-    #[arg(long, value_name = "N", env = "MDS_FB_HTTP_MAX_RETRIES", default_value_t = 3, hide = true)]
-    pub feedback_max_retries: u32,
-    /// Wait before the first further attempt; it doubles
-    #[arg(long, value_name = "DURATION", env = "MDS_FB_HTTP_BACKOFF", default_value = "0.5", hide = true, value_parser = values::duration)]
-    pub feedback_backoff: Duration,
 }
 
 macro_rules! words {
