@@ -450,7 +450,7 @@ pub struct FilterArgs {
     /// Rows of that symbol
     #[arg(long, value_name = "SYMBOL")]
     pub symbol: Vec<String>,
-    /// So many rows at most, the oldest first
+    /// So many rows at most (the newest ones, where rows are handed out or replayed)
     #[arg(long, value_name = "N", value_parser = values::count)]
     pub limit: Option<usize>,
 }

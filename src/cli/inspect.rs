@@ -173,7 +173,7 @@ fn json_of(files: &[QueueFile], survey: &Survey, by: ByName) -> Value {
     }
     let hours: Vec<Value> = hours
         .iter()
-        .map(|(hour, rows)| json!({"hour": time(Some(hour * 3_600_000_000)), "rows": rows}))
+        .map(|(hour, rows)| json!({"hour": time(Some(hour.saturating_mul(3_600_000_000))), "rows": rows}))
         .collect();
     let files: Vec<Value> =
         files.iter().map(|f| json!({"path": f.name, "what": f.what, "rows": f.rows})).collect();
@@ -330,6 +330,16 @@ fn export(
             )));
         }
     };
+    let same = |file: &PathBuf| {
+        std::fs::canonicalize(file)
+            .is_ok_and(|file| std::fs::canonicalize(path).is_ok_and(|path| path == file))
+    };
+    if files.iter().any(same) {
+        return Err(Error::Usage(format!(
+            "--export {}: that is one of the files which are read; give another name",
+            path.display()
+        )));
+    }
     if path.exists() && !args.force {
         return Err(Error::Usage(format!(
             "--export {}: the file is there already; --force writes over it",

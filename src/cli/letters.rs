@@ -1,4 +1,4 @@
-//! Dead letters as the input of a load: the rows of one home out of one claimed file.
+//! Dead letters as the input of a load: the rows of a claimed file that go to one place.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,15 +20,15 @@ use crate::port::{DeadLetterError, DeadLetters, Event, Observer};
 use crate::source::pipeline::{Outlet, Report};
 use crate::source::{Meter, Stop};
 
-/// The rows of one home.
+/// The rows that go to one place.
 #[derive(Clone)]
 pub struct Letters {
     /// The file.
     pub claim: Arc<Claim>,
     /// The queue that it is of.
     pub queue: PathBuf,
-    /// Where its rows belong.
-    pub home: Home,
+    /// The homes that are one: rows of theirs go to the same place.
+    pub homes: Vec<Home>,
     /// What an earlier replay of the same file has moved elsewhere, where there was one.
     pub moved: Option<Arc<Moved>>,
     /// Whether rows go over newer ones.
@@ -97,7 +97,8 @@ impl Letters {
         let name = self.claim.path.display().to_string();
         let path = std::path::absolute(&self.claim.path).unwrap_or_else(|_| self.claim.path.clone());
         vec![InputIdentity {
-            id: Some(format!("{} {}", path.display(), self.identity)),
+            // Rows of other homes are not settled by these.
+            id: Some(format!("{} {} {:?}", path.display(), self.identity, self.homes)),
             name,
             bytes: None,
             fingerprint: Some(self.identity.clone()),
@@ -108,7 +109,7 @@ impl Letters {
     /// Rows keep their numbers whatever is done to them on the way, so that nothing else than where
     /// they come from and go to matters to a later replay.
     pub fn settings(&self, table: &str) -> Value {
-        json!({"table": table, "dataset": self.home.dataset, "tenant": self.home.tenant})
+        json!({"table": table})
     }
 
     /// The dataset, from the names of the columns.
@@ -116,11 +117,9 @@ impl Letters {
     /// # Errors
     /// Usage, where they are of none.
     pub fn detect(&self, columns: &MapOptions) -> Result<Dataset> {
-        let sample = self.claim.samples.get(&self.home).map_or("{}", String::as_str);
-        let item: Map<String, Value> = serde_json::from_str(sample).unwrap_or_default();
-        let field = |name: &String| Field::new(name, DataType::Utf8, true);
-        let schema = Schema::new(item.keys().map(field).collect::<Vec<_>>());
-        mapping::detect(&schema, columns).cloned().map_err(|e| e.at(&self.claim.path.display().to_string()))
+        let sample = self.homes.iter().find_map(|home| self.claim.samples.get(home));
+        detect(sample.map_or("{}", String::as_str), columns)
+            .map_err(|e| e.at(&self.claim.path.display().to_string()))
     }
 
     /// Sends the rows to `outlet`; with `reverse` the last one first.
@@ -136,9 +135,9 @@ impl Letters {
         observer: &dyn Observer,
         outlet: &mut dyn Outlet,
     ) -> Result<Report> {
-        let (claim, home) = (self.claim.clone(), self.home.clone());
+        let (claim, homes) = (self.claim.clone(), self.homes.iter().cloned().collect());
         let mut rows =
-            Rows::new(claim, home, mapper.clone(), self.moved.clone(), reverse, self.most_attempts);
+            Rows::new(claim, homes, mapper.clone(), self.moved.clone(), reverse, self.most_attempts);
         let mut report = Report::default();
         let time = mapper.dataset.time.clone();
         let count = self.claim.windows.len();
@@ -185,6 +184,17 @@ impl Letters {
         let (most_attempts, tracks, done) = (self.most_attempts, self.tracks, self.done.clone());
         Ok(Arc::new(Sorted { queue, parked, most_attempts, tracks, done }))
     }
+}
+
+/// The dataset of an item, from the names of its fields.
+///
+/// # Errors
+/// Usage, where they are of none.
+pub fn detect(item: &str, columns: &MapOptions) -> Result<Dataset> {
+    let item: Map<String, Value> = serde_json::from_str(item).unwrap_or_default();
+    let field = |name: &String| Field::new(name, DataType::Utf8, true);
+    let schema = Schema::new(item.keys().map(field).collect::<Vec<_>>());
+    mapping::detect(&schema, columns).cloned()
 }
 
 /// Rows that fail again go back to the queue, or aside where they have failed too often.

@@ -6,23 +6,26 @@
 //! are in the store, or in another file of the queue, on disk. So whatever ends a replay, the next one
 //! finds the claimed file, sees what has been moved elsewhere, and goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::cli::args::{DatasetName, FormatArgs, GlobalArgs, HistoryArgs, LoadArgs, RejectArgs, ReplayArgs};
+use crate::cli::args::{
+    DataArgs, DatasetName, FormatArgs, GlobalArgs, HistoryArgs, LoadArgs, RejectArgs, ReplayArgs, StoreArgs,
+};
 use crate::cli::exit::Exit;
 use crate::cli::letters::{Done, Letters};
 use crate::cli::load::{Load, runtime, say};
 use crate::cli::metrics::RunMetrics;
-use crate::cli::store::Store;
-use crate::cli::{filter, print, process};
+use crate::cli::{filter, letters, print, process, settings};
 use crate::dlq::claim::{Claim, Home, Moved};
 use crate::dlq::filter::Filter;
-use crate::dlq::hold::{self, Hold, To};
+use crate::dlq::hold::{self, Hold, Journal, To};
+use crate::dlq::letter::Letter;
+use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
@@ -34,6 +37,9 @@ use clap::ValueEnum as _;
 
 /// Attempts after which a row goes aside, where nothing else is said.
 const MOST_ATTEMPTS: u32 = 5;
+
+/// Bytes that are looked at to tell a queue from another file.
+const FIRST_BYTES: u64 = 1 << 20;
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen) -> Result<Exit> {
@@ -56,13 +62,20 @@ fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen, metrics: &RunMet
         metrics,
         filter: selection.filter,
         left: selection.limit,
-        told_default: false,
+        stuck: false,
         exit: Exit::Stored,
         report: Sums::default(),
     };
-    for queue in queues(&args.queues)? {
-        replay.queue(&queue)?;
-        if !matches!(replay.exit, Exit::Stored | Exit::Rejects) {
+    if let Some(directory) = &args.archive {
+        writable(directory)?;
+    }
+    for queue in queues(&args.queues, args)? {
+        if let Err(error) = replay.queue(&queue) {
+            say(screen, &format!("error: {error}"));
+            replay.exit = worse(replay.exit, Exit::from(&error));
+        }
+        // One queue that cannot be replayed does not keep the others from it, a store that is away does.
+        if ends(replay.exit) {
             break;
         }
     }
@@ -70,7 +83,7 @@ fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen, metrics: &RunMet
 }
 
 /// The live files of the queues that are meant, whether they are there or only their companions.
-fn queues(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+fn queues(named: &[PathBuf], args: &ReplayArgs) -> Result<Vec<PathBuf>> {
     let unreadable = |path: &Path, error: &std::io::Error| {
         Error::Input(format!("{}: it cannot be read: {error}", path.display()))
     };
@@ -98,7 +111,19 @@ fn queues(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
             look(path)?;
             continue;
         }
-        let live = if names::kind(path) == Kind::Parked { path.clone() } else { names::live(path) };
+        if matches!(names::kind(path), Kind::Segment(_) | Kind::Claimed) && path.exists() {
+            let live = names::live(path);
+            return Err(Error::Usage(format!(
+                "{} is a part of the queue {}, which is replayed as a whole: name that",
+                path.display(),
+                live.display()
+            )));
+        }
+        // A link stays where it is; what it leads to is replayed.
+        let live = match path.is_symlink() {
+            true => std::fs::canonicalize(path).map_err(|e| unreadable(path, &e))?,
+            false => path.clone(),
+        };
         let there = path.exists()
             || names::claimed(&live).exists()
             || !names::segments(&live).map_err(|e| unreadable(&live, &e))?.is_empty();
@@ -110,13 +135,61 @@ fn queues(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
         single.push(live);
     }
-    let mut all: Vec<PathBuf> = found.into_iter().collect();
+    let mut all: Vec<PathBuf> = Vec::new();
+    for path in found {
+        let live = if path.is_symlink() { std::fs::canonicalize(&path).unwrap_or(path) } else { path };
+        all.push(live);
+    }
     for path in single {
         if !all.contains(&path) {
             all.push(path);
         }
     }
+    for live in &all {
+        let own = live.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if let Some(directory) = &args.archive
+            && std::fs::canonicalize(directory)
+                .is_ok_and(|d| std::fs::canonicalize(own).is_ok_and(|o| o == d))
+        {
+            return Err(Error::Usage(format!(
+                "--archive {}: the queue {} is in there, and would take the archive for a queue; give another directory",
+                directory.display(),
+                live.display()
+            )));
+        }
+        if is_no_queue(live).map_err(|e| unreadable(live, &e))? {
+            return Err(Error::Usage(format!(
+                "{} is no dead-letter queue: none of its first lines is a record; nothing was touched",
+                live.display()
+            )));
+        }
+    }
     Ok(all)
+}
+
+/// Whether a file has lines, and none of the first is a record.
+fn is_no_queue(path: &Path) -> std::io::Result<bool> {
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let mut lines = Lines::new(std::io::BufReader::new(std::io::Read::take(file, FIRST_BYTES)));
+    let mut some = false;
+    while let Some(line) = lines.next()? {
+        some = true;
+        if Letter::read(&line).is_ok() {
+            return Ok(false);
+        }
+    }
+    // A first line that is longer than what was read may be one.
+    Ok(some && lines.offset() < FIRST_BYTES)
+}
+
+/// Tries to write there, before anything else is touched.
+fn writable(directory: &Path) -> Result<()> {
+    let tried = std::fs::create_dir_all(directory).and_then(|()| tempfile::tempfile_in(directory).map(drop));
+    tried.map_err(|error| Error::Usage(format!("--archive {}: {error}", directory.display())))
 }
 
 /// What has been done so far.
@@ -133,6 +206,24 @@ struct Sums {
     archived: Vec<String>,
 }
 
+/// Where rows go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    dataset: Option<DatasetName>,
+    table: Option<String>,
+    tenant: Option<String>,
+}
+
+/// How the rows of a claimed file have been settled.
+struct Settled<'a> {
+    /// What an earlier replay of it had moved.
+    moved: Option<&'a Moved>,
+    /// Homes whose rows could not even be tried.
+    left_alone: HashSet<Home>,
+    most_attempts: u32,
+    discard: bool,
+}
+
 struct Replay<'a> {
     global: &'a GlobalArgs,
     args: &'a ReplayArgs,
@@ -141,7 +232,8 @@ struct Replay<'a> {
     filter: Filter,
     /// Rows that may still be taken.
     left: Option<u64>,
-    told_default: bool,
+    /// Whether a file of the queue at hand is claimed and not settled.
+    stuck: bool,
     exit: Exit,
     report: Sums,
 }
@@ -161,6 +253,7 @@ impl Replay<'_> {
                 live.display()
             ))
         };
+        self.stuck = false;
         let claimed = names::claimed(live);
         let is_empty = |path: &Path| std::fs::metadata(path).map_or(true, |m| m.len() == 0);
         let segments = names::segments(live).map_err(fault)?;
@@ -168,11 +261,11 @@ impl Replay<'_> {
             return Ok(());
         }
         if self.args.dry_run {
-            let mut files = vec![claimed];
-            files.extend(segments);
-            files.push(live.to_owned());
+            let mut files = vec![claimed, live.to_owned()];
+            files.extend(segments.into_iter().rev());
+            let journal = self.journal(live);
             for path in files.iter().filter(|path| !is_empty(path)) {
-                self.claimed(live, path, false)?;
+                self.claimed(live, path, false, &Journal { limit: self.left, ..journal.clone() })?;
             }
             return Ok(());
         }
@@ -195,23 +288,45 @@ impl Replay<'_> {
         let taken_up = claimed.exists();
         // From here on new failures go to a fresh file, which is not for this replay.
         hold::set_aside(live).map_err(fault)?;
+        let beside = names::journal(live);
         if taken_up {
-            self.say(&format!("{}: going on with what an earlier replay left", claimed.display()));
-            self.claimed(live, &claimed, true)?;
+            let own = self.journal(live);
+            let journal = Journal::read(&beside).map_err(fault)?.unwrap_or_else(|| own.clone());
+            let differs = match journal == own {
+                true => "",
+                false => ", with its filters and limits; those given now are for the rest",
+            };
+            self.say(&format!("{}: going on with what an earlier replay left{differs}", claimed.display()));
+            self.claimed(live, &claimed, true, &journal)?;
         }
-        for segment in names::segments(live).map_err(fault)? {
-            let goes_on = matches!(self.exit, Exit::Stored | Exit::Rejects) && self.left != Some(0);
-            if !goes_on {
+        // The newest first: what an older row leaves must not pass for newer than the others.
+        for segment in names::segments(live).map_err(fault)?.into_iter().rev() {
+            if self.stuck || ends(self.exit) || self.left == Some(0) {
                 break;
             }
+            let journal = self.journal(live);
+            journal.write(&beside).map_err(fault)?;
             hold::rename(&segment, &claimed).map_err(fault)?;
-            self.claimed(live, &claimed, false)?;
+            self.claimed(live, &claimed, false, &journal)?;
+        }
+        if !claimed.exists() && beside.exists() {
+            hold::remove(&beside).map_err(fault)?;
         }
         Ok(())
     }
 
+    /// What is to be done with the next file of a queue.
+    fn journal(&self, live: &Path) -> Journal {
+        let most_attempts = match self.args.max_attempts {
+            Some(most) => most,
+            None if names::kind(live) == Kind::Parked => u32::MAX,
+            None => MOST_ATTEMPTS,
+        };
+        Journal { filter: self.filter.clone(), limit: self.left, most_attempts, discard: self.args.discard }
+    }
+
     /// Replays a file of a queue.
-    fn claimed(&mut self, live: &Path, path: &Path, taken_up: bool) -> Result<()> {
+    fn claimed(&mut self, live: &Path, path: &Path, taken_up: bool, journal: &Journal) -> Result<()> {
         let fault = |error: std::io::Error| {
             Error::Input(format!("the dead-letter queue {} cannot be read: {error}", path.display()))
         };
@@ -223,8 +338,10 @@ impl Replay<'_> {
             }
             false => None,
         };
-        let claim = Arc::new(Claim::survey(path, &self.filter, self.left).map_err(fault)?);
-        self.left = self.left.map(|left| left - claim.meant);
+        let claim = Arc::new(Claim::survey(path, &journal.filter, journal.limit).map_err(fault)?);
+        if !taken_up {
+            self.left = self.left.map(|left| left.saturating_sub(claim.meant));
+        }
         self.report.files.push(path.display().to_string());
         self.report.meant += claim.meant;
         self.report.damaged += claim.damaged;
@@ -239,19 +356,17 @@ impl Replay<'_> {
             ));
         }
         let is_parked = names::kind(live) == Kind::Parked;
-        let most_attempts = match self.args.max_attempts {
-            Some(most) => most,
-            None if is_parked => u32::MAX,
-            None => MOST_ATTEMPTS,
-        };
+        // What is thrown away is thrown away however often it was tried.
+        let most_attempts = if journal.discard { u32::MAX } else { journal.most_attempts };
         let parked = if is_parked { live.to_owned() } else { names::parked(live) };
         let done = Arc::new(Done::default());
-        if !self.args.discard {
-            for (home, _) in &claim.homes {
+        let mut left_alone = HashSet::new();
+        if !journal.discard {
+            for (place, homes) in self.places(&claim) {
                 let letters = Letters {
                     claim: claim.clone(),
                     queue: live.to_owned(),
-                    home: home.clone(),
+                    homes: homes.clone(),
                     moved: moved.clone(),
                     force: self.args.force,
                     most_attempts,
@@ -260,7 +375,17 @@ impl Replay<'_> {
                     tracks: self.args.archive.is_some(),
                     done: done.clone(),
                 };
-                let exit = self.home(live, path, home, letters)?;
+                let exit = match self.load(live, path, place, letters) {
+                    Ok(exit) => exit,
+                    // Nothing of these rows was begun: they stay in the queue as they are, the others go on.
+                    Err(error @ (Error::Usage(_) | Error::Input(_))) if !taken_up => {
+                        say(self.screen, &format!("error: {error}; its rows stay in {}", live.display()));
+                        left_alone.extend(homes);
+                        self.exit = worse(self.exit, Exit::from(&error));
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 for (result, older) in done.take_results() {
                     self.report.older += older;
                     self.report.results.push(result);
@@ -270,6 +395,7 @@ impl Replay<'_> {
                     continue;
                 }
                 if !done.take_complete() {
+                    self.stuck = true;
                     self.say(&format!("{} stays as it is: the next replay goes on with it", path.display()));
                     if matches!(self.exit, Exit::Stored | Exit::Rejects) {
                         self.exit = Exit::Internal;
@@ -282,24 +408,48 @@ impl Replay<'_> {
             return Ok(());
         }
         self.report.parked += done.parked().1;
-        self.settle(live, path, &parked, &claim, moved.as_deref(), most_attempts, &done)
+        let settled =
+            Settled { moved: moved.as_deref(), left_alone, most_attempts, discard: journal.discard };
+        self.settle(live, path, &parked, &claim, &settled, &done)
     }
 
-    /// Puts the rows of one home through the engine.
-    fn home(&mut self, live: &Path, path: &Path, home: &Home, letters: Letters) -> Result<Exit> {
-        let mut store = self.args.store.clone();
-        if home.tenant.is_some() {
-            store.tenant.clone_from(&home.tenant);
+    /// The places that the meant rows of a file go to, each with the homes that lead there.
+    fn places(&self, claim: &Claim) -> Vec<(Place, Vec<Home>)> {
+        let mut places: Vec<(Place, Vec<Home>)> = Vec::new();
+        for (home, _) in &claim.homes {
+            let place = self.place(claim, home);
+            match places.iter_mut().find(|(known, _)| *known == place) {
+                Some((_, homes)) => homes.push(home.clone()),
+                None => places.push((place, vec![home.clone()])),
+            }
         }
-        let mut data = self.args.mend.data();
+        for (_, homes) in &mut places {
+            homes.sort();
+        }
+        places
+    }
+
+    /// Where rows of that home go: as the flags say, else as their records do.
+    fn place(&self, claim: &Claim, home: &Home) -> Place {
+        let mend = &self.args.mend;
         let known = home.dataset.as_deref().and_then(|name| DatasetName::from_str(name, true).ok());
-        if data.dataset.is_none() && data.table.is_none() {
-            data.dataset = known;
-            data.table = match known {
-                Some(_) => home.table.clone(),
-                None => home.table.clone().or_else(|| home.dataset.clone()),
-            };
-        }
+        // A dataset that is none of ours is a table.
+        let other = || home.dataset.clone().filter(|_| known.is_none() && mend.dataset.is_none());
+        let table = mend.table.clone().or_else(|| home.table.clone()).or_else(other);
+        let detected = || {
+            let sample = claim.samples.get(home)?;
+            let dataset = letters::detect(sample, &settings::columns(&mend.data(), None)).ok()?;
+            DatasetName::from_str(&dataset.name, true).ok()
+        };
+        let dataset = mend.dataset.or(known).or_else(|| detected().filter(|_| table.is_none()));
+        let tenant = home.tenant.clone().or_else(|| self.args.store.tenant.clone());
+        Place { dataset, table, tenant }
+    }
+
+    /// Puts the rows of one place through the engine.
+    fn load(&mut self, live: &Path, path: &Path, place: Place, letters: Letters) -> Result<Exit> {
+        let store = StoreArgs { tenant: place.tenant, ..self.args.store.clone() };
+        let data = DataArgs { dataset: place.dataset, table: place.table, ..self.args.mend.data() };
         let load = LoadArgs {
             inputs: vec![path.display().to_string()],
             store,
@@ -320,36 +470,35 @@ impl Replay<'_> {
             history: HistoryArgs { resume: false, source_id: None, force: false },
             engine: self.args.engine.clone(),
         };
-        // The embedded store by default is told once.
-        let quiet = GlobalArgs { ..self.global.clone() };
         let runtime = runtime()?;
-        let (_, by_default) = Store::choose(&load.store)?;
-        self.told_default |= by_default;
         let done = runtime.block_on(async {
-            Load::prepare(&quiet, &load, self.screen, Uuid::now_v7(), self.metrics)?.of(letters).run().await
+            Load::prepare(self.global, &load, self.screen, Uuid::now_v7(), self.metrics)?
+                .of(letters)
+                .run()
+                .await
         });
         runtime.shutdown_background();
         done
     }
 
     /// All rows that are meant are settled: the rest goes where it belongs, and the file goes.
-    #[expect(clippy::too_many_arguments, reason = "the last step of one that has them all")]
     fn settle(
         &mut self,
         live: &Path,
         path: &Path,
         parked: &Path,
         claim: &Claim,
-        moved: Option<&Moved>,
-        most_attempts: u32,
+        settled: &Settled<'_>,
         done: &Done,
     ) -> Result<()> {
+        let Settled { moved, left_alone, most_attempts, discard } = settled;
+        let most_attempts = *most_attempts;
         let info = RunInfo { run_id: Uuid::now_v7(), dataset: String::new(), table: None, tenant_id: None };
         let queue = DlqWriter::open_bounded(live, info.clone(), self.args.dlq_max_bytes)?;
         let aside = DlqWriter::open(parked, info)?;
         let runtime = runtime()?;
         let (mut carried, mut parked_rows) = (0, 0);
-        hold::carry(claim, moved, most_attempts, |to, bundle| {
+        hold::carry(claim, *moved, most_attempts, left_alone, |to, bundle| {
             let (writer, count) = match to {
                 To::Queue => (&queue, &mut carried),
                 To::Parked => (&aside, &mut parked_rows),
@@ -372,10 +521,11 @@ impl Replay<'_> {
             if let Some(moved) = moved {
                 left.merge(moved);
             }
-            let (_, file) = hold::archive(claim, &left, most_attempts, directory, &name).map_err(broken)?;
+            let (_, file) =
+                hold::archive(claim, &left, most_attempts, left_alone, directory, &name).map_err(broken)?;
             self.report.archived.extend(file.map(|file| file.display().to_string()));
         }
-        if self.args.discard {
+        if *discard {
             self.report.discarded += claim.meant;
         }
         if claim.too_long {
@@ -479,6 +629,11 @@ fn add_numbers(a: Option<&Value>, b: Option<&Value>) -> Option<Value> {
         (a, b) if a.is_u64() && b.is_u64() => Some(json!(a.as_u64()? + b.as_u64()?)),
         (a, b) => Some(json!(((a.as_f64()? + b.as_f64()?) * 1e3).round() / 1e3)),
     }
+}
+
+/// Whether nothing more is to be tried.
+fn ends(exit: Exit) -> bool {
+    matches!(exit, Exit::Interrupted | Exit::Terminated | Exit::Unavailable | Exit::Internal)
 }
 
 /// The exit code of two runs.

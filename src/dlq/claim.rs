@@ -13,7 +13,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::dlq::filter::{Filter, Meant};
-use crate::dlq::letter::Letter;
+use crate::dlq::letter::{Letter, id_of_place};
 use crate::dlq::lines::{Line, Lines};
 
 /// Rows of a window, and bytes, after which the next record begins another.
@@ -28,30 +28,29 @@ const BUFFER: usize = 1 << 18;
 pub struct Choice {
     /// What they have to be.
     pub filter: Filter,
-    /// The last line that counts, and how many rows of it do.
+    /// The first line that counts, and how many of its meant rows do not.
     pub cut: Option<(u64, u64)>,
 }
 
 impl Choice {
     /// Which rows of that record are meant.
     pub fn meant(&self, letter: &Letter<'_>, line: &Line<'_>) -> Meant {
-        let most = match self.cut {
-            Some((last, _)) if line.number > last => return Meant::None,
-            Some((last, rows)) if line.number == last => rows,
-            _ => u64::MAX,
+        let mut passed = match self.cut {
+            Some((first, _)) if line.number < first => return Meant::None,
+            Some((first, rows)) if line.number == first => rows,
+            _ => 0,
         };
         let meant = self.filter.meant(letter, line);
-        let count = count(&meant, letter);
-        if count <= most {
+        if passed == 0 || meant == Meant::None {
             return meant;
         }
-        let mut left = most;
         let mut take = |meant: bool| {
-            let take = meant && left > 0;
-            left -= u64::from(take);
+            let take = meant && passed == 0;
+            passed -= u64::from(meant && passed > 0);
             take
         };
-        Meant::Some((0..letter.items.len()).map(|row| take(is_meant(&meant, row))).collect())
+        let rows: Vec<bool> = (0..letter.rows() as usize).map(|row| take(is_meant(&meant, row))).collect();
+        if rows.iter().any(|row| *row) { Meant::Some(rows) } else { Meant::None }
     }
 }
 
@@ -136,26 +135,54 @@ pub struct Claim {
     pub damage: Option<(u64, String)>,
     /// Whether there is a line that is too long to be read.
     pub too_long: bool,
+    /// Where the records begin that have a row which an earlier one of their id has already, in bytes.
+    again: HashSet<u64>,
 }
 
 impl Claim {
-    /// Reads a file through. `limit` is the number of rows that are meant at most.
+    /// Reads a file through. `limit` is the number of rows that are meant at most: the last of those that
+    /// the filter means, since an older row of a key must not come before a newer one.
     ///
     /// # Errors
     /// Those of reading.
     pub fn survey(path: &Path, filter: &Filter, limit: Option<u64>) -> io::Result<Self> {
+        let choice = Choice { filter: filter.clone(), cut: None };
+        let all = Self::surveyed(path, &choice)?;
+        let Some(mut over) = limit.map(|limit| all.meant.saturating_sub(limit)).filter(|over| *over > 0)
+        else {
+            return Ok(all);
+        };
+        let mut cut = None;
+        for window in &all.windows {
+            all.read(window, |line, letter, _| {
+                let meant = letter.map_or(0, |letter| count(&choice.meant(letter, line), letter));
+                match cut {
+                    Some(_) => {}
+                    None if meant > over => cut = Some((line.number, over)),
+                    None if meant == over && meant > 0 => cut = Some((line.number + 1, 0)),
+                    None => over -= meant,
+                }
+                Ok(())
+            })?;
+        }
+        Self::surveyed(path, &Choice { cut, ..choice })
+    }
+
+    fn surveyed(path: &Path, choice: &Choice) -> io::Result<Self> {
         let mut claim = Self {
             path: path.to_owned(),
             windows: Vec::new(),
             homes: Vec::new(),
             samples: HashMap::new(),
-            choice: Choice { filter: filter.clone(), cut: None },
+            choice: choice.clone(),
             rows: 0,
             meant: 0,
             damaged: 0,
             damage: None,
             too_long: false,
+            again: HashSet::new(),
         };
+        let (mut ids, mut repeated): (HashSet<u64>, HashSet<u64>) = Default::default();
         let mut places: HashMap<Home, usize> = HashMap::new();
         let mut lines = Lines::new(BufReader::with_capacity(BUFFER, File::open(path)?));
         let mut window = Window { offset: 0, end: 0, lines: 0, rows: 0 };
@@ -174,14 +201,12 @@ impl Claim {
                 }
             };
             claim.rows += letter.rows();
-            let mut meant = count(&claim.choice.meant(&letter, &line), &letter);
-            if let Some(limit) = limit
-                && claim.choice.cut.is_none()
-                && claim.meant + meant >= limit
+            if let Some(id) = letter.meta.id.map(|id| xxh3_64(id.as_bytes()))
+                && !ids.insert(id)
             {
-                meant = limit - claim.meant;
-                claim.choice.cut = Some((line.number, meant));
+                repeated.insert(id);
             }
+            let meant = count(&claim.choice.meant(&letter, &line), &letter);
             if meant == 0 {
                 continue;
             }
@@ -204,7 +229,40 @@ impl Claim {
         if end > window.offset {
             claim.windows.push(Window { end, ..window });
         }
+        if !repeated.is_empty() {
+            claim.find_again(&repeated)?;
+        }
         Ok(claim)
+    }
+
+    /// Finds records which their id and the numbers of their rows do not tell from earlier ones. Parts of
+    /// one record, as they come back from a replay, have the same id and other rows.
+    fn find_again(&mut self, repeated: &HashSet<u64>) -> io::Result<()> {
+        let (mut seen, mut again) = (Moved::default(), HashSet::new());
+        for window in &self.windows {
+            self.read(window, |line, letter, _| {
+                let Some(letter) = letter else { return Ok(()) };
+                let Some(id) = letter.meta.id.filter(|id| repeated.contains(&xxh3_64(id.as_bytes()))) else {
+                    return Ok(());
+                };
+                let rows = || (0..letter.rows() as usize).map(|row| letter.row_number(row));
+                if rows().any(|row| seen.has(id, row)) {
+                    again.insert(line.offset);
+                }
+                rows().for_each(|row| seen.note(id, row));
+                Ok(())
+            })?;
+        }
+        self.again = again;
+        Ok(())
+    }
+
+    /// The id of a record: its own, unless an earlier record of the file has that and the same rows.
+    pub fn id(&self, letter: &Letter<'_>, line: &Line<'_>) -> Uuid {
+        match self.again.contains(&line.offset) {
+            true => id_of_place(line),
+            false => letter.id(line),
+        }
     }
 
     /// Reads a window: each line with its record, and the number of the row before the record's first.
@@ -329,6 +387,8 @@ mod tests {
                     let Some(letter) = letter else { return Ok(()) };
                     assert_eq!(letter.row_number(0), before);
                     numbers.push(before);
+                    let here = count(&claim.choice.meant(letter, line), letter);
+                    assert!(here == 0 || before >= 34_000, "the newest ones");
                     meant += count(&claim.choice.meant(letter, line), letter);
                     Ok(())
                 })

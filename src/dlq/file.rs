@@ -72,7 +72,6 @@ impl QueueFile {
     }
 
     /// Sets the file aside as the next segment; `None` where there is nothing in it.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for the replay of a queue"))]
     pub(super) fn rotate(&mut self) -> io::Result<Option<PathBuf>> {
         let Some(file) = self.locked(false)? else { return Ok(None) };
         if file.metadata()?.len() == 0 {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::dlq::letter::{Letter, field};
@@ -10,7 +11,7 @@ use crate::dlq::lines::Line;
 
 /// What rows have to be. A condition with several values is met by any of them; what is empty is met by
 /// all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
     /// `metadata.code`.
     pub codes: Vec<String>,

@@ -1,7 +1,7 @@
 //! What a replay does with files: it keeps others out, and takes apart what it has claimed.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
+use uuid::Uuid;
 
-use crate::dlq::claim::{Claim, Moved, is_meant};
-use crate::dlq::file::{QueueFile, sync_directory_of};
+use crate::dlq::claim::{Claim, Home, Moved, is_meant};
+use crate::dlq::file::{QueueFile, directory_of, sync_directory_of};
+use crate::dlq::filter::{Filter, Meant};
 use crate::dlq::letter::Letter;
 use crate::dlq::lines::Line;
 
@@ -101,6 +103,46 @@ pub fn remove(path: &Path) -> io::Result<()> {
     sync_directory_of(path)
 }
 
+/// What the replay that claimed a file had set out to do with it. Whoever goes on does the same: rows
+/// that it did not mean are not settled by what it got done, and others are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// Which rows are meant.
+    pub filter: Filter,
+    /// How many of them at most.
+    pub limit: Option<u64>,
+    /// Attempts after which rows go aside.
+    pub most_attempts: u32,
+    /// Whether they are taken out rather than loaded.
+    pub discard: bool,
+}
+
+impl Journal {
+    /// Of the claimed file that it stands beside; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn read(path: &Path) -> io::Result<Option<Self>> {
+        match std::fs::read(path) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Brings it to disk, before the file is claimed.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".journal-").tempfile_in(directory_of(path))?;
+        serde_json::to_writer(&mut file, self)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        sync_directory_of(path)
+    }
+}
+
 /// Lines for other files of the queue.
 #[derive(Debug, Default)]
 pub struct Bundle {
@@ -122,7 +164,8 @@ pub enum To {
 }
 
 /// Hands on what a claimed file holds beside the rows that are replayed, as it stands there.
-/// What is in other files of the queue already is left out.
+/// What is in other files of the queue already is left out. Rows of the homes in `left_alone` count as not
+/// meant.
 ///
 /// # Errors
 /// Those of reading, and those of `write`.
@@ -130,6 +173,7 @@ pub fn carry(
     claim: &Claim,
     moved: Option<&Moved>,
     most_attempts: u32,
+    left_alone: &HashSet<Home>,
     mut write: impl FnMut(To, Bundle) -> io::Result<()>,
 ) -> io::Result<()> {
     let (mut back, mut aside) = (Bundle::default(), Bundle::default());
@@ -146,16 +190,17 @@ pub fn carry(
                 return Ok(());
             };
             let tired = letter.attempts() >= most_attempts;
-            let meant = claim.choice.meant(letter, line);
-            let id = letter.id(line);
+            let alone = left_alone.contains(&Home::of(letter));
+            let meant = if alone { Meant::None } else { claim.choice.meant(letter, line) };
+            let id = claim.id(letter, line);
             let here = |row: usize| moved.is_none_or(|moved| !moved.has(id, letter.row_number(row)));
             let rows = letter.rows() as usize;
             let of = |wanted: bool| -> Vec<bool> {
                 (0..rows).map(|row| here(row) && is_meant(&meant, row) == wanted).collect()
             };
-            add(&mut back, line, letter, &of(false))?;
+            add(&mut back, line, letter, id, &of(false))?;
             if tired {
-                add(&mut aside, line, letter, &of(true))?;
+                add(&mut aside, line, letter, id, &of(true))?;
             }
             if back.lines.len() >= GROUP_BYTES {
                 write(To::Queue, std::mem::take(&mut back))?;
@@ -183,6 +228,7 @@ pub fn archive(
     claim: &Claim,
     left: &Moved,
     most_attempts: u32,
+    left_alone: &HashSet<Home>,
     directory: &Path,
     name: &str,
 ) -> io::Result<(u64, Option<PathBuf>)> {
@@ -192,14 +238,16 @@ pub fn archive(
     let mut rows = 0;
     for window in &claim.windows {
         claim.read(window, |line, letter, _| {
-            let Some(letter) = letter.filter(|letter| letter.attempts() < most_attempts) else {
+            let Some(letter) = letter.filter(|letter| {
+                letter.attempts() < most_attempts && !left_alone.contains(&Home::of(letter))
+            }) else {
                 return Ok(());
             };
-            let (id, meant) = (letter.id(line), claim.choice.meant(letter, line));
+            let (id, meant) = (claim.id(letter, line), claim.choice.meant(letter, line));
             let loaded = |row: usize| is_meant(&meant, row) && !left.has(id, letter.row_number(row));
             let mut bundle = Bundle::default();
             let loaded: Vec<bool> = (0..letter.rows() as usize).map(loaded).collect();
-            add(&mut bundle, line, letter, &loaded)?;
+            add(&mut bundle, line, letter, id, &loaded)?;
             rows += bundle.rows;
             out.write_all(&bundle.lines)
         })?;
@@ -219,16 +267,16 @@ pub fn archive(
 }
 
 /// Adds a record with those of its rows.
-fn add(to: &mut Bundle, line: &Line<'_>, letter: &Letter<'_>, rows: &[bool]) -> io::Result<()> {
+fn add(to: &mut Bundle, line: &Line<'_>, letter: &Letter<'_>, id: Uuid, rows: &[bool]) -> io::Result<()> {
     let count = rows.iter().filter(|row| **row).count();
     if count == 0 {
         return Ok(());
     }
     let bytes = line.bytes.unwrap_or_default();
-    if count == rows.len() && letter.meta.id.is_some() {
+    if count == rows.len() && letter.meta.id == Some(id) {
         to.lines.extend_from_slice(bytes);
     } else {
-        excerpt(&mut to.lines, line, letter, rows)?;
+        excerpt(&mut to.lines, line, letter, id, rows)?;
     }
     to.lines.push(b'\n');
     to.records += 1;
@@ -237,14 +285,20 @@ fn add(to: &mut Bundle, line: &Line<'_>, letter: &Letter<'_>, rows: &[bool]) -> 
 }
 
 /// Writes a record with some of its rows only; everything else that it says stays.
-fn excerpt(out: &mut Vec<u8>, line: &Line<'_>, letter: &Letter<'_>, rows: &[bool]) -> io::Result<()> {
+fn excerpt(
+    out: &mut Vec<u8>,
+    line: &Line<'_>,
+    letter: &Letter<'_>,
+    id: Uuid,
+    rows: &[bool],
+) -> io::Result<()> {
     let mut record: BTreeMap<Cow<'_, str>, &RawValue> =
         serde_json::from_slice(line.bytes.unwrap_or_default())?;
     let given = record.remove("metadata").map(RawValue::get).unwrap_or("{}");
     let mut metadata: BTreeMap<Cow<'_, str>, Box<RawValue>> = serde_json::from_str(given).unwrap_or_default();
     let kept = || rows.iter().enumerate().filter(|(_, kept)| **kept).map(|(row, _)| row);
     let numbers: Vec<u64> = kept().map(|row| letter.row_number(row)).collect();
-    metadata.insert("id".into(), to_raw_value(&letter.id(line).to_string())?);
+    metadata.insert("id".into(), to_raw_value(&id.to_string())?);
     metadata.insert("rows".into(), to_raw_value(&numbers)?);
     if let Some(first) = letter.first_ts() {
         metadata.entry("first_ts".into()).or_insert(to_raw_value(&first)?);
@@ -273,7 +327,6 @@ fn excerpt(out: &mut Vec<u8>, line: &Line<'_>, letter: &Letter<'_>, rows: &[bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dlq::filter::Filter;
 
     #[test]
     fn one_has_it_and_the_other_hears_who() {
@@ -297,7 +350,7 @@ mod tests {
 
     fn carried(claim: &Claim, moved: Option<&Moved>) -> (String, String) {
         let (mut back, mut aside) = (Vec::new(), Vec::new());
-        carry(claim, moved, 5, |to, bundle| {
+        carry(claim, moved, 5, &HashSet::new(), |to, bundle| {
             match to {
                 To::Queue => back.extend(bundle.lines),
                 To::Parked => aside.extend(bundle.lines),
@@ -337,7 +390,7 @@ mod tests {
         let moved = Moved::into(&[live, parked]).unwrap();
         assert_eq!(carried(&claim, Some(&moved)), (String::new(), String::new()));
         let (rows, archived) =
-            archive(&claim, &moved, 5, &directory.path().join("done"), "x.ndjson").unwrap();
+            archive(&claim, &moved, 5, &HashSet::new(), &directory.path().join("done"), "x.ndjson").unwrap();
         let archived = std::fs::read_to_string(archived.unwrap()).unwrap();
         assert_eq!((rows, archived.lines().count()), (1, 1));
         assert!(

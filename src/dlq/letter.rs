@@ -1,7 +1,7 @@
 //! A line of the queue as a record: ours, the Python system's, or what somebody has mended by hand.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
@@ -107,7 +107,9 @@ impl<'a> Letter<'a> {
             return Err(Damage::NoJson("it begins with none".into()));
         }
         match serde_json::from_str::<Strict<'a>>(text) {
-            Ok(Strict { ts, error, metadata, items }) => Ok(Self { ts, error, meta: metadata, items }),
+            Ok(Strict { ts, error, metadata, items }) => {
+                Ok(Self { ts, error, meta: metadata, items }.numbered())
+            }
             Err(_) => Self::leniently(text),
         }
     }
@@ -125,7 +127,18 @@ impl<'a> Letter<'a> {
         };
         let error = line.error.map(words).unwrap_or_default();
         let meta = line.metadata.map(meta).unwrap_or_default();
-        Ok(Self { ts: line.ts.and_then(seconds), error, meta, items })
+        Ok(Self { ts: line.ts.and_then(seconds), error, meta, items }.numbered())
+    }
+
+    /// Row numbers that do not tell its rows apart are none.
+    fn numbered(mut self) -> Self {
+        let rows = self.rows() as usize;
+        self.meta.rows = self.meta.rows.take().filter(|numbers| {
+            let ascending = numbers.windows(2).all(|pair| pair.first() < pair.last());
+            let mut seen = HashSet::new();
+            numbers.len() == rows && (ascending || numbers.iter().all(|number| seen.insert(*number)))
+        });
+        self
     }
 
     /// Number of rows that it stands for.
@@ -136,8 +149,7 @@ impl<'a> Letter<'a> {
     /// Number of row `index` in its source; where the record does not say it, its place in the record,
     /// from 1.
     pub fn row_number(&self, index: usize) -> u64 {
-        let known = self.meta.rows.as_ref().filter(|rows| rows.len() as u64 == self.rows());
-        known.and_then(|rows| rows.get(index)).copied().unwrap_or(index as u64 + 1)
+        self.meta.rows.as_ref().and_then(|rows| rows.get(index)).copied().unwrap_or(index as u64 + 1)
     }
 
     /// When the rows failed first, in seconds of the Unix epoch.
@@ -152,12 +164,15 @@ impl<'a> Letter<'a> {
 
     /// Its id; a record without one has always the same in the same place of a file.
     pub fn id(&self, line: &Line<'_>) -> Uuid {
-        self.meta.id.unwrap_or_else(|| {
-            let mut name = line.offset.to_le_bytes().to_vec();
-            name.extend_from_slice(line.bytes.unwrap_or_default());
-            Uuid::new_v5(&Uuid::NAMESPACE_OID, &name)
-        })
+        self.meta.id.unwrap_or_else(|| id_of_place(line))
     }
+}
+
+/// The id of a record that has none of its own: the same for the same line in the same place of a file.
+pub fn id_of_place(line: &Line<'_>) -> Uuid {
+    let mut name = line.offset.to_le_bytes().to_vec();
+    name.extend_from_slice(line.bytes.unwrap_or_default());
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, &name)
 }
 
 /// A value of an item as text, a string without its quotes; `None` where there is none.

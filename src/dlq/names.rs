@@ -88,6 +88,11 @@ pub fn lock(path: &Path) -> PathBuf {
     path.with_file_name(joined(&[b".", stem(name(path)).0, b".replay.lock"]))
 }
 
+/// Where it is noted what a replay set out to do with the file that it has claimed.
+pub fn journal(path: &Path) -> PathBuf {
+    path.with_file_name(joined(&[b".", stem(name(path)).0, b".replay.json"]))
+}
+
 /// What a file is, by its name alone.
 pub fn kind(path: &Path) -> Kind {
     let (stem, ends) = stem(name(path));
@@ -126,7 +131,10 @@ fn stem(name: &[u8]) -> (&[u8], bool) {
 
 /// A number as `segment` writes it: `1`, and neither `01` nor `0`.
 fn number(digits: &[u8]) -> Option<u32> {
-    let plain = digits.iter().all(u8::is_ascii_digit) && digits.first().is_some_and(|first| *first != b'0');
+    // A longer one is a date that somebody has put into the name of a queue.
+    let short = digits.len() <= 6;
+    let plain =
+        short && digits.iter().all(u8::is_ascii_digit) && digits.first().is_some_and(|first| *first != b'0');
     std::str::from_utf8(digits).ok().filter(|_| plain)?.parse().ok()
 }
 

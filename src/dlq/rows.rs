@@ -1,6 +1,6 @@
 //! From the records of a window to rows for the engine.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::ops::Range;
@@ -20,10 +20,10 @@ use crate::error::{Error, Result};
 /// Sources that keep what their times have taught, at most.
 const MOST_SOURCES: usize = 1024;
 
-/// Makes rows of dead letters again: one for the rows of one home.
+/// Makes rows of dead letters again: one for the rows that go to one place.
 pub struct Rows {
     claim: Arc<Claim>,
-    home: Home,
+    homes: HashSet<Home>,
     settings: Arc<MapperSettings>,
     moved: Option<Arc<Moved>>,
     /// Whether the last row comes first.
@@ -56,10 +56,10 @@ struct Piece {
 }
 
 impl Rows {
-    /// The rows of that home.
+    /// The rows of those homes.
     pub fn new(
         claim: Arc<Claim>,
-        home: Home,
+        homes: HashSet<Home>,
         settings: Arc<MapperSettings>,
         moved: Option<Arc<Moved>>,
         reverse: bool,
@@ -67,7 +67,7 @@ impl Rows {
     ) -> Self {
         Self {
             claim,
-            home,
+            homes,
             settings,
             moved,
             reverse,
@@ -109,7 +109,7 @@ impl Rows {
         for alike in taken.pieces.chunk_by(|a, b| a.shape == b.shape && a.source == b.source) {
             let Some(first) = alike.first() else { continue };
             let origin = origin(&first.source);
-            self.map(alike, &taken.text, &origin, &mut rowed.mapped);
+            self.map(alike, &taken.text, &origin, &mut rowed.mapped)?;
         }
         Ok(rowed)
     }
@@ -146,7 +146,7 @@ impl Rows {
                 None => sources.entry(name.to_owned()).or_insert_with(|| name.into()).clone(),
             };
             let record = taken.past.records.len() as u32;
-            let (id, rows) = (letter.id(line), letter.rows() as usize);
+            let (id, rows) = (self.claim.id(letter, line), letter.rows() as usize);
             taken.past.records.push(PastRecord {
                 id,
                 source: source.clone(),
@@ -154,7 +154,7 @@ impl Rows {
                 first_us: letter.first_ts().map_or(0, |seconds| (seconds * 1e6).round() as i64),
             });
             taken.past.rows.extend((0..rows).map(|row| (record, letter.row_number(row))));
-            if letter.attempts() >= self.most_attempts || Home::of(letter) != self.home {
+            if letter.attempts() >= self.most_attempts || !self.homes.contains(&Home::of(letter)) {
                 return Ok(());
             }
             let meant = self.claim.choice.meant(letter, line);
@@ -187,7 +187,13 @@ impl Rows {
         Ok(taken)
     }
 
-    fn map(&mut self, pieces: &[Piece], text: &[u8], origin: &Arc<Origin>, into: &mut Vec<Mapped>) {
+    fn map(
+        &mut self,
+        pieces: &[Piece],
+        text: &[u8],
+        origin: &Arc<Origin>,
+        into: &mut Vec<Mapped>,
+    ) -> Result<()> {
         let mut lines = Vec::with_capacity(pieces.iter().map(|piece| piece.text.len() + 1).sum());
         for piece in pieces {
             lines.extend_from_slice(text.get(piece.text.clone()).unwrap_or_default());
@@ -215,7 +221,8 @@ impl Rows {
             Ok(decoder) => decoder,
             Err(error) => {
                 let reason = Reason::new("bad_json", error.to_string());
-                return into.push(all_from(1, Stage::Decode, reason));
+                into.push(all_from(1, Stage::Decode, reason));
+                return Ok(());
             }
         };
         let mut next = 1;
@@ -225,7 +232,8 @@ impl Rows {
                 Ok(None) => break,
                 Err(error) => {
                     let reason = Reason::new("bad_json", error.to_string());
-                    return into.push(all_from(next, Stage::Decode, reason));
+                    into.push(all_from(next, Stage::Decode, reason));
+                    return Ok(());
                 }
             };
             let last = raw.rows.iter().copied().chain(raw.broken.iter().map(|broken| broken.row)).max();
@@ -241,6 +249,8 @@ impl Rows {
                     rejects.extend(mapped.rejects);
                     into.push(Mapped { batches: mapped.batches, rejects });
                 }
+                // A flag at fault is no fault of the rows.
+                Err(error) if self.blames_a_flag(&error) => return Err(error),
                 Err(error) => {
                     let reason = Arc::new(Reason::new("bad_columns", error.to_string()));
                     rejects.extend(of_lines.iter().map(|line| reject(*line, Stage::Validate, &reason)));
@@ -248,6 +258,18 @@ impl Rows {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Whether an error is about what the user typed.
+    fn blames_a_flag(&self, error: &Error) -> bool {
+        let (columns, text) = (&self.settings.columns, error.to_string());
+        let typed = |flag: &str, (name, value): &(String, String)| {
+            text.contains(&format!("{flag} {name}={value}:"))
+                || text.contains(&format!("has no column {name:?}"))
+        };
+        columns.sets.iter().any(|set| typed("--set", set))
+            || columns.maps.iter().any(|map| typed("--map", map))
     }
 
     fn mapper(&mut self, origin: &Arc<Origin>) -> Result<&mut Mapper> {

@@ -117,11 +117,11 @@ fn histogram(survey: &Survey, style: Style, width: usize) -> Option<Vec<String>>
         return None;
     }
     let columns = (width - 12).min(60);
-    let span = last - first + 1;
+    let span = last.saturating_sub(first).saturating_add(1);
     let mut bars = vec![0u64; columns.min(usize::try_from(span).unwrap_or(columns))];
     let places = bars.len() as i64;
     for (at, rows) in &survey.minutes {
-        let place = ((at - first) * places / span) as usize;
+        let place = (i128::from(at.saturating_sub(first)) * i128::from(places) / i128::from(span)) as usize;
         if let Some(bar) = bars.get_mut(place) {
             *bar += rows;
         }
@@ -130,7 +130,7 @@ fn histogram(survey: &Survey, style: Style, width: usize) -> Option<Vec<String>>
     let blocks = if style.unicode { BLOCKS } else { ASCII };
     let height = |rows: u64| if rows == 0 { 0 } else { (rows * 8).div_ceil(most).clamp(1, 8) as usize };
     let picture: String = bars.iter().map(|rows| blocks[height(*rows)]).collect();
-    let (from, to) = (minute(first * 60_000_000), minute(last * 60_000_000));
+    let (from, to) = (minute(first.saturating_mul(60_000_000)), minute(last.saturating_mul(60_000_000)));
     let gap = bars.len().saturating_sub(from.len() + to.len()).max(2);
     Some(vec![format!("  {picture}  max {}", count(most)), format!("  {from}{}{to}", " ".repeat(gap))])
 }

@@ -1,4 +1,5 @@
 //! The dead-letter queue: written, looked into, replayed.
 
 mod replay;
+mod strange;
 mod writer;

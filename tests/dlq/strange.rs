@@ -1,0 +1,254 @@
+//! Queues as they grow in the wild: rotated, mixed, interrupted, named by mistake.
+
+use std::fs;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::wait;
+use crate::harness::{Db, Postgres, Store, Work};
+
+/// A bar of one minute, as an item.
+fn bar(minute: u32, close: &str) -> Value {
+    json!({"ts": format!("2024-01-01T{:02}:{:02}:00Z", minute / 60 % 24, minute % 60), "vendor": "v", "symbol": "A",
+        "timeframe": "1m", "open_price": "1", "high_price": "9", "low_price": "1", "close_price": close})
+}
+
+/// A record that failed so many seconds ago.
+fn record(ago: f64, metadata: Value, items: &[Value]) -> String {
+    let now = chrono::Utc::now().timestamp_micros() as f64 / 1e6;
+    json!({"ts": now - ago, "error": "bad", "metadata": metadata, "items": items}).to_string() + "\n"
+}
+
+fn id(number: u64) -> String {
+    format!("0197a3f2-1b2c-7000-8000-{number:012}")
+}
+
+fn sqlite(work: &Work, sql: &str) -> Vec<String> {
+    let rows = Store::sqlite(work).rows(sql);
+    rows.into_iter().map(|row| row[0].clone().unwrap_or_default()).collect()
+}
+
+fn stores(work: &Work) -> [(Store, &'static str); 2] {
+    [(Store::sqlite(work), "bars"), (Store::postgres(), "bars")]
+}
+
+#[test]
+fn of_a_rotated_queue_the_newest_row_of_a_key_stays() {
+    for place in 0..2 {
+        let work = Work::new();
+        let (store, _) = stores(&work).into_iter().nth(place).expect("a store");
+        let dataset = json!({"dataset": "bars"});
+        work.write(".dlq/bars.1.ndjson", record(30.0, dataset.clone(), &[bar(0, "1.1")]));
+        work.write(".dlq/bars.2.ndjson", record(20.0, dataset.clone(), &[bar(0, "1.2")]));
+        // In one file, with and without the name of their dataset.
+        let both =
+            record(15.0, json!({}), &[bar(0, "1.25")]) + &record(10.0, dataset.clone(), &[bar(0, "1.3")]);
+        work.write(".dlq/bars.ndjson", both + &record(5.0, json!({}), &[bar(0, "1.4")]));
+        let run = work.mdsctl(["replay-dlq", "--dsn", &store.dsn()]).run().expect(0);
+        let close = store.rows("SELECT close_price FROM bars");
+        assert_eq!(close, [[Some("1.4".to_owned())]], "{store}: {run}");
+    }
+}
+
+#[test]
+fn a_limit_takes_the_newest_rows_so_that_parts_come_to_the_whole() {
+    let work = Work::new();
+    let dsn = Store::sqlite(&work).dsn();
+    let records: String = (0..4)
+        .map(|n| record(40.0 - f64::from(n), json!({"dataset": "bars"}), &[bar(0, &format!("1.{n}"))]))
+        .collect();
+    work.write(".dlq/bars.ndjson", records);
+    for _ in 0..4 {
+        work.mdsctl(["replay-dlq", "--limit", "1", "--dsn", &dsn]).run().expect(0);
+    }
+    assert_eq!(sqlite(&work, "SELECT close_price FROM bars"), ["1.3"]);
+}
+
+/// A table without a key.
+fn log() -> Db {
+    let db = Postgres::shared().database();
+    db.execute("CREATE TABLE log (n bigint, code text)");
+    db
+}
+
+fn counted(db: &Db) -> (u64, u64) {
+    let row = db.rows("SELECT count(*), count(DISTINCT n) FROM log").remove(0);
+    let number = |place: usize| row[place].as_ref().expect("a count").parse().expect("a number");
+    (number(0), number(1))
+}
+
+#[test]
+fn a_killed_replay_is_finished_as_it_was_begun_whatever_the_next_one_is_asked_for() {
+    for second in [vec![], vec!["--code", "b"], vec!["--limit", "100"], vec!["--code", "a", "--discard"]] {
+        let (work, db) = (Work::new(), log());
+        let dsn = db.dsn();
+        let (records, each) = (40u64, 200u64);
+        let mut text = String::new();
+        for n in 0..records {
+            let code = if n % 2 == 0 { "a" } else { "b" };
+            let items: Vec<Value> =
+                (n * each..(n + 1) * each).map(|n| json!({"n": n, "code": code})).collect();
+            text += &record(50.0, json!({"id": id(n), "dataset": "log", "code": code}), &items);
+        }
+        work.write(".dlq/log.ndjson", text);
+        let engine = ["--dsn", &dsn, "--batch-size", "50", "--workers", "2"];
+        let mut running = work.mdsctl(["replay-dlq", "--code", "a"]).arguments(engine).spawn();
+        let some = wait::within(std::time::Duration::from_secs(60), || {
+            (db.count("log") > 500 || running.has_ended()).then(|| !running.has_ended())
+        });
+        if some.expect("rows") {
+            running.signal(Signal::KILL);
+        }
+        running.finish_quietly();
+        let first = db.count("log");
+        assert!(first > 0);
+        let run = work.mdsctl(["replay-dlq", "--dsn", &dsn]).arguments(second.clone()).run();
+        assert!(matches!(run.code, 0 | 3), "{run}");
+        work.mdsctl(["replay-dlq", "--dsn", &dsn]).run().expect(0);
+        let all = records * each;
+        assert_eq!(counted(&db), (all, all), "{second:?}: {run}");
+    }
+}
+
+#[test]
+fn two_tenants_of_one_table_without_a_key_survive_a_kill_between_them() {
+    let (work, db) = (Work::new(), log());
+    let dsn = db.dsn();
+    let of = |tenant: Option<&str>, from: u64, to: u64| -> String {
+        let chunks = (from..to).step_by(100).map(|first| {
+            let items: Vec<Value> = (first..first + 100).map(|n| json!({"n": n, "code": "x"})).collect();
+            let mut meta = json!({"id": id(first), "dataset": "log"});
+            if let Some(tenant) = tenant {
+                meta["tenant_id"] = json!(tenant);
+            }
+            record(50.0, meta, &items)
+        });
+        chunks.collect()
+    };
+    work.write(
+        ".dlq/log.ndjson",
+        of(None, 0, 1_000) + &of(Some("11111111-1111-4111-8111-111111111111"), 1_000, 9_000),
+    );
+    let engine = ["--dsn", &dsn, "--batch-size", "50", "--workers", "2"];
+    let mut running = work.mdsctl(["replay-dlq"]).arguments(engine).spawn();
+    let some = wait::within(std::time::Duration::from_secs(60), || {
+        (db.count("log") > 1_500 || running.has_ended()).then(|| !running.has_ended())
+    });
+    if some.expect("rows") {
+        running.signal(Signal::KILL);
+    }
+    running.finish_quietly();
+    let run = work.mdsctl(["replay-dlq", "--dsn", &dsn]).run().expect(0);
+    assert_eq!(counted(&db), (9_000, 9_000), "{run}");
+}
+
+#[test]
+fn records_that_share_an_id_keep_all_their_rows() {
+    let work = Work::new();
+    let dsn = Store::sqlite(&work).dsn();
+    let meta = |n| json!({"id": id(7), "dataset": "bars", "attempts": 4, "source": format!("s{n}")});
+    let text: String = (0..5).map(|n| record(9.0, meta(n), &[bar(n, &format!("bad{n}"))])).collect();
+    work.write(".dlq/bars.ndjson", text);
+    work.mdsctl(["replay-dlq", "--dsn", &dsn]).run().expect(3);
+    let parked = fs::read_to_string(work.path(".dlq/bars.parked.ndjson")).expect("they are parked");
+    for n in 0..5 {
+        assert!(parked.contains(&format!("\"bad{n}\"")), "{parked}");
+    }
+}
+
+#[test]
+fn one_record_that_fits_nowhere_stays_and_the_others_go_on() {
+    let work = Work::new();
+    let dsn = Store::sqlite(&work).dsn();
+    let odd = record(9.0, json!({"dataset": "unknown"}), &[json!({"foo": 1})]);
+    work.write(".dlq/a.ndjson", odd.clone() + &record(8.0, json!({"dataset": "bars"}), &[bar(1, "1.5")]));
+    work.write(".dlq/z.ndjson", record(8.0, json!({"dataset": "bars"}), &[bar(2, "1.5")]));
+    for _ in 0..2 {
+        let run = work.mdsctl(["replay-dlq", "--dsn", &dsn, "--json"]).run().expect(2);
+        assert!(run.stderr.contains("unknown") && run.stderr.contains("stay"), "{run}");
+        assert_eq!(run.json()["exit_code"], 2, "{run}");
+    }
+    assert_eq!(sqlite(&work, "SELECT count(*) FROM bars"), ["2"]);
+    let left = fs::read_to_string(work.path(".dlq/a.ndjson")).expect("the queue");
+    let left: Value = serde_json::from_str(left.trim()).expect("one record");
+    assert_eq!((&left["items"], &left["metadata"]["attempts"]), (&json!([{"foo": 1}]), &Value::Null));
+}
+
+#[test]
+fn a_wrong_flag_costs_no_row_an_attempt() {
+    let work = Work::new();
+    let dsn = Store::sqlite(&work).dsn();
+    let text = record(9.0, json!({"id": id(1), "dataset": "bars", "code": "bad_number"}), &[bar(1, "x")]);
+    for wrong in ["--set=nope=1", "--map=close_price=nope", "--set=symbol="] {
+        work.write(".dlq/bars.ndjson", &text);
+        let run = work.mdsctl(["replay-dlq", "--dsn", &dsn, wrong]).run().expect(2);
+        assert!(run.stderr.contains("nope") || run.stderr.contains("symbol"), "{run}");
+        assert_eq!(
+            fs::read_to_string(work.path(".dlq/bars.claimed.ndjson")).expect("the claim"),
+            text,
+            "{wrong}"
+        );
+        work.mdsctl(["replay-dlq", "--dsn", &dsn, "--set", "close_price=1.5"]).run().expect(0);
+    }
+    assert_eq!(sqlite(&work, "SELECT count(*) FROM bars"), ["1"]);
+}
+
+#[test]
+fn what_is_named_by_mistake_is_left_as_it_is() {
+    let work = Work::new();
+    let dsn = Store::sqlite(&work).dsn();
+    let one = record(9.0, json!({"dataset": "bars"}), &[bar(1, "1.5")]);
+    let csv = "ts,symbol\n\n2024,A\n";
+    work.write("b.csv", csv);
+    let refused = |arguments: &[&str], word: &str| {
+        let run = work.mdsctl(["replay-dlq", "--dsn", &dsn]).arguments(arguments.to_vec()).run().expect(2);
+        assert!(run.stderr.contains(word), "{run}");
+    };
+    refused(&["b.csv"], "is no dead-letter queue");
+    assert_eq!(fs::read_to_string(work.path("b.csv")).expect("it"), csv);
+    work.write("q/bars.1.ndjson", &one);
+    work.write("q/bars.ndjson", &one);
+    refused(&["q/bars.1.ndjson", "--discard"], "a part of the queue");
+    refused(&["q/bars.ndjson", "--archive", "q"], "another directory");
+    refused(&["q/bars.ndjson", "--archive", "b.csv"], "--archive b.csv");
+    let run =
+        work.mdsctl(["inspect-dlq", "q/bars.ndjson", "--export", "q/bars.ndjson", "--force"]).run().expect(2);
+    assert!(run.stderr.contains("which are read"), "{run}");
+    for file in ["q/bars.1.ndjson", "q/bars.ndjson"] {
+        assert_eq!(fs::read_to_string(work.path(file)).expect("it"), one, "{file}");
+    }
+    // A date in the name makes no part of another queue.
+    work.write("q/days.20241122.ndjson", &one);
+    work.write("q/days.20241123.ndjson", &one);
+    work.mdsctl(["replay-dlq", "q/days.20241123.ndjson", "--discard"]).run().expect(0);
+    assert!(work.path("q/days.20241122.ndjson").exists() && !work.path("q/days.20241123.ndjson").exists());
+}
+
+#[test]
+fn a_link_a_table_of_ones_own_and_a_discard_of_tired_rows() {
+    let work = Work::new();
+    let dsn = Store::sqlite(&work).dsn();
+    work.mdsctl(["load", &crate::harness::run::fixture("bars.parquet"), "--dsn", &dsn]).run().expect(0);
+    Store::sqlite(&work).rows("SELECT 1");
+    work.write("data/kept.ndjson", record(9.0, json!({"dataset": "bars"}), &[bar(1, "1.5")]));
+    fs::create_dir_all(work.path(".dlq")).expect("a directory");
+    std::os::unix::fs::symlink("../data/kept.ndjson", work.path(".dlq/bars.ndjson")).expect("a link");
+    work.mdsctl(["replay-dlq", "--dsn", &dsn]).run().expect(0);
+    assert!(work.path(".dlq/bars.ndjson").is_symlink() && !work.path("data/kept.ndjson").exists());
+
+    let tired = json!({"dataset": "bars", "attempts": 9});
+    work.write("tired.ndjson", record(9.0, tired, &[bar(1, "x")]));
+    work.mdsctl(["replay-dlq", "tired.ndjson", "--discard"]).run().expect(0);
+    assert!(!work.path("tired.ndjson").exists() && !work.path("tired.parked.ndjson").exists());
+
+    // Times beyond all calendars are shown, not choked on.
+    let line = |ts: &str| format!("{{\"ts\":{ts},\"error\":\"x\",\"metadata\":{{}},\"items\":[{{}}]}}\n");
+    work.write("odd.ndjson", line("-1e18") + &line("1e300") + &line("1732351234"));
+    for form in
+        [["inspect-dlq", "odd.ndjson", "--by", "hour"], ["inspect-dlq", "odd.ndjson", "--format", "json"]]
+    {
+        let run = work.mdsctl(form).run().expect(0);
+        assert!(!run.stderr.contains("panicked"), "{run}");
+    }
+}
