@@ -308,7 +308,8 @@ impl Survey {
         for row in places.take(room) {
             let value = match (letter.items.get(row), letter.meta.column.as_deref()) {
                 (Some(item), Some(column)) => Some(value_of(item, column)),
-                (Some(_), None) => None,
+                // No column is to blame, as where a CHECK was broken: the row itself.
+                (Some(item), None) => Some(short(item.get())),
                 (None, _) => letter.meta.raw.as_deref().map(short),
             };
             let source = letter.meta.source.as_deref().unwrap_or("(no source)");

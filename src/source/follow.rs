@@ -1,7 +1,7 @@
 //! Files that grow: reads their lines as they are written, through rotation, truncation and
 //! re-creation, and remembers behind which line all is settled.
 //!
-//! One thread reads all files in turn. Every batch of lines has an [`Origin`] of its own, which each
+//! One thread reads all files in turn. Every batch of lines has an `Origin` of its own, which each
 //! of its rows holds on to on its way; when nobody holds it any more those lines are settled, and the
 //! place behind them may be written to the checkpoint file.
 

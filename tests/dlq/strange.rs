@@ -242,6 +242,11 @@ fn a_link_a_table_of_ones_own_and_a_discard_of_tired_rows() {
     work.mdsctl(["replay-dlq", "tired.ndjson", "--discard"]).run().expect(0);
     assert!(!work.path("tired.ndjson").exists() && !work.path("tired.parked.ndjson").exists());
 
+    // Where no column is to blame, the row is shown.
+    work.write("check.ndjson", record(9.0, json!({"code": "23514"}), &[bar(1, "13.5")]));
+    let run = work.mdsctl(["inspect-dlq", "check.ndjson", "--json"]).run().expect(0);
+    assert!(run.json()["groups"][0]["samples"][0]["value"].to_string().contains("13.5"), "{run}");
+
     // Times beyond all calendars are shown, not choked on.
     let line = |ts: &str| format!("{{\"ts\":{ts},\"error\":\"x\",\"metadata\":{{}},\"items\":[{{}}]}}\n");
     work.write("odd.ndjson", line("-1e18") + &line("1e300") + &line("1732351234"));
