@@ -1,6 +1,7 @@
 //! `inspect-dlq --follow`: records of a queue as they come, a line each.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt as _;
@@ -39,9 +40,10 @@ pub fn run(args: &InspectArgs, format: LetterFormat, selection: &Selection) -> R
     let mut at_end = true;
     loop {
         for path in live(&args.queues)? {
-            if !queues.contains_key(&path) {
-                let followed = Followed::start(&path, at_end).map_err(|e| unreadable(path.display(), &e))?;
-                queues.insert(path, followed);
+            if let Entry::Vacant(place) = queues.entry(path) {
+                let followed = Followed::start(place.key(), at_end);
+                let followed = followed.map_err(|e| unreadable(place.key().display(), &e))?;
+                place.insert(followed);
             }
         }
         at_end = false;

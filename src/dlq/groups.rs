@@ -77,6 +77,8 @@ pub struct Group {
     pub column: Option<String>,
     /// The reason in words, as the first record has it.
     pub message: String,
+    /// Whether other records have other reasons.
+    pub mixed: bool,
     /// The first rows.
     pub samples: Vec<Sample>,
     /// Where the first record is.
@@ -122,6 +124,8 @@ impl Groups {
             group.first = Some(place);
             group.message = short(&letter.error);
             group.column = letter.meta.column.as_deref().map(short);
+        } else if !group.mixed {
+            group.mixed = *group.message != *brief(&letter.error);
         }
         group.rows += rows;
         group.records += u64::from(first);
@@ -162,6 +166,8 @@ impl Groups {
 
 impl Group {
     fn merge(&mut self, other: Self, samples: usize) {
+        let differ = self.first.is_some() && other.first.is_some() && self.message != other.message;
+        self.mixed |= other.mixed || differ;
         if self.first.is_none_or(|mine| other.first.is_some_and(|first| first < mine)) {
             (self.first, self.message, self.column) = (other.first, other.message, other.column);
         }
@@ -247,6 +253,7 @@ pub(super) fn joined(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i6
     }
 }
 
+/// The beginning of a text, and a word for an empty one.
 fn cut(text: &str) -> Cow<'_, str> {
     // So many bytes are so many characters at most.
     if text.len() <= MOST_TEXT {
@@ -258,8 +265,13 @@ fn cut(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The same, where nothing may be left of it.
+fn brief(text: &str) -> Cow<'_, str> {
+    if text.is_empty() { Cow::Borrowed("") } else { cut(text) }
+}
+
 fn short(text: &str) -> String {
-    if text.is_empty() { String::new() } else { cut(text).into_owned() }
+    brief(text).into_owned()
 }
 
 #[cfg(test)]
@@ -288,26 +300,20 @@ mod tests {
         for (place, line) in lines.iter().enumerate() {
             counted(&mut groups, &[By::Hour, By::Code], line, place as u64);
         }
-        let seen: Vec<(Vec<&str>, u64, Vec<(u64, Shown)>)> = groups
-            .sorted()
-            .into_iter()
-            .map(|(key, group)| {
-                (key, group.rows, group.samples.iter().map(|s| (s.row, s.shown.clone())).collect())
-            })
-            .collect();
+        let sorted = groups.sorted();
+        let seen: Vec<(String, u64)> =
+            sorted.iter().map(|(key, group)| (key.join("+"), group.rows)).collect();
         let hour = "1970-01-01 00:00";
-        let text = |text: &str| text.to_owned();
-        assert_eq!(
-            seen,
-            [
-                (
-                    vec![hour, "(none) in v"],
-                    3,
-                    vec![(7, Shown::Text(text("1,5"))), (8, Shown::Json(text("1.50")))]
-                ),
-                (vec![hour, "(none)"], 2, vec![(1, Shown::Raw(text("1;2"))), (1, Shown::Nothing)]),
-            ]
-        );
+        assert_eq!(seen, [(format!("{hour}+(none) in v"), 3), (format!("{hour}+(none)"), 2)]);
+        let samples = sorted.iter().flat_map(|(_, group)| &group.samples);
+        let samples: Vec<(u64, Shown)> = samples.map(|sample| (sample.row, sample.shown.clone())).collect();
+        let expected = [
+            (7, Shown::Text("1,5".into())),
+            (8, Shown::Json("1.50".into())),
+            (1, Shown::Raw("1;2".into())),
+            (1, Shown::Nothing),
+        ];
+        assert_eq!(samples, expected);
     }
 
     #[test]

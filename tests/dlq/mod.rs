@@ -1,4 +1,5 @@
 //! The dead-letter queue: written, looked into, replayed.
 
+mod inspect;
 mod replay;
 mod writer;

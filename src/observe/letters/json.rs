@@ -44,7 +44,7 @@ fn group(by: &[&str], key: &[&str], group: &Group) -> Value {
     let others = key.is_empty();
     json!({"key": (!others).then(|| key.join(", ")), "keys": (!others).then_some(keys), "rows": group.rows,
         "records": group.records, "first": first, "last": last, "column": group.column,
-        "error": group.message, "samples": group.samples.iter().map(sample).collect::<Vec<_>>()})
+        "error": group.message, "mixed": group.mixed, "samples": group.samples.iter().map(sample).collect::<Vec<_>>()})
 }
 
 fn sample(sample: &Sample) -> Value {

@@ -131,7 +131,10 @@ impl Table {
 
     /// The reason and some rows of a group.
     fn details(&mut self, group: &Group, indent: usize) {
-        self.words(&group.message, indent, MOST_LINES, Ink::Plain);
+        match group.mixed && !group.message.is_empty() {
+            true => self.words(&format!("among others: {}", group.message), indent, MOST_LINES, Ink::Plain),
+            false => self.words(&group.message, indent, MOST_LINES, Ink::Plain),
+        }
         let room = self.width.saturating_sub(indent);
         for sample in &group.samples {
             let (number, value) = (format!(" row {}", sample.row), value(sample));
@@ -253,7 +256,7 @@ torn
               data/2024/bars.csv row 40: 2024-03-04,acme,"A [31m"
         "#);
         let unicode = Style { unicode: true, ..Style::PLAIN };
-        insta::assert_snapshot!(shown(RECORDS, (By::Stage, "stage"), unicode), @r#"
+        insta::assert_snapshot!(shown(RECORDS, (By::Dataset, "dataset"), unicode), @r#"
         7 dead rows in 4 records, 2024-11-23 08:40 to 2024-11-23 11:00 UTC
           .dlq/bars.claimed.ndjson: 0 rows, claimed by a replay
           .dlq/bars.ndjson: 7 rows
@@ -265,21 +268,11 @@ torn
           █   ▃   ▃                                                  ▆  max 3
           2024-11-23 08:40                            2024-11-23 11:00
 
-        rows  share        by stage
-           3   42 % ███░░  validate
-              open_price is no number
+        rows  share        by dataset
+           7  100 % █████  (none)
+              among others: open_price is no number
               data/2024/bars.csv row 7: open_price = "1,5"
               data/2024/bars.csv row 9: open_price = ""
-           2   28 % ██░░░  (none)
-              boom
-              (no source) row 1
-              (no source) row 2
-           1   14 % █░░░░  decode
-              the row has 3 fields, and the header 9
-              data/2024/bars.csv row 40: 2024-03-04,acme,"A [31m"
-           1   14 % █░░░░  write
-              value too long for type character varying(8)
-              data/2024/bars.csv row 31: symbol = "FAR.TOO.LONG"
         "#);
     }
 
