@@ -341,27 +341,36 @@ pub struct HistoryArgs {
 const INSPECT_EXAMPLES: &str = "\
 Examples:
   mdsctl inspect-dlq                                   what is in .dlq, by reason
-  mdsctl inspect-dlq .dlq/bars.ndjson --by symbol --since 1d
+  mdsctl inspect-dlq .dlq/bars.ndjson --by source,symbol --since 1d
   mdsctl inspect-dlq --code bad_number --export mend.csv     rows alone, to be mended and loaded
   mdsctl inspect-dlq --format ndjson | jq -c '.volume |= floor' | mdsctl load - --dataset bars
   mdsctl inspect-dlq --json | jq .rows                 the depth, for a monitor
-  mdsctl inspect-dlq --follow                          a line for each record as it comes";
+  zcat old.ndjson.gz | mdsctl inspect-dlq -            what somebody has archived
+  mdsctl inspect-dlq --follow --stage write            a line for each record as it comes
+
+A queue brings the files that stand beside it: what was set aside when it was full (NAME.1.ndjson, …) and
+what a replay has claimed (NAME.claimed.ndjson); a directory also what was parked. Lines that are damaged
+are counted and passed over. The queue is only read, never changed.
+
+An export has all rows that are meant, with every digit; its columns are texts in Parquet too. Rows that
+could not be read have no columns and are left out. --follow ends with Ctrl-C (exit code 130), or after
+--limit rows (0).";
 
 /// `inspect-dlq`.
 #[derive(Debug, Args)]
 #[command(after_help = INSPECT_EXAMPLES)]
 pub struct InspectArgs {
-    /// Files of dead letters, or directories of them (else those in .dlq)
+    /// Files of dead letters (also .gz and .zst), directories, globs, or - for stdin (else those in .dlq)
     #[arg(value_name = "DLQ")]
     pub queues: Vec<PathBuf>,
-    /// What the groups are made by
-    #[arg(long, value_enum, default_value_t = ByName::Code, value_name = "WHAT")]
-    pub by: ByName,
+    /// What the groups are made by; several, with commas, for their combinations
+    #[arg(long, value_enum, default_value = "code", value_delimiter = ',', value_name = "WHAT")]
+    pub by: Vec<ByName>,
     /// table, json (the same for programs), or the rows alone as csv or ndjson
     #[arg(long, value_enum, default_value_t = LetterFormat::Table, value_name = "FORM")]
     pub format: LetterFormat,
     /// Rows that are shown of each group
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::samples)]
     pub samples: usize,
     /// Write the rows alone to this file (.csv, .ndjson or .parquet)
     #[arg(long, value_name = "FILE")]
@@ -369,7 +378,7 @@ pub struct InspectArgs {
     /// Write over a file that is there
     #[arg(long, requires = "export")]
     pub force: bool,
-    /// Print records as they come
+    /// Print records as they come, also where the queue is renamed by a replay or begun anew
     #[arg(long, conflicts_with = "export")]
     pub follow: bool,
     #[command(flatten)]

@@ -2,8 +2,11 @@
 
 mod args;
 mod config;
+mod ending;
 mod exit;
+mod export;
 mod filter;
+mod follow;
 mod history;
 mod inspect;
 mod keep;
@@ -12,6 +15,7 @@ mod load;
 mod log;
 mod metrics;
 mod process;
+mod queues;
 mod replay;
 mod resume;
 mod runs;

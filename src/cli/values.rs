@@ -105,6 +105,17 @@ pub fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Most rows of a group that can be shown, since all groups have them in memory.
+const MOST_SAMPLES: usize = 100;
+
+/// A count of samples, which may be none.
+pub fn samples(text: &str) -> Result<usize, String> {
+    match text.trim().parse() {
+        Ok(count) if count <= MOST_SAMPLES => Ok(count),
+        _ => Err(format!("expected a whole number from 0 to {MOST_SAMPLES}")),
+    }
+}
+
 /// A size in bytes: a number, or one with `K`, `M`, `G` or `T`, also written `KB` or `KiB`.
 pub fn size(text: &str) -> Result<u64, String> {
     let text = text.trim();

@@ -103,14 +103,14 @@ impl<W: Write + Send> RowWriter<W> {
             }
             Out::Ndjson(out) => {
                 let mut line = String::from("{");
+                // Who reads it may take the columns from the first row, so each has them all.
                 for (name, cell) in self.names.iter().zip(cells) {
-                    let Some(cell) = cell else { continue };
                     if line.len() > 1 {
                         line.push(',');
                     }
                     line.push_str(&serde_json::to_string(name)?);
                     line.push(':');
-                    line.push_str(cell.json);
+                    line.push_str(cell.as_ref().map_or("null", |cell| cell.json));
                 }
                 line.push_str("}\n");
                 out.write_all(line.as_bytes())
@@ -165,4 +165,47 @@ fn quote(text: &str, out: &mut String) {
     out.push('"');
     out.push_str(&text.replace('"', "\"\""));
     out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(format: FileFormat, names: &[&str], rows: &[&[Option<&str>]]) -> Vec<u8> {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut writer = RowWriter::new(format, names, Vec::new()).unwrap();
+        for row in rows {
+            let cells: Vec<_> =
+                row.iter().map(|c| c.map(|text| Cell { json: "1", text: Some(text) })).collect();
+            writer.row(&cells).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn fields_of_csv_are_quoted_where_they_must_be() {
+        let rows: [&[Option<&str>]; 2] = [&[Some("a"), Some("")], &[None, Some(" b,\"c\"\r\n")]];
+        let text = String::from_utf8(written(FileFormat::Csv, &["x,y", "z"], &rows)).unwrap();
+        assert_eq!(text, "\"x,y\",z\na,\"\"\n,\" b,\"\"c\"\"\r\n\"\n");
+        // An empty line would be no row.
+        assert_eq!(written(FileFormat::Csv, &["x"], &[&[None]]), b"x\n\"\"\n");
+    }
+
+    #[test]
+    fn objects_have_all_columns() {
+        let text = written(FileFormat::Ndjson, &["a\"b", "c"], &[&[None, Some("x")]]);
+        assert_eq!(text, b"{\"a\\\"b\":null,\"c\":1}\n");
+    }
+
+    #[test]
+    fn parquet_has_all_batches() {
+        let row: &[Option<&str>] = &[Some("0.10"), None];
+        let bytes = written(FileFormat::Parquet, &["a", "b"], &vec![row; BATCH + 1]);
+        let reader =
+            parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes));
+        let batches: Vec<RecordBatch> = reader.unwrap().build().unwrap().map(Result::unwrap).collect();
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), BATCH + 1);
+        let column = batches[0].column(0).as_any().downcast_ref::<arrow_array::StringArray>().unwrap();
+        assert_eq!((column.value(0), batches[0].column(1).null_count()), ("0.10", batches[0].num_rows()));
+    }
 }

@@ -54,6 +54,20 @@ impl Choice {
     }
 }
 
+/// The first `most` of the rows that are meant.
+pub fn at_most(meant: Meant, letter: &Letter<'_>, most: u64) -> Meant {
+    if count(&meant, letter) <= most {
+        return meant;
+    }
+    let mut left = most;
+    let mut take = |meant: bool| {
+        let take = meant && left > 0;
+        left -= u64::from(take);
+        take
+    };
+    Meant::Some((0..letter.items.len()).map(|row| take(is_meant(&meant, row))).collect())
+}
+
 /// How many rows of a record are meant.
 pub fn count(meant: &Meant, letter: &Letter<'_>) -> u64 {
     match meant {

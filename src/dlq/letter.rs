@@ -177,10 +177,35 @@ pub fn id_of_place(line: &Line<'_>) -> Uuid {
 
 /// A value of an item as text, a string without its quotes; `None` where there is none.
 pub fn field<'a>(item: &'a RawValue, name: &str) -> Option<Cow<'a, str>> {
+    value(item, name).map(words)
+}
+
+/// A value of an item; `None` where there is none, or null.
+pub fn value<'a>(item: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     let value = FieldOf(name).deserialize(&mut serde_json::Deserializer::from_str(item.get())).ok()??;
-    match value.get() {
-        "null" => None,
-        _ => Some(words(value)),
+    (value.get() != "null").then_some(value)
+}
+
+/// All fields of an item in their order; none, where it is no object.
+pub fn fields(item: &RawValue) -> Vec<(Cow<'_, str>, &RawValue)> {
+    serde_json::Deserializer::from_str(item.get()).deserialize_map(Fields).unwrap_or_default()
+}
+
+struct Fields;
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(field) = map.next_entry()? {
+            all.push(field);
+        }
+        Ok(all)
     }
 }
 
@@ -214,7 +239,8 @@ impl<'de> Visitor<'de> for FieldOf<'_> {
     }
 }
 
-fn words(value: &RawValue) -> Cow<'_, str> {
+/// A value as text, a string without its quotes.
+pub fn words(value: &RawValue) -> Cow<'_, str> {
     match value.get().starts_with('"') {
         true => serde_json::from_str::<String>(value.get()).unwrap_or_default().into(),
         false => value.get().into(),

@@ -16,6 +16,9 @@ pub struct Line<'a> {
     pub bytes: Result<&'a [u8], u64>,
 }
 
+/// What marks UTF-8 at the very beginning of a file.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// Reads lines; blank ones are passed over.
 #[derive(Debug)]
 pub struct Lines<R> {
@@ -74,6 +77,10 @@ impl<R: BufRead> Lines<R> {
             };
             if ended && length == 0 {
                 return Ok(None);
+            }
+            if offset == 0 && self.line.starts_with(BOM) {
+                // An editor on Windows has put it there.
+                self.line.drain(..BOM.len());
             }
             self.number += 1;
             let (number, whole) = (self.number, length <= MOST_LINE as u64);

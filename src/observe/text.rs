@@ -6,7 +6,7 @@
 pub(super) fn shorten(text: &str, most: usize) -> String {
     let (mut kept, mut used) = (String::new(), 0);
     for (place, c) in text.char_indices() {
-        let c = if c.is_control() { ' ' } else { c };
+        let c = if is_active(c) { ' ' } else { c };
         // Room for the mark of a cut stays, unless this is the end.
         let rest = text.get(place..).unwrap_or_default();
         if used + columns(c) > most || used + columns(c) == most && rest.chars().nth(1).is_some() {
@@ -22,7 +22,7 @@ pub(super) fn shorten(text: &str, most: usize) -> String {
 /// The end of a long path is what tells it from others: in at most `most` columns, cut in front.
 pub(super) fn tail(text: &str, most: usize) -> String {
     let mut left = most;
-    let whole = text.chars().map(columns).sum::<usize>() <= most;
+    let whole = columns_of(text) <= most;
     if !whole {
         left = left.saturating_sub(1);
     }
@@ -32,12 +32,24 @@ pub(super) fn tail(text: &str, most: usize) -> String {
             Some(rest) => left = rest,
             None => break,
         }
-        kept.push(if c.is_control() { ' ' } else { c });
+        kept.push(if is_active(c) { ' ' } else { c });
     }
     if !whole {
         kept.push('…');
     }
     kept.into_iter().rev().collect()
+}
+
+/// Whether a character does something rather than show: control characters, and those that turn the
+/// direction of writing or end a line.
+fn is_active(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Columns that a text takes.
+pub(super) fn columns_of(text: &str) -> usize {
+    text.chars().map(columns).sum()
 }
 
 /// Columns that a character takes: two in the blocks of East Asian scripts and of emoji, one
@@ -50,14 +62,14 @@ fn columns(c: char) -> usize {
     }
 }
 
-/// Breaks `text` at white space into lines of at most `width` characters. A longer word (a path)
+/// Breaks `text` at white space into lines of at most `width` columns. A longer word (a path)
 /// stays whole, so that it can be copied.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut length = 0;
     for word in shorten(text, usize::MAX - 1).split_whitespace() {
-        let word_length = word.chars().count();
+        let word_length = columns_of(word);
         if length > 0 && length + 1 + word_length > width {
             lines.push(std::mem::take(&mut line));
             length = 0;

@@ -42,7 +42,10 @@ impl Compression {
     }
 
     /// The decompressed bytes.
-    pub(super) fn undo(self, stored: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    ///
+    /// # Errors
+    /// Where no decompressor can be made.
+    pub fn undo(self, stored: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
         let buffered = BufReader::with_capacity(BUFFER, stored);
         Ok(match self {
             Self::None => Box::new(buffered.into_inner()),

@@ -1,5 +1,6 @@
 //! The dead-letter queue: written, looked into, replayed.
 
+mod inspect;
 mod replay;
 mod strange;
 mod writer;

@@ -236,6 +236,11 @@ impl Running {
         self.stderr.as_ref().expect("taken when it has ended").so_far()
     }
 
+    /// What it has written to standard output so far.
+    pub fn printed(&self) -> String {
+        self.stdout.as_ref().expect("taken when it has ended").so_far()
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.as_mut().is_none_or(|child| child.try_wait().expect("its state").is_some())

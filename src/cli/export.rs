@@ -1,0 +1,303 @@
+//! Rows of dead letters alone, ready to be mended and loaded.
+
+use std::collections::HashSet;
+use std::fs::{File, Permissions};
+use std::io::{self, BufRead, BufWriter, Write};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use crate::cli::args::{GlobalArgs, InspectArgs};
+use crate::cli::ending::Ending;
+use crate::cli::exit::Exit;
+use crate::cli::filter::Selection;
+use crate::cli::queues::{Bytes, Queue, unreadable, whole};
+use crate::cli::{print, tell};
+use crate::decode::{Cell, FileFormat, RowWriter};
+use crate::dlq::claim::{at_most, is_meant};
+use crate::dlq::letter::{Letter, fields, words};
+use crate::dlq::lines::Lines;
+use crate::error::{Error, Result};
+use crate::observe::figures::{count, plural};
+
+/// Most columns of a file; more come out of a queue whose rows have values for names.
+const MOST_COLUMNS: usize = 10_000;
+
+/// Permissions of an export, as of the queue that its rows come from.
+const MODE: u32 = 0o640;
+
+/// What was left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Told {
+    rows: u64,
+    raw: u64,
+    damaged: u64,
+}
+
+impl Told {
+    fn tell(self, global: &GlobalArgs) {
+        if global.quiet {
+            return;
+        }
+        if self.raw > 0 {
+            let it = plural(self.raw, "row");
+            tell(&format!(
+                "{it} left out, since only the input as it came is kept of them: --format table shows it"
+            ));
+        }
+        if self.damaged > 0 {
+            tell(&format!(
+                "{} left out, since they are damaged: --format table says where",
+                plural(self.damaged, "line")
+            ));
+        }
+    }
+}
+
+/// What ended a reading.
+enum Ended {
+    /// The row could not be handed on.
+    Out(io::Error),
+    /// All that is said of it.
+    In(Error),
+}
+
+/// Hands out all rows that are meant, each as the text of its object.
+fn each(
+    name: &str,
+    from: impl BufRead,
+    selection: &Selection,
+    told: &mut Told,
+    ending: Option<&Ending>,
+    mut row: impl FnMut(&RawValue) -> io::Result<()>,
+) -> std::result::Result<(), Ended> {
+    let failed = |error: io::Error| Ended::In(unreadable(name, &error));
+    let mut lines = Lines::new(from);
+    let seen = |told: &Told| told.rows + told.raw;
+    loop {
+        let room = selection.limit.map_or(u64::MAX, |limit| limit.saturating_sub(seen(told)));
+        if room == 0 || ending.is_some_and(|ending| ending.exit().is_some()) {
+            return Ok(());
+        }
+        let Some(line) = lines.next().map_err(failed)? else { return Ok(()) };
+        let Ok(letter) = Letter::read(&line) else {
+            told.damaged += 1;
+            continue;
+        };
+        let meant = at_most(selection.filter.meant(&letter, &line), &letter, room);
+        for place in (0..letter.rows() as usize).filter(|place| is_meant(&meant, *place)) {
+            match letter.items.get(place).filter(|item| item.get().starts_with('{')) {
+                Some(item) => {
+                    told.rows += 1;
+                    row(item).map_err(Ended::Out)?;
+                }
+                None => told.raw += 1,
+            }
+        }
+    }
+}
+
+/// The rows to stdout as they stand in the queue, an object a line.
+pub fn as_they_are(global: &GlobalArgs, queues: Vec<Queue>, selection: &Selection) -> Result<Exit> {
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let mut told = Told::default();
+    let mut row = |item: &RawValue| {
+        out.write_all(item.get().as_bytes())?;
+        out.write_all(b"\n")
+    };
+    let all = || {
+        for Queue { name, bytes, .. } in queues {
+            match bytes {
+                Bytes::File(file) => {
+                    let from = whole(&file).map_err(|e| Ended::In(unreadable(&name, &e)))?;
+                    each(&name, from, selection, &mut told, None, &mut row)?;
+                }
+                Bytes::Stream(stream) => each(&name, stream, selection, &mut told, None, &mut row)?,
+            }
+        }
+        Ok(())
+    };
+    let done = all().and_then(|()| out.flush().map_err(Ended::Out));
+    drop(out);
+    printed(done)?;
+    told.tell(global);
+    Ok(Exit::Stored)
+}
+
+/// The rows to stdout as CSV.
+pub fn as_csv(global: &GlobalArgs, queues: Vec<Queue>, selection: &Selection) -> Result<Exit> {
+    let rows = Rows::of(queues, selection, None)?;
+    rows.told.tell(global);
+    printed(rows.write(FileFormat::Csv, BufWriter::with_capacity(1 << 16, io::stdout()), None).map(drop))?;
+    Ok(Exit::Stored)
+}
+
+/// A reader that has gone away has read enough.
+fn printed(done: std::result::Result<(), Ended>) -> Result<()> {
+    match done {
+        Err(Ended::In(error)) => Err(error),
+        Err(Ended::Out(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Internal(format!("the rows cannot be written to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `--export`: the rows to a file, which is there whole or not at all.
+pub fn to_file(
+    global: &GlobalArgs,
+    args: &InspectArgs,
+    queues: Vec<Queue>,
+    selection: &Selection,
+    path: &Path,
+) -> Result<Exit> {
+    let name = path.display();
+    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let format = match extension.as_str() {
+        "csv" => FileFormat::Csv,
+        "ndjson" | "jsonl" => FileFormat::Ndjson,
+        "parquet" => FileFormat::Parquet,
+        _ => {
+            return Err(Error::Usage(format!(
+                "--export {name}: its name must end in .csv, .ndjson or .parquet"
+            )));
+        }
+    };
+    let inode = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    let own = std::fs::metadata(path).ok().map(inode);
+    let same = |queue: &Queue| match &queue.bytes {
+        Bytes::File(file) => own.is_some() && file.metadata().ok().map(inode) == own,
+        Bytes::Stream(_) => Path::new(&queue.name).canonicalize().ok() == path.canonicalize().ok() && own.is_some(),
+    };
+    if queues.iter().any(same) {
+        return Err(Error::Usage(format!(
+            "--export {name}: that is one of the files which are read; give another name"
+        )));
+    }
+    let there =
+        || Error::Usage(format!("--export {name}: the file is there already; --force writes over it"));
+    if path.exists() && !args.force {
+        return Err(there());
+    }
+    let failed = |error: io::Error| Error::Usage(format!("--export {name}: it cannot be written: {error}"));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let ending = Ending::listen()?;
+    let temporary = tempfile::Builder::new()
+        .prefix(".export-")
+        .permissions(Permissions::from_mode(MODE))
+        .tempfile_in(directory)
+        .map_err(failed)?;
+    let rows = Rows::of(queues, selection, Some(&ending))?;
+    if rows.told.rows > 0 {
+        let out = BufWriter::with_capacity(1 << 18, temporary);
+        let written = rows.write(format, out, Some(&ending)).map_err(|ended| match ended {
+            Ended::In(error) => error,
+            Ended::Out(error) => failed(error),
+        });
+        let temporary = written?.into_inner().map_err(|error| failed(error.into_error()))?;
+        temporary.as_file().sync_all().map_err(failed)?;
+        if let Some(exit) = ending.exit() {
+            return Ok(exit);
+        }
+        let kept = match args.force {
+            true => temporary.persist(path),
+            false => temporary.persist_noclobber(path),
+        };
+        kept.map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => there(),
+            _ => failed(error.error),
+        })?;
+    }
+    if let Some(exit) = ending.exit() {
+        return Ok(exit);
+    }
+    let Told { rows: written, raw, damaged } = rows.told;
+    if global.json {
+        let path = (written > 0).then(|| path.to_string_lossy());
+        let object = json!({"path": path, "rows": written, "undecodable": raw, "damaged": damaged});
+        print(&(object.to_string() + "\n"))?;
+    } else if !global.quiet {
+        tell(&match written {
+            0 => format!("no rows to export; {name} was not written"),
+            n => format!("{} written to {name}", plural(n, "row")),
+        });
+    }
+    rows.told.tell(global);
+    Ok(Exit::Stored)
+}
+
+/// Rows whose columns are known.
+struct Rows<'s> {
+    files: Vec<(String, File)>,
+    selection: &'s Selection,
+    names: Vec<String>,
+    told: Told,
+}
+
+impl<'s> Rows<'s> {
+    /// A first reading, for the names of the columns.
+    fn of(queues: Vec<Queue>, selection: &'s Selection, ending: Option<&Ending>) -> Result<Self> {
+        let mut rows = Self { files: Vec::new(), selection, names: Vec::new(), told: Told::default() };
+        let mut known = HashSet::new();
+        for Queue { name, bytes, .. } in queues {
+            let file = bytes.into_file().map_err(|e| unreadable(&name, &e))?;
+            let from = whole(&file).map_err(|e| unreadable(&name, &e))?;
+            let names = &mut rows.names;
+            let done = each(&name, from, selection, &mut rows.told, ending, |item| {
+                for (name, _) in fields(item) {
+                    if !known.contains(&*name) {
+                        known.insert(name.clone().into_owned());
+                        names.push(name.into_owned());
+                    }
+                }
+                if names.len() > MOST_COLUMNS {
+                    return Err(io::Error::other("too many columns"));
+                }
+                Ok(())
+            });
+            match done {
+                Ok(()) => rows.files.push((name, file)),
+                Err(Ended::In(error)) => return Err(error),
+                Err(Ended::Out(_)) => {
+                    return Err(Error::Input(format!(
+                        "{name}: its rows have more than {} different fields, too many for columns; --format ndjson has them as they are",
+                        count(MOST_COLUMNS as u64)
+                    )));
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    fn write<W: Write + Send>(
+        &self,
+        format: FileFormat,
+        out: W,
+        ending: Option<&Ending>,
+    ) -> std::result::Result<W, Ended> {
+        let mut writer = RowWriter::new(format, self.names.clone(), out).map_err(Ended::Out)?;
+        let places: std::collections::HashMap<&str, usize> =
+            self.names.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
+        let mut told = Told::default();
+        for (name, file) in &self.files {
+            let from = whole(file).map_err(|e| Ended::In(unreadable(name, &e)))?;
+            each(name, from, self.selection, &mut told, ending, |item| {
+                let texts: Vec<_> = fields(item)
+                    .into_iter()
+                    .map(|(name, value)| (name, value.get(), (value.get() != "null").then(|| words(value))))
+                    .collect();
+                let mut cells = vec![None; self.names.len()];
+                for (name, json, text) in &texts {
+                    // What has come behind the first reading may have other names.
+                    if let Some(cell) = places.get(&**name).and_then(|place| cells.get_mut(*place)) {
+                        *cell = Some(Cell { json, text: text.as_deref() });
+                    }
+                }
+                writer.row(&cells)
+            })?;
+        }
+        writer.finish().map_err(Ended::Out)
+    }
+}

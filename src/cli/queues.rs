@@ -1,0 +1,229 @@
+//! The files of dead letters that are meant, found and opened.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::dlq::names::{self, Kind};
+use crate::dlq::slice::Slice;
+use crate::error::{Error, Result};
+use crate::source::Compression;
+
+/// Where queues are when none is named.
+pub const STANDARD: &str = ".dlq";
+
+/// Buffer of a stream.
+const BUFFER: usize = 1 << 18;
+
+/// A file of a queue, open, so that nobody can rename it away.
+pub struct Queue {
+    /// Its name for people.
+    pub name: String,
+    /// What there is to say of it beside.
+    pub what: Option<&'static str>,
+    /// What is in it.
+    pub bytes: Bytes,
+}
+
+/// Where the lines come from.
+pub enum Bytes {
+    /// A file that can be read more than once, and in pieces.
+    File(File),
+    /// What can be read only once: standard input, a pipe, what is decompressed on the way.
+    Stream(Box<dyn BufRead + Send>),
+}
+
+impl Bytes {
+    /// A file with the same bytes: itself, or a copy without a name.
+    pub fn into_file(self) -> io::Result<File> {
+        match self {
+            Self::File(file) => Ok(file),
+            Self::Stream(mut stream) => {
+                let mut file = tempfile::tempfile()?;
+                io::copy(&mut stream, &mut file)?;
+                Ok(file)
+            }
+        }
+    }
+}
+
+/// All of a file as it is now.
+pub fn whole(file: &File) -> io::Result<BufReader<Slice<'_>>> {
+    Ok(Slice::new(file, 0..file.metadata()?.len()).buffered())
+}
+
+/// A file that cannot be read.
+pub fn unreadable(name: impl std::fmt::Display, error: &io::Error) -> Error {
+    let why = match error.kind() {
+        ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => format!("it cannot be read: {error}"),
+    };
+    Error::Input(format!("{name}: {why}"))
+}
+
+/// Opens what the arguments name: files, directories, globs, `-`; those in `.dlq` where there are none.
+/// A file that several of them come upon is taken once.
+pub fn open(named: &[PathBuf]) -> Result<Vec<Queue>> {
+    let mut queues = Vec::new();
+    let mut seen = HashSet::new();
+    let mut add = |path: &Path, must: bool| -> Result<()> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            // A replay or a rotation has renamed it meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound && !must => return Ok(()),
+            Err(error) => return Err(unreadable(path.display(), &error)),
+        };
+        let metadata = file.metadata().map_err(|e| unreadable(path.display(), &e))?;
+        if seen.insert((metadata.dev(), metadata.ino())) {
+            let bytes = bytes(file, metadata.is_file()).map_err(|e| unreadable(path.display(), &e))?;
+            queues.push(Queue { name: path.display().to_string(), what: what(path), bytes });
+        }
+        Ok(())
+    };
+    let standard = Path::new(STANDARD);
+    if named.is_empty() && standard.is_dir() {
+        in_directory(standard)?.iter().try_for_each(|path| add(path, false))?;
+    }
+    let mut stdin = false;
+    for path in named {
+        match found(path)? {
+            Found::Stdin => stdin = true,
+            Found::Many(paths) => paths.iter().try_for_each(|path| add(path, false))?,
+            Found::One => {
+                let companions = companions(path)?;
+                companions.iter().try_for_each(|path| add(path, false))?;
+                // Where only its companions are left, those are the queue.
+                if companions.is_empty() || path.exists() {
+                    add(path, true)?;
+                }
+            }
+        }
+    }
+    if stdin {
+        let bytes = decompressed(io::stdin()).map_err(|e| unreadable("standard input", &e))?;
+        queues.push(Queue { name: "-".into(), what: Some("standard input"), bytes });
+    }
+    Ok(queues)
+}
+
+/// The live files of the queues that are meant, whether they are there yet or not.
+pub fn live(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    let standard = [PathBuf::from(STANDARD)];
+    for path in if named.is_empty() { &standard } else { named } {
+        let found = match path.is_dir() || path == Path::new(STANDARD) {
+            true if !path.exists() => Vec::new(),
+            true => in_directory(path)?,
+            false => match found(path)? {
+                Found::Many(paths) => paths,
+                Found::One => vec![path.clone()],
+                Found::Stdin => {
+                    return Err(Error::Usage(
+                        "--follow: standard input is read as it comes; name a file".into(),
+                    ));
+                }
+            },
+        };
+        all.extend(
+            found.iter().filter(|path| names::kind(path) != Kind::Parked).map(|path| names::live(path)),
+        );
+    }
+    let mut seen = HashSet::new();
+    all.retain(|path| seen.insert(path.clone()));
+    Ok(all)
+}
+
+enum Found {
+    Stdin,
+    One,
+    Many(Vec<PathBuf>),
+}
+
+/// What an argument is.
+fn found(path: &Path) -> Result<Found> {
+    let text = path.to_string_lossy();
+    if text == "-" {
+        return Ok(Found::Stdin);
+    }
+    if path.is_dir() {
+        return in_directory(path).map(Found::Many);
+    }
+    if path.exists() || !text.contains(['*', '?', '[']) {
+        return Ok(Found::One);
+    }
+    let pattern = glob::glob(&text)
+        .map_err(|e| Error::Input(format!("{text}: no such file, and not a pattern either: {}", e.msg)))?;
+    let mut all = Vec::new();
+    for path in pattern {
+        let path = path.map_err(|e| unreadable(e.path().display(), e.error()))?;
+        if !path.is_dir() {
+            all.push(path);
+        }
+    }
+    all.sort_by_key(|path| order(path));
+    if all.is_empty() { Err(Error::Input(format!("{text}: no file matches"))) } else { Ok(Found::Many(all)) }
+}
+
+/// The files of dead letters in a directory: what stands beside a queue comes with it.
+fn in_directory(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(|e| unreadable(directory.display(), &e))? {
+        let path = entry.map_err(|e| unreadable(directory.display(), &e))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let ours = [".ndjson", ".ndjson.gz", ".ndjson.zst"].iter().any(|end| name.ends_with(end));
+        if ours && !name.starts_with('.') && path.is_file() {
+            all.push(path);
+        }
+    }
+    all.sort_by_key(|path| order(path));
+    Ok(all)
+}
+
+/// What a replay has taken of a queue, and what was set aside when it was full.
+fn companions(path: &Path) -> Result<Vec<PathBuf>> {
+    if names::kind(path) != Kind::Live {
+        return Ok(Vec::new());
+    }
+    let segments = names::segments(path).map_err(|e| unreadable(path.display(), &e))?;
+    Ok([names::claimed(path)].into_iter().chain(segments).filter(|path| path.exists()).collect())
+}
+
+/// By queue, the oldest rows of each first.
+fn order(path: &Path) -> (PathBuf, u32) {
+    let place = match names::kind(path) {
+        Kind::Claimed => 0,
+        Kind::Segment(number) => number,
+        Kind::Live => u32::MAX - 1,
+        Kind::Parked => u32::MAX,
+    };
+    (names::live(path), place)
+}
+
+fn what(path: &Path) -> Option<&'static str> {
+    match names::kind(path) {
+        Kind::Claimed => Some("claimed by a replay"),
+        Kind::Parked => Some("parked: tried too often"),
+        Kind::Segment(_) => Some("set aside when full"),
+        Kind::Live => None,
+    }
+}
+
+fn bytes(file: File, regular: bool) -> io::Result<Bytes> {
+    let mut head = [0; 4];
+    let plain = regular && {
+        let count = file.read_at(&mut head, 0)?;
+        Compression::of(head.get(..count).unwrap_or_default()) == Compression::None
+    };
+    if plain { Ok(Bytes::File(file)) } else { decompressed(file) }
+}
+
+fn decompressed(mut from: impl Read + Send + 'static) -> io::Result<Bytes> {
+    let mut head = Vec::new();
+    from.by_ref().take(4).read_to_end(&mut head)?;
+    let compression = Compression::of(&head);
+    let stream = compression.undo(Cursor::new(head).chain(from))?;
+    Ok(Bytes::Stream(Box::new(BufReader::with_capacity(BUFFER, stream))))
+}
