@@ -465,7 +465,7 @@ pub struct FilterArgs {
 }
 
 /// What is done to rows on the way.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, serde::Serialize, serde::Deserialize)]
 #[command(next_help_heading = "Mending")]
 pub struct MendArgs {
     /// Give a column the same value in every row
@@ -631,7 +631,7 @@ pub struct EngineArgs {
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $word:ident),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$each])* $word),+ }
     };
 }

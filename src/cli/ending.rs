@@ -19,6 +19,15 @@ pub struct Ending {
 impl Ending {
     /// Listens from now on. The second signal ends the process at once, as if nobody listened.
     pub fn listen() -> Result<Self> {
+        Self::new(true)
+    }
+
+    /// Only notes the first one, beside others that heed them.
+    pub fn note() -> Result<Self> {
+        Self::new(false)
+    }
+
+    fn new(insists: bool) -> Result<Self> {
         let failed = |e| Error::Internal(format!("signals cannot be listened to: {e}"));
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_io().build().map_err(failed)?;
         let guard = runtime.enter();
@@ -34,7 +43,7 @@ impl Ending {
                     Some(()) = terminate.recv() => Exit::Terminated,
                     else => return,
                 };
-                if to.swap(exit as u8, Ordering::SeqCst) != 0 {
+                if to.swap(exit as u8, Ordering::SeqCst) != 0 && insists {
                     // The first one has not been heeded: a read or a write hangs.
                     std::process::exit(exit as i32);
                 }

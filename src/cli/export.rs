@@ -169,7 +169,9 @@ pub fn to_file(
     let own = std::fs::metadata(path).ok().map(inode);
     let same = |queue: &Queue| match &queue.bytes {
         Bytes::File(file) => own.is_some() && file.metadata().ok().map(inode) == own,
-        Bytes::Stream(_) => Path::new(&queue.name).canonicalize().ok() == path.canonicalize().ok() && own.is_some(),
+        Bytes::Stream(_) => {
+            Path::new(&queue.name).canonicalize().ok() == path.canonicalize().ok() && own.is_some()
+        }
     };
     if queues.iter().any(same) {
         return Err(Error::Usage(format!(

@@ -11,6 +11,7 @@ use crate::batch::Reject;
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::{Dataset, MapperSettings};
 use crate::dlq::claim::{Claim, Home, Moved};
+use crate::dlq::course::Course;
 use crate::dlq::rows::Rows;
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::Result;
@@ -23,21 +24,23 @@ use crate::source::{Meter, Stop};
 /// The rows that go to one place.
 #[derive(Clone)]
 pub struct Letters {
-    /// The file.
-    pub claim: Arc<Claim>,
-    /// The queue that it is of.
+    /// The way through their files.
+    pub course: Arc<Course>,
+    /// The queue that those are of.
     pub queue: PathBuf,
     /// The homes that are one: rows of theirs go to the same place.
     pub homes: Vec<Home>,
-    /// What an earlier replay of the same file has moved elsewhere, where there was one.
-    pub moved: Option<Arc<Moved>>,
+    /// Of each file what an earlier replay of it has moved elsewhere, where there was one.
+    pub moved: Vec<Option<Arc<Moved>>>,
+    /// Whether an earlier replay of them did not come to its end.
+    pub taken_up: bool,
     /// Whether rows go over newer ones.
     pub force: bool,
     /// Rows that have failed so often go aside.
     pub most_attempts: u32,
     /// Where to.
     pub parked: PathBuf,
-    /// What tells the claimed file from others.
+    /// What tells these files and the place that their rows go to from others.
     pub identity: String,
     /// Notes which rows went back, for the archive.
     pub tracks: bool,
@@ -77,11 +80,6 @@ impl Done {
 }
 
 impl Letters {
-    /// Whether an earlier replay of the same file did not come to its end.
-    pub fn is_taken_up(&self) -> bool {
-        self.moved.is_some()
-    }
-
     /// All rows are settled.
     pub fn complete(&self) {
         self.done.complete.store(true, Ordering::Release);
@@ -94,12 +92,12 @@ impl Letters {
 
     /// The input as the history of runs knows it.
     pub fn inputs(&self) -> Vec<InputIdentity> {
-        let name = self.claim.path.display().to_string();
-        let path = std::path::absolute(&self.claim.path).unwrap_or_else(|_| self.claim.path.clone());
+        let names = self.course.claims.iter().map(|claim| claim.path.display().to_string());
+        let path = std::path::absolute(&self.queue).unwrap_or_else(|_| self.queue.clone());
         vec![InputIdentity {
-            // Rows of other homes are not settled by these.
-            id: Some(format!("{} {} {:?}", path.display(), self.identity, self.homes)),
-            name,
+            // Rows that go elsewhere are not settled by these.
+            id: Some(format!("{} {}", path.display(), self.identity)),
+            name: names.collect::<Vec<_>>().join(", "),
             bytes: None,
             fingerprint: Some(self.identity.clone()),
             failed: None,
@@ -117,9 +115,8 @@ impl Letters {
     /// # Errors
     /// Usage, where they are of none.
     pub fn detect(&self, columns: &MapOptions) -> Result<Dataset> {
-        let sample = self.homes.iter().find_map(|home| self.claim.samples.get(home));
-        detect(sample.map_or("{}", String::as_str), columns)
-            .map_err(|e| e.at(&self.claim.path.display().to_string()))
+        let sample = self.homes.iter().find_map(|home| sample(&self.course.claims, home));
+        detect(sample.unwrap_or("{}"), columns).map_err(|e| e.at(&self.queue.display().to_string()))
     }
 
     /// Sends the rows to `outlet`; with `reverse` the last one first.
@@ -135,17 +132,17 @@ impl Letters {
         observer: &dyn Observer,
         outlet: &mut dyn Outlet,
     ) -> Result<Report> {
-        let (claim, homes) = (self.claim.clone(), self.homes.iter().cloned().collect());
+        let (course, homes) = (self.course.clone(), self.homes.iter().cloned().collect());
         let mut rows =
-            Rows::new(claim, homes, mapper.clone(), self.moved.clone(), reverse, self.most_attempts);
+            Rows::new(course, homes, mapper.clone(), self.moved.clone(), reverse, self.most_attempts);
         let mut report = Report::default();
         let time = mapper.dataset.time.clone();
-        let count = self.claim.windows.len();
-        let mut windows = 0;
-        while windows < count && !stop.is_set() {
-            let place = if reverse { count - 1 - windows } else { windows };
-            let Some(window) = self.claim.windows.get(place) else { break };
-            let rowed = rows.window(window)?;
+        let count = self.course.legs.len();
+        let mut legs = 0;
+        while legs < count && !stop.is_set() {
+            let place = if reverse { count - 1 - legs } else { legs };
+            let Some(leg) = self.course.legs.get(place) else { break };
+            let rowed = rows.leg(leg)?;
             report.rows += rowed.read;
             observer.on(&Event::Read { rows: rowed.read });
             if rowed.moved > 0 {
@@ -159,13 +156,13 @@ impl Letters {
                     more &= outlet.rows(batch)?;
                 }
             }
-            meter.consumed.fetch_add(window.bytes(), Ordering::Relaxed);
-            windows += 1;
+            meter.consumed.fetch_add(leg.bytes(), Ordering::Relaxed);
+            legs += 1;
             if !more {
                 stop.set();
             }
         }
-        report.finished = usize::from(windows == count);
+        report.finished = usize::from(legs == count);
         let (notes, findings) = rows.finish();
         report.notes.extend(notes.into_iter().map(|note| (note, 1)));
         report.findings = findings;
@@ -184,6 +181,11 @@ impl Letters {
         let (most_attempts, tracks, done) = (self.most_attempts, self.tracks, self.done.clone());
         Ok(Arc::new(Sorted { queue, parked, most_attempts, tracks, done }))
     }
+}
+
+/// The first item of a home.
+pub fn sample<'c>(claims: &'c [Arc<Claim>], home: &Home) -> Option<&'c str> {
+    claims.iter().find_map(|claim| claim.samples.get(home)).map(String::as_str)
 }
 
 /// The dataset of an item, from the names of its fields.

@@ -91,6 +91,21 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
         .map_err(|e| Error::Internal(format!("cannot start: {e}")))
 }
 
+/// A table that rows are to go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableFacts {
+    /// Its name with its schema.
+    pub table: String,
+    /// Whether rows of it can be told apart.
+    pub keyed: bool,
+}
+
+impl TableFacts {
+    fn of(target: &Target) -> Self {
+        Self { table: target.table.clone(), keyed: !target.key.is_empty() }
+    }
+}
+
 /// A load that is about to run.
 pub struct Load<'a> {
     global: &'a GlobalArgs,
@@ -262,7 +277,7 @@ impl<'a> Load<'a> {
         if signals.exit().is_some() && peeked.is_none() {
             return Ok(signals.exit().unwrap_or(Exit::Interrupted));
         }
-        let opened = match self.open_store(&signals, dataset.as_ref()).await {
+        let opened = match self.open_store(&signals, dataset.as_ref(), self.global.quiet).await {
             Ok(opened) => opened,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
@@ -314,6 +329,24 @@ impl<'a> Load<'a> {
         }
     }
 
+    /// What there is to know of the table before rows are sent to it.
+    pub async fn facts(&self) -> Result<TableFacts> {
+        let signals = Signals::listen(&self.stop)?;
+        let dataset = match (self.known_dataset()?, &self.args.data.table, &self.letters) {
+            (None, None, Some(letters)) => Some(letters.detect(&settings::columns(&self.args.data, None))?),
+            (known, ..) => known,
+        };
+        let opened = self.open_store(&signals, dataset.as_ref(), true).await?;
+        Ok(match &opened {
+            OpenStore::Sqlite(sink) => TableFacts::of(sink.target()),
+            OpenStore::Postgres(sink) => TableFacts::of(sink.target()),
+            OpenStore::Planned => {
+                let table = self.args.data.table.clone().or_else(|| dataset.map(|d| d.table.to_string()));
+                TableFacts { table: table.unwrap_or_default(), keyed: true }
+            }
+        })
+    }
+
     /// Writes the run into the history, where the store keeps one; goes on with an earlier one
     /// where that is asked for.
     async fn begin(
@@ -324,6 +357,16 @@ impl<'a> Load<'a> {
         keeps: bool,
     ) -> Result<Option<Started>> {
         let (args, asked) = (self.args, &self.args.history);
+        if let Some(letters) =
+            self.letters.as_ref().filter(|letters| !keeps && letters.taken_up && !letters.force)
+            && mapper.target.key.is_empty()
+        {
+            return Err(Error::Usage(format!(
+                "an earlier replay of {} did not end; {} has no key, and this role keeps no ledger, so that nobody knows which of its rows are there: compare them, and give --force to write all of them, also those that are there already",
+                letters.queue.display(),
+                mapper.target.table
+            )));
+        }
         if !keeps {
             return match asked.resume {
                 true => Err(Error::Usage(
@@ -353,7 +396,7 @@ impl<'a> Load<'a> {
         let keyed = !mapper.target.key.is_empty();
         let (resume, force) = match &self.letters {
             // With a key, whatever is replayed twice is the same once more.
-            Some(letters) => (letters.is_taken_up() && !keyed, !letters.is_taken_up() || keyed),
+            Some(letters) => (letters.taken_up && !keyed, !letters.taken_up || keyed),
             None => (asked.resume, asked.force),
         };
         let provider = args.data.set.iter().find(|(name, _)| name == "vendor").map(|(_, value)| value);
@@ -463,7 +506,12 @@ impl<'a> Load<'a> {
         }
     }
 
-    async fn open_store(&self, signals: &Signals, dataset: Option<&Dataset>) -> Result<OpenStore> {
+    async fn open_store(
+        &self,
+        signals: &Signals,
+        dataset: Option<&Dataset>,
+        quiet: bool,
+    ) -> Result<OpenStore> {
         let data = &self.args.data;
         let newer_stays = self.letters.as_ref().is_some_and(|letters| !letters.force);
         match &self.store {
@@ -496,7 +544,7 @@ impl<'a> Load<'a> {
                     newer_stays,
                 };
                 let sink = self.patiently(signals, async || PgSink::open(options.clone()).await).await?;
-                if !self.global.quiet {
+                if !quiet {
                     sink.notes().iter().for_each(|note| self.say(note));
                 }
                 Ok(OpenStore::Postgres(Box::new(sink)))

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::dlq::journal::Journal;
 use crate::dlq::names::{self, Kind};
 use crate::dlq::slice::Slice;
 use crate::error::{Error, Result};
@@ -182,19 +183,18 @@ fn in_directory(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// What a replay has taken of a queue, and what was set aside when it was full.
+/// What was set aside of a queue, when it was full or when a replay claimed it.
 fn companions(path: &Path) -> Result<Vec<PathBuf>> {
     if names::kind(path) != Kind::Live {
         return Ok(Vec::new());
     }
     let segments = names::segments(path).map_err(|e| unreadable(path.display(), &e))?;
-    Ok([names::claimed(path)].into_iter().chain(segments).filter(|path| path.exists()).collect())
+    Ok(segments)
 }
 
 /// By queue, the oldest rows of each first.
 fn order(path: &Path) -> (PathBuf, u32) {
     let place = match names::kind(path) {
-        Kind::Claimed => 0,
         Kind::Segment(number) => number,
         Kind::Live => u32::MAX - 1,
         Kind::Parked => u32::MAX,
@@ -204,11 +204,18 @@ fn order(path: &Path) -> (PathBuf, u32) {
 
 fn what(path: &Path) -> Option<&'static str> {
     match names::kind(path) {
-        Kind::Claimed => Some("claimed by a replay"),
         Kind::Parked => Some("parked: tried too often"),
-        Kind::Segment(_) => Some("set aside when full"),
+        Kind::Segment(_) if is_claimed(path) => Some("claimed by a replay: some may be stored"),
+        Kind::Segment(_) => Some("set aside"),
         Kind::Live => None,
     }
+}
+
+/// Whether a replay that has not ended has it.
+fn is_claimed(path: &Path) -> bool {
+    let journal = Journal::read(&names::journal(&names::live(path))).ok().flatten();
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    journal.is_some_and(|journal| journal.files.iter().any(|file| Some(&*file.name) == name.as_deref()))
 }
 
 fn bytes(file: File, regular: bool) -> io::Result<Bytes> {

@@ -17,8 +17,8 @@ use crate::dlq::letter::{Letter, id_of_place};
 use crate::dlq::lines::{Line, Lines};
 
 /// Rows of a window, and bytes, after which the next record begins another.
-const WINDOW_ROWS: u64 = 16_384;
-const WINDOW_BYTES: u64 = 4 << 20;
+pub(super) const WINDOW_ROWS: u64 = 16_384;
+pub(super) const WINDOW_BYTES: u64 = 4 << 20;
 
 /// Buffer of a reading.
 const BUFFER: usize = 1 << 18;
@@ -110,16 +110,33 @@ impl Home {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Where it begins, in bytes.
-    offset: u64,
+    pub(super) offset: u64,
     /// Where it ends.
-    end: u64,
+    pub(super) end: u64,
     /// Lines before it.
     lines: u64,
     /// Rows before it.
-    rows: u64,
+    pub(super) rows: u64,
+    /// Rows in it.
+    pub(super) count: u64,
+    /// When the first and the last of its meant rows failed first, in microseconds since 1970; the other way
+    /// round where none is meant.
+    pub(super) ages: (i64, i64),
 }
 
 impl Window {
+    /// Nothing yet.
+    fn at(offset: u64, lines: u64, rows: u64) -> Self {
+        Self { offset, end: offset, lines, rows, count: 0, ages: (i64::MAX, i64::MIN) }
+    }
+
+    /// One record of a window of this one.
+    pub(super) fn record(line: &Line<'_>, letter: &Letter<'_>, rows: u64) -> Self {
+        let end = line.offset + line.bytes.map_or(0, <[u8]>::len) as u64 + 1;
+        let age = letter.first_us();
+        Self { end, count: letter.rows(), ages: (age, age), ..Self::at(line.offset, line.number - 1, rows) }
+    }
+
     /// Its length in bytes.
     pub fn bytes(&self) -> u64 {
         self.end - self.offset
@@ -199,11 +216,11 @@ impl Claim {
         let (mut ids, mut repeated): (HashSet<u64>, HashSet<u64>) = Default::default();
         let mut places: HashMap<Home, usize> = HashMap::new();
         let mut lines = Lines::new(BufReader::with_capacity(BUFFER, File::open(path)?));
-        let mut window = Window { offset: 0, end: 0, lines: 0, rows: 0 };
+        let mut window = Window::at(0, 0, 0);
         while let Some(line) = lines.next()? {
             if line.offset - window.offset >= WINDOW_BYTES || claim.rows - window.rows >= WINDOW_ROWS {
                 claim.windows.push(Window { end: line.offset, ..window });
-                window = Window { offset: line.offset, end: 0, lines: line.number - 1, rows: claim.rows };
+                window = Window::at(line.offset, line.number - 1, claim.rows);
             }
             let letter = match Letter::read(&line) {
                 Ok(letter) => letter,
@@ -215,6 +232,7 @@ impl Claim {
                 }
             };
             claim.rows += letter.rows();
+            window.count += letter.rows();
             if let Some(id) = letter.meta.id.map(|id| xxh3_64(id.as_bytes()))
                 && !ids.insert(id)
             {
@@ -225,6 +243,8 @@ impl Claim {
                 continue;
             }
             claim.meant += meant;
+            let age = letter.first_us();
+            window.ages = (window.ages.0.min(age), window.ages.1.max(age));
             let home = Home::of(&letter);
             if let Some(item) = letter.items.first()
                 && !claim.samples.contains_key(&home)
@@ -290,7 +310,8 @@ impl Claim {
     ) -> io::Result<()> {
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(window.offset))?;
-        let buffered = BufReader::with_capacity(BUFFER, file);
+        let buffer = usize::try_from(window.bytes()).unwrap_or(BUFFER).clamp(1 << 9, BUFFER);
+        let buffered = BufReader::with_capacity(buffer, file);
         let mut lines = Lines::at(buffered, window.offset, window.lines);
         let mut rows = window.rows;
         while lines.offset() < window.end
@@ -344,11 +365,6 @@ impl Moved {
     /// Notes a row, by its record and its number in its source.
     pub fn note(&mut self, record: Uuid, row: u64) {
         self.rows.insert(xxh3_64_with_seed(record.as_bytes(), row));
-    }
-
-    /// All of those too.
-    pub fn merge(&mut self, other: &Self) {
-        self.rows.extend(&other.rows);
     }
 
     /// Whether it is there.

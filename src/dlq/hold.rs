@@ -12,8 +12,8 @@ use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use crate::dlq::claim::{Claim, Home, Moved, is_meant};
-use crate::dlq::file::{QueueFile, directory_of, sync_directory_of};
-use crate::dlq::filter::{Filter, Meant};
+use crate::dlq::file::{QueueFile, sync_directory_of};
+use crate::dlq::filter::Meant;
 use crate::dlq::letter::Letter;
 use crate::dlq::lines::Line;
 
@@ -77,15 +77,6 @@ pub fn identity(path: &Path) -> io::Result<String> {
     Ok(format!("{}-{}-{}.{:09}", metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
-/// Gives a file another name, and brings that to disk.
-///
-/// # Errors
-/// Those of the file system.
-pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::rename(from, to)?;
-    sync_directory_of(to)
-}
-
 /// Sets the file of a queue aside as its next segment, so that the queue goes on in a fresh one.
 ///
 /// # Errors
@@ -101,46 +92,6 @@ pub fn set_aside(path: &Path) -> io::Result<Option<PathBuf>> {
 pub fn remove(path: &Path) -> io::Result<()> {
     std::fs::remove_file(path)?;
     sync_directory_of(path)
-}
-
-/// What the replay that claimed a file had set out to do with it. Whoever goes on does the same: rows
-/// that it did not mean are not settled by what it got done, and others are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Journal {
-    /// Which rows are meant.
-    pub filter: Filter,
-    /// How many of them at most.
-    pub limit: Option<u64>,
-    /// Attempts after which rows go aside.
-    pub most_attempts: u32,
-    /// Whether they are taken out rather than loaded.
-    pub discard: bool,
-}
-
-impl Journal {
-    /// Of the claimed file that it stands beside; `None` where there is none.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
-    pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        match std::fs::read(path) {
-            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Brings it to disk, before the file is claimed.
-    ///
-    /// # Errors
-    /// Those of writing.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".journal-").tempfile_in(directory_of(path))?;
-        serde_json::to_writer(&mut file, self)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        sync_directory_of(path)
-    }
 }
 
 /// Lines for other files of the queue.
@@ -227,6 +178,7 @@ pub fn carry(
 pub fn archive(
     claim: &Claim,
     left: &Moved,
+    moved: Option<&Moved>,
     most_attempts: u32,
     left_alone: &HashSet<Home>,
     directory: &Path,
@@ -244,7 +196,11 @@ pub fn archive(
                 return Ok(());
             };
             let (id, meant) = (claim.id(letter, line), claim.choice.meant(letter, line));
-            let loaded = |row: usize| is_meant(&meant, row) && !left.has(id, letter.row_number(row));
+            let loaded = |row: usize| {
+                let number = letter.row_number(row);
+                let gone = moved.is_some_and(|moved| moved.has(id, number));
+                is_meant(&meant, row) && !gone && !left.has(id, number)
+            };
             let mut bundle = Bundle::default();
             let loaded: Vec<bool> = (0..letter.rows() as usize).map(loaded).collect();
             add(&mut bundle, line, letter, id, &loaded)?;
@@ -264,6 +220,31 @@ pub fn archive(
     temporary.persist(&path).map_err(|error| error.error)?;
     sync_directory_of(&path)?;
     Ok((rows, Some(path)))
+}
+
+/// Copies the lines of a claimed file that are too long to be read into a file beside the queue, and
+/// returns it where there are any.
+///
+/// # Errors
+/// Those of reading and writing.
+pub fn keep_long_lines(claim: &Claim, live: &Path) -> io::Result<Option<PathBuf>> {
+    if !claim.too_long {
+        return Ok(None);
+    }
+    let kept = live.with_extension(format!("damaged-{}", identity(&claim.path)?));
+    let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&kept)?;
+    for window in &claim.windows {
+        claim.read(window, |line, _, _| {
+            let Err(length) = line.bytes else { return Ok(()) };
+            let mut file = File::open(&claim.path)?;
+            file.seek(io::SeekFrom::Start(line.offset))?;
+            io::copy(&mut file.take(length), &mut out)?;
+            out.write_all(b"\n")
+        })?;
+    }
+    out.sync_all()?;
+    sync_directory_of(&kept)?;
+    Ok(Some(kept))
 }
 
 /// Adds a record with those of its rows.
@@ -327,6 +308,7 @@ fn excerpt(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dlq::filter::Filter;
 
     #[test]
     fn one_has_it_and_the_other_hears_who() {
@@ -390,7 +372,8 @@ mod tests {
         let moved = Moved::into(&[live, parked]).unwrap();
         assert_eq!(carried(&claim, Some(&moved)), (String::new(), String::new()));
         let (rows, archived) =
-            archive(&claim, &moved, 5, &HashSet::new(), &directory.path().join("done"), "x.ndjson").unwrap();
+            archive(&claim, &moved, None, 5, &HashSet::new(), &directory.path().join("done"), "x.ndjson")
+                .unwrap();
         let archived = std::fs::read_to_string(archived.unwrap()).unwrap();
         assert_eq!((rows, archived.lines().count()), (1, 1));
         assert!(

@@ -157,6 +157,11 @@ impl<'a> Letter<'a> {
         self.meta.first_ts.or(self.ts)
     }
 
+    /// The same in microseconds since 1970, or 0.
+    pub fn first_us(&self) -> i64 {
+        self.first_ts().map_or(0, |seconds| (seconds * 1e6).round() as i64)
+    }
+
     /// How often the rows have been tried.
     pub fn attempts(&self) -> u32 {
         self.meta.attempts.unwrap_or(1)

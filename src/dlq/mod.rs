@@ -3,14 +3,16 @@
 //! `record` is the line format as it is written, `file` the locked and synced appending, `writer` the
 //! thread that takes batches of rejects from the engine. `lines`, `letter` and `filter` read a queue
 //! again, line by line, whoever wrote it. `names` names the files that stand beside a queue. A replay
-//! `hold`s a queue, makes a `claim` on a file of it, and makes `rows` of its records again. A `survey`
-//! counts what is in it, by `groups`.
+//! `hold`s a queue, writes a `journal` of the files that it claims, finds what is meant in each `claim` and
+//! the `course` through them, and makes `rows` of their records again. A `survey` counts what is in it, by `groups`.
 
 pub mod claim;
+pub mod course;
 mod file;
 pub mod filter;
 pub mod groups;
 pub mod hold;
+pub mod journal;
 pub mod letter;
 pub mod lines;
 pub mod names;

@@ -7,9 +7,9 @@
 //! |---|---|
 //! | `bars.ndjson` | the live file |
 //! | `bars.1.ndjson`, `bars.2.ndjson`, … | segments: files that grew too large, the oldest first |
-//! | `bars.claimed.ndjson` | what a replay has taken and not finished |
 //! | `bars.parked.ndjson` | records that were tried too often |
 //! | `.bars.replay.lock` | held while a replay runs |
+//! | `.bars.replay.json` | which segments a replay has claimed, and what it does with them |
 //!
 //! Where the name of the live file does not end in `.ndjson`, a segment has its number at the very
 //! end; the other files are named after the whole name.
@@ -33,8 +33,6 @@ pub enum Kind {
     Segment(u32),
     /// What a replay has given up.
     Parked,
-    /// What a replay has taken.
-    Claimed,
 }
 
 /// The segment with that number.
@@ -78,17 +76,12 @@ pub fn parked(path: &Path) -> PathBuf {
     path.with_file_name(joined(&[stem(name(path)).0, b".parked", ENDING]))
 }
 
-/// Where a replay puts what it takes.
-pub fn claimed(path: &Path) -> PathBuf {
-    path.with_file_name(joined(&[stem(name(path)).0, b".claimed", ENDING]))
-}
-
 /// The file whose lock a replay holds.
 pub fn lock(path: &Path) -> PathBuf {
     path.with_file_name(joined(&[b".", stem(name(path)).0, b".replay.lock"]))
 }
 
-/// Where it is noted what a replay set out to do with the file that it has claimed.
+/// Where it is noted which segments a replay has claimed, and what it set out to do with them.
 pub fn journal(path: &Path) -> PathBuf {
     path.with_file_name(joined(&[b".", stem(name(path)).0, b".replay.json"]))
 }
@@ -100,7 +93,6 @@ pub fn kind(path: &Path) -> Kind {
     // A name such as `.1.ndjson` has nothing before its number.
     match stem.get(dot + 1..).filter(|_| dot > 0).unwrap_or_default() {
         b"parked" if ends => Kind::Parked,
-        b"claimed" if ends => Kind::Claimed,
         last => number(last).map_or(Kind::Live, Kind::Segment),
     }
 }
@@ -155,15 +147,13 @@ mod tests {
         let bars = Path::new("q/bars.ndjson");
         assert_eq!(text(segment(bars, 1)), "q/bars.1.ndjson");
         assert_eq!(text(parked(bars)), "q/bars.parked.ndjson");
-        assert_eq!(text(claimed(bars)), "q/bars.claimed.ndjson");
         assert_eq!(text(lock(bars)), "q/.bars.replay.lock");
-        for file in [bars.to_owned(), segment(bars, 12), parked(bars), claimed(bars)] {
+        for file in [bars.to_owned(), segment(bars, 12), parked(bars)] {
             assert_eq!(live(&file), bars);
         }
         assert_eq!(live(&segment(Path::new("queue"), 3)), Path::new("queue"));
         assert_eq!(text(segment(Path::new("own.bars.ndjson"), 12)), "own.bars.12.ndjson");
         assert_eq!(text(segment(Path::new("letters.txt"), 3)), "letters.txt.3");
-        assert_eq!(text(claimed(Path::new("letters.txt"))), "letters.txt.claimed.ndjson");
     }
 
     #[test]
@@ -179,7 +169,7 @@ mod tests {
             ("7.ndjson", Kind::Live),
             (".7.ndjson", Kind::Live),
             ("bars.parked.ndjson", Kind::Parked),
-            ("bars.claimed.ndjson", Kind::Claimed),
+            ("bars.claimed.ndjson", Kind::Live),
             ("parked.ndjson", Kind::Live),
             (".ndjson", Kind::Live),
             ("..", Kind::Live),

@@ -13,7 +13,8 @@ use crate::batch::{Origin, Past, PastRecord, Reason, Reject, Remains, Stage};
 use crate::dataset::quality::Findings;
 use crate::dataset::{Mapped, Mapper, MapperSettings};
 use crate::decode::{Chunk, Chunks, DecodeError, Decoder, NdjsonDecoder, RawBatch};
-use crate::dlq::claim::{Claim, Home, Moved, Window, is_meant};
+use crate::dlq::claim::{Home, Moved, is_meant};
+use crate::dlq::course::{Course, Leg};
 use crate::dlq::letter::Letter;
 use crate::error::{Error, Result};
 
@@ -22,10 +23,11 @@ const MOST_SOURCES: usize = 1024;
 
 /// Makes rows of dead letters again: one for the rows that go to one place.
 pub struct Rows {
-    claim: Arc<Claim>,
+    course: Arc<Course>,
     homes: HashSet<Home>,
     settings: Arc<MapperSettings>,
-    moved: Option<Arc<Moved>>,
+    /// Of each file of the course what an earlier replay of it has moved elsewhere, where there was one.
+    moved: Vec<Option<Arc<Moved>>>,
     /// Whether the last row comes first.
     reverse: bool,
     /// Records that have been tried so often are left out.
@@ -35,7 +37,7 @@ pub struct Rows {
     findings: Findings,
 }
 
-/// The rows of a window.
+/// The rows of a leg.
 #[derive(Debug, Default)]
 pub struct Rowed {
     /// Rows read.
@@ -52,21 +54,23 @@ struct Piece {
     source: Arc<str>,
     /// Rows of one shape have the same fields.
     shape: u64,
+    /// When it failed first, in microseconds since 1970.
+    age: i64,
     text: Range<usize>,
 }
 
 impl Rows {
     /// The rows of those homes.
     pub fn new(
-        claim: Arc<Claim>,
+        course: Arc<Course>,
         homes: HashSet<Home>,
         settings: Arc<MapperSettings>,
-        moved: Option<Arc<Moved>>,
+        moved: Vec<Option<Arc<Moved>>>,
         reverse: bool,
         most_attempts: u32,
     ) -> Self {
         Self {
-            claim,
+            course,
             homes,
             settings,
             moved,
@@ -78,14 +82,18 @@ impl Rows {
         }
     }
 
-    /// The rows of a window.
+    /// The rows of a leg.
     ///
     /// # Errors
-    /// Where the file cannot be read.
-    pub fn window(&mut self, window: &Window) -> Result<Rowed> {
-        let mut taken = self.take(window).map_err(|error| {
-            Error::Input(format!("{}: it cannot be read: {error}", self.claim.path.display()))
-        })?;
+    /// Where a file cannot be read.
+    pub fn leg(&mut self, leg: &Leg) -> Result<Rowed> {
+        let mut taken = Taken { past: Past { first: leg.before + 1, ..Past::default() }, ..Taken::default() };
+        for place in 0..leg.pieces.len() {
+            self.take(leg, place, &mut taken)?;
+        }
+        if self.course.by_age && !taken.pieces.is_sorted_by_key(|piece| piece.age) {
+            taken.pieces.sort_by_key(|piece| piece.age);
+        }
         let past = Arc::new(std::mem::take(&mut taken.past));
         let origin = |source: &Arc<str>| {
             Arc::new(Origin { replayable: true, past: Some(past.clone()), ..Origin::new(source.clone()) })
@@ -131,37 +139,39 @@ impl Rows {
         }
     }
 
-    /// Reads a window.
-    fn take(&self, window: &Window) -> io::Result<Taken> {
-        let mut taken = Taken { past: Past { first: 0, ..Past::default() }, ..Taken::default() };
+    /// Reads a piece of a leg.
+    fn take(&self, leg: &Leg, piece: usize, taken: &mut Taken) -> Result<()> {
+        let Some((file, window)) = leg.pieces.get(piece) else { return Ok(()) };
+        let (Some(claim), moved) = (self.course.claims.get(*file), self.moved.get(*file)) else {
+            return Ok(());
+        };
+        let moved = moved.and_then(Option::as_deref);
         let mut sources: HashMap<String, Arc<str>> = HashMap::new();
-        self.claim.read(window, |line, letter, before| {
+        let read = claim.read(window, |line, letter, _| {
             let Some(letter) = letter else { return Ok(()) };
-            if taken.past.first == 0 {
-                taken.past.first = before + 1;
-            }
+            let before = leg.before + taken.past.rows.len() as u64;
             let name = letter.meta.source.as_deref().unwrap_or_default();
             let source = match sources.get(name) {
                 Some(source) => source.clone(),
                 None => sources.entry(name.to_owned()).or_insert_with(|| name.into()).clone(),
             };
             let record = taken.past.records.len() as u32;
-            let (id, rows) = (self.claim.id(letter, line), letter.rows() as usize);
+            let (id, rows) = (claim.id(letter, line), letter.rows() as usize);
             taken.past.records.push(PastRecord {
                 id,
                 source: source.clone(),
                 attempts: letter.attempts(),
-                first_us: letter.first_ts().map_or(0, |seconds| (seconds * 1e6).round() as i64),
+                first_us: letter.first_us(),
             });
             taken.past.rows.extend((0..rows).map(|row| (record, letter.row_number(row))));
             if letter.attempts() >= self.most_attempts || !self.homes.contains(&Home::of(letter)) {
                 return Ok(());
             }
-            let meant = self.claim.choice.meant(letter, line);
+            let (meant, age) = (claim.choice.meant(letter, line), letter.first_us());
             let shape = letter.items.first().map_or(0, |item| shape(item));
             for row in (0..rows).filter(|row| is_meant(&meant, *row)) {
                 taken.read += 1;
-                if self.moved.as_ref().is_some_and(|moved| moved.has(id, letter.row_number(row))) {
+                if moved.is_some_and(|moved| moved.has(id, letter.row_number(row))) {
                     taken.moved += 1;
                     continue;
                 }
@@ -177,14 +187,16 @@ impl Rows {
                         let written = taken.text.get_mut(start..).unwrap_or_default();
                         written.iter_mut().filter(|b| matches!(b, b'\n' | b'\r')).for_each(|b| *b = b' ');
                         let text = start..taken.text.len();
-                        taken.pieces.push(Piece { number, source: source.clone(), shape, text });
+                        taken.pieces.push(Piece { number, source: source.clone(), shape, age, text });
                     }
                     None => taken.raw.push(unreadable(letter, row, number, &source)),
                 }
             }
             Ok(())
-        })?;
-        Ok(taken)
+        });
+        read.map_err(|error: io::Error| {
+            Error::Input(format!("{}: it cannot be read: {error}", claim.path.display()))
+        })
     }
 
     fn map(

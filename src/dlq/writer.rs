@@ -96,7 +96,7 @@ impl DlqWriter {
         let path = path.into();
         let made = ready(&path).map_err(|error| {
             Error::Usage(format!(
-                "the dead-letter queue {} cannot be written: {error}; mend that, or give another place with --dlq PATH",
+                "the dead-letter queue {} cannot be written: {error}; mend that, or give the queue another place (a load: --dlq PATH)",
                 path.display()
             ))
         })?;
@@ -298,14 +298,14 @@ impl Scribe {
         DeadLetterError(match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 format!(
-                    "the disk that holds the dead-letter queue {path} is full; free some space, or give another place with --dlq PATH"
+                    "the disk that holds the dead-letter queue {path} is full; free some space, or give the queue another place (a load: --dlq PATH)"
                 )
             }
             ErrorKind::FileTooLarge => format!(
                 "the dead-letter queue {path} has grown to the largest file that this process may write (ulimit -f); raise that limit, or move the file away"
             ),
             _ => format!(
-                "the dead-letter queue {path} cannot be written: {error}; mend that, or give another place with --dlq PATH"
+                "the dead-letter queue {path} cannot be written: {error}; mend that, or give the queue another place (a load: --dlq PATH)"
             ),
         })
     }

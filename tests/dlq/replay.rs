@@ -307,7 +307,7 @@ fn two_replays_and_a_load_share_a_queue() {
     blocker.execute("BEGIN; LOCK TABLE strict IN ACCESS EXCLUSIVE MODE");
     let first = work.mdsctl(["replay-dlq", "--dsn", &dsn]).spawn();
     crate::harness::wait::until(std::time::Duration::from_secs(60), "the claim", || {
-        work.path(".dlq/bars.claimed.ndjson").exists().then_some(())
+        work.path(".dlq/.bars.replay.json").exists().then_some(())
     });
     let load = work.mdsctl(["load", &more]).arguments(to).spawn();
     let second = work.mdsctl(["replay-dlq", "--dsn", &dsn]).run().expect(2);
@@ -402,7 +402,9 @@ fn an_outage_leaves_the_claim_for_the_next_replay() {
     let away = "host=127.0.0.1 port=1 dbname=x user=x connect_timeout=1";
     let run = work.mdsctl(["replay-dlq", "--dsn", away]).run().expect(5);
     assert!(!run.stderr.contains("panicked"), "{run}");
-    assert_eq!(files(&work), ["bars.claimed.ndjson"]);
+    // Nothing was begun, so that nobody is bound by it.
+    assert_eq!(files(&work), ["bars.1.ndjson"]);
+    assert!(!work.path(".dlq/.bars.replay.json").exists());
     let run = work.mdsctl(["replay-dlq", "--dsn", &dsn, "--json"]).run().expect(0);
     assert_eq!(run.books().inserted, 100, "{run}");
     assert!(Path::new(&work.path(".dlq")).exists() && files(&work).is_empty());

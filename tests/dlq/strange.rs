@@ -184,11 +184,9 @@ fn a_wrong_flag_costs_no_row_an_attempt() {
         work.write(".dlq/bars.ndjson", &text);
         let run = work.mdsctl(["replay-dlq", "--dsn", &dsn, wrong]).run().expect(2);
         assert!(run.stderr.contains("nope") || run.stderr.contains("symbol"), "{run}");
-        assert_eq!(
-            fs::read_to_string(work.path(".dlq/bars.claimed.ndjson")).expect("the claim"),
-            text,
-            "{wrong}"
-        );
+        let left = || fs::read_to_string(work.path(".dlq/bars.1.ndjson")).expect("the queue");
+        assert_eq!(left(), text, "{wrong}");
+        assert!(!work.path(".dlq/.bars.replay.json").exists(), "{wrong} binds nobody");
         work.mdsctl(["replay-dlq", "--dsn", &dsn, "--set", "close_price=1.5"]).run().expect(0);
     }
     assert_eq!(sqlite(&work, "SELECT count(*) FROM bars"), ["1"]);
@@ -255,5 +253,162 @@ fn a_link_a_table_of_ones_own_and_a_discard_of_tired_rows() {
     {
         let run = work.mdsctl(form).run().expect(0);
         assert!(!run.stderr.contains("panicked"), "{run}");
+    }
+}
+
+/// Begins a replay that gets nowhere, since the table is locked, and kills it.
+fn cut_short(work: &Work, db: &Db, table: &str, flags: &[&str]) {
+    let blocker = db.session().expect("a session");
+    blocker.execute(&format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
+    let running = work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).arguments(flags.to_vec()).spawn();
+    wait::until(std::time::Duration::from_secs(60), "the claim", || {
+        let all = fs::read_dir(work.path(".dlq")).expect("the queue");
+        let names = all.map(|entry| entry.expect("it").file_name().to_string_lossy().into_owned());
+        names.into_iter().any(|name| name.ends_with(".replay.json")).then_some(())
+    });
+    running.signal(Signal::KILL);
+    running.finish_quietly();
+    blocker.execute("COMMIT");
+}
+
+/// A table with a key, with the column that guards newer rows or without it.
+fn keyed(guarded: bool) -> Db {
+    let db = Postgres::shared().database();
+    let updated = if guarded { ", updated_at timestamptz NOT NULL DEFAULT now()" } else { "" };
+    db.execute(&format!(
+        "CREATE TABLE k (ts timestamptz, symbol text, v numeric{updated}, PRIMARY KEY (ts, symbol))"
+    ));
+    db
+}
+
+fn k(v: u32) -> Value {
+    json!({"ts": "2024-01-01T00:00:00Z", "symbol": "A", "v": v})
+}
+
+#[test]
+fn the_last_letter_of_a_key_wins_whatever_file_it_stands_in() {
+    for guarded in [false, true] {
+        for force in [false, true] {
+            let (work, db) = (Work::new(), keyed(guarded));
+            let home = |table: &str| json!({"dataset": table});
+            // One came back from a replay, and stands behind younger ones; the table has two names.
+            let back = json!({"dataset": "k", "first_ts": 1_700_000_000.0, "attempts": 2});
+            work.write(".dlq/k.1.ndjson", record(30.0, home("k"), &[k(1)]));
+            work.write(
+                ".dlq/k.2.ndjson",
+                record(20.0, home("public.k"), &[k(2)]) + &record(10.0, home("k"), &[k(3)]),
+            );
+            work.write(".dlq/k.ndjson", record(5.0, back, &[k(4)]));
+            let flags: &[&str] = if force { &["--force"] } else { &[] };
+            let run =
+                work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).arguments(flags.to_vec()).run().expect(0);
+            assert_eq!(
+                db.rows("SELECT v::text FROM k"),
+                [[Some("3".to_owned())]],
+                "{guarded} {force}: {run}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_newer_letter_that_comes_after_a_crash_stays() {
+    for guarded in [false, true] {
+        let (work, db) = (Work::new(), keyed(guarded));
+        work.write(".dlq/k.ndjson", record(30.0, json!({"dataset": "k"}), &[k(1)]));
+        cut_short(&work, &db, "k", &[]);
+        work.write(".dlq/k.ndjson", record(10.0, json!({"dataset": "k"}), &[k(2)]));
+        let run = work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).run().expect(0);
+        assert_eq!(db.rows("SELECT v::text FROM k"), [[Some("2".to_owned())]], "{guarded}: {run}");
+        assert!(!work.path(".dlq/.k.replay.json").exists());
+    }
+}
+
+#[test]
+fn who_takes_a_claim_up_mends_as_it_was_mended() {
+    let (work, db) = (Work::new(), log());
+    db.execute("CREATE TABLE other (n bigint, code text)");
+    let items: Vec<Value> = (0..3_000).map(|n| json!({"n": n})).collect();
+    let text: String = items
+        .chunks(50)
+        .enumerate()
+        .map(|(n, c)| record(9.0, json!({"id": id(n as u64), "dataset": "log"}), c))
+        .collect();
+    work.write(".dlq/log.ndjson", text);
+    let dsn = db.dsn();
+    let engine = ["--dsn", &dsn, "--batch-size", "50", "--workers", "2", "--set", "code=one"];
+    let mut running = work.mdsctl(["replay-dlq"]).arguments(engine).spawn();
+    let some = wait::within(std::time::Duration::from_secs(60), || {
+        (db.count("log") > 300 || running.has_ended()).then(|| !running.has_ended())
+    });
+    if some.expect("rows") {
+        running.signal(Signal::KILL);
+    }
+    running.finish_quietly();
+    let run =
+        work.mdsctl(["replay-dlq", "--dsn", &dsn, "--table", "other", "--set", "code=two"]).run().expect(0);
+    assert_eq!(counted(&db), (3_000, 3_000), "{run}");
+    let codes = db.rows("SELECT DISTINCT code FROM log");
+    assert_eq!((codes, db.count("other")), (vec![vec![Some("one".to_owned())]], 0), "{run}");
+}
+
+#[test]
+fn without_a_ledger_and_a_key_a_claim_is_not_taken_up_blindly() {
+    let (work, db) = (Work::new(), log());
+    let role = format!("{}_replays", db.name());
+    db.execute(&format!("CREATE ROLE {role} LOGIN; GRANT ALL ON log TO {role}"));
+    let dsn = db.dsn_as(&role);
+    work.write(".dlq/log.ndjson", record(9.0, json!({"dataset": "log"}), &[json!({"n": 1})]));
+    let blocker = db.session().expect("a session");
+    blocker.execute("BEGIN; LOCK TABLE log IN ACCESS EXCLUSIVE MODE");
+    let running = work.mdsctl(["replay-dlq", "--dsn", &dsn]).spawn();
+    wait::until(std::time::Duration::from_secs(60), "the claim", || {
+        work.path(".dlq/.log.replay.json").exists().then_some(())
+    });
+    running.signal(Signal::KILL);
+    running.finish_quietly();
+    blocker.execute("COMMIT");
+    let run = work.mdsctl(["replay-dlq", "--dsn", &dsn]).run().expect(2);
+    assert!(run.stderr.contains("--force") && run.stderr.contains("no ledger"), "{run}");
+    work.mdsctl(["replay-dlq", "--dsn", &dsn, "--force"]).run().expect(0);
+    assert_eq!(counted(&db), (1, 1));
+}
+
+#[test]
+fn a_home_that_leads_nowhere_blocks_no_claim() {
+    let (work, db) = (Work::new(), keyed(true));
+    let odd = record(9.0, json!({"dataset": "gone"}), &[json!({"x": 1})]);
+    work.write(".dlq/k.ndjson", record(8.0, json!({"dataset": "k"}), &[k(1)]) + &odd);
+    cut_short(&work, &db, "k", &[]);
+    for _ in 0..2 {
+        let run = work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).run().expect(2);
+        assert!(run.stderr.contains("gone") && run.stderr.contains("stay"), "{run}");
+    }
+    assert_eq!(db.count("k"), 1);
+    assert!(!work.path(".dlq/.k.replay.json").exists());
+}
+
+#[test]
+fn strays_beside_queues_are_passed_by_and_a_queue_is_taken_once() {
+    let work = Work::new();
+    let dsn = Store::sqlite(&work).dsn();
+    let text = record(9.0, json!({"dataset": "bars"}), &[bar(1, "1.5"), bar(2, "x")]);
+    work.write(".dlq/bars.ndjson", &text);
+    let mended = bar(3, "1.5").to_string() + "\n";
+    for stray in [".dlq/mended.ndjson", ".dlq/bars.3.ndjson"] {
+        work.write(stray, &mended);
+    }
+    fs::create_dir(work.path(".dlq/z.ndjson")).expect("a directory");
+    rustix::fs::mkfifoat(rustix::fs::CWD, work.path(".dlq/f.ndjson"), rustix::fs::Mode::RUSR)
+        .expect("a pipe");
+    let names = [".dlq", "./.dlq/bars.ndjson"];
+    let run = work.mdsctl(["replay-dlq", "--dsn", &dsn]).arguments(names).run().expect(3);
+    assert!(run.stderr.contains("mended.ndjson is passed by"), "{run}");
+    let left: Value =
+        serde_json::from_str(fs::read_to_string(work.path(".dlq/bars.ndjson")).expect("the queue").trim())
+            .expect("one record");
+    assert_eq!(left["metadata"]["attempts"], 2);
+    for stray in [".dlq/mended.ndjson", ".dlq/bars.3.ndjson"] {
+        assert_eq!(fs::read_to_string(work.path(stray)).expect("it"), mended);
     }
 }

@@ -1,0 +1,119 @@
+//! What a replay came to, for people and for programs.
+
+use serde_json::{Value, json};
+
+use crate::cli::exit::Exit;
+use crate::observe::figures::plural;
+use crate::observe::result::RunResult;
+
+/// What has been done so far.
+#[derive(Default)]
+pub struct Report {
+    /// The runs of the engine.
+    pub results: Vec<RunResult>,
+    /// Files that were read.
+    pub files: Vec<String>,
+    /// Whether a queue could not be looked at.
+    pub failed: bool,
+    /// Rows that the filters mean.
+    pub meant: u64,
+    /// Rows that are older than what the store has.
+    pub older: u64,
+    /// Rows that went back unread.
+    pub carried: u64,
+    /// Rows among them whose table cannot be found.
+    pub homeless: u64,
+    /// Rows that went aside.
+    pub parked: u64,
+    /// Rows that were taken out without being loaded.
+    pub discarded: u64,
+    /// Lines that are no records.
+    pub damaged: u64,
+    /// Files of the archive that were written.
+    pub archived: Vec<String>,
+}
+
+impl Report {
+    /// A sentence each.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        if self.files.is_empty() && !self.failed {
+            all.push("nothing to replay: the dead-letter queue is empty".to_owned());
+        } else if self.meant == 0 && !self.files.is_empty() {
+            all.push("nothing to replay: no dead letter is meant by these filters".to_owned());
+        }
+        for (rows, what) in [
+            (self.carried - self.homeless.min(self.carried), "not meant, left in the queue as they are"),
+            (self.homeless, "left in the queue as they are, since they could not be sent anywhere"),
+            (self.parked, "tried too often, parked"),
+            (self.discarded, "discarded"),
+        ] {
+            if rows > 0 {
+                all.push(format!("{}: {what}", plural(rows, "row")));
+            }
+        }
+        all.extend(self.archived.iter().map(|file| format!("archived in {file}")));
+        all
+    }
+
+    /// The result for programs: that of a load, summed up, and what is particular to a replay.
+    pub fn json(&self, exit: Exit) -> Value {
+        let mut all = match self.results.as_slice() {
+            [] => json!({"run_id": null, "command": "replay-dlq", "dataset": null, "inputs": self.files,
+                "rows": {"read": 0, "inserted": 0, "updated": 0, "unchanged": 0, "superseded": 0,
+                         "rejected": 0, "dropped": 0, "skipped": 0},
+                "dlq": {"path": null, "records": 0, "rows": 0}, "bytes_read": 0}),
+            [first, more @ ..] => {
+                let mut all = serde_json::to_value(first).unwrap_or_default();
+                for result in more {
+                    let next = serde_json::to_value(result).unwrap_or_default();
+                    for part in ["rows", "dlq"] {
+                        add(all.get_mut(part), next.get(part));
+                    }
+                    for field in ["bytes_read", "elapsed_s", "retries"] {
+                        let sum = add_numbers(all.get(field), next.get(field));
+                        if let (Some(place), Some(sum)) = (all.get_mut(field), sum) {
+                            *place = sum;
+                        }
+                    }
+                    if all.get("dataset") != next.get("dataset")
+                        && let Some(place) = all.get_mut("dataset")
+                    {
+                        *place = Value::Null;
+                    }
+                }
+                all
+            }
+        };
+        if let Some(all) = all.as_object_mut() {
+            all.insert("inputs".into(), json!(self.files));
+            all.insert(
+                "replay".into(),
+                json!({"meant": self.meant, "older_than_stored": self.older, "carried": self.carried,
+                    "parked": self.parked, "discarded": self.discarded, "damaged": self.damaged,
+                    "archived": self.archived}),
+            );
+            all.insert("exit_code".into(), json!(exit as u8));
+        }
+        all
+    }
+}
+
+fn add(into: Option<&mut Value>, more: Option<&Value>) {
+    let (Some(into), Some(more)) = (into.and_then(Value::as_object_mut), more.and_then(Value::as_object))
+    else {
+        return;
+    };
+    for (name, value) in into.iter_mut() {
+        if let Some(sum) = add_numbers(Some(value), more.get(name)) {
+            *value = sum;
+        }
+    }
+}
+
+fn add_numbers(a: Option<&Value>, b: Option<&Value>) -> Option<Value> {
+    match (a?, b?) {
+        (a, b) if a.is_u64() && b.is_u64() => Some(json!(a.as_u64()? + b.as_u64()?)),
+        (a, b) => Some(json!(((a.as_f64()? + b.as_f64()?) * 1e3).round() / 1e3)),
+    }
+}

@@ -1,0 +1,534 @@
+//! One round of a replay: claimed files of a queue whose rows are all treated alike.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::ValueEnum as _;
+use uuid::Uuid;
+
+use crate::cli::args::{
+    DataArgs, DatasetName, FormatArgs, HistoryArgs, LoadArgs, MendArgs, RejectArgs, StoreArgs,
+};
+use crate::cli::exit::Exit;
+use crate::cli::letters::{self, Done, Letters, sample};
+use crate::cli::load::{Load, TableFacts, runtime, say};
+use crate::cli::replay::{Replay, mending, worse};
+use crate::cli::settings;
+use crate::dlq::claim::{Claim, Home, Moved};
+use crate::dlq::course::Course;
+use crate::dlq::hold::{self, To};
+use crate::dlq::journal::{Claimed, Journal, Orders};
+use crate::dlq::names::{self, Kind};
+use crate::dlq::{DlqWriter, RunInfo};
+use crate::error::{Error, Result};
+
+/// A file of the queue.
+pub struct Part {
+    path: PathBuf,
+    identity: String,
+    /// How many rows are taken at most: the last ones.
+    pub take: Option<u64>,
+    /// Whether an earlier replay has claimed it, and not come to its end.
+    pub taken_up: bool,
+    generation: u32,
+}
+
+impl Part {
+    /// That file.
+    pub fn new(path: PathBuf, take: Option<u64>) -> io::Result<Self> {
+        Ok(Self { identity: hold::identity(&path)?, path, take, taken_up: false, generation: 0 })
+    }
+
+    /// Whether it is the one that was noted.
+    pub fn is(&self, noted: &Claimed) -> bool {
+        noted.identity == self.identity && noted.name == self.name()
+    }
+
+    /// The same, claimed by an earlier replay.
+    pub fn taken_up(self, noted: &Claimed) -> Self {
+        Self { take: noted.take, taken_up: true, generation: noted.generation, ..self }
+    }
+
+    fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+}
+
+/// Where rows go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    dataset: Option<DatasetName>,
+    table: Option<String>,
+    tenant: Option<String>,
+}
+
+/// A table that rows go to, and the homes from which they come.
+struct Goal {
+    place: Place,
+    facts: TableFacts,
+    homes: Vec<Home>,
+}
+
+impl Goal {
+    /// The same for the same table and tenant.
+    fn key(&self) -> String {
+        format!("{} {:?}", self.facts.table, self.place.tenant)
+    }
+}
+
+/// What is known of a round on its way.
+struct Round<'a> {
+    live: &'a Path,
+    orders: &'a Orders,
+    mend: MendArgs,
+    parts: &'a [Part],
+    claims: Vec<Arc<Claim>>,
+    /// Of each file that was taken up what has left it.
+    moved: Vec<Option<Arc<Moved>>>,
+    most_attempts: u32,
+    parked: PathBuf,
+    done: Arc<Done>,
+    /// Of each file the homes whose rows could not even be tried.
+    left_alone: Vec<HashSet<Home>>,
+    begun: Vec<String>,
+    /// Whether anything may have come of it.
+    touched: bool,
+}
+
+impl Replay<'_> {
+    /// Goes through those files, the oldest of which comes first.
+    pub(super) fn round(
+        &mut self,
+        live: &Path,
+        mut parts: Vec<Part>,
+        orders: &Orders,
+        begun: Vec<String>,
+    ) -> Result<()> {
+        let fault = |path: &Path, error: io::Error| {
+            Error::Input(format!("the dead-letter queue {} cannot be read: {error}", path.display()))
+        };
+        let taken_up = parts.iter().any(|part| part.taken_up);
+        let last = parts.iter().filter(|part| part.taken_up).map(|part| part.generation).max();
+        let next = last.map_or(0, |last| last + 1);
+        parts.iter_mut().filter(|part| !part.taken_up).for_each(|part| part.generation = next);
+        let mut known: HashMap<u32, Arc<Moved>> = HashMap::new();
+        let mut moved = Vec::new();
+        for part in &parts {
+            moved.push(match (part.taken_up, known.get(&part.generation)) {
+                (false, _) => None,
+                (true, Some(known)) => Some(known.clone()),
+                (true, None) => {
+                    let before = |path: &PathBuf| {
+                        parts.iter().any(|p| p.path == *path && p.generation <= part.generation)
+                    };
+                    let mut files = names::segments(live).map_err(|e| fault(live, e))?;
+                    files.retain(|path| !before(path));
+                    files.extend([live.to_owned(), names::parked(live)]);
+                    let gone = Arc::new(Moved::into(&files).map_err(|e| fault(live, e))?);
+                    known.insert(part.generation, gone.clone());
+                    Some(gone)
+                }
+            });
+        }
+        // The newest first, since those are meant by a limit.
+        let mut claims = Vec::new();
+        for part in parts.iter_mut().rev() {
+            let limit = if part.taken_up { part.take } else { self.left };
+            let claim = Claim::survey(&part.path, &orders.filter, limit).map_err(|e| fault(&part.path, e))?;
+            if !part.taken_up && self.left.is_some() {
+                part.take = Some(claim.meant);
+                self.left = self.left.map(|left| left.saturating_sub(claim.meant));
+            }
+            claims.push(Arc::new(claim));
+        }
+        claims.reverse();
+        claims.iter().for_each(|claim| self.note(claim));
+        let is_parked = names::kind(live) == Kind::Parked;
+        let mut round = Round {
+            live,
+            orders,
+            mend: mending(orders)?,
+            parts: &parts,
+            left_alone: vec![HashSet::new(); claims.len()],
+            claims,
+            moved,
+            // What is thrown away is thrown away however often it was tried.
+            most_attempts: if orders.discard { u32::MAX } else { orders.most_attempts },
+            parked: if is_parked { live.to_owned() } else { names::parked(live) },
+            done: Arc::new(Done::default()),
+            begun,
+            touched: taken_up,
+        };
+        self.journal(&round)?;
+        let done = self.act(&mut round);
+        if !self.args.dry_run && (self.stuck || done.is_err()) {
+            // Where nothing can have come of it, nobody has to go on with it.
+            match round.touched {
+                true => {
+                    self.say(&format!("{} stays claimed: the next replay goes on with it", live.display()))
+                }
+                false => {
+                    let _ = hold::remove(&names::journal(live));
+                }
+            }
+        }
+        done
+    }
+
+    fn note(&mut self, claim: &Claim) {
+        self.report.files.push(claim.path.display().to_string());
+        self.report.meant += claim.meant;
+        self.report.damaged += claim.damaged;
+        if let Some((line, why)) = &claim.damage {
+            let more = match claim.damaged {
+                1 => String::new(),
+                more => format!("; {} more like it", more - 1),
+            };
+            self.say(&format!("{}: line {line} {why}{more}", claim.path.display()));
+        }
+    }
+
+    /// Brings to disk what is claimed, before anything comes of it.
+    fn journal(&self, round: &Round<'_>) -> Result<()> {
+        if self.args.dry_run {
+            return Ok(());
+        }
+        let claimed = |part: &Part| Claimed {
+            name: part.name(),
+            identity: part.identity.clone(),
+            take: part.take,
+            generation: part.generation,
+        };
+        let journal = Journal {
+            orders: round.orders.clone(),
+            files: round.parts.iter().map(claimed).collect(),
+            begun: round.begun.clone(),
+        };
+        let path = names::journal(round.live);
+        journal.write(&path).map_err(|error| {
+            Error::Usage(format!(
+                "{} cannot be written: {error}; a replay notes there what it has claimed",
+                path.display()
+            ))
+        })
+    }
+
+    fn act(&mut self, round: &mut Round<'_>) -> Result<()> {
+        if !round.orders.discard {
+            for goal in self.goals(round)? {
+                match goal.facts.keyed {
+                    true => self.all_at_once(round, &goal)?,
+                    false => self.file_by_file(round, &goal)?,
+                }
+                if self.stuck {
+                    return Ok(());
+                }
+            }
+        }
+        if self.args.dry_run {
+            return Ok(());
+        }
+        round.touched = true;
+        self.report.parked += round.done.parked().1;
+        for place in 0..round.parts.len() {
+            self.settle(round, place)?;
+            if self.stuck {
+                return Ok(());
+            }
+        }
+        let beside = names::journal(round.live);
+        hold::remove(&beside).map_err(|error| {
+            Error::Internal(format!("{} is done with, but cannot be removed: {error}", beside.display()))
+        })
+    }
+
+    /// The tables that the meant rows go to. Rows of a home that leads nowhere stay in the queue.
+    fn goals(&mut self, round: &mut Round<'_>) -> Result<Vec<Goal>> {
+        let mut places: Vec<(Place, Vec<Home>)> = Vec::new();
+        for (home, _) in round.claims.iter().flat_map(|claim| &claim.homes) {
+            let place = self.place(round, home);
+            match places.iter_mut().find(|(known, _)| *known == place) {
+                Some((_, homes)) if homes.contains(home) => {}
+                Some((_, homes)) => homes.push(home.clone()),
+                None => places.push((place, vec![home.clone()])),
+            }
+        }
+        let mut goals: Vec<Goal> = Vec::new();
+        for (place, homes) in places {
+            let claims =
+                round.claims.iter().filter(|claim| claim.homes.iter().any(|(h, _)| homes.contains(h)));
+            let Some(first) = claims.clone().next() else { continue };
+            let letters = self.letters(round, Course::straight(first.clone()), &homes, String::new(), None);
+            let load = self.load_args(round, &place, claims.map(|claim| claim.path.as_path()));
+            let runtime = runtime()?;
+            let facts = runtime.block_on(async {
+                Load::prepare(self.global, &load, self.screen, Uuid::now_v7(), self.metrics)?
+                    .of(letters)
+                    .facts()
+                    .await
+            });
+            runtime.shutdown_background();
+            let facts = match facts {
+                Ok(facts) => facts,
+                Err(error) => {
+                    let all: Vec<usize> = (0..round.claims.len()).collect();
+                    self.leave_alone(round, &all, &homes, error)?;
+                    continue;
+                }
+            };
+            // The same table may go by several names.
+            let same =
+                |goal: &&mut Goal| goal.facts.table == facts.table && goal.place.tenant == place.tenant;
+            match goals.iter_mut().find(same) {
+                Some(goal) => {
+                    goal.homes.extend(homes);
+                    if goal.place.dataset.is_none() {
+                        goal.place = place;
+                    }
+                }
+                None => goals.push(Goal { place, facts, homes }),
+            }
+        }
+        goals.iter_mut().for_each(|goal| goal.homes.sort());
+        Ok(goals)
+    }
+
+    /// Rows that nothing was begun with stay as they are, and the others go on.
+    fn leave_alone(
+        &mut self,
+        round: &mut Round<'_>,
+        places: &[usize],
+        homes: &[Home],
+        error: Error,
+    ) -> Result<()> {
+        if !matches!(error, Error::Usage(_) | Error::Input(_)) {
+            return Err(error);
+        }
+        say(self.screen, &format!("error: {error}; its rows stay in {}", round.live.display()));
+        for place in places {
+            let here = round.claims.get(*place).into_iter().flat_map(|claim| &claim.homes);
+            let rows: u64 = here.filter(|(home, _)| homes.contains(home)).map(|(_, rows)| rows).sum();
+            self.report.homeless += rows;
+            if let Some(alone) = round.left_alone.get_mut(*place) {
+                alone.extend(homes.iter().cloned());
+            }
+        }
+        self.exit = worse(self.exit, Exit::from(&error));
+        Ok(())
+    }
+
+    /// Rows that a key tells apart: from all files, in the order in which they failed first. Replayed
+    /// twice they are the same once more.
+    fn all_at_once(&mut self, round: &mut Round<'_>, goal: &Goal) -> Result<()> {
+        let here = |claim: &Arc<Claim>| claim.homes.iter().any(|(home, _)| goal.homes.contains(home));
+        let places: Vec<usize> = round
+            .claims
+            .iter()
+            .enumerate()
+            .filter(|(_, claim)| here(claim))
+            .map(|(place, _)| place)
+            .collect();
+        let claims: Vec<Arc<Claim>> =
+            places.iter().filter_map(|place| round.claims.get(*place)).cloned().collect();
+        let course = Course::by_age(claims).map_err(|error| {
+            Error::Input(format!("the dead-letter queue {} cannot be read: {error}", round.live.display()))
+        })?;
+        let mut letters = self.letters(round, course, &goal.homes, goal.key(), None);
+        letters.moved = places.iter().map(|place| self.left_by(round, *place)).collect();
+        letters.taken_up =
+            places.iter().any(|place| round.parts.get(*place).is_some_and(|part| part.taken_up));
+        self.sent(round, goal, letters, &places)
+    }
+
+    /// Rows that nothing tells apart: each file by itself, as it stands, so that the ledger knows which
+    /// of them are stored.
+    fn file_by_file(&mut self, round: &mut Round<'_>, goal: &Goal) -> Result<()> {
+        let key = goal.key();
+        if !round.begun.contains(&key) {
+            round.begun.push(key.clone());
+            self.journal(round)?;
+        }
+        for (place, claim) in round.claims.clone().into_iter().enumerate() {
+            if !claim.homes.iter().any(|(home, _)| goal.homes.contains(home)) || self.stuck {
+                continue;
+            }
+            let Some(part) = round.parts.get(place) else { continue };
+            let identity = format!("{} {key}", part.identity);
+            let mut letters =
+                self.letters(round, Course::straight(claim), &goal.homes, identity, Some(place));
+            letters.taken_up = part.taken_up;
+            self.sent(round, goal, letters, &[place])?;
+        }
+        Ok(())
+    }
+
+    /// What has left a file before, where it was taken up.
+    fn left_by(&self, round: &Round<'_>, place: usize) -> Option<Arc<Moved>> {
+        round.moved.get(place).cloned().flatten()
+    }
+
+    fn letters(
+        &self,
+        round: &Round<'_>,
+        course: Course,
+        homes: &[Home],
+        identity: String,
+        place: Option<usize>,
+    ) -> Letters {
+        Letters {
+            course: Arc::new(course),
+            queue: round.live.to_owned(),
+            homes: homes.to_vec(),
+            moved: place.map(|place| self.left_by(round, place)).into_iter().collect(),
+            taken_up: false,
+            force: round.orders.force || self.args.force,
+            most_attempts: round.most_attempts,
+            parked: round.parked.clone(),
+            identity,
+            tracks: self.args.archive.is_some(),
+            done: round.done.clone(),
+        }
+    }
+
+    /// Puts rows through the engine.
+    fn sent(&mut self, round: &mut Round<'_>, goal: &Goal, letters: Letters, places: &[usize]) -> Result<()> {
+        let taken_up = letters.taken_up;
+        let paths: Vec<PathBuf> = letters.course.claims.iter().map(|claim| claim.path.clone()).collect();
+        let load = self.load_args(round, &goal.place, paths.iter().map(PathBuf::as_path));
+        let runtime = runtime()?;
+        let exit = runtime.block_on(async {
+            Load::prepare(self.global, &load, self.screen, Uuid::now_v7(), self.metrics)?
+                .of(letters)
+                .run()
+                .await
+        });
+        runtime.shutdown_background();
+        let results = round.done.take_results();
+        for (result, older) in results {
+            let rows = &result.rows;
+            round.touched |=
+                rows.inserted + rows.updated + rows.unchanged + rows.superseded + rows.rejected > 0;
+            self.report.older += older;
+            self.report.results.push(result);
+        }
+        let exit = match exit {
+            Ok(exit) => exit,
+            // In a table without a key nobody can tell which of them an interrupted replay has stored.
+            Err(error) if taken_up && !goal.facts.keyed => return Err(error),
+            Err(error) => return self.leave_alone(round, places, &goal.homes, error),
+        };
+        self.exit = worse(self.exit, exit);
+        if !self.args.dry_run && !round.done.take_complete() {
+            self.stuck = true;
+            round.touched |= !matches!(exit, Exit::Usage);
+            if matches!(self.exit, Exit::Stored | Exit::Rejects) {
+                self.exit = Exit::Internal;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where rows of that home go: as the flags say, else as their records do.
+    fn place(&self, round: &Round<'_>, home: &Home) -> Place {
+        let mend = &round.mend;
+        let known = home.dataset.as_deref().and_then(|name| DatasetName::from_str(name, true).ok());
+        // A dataset that is none of ours is a table.
+        let other = || home.dataset.clone().filter(|_| known.is_none() && mend.dataset.is_none());
+        let table = mend.table.clone().or_else(|| home.table.clone()).or_else(other);
+        let detected = || {
+            let sample = sample(&round.claims, home)?;
+            let dataset = letters::detect(sample, &settings::columns(&mend.data(), None)).ok()?;
+            DatasetName::from_str(&dataset.name, true).ok()
+        };
+        let dataset = mend.dataset.or(known).or_else(|| detected().filter(|_| table.is_none()));
+        let tenant = home.tenant.clone().or_else(|| round.orders.tenant.clone());
+        Place { dataset, table, tenant }
+    }
+
+    fn load_args<'p>(
+        &self,
+        round: &Round<'_>,
+        place: &Place,
+        paths: impl Iterator<Item = &'p Path>,
+    ) -> LoadArgs {
+        LoadArgs {
+            inputs: paths.map(|path| path.display().to_string()).collect(),
+            store: StoreArgs { tenant: place.tenant.clone(), ..self.args.store.clone() },
+            data: DataArgs { dataset: place.dataset, table: place.table.clone(), ..round.mend.data() },
+            format: FormatArgs {
+                format: None,
+                delimiter: None,
+                no_header: false,
+                skip_lines: 0,
+                recursive: false,
+            },
+            rejects: RejectArgs {
+                dlq: Some(round.live.to_owned()),
+                dlq_max_bytes: self.args.dlq_max_bytes,
+                max_rejects: None,
+                dry_run: self.args.dry_run,
+            },
+            history: HistoryArgs { resume: false, source_id: None, force: false },
+            engine: self.args.engine.clone(),
+        }
+    }
+
+    /// All rows of a file that are meant are settled: the rest goes where it belongs, and the file goes.
+    fn settle(&mut self, round: &Round<'_>, place: usize) -> Result<()> {
+        let (Some(part), Some(claim), Some(left_alone)) =
+            (round.parts.get(place), round.claims.get(place), round.left_alone.get(place))
+        else {
+            return Ok(());
+        };
+        let (path, moved) = (&part.path, self.left_by(round, place));
+        let info = RunInfo { run_id: Uuid::now_v7(), dataset: String::new(), table: None, tenant_id: None };
+        let queue = DlqWriter::open_bounded(round.live, info.clone(), self.args.dlq_max_bytes)?;
+        let aside = DlqWriter::open(&round.parked, info)?;
+        let runtime = runtime()?;
+        let (mut carried, mut parked, mut ended) = (0, 0, false);
+        let ending = &self.ending;
+        let done = hold::carry(claim, moved.as_deref(), round.most_attempts, left_alone, |to, bundle| {
+            ended = ending.exit().is_some();
+            if ended {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let (writer, count) = match to {
+                To::Queue => (&queue, &mut carried),
+                To::Parked => (&aside, &mut parked),
+            };
+            *count += bundle.rows;
+            runtime
+                .block_on(writer.append(bundle.lines, bundle.records, bundle.rows))
+                .map_err(|error| io::Error::other(error.to_string()))
+        });
+        self.report.carried += carried;
+        self.report.parked += parked;
+        if ended {
+            self.stuck = true;
+            self.exit = worse(self.exit, self.ending.exit().unwrap_or(Exit::Interrupted));
+            return Ok(());
+        }
+        done.map_err(|error| Error::Internal(error.to_string()))?;
+        let broken = |error: io::Error| {
+            Error::Internal(format!("{} is done with, but cannot be put away: {error}", path.display()))
+        };
+        if let Some(directory) = &self.args.archive {
+            let stem = round.live.file_stem().unwrap_or_default().to_string_lossy();
+            let name = format!("{stem}.{}.ndjson", part.identity);
+            let (left, moved) = (round.done.left(), moved.as_deref());
+            let (_, file) =
+                hold::archive(claim, &left, moved, round.most_attempts, left_alone, directory, &name)
+                    .map_err(broken)?;
+            self.report.archived.extend(file.map(|file| file.display().to_string()));
+        }
+        if round.orders.discard {
+            self.report.discarded += claim.meant;
+        }
+        if let Some(kept) = hold::keep_long_lines(claim, round.live).map_err(broken)? {
+            self.say(&format!("a line that is too long to be read is kept in {}", kept.display()));
+        }
+        hold::remove(path).map_err(broken)
+    }
+}
