@@ -13,10 +13,10 @@ use crate::cli::args::{GlobalArgs, InspectArgs};
 use crate::cli::ending::Ending;
 use crate::cli::exit::Exit;
 use crate::cli::filter::Selection;
-use crate::cli::queues::{Bytes, Queue, unreadable, whole};
+use crate::cli::queues::{Bytes, Queue, chosen, unreadable, whole};
 use crate::cli::{print, tell};
 use crate::decode::{Cell, FileFormat, RowWriter};
-use crate::dlq::claim::{at_most, is_meant};
+use crate::dlq::claim::{Choice, is_meant};
 use crate::dlq::letter::{Letter, fields, words};
 use crate::dlq::lines::Lines;
 use crate::error::{Error, Result};
@@ -68,17 +68,15 @@ enum Ended {
 fn each(
     name: &str,
     from: impl BufRead,
-    selection: &Selection,
+    choice: &Choice,
     told: &mut Told,
     ending: Option<&Ending>,
     mut row: impl FnMut(&RawValue) -> io::Result<()>,
 ) -> std::result::Result<(), Ended> {
     let failed = |error: io::Error| Ended::In(unreadable(name, &error));
     let mut lines = Lines::new(from);
-    let seen = |told: &Told| told.rows + told.raw;
     loop {
-        let room = selection.limit.map_or(u64::MAX, |limit| limit.saturating_sub(seen(told)));
-        if room == 0 || ending.is_some_and(|ending| ending.exit().is_some()) {
+        if ending.is_some_and(|ending| ending.exit().is_some()) {
             return Ok(());
         }
         let Some(line) = lines.next().map_err(failed)? else { return Ok(()) };
@@ -86,7 +84,7 @@ fn each(
             told.damaged += 1;
             continue;
         };
-        let meant = at_most(selection.filter.meant(&letter, &line), &letter, room);
+        let meant = choice.meant(&letter, &line);
         for place in (0..letter.rows() as usize).filter(|place| is_meant(&meant, *place)) {
             match letter.items.get(place).filter(|item| item.get().starts_with('{')) {
                 Some(item) => {
@@ -107,14 +105,15 @@ pub fn as_they_are(global: &GlobalArgs, queues: Vec<Queue>, selection: &Selectio
         out.write_all(item.get().as_bytes())?;
         out.write_all(b"\n")
     };
+    let chosen = chosen(queues, selection)?;
     let all = || {
-        for Queue { name, bytes, .. } in queues {
+        for (Queue { name, bytes, .. }, choice) in chosen {
             match bytes {
                 Bytes::File(file) => {
                     let from = whole(&file).map_err(|e| Ended::In(unreadable(&name, &e)))?;
-                    each(&name, from, selection, &mut told, None, &mut row)?;
+                    each(&name, from, &choice, &mut told, None, &mut row)?;
                 }
-                Bytes::Stream(stream) => each(&name, stream, selection, &mut told, None, &mut row)?,
+                Bytes::Stream(stream) => each(&name, stream, &choice, &mut told, None, &mut row)?,
             }
         }
         Ok(())
@@ -231,23 +230,22 @@ pub fn to_file(
 }
 
 /// Rows whose columns are known.
-struct Rows<'s> {
-    files: Vec<(String, File)>,
-    selection: &'s Selection,
+struct Rows {
+    files: Vec<(String, File, Choice)>,
     names: Vec<String>,
     told: Told,
 }
 
-impl<'s> Rows<'s> {
+impl Rows {
     /// A first reading, for the names of the columns.
-    fn of(queues: Vec<Queue>, selection: &'s Selection, ending: Option<&Ending>) -> Result<Self> {
-        let mut rows = Self { files: Vec::new(), selection, names: Vec::new(), told: Told::default() };
+    fn of(queues: Vec<Queue>, selection: &Selection, ending: Option<&Ending>) -> Result<Self> {
+        let mut rows = Self { files: Vec::new(), names: Vec::new(), told: Told::default() };
         let mut known = HashSet::new();
-        for Queue { name, bytes, .. } in queues {
+        for (Queue { name, bytes, .. }, choice) in chosen(queues, selection)? {
             let file = bytes.into_file().map_err(|e| unreadable(&name, &e))?;
             let from = whole(&file).map_err(|e| unreadable(&name, &e))?;
             let names = &mut rows.names;
-            let done = each(&name, from, selection, &mut rows.told, ending, |item| {
+            let done = each(&name, from, &choice, &mut rows.told, ending, |item| {
                 for (name, _) in fields(item) {
                     if !known.contains(&*name) {
                         known.insert(name.clone().into_owned());
@@ -260,7 +258,7 @@ impl<'s> Rows<'s> {
                 Ok(())
             });
             match done {
-                Ok(()) => rows.files.push((name, file)),
+                Ok(()) => rows.files.push((name, file, choice)),
                 Err(Ended::In(error)) => return Err(error),
                 Err(Ended::Out(_)) => {
                     return Err(Error::Input(format!(
@@ -283,9 +281,9 @@ impl<'s> Rows<'s> {
         let places: std::collections::HashMap<&str, usize> =
             self.names.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
         let mut told = Told::default();
-        for (name, file) in &self.files {
+        for (name, file, choice) in &self.files {
             let from = whole(file).map_err(|e| Ended::In(unreadable(name, &e)))?;
-            each(name, from, self.selection, &mut told, ending, |item| {
+            each(name, from, choice, &mut told, ending, |item| {
                 let texts: Vec<_> = fields(item)
                     .into_iter()
                     .map(|(name, value)| (name, value.get(), (value.get() != "null").then(|| words(value))))

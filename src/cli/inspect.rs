@@ -4,8 +4,9 @@ use std::io::{self, IsTerminal as _};
 
 use crate::cli::args::{ByName, GlobalArgs, InspectArgs, LetterFormat};
 use crate::cli::exit::Exit;
-use crate::cli::queues::{self, Bytes, Queue, STANDARD, unreadable};
+use crate::cli::queues::{self, Bytes, Queue, STANDARD, chosen, unreadable};
 use crate::cli::{export, filter, follow, print, style_of_stdout, tell};
+use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
 use crate::dlq::survey::{Plan, Survey};
 use crate::error::Result;
@@ -18,7 +19,16 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
     if args.follow {
         return follow::run(args, format, &selection);
     }
-    let queues = queues::open(&args.queues)?;
+    let mut queues = queues::open(&args.queues)?;
+    let rows_alone = args.export.is_some() || matches!(format, LetterFormat::Csv | LetterFormat::Ndjson);
+    if rows_alone {
+        let parked = queues::without_parked(&mut queues, &args.queues);
+        if let (Some(path), false) = (parked, global.quiet) {
+            tell(&format!(
+                "what is parked is left out, as a replay leaves it; name its file for that: {path}"
+            ));
+        }
+    }
     let none = queues.is_empty();
     if none && !global.quiet {
         let place = match args.queues.as_slice() {
@@ -63,17 +73,15 @@ fn surveyed(
     selection: filter::Selection,
 ) -> Result<(Vec<QueueFile>, Survey)> {
     let by: Vec<By> = args.by.iter().copied().map(By::from).collect();
-    let mut plan =
-        Plan { filter: selection.filter, limit: selection.limit, by, samples: args.samples, file: 0 };
+    let mut plan = Plan { choice: Choice::default(), by, samples: args.samples, file: 0 };
     let (mut files, mut all) = (Vec::new(), Survey::default());
-    for (file, Queue { name, what, bytes }) in queues.into_iter().enumerate() {
-        plan.file = file;
+    for (file, (Queue { name, what, bytes }, choice)) in chosen(queues, &selection)?.into_iter().enumerate() {
+        (plan.file, plan.choice) = (file, choice);
         let survey = match bytes {
             Bytes::File(file) => Survey::of_file(&file, &plan),
             Bytes::Stream(stream) => Survey::of_stream(stream, &plan),
         };
         let survey = survey.map_err(|e| unreadable(&name, &e))?;
-        plan.limit = plan.limit.map(|left| left.saturating_sub(survey.rows));
         files.push(QueueFile { name, what, rows: survey.rows });
         all.merge(survey, args.samples);
     }

@@ -25,7 +25,7 @@ use crate::cli::{print, process, settings, style};
 use crate::coordinator::{DEAD_LETTERS, End, Outcome, WriteCoordinator};
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::{Dataset, MapperSettings, Target};
-use crate::dlq::names::segments;
+use crate::dlq::names::{Kind, kind, live, segments};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
 use crate::observe::display::InputGauge;
@@ -576,6 +576,13 @@ impl<'a> Load<'a> {
         // Before the dataset of a pipe is known its rows have no name of their own.
         let name = dataset.map_or("unknown", |d| &d.name);
         let path = self.args.rejects.dlq.clone().unwrap_or_else(|| dlq_path(name));
+        if let Kind::Segment(_) = kind(&path) {
+            return Err(Error::Usage(format!(
+                "--dlq {}: by its name that is a part of the queue {}; give that, or a name without a number at its end",
+                path.display(),
+                live(&path).display()
+            )));
+        }
         DlqWriter::open_bounded(path, self.run_info(name), self.args.rejects.dlq_max_bytes)
     }
 
@@ -827,8 +834,12 @@ impl<'a> Load<'a> {
         if !self.args.rejects.dry_run
             && let Err(gap) = snapshot.closes()
         {
-            errors.push(gap);
-            exit = Exit::Internal;
+            // What a replay did not get done stays claimed, and is not lost.
+            let claimed = self.letters.is_some() && exit != Exit::Stored && exit != Exit::Rejects;
+            if !claimed {
+                errors.push(gap);
+                exit = Exit::Internal;
+            }
         }
         Conclusion { snapshot, errors, exit }
     }
@@ -874,6 +885,7 @@ impl<'a> Load<'a> {
                 symbols: ending.report.symbols(),
                 notes,
                 dry_run,
+                claimed: self.letters.is_some() && exit != Exit::Internal,
                 resume: ending
                     .again
                     .ends_with("--resume")

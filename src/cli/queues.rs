@@ -6,7 +6,10 @@ use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::cli::filter::Selection;
+use crate::dlq::claim::Choice;
 use crate::dlq::journal::Journal;
+use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};
 use crate::dlq::slice::Slice;
 use crate::error::{Error, Result};
@@ -108,6 +111,42 @@ pub fn open(named: &[PathBuf]) -> Result<Vec<Queue>> {
         queues.push(Queue { name: "-".into(), what: Some("standard input"), bytes });
     }
     Ok(queues)
+}
+
+/// Of each file which rows are meant; where there is a limit the last ones of the first queue, and so on, as
+/// a replay takes them.
+pub fn chosen(queues: Vec<Queue>, selection: &Selection) -> Result<Vec<(Queue, Choice)>> {
+    let mut left = selection.limit;
+    let mut all: Vec<(usize, Queue, Choice)> = Vec::new();
+    let mut queues: Vec<(usize, Queue)> = queues.into_iter().enumerate().collect();
+    let live = |queue: &Queue| names::live(Path::new(&queue.name));
+    queues.chunk_by_mut(|a, b| live(&a.1) == live(&b.1)).for_each(<[_]>::reverse);
+    for (place, Queue { name, what, bytes }) in queues {
+        let (bytes, choice) = match left {
+            None => (bytes, Choice { filter: selection.filter.clone(), cut: None }),
+            Some(limit) => {
+                let file = bytes.into_file().map_err(|e| unreadable(&name, &e))?;
+                let lines = || whole(&file).map(Lines::new);
+                let (choice, rows) =
+                    Choice::last(&selection.filter, limit, lines).map_err(|e| unreadable(&name, &e))?;
+                left = Some(limit - rows.min(limit));
+                (Bytes::File(file), choice)
+            }
+        };
+        all.push((place, Queue { name, what, bytes }, choice));
+    }
+    all.sort_by_key(|(place, ..)| *place);
+    Ok(all.into_iter().map(|(_, queue, choice)| (queue, choice)).collect())
+}
+
+/// Leaves parked files out unless they are named themselves; the first of them.
+pub fn without_parked(queues: &mut Vec<Queue>, named: &[PathBuf]) -> Option<String> {
+    let is_parked = |path: &Path| names::kind(path) == Kind::Parked;
+    let are_named = named.iter().any(|path| is_parked(path));
+    let parked = |queue: &Queue| is_parked(Path::new(&queue.name)) && !are_named;
+    let first = queues.iter().find(|queue| parked(queue)).map(|queue| queue.name.clone());
+    queues.retain(|queue| !parked(queue));
+    first
 }
 
 /// The live files of the queues that are meant, whether they are there yet or not.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -28,16 +28,58 @@ const BUFFER: usize = 1 << 18;
 pub struct Choice {
     /// What they have to be.
     pub filter: Filter,
-    /// The first line that counts, and how many of its meant rows do not.
+    /// Where the first line that counts begins, in bytes, and how many of its meant rows do not.
     pub cut: Option<(u64, u64)>,
 }
 
 impl Choice {
+    /// The last `limit` of the rows of a file that a filter means, and how many those are. `lines` begins
+    /// to read it.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn last<R: BufRead>(
+        filter: &Filter,
+        limit: u64,
+        lines: impl Fn() -> io::Result<Lines<R>>,
+    ) -> io::Result<(Self, u64)> {
+        let all = Self { filter: filter.clone(), cut: None };
+        let each = |take: &mut dyn FnMut(u64, u64) -> bool| -> io::Result<()> {
+            let mut lines = lines()?;
+            while let Some(line) = lines.next()? {
+                let Ok(letter) = Letter::read(&line) else { continue };
+                if take(line.offset, count(&all.meant(&letter, &line), &letter)) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let mut total = 0;
+        each(&mut |_, meant| {
+            total += meant;
+            false
+        })?;
+        if total <= limit {
+            return Ok((all, total));
+        }
+        let (mut over, mut cut) = (total - limit, (u64::MAX, 0));
+        each(&mut |offset, meant| {
+            cut = (offset, over);
+            let here = meant > over;
+            over -= meant.min(over);
+            here
+        })?;
+        if limit == 0 {
+            cut = (u64::MAX, 0);
+        }
+        Ok((Self { cut: Some(cut), ..all }, limit))
+    }
+
     /// Which rows of that record are meant.
     pub fn meant(&self, letter: &Letter<'_>, line: &Line<'_>) -> Meant {
         let mut passed = match self.cut {
-            Some((first, _)) if line.number < first => return Meant::None,
-            Some((first, rows)) if line.number == first => rows,
+            Some((first, _)) if line.offset < first => return Meant::None,
+            Some((first, rows)) if line.offset == first => rows,
             _ => 0,
         };
         let meant = self.filter.meant(letter, line);
@@ -189,8 +231,8 @@ impl Claim {
                 let meant = letter.map_or(0, |letter| count(&choice.meant(letter, line), letter));
                 match cut {
                     Some(_) => {}
-                    None if meant > over => cut = Some((line.number, over)),
-                    None if meant == over && meant > 0 => cut = Some((line.number + 1, 0)),
+                    None if meant > over => cut = Some((line.offset, over)),
+                    None if meant == over && meant > 0 => cut = Some((line.offset + 1, 0)),
                     None => over -= meant,
                 }
                 Ok(())

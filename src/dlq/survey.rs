@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::dlq::claim::{at_most, count, is_meant};
-use crate::dlq::filter::Filter;
+use crate::dlq::claim::{Choice, count, is_meant};
 use crate::dlq::groups::{By, Counted, Groups, Place, joined, key};
 use crate::dlq::letter::Letter;
 use crate::dlq::lines::{Line, Lines};
@@ -55,9 +54,7 @@ pub struct Survey {
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Which rows are meant.
-    pub filter: Filter,
-    /// Rows at most.
-    pub limit: Option<u64>,
+    pub choice: Choice,
     /// What groups are made by.
     pub by: Vec<By>,
     /// Rows that are kept of each group.
@@ -79,8 +76,7 @@ impl Survey {
     pub fn of_file(file: &File, plan: &Plan) -> io::Result<Self> {
         let length = file.metadata()?.len();
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-        // Which rows are the first ones shows only in order.
-        if plan.limit.is_some() || length <= PIECE || threads == 1 {
+        if length <= PIECE || threads == 1 {
             return Self::of_lines(Lines::new(Slice::new(file, 0..length).buffered()), u64::MAX, plan);
         }
         let next = AtomicU64::new(0);
@@ -129,7 +125,6 @@ impl Survey {
     fn of_lines(mut lines: Lines<impl BufRead>, end: u64, plan: &Plan) -> io::Result<Self> {
         let mut survey = Self::default();
         while lines.offset() < end
-            && plan.limit.is_none_or(|limit| survey.rows < limit)
             && let Some(line) = lines.next()?
         {
             // Blank lines may lie between.
@@ -151,8 +146,7 @@ impl Survey {
                 return;
             }
         };
-        let room = plan.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.rows));
-        let meant = at_most(plan.filter.meant(&letter, line), &letter, room);
+        let meant = plan.choice.meant(&letter, line);
         let rows = count(&meant, &letter);
         if rows == 0 {
             return;
@@ -227,12 +221,13 @@ fn rest_of_line(reader: &mut impl BufRead) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dlq::filter::Filter;
     use crate::dlq::groups::{Sample, Shown};
     use std::fmt::Write as _;
     use std::os::unix::fs::FileExt as _;
 
-    fn plan(by: &[By], limit: Option<u64>, samples: usize) -> Plan {
-        Plan { filter: Filter::default(), limit, by: by.to_vec(), samples, file: 0 }
+    fn plan(by: &[By], samples: usize) -> Plan {
+        Plan { choice: Choice::default(), by: by.to_vec(), samples, file: 0 }
     }
 
     fn file(text: &str) -> File {
@@ -253,7 +248,7 @@ mod tests {
         assert!(text.len() as u64 > PIECE);
         let file = file(&text);
         for by in [&[By::Code][..], &[By::Symbol], &[By::Hour, By::Symbol]] {
-            let plan = plan(by, None, 2);
+            let plan = plan(by, 2);
             let all = Survey::of_file(&file, &plan).unwrap();
             let one = Survey::of_stream(text.as_bytes(), &plan).unwrap();
             assert_eq!((all.records, all.rows, all.damaged), (60_000, 120_000, 1));
@@ -267,9 +262,13 @@ mod tests {
             };
             assert_eq!(seen(&one), seen(&all), "{by:?}");
         }
-        let some = Survey::of_file(&file, &plan(&[By::Code], Some(3), 5)).unwrap();
+        let lines = || Ok(Lines::new(Slice::new(&file, 0..text.len() as u64).buffered()));
+        let (choice, rows) = Choice::last(&Filter::default(), 3, lines).unwrap();
+        assert_eq!(rows, 3);
+        let plan = Plan { choice, ..plan(&[By::Code], 5) };
+        let some = Survey::of_file(&file, &plan).unwrap();
         assert_eq!((some.rows, some.records), (3, 2));
-        assert_eq!(some.groups.sorted()[0].1.samples[0].shown, Shown::Json("0".into()));
+        assert_eq!(some.groups.sorted()[0].1.samples[0].shown, Shown::Json("1".into()));
     }
 
     #[test]
@@ -277,7 +276,7 @@ mod tests {
         let line = |ts: &str| format!("{{\"ts\":{ts},\"error\":\"x\",\"items\":[{{}}]}}\n");
         let text =
             ["1e300", "-1e300", "-1e11", "1732351234123", "\"soon\"", "null", "1.5"].map(line).concat();
-        let survey = Survey::of_file(&file(&text), &plan(&[By::Hour], None, 1)).unwrap();
+        let survey = Survey::of_file(&file(&text), &plan(&[By::Hour], 1)).unwrap();
         assert_eq!((survey.rows, survey.span), (7, Some((1_500_000, 1_500_000))));
         assert_eq!(survey.groups.sorted()[0].0, ["(none)"]);
     }

@@ -93,7 +93,9 @@ impl DlqWriter {
     ///
     /// As [`DlqWriter::open`].
     pub fn open_bounded(path: impl Into<PathBuf>, run: RunInfo, most: Option<u64>) -> Result<Self> {
-        let path = path.into();
+        let path: PathBuf = path.into();
+        // A link stays where it is; what it leads to is written and set aside.
+        let path = if path.is_symlink() { std::fs::canonicalize(&path).unwrap_or(path) } else { path };
         let made = ready(&path).map_err(|error| {
             Error::Usage(format!(
                 "the dead-letter queue {} cannot be written: {error}; mend that, or give the queue another place (a load: --dlq PATH)",

@@ -28,6 +28,8 @@ pub struct Extras {
     pub notes: Vec<String>,
     /// Whether nothing was to be written.
     pub dry_run: bool,
+    /// Whether rows that are not accounted for are still in a queue that is claimed.
+    pub claimed: bool,
     /// What to type to go on where an interrupted run stopped, if that can be done.
     pub resume: Option<String>,
     /// Whether it was the dead-letter queue, and not the store, that was waited for in vain.
@@ -43,6 +45,7 @@ impl Extras {
             symbols: None,
             notes: Vec::new(),
             dry_run: false,
+            claimed: false,
             resume: None,
             blocked: false,
         }
@@ -64,7 +67,7 @@ pub fn render(result: &RunResult, extras: &Extras, style: Style) -> String {
         ),
         Ink::Plain,
     );
-    books(&mut page, result, extras.dry_run);
+    books(&mut page, result, extras);
     rejects(&mut page, result, extras);
     store(&mut page, result, extras);
     notes(&mut page, extras);
@@ -194,7 +197,7 @@ fn span(first: DateTime<Utc>, last: DateTime<Utc>) -> String {
 }
 
 /// The accounting as a sum that can be checked by eye.
-fn books(page: &mut Page, result: &RunResult, dry_run: bool) {
+fn books(page: &mut Page, result: &RunResult, extras: &Extras) {
     let rows = &result.rows;
     let width = count(rows.read.max(rows.settled())).len();
     let mut line = |label: &str, sign: char, n: u64, word: &str, ink: Ink| {
@@ -204,7 +207,7 @@ fn books(page: &mut Page, result: &RunResult, dry_run: bool) {
     };
     line("books", ' ', rows.read, "read", Ink::Plain);
     let mut sign = '=';
-    let outcomes = if dry_run {
+    let outcomes = if extras.dry_run {
         let failed = failed(result);
         vec![("good", rows.read.saturating_sub(failed)), ("rejected", failed)]
     } else {
@@ -220,7 +223,7 @@ fn books(page: &mut Page, result: &RunResult, dry_run: bool) {
             sign = '+';
         }
     }
-    if let (false, Err(sentence)) = (dry_run, rows.closes()) {
+    if let (false, Err(sentence)) = (extras.dry_run || extras.claimed, rows.closes()) {
         page.entry("", &format!("This is a bug: {sentence}."), Ink::Alarm);
     }
 }

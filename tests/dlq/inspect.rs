@@ -338,10 +338,15 @@ fn files_are_found_and_taken_once() {
         let run = inspect(&work, &all).expect(0);
         run.stdout.chars().filter(char::is_ascii_digit).collect::<String>()
     };
-    assert_eq!(symbols(&[]), "123456");
-    assert_eq!(symbols(&[".dlq"]), "123456");
+    assert_eq!(symbols(&[]), "12346", "what is parked is handed out only when it is named");
+    assert_eq!(symbols(&[".dlq"]), "12346");
+    // As a replay takes them.
+    assert_eq!(symbols(&["--limit", "1"]), "4");
+    assert_eq!(symbols(&["--limit", "3"]), "234");
+    assert_eq!(symbols(&["--limit", "5"]), "12346");
+    assert_eq!(inspect(&work, &["--json", "--limit", "2"]).expect(0).json()["rows"], 2);
     assert_eq!(symbols(&[".dlq/bars.ndjson"]), "1234");
-    assert_eq!(symbols(&[".dlq/bars.ndjson", ".dlq/bars.2.ndjson", ".dlq"]), "123456");
+    assert_eq!(symbols(&[".dlq/bars.ndjson", ".dlq/bars.2.ndjson", ".dlq"]), "12346");
     assert_eq!(symbols(&[".dlq/bars.parked.ndjson"]), "5");
     assert_eq!(symbols(&[".dlq/*.parked.ndjson", ".dlq/t*.ndjson"]), "56");
     let run = inspect(&work, &[]).expect(0);

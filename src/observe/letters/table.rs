@@ -193,13 +193,13 @@ fn minute(micros: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dlq::filter::Filter;
+    use crate::dlq::claim::Choice;
     use crate::dlq::groups::By;
     use crate::dlq::survey::Plan;
     use std::fmt::Write as _;
 
     fn survey(text: &str, by: By) -> Survey {
-        let plan = Plan { filter: Filter::default(), limit: None, by: vec![by], samples: 2, file: 1 };
+        let plan = Plan { choice: Choice::default(), by: vec![by], samples: 2, file: 1 };
         Survey::of_stream(text.as_bytes(), &plan).unwrap()
     }
 
