@@ -8,7 +8,7 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
-use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
+use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 use crate::cli::args::{Cli, ManArgs};
 use crate::cli::exit::Exit;
@@ -108,8 +108,9 @@ fn named<'a>(commands: &'a [Entry], words: &[String]) -> Result<&'a Entry> {
     let name = if name == "mdsctl" { "" } else { name.strip_prefix("mdsctl-").unwrap_or(&name) };
     let short = |entry: &'a Entry| entry.name.strip_prefix("mdsctl-").unwrap_or_default();
     commands.iter().find(|entry| short(entry) == name).ok_or_else(|| {
-        let all: Vec<&str> = commands.iter().map(short).filter(|name| !name.contains("schema-")).collect();
-        Error::Usage(format!("there is no command {}; there are{}", words.join(" "), all.join(" ")))
+        let known = |name: &&str| !name.is_empty() && !name.starts_with("schema-");
+        let all: Vec<&str> = commands.iter().map(short).filter(known).collect();
+        Error::Usage(format!("there is no command {}; there are {}", words.join(" "), all.join(", ")))
     })
 }
 
@@ -128,13 +129,11 @@ fn write_all(commands: &[Entry], directory: &Path) -> Result<()> {
 /// The page of a command.
 fn page(entry: &Entry, commands: &[Entry]) -> Result<String> {
     let command = &entry.command;
-    let version = env!("CARGO_PKG_VERSION");
-    let man = Man::new(command.clone()).source(format!("mdsctl {version}")).manual("mdsctl");
-    let mut text = Vec::new();
+    let man = Man::new(command.clone());
+    let mut text = title(&entry.name).into_bytes();
     let mut own = Roff::new();
     synopsis(&mut own, command);
     (|| {
-        man.render_title(&mut text)?;
         man.render_name_section(&mut text)?;
         own.to_writer(&mut text)?;
         man.render_description_section(&mut text)?;
@@ -150,28 +149,41 @@ fn page(entry: &Entry, commands: &[Entry]) -> Result<String> {
     Ok(tidy(&text))
 }
 
-/// Without the preamble in each piece but the first, and without empty lines, which are a fault in a page.
+/// The title line, with an empty date.
+fn title(name: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!(".TH {} 1 \"\" \"mdsctl {version}\" \"mdsctl manual\"\n", name.to_uppercase())
+}
+
+/// With the preamble once, and with requests rather than empty lines, which are a fault in a page.
 fn tidy(text: &str) -> String {
-    let mut tidied = String::with_capacity(text.len());
-    let mut seen = Vec::new();
+    let mut lines: Vec<&str> = Vec::new();
+    let mut preamble = Vec::new();
     let mut literal = false;
-    for line in text.lines() {
-        if line.starts_with(".ie ") || line.starts_with(".el ") {
-            if seen.contains(&line) {
+    for line in text.lines().map(str::trim_end) {
+        match line {
+            ".nf" => literal = true,
+            ".fi" => literal = false,
+            _ if line.starts_with(".ie ") || line.starts_with(".el ") => {
+                if !preamble.contains(&line) {
+                    preamble.push(line);
+                }
                 continue;
             }
-            seen.push(line);
+            _ => {}
         }
-        literal = match line {
-            ".nf" => true,
-            ".fi" => false,
-            _ => literal,
-        };
-        let line = if line.trim().is_empty() && !literal { ".sp" } else { line.trim_end() };
-        tidied.push_str(line);
-        tidied.push('\n');
+        let line = if line.is_empty() && !literal { ".sp" } else { line };
+        match (lines.last(), line) {
+            (Some(&".sp"), ".sp" | ".br") => {}
+            (Some(&".br"), ".sp") => {
+                lines.pop();
+                lines.push(line);
+            }
+            _ => lines.push(line),
+        }
     }
-    tidied
+    preamble.append(&mut lines);
+    preamble.join("\n") + "\n"
 }
 
 /// The usage line rather than all flags once more.
@@ -199,6 +211,9 @@ fn rest(entry: &Entry, commands: &[Entry]) -> Roff {
     if ends.len() == ENDS.len() {
         ends.extend(has("dsn").then_some(UNAVAILABLE));
         ends.extend(has("queues").then_some(UNREADABLE));
+    }
+    if entry.name == "mdsctl-schema-check" {
+        ends.insert(3, ("2", "The tables are not as they should be."));
     }
     list(&mut roff, &ends);
 
@@ -322,7 +337,7 @@ mod tests {
             for section in ["EXIT STATUS", "SEE ALSO"] {
                 assert!(page.contains(&format!("\n.SH \"{section}\"\n")), "{section} in {page}");
             }
-            assert!(page.contains(&format!("\n.TH {} 1 \"\" \"mdsctl ", entry.name)), "{page}");
+            assert!(page.contains(&title(&entry.name)), "{page}");
             assert!(!page.contains("\n\n"), "{page}");
         }
     }
