@@ -42,7 +42,7 @@ fn neither_configuration_nor_store_matters_and_only_stdout_is_written() {
     }
     let left: Vec<_> = std::fs::read_dir(work.path("")).expect("a directory").flatten().collect();
     assert_eq!(left.len(), 2, "more than the home and the configuration: {left:?}");
-    let run = work.mdsctl(["completions", "tcsh"]).run().expect(2);
+    let run = Work::new().mdsctl(["completions", "tcsh"]).run().expect(2);
     assert!(run.stderr.contains("bash") && run.stderr.contains("powershell"), "{run}");
 }
 
@@ -79,27 +79,37 @@ fn bash_completes() {
     }
 }
 
+/// What zsh shows, asked for what there is to choose from or for the line after a Tab.
+fn zsh(what: &str, line: &str) -> Option<String> {
+    try_run(Command::new("zsh").arg("--version"), "completion in zsh")?;
+    let mut command = Command::new("timeout");
+    command.args(["60", "zsh", "-f"]).arg(folder("tests/pack/complete.zsh"));
+    command.arg(folder("completions")).args([what, line]).env("TERM", "xterm");
+    // The line ends are a terminal's.
+    try_run(&mut command, "completion in zsh").map(|output| said(&output).replace('\r', ""))
+}
+
 #[test]
 fn zsh_completes() {
-    for (line, expected, completed) in [
-        ("mdsctl loa", &["load"][..], "mdsctl load "),
-        ("mdsctl load --dataset ", &DATASETS, "mdsctl load --dataset "),
-        ("mdsctl load --dataset ti", &["ticks"], "mdsctl load --dataset ticks "),
-        ("mdsctl load --on-conf", &["--on-conflict"], "mdsctl load --on-conflict "),
+    for (line, choices) in [
+        ("mdsctl loa", &["load"][..]),
+        ("mdsctl schema ap", &["apply"]),
+        ("mdsctl load --dataset ", &DATASETS),
     ] {
-        let mut command = Command::new("timeout");
-        command.args(["60", "zsh", "-f"]).arg(folder("tests/pack/complete.zsh"));
-        command.arg(folder("completions")).arg(line).env("TERM", "xterm");
-        if try_run(Command::new("zsh").arg("--version"), "completion in zsh").is_none() {
-            return;
-        }
-        let Some(output) = try_run(&mut command, "completion in zsh") else { return };
-        // A terminal's line ends, and what was typed before the first choice.
-        let said = said(&output).replace('\r', "");
-        for choice in expected {
+        let Some(said) = zsh("choices", line) else { return };
+        for choice in choices {
             assert!(said.contains(&format!("choice:{choice}\n")), "{line:?}, {choice}: {said}");
         }
-        assert!(said.contains(&format!("line:{completed}")), "{line:?}: {said}");
+    }
+    for (line, completed) in [
+        ("mdsctl loa", "mdsctl load "),
+        ("mdsctl schema ap", "mdsctl schema apply "),
+        ("mdsctl load --dataset ti", "mdsctl load --dataset ticks "),
+        ("mdsctl load --on-conf", "mdsctl load --on-conflict="),
+        ("mdsctl load --on-conflict=up", "mdsctl load --on-conflict=update "),
+    ] {
+        let Some(said) = zsh("line", line) else { return };
+        assert!(said.contains(&format!("line:{completed}\n")), "{line:?}: {said}");
     }
 }
 
@@ -129,7 +139,8 @@ fn fish_completes() {
 fn elvish_and_powershell_know_every_command_and_flag() {
     for file in ["mdsctl.elv", "_mdsctl.ps1"] {
         let script = text(&format!("completions/{file}"));
-        for word in ["load", "tail", "inspect-dlq", "replay-dlq", "schema", "runs", "--dataset", "--on-conflict"]
+        for word in
+            ["load", "tail", "inspect-dlq", "replay-dlq", "schema", "runs", "--dataset", "--on-conflict"]
         {
             assert!(script.contains(&format!("{word} ")) || script.contains(&format!("'{word}'")), "{word}");
         }

@@ -54,7 +54,7 @@ fn man_and_mandoc_have_no_complaint() {
     for page in files(&folder("man")).keys() {
         let path = folder("man").join(page);
         let mut man = Command::new("man");
-        man.args(["--warnings", "-E", "UTF-8", "-T", "utf8", "-l"]).arg(&path);
+        man.args(["--warnings", "-E", "UTF-8", "-Tutf8", "-l"]).arg(&path);
         man.envs([("MANROFFSEQ", ""), ("MANWIDTH", "80"), ("LC_ALL", "C.UTF-8")]);
         if let Some(output) = try_run(&mut man, "what man says of the pages") {
             let complaints = String::from_utf8_lossy(&output.stderr);

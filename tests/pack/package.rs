@@ -30,7 +30,8 @@ fn the_package_has_everything_in_its_place() {
         assert!(placed.contains(&(source.into(), place.into())), "{source} is not placed at {place}");
     }
     for (source, _) in &placed {
-        let there = match source.strip_suffix('*').or_else(|| source.rsplit_once('*').map(|(start, _)| start)) {
+        let there = match source.strip_suffix('*').or_else(|| source.rsplit_once('*').map(|(start, _)| start))
+        {
             _ if source.starts_with("target/") => true,
             Some(start) => !files(&folder(start)).is_empty(),
             None => folder(source).is_file(),

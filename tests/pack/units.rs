@@ -39,7 +39,9 @@ fn units_start_commands_and_flags_that_there_are() {
         let words: Vec<&str> = line.split_whitespace().filter(|word| !word.starts_with('$')).collect();
         // The form is looked at before --help is obeyed.
         work.mdsctl(words).arguments(["--help"]).run().expect(0);
-        for setting in ["SuccessExitStatus=3 130 143", "Restart=on-failure", "NoNewPrivileges=yes", "User=mdsctl"] {
+        for setting in
+            ["SuccessExitStatus=3 130 143", "Restart=on-failure", "NoNewPrivileges=yes", "User=mdsctl"]
+        {
             assert!(unit.lines().any(|line| line == setting), "{name}: {setting}");
         }
         let prevented = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus="));
