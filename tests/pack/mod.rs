@@ -8,11 +8,12 @@ mod man;
 mod package;
 mod units;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 
 use crate::harness::programs;
 
@@ -37,14 +38,20 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
     entries.map(|entry| read(entry.expect("an entry"))).collect()
 }
 
+/// What has been told is not told again.
+static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
 /// Runs a program; `None` where it is not installed, which is told.
 fn try_run(command: &mut Command, unchecked: &str) -> Option<Output> {
     match command.env("PATH", programs::path()).output() {
         Ok(output) => Some(output),
         Err(error) => {
             let program = command.get_program().to_string_lossy();
-            // Not by `eprintln!`, which a passing test keeps to itself.
-            let _ = writeln!(std::io::stderr(), "{program}: {error}; {unchecked} is not checked");
+            let line = format!("{program}: {error}; {unchecked} is not checked");
+            if TOLD.lock().expect("no teller panics").insert(line.clone()) {
+                // Not by `eprintln!`, which a passing test keeps to itself.
+                let _ = writeln!(std::io::stderr(), "{line}");
+            }
             None
         }
     }
