@@ -8,6 +8,7 @@ mod dlq;
 mod generator;
 mod harness;
 mod load;
+mod pack;
 mod repository;
 mod runs;
 mod schema;

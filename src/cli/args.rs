@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
 
 use crate::cli::values::{self, Limit};
 
@@ -116,6 +117,10 @@ pub enum Command {
     Runs(RunsArgs),
     /// The tables: print their DDL, create them, compare them
     Schema(SchemaArgs),
+    /// Completions of the command line for a shell, on stdout
+    Completions(CompletionsArgs),
+    /// The manual: a page on stdout, or all of them into a directory
+    Man(ManArgs),
 }
 
 /// The store.
@@ -746,4 +751,44 @@ pub struct SchemaOptions {
     /// TimescaleDB: drop chunks older than this, or never (else nothing is dropped)
     #[arg(long, value_name = "[DATASET=]TIME|never", value_parser = values::period_or_never)]
     pub retention: Vec<values::Said>,
+}
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  mdsctl completions bash > ~/.local/share/bash-completion/completions/mdsctl
+  mdsctl completions zsh > ~/.zfunc/_mdsctl            where ~/.zfunc is in fpath, before compinit
+  mdsctl completions fish > ~/.config/fish/completions/mdsctl.fish
+  mdsctl completions elvish >> ~/.config/elvish/rc.elv
+  mdsctl completions powershell >> $PROFILE            in PowerShell itself
+
+Debian's package has those for bash, zsh and fish in place.";
+
+/// `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  mdsctl man | man -l -                                the page of mdsctl itself
+  mdsctl man load | man -l -                           that of a command
+  mdsctl man schema apply | man -l -
+  mdsctl man --dir ~/.local/share/man/man1             all pages, for man mdsctl-load
+
+One page goes to stdout, as man and mandoc read it; nothing is written to files but under --dir.";
+
+/// `man`.
+#[derive(Debug, Args)]
+#[command(after_help = MAN_EXAMPLES)]
+pub struct ManArgs {
+    /// The command whose page is printed (else that of mdsctl itself)
+    #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+    pub command: Vec<String>,
+    /// Write all pages into this directory, which is made where it is missing
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
 }

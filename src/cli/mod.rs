@@ -1,6 +1,7 @@
 //! The command line: arguments to settings, one file a subcommand, exit codes.
 
 mod args;
+mod completions;
 mod config;
 mod ending;
 mod exit;
@@ -13,6 +14,7 @@ mod keep;
 mod letters;
 mod load;
 mod log;
+mod man;
 mod metrics;
 mod process;
 mod queues;
@@ -30,7 +32,7 @@ mod values;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::error::Error;
 use crate::observe::screen::Screen;
@@ -40,6 +42,9 @@ pub use exit::Exit;
 
 /// Runs the command that the process was started with.
 pub fn run() -> Exit {
+    if let Some(done) = documentation() {
+        return done.unwrap_or_else(|error| complain(&error, None));
+    }
     let command = match config::with_defaults(Cli::command(), config_flag().as_deref()) {
         Ok(command) => command,
         Err(error) => return complain(&error, None),
@@ -62,8 +67,20 @@ pub fn run() -> Exit {
         Command::ReplayDlq(args) => replay::run(&cli.global, args, &screen),
         Command::Runs(args) => runs::run(&cli.global, args),
         Command::Schema(args) => schema::run(&cli.global, args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     };
     done.unwrap_or_else(|error| complain(&error, Some(&cli.global)))
+}
+
+/// What is generated from the command line alone: done before any configuration is read, so that a
+/// broken one is no obstacle.
+fn documentation() -> Option<Result<Exit, Error>> {
+    match Cli::try_parse().ok()?.command {
+        Command::Completions(args) => Some(completions::run(&args)),
+        Command::Man(args) => Some(man::run(&args)),
+        _ => None,
+    }
 }
 
 /// One sentence, and the exit code that goes with it.

@@ -143,22 +143,23 @@ mod tests {
         Arc::new(Claim::survey(&path, &Filter::default(), None).unwrap())
     }
 
-    fn taken(course: &Course) -> Vec<(u64, String)> {
-        let mut taken = Vec::new();
+    /// What is taken, leg by leg, of each leg by age, as the rows of one are.
+    fn taken(course: &Course) -> Vec<i64> {
+        let mut all = Vec::new();
         for leg in &course.legs {
-            let mut number = leg.before;
+            let mut taken = Vec::new();
             for (place, window) in &leg.pieces {
                 course.claims[*place]
                     .read(window, |_, letter, _| {
-                        let letter = letter.unwrap();
-                        taken.push((number, letter.items[0].get().to_owned()));
-                        number += letter.rows();
+                        taken.push(letter.unwrap().first_us() / 1_000_000);
                         Ok(())
                     })
                     .unwrap();
             }
+            taken.sort_unstable();
+            all.extend(taken);
         }
-        taken
+        all
     }
 
     #[test]
@@ -168,10 +169,12 @@ mod tests {
             [(vec![10, 20], vec![30, 40]), (vec![30, 40], vec![10, 20]), (vec![10, 40], vec![30, 20])]
         {
             let claims = vec![claim(&directory, "a", &a), claim(&directory, "b", &b)];
-            let course = Course::by_age(claims).unwrap();
-            let expected: Vec<(u64, String)> =
-                (0..4).map(|n| (n, format!("{{\"n\":{}}}", (n + 1) * 10))).collect();
-            assert_eq!(taken(&course), expected, "{a:?} {b:?}");
+            let sorted = records(&claims).unwrap();
+            assert!(sorted.is_sorted_by_key(|(_, record)| record.ages.0), "{a:?} {b:?}");
+            let apart = Course { claims: claims.clone(), legs: in_legs(sorted), by_age: true };
+            for course in [Course::by_age(claims).unwrap(), apart] {
+                assert_eq!(taken(&course), [10, 20, 30, 40], "{a:?} {b:?}");
+            }
         }
     }
 }

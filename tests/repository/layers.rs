@@ -22,8 +22,10 @@ const VOCABULARY: [&str; 3] = ["batch", "port", "error"];
 /// Modules side by side that must not know one another, below their parent.
 const APART: [(&str, &str); 2] = [("sink/postgres", "sink::sqlite"), ("sink/sqlite", "sink::postgres")];
 /// Crates, and the only places that may name them.
-const PLACES: [(&str, &[&str]); 9] = [
+const PLACES: [(&str, &[&str]); 11] = [
     ("clap", &["main", "cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("anyhow", &["main", "cli"]),
     ("tokio_postgres", &["sink/postgres"]),
     ("tokio_postgres_rustls", &["sink/postgres"]),

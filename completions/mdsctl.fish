@@ -1,0 +1,478 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_mdsctl_global_optspecs
+    string join \n config= v/verbose q/quiet log-format= color= progress= json h/help V/version
+end
+
+function __fish_mdsctl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_mdsctl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_mdsctl_using_subcommand
+    set -l cmd (__fish_mdsctl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -s V -l version -d 'Print version'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "load" -d 'Load files, directories, globs or stdin (-)'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "tail" -d 'Follow growing files, globs or a pipe (-) and keep loading'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "runs" -d 'The history of loads: when, what, how many rows, how it ended'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "schema" -d 'The tables: print their DDL, create them, compare them'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "completions" -d 'Completions of the command line for a shell, on stdout'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "man" -d 'The manual: a page on stdout, or all of them into a directory'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l tenant -d 'Tenant of the rows' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dataset -d 'What the rows are (else detected from the columns)' -r -f -a "bars\t''
+ticks\t''
+options\t''
+fundamentals\t''
+news\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l table -d 'Load into this table; without --dataset its columns and key are the table\'s own' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l map -d 'Take column TARGET from the input\'s column SOURCE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l set -d 'Give a column the same value in every row' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l vendor -d 'Short for --set vendor=V' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l symbol -d 'Short for --set symbol=S' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l timeframe -d 'Short for --set timeframe=T (else from the columns, or from the spacing of the rows)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l name-pattern -d 'Columns from the name of the file, for instance \'{symbol}-{timeframe}-{date}\'' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l timestamp-unit -d 'Unit of epochs (else deduced from their magnitude, and held to)' -r -f -a "s\t''
+ms\t''
+us\t''
+ns\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l timezone -d 'Zone of times that name none, for instance America/New_York (else UTC)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l date-order -d 'Order of dates such as 10/9/2020 (else deduced, where a row settles it)' -r -f -a "mdy\t''
+dmy\t''
+ymd\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l null -d 'A further text that stands for null (beside empty, null, NaN, None, \\N and -)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l on-conflict -d 'What happens to a row whose key is in the table already, or came before in the input' -r -f -a "update\t'It replaces the row that is there; the last row of a key wins'
+skip\t'The row that is there stays, and this one is counted as skipped; the first wins'
+error\t'The row that is there stays, and this one goes to the dead-letter queue'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l quality -d 'What to do with implausible rows (high below low, negative sizes, times in the future)' -r -f -a "off\t'Do not look'
+warn\t'Count and report them, and store them'
+reject\t'Reject them'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l format -d 'Format of the input (else told by its bytes, then by its name)' -r -f -a "csv\t''
+ndjson\t''
+parquet\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l skip-lines -d 'Lines to skip before the header' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dlq -d 'Dead-letter queue (else `.dlq/<dataset>.ndjson`)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dlq-max-bytes -d 'Begin a new queue file when this one would grow beyond SIZE (for instance 100M or 1G)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l max-rejects -d 'Stop when more rows than this are rejected, or a larger share of the rows read' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l source-id -d 'Name by which a later run knows this input again; needed to resume a pipe' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l workers -d 'Workers, each with a connection of its own' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l capacity -d 'Rows that the queue holds' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l batch-size -d 'Most rows in one transaction' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l flush-interval -d 'Longest time that a row may wait for others to join its batch (an idle worker takes what is there at once, so no row ever waits for this; kept for the variable\'s sake)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l high-watermark -d 'Queue depth at which producers are told to slow down (80 % of the capacity)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l low-watermark -d 'Queue depth at which they may go on (50 % of the capacity)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l overflow -d 'When the queue is full' -r -f -a "block\t'Wait'
+drop-oldest\t'Drop the oldest rows into the dead-letter queue'
+error\t'Stop'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l retry-max-attempts -d 'Attempts at a write before the circuit opens' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l retry-initial-backoff -d 'Wait before the second attempt (a bare number is milliseconds)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l retry-max-backoff -d 'Longest wait between attempts (a bare number is milliseconds)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l retry-multiplier -d 'Factor from one wait to the next' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l cb-failure-threshold -d 'Failures in a row that open the circuit' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l cb-half-open-after -d 'Time from the opening of the circuit to the first probe' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l max-outage -d 'Give up when the store has been away for so long (for ever on a terminal, 15m elsewhere)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l write-timeout -d 'Longest time that the store may take to answer one statement' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l metrics-textfile -d 'Keep Prometheus metrics of the run in this file, for node_exporter\'s textfile collector' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l coord-id -d 'Label coord_id of the metrics (else the name of the dataset or table)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l keep-case -d 'Leave symbols in the case that they have'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l exact -d 'Reject values with more decimals than their column, rather than round them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l round -d 'Round fractions for columns of whole numbers, rather than reject them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l no-header -d 'The CSV has no header; its columns are named 1, 2, 3, …'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l recursive -d 'Look into the folders of folders'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dry-run -d 'Read, map and check everything; write nothing, neither to the store nor to the queue'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l resume -d 'Go on where an interrupted load of the same inputs stopped'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l force -d 'Load into a table without a key what an earlier run has loaded into it already'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l no-retry-jitter -d 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l wait -d 'Wait for the store also when it is away at the start'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l from -d 'Where to begin: at the start, at the end, or where an earlier tail has come to (else the start)' -r -f -a "start\t''
+end\t''
+checkpoint\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l checkpoint -d 'Keep the places in this file (else `.mdsctl/tail-<hash of inputs and table>.json`)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l poll -d 'Time between two looks where the system tells of no changes' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l idle-exit -d 'End when nothing has come for so long (else never)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l tenant -d 'Tenant of the rows' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dataset -d 'What the rows are (else detected from the columns)' -r -f -a "bars\t''
+ticks\t''
+options\t''
+fundamentals\t''
+news\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l table -d 'Load into this table; without --dataset its columns and key are the table\'s own' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l map -d 'Take column TARGET from the input\'s column SOURCE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l set -d 'Give a column the same value in every row' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l vendor -d 'Short for --set vendor=V' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l symbol -d 'Short for --set symbol=S' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l timeframe -d 'Short for --set timeframe=T (else from the columns, or from the spacing of the rows)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l name-pattern -d 'Columns from the name of the file, for instance \'{symbol}-{timeframe}-{date}\'' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l timestamp-unit -d 'Unit of epochs (else deduced from their magnitude, and held to)' -r -f -a "s\t''
+ms\t''
+us\t''
+ns\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l timezone -d 'Zone of times that name none, for instance America/New_York (else UTC)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l date-order -d 'Order of dates such as 10/9/2020 (else deduced, where a row settles it)' -r -f -a "mdy\t''
+dmy\t''
+ymd\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l null -d 'A further text that stands for null (beside empty, null, NaN, None, \\N and -)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l on-conflict -d 'What happens to a row whose key is in the table already, or came before in the input' -r -f -a "update\t'It replaces the row that is there; the last row of a key wins'
+skip\t'The row that is there stays, and this one is counted as skipped; the first wins'
+error\t'The row that is there stays, and this one goes to the dead-letter queue'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l quality -d 'What to do with implausible rows (high below low, negative sizes, times in the future)' -r -f -a "off\t'Do not look'
+warn\t'Count and report them, and store them'
+reject\t'Reject them'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l format -d 'Format of the input (else told by its bytes, then by its name)' -r -f -a "csv\t''
+ndjson\t''
+parquet\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l skip-lines -d 'Lines to skip before the header' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dlq -d 'Dead-letter queue (else `.dlq/<dataset>.ndjson`)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dlq-max-bytes -d 'Begin a new queue file when this one would grow beyond SIZE (for instance 100M or 1G)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l max-rejects -d 'Stop when more rows than this are rejected, or a larger share of the rows read' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l workers -d 'Workers, each with a connection of its own' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l capacity -d 'Rows that the queue holds' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l batch-size -d 'Most rows in one transaction' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l flush-interval -d 'Longest time that a row may wait for others to join its batch (an idle worker takes what is there at once, so no row ever waits for this; kept for the variable\'s sake)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l high-watermark -d 'Queue depth at which producers are told to slow down (80 % of the capacity)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l low-watermark -d 'Queue depth at which they may go on (50 % of the capacity)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l overflow -d 'When the queue is full' -r -f -a "block\t'Wait'
+drop-oldest\t'Drop the oldest rows into the dead-letter queue'
+error\t'Stop'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l retry-max-attempts -d 'Attempts at a write before the circuit opens' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l retry-initial-backoff -d 'Wait before the second attempt (a bare number is milliseconds)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l retry-max-backoff -d 'Longest wait between attempts (a bare number is milliseconds)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l retry-multiplier -d 'Factor from one wait to the next' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l cb-failure-threshold -d 'Failures in a row that open the circuit' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l cb-half-open-after -d 'Time from the opening of the circuit to the first probe' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l max-outage -d 'Give up when the store has been away for so long (for ever on a terminal, 15m elsewhere)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l write-timeout -d 'Longest time that the store may take to answer one statement' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l metrics-textfile -d 'Keep Prometheus metrics of the run in this file, for node_exporter\'s textfile collector' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l coord-id -d 'Label coord_id of the metrics (else the name of the dataset or table)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l keep-case -d 'Leave symbols in the case that they have'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l exact -d 'Reject values with more decimals than their column, rather than round them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l round -d 'Round fractions for columns of whole numbers, rather than reject them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l no-header -d 'The CSV has no header; its columns are named 1, 2, 3, …'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l recursive -d 'Look into the folders of folders'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dry-run -d 'Read, map and check everything; write nothing, neither to the store nor to the queue'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l no-retry-jitter -d 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l wait -d 'Wait for the store also when it is away at the start'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l by -d 'What the groups are made by' -r -f -a "code\t''
+stage\t''
+dataset\t''
+source\t''
+symbol\t''
+hour\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l format -d 'table, json (the same for programs), or the rows alone as csv or ndjson' -r -f -a "table\t''
+json\t''
+csv\t''
+ndjson\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l samples -d 'Rows that are shown of each group' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l export -d 'Write the rows alone to this file (.csv, .ndjson or .parquet)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l where -d 'Rows with that value in a field of the record\'s metadata or of their own' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l code -d 'Rows that failed with that code: a SQLSTATE, or one of ours such as bad_number' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l stage -d 'Rows that failed there: decode, validate, write, overflow or abort' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l since -d 'Rows that failed last at that time or later: 2024-11-23, 2024-11-23T08:00:00Z, or 2h or 7d ago' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l until -d 'Rows that failed last before that time' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l symbol -d 'Rows of that symbol' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l limit -d 'So many rows at most (the newest ones, where rows are handed out or replayed)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l force -d 'Write over a file that is there'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l follow -d 'Print records as they come'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l tenant -d 'Tenant of the rows' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l where -d 'Rows with that value in a field of the record\'s metadata or of their own' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l code -d 'Rows that failed with that code: a SQLSTATE, or one of ours such as bad_number' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l stage -d 'Rows that failed there: decode, validate, write, overflow or abort' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l since -d 'Rows that failed last at that time or later: 2024-11-23, 2024-11-23T08:00:00Z, or 2h or 7d ago' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l until -d 'Rows that failed last before that time' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l symbol -d 'Rows of that symbol' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l limit -d 'So many rows at most (the newest ones, where rows are handed out or replayed)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l set -d 'Give a column the same value in every row' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l map -d 'Take column TARGET from the rows\' field SOURCE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l dataset -d 'What the rows are (else as their records say, or detected)' -r -f -a "bars\t''
+ticks\t''
+options\t''
+fundamentals\t''
+news\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l table -d 'Load into this table (else the one that they were meant for)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l timestamp-unit -d 'Unit of epochs' -r -f -a "s\t''
+ms\t''
+us\t''
+ns\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l timezone -d 'Zone of times that name none (else UTC)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l date-order -d 'Order of dates such as 10/9/2020' -r -f -a "mdy\t''
+dmy\t''
+ymd\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l null -d 'A further text that stands for null' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l on-conflict -d 'What happens to a row whose key is in the table already' -r -f -a "update\t'It replaces the row that is there; the last row of a key wins'
+skip\t'The row that is there stays, and this one is counted as skipped; the first wins'
+error\t'The row that is there stays, and this one goes to the dead-letter queue'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l quality -d 'What to do with implausible rows' -r -f -a "off\t'Do not look'
+warn\t'Count and report them, and store them'
+reject\t'Reject them'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l max-attempts -d 'Times that a row is tried before it is parked [default: 5]' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l archive -d 'Keep what was loaded, in a file in this directory' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l dlq-max-bytes -d 'Size at which the queue begins another file, for instance 100M' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l workers -d 'Workers, each with a connection of its own' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l capacity -d 'Rows that the queue holds' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l batch-size -d 'Most rows in one transaction' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l flush-interval -d 'Longest time that a row may wait for others to join its batch (an idle worker takes what is there at once, so no row ever waits for this; kept for the variable\'s sake)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l high-watermark -d 'Queue depth at which producers are told to slow down (80 % of the capacity)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l low-watermark -d 'Queue depth at which they may go on (50 % of the capacity)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l overflow -d 'When the queue is full' -r -f -a "block\t'Wait'
+drop-oldest\t'Drop the oldest rows into the dead-letter queue'
+error\t'Stop'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l retry-max-attempts -d 'Attempts at a write before the circuit opens' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l retry-initial-backoff -d 'Wait before the second attempt (a bare number is milliseconds)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l retry-max-backoff -d 'Longest wait between attempts (a bare number is milliseconds)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l retry-multiplier -d 'Factor from one wait to the next' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l cb-failure-threshold -d 'Failures in a row that open the circuit' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l cb-half-open-after -d 'Time from the opening of the circuit to the first probe' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l max-outage -d 'Give up when the store has been away for so long (for ever on a terminal, 15m elsewhere)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l write-timeout -d 'Longest time that the store may take to answer one statement' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l metrics-textfile -d 'Keep Prometheus metrics of the run in this file, for node_exporter\'s textfile collector' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l coord-id -d 'Label coord_id of the metrics (else the name of the dataset or table)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l keep-case -d 'Leave symbols in the case that they have'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l exact -d 'Reject values with more decimals than their column, rather than round them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l round -d 'Round fractions for columns of whole numbers, rather than reject them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l force -d 'Write rows also over ones that were stored after they failed'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l discard -d 'Take the rows out of the queue without loading them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l dry-run -d 'Read, map and check everything; write nothing and leave the queue as it is'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l no-retry-jitter -d 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l wait -d 'Wait for the store also when it is away at the start'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -l limit -d 'Show so many, the newest first' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -l tenant -d 'Tenant of the rows' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -f -a "show" -d 'Print the DDL'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -f -a "apply" -d 'Create the tables, or bring them up to date; does nothing where all is well'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -f -a "check" -d 'Compare the tables with what they should be'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l tenant -d 'Tenant of the rows' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l rls -d 'With row-level security by tenant'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l tenant -d 'Tenant of the rows' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l rls -d 'With row-level security by tenant'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l tenant -d 'Tenant of the rows' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l rls -d 'With row-level security by tenant'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print the DDL'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from help" -f -a "apply" -d 'Create the tables, or bring them up to date; does nothing where all is well'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from help" -f -a "check" -d 'Compare the tables with what they should be'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand completions" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand completions" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand completions" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand completions" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand completions" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand completions" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand completions" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -l dir -d 'Write all pages into this directory, which is made where it is missing' -r -f -a "(__fish_complete_directories)"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "load" -d 'Load files, directories, globs or stdin (-)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "tail" -d 'Follow growing files, globs or a pipe (-) and keep loading'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "runs" -d 'The history of loads: when, what, how many rows, how it ended'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "schema" -d 'The tables: print their DDL, create them, compare them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "completions" -d 'Completions of the command line for a shell, on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "man" -d 'The manual: a page on stdout, or all of them into a directory'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and __fish_seen_subcommand_from schema" -f -a "show" -d 'Print the DDL'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and __fish_seen_subcommand_from schema" -f -a "apply" -d 'Create the tables, or bring them up to date; does nothing where all is well'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and __fish_seen_subcommand_from schema" -f -a "check" -d 'Compare the tables with what they should be'
