@@ -145,7 +145,10 @@ impl Letters {
         while windows < count && !stop.is_set() {
             let place = if reverse { count - 1 - windows } else { windows };
             let Some(window) = self.claim.windows.get(place) else { break };
-            let rowed = rows.window(window)?;
+            let span =
+                tracing::trace_span!("decode", rows = tracing::field::Empty, bytes = window.bytes() as i64);
+            let rowed = span.in_scope(|| rows.window(window))?;
+            span.record("rows", rowed.read as i64);
             report.rows += rowed.read;
             observer.on(&Event::Read { rows: rowed.read });
             if rowed.moved > 0 {

@@ -4,6 +4,7 @@ mod args;
 mod config;
 mod exit;
 mod filter;
+mod health;
 mod history;
 mod inspect;
 mod keep;
@@ -21,6 +22,7 @@ mod settings;
 mod signals;
 mod store;
 mod tail;
+mod traces;
 mod values;
 
 use std::io::IsTerminal;
@@ -38,11 +40,13 @@ pub use exit::Exit;
 pub fn run() -> Exit {
     let command = match config::with_defaults(Cli::command(), config_flag().as_deref()) {
         Ok(command) => command,
+        Err(error) if is_health() => return health::misread(&error.to_string()),
         Err(error) => return complain(&error, None),
     };
     let parsed = command.try_get_matches().and_then(|m| Cli::from_arg_matches(&m));
     let cli = match parsed {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && is_health() => return health::misread(&error.to_string()),
         Err(error) => {
             // Help that nobody reads any more (a closed pipe) is no failure.
             let _ = error.print();
@@ -50,16 +54,31 @@ pub fn run() -> Exit {
         }
     };
     let screen = Screen::default();
-    log::start(&cli.global, &screen);
+    let traces = match traces::start(&cli.command) {
+        Ok(traces) => traces,
+        Err(error) => return complain(&error, Some(&cli.global)),
+    };
+    log::start(&cli.global, &screen, traces.as_ref());
     let done = match &cli.command {
         Command::Load(args) => load::run(&cli.global, args, &screen),
         Command::Tail(args) => tail::run(&cli.global, args, &screen),
         Command::InspectDlq(args) => inspect::run(&cli.global, args),
         Command::ReplayDlq(args) => replay::run(&cli.global, args, &screen),
+        Command::Health(args) => health::run(&cli.global, args),
         Command::Runs(args) => runs::run(&cli.global, args),
         Command::Schema(args) => schema::run(&cli.global, args),
     };
+    if let Some(traces) = traces {
+        traces.finish();
+    }
     done.unwrap_or_else(|error| complain(&error, Some(&cli.global)))
+}
+
+/// Whether the command is the one whose exit codes mean something else.
+fn is_health() -> bool {
+    let commands: Vec<String> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    let first = std::env::args().skip(1).find(|arg| commands.contains(arg));
+    first.as_deref() == Some("health")
 }
 
 /// One sentence, and the exit code that goes with it.

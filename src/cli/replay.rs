@@ -20,7 +20,7 @@ use crate::cli::exit::Exit;
 use crate::cli::letters::{Done, Letters};
 use crate::cli::load::{Load, runtime, say};
 use crate::cli::metrics::RunMetrics;
-use crate::cli::{filter, letters, print, process, settings};
+use crate::cli::{filter, letters, print, process, settings, traces};
 use crate::dlq::claim::{Claim, Home, Moved};
 use crate::dlq::filter::Filter;
 use crate::dlq::hold::{self, Hold, Journal, To};
@@ -43,7 +43,7 @@ const FIRST_BYTES: u64 = 1 << 20;
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen) -> Result<Exit> {
-    let run_id = Uuid::now_v7();
+    let run_id = traces::run_id();
     let metrics = match args.dry_run {
         true => RunMetrics::none(),
         false => RunMetrics::start(&args.engine, "replay-dlq", run_id, None)?,
@@ -471,12 +471,12 @@ impl Replay<'_> {
             engine: self.args.engine.clone(),
         };
         let runtime = runtime()?;
-        let done = runtime.block_on(async {
+        let done = runtime.block_on(traces::run("replay-dlq", async {
             Load::prepare(self.global, &load, self.screen, Uuid::now_v7(), self.metrics)?
                 .of(letters)
                 .run()
                 .await
-        });
+        }));
         runtime.shutdown_background();
         done
     }

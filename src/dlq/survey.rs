@@ -91,6 +91,8 @@ pub struct Survey {
     pub damage: Option<(u64, String)>,
     /// `ts` of the first and the last record, in microseconds since 1970.
     pub span: Option<(i64, i64)>,
+    /// When the record that failed first did so for the first time, in microseconds since 1970.
+    pub first: Option<i64>,
     /// The most attempts of a record.
     pub attempts: u32,
     /// By what they have in common; rows of groups too many are under an empty name.
@@ -208,6 +210,8 @@ impl Survey {
         self.attempts = self.attempts.max(letter.attempts());
         let at = letter.ts.map(|seconds| (seconds * 1e6).round() as i64);
         self.span = joined(self.span, at.map(|at| (at, at)));
+        let first = letter.first_ts().map(|seconds| (seconds * 1e6).round() as i64);
+        self.first = self.first.into_iter().chain(first).min();
         if let Some(at) = at {
             let minute = at.div_euclid(60_000_000);
             let minute = match self.minutes.contains_key(&minute) || self.minutes.len() < MOST_MINUTES {
@@ -333,6 +337,7 @@ impl Survey {
             (a, b) => a.or(b),
         };
         self.span = joined(self.span, other.span);
+        self.first = self.first.into_iter().chain(other.first).min();
         self.attempts = self.attempts.max(other.attempts);
         for (minute, rows) in other.minutes {
             *self.minutes.entry(minute).or_default() += rows;

@@ -483,7 +483,9 @@ impl Generation {
         let origin = Arc::new(Origin { source, replayable: true, base, past: None });
         let rows = Arc::downgrade(&origin);
         self.mapper.continues(origin.clone());
-        let mapped = self.mapper.map(&raw.columns, &raw.rows);
+        let source = &*self.name;
+        let span = tracing::trace_span!("decode", source, rows = read as i64, bytes = raw.bytes as i64);
+        let mapped = span.in_scope(|| self.mapper.map(&raw.columns, &raw.rows));
         self.mapper.continues(self.origin.clone());
         let mapped = mapped?;
         sight.observer.on(&Event::Read { rows: read });
