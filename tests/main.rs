@@ -7,7 +7,9 @@ mod dlq;
 #[path = "../examples/generate/generator/mod.rs"]
 mod generator;
 mod harness;
+mod health;
 mod load;
+mod otlp;
 mod repository;
 mod runs;
 mod schema;
