@@ -105,12 +105,11 @@ async fn of_server(
         Ok(Err(error)) => return unanswered(&error),
         Err(_) => return unanswered(&late(args.timeout).at(&shown)),
     };
-    match timeout_at(end, of_postgres(&health, &shown, limits, tenant)).await {
-        Ok(report) => report,
-        Err(_) => {
-            unread("store", &late(args.timeout).at(&format!("{shown} is there, but its catalog"))).into()
-        }
+    let mut report = Report::default();
+    if timeout_at(end, of_postgres(&mut report, &health, &shown, limits, tenant)).await.is_err() {
+        report.findings.push(unread("catalog", &late(args.timeout).at(&shown)));
     }
+    report
 }
 
 async fn letters(args: &HealthArgs, end: Instant) -> Report {

@@ -58,7 +58,10 @@ pub fn run() -> Exit {
         Ok(traces) => traces,
         Err(error) => return complain(&error, Some(&cli.global)),
     };
-    log::start(&cli.global, &screen, traces.as_ref());
+    log::start(&cli.global, &screen, traces.traces.as_ref());
+    if let Some(note) = traces.note {
+        tracing::warn!("{note}");
+    }
     let done = match &cli.command {
         Command::Load(args) => load::run(&cli.global, args, &screen),
         Command::Tail(args) => tail::run(&cli.global, args, &screen),
@@ -68,7 +71,7 @@ pub fn run() -> Exit {
         Command::Runs(args) => runs::run(&cli.global, args),
         Command::Schema(args) => schema::run(&cli.global, args),
     };
-    if let Some(traces) = traces {
+    if let Some(traces) = traces.traces {
         traces.finish();
     }
     done.unwrap_or_else(|error| complain(&error, Some(&cli.global)))

@@ -137,6 +137,10 @@ fn an_address_that_is_none_is_refused_before_anything_is_touched() {
         assert!(run.error().contains("--otlp"), "{run}");
     }
     assert!(!work.path("mds.db").exists());
+    // What other programs are told is no reason to leave rows lying.
+    let program = work.mdsctl(["load", &fixture("bars.csv"), "--progress", "none"]);
+    let run = program.env("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4318").run().expect(0);
+    assert!(run.stderr.contains("no traces are sent"), "{run}");
     // Nothing is as good as none.
     let program = work.mdsctl(["load", &fixture("bars.csv"), "--quiet"]);
     program.env("OTEL_EXPORTER_OTLP_ENDPOINT", "").run().expect(0);

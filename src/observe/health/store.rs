@@ -37,13 +37,11 @@ const APPLY: &str = "run: mdsctl schema apply";
 /// A store that cannot be reached.
 pub fn unanswered(error: &Error) -> Report {
     let finding = Finding::new("store", Status::Critical, error.to_string());
-    match error {
-        Error::Unavailable(_) => {
-            finding.remedy("see that the server runs, and that this machine may connect to it").into()
-        }
-        // It says itself what to mend.
-        _ => Report::from(finding),
-    }
+    let remedy = match error {
+        Error::Unavailable(_) => "see that the server runs, and that this machine may connect to it",
+        _ => "mend the connection (--dsn, PGPASSWORD, ~/.pgpass), or what the server allows it",
+    };
+    finding.remedy(remedy).into()
 }
 
 /// A question that a store which had answered before did not answer.
@@ -52,11 +50,16 @@ pub fn unread(check: &'static str, error: &Error) -> Finding {
         .remedy("look into the server's log, or give more --timeout")
 }
 
-/// A database: what can be said without looking into it, then all that is in it. `shown` is what
-/// it is called.
-pub async fn of_postgres(health: &PgHealth, shown: &str, limits: Latency, tenant: Option<&str>) -> Report {
+/// A database: what can be said without looking into it, then what is in it, as far as there is
+/// time. `shown` is what it is called.
+pub async fn of_postgres(
+    report: &mut Report,
+    health: &PgHealth,
+    shown: &str,
+    limits: Latency,
+    tenant: Option<&str>,
+) {
     let took = health.connected + health.round_trip;
-    let mut report = Report::default();
     let text = format!(
         "{shown} answers in {} (connection {}, round trip {}), PostgreSQL {}",
         shown_time(took),
@@ -97,7 +100,6 @@ pub async fn of_postgres(health: &PgHealth, shown: &str, limits: Latency, tenant
         Ok(Some(jobs)) => report.add(failing(&jobs)),
         Err(error) => report.findings.push(unread("timescale_jobs", &error)),
     }
-    report
 }
 
 fn writable(health: &PgHealth) -> Finding {
