@@ -34,7 +34,7 @@ fn letters(rows: usize, ago: i64) -> String {
 fn depth_and_age_have_limits() {
     let work = work();
     health(&work, &[]).expect(OK);
-    work.write(".dlq/bars.ndjson", letters(3, 7_200));
+    work.write(".dlq/bars.ndjson", letters(3, 7_230));
     work.write(".dlq/bars.1.ndjson", letters(2, 60));
     let run = health(&work, &[]).expect(WARNING);
     let line = complaint(&run, "dlq");
