@@ -168,37 +168,27 @@ fn ledger(missing: &[&str]) -> Finding {
     }
 }
 
-/// TimescaleDB numbers its own jobs below this one, and those of users from it on.
-const FIRST_JOB: i64 = 1000;
-
-/// Jobs that keep house for TimescaleDB itself are named, but no alarm: no row depends on them, and
-/// in some versions they never succeed.
+/// TimescaleDB's own jobs count too: they run first, and where they fail others will.
 fn failing(jobs: &[FailingJob]) -> Report {
     let mut report = Report::default();
-    let (own, theirs): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.id < FIRST_JOB);
-    report.measures.push(Measure::new("timescale_jobs_failing", theirs.len() as f64, ""));
-    for job in &theirs {
-        let finding = Finding::new("timescale_jobs", Status::Warning, told(job)).value(job.id);
-        report.findings.push(finding.remedy(format!(
+    report.measures.push(Measure::new("timescale_jobs_failing", jobs.len() as f64, ""));
+    for job in jobs {
+        let of = job.table.as_ref().map_or(String::new(), |table| format!(" of {table}"));
+        let why = job.error.as_ref().map_or(String::new(), |why| format!(": {why}"));
+        let failures = plural(u64::try_from(job.failures).unwrap_or(0), "failure");
+        let text = format!("the job {} {}{of} has failed, {failures} so far{why}", job.id, job.name);
+        let remedy = format!(
             "mend the cause (timescaledb_information.job_errors has it), then: CALL run_job({})",
             job.id
-        )));
+        );
+        let finding = Finding::new("timescale_jobs", Status::Warning, text);
+        report.findings.push(finding.value(job.id).remedy(remedy));
     }
-    if theirs.is_empty() {
-        let mut text = "no job that deals with tables has failed".to_owned();
-        for job in own {
-            text += &format!("; of TimescaleDB's own, {}", told(job));
-        }
+    if jobs.is_empty() {
+        let text = "no job of TimescaleDB has failed";
         report.findings.push(Finding::new("timescale_jobs", Status::Ok, text).value(0));
     }
     report
-}
-
-fn told(job: &FailingJob) -> String {
-    let of = job.table.as_ref().map_or(String::new(), |table| format!(" of {table}"));
-    let why = job.error.as_ref().map_or(String::new(), |why| format!(": {why}"));
-    let failures = plural(u64::try_from(job.failures).unwrap_or(0), "failure");
-    format!("the job {} {}{of} has failed, {failures} so far{why}", job.id, job.name)
 }
 
 /// A file. `by_default`: nobody has named it. `needed`: it is all that there is to look at.
