@@ -7,8 +7,10 @@ mod dlq;
 #[path = "../examples/generate/generator/mod.rs"]
 mod generator;
 mod harness;
+mod health;
 mod load;
 mod pack;
+mod otlp;
 mod repository;
 mod runs;
 mod schema;

@@ -27,6 +27,19 @@ pub enum Exit {
     Terminated = 143,
 }
 
+impl Exit {
+    /// As monitoring plugins have it, for `health` alone: 0, or one of 1 (warning), 2 (critical) and
+    /// 3 (unknown).
+    pub fn of_monitor(code: u8) -> Self {
+        match code {
+            0 => Self::Stored,
+            1 => Self::Internal,
+            2 => Self::Usage,
+            _ => Self::Rejects,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -142,7 +142,10 @@ impl Letters {
         while legs < count && !stop.is_set() {
             let place = if reverse { count - 1 - legs } else { legs };
             let Some(leg) = self.course.legs.get(place) else { break };
-            let rowed = rows.leg(leg)?;
+            let span =
+                tracing::trace_span!("decode", rows = tracing::field::Empty, bytes = leg.bytes() as i64);
+            let rowed = span.in_scope(|| rows.leg(leg))?;
+            span.record("rows", rowed.read as i64);
             report.rows += rowed.read;
             observer.on(&Event::Read { rows: rowed.read });
             if rowed.moved > 0 {

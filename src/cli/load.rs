@@ -21,7 +21,7 @@ use crate::cli::salvage::Graveyard;
 use crate::cli::signals::Signals;
 use crate::cli::store::Store;
 use crate::cli::tail::Followed;
-use crate::cli::{print, process, settings, style};
+use crate::cli::{print, process, settings, style, traces};
 use crate::coordinator::{DEAD_LETTERS, End, Outcome, WriteCoordinator};
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::{Dataset, MapperSettings, Target};
@@ -51,7 +51,7 @@ use crate::source::{Input, Meter, Stop, expand};
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &LoadArgs, screen: &Screen) -> Result<Exit> {
-    let run_id = Uuid::now_v7();
+    let run_id = traces::run_id();
     let metrics = match args.rejects.dry_run {
         true => RunMetrics::none(),
         false => RunMetrics::start(&args.engine, "load", run_id, known_name(&args.data))?,
@@ -75,7 +75,8 @@ fn start(
     metrics: &RunMetrics,
 ) -> Result<Exit> {
     let runtime = runtime()?;
-    let done = runtime.block_on(Load::prepare(global, args, screen, run_id, metrics)?.run());
+    let done =
+        runtime.block_on(traces::run("load", Load::prepare(global, args, screen, run_id, metrics)?.run()));
     // A thread that waits for a pipe must not keep the process.
     runtime.shutdown_background();
     done
@@ -871,6 +872,7 @@ impl<'a> Load<'a> {
             workers,
             exit_code: exit as u8,
         };
+        traces::note(&mapper.dataset.name, &snapshot.books, facts.bytes_read);
         let result = RunResult::new(&snapshot, facts);
         if let Some(letters) = &self.letters {
             letters.note(&result, snapshot.newer);

@@ -4,17 +4,21 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::time::ChronoUtc;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::args::{Color, GlobalArgs, LogFormat};
 use crate::coordinator::DEAD_LETTERS;
 use crate::observe::screen::Screen;
+use crate::observe::traces::Traces;
 use crate::port::{Circuit, Event, Observer};
 
 /// Starts logging as the flags say. Lines pass through `screen`, so that they do not tear the
-/// live display.
-pub fn start(global: &GlobalArgs, screen: &Screen) {
+/// live display. With `traces`, spans go there, and there alone.
+pub fn start(global: &GlobalArgs, screen: &Screen, traces: Option<&Traces>) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => LevelFilter::ERROR,
         (_, 0) => LevelFilter::WARN,
@@ -23,12 +27,28 @@ pub fn start(global: &GlobalArgs, screen: &Screen) {
     };
     let screen = screen.clone();
     let color = global.color != Color::Never && super::style(global.color).color;
+    let timer = ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned());
+    let writer = move || screen.line();
+    if let Some(traces) = traces {
+        let lines = tracing_subscriber::fmt::layer()
+            .with_target(false)
+            .with_ansi(color)
+            .with_timer(timer)
+            .with_writer(writer);
+        let lines = match global.log_format {
+            LogFormat::Text => lines.boxed(),
+            LogFormat::Json => lines.json().boxed(),
+        };
+        let lines = lines.with_filter(filter_fn(move |meta| meta.is_event() && *meta.level() <= level));
+        let _ = tracing_subscriber::registry().with(lines).with(traces.layer()).try_init();
+        return;
+    }
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
         .with_ansi(color)
-        .with_timer(ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned()))
-        .with_writer(move || screen.line());
+        .with_timer(timer)
+        .with_writer(writer);
     // A second start, as in a test, keeps the first.
     let _ = match global.log_format {
         LogFormat::Text => builder.try_init(),

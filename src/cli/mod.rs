@@ -8,6 +8,7 @@ mod exit;
 mod export;
 mod filter;
 mod follow;
+mod health;
 mod history;
 mod inspect;
 mod keep;
@@ -27,6 +28,7 @@ mod settings;
 mod signals;
 mod store;
 mod tail;
+mod traces;
 mod values;
 
 use std::io::IsTerminal;
@@ -47,11 +49,13 @@ pub fn run() -> Exit {
     }
     let command = match config::with_defaults(Cli::command(), config_flag().as_deref()) {
         Ok(command) => command,
+        Err(error) if is_health() => return health::misread(&error.to_string()),
         Err(error) => return complain(&error, None),
     };
     let parsed = command.try_get_matches().and_then(|m| Cli::from_arg_matches(&m));
     let cli = match parsed {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && is_health() => return health::misread(&error.to_string()),
         Err(error) => {
             // Help that nobody reads any more (a closed pipe) is no failure.
             let _ = error.print();
@@ -59,17 +63,28 @@ pub fn run() -> Exit {
         }
     };
     let screen = Screen::default();
-    log::start(&cli.global, &screen);
+    let traces = match traces::start(&cli.command) {
+        Ok(traces) => traces,
+        Err(error) => return complain(&error, Some(&cli.global)),
+    };
+    log::start(&cli.global, &screen, traces.traces.as_ref());
+    if let Some(note) = traces.note {
+        tracing::warn!("{note}");
+    }
     let done = match &cli.command {
         Command::Load(args) => load::run(&cli.global, args, &screen),
         Command::Tail(args) => tail::run(&cli.global, args, &screen),
         Command::InspectDlq(args) => inspect::run(&cli.global, args),
         Command::ReplayDlq(args) => replay::run(&cli.global, args, &screen),
+        Command::Health(args) => health::run(&cli.global, args),
         Command::Runs(args) => runs::run(&cli.global, args),
         Command::Schema(args) => schema::run(&cli.global, args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     };
+    if let Some(traces) = traces.traces {
+        traces.finish();
+    }
     done.unwrap_or_else(|error| complain(&error, Some(&cli.global)))
 }
 
@@ -81,6 +96,13 @@ fn documentation() -> Option<Result<Exit, Error>> {
         Command::Man(args) => Some(man::run(&args)),
         _ => None,
     }
+}
+
+/// Whether the command is the one whose exit codes mean something else.
+fn is_health() -> bool {
+    let commands: Vec<String> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    let first = std::env::args().skip(1).find(|arg| commands.contains(arg));
+    first.as_deref() == Some("health")
 }
 
 /// One sentence, and the exit code that goes with it.

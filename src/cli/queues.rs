@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::filter::Selection;
 use crate::dlq::claim::Choice;
-use crate::dlq::journal::Journal;
+use crate::dlq::journal;
 use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};
 use crate::dlq::slice::Slice;
@@ -244,17 +244,10 @@ fn order(path: &Path) -> (PathBuf, u32) {
 fn what(path: &Path) -> Option<&'static str> {
     match names::kind(path) {
         Kind::Parked => Some("parked: tried too often"),
-        Kind::Segment(_) if is_claimed(path) => Some("claimed by a replay: some may be stored"),
+        Kind::Segment(_) if journal::is_claimed(path) => Some("claimed by a replay: some may be stored"),
         Kind::Segment(_) => Some("set aside"),
         Kind::Live => None,
     }
-}
-
-/// Whether a replay that has not ended has it.
-fn is_claimed(path: &Path) -> bool {
-    let journal = Journal::read(&names::journal(&names::live(path))).ok().flatten();
-    let name = path.file_name().map(|name| name.to_string_lossy());
-    journal.is_some_and(|journal| journal.files.iter().any(|file| Some(&*file.name) == name.as_deref()))
 }
 
 fn bytes(file: File, regular: bool) -> io::Result<Bytes> {

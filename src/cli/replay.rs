@@ -11,8 +11,6 @@ mod which;
 
 use std::path::Path;
 
-use uuid::Uuid;
-
 use crate::cli::args::{GlobalArgs, MendArgs, ReplayArgs};
 use crate::cli::ending::Ending;
 use crate::cli::exit::Exit;
@@ -21,7 +19,7 @@ use crate::cli::metrics::RunMetrics;
 use crate::cli::replay::report::Report;
 use crate::cli::replay::round::Part;
 use crate::cli::store::Store;
-use crate::cli::{filter, print, process};
+use crate::cli::{filter, print, process, traces};
 use crate::dlq::filter::Filter;
 use crate::dlq::hold::{self, Hold};
 use crate::dlq::journal::{Journal, Orders};
@@ -34,7 +32,7 @@ const MOST_ATTEMPTS: u32 = 5;
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen) -> Result<Exit> {
-    let run_id = Uuid::now_v7();
+    let run_id = traces::run_id();
     let metrics = match args.dry_run {
         true => RunMetrics::none(),
         false => RunMetrics::start(&args.engine, "replay-dlq", run_id, None)?,

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cli::args::{FormatName, FromName, GlobalArgs, HistoryArgs, LoadArgs, TailArgs};
 use crate::cli::exit::Exit;
 use crate::cli::load::{Load, known_name, runtime};
 use crate::cli::metrics::RunMetrics;
-use crate::cli::settings;
+use crate::cli::{settings, traces};
 use crate::error::{Error, Result};
 use crate::observe::screen::Screen;
 use crate::source::follow::{FollowOptions, From};
@@ -79,7 +78,7 @@ pub fn run(global: &GlobalArgs, args: &TailArgs, screen: &Screen) -> Result<Exit
         },
         checkpoint: args.checkpoint.clone(),
     };
-    let run_id = Uuid::now_v7();
+    let run_id = traces::run_id();
     let metrics = RunMetrics::start(&load.engine, "tail", run_id, known_name(&load.data))?;
     let done = (|| {
         let runtime = runtime()?;
@@ -87,7 +86,7 @@ pub fn run(global: &GlobalArgs, args: &TailArgs, screen: &Screen) -> Result<Exit
             true => Load::tail_of_pipe(global, &load, screen, run_id, &metrics, args.idle_exit)?,
             false => Load::follow(global, &load, screen, run_id, &metrics, followed)?,
         };
-        let done = runtime.block_on(load.run());
+        let done = runtime.block_on(traces::run("tail", load.run()));
         runtime.shutdown_background();
         done
     })();

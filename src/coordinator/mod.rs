@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::batch::{Batch, Reason, Reject, Stage};
 use crate::port::{Circuit, DeadLetterError, DeadLetters, Event, Observer, Silent, Sink, SinkError};
@@ -174,7 +175,7 @@ impl<S: Sink, D: DeadLetters> Builder<S, D> {
         });
         let mut workers = JoinSet::new();
         for worker in 0..engine.settings.workers {
-            workers.spawn(worker::work(engine.clone(), worker));
+            workers.spawn(worker::work(engine.clone(), worker).in_current_span());
         }
         WriteCoordinator { engine, workers }
     }

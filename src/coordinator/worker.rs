@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout};
+use tracing::field::Empty;
+use tracing::{Instrument as _, trace_span};
 
 use crate::batch::{Reason, Reject, Remains, Stage};
 use crate::coordinator::engine::{Engine, Halted};
@@ -115,7 +117,16 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
         // Bad rows seldom come alone: after some, the next are taken to be among the following, and
         // the attempt that would only find out is left out.
         flight.wary = wary;
-        let settled = bench.settle(Some(&mut flight)).await;
+        let span = trace_span!(
+            "write",
+            worker = worker as i64,
+            rows = flight.rows as i64,
+            attempts = Empty,
+            outcome = Empty
+        );
+        let settled = bench.settle(Some(&mut flight)).instrument(span.clone()).await;
+        span.record("attempts", i64::from(flight.attempts));
+        span.record("outcome", outcome(&settled, &flight));
         wary = flight.refused_by_store;
         match settled {
             Ok((written, durable, latency)) => {
@@ -325,6 +336,16 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                 Ok((Written::default(), u64::MAX))
             }
         }
+    }
+}
+
+/// How a write ended, in a word.
+fn outcome(settled: &Result<(Written, u64, Duration), Stop>, flight: &Flight) -> &'static str {
+    match settled {
+        Ok(_) if flight.condemned.is_empty() => "written",
+        Ok(_) => "rejects",
+        Err(Stop::Halted) => "halted",
+        Err(Stop::TooLarge) => "divided",
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::dlq::file::{directory_of, sync_directory_of};
 use crate::dlq::filter::Filter;
+use crate::dlq::names;
 
 /// What is to be done with rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,4 +80,21 @@ impl Journal {
         file.persist(path).map_err(|error| error.error)?;
         sync_directory_of(path)
     }
+}
+
+/// Whether a replay that has not ended has claimed that segment.
+pub fn is_claimed(segment: &Path) -> bool {
+    // Whoever only looks minds nothing else in it.
+    #[derive(Deserialize)]
+    struct Names {
+        files: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let text = std::fs::read(names::journal(&names::live(segment))).unwrap_or_default();
+    let name = segment.file_name().map(|name| name.to_string_lossy());
+    serde_json::from_slice::<Names>(&text)
+        .is_ok_and(|journal| journal.files.iter().any(|file| Some(&*file.name) == name.as_deref()))
 }

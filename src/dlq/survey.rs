@@ -42,6 +42,8 @@ pub struct Survey {
     pub damage: Option<(Place, String)>,
     /// `ts` of the first and the last record, in microseconds since 1970.
     pub span: Option<(i64, i64)>,
+    /// When the record that failed first did so for the first time, in microseconds since 1970.
+    pub first: Option<i64>,
     /// The most attempts of a record.
     pub attempts: u32,
     /// Rows by what they have in common.
@@ -157,6 +159,8 @@ impl Survey {
         self.attempts = self.attempts.max(letter.attempts());
         let at = moment(&letter);
         self.span = joined(self.span, at.map(|at| (at, at)));
+        let first = letter.first_ts().map(|seconds| (seconds * 1e6).round() as i64);
+        self.first = self.first.into_iter().chain(first).min();
         if let Some(at) = at {
             self.at(at.div_euclid(60_000_000), rows);
         }
@@ -194,6 +198,7 @@ impl Survey {
             (a, b) => a.or(b),
         };
         self.span = joined(self.span, other.span);
+        self.first = self.first.into_iter().chain(other.first).min();
         self.attempts = self.attempts.max(other.attempts);
         other.minutes.into_iter().for_each(|(minute, rows)| self.at(minute, rows));
         self.groups.merge(other.groups, samples);

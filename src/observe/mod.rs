@@ -5,12 +5,16 @@
 //! - [`runs`]: the history of runs
 //! - [`progress`]: what is shown while it runs, drawn by [`display`] or written by [`lines`]
 //! - [`metrics`]: Prometheus metrics, and the file that they are written to
+//! - [`health`]: how well store, dead letters and a running instance are
+//! - [`traces`]: spans for a collector
 //! - [`screen`]: stderr, shared by the display and the log
 
 mod canvas;
+pub mod client;
 pub mod display;
 pub mod fanout;
 pub mod figures;
+pub mod health;
 pub mod histogram;
 pub mod letters;
 pub mod lines;
@@ -25,3 +29,4 @@ pub mod style;
 pub mod summary;
 pub mod tally;
 mod text;
+pub mod traces;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
@@ -13,6 +14,8 @@ use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use tokio::runtime::Handle;
+use tracing::field::Empty;
+use tracing::trace_span;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::{Batch, Origin, Reason, Reject, Remains, Stage};
@@ -346,7 +349,7 @@ impl Pipeline {
                     self.meter.leave_out(&self.inputs[index]);
                     Ok(Next::Input)
                 }
-                None => self.input(index, ready, outlet, &mut report),
+                None => self.reading(index, ready, outlet, &mut report),
             };
             match read {
                 Ok(Next::Input) => report.finished += 1,
@@ -397,6 +400,25 @@ impl Pipeline {
         Ok(rows)
     }
 
+    /// An input, in a span of its own.
+    fn reading(
+        &self,
+        index: usize,
+        peeked: Option<Peeked>,
+        outlet: &mut dyn Outlet,
+        report: &mut Report,
+    ) -> Result<Next> {
+        let source = &*self.inputs[index].name;
+        let span = trace_span!("read", source, rows = Empty, bytes = Empty, outcome = Empty);
+        let before = (report.rows, self.meter.consumed.load(Ordering::Relaxed));
+        let done = span.in_scope(|| self.input(index, peeked, outlet, report));
+        span.record("rows", report.rows.saturating_sub(before.0) as i64);
+        let bytes = self.meter.consumed.load(Ordering::Relaxed).saturating_sub(before.1);
+        span.record("bytes", bytes as i64);
+        span.record("outcome", if done.is_ok() { "done" } else { "failed" });
+        done
+    }
+
     fn input(
         &self,
         index: usize,
@@ -418,11 +440,17 @@ impl Pipeline {
         let mut result = loop {
             let raw = match first.take() {
                 Some(raw) => raw,
-                None => match opened.decoder.next_batch() {
-                    Ok(Some(raw)) => raw,
-                    Ok(None) => break Ok(()),
-                    Err(error) => break Err(decode_error(error, &input.name)),
-                },
+                None => {
+                    let span = trace_span!("decode", rows = Empty);
+                    match span.in_scope(|| opened.decoder.next_batch()) {
+                        Ok(Some(raw)) => {
+                            span.record("rows", (raw.rows.len() + raw.broken.len()) as i64);
+                            raw
+                        }
+                        Ok(None) => break Ok(()),
+                        Err(error) => break Err(decode_error(error, &input.name)),
+                    }
+                }
             };
             let read = (raw.rows.len() + raw.broken.len()) as u64;
             misfits += raw.broken.iter().filter(|b| b.code == "bad_width").count() as u64;
@@ -439,7 +467,8 @@ impl Pipeline {
                 self.observer.on(&Event::Read { rows: withheld.len() as u64 });
                 outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin)).collect())?;
             }
-            let mapped = match mapper.map(&raw.columns, &raw.rows) {
+            let span = trace_span!("map", rows = raw.rows.len() as i64);
+            let mapped = match span.in_scope(|| mapper.map(&raw.columns, &raw.rows)) {
                 Ok(mapped) => mapped,
                 Err(error) => {
                     if !opened.replayable {

@@ -7,6 +7,7 @@ pub mod dlq;
 pub mod existing;
 pub mod feed;
 pub mod large;
+pub mod listener;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod programs;

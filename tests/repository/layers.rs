@@ -22,7 +22,7 @@ const VOCABULARY: [&str; 3] = ["batch", "port", "error"];
 /// Modules side by side that must not know one another, below their parent.
 const APART: [(&str, &str); 2] = [("sink/postgres", "sink::sqlite"), ("sink/sqlite", "sink::postgres")];
 /// Crates, and the only places that may name them.
-const PLACES: [(&str, &[&str]); 11] = [
+const PLACES: [(&str, &[&str]); 19] = [
     ("clap", &["main", "cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
@@ -32,6 +32,14 @@ const PLACES: [(&str, &[&str]); 11] = [
     ("rusqlite", &["sink/sqlite"]),
     ("indicatif", &["observe"]),
     ("prometheus", &["observe"]),
+    ("hyper", &["observe"]),
+    ("hyper_util", &["observe"]),
+    ("http_body_util", &["observe"]),
+    ("opentelemetry", &["observe"]),
+    ("opentelemetry_http", &["observe"]),
+    ("opentelemetry_otlp", &["observe"]),
+    ("opentelemetry_sdk", &["observe"]),
+    ("tracing_opentelemetry", &["observe"]),
     ("parquet", &["decode"]),
     ("csv_core", &["decode"]),
 ];
@@ -189,6 +197,8 @@ fn the_rules_are_enforced() {
         ("settings", "use crate::dataset::BARS;"),
         ("batch", "use crate::settings::Secret;"),
         ("observe/bar", "use clap::Parser;"),
+        ("cli/health", "use hyper::Request;"),
+        ("sink/postgres/trace", "use opentelemetry_sdk::Resource;"),
         ("dlq/mod", "fn f() -> anyhow::Result<()> { std::process::exit(1) }"),
         ("extra/mod", ""),
         ("decode/mod", "#[cfg(test)]\nmod script;\nuse crate::cli::Thing;"),

@@ -15,7 +15,7 @@ use crate::cli::exit::Exit;
 use crate::cli::letters::{self, Done, Letters, sample};
 use crate::cli::load::{Load, TableFacts, runtime, say};
 use crate::cli::replay::{Replay, mending, worse};
-use crate::cli::settings;
+use crate::cli::{settings, traces};
 use crate::dlq::claim::{Claim, Home, Moved};
 use crate::dlq::course::Course;
 use crate::dlq::hold::{self, To};
@@ -398,12 +398,12 @@ impl Replay<'_> {
         let paths: Vec<PathBuf> = letters.course.claims.iter().map(|claim| claim.path.clone()).collect();
         let load = self.load_args(round, &goal.place, paths.iter().map(PathBuf::as_path));
         let runtime = runtime()?;
-        let exit = runtime.block_on(async {
+        let exit = runtime.block_on(traces::run("replay-dlq", async {
             Load::prepare(self.global, &load, self.screen, Uuid::now_v7(), self.metrics)?
                 .of(letters)
                 .run()
                 .await
-        });
+        }));
         runtime.shutdown_background();
         let results = round.done.take_results();
         for (result, older) in results {

@@ -141,30 +141,46 @@ async fn add_columns(link: &Link, dataset: &Dataset, found: &Table) -> Result<Ve
 pub async fn schema_check(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptions) -> Result<Vec<String>> {
     let link = Connector::new(dsn.clone())?.connect().await.map_err(to_error)?;
     let edition = Edition::of(&link).await?;
-    let mut differences = Vec::new();
+    let mut all = Vec::new();
     for dataset in datasets {
-        match catalog::find(&link, &dataset.table).await {
-            Ok(Some(found)) => {
-                compare(dataset, &found.table, &mut differences);
-                let secured = options.rls || found.table.security.enabled;
-                let hypertable = match edition {
-                    Edition::None => None,
-                    _ => Hypertable::read(&link, &dataset.table).await?,
-                };
-                let hypertable = hypertable.as_ref();
-                timescale::compare(dataset, options, edition, hypertable, secured, &mut differences);
-                if options.rls && !(found.table.security.enabled && found.table.security.forced) {
-                    differences.push(format!("{}: has no row-level security", dataset.table));
-                }
-            }
-            Ok(None) => {
-                differences.push(format!("{}: table is missing; run: mdsctl schema apply", dataset.table))
-            }
-            Err(Error::Usage(message)) => differences.push(message),
-            Err(other) => return Err(other),
+        match differences(&link, dataset, edition, options).await? {
+            Some(found) => all.extend(found),
+            None => all.push(format!("{}: table is missing; run: mdsctl schema apply", dataset.table)),
         }
     }
-    Ok(differences)
+    Ok(all)
+}
+
+/// In what the table of a dataset is not as it would be made; `None` where there is none.
+///
+/// # Errors
+/// Unavailable, if the server is.
+pub(super) async fn differences(
+    link: &Link,
+    dataset: &Dataset,
+    edition: Edition,
+    options: &SchemaOptions,
+) -> Result<Option<Vec<String>>> {
+    let mut differences = Vec::new();
+    match catalog::find(link, &dataset.table).await {
+        Ok(Some(found)) => {
+            compare(dataset, &found.table, &mut differences);
+            let secured = options.rls || found.table.security.enabled;
+            let hypertable = match edition {
+                Edition::None => None,
+                _ => Hypertable::read(link, &dataset.table).await?,
+            };
+            let hypertable = hypertable.as_ref();
+            timescale::compare(dataset, options, edition, hypertable, secured, &mut differences);
+            if options.rls && !(found.table.security.enabled && found.table.security.forced) {
+                differences.push(format!("{}: has no row-level security", dataset.table));
+            }
+        }
+        Ok(None) => return Ok(None),
+        Err(Error::Usage(message)) => differences.push(message),
+        Err(other) => return Err(other),
+    }
+    Ok(Some(differences))
 }
 
 fn compare(dataset: &Dataset, found: &Table, differences: &mut Vec<String>) {

@@ -292,6 +292,11 @@ fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection.query_row("SELECT max(version) FROM mds_schema", [], |row| row.get(0))
 }
 
+/// The version that the file's tables have, where it is newer than ours.
+pub(super) fn newer(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    Ok(version(connection)?.filter(|version| *version > VERSION))
+}
+
 /// Makes what is missing, in one transaction. Takes no lock when nothing is.
 pub(super) fn apply_to(connection: &Connection, path: &Path, datasets: &[Dataset]) -> Result<Vec<String>> {
     let fault = |error: rusqlite::Error| ending(&error, Place { path, table: VERSION_TABLE });

@@ -434,6 +434,8 @@ impl Generation {
         report: &mut Report,
         outlet: &mut dyn Outlet,
     ) -> Result<()> {
+        let source = &*self.name;
+        let _reading = tracing::trace_span!("read", source, bytes = lines.len() as i64).entered();
         match &self.lines {
             Some((_, queue)) => queue.lock().bytes.push_back(lines.into()),
             None => {
@@ -483,7 +485,8 @@ impl Generation {
         let origin = Arc::new(Origin { source, replayable: true, base, past: None });
         let rows = Arc::downgrade(&origin);
         self.mapper.continues(origin.clone());
-        let mapped = self.mapper.map(&raw.columns, &raw.rows);
+        let span = tracing::trace_span!("decode", rows = read as i64, bytes = raw.bytes as i64);
+        let mapped = span.in_scope(|| self.mapper.map(&raw.columns, &raw.rows));
         self.mapper.continues(self.origin.clone());
         let mapped = mapped?;
         sight.observer.on(&Event::Read { rows: read });
