@@ -46,7 +46,7 @@ pub fn run(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen) -> Result<Ex
     let run_id = Uuid::now_v7();
     let metrics = match args.dry_run {
         true => RunMetrics::none(),
-        false => RunMetrics::start(&args.engine, "replay-dlq", run_id, None)?,
+        false => RunMetrics::start(&args.engine, "replay-dlq", run_id, None, (global, screen))?,
     };
     let done = all(global, args, screen, &metrics);
     metrics.finish(&done);

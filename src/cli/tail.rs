@@ -80,7 +80,7 @@ pub fn run(global: &GlobalArgs, args: &TailArgs, screen: &Screen) -> Result<Exit
         checkpoint: args.checkpoint.clone(),
     };
     let run_id = Uuid::now_v7();
-    let metrics = RunMetrics::start(&load.engine, "tail", run_id, known_name(&load.data))?;
+    let metrics = RunMetrics::start(&load.engine, "tail", run_id, known_name(&load.data), (global, screen))?;
     let done = (|| {
         let runtime = runtime()?;
         let load = match pipe {

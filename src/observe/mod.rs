@@ -5,6 +5,7 @@
 //! - [`runs`]: the history of runs
 //! - [`progress`]: what is shown while it runs, drawn by [`display`] or written by [`lines`]
 //! - [`metrics`]: Prometheus metrics, and the file that they are written to
+//! - [`http`]: the same and more over HTTP, while the run goes on
 //! - [`screen`]: stderr, shared by the display and the log
 
 mod canvas;
@@ -12,6 +13,7 @@ pub mod display;
 pub mod fanout;
 pub mod figures;
 pub mod histogram;
+pub mod http;
 pub mod letters;
 pub mod lines;
 pub mod metrics;

@@ -22,7 +22,7 @@ const VOCABULARY: [&str; 3] = ["batch", "port", "error"];
 /// Modules side by side that must not know one another, below their parent.
 const APART: [(&str, &str); 2] = [("sink/postgres", "sink::sqlite"), ("sink/sqlite", "sink::postgres")];
 /// Crates, and the only places that may name them.
-const PLACES: [(&str, &[&str]); 9] = [
+const PLACES: [(&str, &[&str]); 12] = [
     ("clap", &["main", "cli"]),
     ("anyhow", &["main", "cli"]),
     ("tokio_postgres", &["sink/postgres"]),
@@ -30,6 +30,9 @@ const PLACES: [(&str, &[&str]); 9] = [
     ("rusqlite", &["sink/sqlite"]),
     ("indicatif", &["observe"]),
     ("prometheus", &["observe"]),
+    ("hyper", &["observe"]),
+    ("hyper_util", &["observe"]),
+    ("tokio_rustls", &["observe"]),
     ("parquet", &["decode"]),
     ("csv_core", &["decode"]),
 ];
