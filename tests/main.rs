@@ -7,6 +7,7 @@ mod dlq;
 #[path = "../examples/generate/generator/mod.rs"]
 mod generator;
 mod harness;
+mod http;
 mod load;
 mod repository;
 mod runs;

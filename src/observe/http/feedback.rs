@@ -158,7 +158,7 @@ impl Feedback {
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let hello = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = hello.map_err(|error| error.to_string())?;
+        let (mut sender, connection) = hello.map_err(|error| why(&error))?;
         let path = self.url.path_and_query().map_or("/", |path| path.as_str());
         let authority = self.url.authority().map_or("", |authority| authority.as_str());
         let request = Request::builder()
@@ -180,8 +180,14 @@ impl Feedback {
                 Err(error) => Err(error),
             },
         };
-        answer.map(|response| response.status()).map_err(|error| error.to_string())
+        answer.map(|response| response.status()).map_err(|error| why(&error))
     }
+}
+
+/// What went wrong on the line.
+fn why(error: &hyper::Error) -> String {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.map_or_else(|| error.to_string(), plain)
 }
 
 /// Whether the same request would be answered the same way.

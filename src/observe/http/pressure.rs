@@ -56,7 +56,8 @@ impl Pressure {
         Self {
             coord_id,
             level: queue.level.as_str(),
-            utilisation: (share * 1e4).round() / 1e4,
+            // A batch that is larger than the queue is taken all the same.
+            utilisation: (share.min(1.0) * 1e4).round() / 1e4,
             queue: queue.depth,
             capacity: queue.capacity,
             watermarks: Watermarks { low: queue.low_watermark, high: queue.high_watermark },
