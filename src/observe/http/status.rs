@@ -37,6 +37,7 @@ pub(super) fn event(live: &Live, (snapshot, run): (&Snapshot, &RunResult), point
             "state": circuit.state.as_str(),
             "open_s": circuit.open_for.map(|time| time.as_secs()),
             "reason": circuit.reason.as_deref(),
+            "for_letters": circuit.for_letters,
             "turns": live.turns().all(),
         },
         "workers": { "alive": workers.alive, "busy": workers.busy },
