@@ -53,7 +53,9 @@ fn it_shows_a_run_its_outage_and_its_end() {
     let more = "2024-03-05T00:00:00Z,v,AAPL,1s,x,1,1,1,1\n2024-03-05T00:00:01Z,v,,1s,1,1,1,1,1\n";
     pipe.write_all((bars(0..10) + more).as_bytes()).expect("the pipe");
     browser.until("rows", "ten rows", |text| text.contains("inserted10") && text.contains("rejected2"));
-    browser.until("rejects", "two reasons", |text| text.contains("validate · bad_number · open") && text.contains("symbol"));
+    browser.until("rejects", "two reasons", |text| {
+        text.contains("validate · bad_number · open") && text.contains("symbol")
+    });
     assert!(browser.text("dlq").contains("2 rows in"), "{}", browser.text("dlq"));
     assert_eq!((browser.text("circuit"), browser.text("level")), ("closed".into(), "ok".into()));
     browser.until("p50", "a latency", |text| text.ends_with(" ms"));
