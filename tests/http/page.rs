@@ -60,7 +60,7 @@ fn it_shows_a_run_its_outage_and_its_end() {
     assert_eq!((browser.text("circuit"), browser.text("level")), ("closed".into(), "ok".into()));
     browser.until("p50", "a latency", |text| text.ends_with(" ms"));
     browser.until("rate", "a rate", |text| text.parse::<u64>().is_ok());
-    let drawn = browser.value("document.getElementById('spark').points.length");
+    let drawn = browser.value("document.getElementById('spark').getAttribute('d').length");
     assert!(drawn.as_u64().is_some_and(|points| points > 0), "{drawn}");
     for width in [1080, 390, 320] {
         fits(&mut browser, width);

@@ -111,6 +111,13 @@ impl Turns {
         turns.push_back(Turn { t: now(), state: state.as_str() });
     }
 
+    /// Closed from now on, if it was not.
+    pub(super) fn close(&self) {
+        if self.all().last().is_some_and(|turn| turn.state != Circuit::Closed.as_str()) {
+            self.note(Circuit::Closed);
+        }
+    }
+
     pub(super) fn all(&self) -> Vec<Turn> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }

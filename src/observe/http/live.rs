@@ -103,6 +103,9 @@ impl Live {
             lately: self.lately.clone(),
             turns: self.turns.clone(),
         };
+        // Whatever the one before it ended with does not hold any more.
+        self.turns.close();
+        watcher.send(pressure_of(&view));
         state.reached = true;
         state.engine = Some(view);
         Arc::new(watcher)
@@ -369,7 +372,11 @@ pub(super) mod tests {
         let live = live();
         assert_eq!(live.so_far().1.run_id, "r");
         for (input, rows) in [("a", 3), ("a", 4), ("b", 5)] {
+            let mut changes = live.changes();
             let engine = engine(&live, input);
+            assert_eq!(changes.try_recv().unwrap().level, "ok", "a new queue is empty");
+            assert!(live.turns().all().last().is_none_or(|turn| turn.state == "closed"));
+            both(&engine, Event::Circuit { state: Circuit::Open, reason: None });
             both(&engine, Event::Read { rows });
             let written = Written { inserted: rows, ..Written::default() };
             let latency = std::time::Duration::from_millis(1);
