@@ -235,8 +235,12 @@ impl Hook {
                         .and_then(|session| take(rustls::StreamOwned::new(session, stream), manner)),
                     None => take(stream, manner),
                 };
-                if let Ok((path, body)) = taken {
-                    all.lock().expect("no panic").push((manner, path, body));
+                match taken {
+                    Ok((path, body)) => all.lock().expect("no panic").push((manner, path, body)),
+                    Err(_) => {
+                        manners.push_front(manner);
+                        continue;
+                    }
                 }
                 if manner == Manner::Hang {
                     hung.push(hanging);
@@ -268,8 +272,10 @@ fn take(stream: impl Read + Write, manner: Manner) -> std::io::Result<(String, V
     let path =
         line.strip_prefix("POST ").and_then(|rest| rest.split(' ').next()).unwrap_or_default().to_owned();
     let fields = fields(&mut reader)?;
-    let length = fields.iter().find(|(name, _)| name == "content-length").expect("a length").1.parse();
-    let mut body = vec![0; length.expect("a length")];
+    let length = fields.iter().find(|(name, _)| name == "content-length");
+    // Who has lost patience has sent nothing, or not all.
+    let length = length.and_then(|(_, value)| value.parse().ok());
+    let mut body = vec![0; length.ok_or_else(|| std::io::Error::other("no length"))?];
     reader.read_exact(&mut body)?;
     if let Manner::Answer(status) = manner {
         let stream = reader.get_mut();

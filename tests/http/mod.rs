@@ -43,7 +43,8 @@ fn load(work: &Work, dsn: &str, more: &[&str]) -> (Running, PipeWriter) {
     let flags = ["load", "-", "--json", "--dataset", "bars", "--dsn", dsn, "--metrics-listen", "127.0.0.1:0"];
     let program = work.mdsctl(flags).arguments(more.iter().copied());
     let program = program.env("MDS_CB_HALF_OPEN_AFTER_SEC", "0.2").env("MDS_FB_HTTP_BACKOFF", "0.01");
-    let running = program.env("MDS_FB_HTTP_TIMEOUT", "0.5").pipe(reader).spawn();
+    let running =
+        program.env("MDS_FB_HTTP_TIMEOUT", "3").env("MDS_FB_HTTP_MAX_RETRIES", "50").pipe(reader).spawn();
     writer.write_all(HEADER.as_bytes()).expect("the pipe");
     (running, writer)
 }
