@@ -44,6 +44,7 @@ complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "load" -d 'Load files,
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "tail" -d 'Follow growing files, globs or a pipe (-) and keep loading'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "health" -d 'Say whether the store, its tables, the dead letters and a running instance are well'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "runs" -d 'The history of loads: when, what, how many rows, how it ended'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "schema" -d 'The tables: print their DDL, create them, compare them'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "completions" -d 'Completions of the command line for a shell, on stdout'
@@ -106,6 +107,15 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l max-outage -d 'Gi
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l write-timeout -d 'Longest time that the store may take to answer one statement' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l metrics-textfile -d 'Keep Prometheus metrics of the run in this file, for node_exporter\'s textfile collector' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l coord-id -d 'Label coord_id of the metrics (else the name of the dataset or table)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l otlp -d 'Send traces of the run to an OpenTelemetry collector (OTLP over HTTP), as http://HOST:4318' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l metrics-listen -d 'Answer over HTTP while the run goes on: a live page at /, and /metrics, /healthz, /readyz, /status, /backpressure' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l metrics-token -d 'Answer only who has this token (Authorization: Bearer TOKEN)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l feedback-url -d 'POST each change of the queue\'s level (ok, soft, hard) as JSON to this URL' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l feedback-broadcast -d 'Whether to send it' -r -f -a "true\t''
+false\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l feedback-timeout -d 'Longest time that an attempt at sending it may take' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l feedback-max-retries -d 'Further attempts at sending it, before there is one every 30 seconds' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l feedback-backoff -d 'Wait before the first further attempt; it doubles' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
@@ -127,6 +137,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l resume -d 'Go on 
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l force -d 'Load into a table without a key what an earlier run has loaded into it already'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l no-retry-jitter -d 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l wait -d 'Wait for the store also when it is away at the start'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l metrics-public -d 'Answer anyone, also on an address that other machines reach'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -s v -l verbose -d 'Say more; twice for all'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -s q -l quiet -d 'Say only what went wrong'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l json -d 'Print the result as one JSON object on stdout'
@@ -193,6 +204,15 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l max-outage -d 'Gi
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l write-timeout -d 'Longest time that the store may take to answer one statement' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l metrics-textfile -d 'Keep Prometheus metrics of the run in this file, for node_exporter\'s textfile collector' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l coord-id -d 'Label coord_id of the metrics (else the name of the dataset or table)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l otlp -d 'Send traces of the run to an OpenTelemetry collector (OTLP over HTTP), as http://HOST:4318' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l metrics-listen -d 'Answer over HTTP while the run goes on: a live page at /, and /metrics, /healthz, /readyz, /status, /backpressure' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l metrics-token -d 'Answer only who has this token (Authorization: Bearer TOKEN)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l feedback-url -d 'POST each change of the queue\'s level (ok, soft, hard) as JSON to this URL' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l feedback-broadcast -d 'Whether to send it' -r -f -a "true\t''
+false\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l feedback-timeout -d 'Longest time that an attempt at sending it may take' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l feedback-max-retries -d 'Further attempts at sending it, before there is one every 30 seconds' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l feedback-backoff -d 'Wait before the first further attempt; it doubles' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
@@ -212,11 +232,12 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l recursive -d 'Loo
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dry-run -d 'Read, map and check everything; write nothing, neither to the store nor to the queue'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l no-retry-jitter -d 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l wait -d 'Wait for the store also when it is away at the start'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l metrics-public -d 'Answer anyone, also on an address that other machines reach'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -s v -l verbose -d 'Say more; twice for all'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -s q -l quiet -d 'Say only what went wrong'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l json -d 'Print the result as one JSON object on stdout'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l by -d 'What the groups are made by' -r -f -a "code\t''
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l by -d 'What the groups are made by; several, with commas, for their combinations' -r -f -a "code\t''
 stage\t''
 dataset\t''
 source\t''
@@ -247,7 +268,7 @@ plain\t'A line every few seconds'
 json\t'A JSON object a line'
 none\t'Nothing'"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l force -d 'Write over a file that is there'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l follow -d 'Print records as they come'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l follow -d 'Print records as they come, also where the queue is renamed by a replay or begun anew'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s v -l verbose -d 'Say more; twice for all'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s q -l quiet -d 'Say only what went wrong'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l json -d 'Print the result as one JSON object on stdout'
@@ -306,6 +327,15 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l max-outage 
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l write-timeout -d 'Longest time that the store may take to answer one statement' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l metrics-textfile -d 'Keep Prometheus metrics of the run in this file, for node_exporter\'s textfile collector' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l coord-id -d 'Label coord_id of the metrics (else the name of the dataset or table)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l otlp -d 'Send traces of the run to an OpenTelemetry collector (OTLP over HTTP), as http://HOST:4318' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l metrics-listen -d 'Answer over HTTP while the run goes on: a live page at /, and /metrics, /healthz, /readyz, /status, /backpressure' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l metrics-token -d 'Answer only who has this token (Authorization: Bearer TOKEN)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l feedback-url -d 'POST each change of the queue\'s level (ok, soft, hard) as JSON to this URL' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l feedback-broadcast -d 'Whether to send it' -r -f -a "true\t''
+false\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l feedback-timeout -d 'Longest time that an attempt at sending it may take' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l feedback-max-retries -d 'Further attempts at sending it, before there is one every 30 seconds' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l feedback-backoff -d 'Wait before the first further attempt; it doubles' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
@@ -325,10 +355,38 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l discard -d 
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l dry-run -d 'Read, map and check everything; write nothing and leave the queue as it is'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l no-retry-jitter -d 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l wait -d 'Wait for the store also when it is away at the start'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l metrics-public -d 'Answer anyone, also on an address that other machines reach'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -s v -l verbose -d 'Say more; twice for all'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -s q -l quiet -d 'Say only what went wrong'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l json -d 'Print the result as one JSON object on stdout'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l tenant -d 'Tenant of the rows' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l timeout -d 'Longest time that all of it may take' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l warn-latency -d 'A warning where the store takes so long to answer' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l crit-latency -d 'Critical where the store takes so long to answer' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dlq -d 'A dead-letter queue, or a directory of them (may be given more than once; else .dlq)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dlq-warn -d 'So many dead rows are a warning' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dlq-crit -d 'So many dead rows are critical' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dlq-age-warn -d 'A row that failed first so long ago is a warning' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dlq-age-crit -d 'A row that failed first so long ago is critical' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l url -d 'A running instance, by the address of its --metrics-listen' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l token -d 'The token that it wants' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -l limit -d 'Show so many, the newest first' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand runs" -l tenant -d 'Tenant of the rows' -r
@@ -464,15 +522,16 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s v -l verbose -d 'S
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s q -l quiet -d 'Say only what went wrong'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -l json -d 'Print the result as one JSON object on stdout'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "load" -d 'Load files, directories, globs or stdin (-)'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "tail" -d 'Follow growing files, globs or a pipe (-) and keep loading'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "runs" -d 'The history of loads: when, what, how many rows, how it ended'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "schema" -d 'The tables: print their DDL, create them, compare them'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "completions" -d 'Completions of the command line for a shell, on stdout'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "man" -d 'The manual: a page on stdout, or all of them into a directory'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq runs schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "load" -d 'Load files, directories, globs or stdin (-)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "tail" -d 'Follow growing files, globs or a pipe (-) and keep loading'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "health" -d 'Say whether the store, its tables, the dead letters and a running instance are well'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "runs" -d 'The history of loads: when, what, how many rows, how it ended'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "schema" -d 'The tables: print their DDL, create them, compare them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "completions" -d 'Completions of the command line for a shell, on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "man" -d 'The manual: a page on stdout, or all of them into a directory'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and __fish_seen_subcommand_from schema" -f -a "show" -d 'Print the DDL'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and __fish_seen_subcommand_from schema" -f -a "apply" -d 'Create the tables, or bring them up to date; does nothing where all is well'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and __fish_seen_subcommand_from schema" -f -a "check" -d 'Compare the tables with what they should be'

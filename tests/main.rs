@@ -8,6 +8,7 @@ mod dlq;
 mod generator;
 mod harness;
 mod health;
+mod http;
 mod load;
 mod pack;
 mod otlp;

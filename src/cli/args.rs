@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::cli::values::{self, Limit};
+use crate::settings::Secret;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,8 +21,8 @@ Examples:
     mdsctl schema apply --dsn postgres://localhost/market
 
 Environment: MDS_DSN or DATABASE_URL (or PGHOST, PGDATABASE, …) for the store, MDS_TENANT_ID,
-MDS_COORDINATOR_…, MDS_RETRY_…, MDS_CB_…, MDS_METRICS_TEXTFILE, MDS_COORD_ID; a flag goes before
-its variable, and that before the configuration file (--config, ./mdsctl.toml,
+MDS_COORDINATOR_…, MDS_RETRY_…, MDS_CB_…, MDS_METRICS_…, MDS_FB_…, MDS_COORD_ID; a flag goes
+before its variable, and that before the configuration file (--config, ./mdsctl.toml,
 ~/.config/mdsctl/config.toml).
 
 Exit codes: 0 all rows stored, 1 internal error, 2 usage or configuration, 3 some rows are in the
@@ -697,6 +698,42 @@ pub struct EngineArgs {
     /// One that is away or slow neither stops nor slows the run.
     #[arg(long, value_name = "ENDPOINT", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
     pub otlp: Option<String>,
+    /// Answer over HTTP while the run goes on: a live page at /, and /metrics, /healthz, /readyz,
+    /// /status, /backpressure
+    ///
+    /// HOST:PORT, or a port of this machine's loopback; with port 0 any that is free. Another address
+    /// needs --metrics-token or --metrics-public. A dry run does not listen.
+    #[arg(long, value_name = "ADDR", env = "MDS_METRICS_LISTEN")]
+    pub metrics_listen: Option<String>,
+    /// Answer only who has this token (Authorization: Bearer TOKEN)
+    #[arg(long, value_name = "TOKEN", env = "MDS_METRICS_TOKEN", hide_env_values = true, hide_default_value = true, value_parser = values::secret)]
+    pub metrics_token: Option<Secret>,
+    /// Answer anyone, also on an address that other machines reach
+    #[arg(long)]
+    pub metrics_public: bool,
+    /// POST each change of the queue's level (ok, soft, hard) as JSON to this URL
+    ///
+    /// Of changes that wait the newest is sent; the load never waits for it.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "MDS_FB_HTTP_ENDPOINT",
+        hide_env_values = true,
+        hide_default_value = true
+    )]
+    pub feedback_url: Option<String>,
+    /// Whether to send it
+    #[arg(long, value_name = "BOOL", env = "MDS_FB_ENABLE_HTTP_BROADCAST", default_value = "true", hide = true, action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
+    pub feedback_broadcast: bool,
+    /// Longest time that an attempt at sending it may take
+    #[arg(long, value_name = "DURATION", env = "MDS_FB_HTTP_TIMEOUT", default_value = "2.5", hide = true, value_parser = values::duration)]
+    pub feedback_timeout: Duration,
+    /// Further attempts at sending it, before there is one every 30 seconds
+    #[arg(long, value_name = "N", env = "MDS_FB_HTTP_MAX_RETRIES", default_value_t = 3, hide = true)]
+    pub feedback_max_retries: u32,
+    /// Wait before the first further attempt; it doubles
+    #[arg(long, value_name = "DURATION", env = "MDS_FB_HTTP_BACKOFF", default_value = "0.5", hide = true, value_parser = values::duration)]
+    pub feedback_backoff: Duration,
 }
 
 macro_rules! words {

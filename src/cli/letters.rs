@@ -221,6 +221,15 @@ impl Sorted {
     }
 }
 
+impl Sorted {
+    /// Who says the same, without holding anything open.
+    pub fn parked_later(&self) -> impl Fn() -> (u64, u64) + Send + Sync + use<> {
+        let apart = !Arc::ptr_eq(&self.queue, &self.parked);
+        let counts = self.parked.counts();
+        move || if apart { counts() } else { (0, 0) }
+    }
+}
+
 impl DeadLetters for Sorted {
     async fn bury(&self, rejects: Vec<Reject>) -> std::result::Result<(), DeadLetterError> {
         let tired = |reject: &Reject| {

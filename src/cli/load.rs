@@ -54,7 +54,7 @@ pub fn run(global: &GlobalArgs, args: &LoadArgs, screen: &Screen) -> Result<Exit
     let run_id = traces::run_id();
     let metrics = match args.rejects.dry_run {
         true => RunMetrics::none(),
-        false => RunMetrics::start(&args.engine, "load", run_id, known_name(&args.data))?,
+        false => RunMetrics::start(&args.engine, "load", run_id, known_name(&args.data), (global, screen))?,
     };
     let done = start(global, args, screen, run_id, &metrics);
     metrics.finish(&done);
@@ -235,6 +235,7 @@ impl<'a> Load<'a> {
     /// Runs it to its end.
     pub async fn run(mut self) -> Result<Exit> {
         let signals = Signals::listen(&self.stop)?;
+        self.metrics.know(|| self.facts(None));
         if self.by_default && !self.global.quiet {
             self.say(&format!("no --dsn given: loading into the embedded store, {}", self.store.shown()));
         }
@@ -250,6 +251,7 @@ impl<'a> Load<'a> {
             && live
         {
             self.patiently(&signals, async || reachable(dsn).await).await?;
+            self.metrics.reached();
         }
         let mut peeked = None;
         let dataset = match (&known, &self.args.data.table) {
@@ -331,7 +333,7 @@ impl<'a> Load<'a> {
     }
 
     /// What there is to know of the table before rows are sent to it.
-    pub async fn facts(&self) -> Result<TableFacts> {
+    pub async fn table_facts(&self) -> Result<TableFacts> {
         let signals = Signals::listen(&self.stop)?;
         let dataset = match (self.known_dataset()?, &self.args.data.table, &self.letters) {
             (None, None, Some(letters)) => Some(letters.detect(&settings::columns(&self.args.data, None))?),
@@ -630,13 +632,21 @@ impl<'a> Load<'a> {
         let tally = Arc::new(Tally::new(&settings));
         let mut observers: Vec<Arc<dyn Observer>> = vec![tally.clone(), Arc::new(EventLog::default())];
         let dataset = &mapper.dataset.name;
-        observers.extend(self.metrics.observer(dataset, sink.name(), &settings, &self.meter)?);
-        let observer: Arc<dyn Observer> = Arc::new(Fanout::new(observers));
         let sorted = self
             .letters
             .as_ref()
             .map(|letters| letters.sorted(dead.clone(), self.run_info(&mapper.dataset.name)))
             .transpose()?;
+        let facts = self.live_facts(dataset, &dead, sorted.as_deref(), settings.workers);
+        observers.extend(self.metrics.observers(
+            dataset,
+            sink.name(),
+            &settings,
+            &self.meter,
+            &tally,
+            facts,
+        )?);
+        let observer: Arc<dyn Observer> = Arc::new(Fanout::new(observers));
         let letters = Arc::new(Located {
             dead: dead.clone(),
             tally: tally.clone(),
@@ -845,6 +855,47 @@ impl<'a> Load<'a> {
         Conclusion { snapshot, errors, exit }
     }
 
+    /// What is known of the run now, apart from its dead letters, its workers and its end.
+    fn facts(&self, dataset: Option<&str>) -> RunFacts {
+        RunFacts {
+            run_id: self.run_id.to_string(),
+            command: self.command().to_owned(),
+            dataset: dataset.map(str::to_owned),
+            store: self.store.shown(),
+            inputs: match &self.letters {
+                Some(letters) => vec![letters.queue.display().to_string()],
+                None => self.inputs.iter().map(|i| i.name.to_string()).collect(),
+            },
+            bytes_read: self.meter.consumed.load(Ordering::Relaxed),
+            elapsed: self.started.elapsed(),
+            ..RunFacts::default()
+        }
+    }
+
+    /// Who says the same while an engine runs, and what has gone to the dead-letter queue.
+    fn live_facts(
+        &self,
+        dataset: &str,
+        dead: &DlqWriter,
+        sorted: Option<&Sorted>,
+        workers: usize,
+    ) -> impl Fn() -> RunFacts + Send + Sync + use<> {
+        let (facts, meter) = (self.facts(Some(dataset)), self.meter.clone());
+        let (path, written) = (dead.path().display().to_string(), dead.counts());
+        let parked = sorted.map(Sorted::parked_later);
+        move || {
+            let (records, rows) = written();
+            let (more_records, more_rows) = parked.as_ref().map_or((0, 0), |parked| parked());
+            let path = Some(path.clone());
+            RunFacts {
+                dlq: DlqResult { path, records: records + more_records, rows: rows + more_rows },
+                bytes_read: meter.consumed.load(Ordering::Relaxed),
+                workers: workers as u64,
+                ..facts.clone()
+            }
+        }
+    }
+
     /// Says how it went, to people and to programs, and with which code the process ends.
     fn finish(
         &self,
@@ -857,21 +908,8 @@ impl<'a> Load<'a> {
     ) -> Result<Exit> {
         let dry_run = self.args.rejects.dry_run;
         let Conclusion { snapshot, errors, exit } = conclusion;
-        let facts = RunFacts {
-            run_id: self.run_id.to_string(),
-            command: self.command().to_owned(),
-            dataset: Some(mapper.dataset.name.to_string()),
-            store: self.store.shown(),
-            inputs: match &self.letters {
-                Some(letters) => vec![letters.queue.display().to_string()],
-                None => self.inputs.iter().map(|i| i.name.to_string()).collect(),
-            },
-            dlq,
-            bytes_read: self.meter.consumed.load(Ordering::Relaxed),
-            elapsed: self.started.elapsed(),
-            workers,
-            exit_code: exit as u8,
-        };
+        let facts =
+            RunFacts { dlq, workers, exit_code: Some(exit as u8), ..self.facts(Some(&mapper.dataset.name)) };
         traces::note(&mapper.dataset.name, &snapshot.books, facts.bytes_read);
         let result = RunResult::new(&snapshot, facts);
         if let Some(letters) = &self.letters {

@@ -1,42 +1,88 @@
-//! `--metrics-textfile`: the metrics of a run, where they are asked for.
+//! `--metrics-textfile`, `--metrics-listen`, `--feedback-url`: a run, where it is asked about.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 
-use crate::cli::args::EngineArgs;
+use crate::cli::args::{EngineArgs, GlobalArgs};
 use crate::cli::exit::Exit;
+use crate::cli::load::say;
 use crate::error::Result;
+use crate::observe::http::{EngineView, Feedback, Listener, Live, Patience, Service};
 use crate::observe::metrics::{Exposition, RunIdentity, Textfile};
+use crate::observe::result::RunFacts;
+use crate::observe::screen::Screen;
+use crate::observe::tally::Tally;
 use crate::port::Observer;
 use crate::settings::EngineSettings;
 use crate::source::Meter;
 
-/// The metrics of a run; nothing where nobody asks for any.
+/// Who is told of a run; nothing where nobody asks.
 pub struct RunMetrics(Option<Asked>);
 
 struct Asked {
     coord_id: Option<String>,
     exposition: Arc<Exposition>,
-    textfile: Textfile,
+    live: Arc<Live>,
+    textfile: Option<Textfile>,
+    service: Option<Service>,
 }
 
 impl RunMetrics {
-    /// Of a run that starts now. `coord_id` is what is known of the data before it is looked at.
-    /// A file that cannot be written is found here, before anything else is touched.
-    pub fn start(args: &EngineArgs, command: &str, run_id: Uuid, coord_id: Option<&str>) -> Result<Self> {
-        let Some(path) = &args.metrics_textfile else { return Ok(Self(None)) };
+    /// Of a run that starts now. `dataset` is what is known of the data before it is looked at.
+    /// A file that cannot be written and a port that is taken are found here, before anything else is
+    /// touched.
+    pub fn start(
+        args: &EngineArgs,
+        command: &str,
+        run_id: Uuid,
+        dataset: Option<&str>,
+        (global, screen): (&GlobalArgs, &Screen),
+    ) -> Result<Self> {
+        let listen =
+            |address: &String| Listener::bind(address, args.metrics_token.clone(), args.metrics_public);
+        let listener = args.metrics_listen.as_ref().map(listen).transpose()?;
+        let patience = Patience {
+            timeout: args.feedback_timeout,
+            retries: args.feedback_max_retries,
+            backoff: args.feedback_backoff,
+        };
+        let url = args.feedback_url.as_ref().filter(|url| args.feedback_broadcast && !url.is_empty());
+        let feedback = url.map(|url| Feedback::new(url, patience)).transpose()?;
+        if listener.is_none() && feedback.is_none() && args.metrics_textfile.is_none() {
+            return Ok(Self(None));
+        }
         // An empty label is none to Prometheus.
         let given = args.coord_id.clone().filter(|name| !name.is_empty());
+        let coord_id = given.as_deref().or(dataset).unwrap_or("unknown").to_owned();
         let run = RunIdentity {
             command: command.to_owned(),
             run_id: run_id.to_string(),
-            coord_id: given.as_deref().or(coord_id).unwrap_or("unknown").to_owned(),
+            coord_id: coord_id.clone(),
+        };
+        let known = RunFacts {
+            run_id: run.run_id.clone(),
+            command: run.command.clone(),
+            dataset: dataset.map(str::to_owned),
+            ..RunFacts::default()
         };
         let exposition = Arc::new(Exposition::new(run)?);
-        let textfile = Textfile::start(path, exposition.clone())?;
-        Ok(Self(Some(Asked { coord_id: given, exposition, textfile })))
+        let live = Arc::new(Live::new(exposition.clone(), &coord_id, known));
+        let textfile = args
+            .metrics_textfile
+            .as_ref()
+            .map(|path| Textfile::start(path, exposition.clone()))
+            .transpose()?;
+        // The port that was found is known to nobody else.
+        if let Some(listener) = listener.as_ref().filter(|listener| listener.found || !global.quiet) {
+            say(screen, &format!("listening on {}", listener.url()));
+        }
+        let service = match listener.is_some() || feedback.is_some() {
+            true => Some(Service::start(live.clone(), listener, feedback)?),
+            false => None,
+        };
+        Ok(Self(Some(Asked { coord_id: given, exposition, live, textfile, service })))
     }
 
     /// Of a run that nobody is to see.
@@ -44,20 +90,42 @@ impl RunMetrics {
         Self(None)
     }
 
-    /// Who records the engine that writes `dataset` to the store `sink`.
-    pub fn observer(
+    /// So much is known before an engine runs.
+    pub fn know(&self, facts: impl FnOnce() -> RunFacts) {
+        if let Some(asked) = &self.0 {
+            asked.live.know(facts());
+        }
+    }
+
+    /// The store has been reached.
+    pub fn reached(&self) {
+        if let Some(asked) = &self.0 {
+            asked.live.reached();
+        }
+    }
+
+    /// Who records the engine that writes `dataset` to the store `sink`, to be told of its events after
+    /// `tally`. `facts` is what else is known of it at any time.
+    pub fn observers(
         &self,
         dataset: &str,
         sink: &str,
         settings: &EngineSettings,
         meter: &Arc<Meter>,
-    ) -> Result<Option<Arc<dyn Observer>>> {
-        let Some(asked) = &self.0 else { return Ok(None) };
+        tally: &Arc<Tally>,
+        facts: impl Fn() -> RunFacts + Send + Sync + 'static,
+    ) -> Result<Vec<Arc<dyn Observer>>> {
+        let Some(asked) = &self.0 else { return Ok(Vec::new()) };
         let coord_id = asked.coord_id.as_deref().unwrap_or(dataset);
         let meter = meter.clone();
         let bytes_read = move || meter.consumed.load(Ordering::Relaxed);
         let metrics = asked.exposition.engine(coord_id, sink, settings, bytes_read)?;
-        Ok(Some(Arc::new(metrics)))
+        let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::new(metrics)];
+        if asked.service.is_some() {
+            let (tally, facts) = (tally.clone(), Arc::new(facts));
+            observers.push(asked.live.engine(EngineView { coord_id: coord_id.into(), tally, facts }));
+        }
+        Ok(observers)
     }
 
     /// The run has ended in that way. That its metrics can not be written any more is said, and
@@ -68,8 +136,12 @@ impl RunMetrics {
             Ok(exit) => *exit,
             Err(error) => Exit::from(error),
         };
-        if let Err(error) = asked.textfile.finish(exit as u8) {
+        if let Some(textfile) = asked.textfile
+            && let Err(error) = textfile.finish(exit as u8)
+        {
             tracing::warn!("the metrics of this run are not complete: {error}");
         }
+        asked.live.end(exit as u8);
+        drop(asked.service);
     }
 }

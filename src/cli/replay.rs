@@ -35,7 +35,7 @@ pub fn run(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen) -> Result<Ex
     let run_id = traces::run_id();
     let metrics = match args.dry_run {
         true => RunMetrics::none(),
-        false => RunMetrics::start(&args.engine, "replay-dlq", run_id, None)?,
+        false => RunMetrics::start(&args.engine, "replay-dlq", run_id, None, (global, screen))?,
     };
     let done = all(global, args, screen, &metrics);
     metrics.finish(&done);

@@ -79,7 +79,7 @@ pub fn run(global: &GlobalArgs, args: &TailArgs, screen: &Screen) -> Result<Exit
         checkpoint: args.checkpoint.clone(),
     };
     let run_id = traces::run_id();
-    let metrics = RunMetrics::start(&load.engine, "tail", run_id, known_name(&load.data))?;
+    let metrics = RunMetrics::start(&load.engine, "tail", run_id, known_name(&load.data), (global, screen))?;
     let done = (|| {
         let runtime = runtime()?;
         let load = match pipe {

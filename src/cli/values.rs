@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::settings::Secret;
 use crate::sink::postgres::Period;
 
 /// A moment, in microseconds since 1970: a time in RFC 3339, a date (its beginning in UTC), or how long
@@ -93,6 +94,11 @@ pub fn delimiter(text: &str) -> Result<u8, String> {
             _ => Err("expected one character such as , ; | or \\t".to_owned()),
         },
     }
+}
+
+/// A text that is never shown.
+pub fn secret(text: &str) -> Result<Secret, String> {
+    Ok(Secret::new(text))
 }
 
 /// A positive count.

@@ -160,6 +160,12 @@ impl DlqWriter {
         self.totals.rows.load(Ordering::Acquire)
     }
 
+    /// Who says how many records and rows were written so far, without holding the writer open.
+    pub fn counts(&self) -> impl Fn() -> (u64, u64) + Send + Sync + use<> {
+        let totals = self.totals.clone();
+        move || (totals.records.load(Ordering::Acquire), totals.rows.load(Ordering::Acquire))
+    }
+
     /// Torn last lines found, each kept as a line of its own.
     pub fn repaired(&self) -> u64 {
         self.totals.repaired.load(Ordering::Acquire)

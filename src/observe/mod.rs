@@ -7,6 +7,7 @@
 //! - [`metrics`]: Prometheus metrics, and the file that they are written to
 //! - [`health`]: how well store, dead letters and a running instance are
 //! - [`traces`]: spans for a collector
+//! - [`http`]: the same and more over HTTP, while the run goes on
 //! - [`screen`]: stderr, shared by the display and the log
 
 mod canvas;
@@ -16,6 +17,7 @@ pub mod fanout;
 pub mod figures;
 pub mod health;
 pub mod histogram;
+pub mod http;
 pub mod letters;
 pub mod lines;
 pub mod metrics;

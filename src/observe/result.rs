@@ -40,8 +40,8 @@ pub struct RunResult {
     pub queue: QueueResult,
     /// Workers, each with a connection.
     pub workers: u64,
-    /// The exit code of the process.
-    pub exit_code: u8,
+    /// The exit code of the process; `null` while it goes on.
+    pub exit_code: Option<u8>,
 }
 
 /// `dlq` of a [`RunResult`].
@@ -106,8 +106,8 @@ pub struct RunFacts {
     pub elapsed: Duration,
     /// Workers, each with a connection.
     pub workers: u64,
-    /// The exit code of the process.
-    pub exit_code: u8,
+    /// The exit code of the process; `null` while it goes on.
+    pub exit_code: Option<u8>,
 }
 
 impl RunResult {
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn the_object_has_the_promised_fields() {
         let tally = Tally::new(&EngineSettings { capacity: 1_000, ..EngineSettings::default() });
-        let empty = RunResult::new(&tally.snapshot(), RunFacts::default());
+        let empty = RunResult::new(&tally.snapshot(), RunFacts { exit_code: Some(0), ..RunFacts::default() });
         insta::assert_snapshot!(empty.to_json(), @r#"{"run_id":"","command":"","dataset":null,"store":"","inputs":[],"rows":{"read":0,"inserted":0,"updated":0,"unchanged":0,"superseded":0,"rejected":0,"dropped":0,"skipped":0},"dlq":{"path":null,"records":0,"rows":0},"bytes_read":0,"elapsed_s":0.0,"rows_per_s":0.0,"latency_ms":{"p50":null,"p99":null,"max":null},"retries":0,"circuit":{"state":"closed","times_opened":0},"queue":{"capacity":1000,"peak":0},"workers":0,"exit_code":0}"#);
 
         tally.on(&Event::Read { rows: 12 });
@@ -187,7 +187,7 @@ mod tests {
             bytes_read: 345,
             elapsed: Duration::from_micros(700_049),
             workers: 2,
-            exit_code: 0,
+            exit_code: Some(0),
         };
         insta::assert_snapshot!(RunResult::new(&tally.snapshot(), facts).to_json(), @r#"{"run_id":"0190","command":"load","dataset":"bars","store":"sqlite:mds.db","inputs":["a \"b\".csv"],"rows":{"read":12,"inserted":10,"updated":1,"unchanged":0,"superseded":1,"rejected":0,"dropped":0,"skipped":0},"dlq":{"path":".dlq/bars.ndjson","records":0,"rows":0},"bytes_read":345,"elapsed_s":0.7,"rows_per_s":17.1,"latency_ms":{"p50":2.5,"p99":2.5,"max":2.5},"retries":0,"circuit":{"state":"closed","times_opened":0},"queue":{"capacity":1000,"peak":11},"workers":2,"exit_code":0}"#);
     }

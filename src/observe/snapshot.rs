@@ -47,6 +47,18 @@ impl Books {
         ]
     }
 
+    /// Adds those of another run, or of another part of this one.
+    pub fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.superseded += other.superseded;
+        self.rejected += other.rejected;
+        self.dropped += other.dropped;
+        self.skipped += other.skipped;
+    }
+
     /// Rows of which it is known what became of them.
     pub fn settled(&self) -> u64 {
         self.outcomes().iter().map(|(_, rows)| rows).sum()

@@ -115,7 +115,7 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
     let is_replay = result.command == "replay-dlq";
     let loaded_it = if is_replay { "Replayed" } else { "Loaded" };
     let before = || format!("Before that, {} went into {store}.", noun(new));
-    let (text, ink) = match result.exit_code {
+    let (text, ink) = match result.exit_code.unwrap_or_default() {
         _ if extras.dry_run => (
             format!(
                 "Dry run: nothing was written; {} can go into {store}.",
@@ -334,7 +334,7 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
     if let Some(resume) = &extras.resume {
         again = format!("go on where it stopped with: {resume}");
     }
-    let text = match result.exit_code {
+    let text = match result.exit_code.unwrap_or_default() {
         _ if extras.dry_run => return,
         3 => {
             let queue = result.dlq.path.as_deref().unwrap_or_default();
@@ -381,7 +381,7 @@ mod tests {
             inputs: vec!["data/a.csv.gz".into(), "data/b.csv.gz".into()],
             bytes_read: 48_234_567,
             elapsed: Duration::from_millis(12_340),
-            exit_code,
+            exit_code: Some(exit_code),
             ..RunFacts::default()
         }
     }

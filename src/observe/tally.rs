@@ -227,28 +227,41 @@ impl Tally {
             rejects,
             rejects_beyond,
             circuit: self.circuit_view(now),
-            queue: QueueView {
-                depth: self.depth.load(Relaxed),
-                peak: self.peak.load(Relaxed),
-                capacity: self.capacity.load(Relaxed),
-                high_watermark: self.high_watermark,
-                low_watermark: self.low_watermark,
-                level: match self.level.load(Relaxed) {
-                    0 => Level::Ok,
-                    1 => Level::Soft,
-                    _ => Level::Hard,
-                },
-            },
-            workers: {
-                let workers = lock(&self.workers);
-                WorkersView {
-                    alive: workers.alive(),
-                    busy: workers.each.iter().filter(|worker| worker.busy).count() as u64,
-                    most: workers.most,
-                }
-            },
+            queue: self.queue(),
+            workers: self.workers(),
             latency: self.latency.read(),
         }
+    }
+
+    /// The queue as it is now.
+    pub fn queue(&self) -> QueueView {
+        QueueView {
+            depth: self.depth.load(Relaxed),
+            peak: self.peak.load(Relaxed),
+            capacity: self.capacity.load(Relaxed),
+            high_watermark: self.high_watermark,
+            low_watermark: self.low_watermark,
+            level: match self.level.load(Relaxed) {
+                0 => Level::Ok,
+                1 => Level::Soft,
+                _ => Level::Hard,
+            },
+        }
+    }
+
+    /// The workers as they are now.
+    pub fn workers(&self) -> WorkersView {
+        let workers = lock(&self.workers);
+        WorkersView {
+            alive: workers.alive(),
+            busy: workers.each.iter().filter(|worker| worker.busy).count() as u64,
+            most: workers.most,
+        }
+    }
+
+    /// The circuit breaker as it is now.
+    pub fn circuit_now(&self) -> CircuitView {
+        self.circuit_view(Instant::now())
     }
 
     fn groups(&self) -> (Vec<RejectGroup>, u64) {
@@ -324,7 +337,7 @@ impl Tally {
         }
     }
 
-    fn worker(&self, worker: usize, change: impl FnOnce(&mut Worker)) {
+    fn on_worker(&self, worker: usize, change: impl FnOnce(&mut Worker)) {
         if let Some(worker) = lock(&self.workers).at(worker) {
             change(worker);
         }
@@ -365,7 +378,7 @@ impl Observer for Tally {
                 self.capacity.store(capacity as u64, Relaxed);
                 self.peak.fetch_max(depth as u64, Relaxed);
             }
-            Event::Writing { worker, .. } => self.worker(worker, |worker| worker.busy = true),
+            Event::Writing { worker, .. } => self.on_worker(worker, |worker| worker.busy = true),
             Event::Committed { worker, written, superseded, latency } => {
                 self.inserted.fetch_add(written.inserted, Relaxed);
                 self.updated.fetch_add(written.updated, Relaxed);
@@ -376,14 +389,14 @@ impl Observer for Tally {
                 self.superseded.fetch_add(superseded, Relaxed);
                 self.batches.fetch_add(1, Relaxed);
                 self.latency.record(latency);
-                self.worker(worker, |worker| worker.busy = false);
+                self.on_worker(worker, |worker| worker.busy = false);
                 if self.troubled.swap(false, Relaxed) {
                     *lock(&self.trouble) = None;
                 }
             }
             Event::Failed { worker, .. } => {
                 self.failures.fetch_add(1, Relaxed);
-                self.worker(worker, |worker| worker.busy = false);
+                self.on_worker(worker, |worker| worker.busy = false);
             }
             Event::Retry { reason, .. } => {
                 self.retries.fetch_add(1, Relaxed);
@@ -393,7 +406,7 @@ impl Observer for Tally {
             Event::Circuit { state, reason } => self.circuit(state, reason, Instant::now()),
             Event::Buried { stage, reason, rows } => self.buried(stage, reason, rows),
             Event::Worker { worker, alive } => {
-                self.worker(worker, |worker| *worker = Worker { alive, busy: false });
+                self.on_worker(worker, |worker| *worker = Worker { alive, busy: false });
                 let mut workers = lock(&self.workers);
                 workers.most = workers.most.max(workers.alive());
             }

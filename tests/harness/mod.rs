@@ -2,10 +2,12 @@
 //! truth that a store is compared with.
 
 pub mod authority;
+pub mod chromium;
 pub mod db;
 pub mod dlq;
 pub mod existing;
 pub mod feed;
+pub mod http;
 pub mod large;
 pub mod listener;
 pub mod pgbouncer;

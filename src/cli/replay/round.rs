@@ -266,7 +266,7 @@ impl Replay<'_> {
             let facts = runtime.block_on(async {
                 Load::prepare(self.global, &load, self.screen, Uuid::now_v7(), self.metrics)?
                     .of(letters)
-                    .facts()
+                    .table_facts()
                     .await
             });
             runtime.shutdown_background();

@@ -52,6 +52,8 @@ struct End {
 /// A counter that is brought up to date when the metrics are looked at.
 struct Pulled {
     counter: IntCounter,
+    /// What has been added of it: engines of one `coord_id` share their counter.
+    seen: u64,
     read: Box<dyn Fn() -> u64 + Send>,
 }
 
@@ -159,7 +161,7 @@ impl Exposition {
     ) -> Result<Metrics> {
         let metrics = Metrics::new(&self.families, coord_id, sink, settings).map_err(internal)?;
         let counter = self.families.bytes_read.get_metric_with_label_values(&[coord_id]).map_err(internal)?;
-        lock(&self.pulled).push(Pulled { counter, read: Box::new(bytes_read) });
+        lock(&self.pulled).push(Pulled { counter, seen: 0, read: Box::new(bytes_read) });
         coord_id.clone_into(&mut lock(&self.run).coord_id);
         Ok(metrics)
     }
@@ -175,9 +177,10 @@ impl Exposition {
     /// # Errors
     /// [`Error::Internal`] if a metric could not be put into words.
     pub fn text(&self) -> Result<String> {
-        for pulled in lock(&self.pulled).iter() {
-            let read = (pulled.read)();
-            pulled.counter.inc_by(read.saturating_sub(pulled.counter.get()));
+        for pulled in lock(&self.pulled).iter_mut() {
+            let read = (pulled.read)().max(pulled.seen);
+            pulled.counter.inc_by(read - pulled.seen);
+            pulled.seen = read;
         }
         // Under the lock, so that of two who ask at once neither sees the other's half.
         let run = lock(&self.run);
@@ -323,6 +326,20 @@ mod tests {
         for family in [RUN_INFO, RUN_START, RUN_END, RUN_DURATION, RUN_EXIT_CODE] {
             let found = samples(&text, family.name);
             assert!(found.len() == 1 && found[0].contains(r#"coord_id="a \"b\"\n""#), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn two_engines_of_one_name_add_up() {
+        let exposition = exposition();
+        for bytes in [10, 5] {
+            let engine = exposition.engine("bars", "sqlite", &EngineSettings::default(), move || bytes);
+            crate::port::Observer::on(&engine.unwrap(), &crate::port::Event::Read { rows: bytes });
+        }
+        for _ in 0..2 {
+            let text = exposition.text().unwrap();
+            assert!(text.contains("mds_bytes_read_total{coord_id=\"bars\"} 15\n"), "{text}");
+            assert!(text.contains("{coord_id=\"bars\",outcome=\"read\"} 15\n"), "{text}");
         }
     }
 
