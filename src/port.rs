@@ -236,6 +236,13 @@ pub enum Event<'a> {
         /// Rows.
         rows: u64,
     },
+    /// How far the store is behind the writers of the files that are followed.
+    Lag {
+        /// Bytes that are written and not settled.
+        bytes: u64,
+        /// Since when there have been some.
+        age: Duration,
+    },
     /// The queue's depth changed.
     Queue {
         /// Rows waiting or being written.

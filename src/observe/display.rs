@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::observe::figures::{bytes, bytes_of, clock, count, latency, percent, plural, rate};
+use crate::observe::lines::behind;
 use crate::observe::rates::Rates;
 use crate::observe::snapshot::Snapshot;
 use crate::observe::style::{Ink, Style};
@@ -181,6 +182,14 @@ fn input(frame: &Frame<'_>, style: Style) -> Row {
             Ink::Plain,
             rest,
         );
+    }
+    if let Some(lag) = frame.snapshot.lag {
+        let ink = if lag.age.as_secs() < 5 { Ink::Good } else { Ink::Warn };
+        return row
+            .part(1, Ink::Good, spinner(frame.tick, style))
+            .part(0, Ink::Plain, format!("{} read", bytes(gauge.consumed)))
+            .part(0, ink, behind(lag))
+            .part(2, Ink::Plain, speed);
     }
     let Some(total) = gauge.total else {
         let unpacked = if gauge.decoded > gauge.consumed {

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::observe::display::Frame;
 use crate::observe::figures::{bytes, count, duration, percent, rate};
-use crate::observe::result::{CircuitResult, LatencyResult};
-use crate::observe::snapshot::Books;
+use crate::observe::result::{CircuitResult, LagResult, LatencyResult};
+use crate::observe::snapshot::{Books, LagView};
 use crate::observe::text;
 use crate::port::Circuit;
 
@@ -16,6 +16,8 @@ const MOST_REJECTS: usize = 5;
 pub fn plain(frame: &Frame<'_>) -> String {
     let (seen, input) = (frame.snapshot, frame.input);
     let read = match input.total {
+        // A file that grows has no end to count to.
+        Some(_) if seen.lag.is_some() => format!("{} read", bytes(input.consumed)),
         Some(total) => format!("{} %", percent(input.consumed.min(total), total)),
         None => format!("{} read", bytes(input.consumed)),
     };
@@ -31,6 +33,9 @@ pub fn plain(frame: &Frame<'_>) -> String {
         count(seen.books.rejected + seen.books.dropped),
         seen.circuit.state.as_str(),
     );
+    if let Some(lag) = seen.lag {
+        line.push_str(&format!("  {}", behind(lag)));
+    }
     if seen.retries > 0 {
         line.push_str(&format!("  retries {}", count(seen.retries)));
     }
@@ -41,6 +46,16 @@ pub fn plain(frame: &Frame<'_>) -> String {
         line.push_str(&format!("  {what}{since}, waiting{why}"));
     }
     text::shorten(&line, 1_000)
+}
+
+/// How far the store is behind, in words.
+pub fn behind(lag: LagView) -> String {
+    match (lag.bytes, lag.age.as_secs()) {
+        (0, _) => "up to date".to_owned(),
+        (size, 0) => format!("{} behind", bytes(size)),
+        (size, seconds) if seconds < 60 => format!("{} and {seconds} s behind", bytes(size)),
+        (size, _) => format!("{} and {} behind", bytes(size), duration(lag.age)),
+    }
 }
 
 /// One object for programs, without a line feed. Field names are a promise.
@@ -75,6 +90,7 @@ pub fn json(frame: &Frame<'_>) -> String {
         },
         workers: JsonWorkers { alive: seen.workers.alive, busy: seen.workers.busy },
         retries: seen.retries,
+        lag: seen.lag.map(LagResult::of),
         latency_ms: LatencyResult::of(seen),
         rejects: seen
             .rejects
@@ -103,6 +119,8 @@ struct JsonLine<'a> {
     circuit: JsonCircuit<'a>,
     workers: JsonWorkers,
     retries: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lag: Option<LagResult>,
     latency_ms: LatencyResult,
     rejects: Vec<JsonReject<'a>>,
 }

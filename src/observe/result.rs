@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::observe::snapshot::{Books, Snapshot};
+use crate::observe::snapshot::{Books, LagView, Snapshot};
 use crate::port::Circuit;
 
 /// The result of a run. Field names, nesting and order are a promise to scripts.
@@ -38,10 +38,29 @@ pub struct RunResult {
     pub circuit: CircuitResult,
     /// The queue.
     pub queue: QueueResult,
+    /// How far the store is behind the files, where they are followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag: Option<LagResult>,
     /// Workers, each with a connection.
     pub workers: u64,
     /// The exit code of the process; `null` while it goes on.
     pub exit_code: Option<u8>,
+}
+
+/// `lag` of a [`RunResult`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct LagResult {
+    /// Bytes that are written and not settled.
+    pub bytes: u64,
+    /// Since when there have been some, in seconds to a tenth.
+    pub seconds: f64,
+}
+
+impl LagResult {
+    /// Of what was measured.
+    pub fn of(lag: LagView) -> Self {
+        Self { bytes: lag.bytes, seconds: (lag.age.as_secs_f64() * 10.0).round() / 10.0 }
+    }
 }
 
 /// `dlq` of a [`RunResult`].
@@ -130,6 +149,7 @@ impl RunResult {
             retries: snapshot.retries,
             circuit: CircuitResult::of(snapshot),
             queue: QueueResult { capacity: snapshot.queue.capacity, peak: snapshot.queue.peak },
+            lag: snapshot.lag.map(LagResult::of),
             workers: facts.workers,
             exit_code: facts.exit_code,
         }

@@ -206,6 +206,17 @@ pub struct Snapshot {
     pub workers: WorkersView,
     /// Time from the first statement of a transaction to its commit.
     pub latency: Latency,
+    /// How far the store is behind files that are followed; `None` where none are.
+    pub lag: Option<LagView>,
+}
+
+/// How far the store is behind the writers of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LagView {
+    /// Bytes that are written and not settled.
+    pub bytes: u64,
+    /// Since when there have been some.
+    pub age: Duration,
 }
 
 impl Snapshot {

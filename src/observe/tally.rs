@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use crate::batch::{Reason, Reject, Stage};
 use crate::coordinator::DEAD_LETTERS;
 use crate::observe::histogram::Histogram;
-use crate::observe::snapshot::{Books, CircuitView, Place, QueueView, RejectGroup, Snapshot, WorkersView};
+use crate::observe::snapshot::{
+    Books, CircuitView, LagView, Place, QueueView, RejectGroup, Snapshot, WorkersView,
+};
 use crate::observe::text;
 use crate::port::{Circuit, Event, Level, Observer};
 use crate::settings::EngineSettings;
@@ -57,6 +59,7 @@ pub struct Tally {
     circuit: Mutex<CircuitState>,
     troubled: AtomicBool,
     trouble: Mutex<Option<Arc<str>>>,
+    lag: Mutex<Option<LagView>>,
 }
 
 #[derive(Debug, Default)]
@@ -176,6 +179,7 @@ impl Tally {
             }),
             troubled: AtomicBool::new(false),
             trouble: Mutex::default(),
+            lag: Mutex::default(),
         }
     }
 
@@ -230,6 +234,7 @@ impl Tally {
             queue: self.queue(),
             workers: self.workers(),
             latency: self.latency.read(),
+            lag: *lock(&self.lag),
         }
     }
 
@@ -354,6 +359,7 @@ impl Observer for Tally {
                 self.read.fetch_sub(rows, Relaxed);
                 self.returned.fetch_add(rows, Relaxed);
             }
+            Event::Lag { bytes, age } => *lock(&self.lag) = Some(LagView { bytes, age }),
             Event::Skipped { rows } => {
                 self.skipped.fetch_add(rows, Relaxed);
             }

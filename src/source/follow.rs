@@ -6,12 +6,13 @@
 //! place behind them may be written to the checkpoint file.
 
 mod generation;
+mod lag;
 mod state;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ use crate::port::{Event, Observer};
 use crate::source::pipeline::{Outlet, Report};
 use crate::source::{Meter, OpenOptions, Stop, expand};
 use generation::{Generation, Moved, Sight, look_into};
+use lag::Lag;
 use state::State;
 
 /// How often everything is looked at, whatever has been heard.
@@ -36,7 +38,7 @@ const SLICE: Duration = Duration::from_millis(50);
 const SAVE: Duration = Duration::from_millis(200);
 
 /// How long a file that has lost its name is still read, for a writer that has not noticed.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// Where the reading of a file begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,15 +66,6 @@ pub struct FollowOptions {
     pub poll: Duration,
     /// The end, when nothing has come for so long.
     pub idle_exit: Option<Duration>,
-}
-
-/// How far the reading is behind the writing.
-#[derive(Debug, Default)]
-pub struct Lag {
-    /// Bytes that are written and not read yet.
-    pub bytes: AtomicU64,
-    /// Milliseconds since all that was there had been read.
-    pub millis: AtomicU64,
 }
 
 /// What hears of changes in the directories of the files.
@@ -164,6 +157,10 @@ fn found(options: &FollowOptions) -> Vec<PathBuf> {
 pub fn schema(options: &FollowOptions, stop: &Stop) -> Result<Option<SchemaRef>> {
     let (ears, began) = (Ears::open(&options.patterns), Instant::now());
     let mut looked: Option<Instant> = None;
+    forbidden(options)?;
+    if found(options).is_empty() {
+        tracing::warn!("nothing to follow yet: waiting for {}", options.patterns.join(", "));
+    }
     loop {
         if looked.is_none_or(|at| at.elapsed() >= options.poll.min(SAFETY)) {
             looked = Some(Instant::now());
@@ -185,6 +182,23 @@ pub fn schema(options: &FollowOptions, stop: &Stop) -> Result<Option<SchemaRef>>
     }
 }
 
+/// What may not be read will not appear.
+fn forbidden(options: &FollowOptions) -> Result<()> {
+    for pattern in &options.patterns {
+        let (directory, _) = watched(pattern);
+        let denied = |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+        let list = std::fs::read_dir(&directory).map(drop);
+        // A directory that may be passed and not listed shows a file to whoever knows its name.
+        if list.as_ref().is_err_and(denied) && !Path::new(pattern).is_file() {
+            return Err(Error::Input(format!(
+                "{}: this user may not read the directory, and would never see what comes into it; mend its permissions",
+                directory.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn is_named(options: &FollowOptions, path: &Path) -> bool {
     options.patterns.iter().any(|pattern| Path::new(pattern) == path)
 }
@@ -201,8 +215,7 @@ pub struct Follower {
     stop: Stop,
     meter: Arc<Meter>,
     observer: Arc<dyn Observer>,
-    /// How far behind.
-    pub lag: Arc<Lag>,
+    lag: Lag,
 }
 
 impl Follower {
@@ -219,7 +232,7 @@ impl Follower {
         observer: Arc<dyn Observer>,
     ) -> Result<Self> {
         let state = State::open(checkpoint)?;
-        let (files, lag) = (Vec::new(), Arc::default());
+        let (files, lag) = (Vec::new(), Lag::told(observer.clone()));
         Ok(Self { options, mapper, state, files, ordinal: 0, first_look: true, stop, meter, observer, lag })
     }
 
@@ -250,6 +263,7 @@ impl Follower {
                 report.too_many_rejects = true;
                 self.stop.set();
             }
+            self.files.iter_mut().for_each(|file| file.settle(halted));
             if saved.elapsed() >= SAVE {
                 saved = Instant::now();
                 self.save(halted)?;
@@ -259,7 +273,6 @@ impl Follower {
                 heard = true;
                 continue;
             }
-            self.lag.millis.store(0, Ordering::Relaxed);
             if self.options.idle_exit.is_some_and(|most| moved_at.elapsed() >= most) {
                 report.finished = self.options.patterns.len();
                 break;
@@ -343,10 +356,6 @@ impl Follower {
                 file.begin_again(mapper)?;
             }
         }
-        self.lag.bytes.store(behind, Ordering::Relaxed);
-        if behind == 0 {
-            self.lag.millis.store(0, Ordering::Relaxed);
-        }
         let read = self.meter.consumed.load(Ordering::Relaxed);
         self.meter.total.store(read + behind, Ordering::Relaxed);
         let observer = &self.observer;
@@ -391,6 +400,7 @@ impl Follower {
             match Generation::open(&path, from, &self.state, &self.options.open, self.mapper.clone()) {
                 Ok(file) => {
                     self.ordinal = self.ordinal.max(file.rows);
+                    self.lag.add(&file.ruler);
                     self.files.push(file);
                 }
                 // It has gone again, or may not be read yet.

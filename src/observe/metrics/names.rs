@@ -103,6 +103,18 @@ pub const BYTES_READ: Family = Family {
     help: "Bytes read of the input as it is stored: of a compressed one the compressed bytes.",
     labels: COORDINATOR,
 };
+/// Gauge; of `tail` alone.
+pub const TAIL_LAG_BYTES: Family = Family {
+    name: "mds_tail_lag_bytes",
+    help: "Bytes of the followed files that are written, and neither in the store nor in the dead-letter queue.",
+    labels: COORDINATOR,
+};
+/// Gauge; of `tail` alone.
+pub const TAIL_LAG_SECONDS: Family = Family {
+    name: "mds_tail_lag_seconds",
+    help: "Since when there have been such bytes; 0 when there are none.",
+    labels: COORDINATOR,
+};
 /// Gauge, always 1.
 pub const RUN_INFO: Family = Family {
     name: "mds_run_info",

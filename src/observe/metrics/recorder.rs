@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+use prometheus::{GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use crate::batch::Stage;
 use crate::coordinator::SLOTS;
@@ -43,6 +43,7 @@ pub struct Metrics {
     rows: Rows,
     workers: Vec<Worker>,
     dlq_rows: IntCounterVec,
+    lag: (IntGaugeVec, GaugeVec),
     codes: Mutex<Vec<Code>>,
 }
 
@@ -104,6 +105,7 @@ impl Metrics {
                 .map(|worker| Worker::new(f, coord_id, worker))
                 .collect::<prometheus::Result<_>>()?,
             dlq_rows: f.dlq_rows.clone(),
+            lag: (f.tail_lag_bytes.clone(), f.tail_lag_seconds.clone()),
             codes: Mutex::default(),
         };
         metrics.capacity.set(whole(settings.capacity));
@@ -130,6 +132,19 @@ impl Metrics {
         counter.inc_by(rows);
         if known {
             codes.push(Code { stage, code: code.into(), rows: counter });
+        }
+    }
+
+    /// Only where files are followed there is such a metric.
+    fn lag(&self, bytes: u64, age: Duration) {
+        let of_engine = [&*self.coord_id];
+        // One label for one name: there is nothing in it that could fail.
+        if let (Ok(size), Ok(seconds)) = (
+            self.lag.0.get_metric_with_label_values(&of_engine),
+            self.lag.1.get_metric_with_label_values(&of_engine),
+        ) {
+            size.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            seconds.set(age.as_secs_f64());
         }
     }
 
@@ -190,6 +205,7 @@ impl Observer for Metrics {
             // A counter never falls: what was read stays read, and has this for an outcome.
             Event::Returned { rows } => self.rows.returned.inc_by(rows),
             Event::Skipped { rows } => self.rows.skipped.inc_by(rows),
+            Event::Lag { bytes, age } => self.lag(bytes, age),
             Event::Submitted { rows } => self.submitted.inc_by(rows),
             Event::Queue { depth } => self.depth.set(whole(depth)),
             Event::Pressure { depth, capacity, .. } => {

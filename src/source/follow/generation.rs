@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::port::{Event, Observer};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::follow::From;
+use crate::source::follow::lag::Ruler;
 use crate::source::follow::state::{Place, State, fingerprint};
 use crate::source::pipeline::{Outlet, Report, of_broken};
 use crate::source::reader::CHUNK;
@@ -225,6 +226,7 @@ pub(super) struct Generation {
     origin: Arc<Origin>,
     marks: VecDeque<Mark>,
     settled: Option<(u64, u64)>,
+    pub(super) ruler: Arc<Ruler>,
     moved: Instant,
     ended: bool,
 }
@@ -243,6 +245,7 @@ impl Generation {
         let metadata = file.metadata().map_err(failed)?;
         let id = (metadata.dev(), metadata.ino());
         let origin = Arc::new(Origin { replayable: true, ..Origin::new(name.clone()) });
+        let ruler = Arc::new(Ruler::new(&file).map_err(failed)?);
         let mut this = Self {
             mapper: Mapper::new(mapper, origin.clone())?,
             name,
@@ -264,6 +267,7 @@ impl Generation {
             origin,
             marks: VecDeque::new(),
             settled: None,
+            ruler,
             moved: Instant::now(),
             ended: false,
         };
@@ -293,6 +297,7 @@ impl Generation {
         (self.read, self.taken) = (offset, offset);
         (self.before, self.rows) = (rows, rows);
         self.settled = Some((offset, rows));
+        self.ruler.settle(offset);
         self.tail = self.before_place();
         Ok(())
     }
@@ -344,6 +349,8 @@ impl Generation {
         self.lines = None;
         self.marks.clear();
         self.settled = None;
+        self.ruler.settle(0);
+        self.ruler.hold(0);
         Ok(())
     }
 
@@ -411,6 +418,7 @@ impl Generation {
             let lines = std::mem::replace(&mut self.held, rest);
             self.take(lines, &mut sight, report, outlet)?;
         }
+        self.ruler.hold(self.held.len());
         Ok(Moved::Bytes(count as u64))
     }
 
@@ -555,6 +563,11 @@ impl Generation {
         }
         for mark in self.marks.drain(..done) {
             self.settled = mark.place.or(self.settled);
+        }
+        // A header alone is no row.
+        let whole = (self.marks.is_empty() && !self.mapper.is_waiting()).then_some(self.taken);
+        if let Some(offset) = whole.or(self.settled.map(|(offset, _)| offset)) {
+            self.ruler.settle(offset);
         }
     }
 
