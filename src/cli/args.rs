@@ -433,7 +433,7 @@ pub struct ReplayArgs {
     #[arg(long, help_heading = "Replay")]
     pub force: bool,
     /// Take the rows out of the queue without loading them
-    #[arg(long, conflicts_with_all = ["force", "dry_run"], help_heading = "Replay")]
+    #[arg(long, conflicts_with_all = ["force", "dry_run", "set", "map", "table", "dataset"], help_heading = "Replay")]
     pub discard: bool,
     /// Read, map and check everything; write nothing and leave the queue as it is
     #[arg(long, help_heading = "Replay")]

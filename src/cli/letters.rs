@@ -38,6 +38,12 @@ pub struct Letters {
     pub force: bool,
     /// Rows that have failed so often go aside.
     pub most_attempts: u32,
+    /// Of each file: rows that had failed so often when it was claimed are not tried.
+    pub tired: Vec<u32>,
+    /// Called once the history knows of the run, before the first row is sent.
+    pub begin: Arc<dyn Fn() -> Result<()> + Send + Sync>,
+    /// Whether rows of these files have begun to go there before.
+    pub begun: bool,
     /// Where to.
     pub parked: PathBuf,
     /// What tells these files and the place that their rows go to from others.
@@ -134,7 +140,7 @@ impl Letters {
     ) -> Result<Report> {
         let (course, homes) = (self.course.clone(), self.homes.iter().cloned().collect());
         let mut rows =
-            Rows::new(course, homes, mapper.clone(), self.moved.clone(), reverse, self.most_attempts);
+            Rows::new(course, homes, mapper.clone(), self.moved.clone(), reverse, self.tired.clone());
         let mut report = Report::default();
         let time = mapper.dataset.time.clone();
         let count = self.course.legs.len();

@@ -99,11 +99,13 @@ pub struct TableFacts {
     pub table: String,
     /// Whether rows of it can be told apart.
     pub keyed: bool,
+    /// The tenant, by its id where the store knows tenants.
+    pub tenant: Option<String>,
 }
 
 impl TableFacts {
-    fn of(target: &Target) -> Self {
-        Self { table: target.table.clone(), keyed: !target.key.is_empty() }
+    fn of(target: &Target, tenant: Option<String>) -> Self {
+        Self { table: target.table.clone(), keyed: !target.key.is_empty(), tenant }
     }
 }
 
@@ -325,6 +327,9 @@ impl<'a> Load<'a> {
             letters.complete();
             return Ok(Exit::Stored);
         }
+        if let Some(letters) = &self.letters {
+            (letters.begin)()?;
+        }
         match opened {
             OpenStore::Sqlite(sink) => self.load(sink, mapper, dead, peeked, signals, started).await,
             OpenStore::Postgres(sink) => self.load(*sink, mapper, dead, peeked, signals, started).await,
@@ -341,11 +346,14 @@ impl<'a> Load<'a> {
         };
         let opened = self.open_store(&signals, dataset.as_ref(), true).await?;
         Ok(match &opened {
-            OpenStore::Sqlite(sink) => TableFacts::of(sink.target()),
-            OpenStore::Postgres(sink) => TableFacts::of(sink.target()),
+            OpenStore::Sqlite(sink) => TableFacts::of(sink.target(), self.args.store.tenant.clone()),
+            OpenStore::Postgres(sink) => {
+                TableFacts::of(sink.target(), sink.tenant().map(|id| id.to_string()))
+            }
             OpenStore::Planned => {
                 let table = self.args.data.table.clone().or_else(|| dataset.map(|d| d.table.to_string()));
-                TableFacts { table: table.unwrap_or_default(), keyed: true }
+                let tenant = self.args.store.tenant.clone();
+                TableFacts { table: table.unwrap_or_default(), keyed: true, tenant }
             }
         })
     }
@@ -429,6 +437,16 @@ impl<'a> Load<'a> {
             let same = |run: &RunRecord| run.inputs == start.inputs && run.status.is_finished();
             if earlier.iter().any(same) {
                 return Ok(None);
+            }
+            let known = earlier.iter().any(|run| run.inputs == start.inputs);
+            if let Some(letters) = self.letters.as_ref().filter(|letters| letters.begun && !letters.force)
+                && !known
+            {
+                return Err(Error::Usage(format!(
+                    "an earlier replay of {} did not end; {} has no key, and the ledger does not know that replay any more, so that nobody knows which of its rows are there: compare them, and give --force to write all of them, also those that are there already",
+                    letters.queue.display(),
+                    start.table
+                )));
             }
         }
         let started = self

@@ -120,7 +120,12 @@ pub fn chosen(queues: Vec<Queue>, selection: &Selection) -> Result<Vec<(Queue, C
     let mut all: Vec<(usize, Queue, Choice)> = Vec::new();
     let mut queues: Vec<(usize, Queue)> = queues.into_iter().enumerate().collect();
     let live = |queue: &Queue| names::live(Path::new(&queue.name));
-    queues.chunk_by_mut(|a, b| live(&a.1) == live(&b.1)).for_each(<[_]>::reverse);
+    // What is parked no replay takes unasked.
+    let parked = |queue: &Queue| names::kind(Path::new(&queue.name)) == Kind::Parked;
+    for own in queues.chunk_by_mut(|a, b| live(&a.1) == live(&b.1)) {
+        own.reverse();
+        own.sort_by_key(|(_, queue)| parked(queue));
+    }
     for (place, Queue { name, what, bytes }) in queues {
         let (bytes, choice) = match left {
             None => (bytes, Choice { filter: selection.filter.clone(), cut: None }),

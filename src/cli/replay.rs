@@ -22,7 +22,7 @@ use crate::cli::store::Store;
 use crate::cli::{filter, print, process, traces};
 use crate::dlq::filter::Filter;
 use crate::dlq::hold::{self, Hold};
-use crate::dlq::journal::{Journal, Orders};
+use crate::dlq::journal::{Journal, Orders, Way};
 use crate::dlq::names::{self, Kind};
 use crate::error::{Error, Result};
 use crate::observe::screen::Screen;
@@ -136,11 +136,18 @@ impl Replay<'_> {
             return Ok(());
         }
         self.passed_by(&strays);
-        let own = self.orders(live);
+        let (way, own) = (self.way(), self.orders(live));
         if self.args.dry_run {
             let files = segments.into_iter().chain([live.to_owned()]).filter(|path| !is_empty(path));
-            let parts = files.map(|path| Part::new(path, self.left)).collect::<std::io::Result<_>>();
-            return self.round(live, parts.map_err(fault)?, &own, Vec::new());
+            let parts = files.map(|path| Part::new(path, &own)).collect::<std::io::Result<_>>();
+            return self.round(live, parts.map_err(fault)?, &way, Vec::new(), false);
+        }
+        if names::kind(live) == Kind::Parked && names::journal(&names::live(live)).exists() {
+            return Err(Error::Usage(format!(
+                "an earlier replay of {} did not end, and may have parked rows that it is still to settle: finish that first, by mdsctl replay-dlq {}",
+                names::live(live).display(),
+                names::live(live).display()
+            )));
         }
         let host = process::own().host;
         let _hold = match Hold::take(&names::lock(live), &host).map_err(fault)? {
@@ -166,45 +173,50 @@ impl Replay<'_> {
                 beside.display()
             ))
         })?;
-        let mut earlier = Vec::new();
-        let mut parts = Vec::new();
+        let (mut earlier, mut parts) = (Vec::new(), Vec::new());
         for path in which::segments(live).map_err(fault)?.0 {
-            let part = Part::new(path, None).map_err(fault)?;
-            let noted = journal.iter().flat_map(|journal| &journal.files).find(|file| part.is(file));
-            match noted {
-                Some(file) => earlier.push(part.taken_up(file)),
+            let part = Part::new(path, &own).map_err(fault)?;
+            match journal.iter().flat_map(|journal| &journal.files).find(|file| part.is(file)) {
+                Some(noted) => earlier.push(part.taken_up(noted)),
                 None => parts.push(part),
             }
         }
         if let Some(journal) = journal.filter(|_| !earlier.is_empty()) {
-            if journal.orders.store != own.store && !self.args.force {
+            if journal.way.store != way.store && !journal.settled && !self.args.force {
                 return Err(Error::Usage(format!(
                     "an earlier replay of {} into {} did not end; finish it there, or take all rows to {} with --force",
                     live.display(),
-                    journal.orders.store,
-                    own.store
+                    journal.way.store,
+                    way.store
                 )));
             }
-            let unlimited = self.left.is_none() && earlier.iter().all(|part| part.take.is_none());
-            let same = journal.orders == own && unlimited;
-            let differs = match same {
-                true => "",
-                false => ", under its flags; those given now are for the rest",
-            };
-            self.say(&format!("{}: going on with what an earlier replay left{differs}", live.display()));
-            if same {
+            self.say(&format!("{}: going on with what an earlier replay left", live.display()));
+            let same = (&journal.way.tenant, &journal.way.mend) == (&way.tenant, &way.mend);
+            // What goes the same way goes together, so that of several rows with one key the last one wins.
+            if same && !journal.settled {
                 earlier.append(&mut parts);
+            } else if !journal.settled {
+                self.say("its rows are mended as they were then; the flags given now are for the others");
             }
-            let orders = Orders { store: own.store.clone(), ..journal.orders };
-            self.round(live, earlier, &orders, journal.begun)?;
+            let earlier_way = Way { store: way.store.clone(), ..journal.way };
+            self.round(live, earlier, &earlier_way, journal.begun, journal.settled)?;
         }
         if !parts.is_empty() && !self.stuck && !ends(self.exit) && self.left != Some(0) {
-            self.round(live, parts, &own, Vec::new())?;
+            self.round(live, parts, &way, Vec::new(), false)?;
         }
         Ok(())
     }
 
-    /// What is to be done with the rows of a queue.
+    /// Where the rows go.
+    fn way(&self) -> Way {
+        Way {
+            store: self.store.clone(),
+            tenant: self.args.store.tenant.clone(),
+            mend: serde_json::to_value(&self.args.mend).unwrap_or_default(),
+        }
+    }
+
+    /// Which rows of a queue are meant.
     fn orders(&self, live: &Path) -> Orders {
         let most_attempts = match self.args.max_attempts {
             Some(most) => most,
@@ -213,12 +225,10 @@ impl Replay<'_> {
         };
         Orders {
             filter: self.filter.clone(),
-            most_attempts,
+            take: None,
+            // What is thrown away is thrown away however often it was tried.
+            most_attempts: if self.args.discard { u32::MAX } else { most_attempts },
             discard: self.args.discard,
-            force: self.args.force,
-            store: self.store.clone(),
-            tenant: self.args.store.tenant.clone(),
-            mend: serde_json::to_value(&self.args.mend).unwrap_or_default(),
         }
     }
 
@@ -237,8 +247,8 @@ impl Replay<'_> {
 }
 
 /// The flags that mend rows, as a journal has them.
-fn mending(orders: &Orders) -> Result<MendArgs> {
-    serde_json::from_value(orders.mend.clone()).map_err(|error| {
+fn mending(way: &Way) -> Result<MendArgs> {
+    serde_json::from_value(way.mend.clone()).map_err(|error| {
         Error::Usage(format!(
             "the flags of an earlier replay are not understood: {error}; another version of mdsctl has noted them, finish the replay with that"
         ))

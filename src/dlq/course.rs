@@ -60,13 +60,15 @@ impl Course {
         let all = claims.iter().enumerate();
         let all = all.flat_map(|(place, claim)| claim.windows.iter().map(move |window| (place, *window)));
         let mut pieces: Vec<(usize, Window)> = all.filter(|(_, w)| w.ages.0 <= w.ages.1).collect();
-        pieces.sort_by_key(|(_, window)| window.ages.0);
+        let few = pieces.iter().map(|(_, window)| window.count).sum::<u64>() <= WINDOW_ROWS
+            && pieces.iter().map(|(_, window)| window.bytes()).sum::<u64>() <= WINDOW_BYTES;
+        if !few {
+            pieces.sort_by_key(|(_, window)| window.ages.0);
+        }
         let in_order = |pair: &[(usize, Window)]| match pair {
             [(_, a), (_, b)] => a.ages.1 <= b.ages.0.saturating_add(CLOSE_US),
             _ => true,
         };
-        let few = pieces.iter().map(|(_, window)| window.count).sum::<u64>() <= WINDOW_ROWS
-            && pieces.iter().map(|(_, window)| window.bytes()).sum::<u64>() <= WINDOW_BYTES;
         let mut legs: Vec<Leg> = match pieces.windows(2).all(in_order) {
             _ if few => vec![Leg { pieces, before: 0 }],
             true => pieces.into_iter().map(|piece| Leg { pieces: vec![piece], before: 0 }).collect(),

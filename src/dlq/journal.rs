@@ -3,27 +3,38 @@
 //! Whoever takes them up does the same: rows that it did not mean are not settled by what it got done, and
 //! rows that it has put into a table under its flags must not go there again under others.
 
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::dlq::file::{directory_of, sync_directory_of};
+use crate::dlq::claim::Home;
+use crate::dlq::file::sync_directory_of;
 use crate::dlq::filter::Filter;
 use crate::dlq::names;
 
-/// What is to be done with rows.
+/// Permissions of a journal, as of its queue.
+const MODE: u32 = 0o640;
+
+/// Which rows of a file are meant, and what becomes of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Orders {
     /// Which rows are meant.
     pub filter: Filter,
+    /// How many of them are taken: the last ones.
+    pub take: Option<u64>,
     /// Attempts after which rows go aside.
     pub most_attempts: u32,
     /// Whether they are taken out rather than loaded.
     pub discard: bool,
-    /// Whether they go over newer ones.
-    pub force: bool,
+}
+
+/// Where rows go, and what is done to them on the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Way {
     /// The store, without its password.
     pub store: String,
     /// The tenant of rows that have none.
@@ -33,27 +44,44 @@ pub struct Orders {
 }
 
 /// A claimed file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claimed {
     /// Its name, in the directory of the queue.
     pub name: String,
     /// What tells it from a later one of that name.
     pub identity: String,
-    /// How many of the rows that the filter means are taken: the last ones.
-    pub take: Option<u64>,
+    /// What is done with it.
+    pub orders: Orders,
     /// Which replay has claimed it first. What a replay moves out of a file gets into later ones.
     pub generation: u32,
+    /// Homes whose rows could not be sent anywhere, once all others are settled.
+    pub left_alone: Vec<Home>,
+}
+
+/// A table to which rows have begun to go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// The homes of those rows.
+    pub homes: Vec<Home>,
+    /// The table, and the tenant.
+    pub key: String,
+    /// Whether it had a key.
+    pub keyed: bool,
+    /// The file that they are from, where it has none and files go one by one.
+    pub file: Option<String>,
 }
 
 /// Stands beside a queue from the claim to the end of the replay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Journal {
-    /// What is done.
-    pub orders: Orders,
-    /// With which files, the oldest first.
+    /// Where rows go.
+    pub way: Way,
+    /// From which files, the oldest first.
     pub files: Vec<Claimed>,
-    /// Places without a key that rows have begun to go to.
-    pub begun: Vec<String>,
+    /// Where some have begun to go.
+    pub begun: Vec<Begun>,
+    /// Whether all that are meant are settled, so that the files alone are to be put away.
+    pub settled: bool,
 }
 
 impl Journal {
@@ -74,10 +102,12 @@ impl Journal {
     /// # Errors
     /// Those of writing.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".journal-").tempfile_in(directory_of(path))?;
-        serde_json::to_writer(&mut file, self)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
+        // Under a name of its own, so that a crash leaves one such file at most.
+        let beside = path.with_extension("json.new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&beside)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)?;
         sync_directory_of(path)
     }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
 use crate::batch::{Origin, Past, PastRecord, Reason, Reject, Remains, Stage};
 use crate::dataset::quality::Findings;
@@ -30,8 +30,8 @@ pub struct Rows {
     moved: Vec<Option<Arc<Moved>>>,
     /// Whether the last row comes first.
     reverse: bool,
-    /// Records that have been tried so often are left out.
-    most_attempts: u32,
+    /// Of each file of the course: records that have been tried so often are left out.
+    most_attempts: Vec<u32>,
     mappers: HashMap<Arc<str>, Mapper>,
     notes: Vec<String>,
     findings: Findings,
@@ -54,8 +54,10 @@ struct Piece {
     source: Arc<str>,
     /// Rows of one shape have the same fields.
     shape: u64,
-    /// When it failed first, in microseconds since 1970.
-    age: i64,
+    /// Of which records it is one, by their order.
+    group: usize,
+    /// Its number in its source.
+    row: u64,
     text: Range<usize>,
 }
 
@@ -67,7 +69,7 @@ impl Rows {
         settings: Arc<MapperSettings>,
         moved: Vec<Option<Arc<Moved>>>,
         reverse: bool,
-        most_attempts: u32,
+        most_attempts: Vec<u32>,
     ) -> Self {
         Self {
             course,
@@ -91,8 +93,12 @@ impl Rows {
         for place in 0..leg.pieces.len() {
             self.take(leg, place, &mut taken)?;
         }
-        if self.course.by_age && !taken.pieces.is_sorted_by_key(|piece| piece.age) {
-            taken.pieces.sort_by_key(|piece| piece.age);
+        if self.course.by_age {
+            let groups = std::mem::take(&mut taken.groups);
+            let key = |piece: &Piece| (groups.get(piece.group).copied(), piece.group, piece.row);
+            if !taken.pieces.is_sorted_by_key(key) {
+                taken.pieces.sort_by_key(key);
+            }
         }
         let past = Arc::new(std::mem::take(&mut taken.past));
         let origin = |source: &Arc<str>| {
@@ -146,6 +152,7 @@ impl Rows {
             return Ok(());
         };
         let moved = moved.and_then(Option::as_deref);
+        let most_attempts = self.most_attempts.get(*file).copied().unwrap_or(u32::MAX);
         let mut sources: HashMap<String, Arc<str>> = HashMap::new();
         let read = claim.read(window, |line, letter, _| {
             let Some(letter) = letter else { return Ok(()) };
@@ -164,10 +171,10 @@ impl Rows {
                 first_us: letter.first_us(),
             });
             taken.past.rows.extend((0..rows).map(|row| (record, letter.row_number(row))));
-            if letter.attempts() >= self.most_attempts || !self.homes.contains(&Home::of(letter)) {
+            if letter.attempts() >= most_attempts || !self.homes.contains(&Home::of(letter)) {
                 return Ok(());
             }
-            let (meant, age) = (claim.choice.meant(letter, line), letter.first_us());
+            let (meant, group) = (claim.choice.meant(letter, line), taken.group(letter));
             let shape = letter.items.first().map_or(0, |item| shape(item));
             for row in (0..rows).filter(|row| is_meant(&meant, *row)) {
                 taken.read += 1;
@@ -187,7 +194,8 @@ impl Rows {
                         let written = taken.text.get_mut(start..).unwrap_or_default();
                         written.iter_mut().filter(|b| matches!(b, b'\n' | b'\r')).for_each(|b| *b = b' ');
                         let text = start..taken.text.len();
-                        taken.pieces.push(Piece { number, source: source.clone(), shape, age, text });
+                        let (source, row) = (source.clone(), letter.row_number(row));
+                        taken.pieces.push(Piece { number, source, shape, group, row, text });
                     }
                     None => taken.raw.push(unreadable(letter, row, number, &source)),
                 }
@@ -310,6 +318,35 @@ struct Taken {
     text: Vec<u8>,
     pieces: Vec<Piece>,
     raw: Vec<RawRow>,
+    /// When each group of records failed first, in microseconds since 1970.
+    groups: Vec<i64>,
+    known: HashMap<u64, usize>,
+}
+
+impl Taken {
+    /// The group that a record is of. Rows of one input that failed in one run are in the order of that
+    /// input, whatever they failed of; others in the order in which they failed first.
+    fn group(&mut self, letter: &Letter<'_>) -> usize {
+        let (age, fresh) = (letter.first_us(), letter.attempts() == 1);
+        let known = match (&letter.meta.run_id, &letter.meta.source) {
+            (Some(run), Some(source)) if fresh => {
+                let next = self.groups.len();
+                let key = xxh3_64_with_seed(source.as_bytes(), xxh3_64(run.as_bytes()));
+                Some(*self.known.entry(key).or_insert(next))
+            }
+            _ => None,
+        };
+        match known.and_then(|group| Some((group, self.groups.get_mut(group)?))) {
+            Some((group, first)) => {
+                *first = age.min(*first);
+                group
+            }
+            None => {
+                self.groups.push(age);
+                self.groups.len() - 1
+            }
+        }
+    }
 }
 
 /// A row of which no object was ever made, or none is left: it stays what it is.

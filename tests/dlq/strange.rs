@@ -258,13 +258,18 @@ fn a_link_a_table_of_ones_own_and_a_discard_of_tired_rows() {
 
 /// Begins a replay that gets nowhere, since the table is locked, and kills it.
 fn cut_short(work: &Work, db: &Db, table: &str, flags: &[&str]) {
+    cut_short_once(work, db, table, flags, "\"files\":[{");
+}
+
+/// The same, once its journal says so.
+fn cut_short_once(work: &Work, db: &Db, table: &str, flags: &[&str], word: &str) {
     let blocker = db.session().expect("a session");
     blocker.execute(&format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
     let running = work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).arguments(flags.to_vec()).spawn();
     wait::until(std::time::Duration::from_secs(60), "the claim", || {
-        let all = fs::read_dir(work.path(".dlq")).expect("the queue");
-        let names = all.map(|entry| entry.expect("it").file_name().to_string_lossy().into_owned());
-        names.into_iter().any(|name| name.ends_with(".replay.json")).then_some(())
+        let journal =
+            fs::read_to_string(work.path(&format!(".dlq/.{table}.replay.json"))).unwrap_or_default();
+        journal.contains(word).then_some(())
     });
     running.signal(Signal::KILL);
     running.finish_quietly();
@@ -411,4 +416,119 @@ fn strays_beside_queues_are_passed_by_and_a_queue_is_taken_once() {
     for stray in [".dlq/mended.ndjson", ".dlq/bars.3.ndjson"] {
         assert_eq!(fs::read_to_string(work.path(stray)).expect("it"), mended);
     }
+}
+
+#[test]
+fn a_table_that_is_away_or_has_lost_its_key_keeps_the_claim() {
+    let (work, db) = (Work::new(), log());
+    let dsn = db.dsn();
+    let items: Vec<Value> = (0..3_000).map(|n| json!({"n": n})).collect();
+    let letters = items.chunks(50).enumerate();
+    let text: String =
+        letters.map(|(n, items)| record(9.0, json!({"id": id(n as u64), "dataset": "log"}), items)).collect();
+    work.write(".dlq/log.ndjson", text);
+    let engine = ["--dsn", &dsn, "--batch-size", "50", "--workers", "2"];
+    let mut running = work.mdsctl(["replay-dlq"]).arguments(engine).spawn();
+    let some = wait::within(std::time::Duration::from_secs(60), || {
+        (db.count("log") > 300 || running.has_ended()).then(|| !running.has_ended())
+    });
+    if some.expect("rows") {
+        running.signal(Signal::KILL);
+    }
+    running.finish_quietly();
+    db.execute("ALTER TABLE log RENAME TO elsewhere");
+    let run = work.mdsctl(["replay-dlq", "--dsn", &dsn]).run().expect(2);
+    assert!(run.stderr.contains("has begun to store rows there"), "{run}");
+    assert!(work.path(".dlq/.log.replay.json").exists());
+    db.execute("ALTER TABLE elsewhere RENAME TO log");
+    // What the ledger has forgotten is not taken for never begun.
+    db.execute(
+        "ALTER TABLE mds_runs RENAME TO forgotten; CREATE TABLE mds_runs (LIKE forgotten INCLUDING ALL)",
+    );
+    let run = work.mdsctl(["replay-dlq", "--dsn", &dsn]).run().expect(2);
+    assert!(run.stderr.contains("--force"), "{run}");
+    db.execute("DROP TABLE mds_runs; ALTER TABLE forgotten RENAME TO mds_runs");
+    let run = work.mdsctl(["replay-dlq", "--dsn", &dsn]).run().expect(0);
+    assert_eq!(counted(&db), (3_000, 3_000), "{run}");
+
+    let (work, db) = (Work::new(), keyed(false));
+    work.write(".dlq/k.ndjson", record(9.0, json!({"dataset": "k"}), &[k(1)]));
+    cut_short_once(&work, &db, "k", &[], "\"begun\":[{");
+    db.execute("ALTER TABLE k DROP CONSTRAINT k_pkey");
+    let run = work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).run().expect(2);
+    assert!(run.stderr.contains("has lost its key"), "{run}");
+    // Meanwhile what is parked stays out of it.
+    work.write(".dlq/k.parked.ndjson", record(9.0, json!({"dataset": "k"}), &[k(2)]));
+    let run = work.mdsctl(["replay-dlq", "--dsn", &db.dsn(), ".dlq/k.parked.ndjson"]).run().expect(2);
+    assert!(run.stderr.contains("finish that first"), "{run}");
+    db.execute("ALTER TABLE k ADD PRIMARY KEY (ts, symbol)");
+    work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).run().expect(0);
+    assert_eq!(db.count("k"), 1);
+}
+
+#[test]
+fn files_that_are_settled_are_only_put_away() {
+    use std::os::unix::fs::MetadataExt as _;
+    let (work, db) = (Work::new(), keyed(false));
+    db.execute("INSERT INTO k VALUES ('2024-01-01T00:00:00Z', 'A', 2)");
+    let tired = json!({"id": id(2), "dataset": "k", "attempts": 7});
+    let path = work.write(
+        ".dlq/k.2.ndjson",
+        record(9.0, json!({"id": id(1), "dataset": "k"}), &[k(1)]) + &record(9.0, tired, &[k(3)]),
+    );
+    let file = fs::metadata(&path).expect("it");
+    let identity = format!("{}-{}-{}.{:09}", file.ino(), file.len(), file.mtime(), file.mtime_nsec());
+    let orders = json!({"filter": {"codes": [], "stages": [], "symbols": [], "wheres": [], "since": null,
+        "until": null}, "take": null, "most_attempts": 5, "discard": false});
+    let journal = json!({"way": {"store": "gone", "tenant": null, "mend": {"set": [], "map": [], "dataset": null,
+            "table": null, "timestamp_unit": null, "timezone": null, "date_order": null, "null": [],
+            "keep_case": false, "exact": false, "round": false, "on_conflict": "Update", "quality": "Warn"}},
+        "files": [{"name": "k.2.ndjson", "identity": identity, "orders": orders, "generation": 0,
+            "left_alone": []}],
+        "begun": [], "settled": true});
+    work.write(".dlq/.k.replay.json", journal.to_string());
+    // Whatever comes later is replayed as ever.
+    let later = json!({"ts": "2024-01-02T00:00:00Z", "symbol": "B", "v": 5});
+    work.write(".dlq/k.ndjson", record(1.0, json!({"dataset": "k"}), &[later]));
+    work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).run().expect(3);
+    let rows = db.rows("SELECT symbol || v FROM k ORDER BY 1");
+    assert_eq!(rows, [[Some("A2".to_owned())], [Some("B5".to_owned())]]);
+    let parked = fs::read_to_string(work.path(".dlq/k.parked.ndjson")).expect("the tired one");
+    assert!(parked.contains(&id(2)) && parked.lines().count() == 1, "{parked}");
+    assert!(!work.path(".dlq/k.2.ndjson").exists() && !work.path(".dlq/.k.replay.json").exists());
+}
+
+#[test]
+fn after_a_crash_other_filters_and_limits_go_with_the_rest() {
+    for flags in [&["--limit", "1000"][..], &["--max-attempts", "6"], &["--where", "dataset=k"]] {
+        let (work, db) = (Work::new(), keyed(true));
+        work.write(".dlq/k.ndjson", record(30.0, json!({"dataset": "k"}), &[k(1)]));
+        cut_short(&work, &db, "k", flags);
+        work.write(".dlq/k.ndjson", record(10.0, json!({"dataset": "k"}), &[k(2)]));
+        let run = work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).arguments(flags.to_vec()).run().expect(0);
+        assert_eq!(db.rows("SELECT v::text FROM k"), [[Some("2".to_owned())]], "{flags:?}: {run}");
+    }
+}
+
+#[test]
+fn rows_of_one_input_stay_in_its_order_and_files_in_theirs() {
+    let (work, db) = (Work::new(), keyed(true));
+    db.execute("ALTER TABLE k ADD CHECK (v < 5)");
+    work.write("in.csv", "ts,symbol,v\n2024-01-01,A,10\n2024-01-01,A,x7\n");
+    work.mdsctl(["load", "in.csv", "--table", "k", "--dlq", ".dlq/k.ndjson", "--dsn", &db.dsn()])
+        .run()
+        .expect(3);
+    db.execute("ALTER TABLE k DROP CONSTRAINT k_v_check; ALTER TABLE k ALTER v TYPE text");
+    let run = work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).run().expect(0);
+    assert_eq!(db.rows("SELECT v FROM k"), [[Some("x7".to_owned())]], "{run}");
+
+    let (work, db) = (Work::new(), keyed(true));
+    let at = |ts: f64, v: u32, symbol: &str| {
+        let item = json!({"ts": "2024-01-01T00:00:00Z", "symbol": symbol, "v": v});
+        json!({"ts": ts, "error": "x", "metadata": {"dataset": "k"}, "items": [item]}).to_string() + "\n"
+    };
+    work.write(".dlq/k.1.ndjson", at(1_700_000_005.0, 1, "A"));
+    work.write(".dlq/k.ndjson", at(1_700_000_001.0, 9, "B") + &at(1_700_000_005.0, 2, "A"));
+    work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).run().expect(0);
+    assert_eq!(db.rows("SELECT v::text FROM k WHERE symbol = 'A'"), [[Some("2".to_owned())]]);
 }

@@ -19,7 +19,7 @@ use crate::cli::{settings, traces};
 use crate::dlq::claim::{Claim, Home, Moved};
 use crate::dlq::course::Course;
 use crate::dlq::hold::{self, To};
-use crate::dlq::journal::{Claimed, Journal, Orders};
+use crate::dlq::journal::{Begun, Claimed, Journal, Orders, Way};
 use crate::dlq::names::{self, Kind};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
@@ -28,17 +28,21 @@ use crate::error::{Error, Result};
 pub struct Part {
     path: PathBuf,
     identity: String,
-    /// How many rows are taken at most: the last ones.
-    pub take: Option<u64>,
+    /// What is done with it.
+    orders: Orders,
     /// Whether an earlier replay has claimed it, and not come to its end.
-    pub taken_up: bool,
+    taken_up: bool,
     generation: u32,
+    /// Homes whose rows stay as they are.
+    left_alone: HashSet<Home>,
 }
 
 impl Part {
     /// That file.
-    pub fn new(path: PathBuf, take: Option<u64>) -> io::Result<Self> {
-        Ok(Self { identity: hold::identity(&path)?, path, take, taken_up: false, generation: 0 })
+    pub fn new(path: PathBuf, orders: &Orders) -> io::Result<Self> {
+        let identity = hold::identity(&path)?;
+        let (orders, left_alone) = (orders.clone(), HashSet::new());
+        Ok(Self { identity, path, orders, taken_up: false, generation: 0, left_alone })
     }
 
     /// Whether it is the one that was noted.
@@ -48,7 +52,14 @@ impl Part {
 
     /// The same, claimed by an earlier replay.
     pub fn taken_up(self, noted: &Claimed) -> Self {
-        Self { take: noted.take, taken_up: true, generation: noted.generation, ..self }
+        let left_alone = noted.left_alone.iter().cloned().collect();
+        Self {
+            orders: noted.orders.clone(),
+            taken_up: true,
+            generation: noted.generation,
+            left_alone,
+            ..self
+        }
     }
 
     fn name(&self) -> String {
@@ -74,27 +85,64 @@ struct Goal {
 impl Goal {
     /// The same for the same table and tenant.
     fn key(&self) -> String {
-        format!("{} {:?}", self.facts.table, self.place.tenant)
+        format!("{} {:?}", self.facts.table, self.facts.tenant)
     }
 }
 
 /// What is known of a round on its way.
 struct Round<'a> {
     live: &'a Path,
-    orders: &'a Orders,
+    way: &'a Way,
     mend: MendArgs,
-    parts: &'a [Part],
+    parts: Vec<Part>,
     claims: Vec<Arc<Claim>>,
     /// Of each file that was taken up what has left it.
     moved: Vec<Option<Arc<Moved>>>,
-    most_attempts: u32,
     parked: PathBuf,
     done: Arc<Done>,
-    /// Of each file the homes whose rows could not even be tried.
-    left_alone: Vec<HashSet<Home>>,
-    begun: Vec<String>,
+    begun: Vec<Begun>,
+    /// Whether all rows that are meant are settled.
+    settled: bool,
     /// Whether anything may have come of it.
     touched: bool,
+}
+
+impl Round<'_> {
+    /// Brings to disk what is claimed, before anything comes of it.
+    fn journal(&self) -> Result<()> {
+        write(&self.noted(), self.live)
+    }
+
+    fn noted(&self) -> Journal {
+        let claimed = |part: &Part| Claimed {
+            name: part.name(),
+            identity: part.identity.clone(),
+            orders: part.orders.clone(),
+            generation: part.generation,
+            left_alone: if self.settled { part.left_alone.iter().cloned().collect() } else { Vec::new() },
+        };
+        Journal {
+            way: self.way.clone(),
+            files: self.parts.iter().map(claimed).collect(),
+            begun: self.begun.clone(),
+            settled: self.settled,
+        }
+    }
+
+    /// Those homes, where rows of theirs have begun to go somewhere.
+    fn begun_with(&self, homes: &[Home]) -> Option<&Begun> {
+        self.begun.iter().find(|begun| begun.homes.iter().any(|home| homes.contains(home)))
+    }
+}
+
+fn write(journal: &Journal, live: &Path) -> Result<()> {
+    let path = names::journal(live);
+    journal.write(&path).map_err(|error| {
+        Error::Usage(format!(
+            "{} cannot be written: {error}; a replay notes there what it has claimed",
+            path.display()
+        ))
+    })
 }
 
 impl Replay<'_> {
@@ -103,8 +151,9 @@ impl Replay<'_> {
         &mut self,
         live: &Path,
         mut parts: Vec<Part>,
-        orders: &Orders,
-        begun: Vec<String>,
+        way: &Way,
+        begun: Vec<Begun>,
+        settled: bool,
     ) -> Result<()> {
         let fault = |path: &Path, error: io::Error| {
             Error::Input(format!("the dead-letter queue {} cannot be read: {error}", path.display()))
@@ -125,7 +174,9 @@ impl Replay<'_> {
                     };
                     let mut files = names::segments(live).map_err(|e| fault(live, e))?;
                     files.retain(|path| !before(path));
-                    files.extend([live.to_owned(), names::parked(live)]);
+                    let parked = names::parked(live);
+                    files.extend(names::segments(&parked).map_err(|e| fault(live, e))?);
+                    files.extend([live.to_owned(), parked]);
                     let gone = Arc::new(Moved::into(&files).map_err(|e| fault(live, e))?);
                     known.insert(part.generation, gone.clone());
                     Some(gone)
@@ -135,10 +186,11 @@ impl Replay<'_> {
         // The newest first, since those are meant by a limit.
         let mut claims = Vec::new();
         for part in parts.iter_mut().rev() {
-            let limit = if part.taken_up { part.take } else { self.left };
-            let claim = Claim::survey(&part.path, &orders.filter, limit).map_err(|e| fault(&part.path, e))?;
+            let limit = if part.taken_up { part.orders.take } else { self.left };
+            let claim =
+                Claim::survey(&part.path, &part.orders.filter, limit).map_err(|e| fault(&part.path, e))?;
             if !part.taken_up && self.left.is_some() {
-                part.take = Some(claim.meant);
+                part.orders.take = Some(claim.meant);
                 self.left = self.left.map(|left| left.saturating_sub(claim.meant));
             }
             claims.push(Arc::new(claim));
@@ -148,20 +200,20 @@ impl Replay<'_> {
         let is_parked = names::kind(live) == Kind::Parked;
         let mut round = Round {
             live,
-            orders,
-            mend: mending(orders)?,
-            parts: &parts,
-            left_alone: vec![HashSet::new(); claims.len()],
+            way,
+            mend: mending(way)?,
+            parts,
             claims,
             moved,
-            // What is thrown away is thrown away however often it was tried.
-            most_attempts: if orders.discard { u32::MAX } else { orders.most_attempts },
             parked: if is_parked { live.to_owned() } else { names::parked(live) },
             done: Arc::new(Done::default()),
             begun,
+            settled,
             touched: taken_up,
         };
-        self.journal(&round)?;
+        if !self.args.dry_run {
+            round.journal()?;
+        }
         let done = self.act(&mut round);
         if !self.args.dry_run && (self.stuck || done.is_err()) {
             // Where nothing can have come of it, nobody has to go on with it.
@@ -190,33 +242,8 @@ impl Replay<'_> {
         }
     }
 
-    /// Brings to disk what is claimed, before anything comes of it.
-    fn journal(&self, round: &Round<'_>) -> Result<()> {
-        if self.args.dry_run {
-            return Ok(());
-        }
-        let claimed = |part: &Part| Claimed {
-            name: part.name(),
-            identity: part.identity.clone(),
-            take: part.take,
-            generation: part.generation,
-        };
-        let journal = Journal {
-            orders: round.orders.clone(),
-            files: round.parts.iter().map(claimed).collect(),
-            begun: round.begun.clone(),
-        };
-        let path = names::journal(round.live);
-        journal.write(&path).map_err(|error| {
-            Error::Usage(format!(
-                "{} cannot be written: {error}; a replay notes there what it has claimed",
-                path.display()
-            ))
-        })
-    }
-
     fn act(&mut self, round: &mut Round<'_>) -> Result<()> {
-        if !round.orders.discard {
+        if !round.settled {
             for goal in self.goals(round)? {
                 match goal.facts.keyed {
                     true => self.all_at_once(round, &goal)?,
@@ -232,6 +259,10 @@ impl Replay<'_> {
         }
         round.touched = true;
         self.report.parked += round.done.parked().1;
+        // From here on a replay that goes on has only to put the files away: what is in some of them must
+        // not go over what was in others.
+        round.settled = true;
+        round.journal()?;
         for place in 0..round.parts.len() {
             self.settle(round, place)?;
             if self.stuck {
@@ -247,7 +278,8 @@ impl Replay<'_> {
     /// The tables that the meant rows go to. Rows of a home that leads nowhere stay in the queue.
     fn goals(&mut self, round: &mut Round<'_>) -> Result<Vec<Goal>> {
         let mut places: Vec<(Place, Vec<Home>)> = Vec::new();
-        for (home, _) in round.claims.iter().flat_map(|claim| &claim.homes) {
+        let loaded = round.claims.iter().zip(&round.parts).filter(|(_, part)| !part.orders.discard);
+        for (home, _) in loaded.flat_map(|(claim, _)| &claim.homes) {
             let place = self.place(round, home);
             match places.iter_mut().find(|(known, _)| *known == place) {
                 Some((_, homes)) if homes.contains(home) => {}
@@ -272,15 +304,31 @@ impl Replay<'_> {
             runtime.shutdown_background();
             let facts = match facts {
                 Ok(facts) => facts,
+                // In a table without a key nobody can tell which of them an interrupted replay has stored.
+                Err(error) if round.begun_with(&homes).is_some_and(|begun| !begun.keyed) => {
+                    return Err(
+                        error.and("; an earlier replay has begun to store rows there, and did not end")
+                    );
+                }
                 Err(error) => {
                     let all: Vec<usize> = (0..round.claims.len()).collect();
                     self.leave_alone(round, &all, &homes, error)?;
                     continue;
                 }
             };
+            if let Some(begun) = round.begun_with(&homes)
+                && begun.keyed
+                && !facts.keyed
+                && !self.args.force
+            {
+                return Err(Error::Usage(format!(
+                    "an earlier replay of {} did not end, and {} has lost its key since, so that nobody knows which of its rows are there: give it its key back, or --force to write all of them",
+                    round.live.display(),
+                    facts.table
+                )));
+            }
             // The same table may go by several names.
-            let same =
-                |goal: &&mut Goal| goal.facts.table == facts.table && goal.place.tenant == place.tenant;
+            let same = |goal: &&mut Goal| goal.facts == facts;
             match goals.iter_mut().find(same) {
                 Some(goal) => {
                     goal.homes.extend(homes);
@@ -311,8 +359,8 @@ impl Replay<'_> {
             let here = round.claims.get(*place).into_iter().flat_map(|claim| &claim.homes);
             let rows: u64 = here.filter(|(home, _)| homes.contains(home)).map(|(_, rows)| rows).sum();
             self.report.homeless += rows;
-            if let Some(alone) = round.left_alone.get_mut(*place) {
-                alone.extend(homes.iter().cloned());
+            if let Some(part) = round.parts.get_mut(*place) {
+                part.left_alone.extend(homes.iter().cloned());
             }
         }
         self.exit = worse(self.exit, Exit::from(&error));
@@ -322,14 +370,7 @@ impl Replay<'_> {
     /// Rows that a key tells apart: from all files, in the order in which they failed first. Replayed
     /// twice they are the same once more.
     fn all_at_once(&mut self, round: &mut Round<'_>, goal: &Goal) -> Result<()> {
-        let here = |claim: &Arc<Claim>| claim.homes.iter().any(|(home, _)| goal.homes.contains(home));
-        let places: Vec<usize> = round
-            .claims
-            .iter()
-            .enumerate()
-            .filter(|(_, claim)| here(claim))
-            .map(|(place, _)| place)
-            .collect();
+        let places = self.files_of(round, goal);
         let claims: Vec<Arc<Claim>> =
             places.iter().filter_map(|place| round.claims.get(*place)).cloned().collect();
         let course = Course::by_age(claims).map_err(|error| {
@@ -337,6 +378,8 @@ impl Replay<'_> {
         })?;
         let mut letters = self.letters(round, course, &goal.homes, goal.key(), None);
         letters.moved = places.iter().map(|place| self.left_by(round, *place)).collect();
+        letters.tired =
+            places.iter().filter_map(|place| Some(round.parts.get(*place)?.orders.most_attempts)).collect();
         letters.taken_up =
             places.iter().any(|place| round.parts.get(*place).is_some_and(|part| part.taken_up));
         self.sent(round, goal, letters, &places)
@@ -346,22 +389,30 @@ impl Replay<'_> {
     /// of them are stored.
     fn file_by_file(&mut self, round: &mut Round<'_>, goal: &Goal) -> Result<()> {
         let key = goal.key();
-        if !round.begun.contains(&key) {
-            round.begun.push(key.clone());
-            self.journal(round)?;
-        }
-        for (place, claim) in round.claims.clone().into_iter().enumerate() {
-            if !claim.homes.iter().any(|(home, _)| goal.homes.contains(home)) || self.stuck {
-                continue;
+        for place in self.files_of(round, goal) {
+            if self.stuck {
+                return Ok(());
             }
+            let Some(claim) = round.claims.get(place).cloned() else { continue };
             let Some(part) = round.parts.get(place) else { continue };
             let identity = format!("{} {key}", part.identity);
             let mut letters =
                 self.letters(round, Course::straight(claim), &goal.homes, identity, Some(place));
             letters.taken_up = part.taken_up;
+            letters.begun =
+                round.begun.iter().any(|b| b.key == key && b.file.as_ref() == Some(&part.identity));
             self.sent(round, goal, letters, &[place])?;
         }
         Ok(())
+    }
+
+    /// The files with rows that go there.
+    fn files_of(&self, round: &Round<'_>, goal: &Goal) -> Vec<usize> {
+        let files = round.claims.iter().zip(&round.parts).enumerate();
+        let here = files.filter(|(_, (claim, part))| {
+            !part.orders.discard && claim.homes.iter().any(|(home, _)| goal.homes.contains(home))
+        });
+        here.map(|(place, _)| place).collect()
     }
 
     /// What has left a file before, where it was taken up.
@@ -383,8 +434,14 @@ impl Replay<'_> {
             homes: homes.to_vec(),
             moved: place.map(|place| self.left_by(round, place)).into_iter().collect(),
             taken_up: false,
-            force: round.orders.force || self.args.force,
-            most_attempts: round.most_attempts,
+            force: self.args.force,
+            most_attempts: self.orders(round.live).most_attempts,
+            tired: place
+                .and_then(|place| Some(round.parts.get(place)?.orders.most_attempts))
+                .into_iter()
+                .collect(),
+            begin: Arc::new(|| Ok(())),
+            begun: false,
             parked: round.parked.clone(),
             identity,
             tracks: self.args.archive.is_some(),
@@ -393,8 +450,22 @@ impl Replay<'_> {
     }
 
     /// Puts rows through the engine.
-    fn sent(&mut self, round: &mut Round<'_>, goal: &Goal, letters: Letters, places: &[usize]) -> Result<()> {
+    fn sent(
+        &mut self,
+        round: &mut Round<'_>,
+        goal: &Goal,
+        mut letters: Letters,
+        places: &[usize],
+    ) -> Result<()> {
         let taken_up = letters.taken_up;
+        let file = places.first().and_then(|place| round.parts.get(*place)).map(|part| part.identity.clone());
+        let (keyed, key) = (goal.facts.keyed, goal.key());
+        let begun = Begun { homes: goal.homes.clone(), key, keyed, file: file.filter(|_| !keyed) };
+        if !self.args.dry_run && !round.begun.contains(&begun) {
+            round.begun.push(begun);
+            let (journal, live) = (round.noted(), round.live.to_owned());
+            letters.begin = Arc::new(move || write(&journal, &live));
+        }
         let paths: Vec<PathBuf> = letters.course.claims.iter().map(|claim| claim.path.clone()).collect();
         let load = self.load_args(round, &goal.place, paths.iter().map(PathBuf::as_path));
         let runtime = runtime()?;
@@ -443,7 +514,7 @@ impl Replay<'_> {
             DatasetName::from_str(&dataset.name, true).ok()
         };
         let dataset = mend.dataset.or(known).or_else(|| detected().filter(|_| table.is_none()));
-        let tenant = home.tenant.clone().or_else(|| round.orders.tenant.clone());
+        let tenant = home.tenant.clone().or_else(|| round.way.tenant.clone());
         Place { dataset, table, tenant }
     }
 
@@ -477,11 +548,10 @@ impl Replay<'_> {
 
     /// All rows of a file that are meant are settled: the rest goes where it belongs, and the file goes.
     fn settle(&mut self, round: &Round<'_>, place: usize) -> Result<()> {
-        let (Some(part), Some(claim), Some(left_alone)) =
-            (round.parts.get(place), round.claims.get(place), round.left_alone.get(place))
-        else {
+        let (Some(part), Some(claim)) = (round.parts.get(place), round.claims.get(place)) else {
             return Ok(());
         };
+        let (most_attempts, left_alone) = (part.orders.most_attempts, &part.left_alone);
         let (path, moved) = (&part.path, self.left_by(round, place));
         let info = RunInfo { run_id: Uuid::now_v7(), dataset: String::new(), table: None, tenant_id: None };
         let queue = DlqWriter::open_bounded(round.live, info.clone(), self.args.dlq_max_bytes)?;
@@ -489,7 +559,7 @@ impl Replay<'_> {
         let runtime = runtime()?;
         let (mut carried, mut parked, mut ended) = (0, 0, false);
         let ending = &self.ending;
-        let done = hold::carry(claim, moved.as_deref(), round.most_attempts, left_alone, |to, bundle| {
+        let done = hold::carry(claim, moved.as_deref(), most_attempts, left_alone, |to, bundle| {
             ended = ending.exit().is_some();
             if ended {
                 return Err(io::ErrorKind::Interrupted.into());
@@ -518,12 +588,11 @@ impl Replay<'_> {
             let stem = round.live.file_stem().unwrap_or_default().to_string_lossy();
             let name = format!("{stem}.{}.ndjson", part.identity);
             let (left, moved) = (round.done.left(), moved.as_deref());
-            let (_, file) =
-                hold::archive(claim, &left, moved, round.most_attempts, left_alone, directory, &name)
-                    .map_err(broken)?;
+            let (_, file) = hold::archive(claim, &left, moved, most_attempts, left_alone, directory, &name)
+                .map_err(broken)?;
             self.report.archived.extend(file.map(|file| file.display().to_string()));
         }
-        if round.orders.discard {
+        if part.orders.discard {
             self.report.discarded += claim.meant;
         }
         if let Some(kept) = hold::keep_long_lines(claim, round.live).map_err(broken)? {

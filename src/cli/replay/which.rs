@@ -105,7 +105,20 @@ fn look(directory: &Path, found: &mut Found) -> Result<()> {
 
 /// The queue of that file.
 fn one(path: &Path) -> Result<PathBuf> {
+    if path == Path::new("-") {
+        return Err(Error::Usage(
+            "- is no queue: a replay takes rows out of a file; put the letters into one, or inspect them with inspect-dlq -".into(),
+        ));
+    }
     let live = behind(path)?;
+    let packed =
+        ["gz", "zst", "bz2", "xz", "zip"].iter().any(|end| live.extension().is_some_and(|e| e == *end));
+    if packed && live.is_file() {
+        return Err(Error::Usage(format!(
+            "{} is compressed, and a replay takes rows out of a file: unpack it first",
+            path.display()
+        )));
+    }
     match std::fs::metadata(&live) {
         Ok(there) if !there.is_file() => {
             return Err(Error::Usage(format!("{} is no file, and so no dead-letter queue", path.display())));
