@@ -157,10 +157,7 @@ fn found(options: &FollowOptions) -> Vec<PathBuf> {
 pub fn schema(options: &FollowOptions, stop: &Stop) -> Result<Option<SchemaRef>> {
     let (ears, began) = (Ears::open(&options.patterns), Instant::now());
     let mut looked: Option<Instant> = None;
-    forbidden(options)?;
-    if found(options).is_empty() {
-        tracing::warn!("nothing to follow yet: waiting for {}", options.patterns.join(", "));
-    }
+    expect(options)?;
     loop {
         if looked.is_none_or(|at| at.elapsed() >= options.poll.min(SAFETY)) {
             looked = Some(Instant::now());
@@ -182,8 +179,11 @@ pub fn schema(options: &FollowOptions, stop: &Stop) -> Result<Option<SchemaRef>>
     }
 }
 
-/// What may not be read will not appear.
-fn forbidden(options: &FollowOptions) -> Result<()> {
+/// Says what is not there yet. What may not be read will not appear.
+fn expect(options: &FollowOptions) -> Result<()> {
+    if found(options).is_empty() {
+        tracing::warn!("nothing to follow yet: waiting for {}", options.patterns.join(", "));
+    }
     for pattern in &options.patterns {
         let (directory, _) = watched(pattern);
         let denied = |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
@@ -248,6 +248,7 @@ impl Follower {
         outlet: &mut dyn Outlet,
     ) -> Result<Report> {
         let mut report = Report::default();
+        expect(&self.options)?;
         let ears = Ears::open(&self.options.patterns);
         let pause = if ears.all { SAFETY } else { self.options.poll.min(SAFETY) };
         let (mut moved_at, mut looked, mut saved) = (Instant::now(), None::<Instant>, Instant::now());

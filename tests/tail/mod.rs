@@ -1,5 +1,7 @@
 //! `mdsctl tail`, end to end.
 
+mod live;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::time::Duration;
@@ -20,7 +22,9 @@ fn bars(minutes: std::ops::Range<u64>) -> String {
 }
 
 fn append(work: &Work, name: &str, text: &str) {
-    let mut file = OpenOptions::new().create(true).append(true).open(work.path(name)).expect("a file");
+    let path = work.path(name);
+    fs::create_dir_all(path.parent().expect("a directory")).expect("it is made");
+    let mut file = OpenOptions::new().create(true).append(true).open(path).expect("a file");
     file.write_all(text.as_bytes()).expect("it is written");
 }
 

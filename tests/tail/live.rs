@@ -1,0 +1,210 @@
+//! What a tail of months meets: restarts from elsewhere, outages, queues that run over, places that it may
+//! not read.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
+
+use rustix::process::Signal;
+
+use super::{HEADER, PATIENCE, append, bars, stop, stored, tail};
+use crate::harness::http::{address, get};
+use crate::harness::programs::PROGRAMS;
+use crate::harness::{Postgres, Store, Work, wait};
+
+#[test]
+fn where_it_begins_is_what_the_flag_says() {
+    let work = Work::new();
+    let store = Store::sqlite(&work);
+    let run = |flags: &[&str], code: i32| {
+        let base = ["tail", "bars.csv", "--json", "--idle-exit", "300ms", "--dsn"];
+        work.mdsctl(base).arguments([store.dsn()]).arguments(flags.iter().copied()).run().expect(code)
+    };
+    append(&work, "bars.csv", HEADER);
+    append(&work, "bars.csv", &bars(0..3));
+    assert_eq!(run(&["--from", "end", "--checkpoint", "place.json"], 0).books().read, 0);
+    append(&work, "bars.csv", &bars(3..5));
+    assert_eq!(run(&["--checkpoint", "place.json"], 0).books().inserted, 2, "behind the end of then");
+    assert!(work.path("place.json").exists() && !work.path(".mdsctl").exists());
+    let all = run(&["--from", "start", "--checkpoint", "place.json"], 0).books();
+    assert_eq!((all.read, all.inserted, all.unchanged), (5, 3, 2));
+    assert_eq!(run(&["--checkpoint", "place.json"], 0).books().read, 0);
+    // A place that is damaged is told, and not taken for none.
+    work.write("place.json", "{\"files\":");
+    let refused = run(&["--checkpoint", "place.json"], 2);
+    assert!(refused.error().contains("place.json"), "{refused}");
+}
+
+#[test]
+fn one_place_is_kept_by_one_tail() {
+    let work = Work::new();
+    let store = Store::sqlite(&work);
+    append(&work, "bars.csv", HEADER);
+    append(&work, "bars.csv", &bars(0..1));
+    let mut running = tail(&work, &store, "bars.csv", "1");
+    stored(&store, &mut running, 1);
+    let second = work.mdsctl(["tail", "bars.csv", "--dsn", &store.dsn()]).run().expect(2);
+    assert!(second.error().contains(".mdsctl/tail-"), "{second}");
+    stop(running);
+}
+
+#[test]
+fn ndjson_that_grows_and_a_polite_end() {
+    let work = Work::new();
+    let store = Store::sqlite(&work);
+    let line = |minute: u64| {
+        format!(
+            "{{\"ts\":\"2024-03-04T00:{minute:02}:00Z\",\"vendor\":\"v\",\"symbol\":\"A\",\"timeframe\":\"1m\",\"open\":1,\"high\":1,\"low\":1,\"close\":1,\"volume\":{minute}}}\n"
+        )
+    };
+    append(&work, "feed.ndjson", &line(0));
+    let mut running = tail(&work, &store, "feed.ndjson", "1");
+    stored(&store, &mut running, 1);
+    append(&work, "feed.ndjson", &(line(1) + "no json\n" + &line(2)[..20]));
+    stored(&store, &mut running, 2);
+    append(&work, "feed.ndjson", &line(2)[20..]);
+    stored(&store, &mut running, 3);
+    running.signal(Signal::TERM);
+    let run = running.finish().expect(143);
+    assert_eq!((run.books().inserted, run.books().rejected), (3, 1), "{run}");
+    assert_eq!(work.dlq(".dlq/bars.ndjson").len(), 1);
+}
+
+#[test]
+fn what_it_would_never_see_is_an_error() {
+    let Some(user) = PROGRAMS.user else { return };
+    let work = Work::new();
+    let store = Store::sqlite(&work);
+    fs::set_permissions(work.path(""), fs::Permissions::from_mode(0o777)).expect("its mode");
+    append(&work, "closed/bars.csv", "");
+    fs::set_permissions(work.path("closed"), fs::Permissions::from_mode(0o700)).expect("its mode");
+    let run = work
+        .mdsctl(["tail", "closed/*.csv", "--dataset", "bars", "--idle-exit", "300ms", "--dsn", &store.dsn()])
+        .user(Some(user))
+        .run()
+        .expect(6);
+    assert!(run.error().contains("closed: this user may not read the directory"), "{run}");
+    // What may still come is waited for, aloud.
+    let run = work.mdsctl(["tail", "none.csv", "--dataset", "bars", "--idle-exit", "300ms"]).run().expect(0);
+    assert!(run.stderr.contains("waiting for none.csv"), "{run}");
+}
+
+#[test]
+fn an_outage_shows_in_the_lag_and_loses_nothing() {
+    let server = Postgres::private();
+    let (work, db) = (Work::new(), server.database_with_schema());
+    let store = Store::Postgres(db);
+    append(&work, "bars.csv", HEADER);
+    append(&work, "bars.csv", &bars(0..2));
+    let flags =
+        ["tail", "bars.csv", "--json", "--metrics-listen", "127.0.0.1:0", "--capacity", "100", "--dsn"];
+    let mut running =
+        work.mdsctl(flags).arguments([store.dsn()]).env("MDS_CB_HALF_OPEN_AFTER_SEC", "0.2").spawn();
+    let at = address(&mut running);
+    stored(&store, &mut running, 2);
+    let lag = |what: &str, is: &dyn Fn(u64) -> bool| {
+        wait::until(PATIENCE, what, || {
+            let lag = get(at, "/status").json()["lag"].clone();
+            is(lag["bytes"].as_u64()?).then_some(lag)
+        })
+    };
+    lag("no lag", &|bytes| bytes == 0);
+    server.stop();
+    let text = bars(2..1_000);
+    append(&work, "bars.csv", &text);
+    let seen = lag("a lag of all", &|bytes| bytes == text.len() as u64);
+    assert!(seen["seconds"].is_f64(), "{seen}");
+    let sample = format!("mds_tail_lag_bytes{{coord_id=\"bars\"}} {}", text.len());
+    assert!(get(at, "/metrics").body.contains(&sample));
+    server.start();
+    stored(&store, &mut running, 1_000);
+    assert_eq!(lag("no lag", &|bytes| bytes == 0)["seconds"], 0.0);
+    assert_eq!(stop(running).inserted, 1_000);
+}
+
+/// A pipe whose store is away: with `block` it is held back, with `drop-oldest` the oldest rows go to the
+/// dead letters.
+#[test]
+fn a_pipe_in_an_outage() {
+    for overflow in ["block", "drop-oldest"] {
+        let server = Postgres::private();
+        let (work, db) = (Work::new(), server.database_with_schema());
+        let store = Store::Postgres(db);
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        let flags = ["tail", "-", "--json", "--dataset", "bars", "--overflow", overflow, "--capacity", "200"];
+        let mut running = work
+            .mdsctl(flags)
+            .arguments(["--dsn", &store.dsn(), "--batch-size", "50"])
+            .env("MDS_CB_HALF_OPEN_AFTER_SEC", "0.2")
+            .pipe(reader)
+            .spawn();
+        writer.write_all((HEADER.to_owned() + &bars(0..1)).as_bytes()).expect("the pipe");
+        stored(&store, &mut running, 1);
+        server.stop();
+        // Some 5 MB, more than pipe, reader and queue hold.
+        let rows = 100_000;
+        let flood = std::thread::spawn(move || {
+            for minute in 1..rows {
+                let time = chrono::DateTime::from_timestamp(1_700_000_000 + minute * 60, 0).expect("a time");
+                let line = format!("{},v,AAPL,1m,1,1,1,1,{minute}\n", time.to_rfc3339());
+                if writer.write_all(line.as_bytes()).is_err() {
+                    return false;
+                }
+            }
+            true
+        });
+        if overflow == "block" {
+            wait::until(PATIENCE, "the queue to be full", || {
+                running.said().contains("waiting").then_some(())
+            });
+            assert!(!flood.is_finished(), "the writer is held back");
+        } else {
+            assert!(flood.join().expect("the flood"), "the writer is never held back");
+            server.start();
+            let run = running.finish().expect(3);
+            let books = run.books();
+            assert_eq!(books.inserted + books.dropped, u64::try_from(rows).expect("few"), "{run}");
+            assert!(books.dropped > 0, "{run}");
+            let dead: usize = work.dlq(".dlq/bars.ndjson").iter().map(|letter| letter.items.len()).sum();
+            assert_eq!(dead as u64, books.dropped, "{run}");
+            continue;
+        }
+        server.start();
+        assert!(flood.join().expect("the flood"));
+        let books = running.finish().expect(0).books();
+        assert_eq!((books.inserted, books.dropped), (u64::try_from(rows).expect("few"), 0));
+    }
+}
+
+/// The short form of scripts/soak: a file that is rotated on and on while the server is killed.
+#[test]
+fn rotations_and_kills_of_the_server() {
+    let server = Postgres::private();
+    let (work, store) = (Work::new(), Store::Postgres(server.database_with_schema()));
+    let line = |n: u64| {
+        let time = chrono::DateTime::from_timestamp(1_700_000_000 + n as i64, 0).expect("a time");
+        format!("{},v,AAPL,1s,1,1,1,1,{n}\n", time.to_rfc3339())
+    };
+    append(&work, "bars.csv", HEADER);
+    append(&work, "bars.csv", &line(0));
+    let mut running = tail(&work, &store, "bars.csv", "2");
+    stored(&store, &mut running, 1);
+    let (rotations, each) = (12, 500u64);
+    for rotation in 0..rotations {
+        for n in 0..each {
+            append(&work, "bars.csv", &line(1 + rotation * each + n));
+        }
+        fs::rename(work.path("bars.csv"), work.path(&format!("bars.csv.{rotation}"))).expect("renamed");
+        append(&work, "bars.csv", HEADER);
+        if rotation % 4 == 1 {
+            server.kill9();
+            server.start();
+        }
+    }
+    stored(&store, &mut running, 1 + rotations * each);
+    let sum = &store.rows("SELECT sum(volume)::bigint::text FROM bars")[0][0];
+    let last = rotations * each;
+    assert_eq!(sum.as_deref(), Some((last * (last + 1) / 2).to_string().as_str()));
+    let books = stop(running);
+    assert_eq!((books.read, books.rejected, books.dropped), (1 + last, 0, 0));
+}
