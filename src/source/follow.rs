@@ -7,17 +7,19 @@
 
 mod generation;
 mod lag;
+mod scout;
 mod state;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arrow_schema::SchemaRef;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::event::{ModifyKind, RenameMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
@@ -26,7 +28,8 @@ use crate::source::pipeline::{Outlet, Report};
 use crate::source::{Meter, OpenOptions, Stop, expand};
 use generation::{Generation, Moved, Sight, look_into};
 use lag::Lag;
-use state::State;
+use scout::{Arrival, Scout, lock};
+use state::{State, beside};
 
 /// How often everything is looked at, whatever has been heard.
 const SAFETY: Duration = Duration::from_secs(1);
@@ -68,9 +71,17 @@ pub struct FollowOptions {
     pub idle_exit: Option<Duration>,
 }
 
+/// What there is to hear.
+enum Heard {
+    /// A change.
+    Change,
+    /// A file that has another name now.
+    Renamed(PathBuf, PathBuf),
+}
+
 /// What hears of changes in the directories of the files.
 struct Ears {
-    heard: Receiver<()>,
+    heard: Receiver<Heard>,
     /// Held on to, since it ends with its owner.
     watcher: Option<RecommendedWatcher>,
     /// Whether all directories are watched.
@@ -81,11 +92,19 @@ impl Ears {
     fn open(patterns: &[String]) -> Self {
         let (sender, heard) = channel();
         let told = move |event: notify::Result<notify::Event>| {
-            // Our own reading is no change.
-            if !event.is_ok_and(|event| event.kind.is_access()) {
-                // Where nobody listens any more nobody wants to know.
-                let _ = sender.send(());
-            }
+            let heard = match event {
+                // Our own reading is no change.
+                Ok(event) if event.kind.is_access() => return,
+                Ok(event) => match (event.kind, event.paths.as_slice()) {
+                    (EventKind::Modify(ModifyKind::Name(RenameMode::Both)), [from, to]) => {
+                        Heard::Renamed(from.clone(), to.clone())
+                    }
+                    _ => Heard::Change,
+                },
+                Err(_) => Heard::Change,
+            };
+            // Where nobody listens any more nobody wants to know.
+            let _ = sender.send(heard);
         };
         let mut watcher = notify::recommended_watcher(told).ok();
         let mut all = watcher.is_some();
@@ -101,13 +120,26 @@ impl Ears {
 
     /// Waits for a change; `true` where there was one.
     fn wait(&self, limit: Duration) -> bool {
+        self.wait_for(limit, &mut Vec::new())
+    }
+
+    /// The same, with the files that have been renamed: from where, and to where.
+    fn wait_for(&self, limit: Duration, renamed: &mut Vec<(PathBuf, PathBuf)>) -> bool {
+        let mut note = |heard: Heard| {
+            if let Heard::Renamed(from, to) = heard {
+                renamed.push((from, to));
+            }
+        };
         if self.watcher.is_none() {
             std::thread::sleep(limit);
             return false;
         }
         match self.heard.recv_timeout(limit) {
-            Ok(()) => {
-                while self.heard.try_recv().is_ok() {}
+            Ok(heard) => {
+                note(heard);
+                while let Ok(heard) = self.heard.try_recv() {
+                    note(heard);
+                }
                 true
             }
             Err(RecvTimeoutError::Timeout) => false,
@@ -199,6 +231,22 @@ fn expect(options: &FollowOptions) -> Result<()> {
     Ok(())
 }
 
+/// Whether a file of that name, which may be there no more, would be followed.
+fn would_follow(options: &FollowOptions, path: &Path) -> bool {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let path = absolute(path);
+    options.patterns.iter().any(|pattern| {
+        let named = absolute(Path::new(pattern));
+        let within = || match options.recursive {
+            true => path.starts_with(&named),
+            false => path.parent() == Some(&named),
+        };
+        named == path
+            || named.is_dir() && within()
+            || glob::Pattern::new(&named.to_string_lossy()).is_ok_and(|glob| glob.matches_path(&path))
+    })
+}
+
 fn is_named(options: &FollowOptions, path: &Path) -> bool {
     options.patterns.iter().any(|pattern| Path::new(pattern) == path)
 }
@@ -207,7 +255,8 @@ fn is_named(options: &FollowOptions, path: &Path) -> bool {
 pub struct Follower {
     options: FollowOptions,
     mapper: Arc<MapperSettings>,
-    state: State,
+    state: Arc<Mutex<State>>,
+    scout: Option<Scout>,
     files: Vec<Generation>,
     /// Ordinal of the last row of all files.
     ordinal: u64,
@@ -231,9 +280,21 @@ impl Follower {
         meter: Arc<Meter>,
         observer: Arc<dyn Observer>,
     ) -> Result<Self> {
-        let state = State::open(checkpoint)?;
+        let state = Arc::new(Mutex::new(State::open(checkpoint)?));
         let (files, lag) = (Vec::new(), Lag::told(observer.clone()));
-        Ok(Self { options, mapper, state, files, ordinal: 0, first_look: true, stop, meter, observer, lag })
+        Ok(Self {
+            options,
+            mapper,
+            state,
+            scout: None,
+            files,
+            ordinal: 0,
+            first_look: true,
+            stop,
+            meter,
+            observer,
+            lag,
+        })
     }
 
     /// Reads until the stop is set or nothing has come for long. `halted` is whether the engine has
@@ -249,6 +310,7 @@ impl Follower {
     ) -> Result<Report> {
         let mut report = Report::default();
         expect(&self.options)?;
+        self.scout = Some(Scout::send_out(self.options.clone(), self.state.clone()));
         let ears = Ears::open(&self.options.patterns);
         let pause = if ears.all { SAFETY } else { self.options.poll.min(SAFETY) };
         let (mut moved_at, mut looked, mut saved) = (Instant::now(), None::<Instant>, Instant::now());
@@ -359,7 +421,7 @@ impl Follower {
         }
         let read = self.meter.consumed.load(Ordering::Relaxed);
         self.meter.total.store(read + behind, Ordering::Relaxed);
-        let observer = &self.observer;
+        let (observer, scout, state) = (&self.observer, &self.scout, &self.state);
         self.files.retain_mut(|file| {
             let keep = !file.is_done();
             if !keep {
@@ -368,6 +430,8 @@ impl Follower {
                     observer.on(&Event::Returned { rows: held });
                 }
                 file.note(report);
+                lock(state).forget(file.id);
+                scout.iter().for_each(|scout| scout.forget(file.id));
             }
             keep
         });
@@ -380,16 +444,34 @@ impl Follower {
         let mut paths = found(&self.options);
         if self.first_look && self.options.from == From::Checkpoint {
             // Rotated while nobody looked: the rest of the old file comes first.
-            let rotated = self.state.moved(&paths);
+            let rotated = lock(&self.state).moved(&paths);
             paths.splice(0..0, rotated);
         }
-        for path in paths {
-            let Some(id) = generation::id_of(&path) else { continue };
+        let mut all: Vec<Arrival> = Vec::new();
+        // What came while the reading stood still is before what is there now.
+        if !self.first_look {
+            all.extend(self.scout.iter().flat_map(Scout::arrivals));
+        }
+        let named = paths.into_iter();
+        let named: Vec<Arrival> = named
+            .filter_map(|path| Some(Arrival { id: generation::id_of(&path)?, path, file: None }))
+            .collect();
+        let there: HashSet<(u64, u64)> = named.iter().map(|named| named.id).collect();
+        all.extend(named);
+        for Arrival { path, id, file } in all {
             if !seen.insert(id) {
                 continue;
             }
+            let path = match file.is_some() || there.contains(&id) {
+                true => path,
+                // Too many were waiting for it to be held open.
+                false => match beside(&path, id) {
+                    Some(path) => path,
+                    None => continue,
+                },
+            };
             if let Some(file) = self.files.iter_mut().find(|file| file.id == id) {
-                if file.path != path {
+                if there.contains(&id) && file.path != path {
                     file.path = path;
                 }
                 continue;
@@ -398,7 +480,11 @@ impl Follower {
                 From::End if !self.first_look => From::Start,
                 from => from,
             };
-            match Generation::open(&path, from, &self.state, &self.options.open, self.mapper.clone()) {
+            let opened = {
+                let state = lock(&self.state);
+                Generation::open(&path, file, from, &state, &self.options.open, self.mapper.clone())
+            };
+            match opened {
                 Ok(file) => {
                     self.ordinal = self.ordinal.max(file.rows);
                     self.lag.add(&file.ruler);
@@ -418,7 +504,7 @@ impl Follower {
         }
         self.first_look = false;
         for file in &mut self.files {
-            match seen.contains(&file.id) {
+            match there.contains(&file.id) {
                 true => file.gone = None,
                 false => {
                     file.gone.get_or_insert_with(Instant::now);
@@ -437,6 +523,6 @@ impl Follower {
             file.settle(halted);
         }
         let places = self.files.iter().filter_map(Generation::place).collect();
-        self.state.save(places)
+        lock(&self.state).save(places)
     }
 }

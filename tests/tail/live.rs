@@ -208,3 +208,43 @@ fn rotations_and_kills_of_the_server() {
     let books = stop(running);
     assert_eq!((books.read, books.rejected, books.dropped), (1 + last, 0, 0));
 }
+
+/// Files that come and go by the name that is followed while the store is away, and the tail is killed too.
+#[test]
+fn rotations_in_an_outage_are_all_read() {
+    for killed in [false, true] {
+        let server = Postgres::private();
+        let (work, store) = (Work::new(), Store::Postgres(server.database_with_schema()));
+        append(&work, "bars.csv", HEADER);
+        append(&work, "bars.csv", &bars(0..1));
+        let begin = || {
+            let flags = ["tail", "bars.csv", "--json", "--capacity", "50", "--wait", "--dsn"];
+            let engine = work.mdsctl(flags).arguments([store.dsn()]);
+            engine.env("MDS_CB_HALF_OPEN_AFTER_SEC", "0.2").spawn()
+        };
+        let mut running = begin();
+        stored(&store, &mut running, 1);
+        server.stop();
+        for rotation in 0..4 {
+            append(&work, "bars.csv", &bars(1 + rotation * 100..1 + (rotation + 1) * 100));
+            fs::rename(work.path("bars.csv"), work.path(&format!("bars.csv.{rotation}"))).expect("renamed");
+            append(&work, "bars.csv", HEADER);
+            // It is known by its place, even if nothing of it is read.
+            wait::until(PATIENCE, "the file to be noted", || {
+                let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(work.path("bars.csv")).ok()?);
+                let kept = fs::read_dir(work.path(".mdsctl")).ok()?;
+                let mut texts = kept.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+                texts.any(|text| text.contains(&format!("\"inode\": {inode},"))).then_some(())
+            });
+        }
+        append(&work, "bars.csv", &bars(401..402));
+        if killed {
+            running.signal(Signal::KILL);
+            running.finish_quietly();
+            running = begin();
+        }
+        server.start();
+        stored(&store, &mut running, 402);
+        stop(running);
+    }
+}

@@ -234,6 +234,7 @@ pub(super) struct Generation {
 impl Generation {
     pub(super) fn open(
         path: &Path,
+        file: Option<File>,
         from: From,
         state: &State,
         options: &OpenOptions,
@@ -241,7 +242,7 @@ impl Generation {
     ) -> Result<Self> {
         let name: Arc<str> = path.to_string_lossy().as_ref().into();
         let failed = |e: std::io::Error| io_error(&e, &name);
-        let file = File::open(path).map_err(failed)?;
+        let file = file.map_or_else(|| File::open(path), Ok).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         let id = (metadata.dev(), metadata.ino());
         let origin = Arc::new(Origin { replayable: true, ..Origin::new(name.clone()) });
@@ -272,7 +273,7 @@ impl Generation {
             ended: false,
         };
         let known = state.of(&this.file, id).filter(|_| from == From::Checkpoint).cloned();
-        if let Some(place) = known {
+        if let Some(place) = known.filter(|place| place.offset > 0) {
             this.go_on(place.header, place.offset, place.rows, options)?;
         } else if from == From::End {
             this.skip_to_end(metadata.len(), options)?;

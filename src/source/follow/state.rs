@@ -55,10 +55,17 @@ struct Stored {
     files: Vec<Place>,
 }
 
+/// The name of a file in the directory of that path.
+pub(super) fn beside(path: &Path, id: (u64, u64)) -> Option<PathBuf> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let entries = fs::read_dir(parent.unwrap_or(Path::new("."))).ok()?;
+    entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| id_of(path) == Some(id))
+}
+
 /// The file, held against other runs.
 pub(super) struct State {
     path: PathBuf,
-    /// Of earlier runs.
+    /// Of earlier runs, and of files that have appeared and are not read yet.
     known: Vec<Place>,
     saved: Vec<Place>,
     _lock: File,
@@ -106,25 +113,58 @@ impl State {
         self.known.iter().find(|place| place.fits(file, id))
     }
 
-    /// Files that have been renamed, within their directories, to names that are not among `paths`.
-    pub(super) fn moved(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+    /// Files that have been renamed, within their directories, to names that are not among `paths`, in the
+    /// order in which they appeared. Those that are no more are forgotten.
+    pub(super) fn moved(&mut self, paths: &[PathBuf]) -> Vec<PathBuf> {
         let there: Vec<(u64, u64)> = paths.iter().filter_map(|path| id_of(path)).collect();
-        let lost = self.known.iter().filter(|place| !there.contains(&(place.device, place.inode)));
-        let find = |place: &Place| {
-            let parent = place.path.parent().filter(|p| !p.as_os_str().is_empty());
-            let entries = fs::read_dir(parent.unwrap_or(Path::new("."))).ok()?;
-            let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-            let path = paths.find(|path| id_of(path) == Some((place.device, place.inode)))?;
-            File::open(&path).is_ok_and(|f| place.fits(&f, (place.device, place.inode))).then_some(path)
-        };
-        lost.filter_map(find).collect()
+        let (mut moved, mut gone) = (Vec::new(), Vec::new());
+        for place in &self.known {
+            let id = (place.device, place.inode);
+            if there.contains(&id) {
+                continue;
+            }
+            match beside(&place.path, id).filter(|path| File::open(path).is_ok_and(|f| place.fits(&f, id))) {
+                Some(path) => moved.push(path),
+                None => gone.push(id),
+            }
+        }
+        self.known.retain(|place| !gone.contains(&(place.device, place.inode)));
+        moved
+    }
+
+    /// Notes a file of which nothing is settled yet.
+    ///
+    /// # Errors
+    /// Where the checkpoint file cannot be written.
+    pub(super) fn arrive(&mut self, path: &Path, id: (u64, u64), file: &File) -> Result<()> {
+        if self.known.iter().chain(&self.saved).any(|place| place.fits(file, id)) {
+            return Ok(());
+        }
+        let Some(fingerprint) = fingerprint(file, 0) else { return Ok(()) };
+        let (device, inode) = id;
+        self.known.retain(|place| (place.device, place.inode) != id);
+        self.known.push(Place {
+            path: path.into(),
+            device,
+            inode,
+            fingerprint,
+            offset: 0,
+            header: 0,
+            rows: 0,
+        });
+        let saved = self.saved.iter().filter(|place| (place.device, place.inode) != id).cloned();
+        self.save(saved.collect())
+    }
+
+    /// A file is done with.
+    pub(super) fn forget(&mut self, id: (u64, u64)) {
+        self.known.retain(|place| (place.device, place.inode) != id);
     }
 
     /// Writes the places of this run, and those of earlier ones that it has not come upon.
     pub(super) fn save(&mut self, mut places: Vec<Place>) -> Result<()> {
-        let other = |known: &&Place| {
-            !places.iter().any(|p| (p.device, p.inode) == (known.device, known.inode) || p.path == known.path)
-        };
+        let other =
+            |known: &&Place| !places.iter().any(|p| (p.device, p.inode) == (known.device, known.inode));
         let others: Vec<Place> = self.known.iter().filter(other).cloned().collect();
         places.extend(others);
         if places == self.saved {

@@ -1,0 +1,116 @@
+//! Opens new files as they appear, beside the reading, which stands still while the store is away: a file
+//! may be rotated away before it is read, and again.
+
+use std::collections::{HashSet, VecDeque};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::source::follow::generation::id_of;
+use crate::source::follow::state::State;
+use crate::source::follow::{Ears, FollowOptions, found, would_follow};
+
+/// Between two looks at least, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
+
+/// Files that are held open for the reading; later ones are found again by their identity.
+const MOST_OPEN: usize = 256;
+
+/// A file that has appeared.
+pub(super) struct Arrival {
+    pub(super) path: PathBuf,
+    pub(super) id: (u64, u64),
+    pub(super) file: Option<File>,
+}
+
+#[derive(Default)]
+struct Found {
+    seen: HashSet<(u64, u64)>,
+    arrivals: VecDeque<Arrival>,
+}
+
+/// Opens a file that has not been seen, which was named `path` and is named `now`.
+fn take(kept: &Mutex<Found>, state: &Mutex<State>, path: &Path, now: &Path) {
+    let Some(id) = id_of(now) else { return };
+    if lock(kept).seen.contains(&id) {
+        return;
+    }
+    // What may not be read now may be later; what has been renamed meanwhile is heard of.
+    let Ok(file) = File::open(now) else { return };
+    if file.metadata().map_or(true, |metadata| (metadata.dev(), metadata.ino()) != id) {
+        return;
+    }
+    if let Err(error) = lock(state).arrive(path, id, &file) {
+        tracing::warn!("{error}");
+    }
+    let mut kept = lock(kept);
+    kept.seen.insert(id);
+    let file = (kept.arrivals.len() < MOST_OPEN).then_some(file);
+    kept.arrivals.push_back(Arrival { path: path.to_owned(), id, file });
+}
+
+/// Looks for files until it is dropped.
+pub(super) struct Scout {
+    found: Arc<Mutex<Found>>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Scout {
+    /// Looks for those, and has each noted in the checkpoint file, so that a crash does not lose it.
+    pub(super) fn send_out(options: FollowOptions, state: Arc<Mutex<State>>) -> Self {
+        let all = Arc::new(Mutex::new(Found::default()));
+        let (stop, stopped) = channel::<()>();
+        let kept = all.clone();
+        let work = move || {
+            let ears = Ears::open(&options.patterns);
+            let mut renamed: Vec<(PathBuf, PathBuf)> = Vec::new();
+            loop {
+                // A file may have come and gone by its name since the last look.
+                for (from, to) in std::mem::take(&mut renamed) {
+                    if would_follow(&options, &from) {
+                        take(&kept, &state, &from, &to);
+                    }
+                }
+                for path in found(&options) {
+                    take(&kept, &state, &path, &path);
+                }
+                if stopped.recv_timeout(PAUSES.0) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+                ears.wait_for(PAUSES.1, &mut renamed);
+            }
+        };
+        // Without the thread files are found by the reading alone.
+        let thread = std::thread::Builder::new().name("scout".to_owned()).spawn(work).ok();
+        Self { found: all, stop: Some(stop), thread }
+    }
+
+    /// What has appeared, the oldest first.
+    pub(super) fn arrivals(&self) -> VecDeque<Arrival> {
+        std::mem::take(&mut lock(&self.found).arrivals)
+    }
+
+    /// A file is done with: what comes with its identity is another one.
+    pub(super) fn forget(&self, id: (u64, u64)) {
+        lock(&self.found).seen.remove(&id);
+    }
+}
+
+impl Drop for Scout {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It is back from its look soon.
+            let _ = thread.join();
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
