@@ -44,8 +44,9 @@ pub struct MapperSettings {
     pub keep_case: bool,
     /// `--quality`.
     pub quality: Quality,
-    /// The time after which a row is in the future, in nanoseconds since 1970.
-    pub now: i64,
+    /// Tells the time after which a row is in the future, in nanoseconds since 1970: asked for each batch,
+    /// since a tail runs for months.
+    pub now: fn() -> i64,
     /// The tenant that all rows must be of, as a UUID.
     pub tenant: Option<String>,
     /// Whether the rows are no series, so that their spacing tells no timeframe.
@@ -188,13 +189,13 @@ impl Mapper {
             return Ok(None);
         }
         if self.settings.quality == Quality::Reject {
-            quality::reject(&columns, self.settings.dataset.checks, self.settings.now, &mut faults);
+            quality::reject(&columns, self.settings.dataset.checks, (self.settings.now)(), &mut faults);
         }
         let rejects = self.rejects(&mapping, source, rows, &faults);
         let (columns, rows) =
             if faults.is_empty() { (columns, rows.to_vec()) } else { without(&columns, rows, &faults)? };
         if self.settings.quality == Quality::Warn {
-            quality::count(&columns, self.settings.dataset.checks, self.settings.now, &mut self.findings);
+            quality::count(&columns, self.settings.dataset.checks, (self.settings.now)(), &mut self.findings);
         }
         if rows.is_empty() {
             return Ok(Some(Mapped { batches: Vec::new(), rejects }));
@@ -569,7 +570,7 @@ mod tests {
             nulls: NullTokens::default(),
             keep_case: false,
             quality: Quality::Warn,
-            now: 1_800_000_000_000_000_000,
+            now: || 1_800_000_000_000_000_000,
             tenant: None,
             sparse: false,
         }

@@ -248,3 +248,20 @@ fn rotations_in_an_outage_are_all_read() {
         stop(running);
     }
 }
+
+#[test]
+fn rows_of_now_are_not_in_the_future() {
+    let work = Work::new();
+    let store = Store::sqlite(&work);
+    append(&work, "bars.csv", HEADER);
+    append(&work, "bars.csv", &bars(0..1));
+    let flags = ["tail", "bars.csv", "--json", "--quality", "reject", "--dsn", &store.dsn()];
+    let mut running = work.mdsctl(flags).spawn();
+    stored(&store, &mut running, 1);
+    let line = |at: chrono::DateTime<chrono::Utc>| format!("{},v,AAPL,1m,1,1,1,1,1\n", at.to_rfc3339());
+    let now = chrono::Utc::now();
+    append(&work, "bars.csv", &(line(now) + &line(now + chrono::Duration::hours(1))));
+    stored(&store, &mut running, 2);
+    running.signal(Signal::INT);
+    assert_eq!(running.finish().expect(130).books().rejected, 1);
+}

@@ -1,0 +1,128 @@
+//! How a run gets into the history, or goes on with an earlier one.
+
+use crate::cli::history::History;
+use crate::cli::keep::{Keeper, Started};
+use crate::cli::load::Load;
+use crate::cli::resume::Request;
+use crate::cli::signals::Signals;
+use crate::cli::{process, settings};
+use crate::dataset::MapperSettings;
+use crate::error::{Error, Result};
+use crate::port::runs::{InputIdentity, RunRecord, RunStart};
+use crate::settings::Overflow;
+use crate::source::Input;
+use crate::source::identity::{has_grown, identify};
+
+impl Load<'_> {
+    /// Writes the run into the history, where the store keeps one; goes on with an earlier one
+    /// where that is asked for.
+    pub(super) async fn begin(
+        &self,
+        signals: &Signals,
+        mapper: &MapperSettings,
+        tenant: Option<&str>,
+        keeps: bool,
+    ) -> Result<Option<Started>> {
+        let (args, asked) = (self.args, &self.args.history);
+        if let Some(letters) =
+            self.letters.as_ref().filter(|letters| !keeps && letters.taken_up && !letters.force)
+            && mapper.target.key.is_empty()
+        {
+            return Err(Error::Usage(format!(
+                "an earlier replay of {} did not end; {} has no key, and this role keeps no ledger, so that nobody knows which of its rows are there: compare them, and give --force to write all of them, also those that are there already",
+                letters.queue.display(),
+                mapper.target.table
+            )));
+        }
+        if !keeps {
+            return match asked.resume {
+                true => Err(Error::Usage(
+                    "--resume needs the ledger, which this role may not keep; have mdsctl schema apply make it, and grant this role to write to mds_runs and mds_checkpoints".into(),
+                )),
+                false => Ok(None),
+            };
+        }
+        let unknown = |input: &Input| InputIdentity {
+            name: input.name.to_string(),
+            id: None,
+            bytes: None,
+            fingerprint: None,
+            failed: None,
+        };
+        let (inputs, settings) = match &self.letters {
+            Some(letters) => (letters.inputs(), letters.settings(&mapper.target.table)),
+            None => (
+                match self.followed {
+                    // The checkpoint file knows them, not the history.
+                    Some(_) => self.inputs.iter().map(unknown).collect(),
+                    None => identify(&self.inputs, asked.source_id.as_deref()),
+                },
+                settings::identity(&args.data, &args.format, &mapper.dataset, &mapper.target, tenant),
+            ),
+        };
+        let keyed = !mapper.target.key.is_empty();
+        let (resume, force) = match &self.letters {
+            // With a key, whatever is replayed twice is the same once more.
+            Some(letters) => (letters.taken_up && !keyed, !letters.taken_up || keyed),
+            None => (asked.resume, asked.force),
+        };
+        let provider = args.data.set.iter().find(|(name, _)| name == "vendor").map(|(_, value)| value);
+        let start = RunStart {
+            run_id: self.run_id,
+            command: self.command().to_owned(),
+            dataset: mapper.dataset.name.to_string(),
+            table: mapper.target.table.clone(),
+            keyed,
+            inputs,
+            fingerprint: settings::fingerprint(&settings),
+            settings,
+            settled: 0,
+            workers: self.engine.workers,
+            resumable: self.engine.overflow != Overflow::DropOldest && self.command() != "tail",
+            process: process::own(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            provider: provider.or(args.data.vendor.as_ref()).cloned(),
+        };
+        let grown = |place: usize, before: &InputIdentity| {
+            self.inputs.get(place).is_some_and(|input| has_grown(input, before))
+        };
+        if resume && self.letters.is_some() {
+            let earlier =
+                async || History::of(&self.store)?.earlier(&start.table, &start.inputs, start.run_id).await;
+            let earlier = self.patiently(signals, earlier).await?;
+            let same = |run: &RunRecord| run.inputs == start.inputs && run.status.is_finished();
+            if earlier.iter().any(same) {
+                return Ok(None);
+            }
+            let known = earlier.iter().any(|run| run.inputs == start.inputs);
+            if let Some(letters) = self.letters.as_ref().filter(|letters| letters.begun && !letters.force)
+                && !known
+            {
+                return Err(Error::Usage(format!(
+                    "an earlier replay of {} did not end; {} has no key, and the ledger does not know that replay any more, so that nobody knows which of its rows are there: compare them, and give --force to write all of them, also those that are there already",
+                    letters.queue.display(),
+                    start.table
+                )));
+            }
+        }
+        let started = self
+            .patiently(signals, async || {
+                let request = Request {
+                    inputs: &start.inputs,
+                    table: &start.table,
+                    keyed: start.keyed,
+                    settings: &start.settings,
+                    resume,
+                    force,
+                    grown: &grown,
+                };
+                let stopped = || signals.exit().is_some();
+                Keeper::begin(History::of(&self.store)?, start.clone(), request, stopped).await
+            })
+            .await?;
+        if !self.global.quiet && self.letters.is_none() {
+            started.notes.iter().for_each(|note| self.say(note));
+        }
+        Ok(Some(started))
+    }
+}

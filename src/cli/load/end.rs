@@ -1,0 +1,302 @@
+//! How a run ended: its exit code, its errors, and what is said of it.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use crate::cli::exit::Exit;
+use crate::cli::keep::books_of;
+use crate::cli::letters::Sorted;
+use crate::cli::load::Load;
+use crate::cli::{print, style, traces};
+use crate::coordinator::{DEAD_LETTERS, End, Outcome};
+use crate::dataset::MapperSettings;
+use crate::dlq::DlqWriter;
+use crate::error::{Error, Result};
+use crate::observe::figures;
+use crate::observe::result::{DlqResult, RunFacts, RunResult};
+use crate::observe::snapshot::Snapshot;
+use crate::observe::summary::{self, Extras};
+use crate::observe::tally::Tally;
+use crate::port::runs::{RunEnd, RunStatus};
+use crate::source::pipeline::Report;
+
+/// How a run came to its end.
+pub(super) struct Ending<'a> {
+    pub(super) outcome: Option<&'a Outcome>,
+    pub(super) report: &'a Report,
+    pub(super) broken: Option<Error>,
+    pub(super) signals: Option<Exit>,
+    /// What to do to load the rest.
+    pub(super) again: &'static str,
+    /// The dead-letter queue.
+    pub(super) dead: Option<&'a Path>,
+    /// Whether that took nothing when it was asked last.
+    pub(super) blocked: bool,
+}
+
+/// What a run came to.
+pub(super) struct Conclusion {
+    pub(super) snapshot: Snapshot,
+    pub(super) errors: Vec<String>,
+    pub(super) exit: Exit,
+}
+
+impl Conclusion {
+    /// The last word for the history.
+    pub(super) fn of_run(&self, report: &Report, settled: usize) -> RunEnd {
+        let status = match self.exit {
+            Exit::Stored => RunStatus::Done,
+            Exit::Rejects => RunStatus::Rejects,
+            Exit::TooManyRejects => RunStatus::Stopped,
+            Exit::Unavailable => RunStatus::Unavailable,
+            Exit::Interrupted | Exit::Terminated => RunStatus::Interrupted,
+            Exit::Internal | Exit::Usage | Exit::Input => RunStatus::Failed,
+        };
+        RunEnd {
+            status,
+            exit_code: self.exit as u8,
+            books: books_of(&self.snapshot.books),
+            settled,
+            error: (!self.errors.is_empty()).then(|| self.errors.join("; ")),
+            span: report.span,
+        }
+    }
+}
+
+impl Ending<'_> {
+    pub(super) fn cut_short(&self, inputs: usize) -> bool {
+        self.report.finished + self.report.errors.len() < inputs
+    }
+
+    /// What the dead-letter queue said last, where it was not waited for any longer.
+    pub(super) fn blocked_by(&self) -> Option<&str> {
+        if !self.blocked {
+            return None;
+        }
+        let of_engine = match self.outcome.map(|o| &o.end) {
+            Some(End::GaveUp(Some(reason))) if reason.code == DEAD_LETTERS => Some(&*reason.message),
+            _ => None,
+        };
+        of_engine.or_else(|| {
+            self.report.errors.iter().find_map(|(error, _)| match error {
+                Error::Unavailable(text) => Some(&**text),
+                _ => None,
+            })
+        })
+    }
+
+    /// Sentences for what went wrong, apart from rows that failed.
+    pub(super) fn errors(&self, inputs: usize, over: bool, seen: &Snapshot) -> Vec<String> {
+        let mut errors: Vec<String> = self.broken.iter().map(Error::to_string).collect();
+        let blocked = self.blocked_by();
+        if let Some(what) = blocked {
+            errors.push(format!(
+                "the dead-letter queue took no rows for too long: {what}; then {}",
+                self.again
+            ));
+        }
+        if let Some(outcome) = self.outcome {
+            match &outcome.end {
+                End::GaveUp(_) if blocked.is_some() => {}
+                End::GaveUp(reason) => errors.push(format!(
+                    "the store did not come back in time{}; {} when it is there",
+                    reason.as_ref().map(|r| format!(" ({})", r.message)).unwrap_or_default(),
+                    self.again
+                )),
+                End::Failed(reason) => errors.push(reason.message.to_string()),
+                End::Drained | End::Aborted => {}
+            }
+            if seen.returned > 0 {
+                errors.push(format!(
+                    "{} read ahead were not stored; their files still have them",
+                    figures::plural(seen.returned, "row")
+                ));
+            }
+            if outcome.unburied > 0 {
+                errors.push(format!(
+                    "{} are in neither the store nor the dead-letter queue, since neither took them",
+                    figures::plural(outcome.unburied, "row")
+                ));
+            }
+        }
+        let told = |(error, told): &&(Error, bool)| {
+            *told || matches!(error, Error::Unavailable(_)) && blocked.is_some()
+        };
+        errors.extend(self.report.errors.iter().filter(|e| !told(e)).map(|(error, _)| error.to_string()));
+        if self.report.too_many_rejects || over {
+            errors.push("more rows were rejected than --max-rejects allows".to_owned());
+        }
+        let kept = self.dead.filter(|_| seen.aborted > 0).map(|path| {
+            let rows = figures::plural(seen.aborted, "row");
+            format!("{rows} of the pipe could not be stored any more and are kept in {}", path.display())
+        });
+        let interrupted = self.signals.is_some() && self.broken.is_none() && self.cut_short(inputs);
+        match kept {
+            Some(kept) if interrupted => {
+                errors.push(format!("interrupted: {kept}; {} for the rest", self.again));
+            }
+            // The last line is what ended the run, and what to do.
+            Some(kept) => errors.insert(0, kept),
+            None if interrupted && seen.returned > 0 => {
+                errors.push(format!("interrupted; {} for the rest", self.again));
+            }
+            None if interrupted => {
+                errors.push(format!("interrupted: what was read is stored; {} for the rest", self.again));
+            }
+            None => {}
+        }
+        errors
+    }
+
+    pub(super) fn exit(&self, inputs: usize, failed: u64, over: bool) -> Exit {
+        if let Some(error) = &self.broken {
+            return Exit::from(error);
+        }
+        match self.outcome.map(|o| &o.end) {
+            Some(End::GaveUp(_)) => return Exit::Unavailable,
+            Some(End::Failed(reason)) if reason.code == DEAD_LETTERS => return Exit::Internal,
+            Some(End::Failed(_)) => return Exit::Usage,
+            Some(End::Aborted) => return self.signals.unwrap_or(Exit::Interrupted),
+            Some(End::Drained) | None => {}
+        }
+        if self.report.too_many_rejects || over {
+            return Exit::TooManyRejects;
+        }
+        if let Some(exit) = self.signals
+            && (self.cut_short(inputs) || self.blocked_by().is_some())
+        {
+            return exit;
+        }
+        match self.report.errors.first() {
+            Some((error, _)) => Exit::from(error),
+            None if failed > 0 => Exit::Rejects,
+            None => Exit::Stored,
+        }
+    }
+}
+
+/// Sentences for the summary.
+pub(super) fn notes(report: &Report) -> Vec<String> {
+    let mut notes: Vec<String> = report
+        .notes
+        .iter()
+        .map(|(note, inputs)| match inputs {
+            1 => note.clone(),
+            inputs => format!("{note} (in {inputs} inputs)"),
+        })
+        .collect();
+    for (what, rows) in &report.findings {
+        notes.push(format!("implausible, stored all the same: {what} in {}", figures::plural(*rows, "row")));
+    }
+    notes
+}
+
+impl Load<'_> {
+    /// What it all comes to.
+    pub(super) fn conclude(&self, tally: &Tally, ending: &Ending<'_>) -> Conclusion {
+        let snapshot = tally.snapshot();
+        let failed = snapshot.books.rejected + snapshot.books.dropped;
+        let limit = self.args.rejects.max_rejects;
+        let over = limit.is_some_and(|l| l.passed(failed, snapshot.books.read, true));
+        let mut errors = ending.errors(self.inputs.len(), over, &snapshot);
+        let mut exit = ending.exit(self.inputs.len(), failed, over);
+        if !self.args.rejects.dry_run
+            && let Err(gap) = snapshot.closes()
+        {
+            // What a replay did not get done stays claimed, and is not lost.
+            let claimed = self.letters.is_some() && exit != Exit::Stored && exit != Exit::Rejects;
+            if !claimed {
+                errors.push(gap);
+                exit = Exit::Internal;
+            }
+        }
+        Conclusion { snapshot, errors, exit }
+    }
+
+    /// What is known of the run now, apart from its dead letters, its workers and its end.
+    pub(super) fn facts(&self, dataset: Option<&str>) -> RunFacts {
+        RunFacts {
+            run_id: self.run_id.to_string(),
+            command: self.command().to_owned(),
+            dataset: dataset.map(str::to_owned),
+            store: self.store.shown(),
+            inputs: match &self.letters {
+                Some(letters) => vec![letters.queue.display().to_string()],
+                None => self.inputs.iter().map(|i| i.name.to_string()).collect(),
+            },
+            bytes_read: self.meter.consumed.load(Ordering::Relaxed),
+            elapsed: self.started.elapsed(),
+            ..RunFacts::default()
+        }
+    }
+
+    /// Who says the same while an engine runs, and what has gone to the dead-letter queue.
+    pub(super) fn live_facts(
+        &self,
+        dataset: &str,
+        dead: &DlqWriter,
+        sorted: Option<&Sorted>,
+        workers: usize,
+    ) -> impl Fn() -> RunFacts + Send + Sync + use<> {
+        let (facts, meter) = (self.facts(Some(dataset)), self.meter.clone());
+        let (path, written) = (dead.path().display().to_string(), dead.counts());
+        let parked = sorted.map(Sorted::parked_later);
+        move || {
+            let (records, rows) = written();
+            let (more_records, more_rows) = parked.as_ref().map_or((0, 0), |parked| parked());
+            let path = Some(path.clone());
+            RunFacts {
+                dlq: DlqResult { path, records: records + more_records, rows: rows + more_rows },
+                bytes_read: meter.consumed.load(Ordering::Relaxed),
+                workers: workers as u64,
+                ..facts.clone()
+            }
+        }
+    }
+
+    /// Says how it went, to people and to programs, and with which code the process ends.
+    pub(super) fn finish(
+        &self,
+        mapper: &MapperSettings,
+        conclusion: Conclusion,
+        ending: &Ending<'_>,
+        dlq: DlqResult,
+        notes: Vec<String>,
+        workers: u64,
+    ) -> Result<Exit> {
+        let dry_run = self.args.rejects.dry_run;
+        let Conclusion { snapshot, errors, exit } = conclusion;
+        let facts =
+            RunFacts { dlq, workers, exit_code: Some(exit as u8), ..self.facts(Some(&mapper.dataset.name)) };
+        traces::note(&mapper.dataset.name, &snapshot.books, facts.bytes_read);
+        let result = RunResult::new(&snapshot, facts);
+        if let Some(letters) = &self.letters {
+            letters.note(&result, snapshot.newer);
+        } else if self.global.json {
+            print(&(result.to_json() + "\n"))?;
+        }
+        let nothing_done = snapshot.books.read == 0 && !errors.is_empty();
+        if !self.global.quiet && !nothing_done && (!self.global.json || exit != Exit::Stored) {
+            let at = |nanos: i64| chrono::DateTime::from_timestamp_nanos(nanos);
+            let extras = Extras {
+                span: ending.report.span.map(|(first, last)| (at(first), at(last))),
+                symbols: ending.report.symbols(),
+                notes,
+                dry_run,
+                claimed: self.letters.is_some() && exit != Exit::Internal,
+                resume: ending
+                    .again
+                    .ends_with("--resume")
+                    .then(|| "the same command and --resume".to_owned()),
+                blocked: ending.blocked_by().is_some(),
+                ..Extras::new(snapshot)
+            };
+            let text = summary::render(&result, &extras, style(self.global.color));
+            self.say(text.trim_end_matches('\n'));
+        }
+        for error in errors {
+            self.say(&format!("error: {error}"));
+        }
+        Ok(exit)
+    }
+}

@@ -1,0 +1,70 @@
+//! `--dry-run`: everything but the writing.
+
+use std::sync::Arc;
+
+use crate::batch::{Batch, Reject};
+use crate::cli::exit::Exit;
+use crate::cli::load::Load;
+use crate::cli::load::end::{Ending, notes};
+use crate::cli::style;
+use crate::dataset::MapperSettings;
+use crate::error::Result;
+use crate::observe::progress::{Mode, Progress};
+use crate::observe::result::DlqResult;
+use crate::observe::tally::Tally;
+use crate::port::{Event, Observer};
+use crate::source::pipeline::{Outlet, Peeked, Report};
+
+/// Where rows go that are only looked at.
+pub(super) struct Rehearsal {
+    pub(super) tally: Arc<Tally>,
+}
+
+impl Outlet for Rehearsal {
+    fn rows(&mut self, _: Batch) -> Result<bool> {
+        Ok(true)
+    }
+
+    fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool> {
+        for reject in &rejects {
+            self.tally.locate(reject);
+            self.tally.on(&Event::Buried { stage: reject.stage, reason: &reject.reason, rows: 1 });
+        }
+        Ok(true)
+    }
+}
+
+impl Load<'_> {
+    /// `--dry-run`: everything but the writing.
+    pub(super) async fn rehearse(self, mapper: Arc<MapperSettings>, peeked: Option<Peeked>) -> Result<Exit> {
+        let tally = Arc::new(Tally::new(&self.engine));
+        let title = format!("Reading {}", mapper.dataset.name);
+        let (current, gauge) = self.gauge();
+        let mode = Mode::for_stderr(self.progress_choice());
+        let progress =
+            Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
+        let pipeline = self.pipeline(&mapper, tally.clone(), current, self.enough(&tally));
+        let mut outlet = Rehearsal { tally: tally.clone() };
+        let report = tokio::task::block_in_place(|| match &self.letters {
+            Some(letters) => letters.run(&mapper, false, &self.stop, &self.meter, &*tally, &mut outlet),
+            None => pipeline.run(peeked, &mut outlet),
+        });
+        progress.finish();
+        let (report, broken) = match report {
+            Ok(report) => (report, None),
+            Err(error) => (Report::default(), Some(error)),
+        };
+        let again = "run the same command again";
+        let ending = Ending {
+            outcome: None,
+            report: &report,
+            broken,
+            signals: None,
+            again,
+            dead: None,
+            blocked: false,
+        };
+        let (conclusion, notes) = (self.conclude(&tally, &ending), notes(&report));
+        self.finish(&mapper, conclusion, &ending, DlqResult::default(), notes, 0)
+    }
+}

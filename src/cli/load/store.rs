@@ -1,0 +1,130 @@
+//! The store of a load, and what there is to know of its table.
+
+use std::time::Duration;
+
+use crate::cli::load::Load;
+use crate::cli::settings;
+use crate::cli::signals::Signals;
+use crate::cli::store::Store;
+use crate::dataset::{Dataset, Target};
+use crate::error::{Error, Result};
+use crate::sink::postgres::{PgOptions, PgSink};
+use crate::sink::sqlite::{SqliteOptions, SqliteSink};
+
+/// A table that rows are to go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableFacts {
+    /// Its name with its schema.
+    pub table: String,
+    /// Whether rows of it can be told apart.
+    pub keyed: bool,
+    /// The tenant, by its id where the store knows tenants.
+    pub tenant: Option<String>,
+}
+
+impl TableFacts {
+    pub(super) fn of(target: &Target, tenant: Option<String>) -> Self {
+        Self { table: target.table.clone(), keyed: !target.key.is_empty(), tenant }
+    }
+}
+
+/// What is written to.
+pub(super) enum OpenStore {
+    Sqlite(SqliteSink),
+    Postgres(Box<PgSink>),
+    /// Nothing: a dry run against the embedded store.
+    Planned,
+}
+
+impl Load<'_> {
+    /// What there is to know of the table before rows are sent to it.
+    pub async fn table_facts(&self) -> Result<TableFacts> {
+        let signals = Signals::listen(&self.stop)?;
+        let dataset = match (self.known_dataset()?, &self.args.data.table, &self.letters) {
+            (None, None, Some(letters)) => Some(letters.detect(&settings::columns(&self.args.data, None))?),
+            (known, ..) => known,
+        };
+        let opened = self.open_store(&signals, dataset.as_ref(), true).await?;
+        Ok(match &opened {
+            OpenStore::Sqlite(sink) => TableFacts::of(sink.target(), self.args.store.tenant.clone()),
+            OpenStore::Postgres(sink) => {
+                TableFacts::of(sink.target(), sink.tenant().map(|id| id.to_string()))
+            }
+            OpenStore::Planned => {
+                let table = self.args.data.table.clone().or_else(|| dataset.map(|d| d.table.to_string()));
+                let tenant = self.args.store.tenant.clone();
+                TableFacts { table: table.unwrap_or_default(), keyed: true, tenant }
+            }
+        })
+    }
+
+    pub(super) async fn open_store(
+        &self,
+        signals: &Signals,
+        dataset: Option<&Dataset>,
+        quiet: bool,
+    ) -> Result<OpenStore> {
+        let data = &self.args.data;
+        let newer_stays = self.letters.as_ref().is_some_and(|letters| !letters.force);
+        match &self.store {
+            Store::Sqlite(_) if self.args.rejects.dry_run => Ok(OpenStore::Planned),
+            Store::Sqlite(path) => {
+                let options = SqliteOptions {
+                    exact: data.exact,
+                    on_conflict: settings::on_conflict(data),
+                    run_id: Some(self.run_id),
+                    newer_stays,
+                };
+                let sink = match (&data.table, dataset) {
+                    (Some(table), _) => SqliteSink::open_table(path, table, options)?,
+                    (None, Some(dataset)) => SqliteSink::open(path, dataset, options)?,
+                    (None, None) => return Err(Error::Internal("no dataset and no table".into())),
+                };
+                Ok(OpenStore::Sqlite(sink))
+            }
+            Store::Postgres(dsn) => {
+                let table =
+                    data.table.clone().or_else(|| dataset.map(|d| d.table.to_string())).unwrap_or_default();
+                let options = PgOptions {
+                    dsn: (**dsn).clone(),
+                    table,
+                    tenant: self.args.store.tenant.clone(),
+                    exact: data.exact,
+                    round: data.round,
+                    on_conflict: settings::on_conflict(data),
+                    run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
+                    newer_stays,
+                };
+                let sink = self.patiently(signals, async || PgSink::open(options.clone()).await).await?;
+                if !quiet {
+                    sink.notes().iter().for_each(|note| self.say(note));
+                }
+                Ok(OpenStore::Postgres(Box::new(sink)))
+            }
+        }
+    }
+
+    /// Under `--wait` a store that is away at the start is waited for like one that goes away.
+    pub(super) async fn patiently<T>(
+        &self,
+        signals: &Signals,
+        act: impl AsyncFn() -> Result<T>,
+    ) -> Result<T> {
+        let mut told = false;
+        loop {
+            match act().await {
+                Err(Error::Unavailable(why)) if self.args.engine.wait && signals.exit().is_none() => {
+                    if self.engine.max_outage.is_some_and(|most| self.started.elapsed() > most) {
+                        return Err(Error::Unavailable(why));
+                    }
+                    if !told {
+                        tracing::warn!("waiting for the store: {why}");
+                        told = true;
+                    }
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                done => return done,
+            }
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Rows through the engine into the store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::runtime::Handle;
+
+use crate::batch::Reject;
+use crate::cli::exit::Exit;
+use crate::cli::keep::Started;
+use crate::cli::letters::Sorted;
+use crate::cli::load::Load;
+use crate::cli::load::end::{Ending, notes};
+use crate::cli::log::EventLog;
+use crate::cli::signals::Signals;
+use crate::cli::style;
+use crate::coordinator::{End, WriteCoordinator};
+use crate::dataset::MapperSettings;
+use crate::dlq::DlqWriter;
+use crate::dlq::names::segments;
+use crate::error::{Error, Result};
+use crate::observe::fanout::Fanout;
+use crate::observe::figures;
+use crate::observe::progress::{Mode, Progress};
+use crate::observe::result::DlqResult;
+use crate::observe::tally::Tally;
+use crate::port::runs::Checkpoints;
+use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
+use crate::settings::{EngineSettings, Overflow};
+use crate::source::follow::Follower;
+use crate::source::pipeline::{EngineOutlet, Peeked, Report};
+use crate::source::resume::Resumed;
+use crate::source::settled::SettledInputs;
+
+/// The dead letters, with a note of where each kind of failure came up first.
+pub(super) struct Located {
+    pub(super) dead: Arc<DlqWriter>,
+    pub(super) tally: Arc<Tally>,
+    /// Of a replay: who goes back and who goes aside.
+    pub(super) sorted: Option<Arc<Sorted>>,
+    /// Whether the queue took nothing when it was asked last.
+    pub(super) blocked: AtomicBool,
+}
+
+impl DeadLetters for Located {
+    async fn bury(&self, rejects: Vec<Reject>) -> std::result::Result<(), DeadLetterError> {
+        rejects.iter().for_each(|reject| self.tally.locate(reject));
+        let buried = match &self.sorted {
+            Some(sorted) => sorted.bury(rejects).await,
+            None => self.dead.bury(rejects).await,
+        };
+        self.blocked.store(buried.is_err(), Ordering::Relaxed);
+        buried
+    }
+}
+
+impl Load<'_> {
+    pub(super) async fn load<S: Sink>(
+        self,
+        sink: S,
+        mapper: Arc<MapperSettings>,
+        dead: Option<DlqWriter>,
+        peeked: Option<Peeked>,
+        signals: Signals,
+        started: Option<Started>,
+    ) -> Result<Exit> {
+        let dead = Arc::new(dead.ok_or_else(|| Error::Internal("no dead-letter queue".into()))?);
+        let settings = EngineSettings {
+            workers: self.engine.workers.min(sink.max_sessions().unwrap_or(usize::MAX)),
+            ..self.engine.clone()
+        };
+        let tally = Arc::new(Tally::new(&settings));
+        let mut observers: Vec<Arc<dyn Observer>> = vec![tally.clone(), Arc::new(EventLog::default())];
+        let dataset = &mapper.dataset.name;
+        let sorted = self
+            .letters
+            .as_ref()
+            .map(|letters| letters.sorted(dead.clone(), self.run_info(&mapper.dataset.name)))
+            .transpose()?;
+        let facts = self.live_facts(dataset, &dead, sorted.as_deref(), settings.workers);
+        observers.extend(self.metrics.observers(
+            dataset,
+            sink.name(),
+            &settings,
+            &self.meter,
+            &tally,
+            facts,
+        )?);
+        let observer: Arc<dyn Observer> = Arc::new(Fanout::new(observers));
+        let letters = Arc::new(Located {
+            dead: dead.clone(),
+            tally: tally.clone(),
+            sorted: sorted.clone(),
+            blocked: AtomicBool::new(false),
+        });
+        let engine = WriteCoordinator::builder(Arc::new(sink), letters.clone())
+            .settings(settings.clone())
+            .observer(observer.clone())
+            .start();
+        signals.stops(engine.stopper());
+        // An engine that has stopped needs no more rows, though the pipe be silent.
+        let (halted, stop) = (engine.halted(), self.stop.clone());
+        tokio::spawn(async move {
+            halted.await;
+            stop.set();
+        });
+        let doing = match self.command() {
+            "replay-dlq" => "Replaying",
+            "tail" => "Following",
+            _ => "Loading",
+        };
+        let title = format!("{doing} {} into {}", mapper.dataset.name, self.store.shown());
+        let (current, gauge) = self.gauge();
+        let mode = Mode::for_stderr(self.progress_choice());
+        let progress =
+            Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
+
+        let mut pipeline = self.pipeline(&mapper, observer.clone(), current, self.enough(&tally));
+        let (mut keeper, mut checkpoints) = (None, Checkpoints::default());
+        if let Some(started) = started {
+            let mut kept = started.keeper;
+            pipeline.skip = started.settled;
+            pipeline.settled = SettledInputs::new(started.settled);
+            let (inputs, halted) = (pipeline.settled.clone(), engine.has_halted());
+            kept.beat(tally.clone(), move || inputs.count(&halted));
+            let (tell, note) = (pipeline.on_error, kept.on_error(Handle::current()));
+            pipeline.on_error = Box::new(move |input, error| {
+                tell(input, error)?;
+                note(input, error)
+            });
+            pipeline.unreadable = started.unreadable;
+            checkpoints = started.checkpoints;
+            keeper = Some(kept);
+        }
+        let outlet = EngineOutlet {
+            engine: &engine,
+            runtime: Handle::current(),
+            stop: self.stop.clone(),
+            patience: settings.max_outage,
+            observer: observer.clone(),
+        };
+        let mut outlet = Resumed::new(outlet, checkpoints, observer.clone());
+        let mut follower = match &self.followed {
+            Some(followed) => {
+                if mapper.target.key.is_empty() && !self.global.quiet {
+                    self.say("the table has no key: after a crash the last lines may be in it twice");
+                }
+                let (checkpoint, stop) = (followed.checkpoint(&mapper.target.table), self.stop.clone());
+                let (meter, observer) = (self.meter.clone(), observer.clone());
+                let options = followed.options.clone();
+                Some(Follower::new(options, checkpoint, mapper.clone(), stop, meter, observer))
+            }
+            None => None,
+        };
+        let halted = engine.has_halted();
+        let report = tokio::task::block_in_place(|| match &self.letters {
+            None if follower.is_some() => match follower.as_mut() {
+                Some(Ok(follower)) => follower.run(&halted, &pipeline.enough, &mut outlet),
+                Some(Err(error)) => Err(error.clone()),
+                None => Ok(Report::default()),
+            },
+            Some(letters) => letters.run(
+                &mapper,
+                self.engine.first_wins,
+                &pipeline.stop,
+                &self.meter,
+                &*observer,
+                &mut outlet,
+            ),
+            None => pipeline.run(peeked, &mut outlet),
+        });
+        drop(outlet);
+        let outcome = engine.shutdown(true).await;
+        progress.finish();
+        // Where all has been drained, all that was read is settled.
+        let drained = matches!(outcome.end, End::Drained) && outcome.returned == 0 && outcome.unburied == 0;
+        let report = match (report, &mut follower) {
+            (Ok(report), Some(Ok(follower))) if drained => follower.save(&|| false).map(|()| report),
+            (report, _) => report,
+        };
+
+        let (report, broken) = match report {
+            Ok(report) => (report, None),
+            Err(error) => (Report::default(), Some(error)),
+        };
+        let again = match &keeper {
+            Some(_) if self.command() == "load" && self.resumable() => {
+                "run the same command again with --resume"
+            }
+            _ => "run the same command again",
+        };
+        let ending = Ending {
+            outcome: Some(&outcome),
+            report: &report,
+            broken,
+            signals: signals.exit(),
+            again,
+            dead: Some(dead.path()),
+            blocked: letters.blocked.load(Ordering::Relaxed),
+        };
+        let conclusion = self.conclude(&tally, &ending);
+        let (more_records, more_rows) = sorted.as_ref().map_or((0, 0), |sorted| sorted.parked_counts());
+        let dlq = DlqResult {
+            path: Some(dead.path().display().to_string()),
+            records: dead.records() + more_records,
+            rows: dead.rows() + more_rows,
+        };
+        let whole = ending.report.finished == 1 && matches!(outcome.end, End::Drained);
+        if let Some(letters) = &self.letters
+            && whole
+            && outcome.returned == 0
+            && outcome.unburied == 0
+            && !matches!(conclusion.exit, Exit::Internal)
+        {
+            letters.complete();
+        }
+        let mut notes = notes(&report);
+        if dead.repaired() > 0 {
+            let torn = figures::plural(dead.repaired(), "torn line");
+            notes.push(format!("{torn} of an earlier crash closed off in {}", dead.path().display()));
+        }
+        if dead.rotated() > 0 {
+            let path = dead.path();
+            let times = figures::plural(dead.rotated(), "time");
+            let older = match segments(path).ok().and_then(|mut all| all.pop()) {
+                Some(last) => format!("older records are in {} and before", last.display()),
+                None => "older records were taken away".to_owned(),
+            };
+            notes.push(format!("{} was full {times}: {older}", path.display()));
+        }
+        if let Some(keeper) = keeper {
+            notes.extend(keeper.end(&conclusion.of_run(&report, pipeline.settled.count(halted))).await);
+        }
+        self.finish(&mapper, conclusion, &ending, dlq, notes, settings.workers as u64)
+    }
+
+    /// Whether a later run can know all inputs again.
+    pub(super) fn resumable(&self) -> bool {
+        self.engine.overflow != Overflow::DropOldest
+            && (self.args.history.source_id.is_some()
+                || self.inputs.iter().all(|input| input.bytes.is_some() && input.path.is_some()))
+    }
+}
