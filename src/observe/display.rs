@@ -187,9 +187,9 @@ fn input(frame: &Frame<'_>, style: Style) -> Row {
         let ink = if lag.age.as_secs() < 5 { Ink::Good } else { Ink::Warn };
         return row
             .part(1, Ink::Good, spinner(frame.tick, style))
-            .part(0, Ink::Plain, format!("{} read", bytes(gauge.consumed)))
+            .part(2, Ink::Plain, format!("{} read", bytes(gauge.consumed)))
             .part(0, ink, behind(lag))
-            .part(2, Ink::Plain, speed);
+            .part(3, Ink::Plain, speed);
     }
     let Some(total) = gauge.total else {
         let unpacked = if gauge.decoded > gauge.consumed {

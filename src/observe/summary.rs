@@ -134,6 +134,9 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
         3 if is_replay => {
             (format!("Replayed {}; {} rejected again.", loaded(), were(failed(result), "row")), Ink::Warn)
         }
+        3 if rows.rejected == 0 => {
+            (format!("Loaded {}; {} dropped.", loaded(), were(rows.dropped, "row")), Ink::Warn)
+        }
         3 => (format!("Loaded {}; {} rejected.", loaded(), were(failed(result), "row")), Ink::Warn),
         4 => (format!("Stopped: too many rows were rejected. {}", before()), Ink::Bad),
         5 if extras.blocked => {
@@ -331,6 +334,10 @@ fn notes(page: &mut Page, extras: &Extras) {
 /// What to do now.
 fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
     let mut again = "run the same command again".to_owned();
+    // What came through a pipe comes once.
+    if let Some(path) = result.dlq.path.as_deref().filter(|_| result.inputs == ["-"] && result.dlq.rows > 0) {
+        again = format!("what is kept goes in with: mdsctl replay-dlq {path}");
+    }
     if let Some(resume) = &extras.resume {
         again = format!("go on where it stopped with: {resume}");
     }

@@ -257,6 +257,8 @@ pub struct Follower {
     mapper: Arc<MapperSettings>,
     state: Arc<Mutex<State>>,
     scout: Option<Scout>,
+    /// Files that cannot be followed.
+    ignored: HashSet<(u64, u64)>,
     files: Vec<Generation>,
     /// Ordinal of the last row of all files.
     ordinal: u64,
@@ -287,6 +289,7 @@ impl Follower {
             mapper,
             state,
             scout: None,
+            ignored: HashSet::new(),
             files,
             ordinal: 0,
             first_look: true,
@@ -314,7 +317,7 @@ impl Follower {
         let ears = Ears::open(&self.options.patterns);
         let pause = if ears.all { SAFETY } else { self.options.poll.min(SAFETY) };
         let (mut moved_at, mut looked, mut saved) = (Instant::now(), None::<Instant>, Instant::now());
-        let mut heard = true;
+        let (mut heard, mut unsaved) = (true, false);
         while !self.stop.is_set() {
             let look = heard || looked.is_none_or(|at| at.elapsed() >= pause);
             if look {
@@ -329,7 +332,14 @@ impl Follower {
             self.files.iter_mut().for_each(|file| file.settle(halted));
             if saved.elapsed() >= SAVE {
                 saved = Instant::now();
-                self.save(halted)?;
+                match self.save(halted) {
+                    Ok(()) => unsaved = false,
+                    // The places of before are still there; it may be mended before the end.
+                    Err(error) if !std::mem::replace(&mut unsaved, true) => {
+                        tracing::warn!("{error}; going on, and trying again");
+                    }
+                    Err(_) => {}
+                }
             }
             if moved {
                 moved_at = Instant::now();
@@ -352,6 +362,11 @@ impl Follower {
             if held > 0 {
                 self.observer.on(&Event::Returned { rows: held });
             }
+            if file.torn() > 0 {
+                let left =
+                    format!("the last line of {} has no end, and is left for the next tail", file.name);
+                *report.notes.entry(left).or_default() += 1;
+            }
             file.note(&mut report);
         }
         Ok(report)
@@ -367,7 +382,7 @@ impl Follower {
             if self.stop.is_set() {
                 break;
             }
-            if busy.contains(&file.path) {
+            if busy.contains(&file.born) {
                 any = true;
                 continue;
             }
@@ -384,8 +399,8 @@ impl Follower {
                     self.meter.consumed.fetch_add(bytes, Ordering::Relaxed);
                     self.meter.decoded.fetch_add(bytes, Ordering::Relaxed);
                     any = true;
-                    if file.gone.is_some() {
-                        busy.insert(file.path.clone());
+                    if file.gone.is_some() || file.path != file.born {
+                        busy.insert(file.born.clone());
                     }
                 }
                 Ok(Moved::Nothing) => {}
@@ -430,7 +445,7 @@ impl Follower {
                     observer.on(&Event::Returned { rows: held });
                 }
                 file.note(report);
-                lock(state).forget(file.id);
+                lock(state).done(file.id, file.place());
                 scout.iter().for_each(|scout| scout.forget(file.id));
             }
             keep
@@ -498,7 +513,12 @@ impl Follower {
                         report.errors.push((error, false));
                         return Ok(());
                     }
-                    return Err(error);
+                    if matches!(error, Error::Unavailable(_) | Error::Internal(_)) {
+                        return Err(error);
+                    }
+                    if self.ignored.insert(id) {
+                        tracing::warn!("{error}; going on with the other files");
+                    }
                 }
             }
         }

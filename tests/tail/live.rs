@@ -265,3 +265,74 @@ fn rows_of_now_are_not_in_the_future() {
     running.signal(Signal::INT);
     assert_eq!(running.finish().expect(130).books().rejected, 1);
 }
+
+#[test]
+fn what_was_rotated_while_nobody_looked_is_read_and_what_was_rewritten_too() {
+    let server = Postgres::private();
+    let (work, store) = (Work::new(), Store::Postgres(server.database_with_schema()));
+    append(&work, "bars.csv", HEADER);
+    append(&work, "bars.csv", &bars(0..2));
+    let mut running = tail(&work, &store, "bars.csv", "2");
+    stored(&store, &mut running, 2);
+    stop(running);
+    append(&work, "bars.csv", &bars(2..4));
+    fs::rename(work.path("bars.csv"), work.path("bars.csv.2")).expect("renamed");
+    append(&work, "bars.csv", HEADER);
+    append(&work, "bars.csv", &bars(4..6));
+    fs::rename(work.path("bars.csv"), work.path("bars.csv.1")).expect("renamed");
+    work.write("bars.csv.old", HEADER.to_owned() + &bars(900..905));
+    append(&work, "bars.csv", HEADER);
+    append(&work, "bars.csv", &bars(6..8));
+    let mut running = tail(&work, &store, "bars.csv", "2");
+    stored(&store, &mut running, 8);
+
+    // Stopped while the store is away, and rewritten before it is back.
+    server.stop();
+    append(&work, "bars.csv", &bars(8..10));
+    wait::until(PATIENCE, "the outage", || running.said().contains("unavailable").then_some(()));
+    running.signal(Signal::TERM);
+    let size = fs::metadata(work.path("bars.csv")).expect("it").len();
+    let other = HEADER.to_owned() + &bars(10..14);
+    assert!(other.len() as u64 >= size, "not shorter than before");
+    fs::write(work.path("bars.csv"), other).expect("rewritten");
+    server.start();
+    assert!(running.finish().expect(143).books().inserted >= 8);
+    let mut running = tail(&work, &store, "bars.csv", "2");
+    stored(&store, &mut running, 14);
+    stop(running);
+}
+
+#[test]
+fn one_bad_file_among_many_costs_only_itself() {
+    let work = Work::new();
+    let store = Store::sqlite(&work);
+    append(&work, "in/a.csv", HEADER);
+    append(&work, "in/a.csv", &bars(0..1));
+    append(&work, "in/b.csv", "colour,shape\nred,round\n");
+    work.write("in/c.csv", [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3]);
+    let flags = ["tail", "in/*.csv", "--dataset", "bars", "--json", "--dsn", &store.dsn()];
+    let mut running = work.mdsctl(flags).spawn();
+    stored(&store, &mut running, 1);
+    wait::until(PATIENCE, "words", || {
+        let said = running.said();
+        (said.contains("in/b.csv") && said.contains("in/c.csv: a compressed file")).then_some(())
+    });
+    // Mended, it is read.
+    fs::write(work.path("in/b.csv"), HEADER.to_owned() + &bars(1..3)).expect("mended");
+    stored(&store, &mut running, 3);
+    running.signal(Signal::INT);
+    assert_eq!(running.finish().books().inserted, 3);
+}
+
+#[test]
+fn a_checkpoint_that_is_none_is_refused() {
+    let work = Work::new();
+    append(&work, "bars.csv", HEADER);
+    append(&work, "bars.csv", &bars(0..1));
+    work.write("new.json", "{\"version\":2,\"files\":[]}");
+    for (path, words) in [("/dev/full", "is no checkpoint file"), ("new.json", "version 2")] {
+        let run =
+            work.mdsctl(["tail", "bars.csv", "--checkpoint", path, "--idle-exit", "300ms"]).run().expect(2);
+        assert!(run.error().contains(words), "{run}");
+    }
+}

@@ -187,6 +187,9 @@ impl Load<'_> {
             Some(_) if self.command() == "load" && self.resumable() => {
                 "run the same command again with --resume"
             }
+            _ if self.inputs.iter().any(|input| input.path.is_none()) => {
+                "what is kept in the dead-letter queue goes in with mdsctl replay-dlq"
+            }
             _ => "run the same command again",
         };
         let ending = Ending {

@@ -198,6 +198,8 @@ struct Mark {
 pub(super) struct Generation {
     pub(super) name: Arc<str>,
     pub(super) path: PathBuf,
+    /// The name by which it was found.
+    pub(super) born: PathBuf,
     pub(super) id: (u64, u64),
     /// Rows before the next one.
     pub(super) rows: u64,
@@ -251,6 +253,7 @@ impl Generation {
             mapper: Mapper::new(mapper, origin.clone())?,
             name,
             path: path.to_owned(),
+            born: path.to_owned(),
             id,
             rows: 0,
             gone: None,
@@ -272,7 +275,9 @@ impl Generation {
             moved: Instant::now(),
             ended: false,
         };
-        let known = state.of(&this.file, id).filter(|_| from == From::Checkpoint).cloned();
+        check(&head_of(&this.file, &this.name)?, &this.name)?;
+        let here = state.again(&this.file, id).cloned();
+        let known = here.or_else(|| state.of(&this.file, id).filter(|_| from == From::Checkpoint).cloned());
         if let Some(place) = known.filter(|place| place.offset > 0) {
             this.go_on(place.header, place.offset, place.rows, options)?;
         } else if from == From::End {
@@ -389,11 +394,16 @@ impl Generation {
         report: &mut Report,
         outlet: &mut dyn Outlet,
     ) -> Result<Moved> {
-        if self.failed || self.ended {
+        if self.ended {
             return Ok(Moved::Nothing);
         }
         if !self.is_same()? {
+            // What was wrong with its content may be mended.
+            self.failed = false;
             return Ok(Moved::Truncated);
+        }
+        if self.failed {
+            return Ok(Moved::Nothing);
         }
         let mut piece = vec![0; CHUNK];
         let count = self.file.read_at(&mut piece, self.read).map_err(|e| io_error(&e, &self.name))?;
@@ -535,6 +545,11 @@ impl Generation {
         Ok(())
     }
 
+    /// Bytes of a last line that has no end.
+    pub(super) fn torn(&self) -> usize {
+        if self.ended || self.failed { 0 } else { self.held.len() }
+    }
+
     /// At the end of the run.
     pub(super) fn finish(&self) -> Result<()> {
         self.mapper.finish()
@@ -574,9 +589,14 @@ impl Generation {
 
     /// The place for the checkpoint file.
     pub(super) fn place(&self) -> Option<Place> {
-        let (offset, rows) = self.settled?;
+        let (mut offset, mut rows) = self.settled?;
+        let mut header = self.header;
+        if !self.is_same().unwrap_or(false) {
+            // Its content is another one by now, of which nothing has been read.
+            (offset, rows, header) = (0, 0, 0);
+        }
         let fingerprint = fingerprint(&self.file, offset)?;
         let (device, inode) = self.id;
-        Some(Place { path: self.path.clone(), device, inode, fingerprint, offset, header: self.header, rows })
+        Some(Place { path: self.path.clone(), device, inode, fingerprint, offset, header, rows })
     }
 }
