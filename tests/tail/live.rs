@@ -297,9 +297,9 @@ fn what_was_rotated_while_nobody_looked_is_read_and_what_was_rewritten_too() {
     fs::write(work.path("bars.csv"), other).expect("rewritten");
     server.start();
     assert!(running.finish().expect(143).books().inserted >= 8);
-    let mut running = tail(&work, &store, "bars.csv", "2");
-    stored(&store, &mut running, 14);
-    stop(running);
+    let again = ["tail", "bars.csv", "--idle-exit", "500ms", "--dsn", &store.dsn()];
+    work.mdsctl(again).run().expect(0);
+    assert_eq!(store.count("bars"), Some(14));
 }
 
 #[test]
