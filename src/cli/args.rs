@@ -564,7 +564,7 @@ pub struct HealthArgs {
     #[command(flatten)]
     pub store: StoreArgs,
     /// Longest time that all of it may take
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = values::duration, help_heading = "Limits")]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = values::some_time, help_heading = "Limits")]
     pub timeout: Duration,
     /// A warning where the store takes so long to answer
     #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = "Limits")]

@@ -23,6 +23,14 @@ pub fn moment(text: &str) -> Result<i64, String> {
     Err("expected a time such as 2024-11-23T08:00:00Z, a date, or 2h or 7d for so long ago".to_owned())
 }
 
+/// The same, but not none.
+pub fn some_time(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| match time.is_zero() {
+        true => Err("it has to be longer than 0".to_owned()),
+        false => Ok(time),
+    })
+}
+
 /// A duration: a number with `ms`, `s`, `m`, `h` or `d`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
