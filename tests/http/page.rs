@@ -109,3 +109,19 @@ fn it_asks_for_the_token() {
     drop(pipe);
     running.finish_quietly();
 }
+
+#[test]
+fn it_shows_how_far_a_tail_is_behind() {
+    let Some(mut browser) = browser() else { return };
+    let work = Work::new();
+    work.write("bars.csv", super::HEADER.to_owned() + &bars(0..10));
+    let store = crate::harness::Store::sqlite(&work);
+    let flags = ["tail", "bars.csv", "--metrics-listen", "127.0.0.1:0", "--dsn", &store.dsn()];
+    let mut running = work.mdsctl(flags).spawn();
+    let at = address(&mut running);
+    browser.look(1080, false);
+    browser.open(&format!("http://{at}/"));
+    browser.until("run", "the lag", |text| text.contains("behind the files") && text.contains("up to date"));
+    running.signal(rustix::process::Signal::INT);
+    running.finish().expect(130);
+}
