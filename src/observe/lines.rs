@@ -16,7 +16,6 @@ const MOST_REJECTS: usize = 5;
 pub fn plain(frame: &Frame<'_>) -> String {
     let (seen, input) = (frame.snapshot, frame.input);
     let read = match input.total {
-        // A file that grows has no end to count to.
         Some(_) if seen.lag.is_some() => format!("{} read", bytes(input.consumed)),
         Some(total) => format!("{} %", percent(input.consumed.min(total), total)),
         None => format!("{} read", bytes(input.consumed)),
@@ -62,6 +61,8 @@ pub fn behind(lag: LagView) -> String {
 pub fn json(frame: &Frame<'_>) -> String {
     let (seen, input) = (frame.snapshot, frame.input);
     let tenth = |x: f64| (x * 10.0).round() / 10.0;
+    // A file that grows has no end to count to.
+    let total = input.total.filter(|_| seen.lag.is_none());
     let line = JsonLine {
         event: "progress",
         elapsed_s: tenth(frame.elapsed.as_secs_f64()),
@@ -69,10 +70,10 @@ pub fn json(frame: &Frame<'_>) -> String {
         rows_per_s: JsonRates { now: tenth(frame.rates.now()), average: tenth(frame.rates.average()) },
         input: JsonInput {
             consumed: input.consumed,
-            total: input.total,
+            total,
             decoded: input.decoded,
-            percent: input.total.map(|total| percent(input.consumed.min(total), total)),
-            eta_s: input.total.and_then(|total| frame.rates.remaining(total)).map(|time| time.as_secs()),
+            percent: total.map(|total| percent(input.consumed.min(total), total)),
+            eta_s: total.and_then(|total| frame.rates.remaining(total)).map(|time| time.as_secs()),
             current: input.current.as_deref(),
             files_done: input.files_done,
             files_total: input.files_total,
