@@ -524,7 +524,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__load)
-            opts="-v -q -h --dsn --tenant --dataset --table --map --set --vendor --symbol --timeframe --name-pattern --timestamp-unit --timezone --date-order --null --keep-case --exact --round --on-conflict --quality --format --delimiter --no-header --skip-lines --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --resume --source-id --force --workers --capacity --batch-size --flush-interval --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --dsn --tenant --dataset --table --vendor --symbol --timeframe --name-pattern --map --set --timestamp-unit --timezone --date-order --null --keep-case --exact --round --on-conflict --quality --format --delimiter --no-header --skip-lines --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --resume --source-id --force --workers --capacity --batch-size --flush-interval --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -546,14 +546,6 @@ _mdsctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --map)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --set)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --vendor)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -567,6 +559,14 @@ _mdsctl() {
                     return 0
                     ;;
                 --name-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --map)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -783,7 +783,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__replay__subcmd__dlq)
-            opts="-v -q -h --dsn --tenant --where --code --stage --since --until --symbol --limit --set --map --dataset --table --timestamp-unit --timezone --date-order --null --keep-case --exact --round --on-conflict --quality --max-attempts --archive --force --discard --dry-run --dlq-max-bytes --workers --capacity --batch-size --flush-interval --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --dsn --tenant --where --code --stage --since --until --symbol --limit --dataset --table --map --set --timestamp-unit --timezone --date-order --null --keep-case --exact --round --on-conflict --quality --max-attempts --archive --force --discard --dry-run --dlq-max-bytes --workers --capacity --batch-size --flush-interval --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -825,7 +825,11 @@ _mdsctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --set)
+                --dataset)
+                    COMPREPLY=($(compgen -W "bars ticks options fundamentals news" -- "${cur}"))
+                    return 0
+                    ;;
+                --table)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -833,11 +837,7 @@ _mdsctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --dataset)
-                    COMPREPLY=($(compgen -W "bars ticks options fundamentals news" -- "${cur}"))
-                    return 0
-                    ;;
-                --table)
+                --set)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1293,7 +1293,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__tail)
-            opts="-v -q -h --from --checkpoint --poll --idle-exit --dsn --tenant --dataset --table --map --set --vendor --symbol --timeframe --name-pattern --timestamp-unit --timezone --date-order --null --keep-case --exact --round --on-conflict --quality --format --delimiter --no-header --skip-lines --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --workers --capacity --batch-size --flush-interval --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --from --checkpoint --poll --idle-exit --dsn --tenant --dataset --table --vendor --symbol --timeframe --name-pattern --map --set --timestamp-unit --timezone --date-order --null --keep-case --exact --round --on-conflict --quality --format --delimiter --no-header --skip-lines --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --workers --capacity --batch-size --flush-interval --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1331,14 +1331,6 @@ _mdsctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --map)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --set)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --vendor)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1352,6 +1344,14 @@ _mdsctl() {
                     return 0
                     ;;
                 --name-pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --map)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

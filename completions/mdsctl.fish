@@ -58,12 +58,12 @@ options\t''
 fundamentals\t''
 news\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l table -d 'Load into this table; without --dataset its columns and key are the table\'s own' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l map -d 'Take column TARGET from the input\'s column SOURCE' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l set -d 'Give a column the same value in every row' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l vendor -d 'Short for --set vendor=V' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l symbol -d 'Short for --set symbol=S' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l timeframe -d 'Short for --set timeframe=T (else from the columns, or from the spacing of the rows)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l name-pattern -d 'Columns from the name of the file, for instance \'{symbol}-{timeframe}-{date}\'' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l map -d 'Take column TARGET from the column or field SOURCE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l set -d 'Give a column the same value in every row' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l timestamp-unit -d 'Unit of epochs (else deduced from their magnitude, and held to)' -r -f -a "s\t''
 ms\t''
 us\t''
@@ -156,12 +156,12 @@ options\t''
 fundamentals\t''
 news\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l table -d 'Load into this table; without --dataset its columns and key are the table\'s own' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l map -d 'Take column TARGET from the input\'s column SOURCE' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l set -d 'Give a column the same value in every row' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l vendor -d 'Short for --set vendor=V' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l symbol -d 'Short for --set symbol=S' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l timeframe -d 'Short for --set timeframe=T (else from the columns, or from the spacing of the rows)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l name-pattern -d 'Columns from the name of the file, for instance \'{symbol}-{timeframe}-{date}\'' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l map -d 'Take column TARGET from the column or field SOURCE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l set -d 'Give a column the same value in every row' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l timestamp-unit -d 'Unit of epochs (else deduced from their magnitude, and held to)' -r -f -a "s\t''
 ms\t''
 us\t''
@@ -282,27 +282,27 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l since -d 'R
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l until -d 'Rows that failed last before that time' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l symbol -d 'Rows of that symbol' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l limit -d 'So many rows at most (the newest ones, where rows are handed out or replayed)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l set -d 'Give a column the same value in every row' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l map -d 'Take column TARGET from the rows\' field SOURCE' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l dataset -d 'What the rows are (else as their records say, or detected)' -r -f -a "bars\t''
 ticks\t''
 options\t''
 fundamentals\t''
 news\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l table -d 'Load into this table (else the one that they were meant for)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l timestamp-unit -d 'Unit of epochs' -r -f -a "s\t''
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l map -d 'Take column TARGET from the column or field SOURCE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l set -d 'Give a column the same value in every row' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l timestamp-unit -d 'Unit of epochs (else deduced from their magnitude, and held to)' -r -f -a "s\t''
 ms\t''
 us\t''
 ns\t''"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l timezone -d 'Zone of times that name none (else UTC)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l date-order -d 'Order of dates such as 10/9/2020' -r -f -a "mdy\t''
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l timezone -d 'Zone of times that name none, for instance America/New_York (else UTC)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l date-order -d 'Order of dates such as 10/9/2020 (else deduced, where a row settles it)' -r -f -a "mdy\t''
 dmy\t''
 ymd\t''"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l null -d 'A further text that stands for null' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l on-conflict -d 'What happens to a row whose key is in the table already' -r -f -a "update\t'It replaces the row that is there; the last row of a key wins'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l null -d 'A further text that stands for null (beside empty, null, NaN, None, \\N and -)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l on-conflict -d 'What happens to a row whose key is in the table already, or came before in the input' -r -f -a "update\t'It replaces the row that is there; the last row of a key wins'
 skip\t'The row that is there stays, and this one is counted as skipped; the first wins'
 error\t'The row that is there stays, and this one goes to the dead-letter queue'"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l quality -d 'What to do with implausible rows' -r -f -a "off\t'Do not look'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l quality -d 'What to do with implausible rows (high below low, negative sizes, times in the future)' -r -f -a "off\t'Do not look'
 warn\t'Count and report them, and store them'
 reject\t'Reject them'"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l max-attempts -d 'Times that a row is tried before it is parked [default: 5]' -r

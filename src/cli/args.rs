@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -240,12 +241,6 @@ pub struct DataArgs {
     /// Load into this table; without --dataset its columns and key are the table's own
     #[arg(long, value_name = "SCHEMA.TABLE")]
     pub table: Option<String>,
-    /// Take column TARGET from the input's column SOURCE
-    #[arg(long, value_name = "TARGET=SOURCE", value_parser = values::pair)]
-    pub map: Vec<(String, String)>,
-    /// Give a column the same value in every row
-    #[arg(long, value_name = "COLUMN=VALUE", value_parser = values::pair)]
-    pub set: Vec<(String, String)>,
     /// Short for --set vendor=V
     #[arg(long, value_name = "V")]
     pub vendor: Option<String>,
@@ -258,6 +253,27 @@ pub struct DataArgs {
     /// Columns from the name of the file, for instance '{symbol}-{timeframe}-{date}'
     #[arg(long, value_name = "PATTERN")]
     pub name_pattern: Option<String>,
+    #[command(flatten)]
+    pub values: ValueArgs,
+}
+
+impl Deref for DataArgs {
+    type Target = ValueArgs;
+
+    fn deref(&self) -> &ValueArgs {
+        &self.values
+    }
+}
+
+/// How values are read and written, in loads and in replays.
+#[derive(Debug, Clone, Args, serde::Serialize, serde::Deserialize)]
+pub struct ValueArgs {
+    /// Take column TARGET from the column or field SOURCE
+    #[arg(long, value_name = "TARGET=SOURCE", value_parser = values::pair)]
+    pub map: Vec<(String, String)>,
+    /// Give a column the same value in every row
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = values::pair)]
+    pub set: Vec<(String, String)>,
     /// Unit of epochs (else deduced from their magnitude, and held to)
     #[arg(long, value_enum, value_name = "UNIT")]
     pub timestamp_unit: Option<TimestampUnit>,
@@ -476,45 +492,15 @@ pub struct FilterArgs {
 #[derive(Debug, Clone, Args, serde::Serialize, serde::Deserialize)]
 #[command(next_help_heading = "Mending")]
 pub struct MendArgs {
-    /// Give a column the same value in every row
-    #[arg(long, value_name = "COLUMN=VALUE", value_parser = values::pair)]
-    pub set: Vec<(String, String)>,
-    /// Take column TARGET from the rows' field SOURCE
-    #[arg(long, value_name = "TARGET=SOURCE", value_parser = values::pair)]
-    pub map: Vec<(String, String)>,
     /// What the rows are (else as their records say, or detected)
     #[arg(long, value_enum, value_name = "DATASET")]
     pub dataset: Option<DatasetName>,
     /// Load into this table (else the one that they were meant for)
     #[arg(long, value_name = "SCHEMA.TABLE")]
     pub table: Option<String>,
-    /// Unit of epochs
-    #[arg(long, value_enum, value_name = "UNIT")]
-    pub timestamp_unit: Option<TimestampUnit>,
-    /// Zone of times that name none (else UTC)
-    #[arg(long, value_name = "ZONE")]
-    pub timezone: Option<String>,
-    /// Order of dates such as 10/9/2020
-    #[arg(long, value_enum, value_name = "ORDER")]
-    pub date_order: Option<DateOrderName>,
-    /// A further text that stands for null
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub null: Vec<String>,
-    /// Leave symbols in the case that they have
-    #[arg(long)]
-    pub keep_case: bool,
-    /// Reject values with more decimals than their column, rather than round them
-    #[arg(long)]
-    pub exact: bool,
-    /// Round fractions for columns of whole numbers, rather than reject them
-    #[arg(long, conflicts_with = "exact")]
-    pub round: bool,
-    /// What happens to a row whose key is in the table already
-    #[arg(long, value_enum, default_value_t = OnConflictName::Update, value_name = "HOW")]
-    pub on_conflict: OnConflictName,
-    /// What to do with implausible rows
-    #[arg(long, value_enum, default_value_t = QualityName::Warn, value_name = "HOW")]
-    pub quality: QualityName,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub values: ValueArgs,
 }
 
 impl MendArgs {
@@ -523,21 +509,11 @@ impl MendArgs {
         DataArgs {
             dataset: self.dataset,
             table: self.table.clone(),
-            map: self.map.clone(),
-            set: self.set.clone(),
             vendor: None,
             symbol: None,
             timeframe: None,
             name_pattern: None,
-            timestamp_unit: self.timestamp_unit,
-            timezone: self.timezone.clone(),
-            date_order: self.date_order,
-            null: self.null.clone(),
-            keep_case: self.keep_case,
-            exact: self.exact,
-            round: self.round,
-            on_conflict: self.on_conflict,
-            quality: self.quality,
+            values: self.values.clone(),
         }
     }
 }
