@@ -1,0 +1,164 @@
+//! Arguments about dead letters.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::args::{ByName, DataArgs, DatasetName, EngineArgs, LetterFormat, StoreArgs, ValueArgs};
+use crate::cli::values;
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  mdsctl inspect-dlq                                   what is in .dlq, by reason
+  mdsctl inspect-dlq .dlq/bars.ndjson --by source,symbol --since 1d
+  mdsctl inspect-dlq --code bad_number --export mend.csv     rows alone, to be mended and loaded
+  mdsctl inspect-dlq --format ndjson | jq -c '.volume |= floor' | mdsctl load - --dataset bars
+  mdsctl inspect-dlq --json | jq .rows                 the depth, for a monitor
+  zcat old.ndjson.gz | mdsctl inspect-dlq -            what somebody has archived
+  mdsctl inspect-dlq --follow --stage write            a line for each record as it comes
+
+A queue brings the files that stand beside it: what was set aside when it was full (NAME.1.ndjson, …) and
+what a replay has claimed (NAME.claimed.ndjson); a directory also what was parked. Lines that are damaged
+are counted and passed over. The queue is only read, never changed.
+
+An export has all rows that are meant, with every digit; its columns are texts in Parquet too. Rows that
+could not be read have no columns and are left out. --follow ends with Ctrl-C (exit code 130), or after
+--limit rows (0).";
+
+/// `inspect-dlq`.
+#[derive(Debug, Args)]
+#[command(after_help = INSPECT_EXAMPLES)]
+pub struct InspectArgs {
+    /// Files of dead letters (also .gz and .zst), directories, globs, or - for stdin (else those in .dlq)
+    #[arg(value_name = "DLQ")]
+    pub queues: Vec<PathBuf>,
+    /// What the groups are made by; several, with commas, for their combinations
+    #[arg(long, value_enum, default_value = "code", value_delimiter = ',', value_name = "WHAT")]
+    pub by: Vec<ByName>,
+    /// table, json (the same for programs), or the rows alone as csv or ndjson
+    #[arg(long, value_enum, default_value_t = LetterFormat::Table, value_name = "FORM")]
+    pub format: LetterFormat,
+    /// Rows that are shown of each group
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::samples)]
+    pub samples: usize,
+    /// Write the rows alone to this file (.csv, .ndjson or .parquet)
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long, requires = "export")]
+    pub force: bool,
+    /// Print records as they come, also where the queue is renamed by a replay or begun anew
+    #[arg(long, conflicts_with = "export")]
+    pub follow: bool,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  mdsctl replay-dlq                                    all queues in .dlq, into their own tables
+  mdsctl replay-dlq .dlq/bars.ndjson --dsn postgres://localhost/market --archive .dlq/done
+  mdsctl replay-dlq --code 22003 --since 2d --dry-run  what would happen
+  mdsctl replay-dlq --code 23502 --set vendor=acme     mend rows on the way
+  mdsctl replay-dlq --code bad_width --discard         take out what was mended and loaded elsewhere
+
+A replay claims a queue by setting its file aside, so that new failures go to a fresh one. What fails
+again returns with one more attempt, under its id and with the time when it failed first; after
+--max-attempts it is parked in NAME.parked.ndjson. What was loaded is archived or deleted. A replay that
+was interrupted loses nothing: the next one goes on with the file that it had claimed. Only one at a time
+replays a queue; another one ends at once with exit code 2 and says who does.
+
+A replay never undoes newer data: where the table has updated_at, a row that was stored after the dead
+letter failed first stays, unless --force. An empty queue is exit code 0, so that cron is content.";
+
+/// `replay-dlq`.
+#[derive(Debug, Args)]
+#[command(after_help = REPLAY_EXAMPLES)]
+pub struct ReplayArgs {
+    /// Files of dead letters, or directories of them (else those in .dlq)
+    #[arg(value_name = "DLQ")]
+    pub queues: Vec<PathBuf>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    #[command(flatten)]
+    pub mend: MendArgs,
+    /// Times that a row is tried before it is parked [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Replay")]
+    pub max_attempts: Option<u32>,
+    /// Keep what was loaded, in a file in this directory
+    #[arg(long, value_name = "DIR", help_heading = "Replay")]
+    pub archive: Option<PathBuf>,
+    /// Write rows also over ones that were stored after they failed
+    #[arg(long, help_heading = "Replay")]
+    pub force: bool,
+    /// Take the rows out of the queue without loading them
+    #[arg(long, conflicts_with_all = ["force", "dry_run", "set", "map", "table", "dataset"], help_heading = "Replay")]
+    pub discard: bool,
+    /// Read, map and check everything; write nothing and leave the queue as it is
+    #[arg(long, help_heading = "Replay")]
+    pub dry_run: bool,
+    /// Size at which the queue begins another file, for instance 100M
+    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Replay")]
+    pub dlq_max_bytes: Option<u64>,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+/// Which dead letters are meant.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Which rows")]
+pub struct FilterArgs {
+    /// Rows with that value in a field of the record's metadata or of their own
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = values::pair)]
+    pub r#where: Vec<(String, String)>,
+    /// Rows that failed with that code: a SQLSTATE, or one of ours such as bad_number
+    #[arg(long, value_name = "CODE")]
+    pub code: Vec<String>,
+    /// Rows that failed there: decode, validate, write, overflow or abort
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Vec<String>,
+    /// Rows that failed last at that time or later: 2024-11-23, 2024-11-23T08:00:00Z, or 2h or 7d ago
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    pub since: Option<i64>,
+    /// Rows that failed last before that time
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    pub until: Option<i64>,
+    /// Rows of that symbol
+    #[arg(long, value_name = "SYMBOL")]
+    pub symbol: Vec<String>,
+    /// So many rows at most (the newest ones, where rows are handed out or replayed)
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub limit: Option<usize>,
+}
+
+/// What is done to rows on the way.
+#[derive(Debug, Clone, Args, serde::Serialize, serde::Deserialize)]
+#[command(next_help_heading = "Mending")]
+pub struct MendArgs {
+    /// What the rows are (else as their records say, or detected)
+    #[arg(long, value_enum, value_name = "DATASET")]
+    pub dataset: Option<DatasetName>,
+    /// Load into this table (else the one that they were meant for)
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    pub table: Option<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub values: ValueArgs,
+}
+
+impl MendArgs {
+    /// As a load has them.
+    pub fn data(&self) -> DataArgs {
+        DataArgs {
+            dataset: self.dataset,
+            table: self.table.clone(),
+            vendor: None,
+            symbol: None,
+            timeframe: None,
+            name_pattern: None,
+            values: self.values.clone(),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Arguments of `schema`.
+
+use clap::{Args, Subcommand};
+
+use crate::cli::args::StoreArgs;
+use crate::cli::values;
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  mdsctl schema show                                          the DDL, for reading or for another tool
+  mdsctl schema apply --dsn postgres://localhost/market       create the tables, or bring them up to date
+  mdsctl schema check --dsn postgres://localhost/market       compare; exit code 2 where they differ
+  mdsctl schema apply --chunk bars=90d --compress-after 60d --retention ticks=2y";
+
+/// `schema`.
+#[derive(Debug, Args)]
+#[command(after_help = SCHEMA_EXAMPLES)]
+pub struct SchemaArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: SchemaAction,
+}
+
+/// What `schema` does.
+#[derive(Debug, Subcommand)]
+pub enum SchemaAction {
+    /// Print the DDL
+    Show(SchemaOptions),
+    /// Create the tables, or bring them up to date; does nothing where all is well
+    Apply(SchemaOptions),
+    /// Compare the tables with what they should be
+    Check(SchemaOptions),
+}
+
+/// Options of all `schema` actions.
+#[derive(Debug, Args)]
+pub struct SchemaOptions {
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// With row-level security by tenant
+    #[arg(long)]
+    pub rls: bool,
+    /// TimescaleDB: what a chunk spans (else ticks 1d, bars and options 7d, news 30d, fundamentals 90d)
+    ///
+    /// A table that is there changes from its next chunk on. This and the next two: a number with h,
+    /// d, w or y, for all tables or, with DATASET=, for one (may be given more than once).
+    #[arg(long, value_name = "[DATASET=]TIME", value_parser = values::period)]
+    pub chunk: Vec<values::Said>,
+    /// TimescaleDB: compress chunks older than this, or never (else ticks 7d, bars and options 30d,
+    /// news 90d, fundamentals 365d)
+    #[arg(long, value_name = "[DATASET=]TIME|never", value_parser = values::period_or_never)]
+    pub compress_after: Vec<values::Said>,
+    /// TimescaleDB: drop chunks older than this, or never (else nothing is dropped)
+    #[arg(long, value_name = "[DATASET=]TIME|never", value_parser = values::period_or_never)]
+    pub retention: Vec<values::Said>,
+}
