@@ -169,7 +169,7 @@ impl Replay<'_> {
         hold::set_aside(live).map_err(fault)?;
         let journal = Journal::read(&beside).map_err(|error| {
             Error::Usage(format!(
-                "{}: what an earlier replay noted there cannot be read ({error}); if none is running, remove that file, and all of the queue is replayed",
+                "{}: what an earlier replay noted there cannot be read ({error}); if none is running, remove that file, and all of the queue is replayed: in a table without a key compare first, since some of its rows may be there already",
                 beside.display()
             ))
         })?;
