@@ -174,12 +174,14 @@ impl Table {
 
 /// What a sample says behind its place.
 fn value(sample: &Sample) -> String {
-    let column = sample.column.as_deref().unwrap_or("row");
+    let column = sample.column.as_deref().unwrap_or("value");
     match &sample.shown {
         Shown::Nothing => String::new(),
         Shown::Missing => format!(": no {column}"),
         // In quotes, so that blanks show; what a terminal might obey is written out.
         Shown::Text(text) => format!(": {column} = {text:?}"),
+        // Without a column to blame it is the row itself.
+        Shown::Json(text) if sample.column.is_none() => format!(": {text}"),
         Shown::Json(text) => format!(": {column} = {text}"),
         Shown::Raw(text) => format!(": {text}"),
     }
@@ -246,8 +248,8 @@ torn
               data/2024/bars.csv row 9: open_price = ""
            2   28 % ##...  (none)
               boom
-              (no source) row 1
-              (no source) row 2
+              (no source) row 1: {"symbol": "A"}
+              (no source) row 2: {"symbol": "B"}
            1   14 % #....  22001 in symbol
               value too long for type character varying(8)
               data/2024/bars.csv row 31: symbol = "FAR.TOO.LONG"
