@@ -4,6 +4,7 @@
 //! in time, and what it cannot write costs a sentence and not the load.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::cli::history::History;
-use crate::cli::resume::{Decision, Life, Request, decide, life, short};
+use crate::cli::resume::{Decision, Life, Request, decide, differences, life, short};
 use crate::error::{Error, Result};
 use crate::observe::figures::plural;
 use crate::observe::snapshot::Books;
@@ -43,12 +44,56 @@ pub struct Started {
     pub keeper: Keeper,
     /// What of its input is settled already.
     pub checkpoints: Checkpoints,
+    /// Whether it goes on with an earlier run.
+    pub resumed: bool,
     /// Inputs that are settled as far as they can be read, with the error.
     pub unreadable: BTreeMap<usize, Error>,
     /// Inputs, from the first one on, that are settled whole.
     pub settled: usize,
     /// What the user should know, one sentence each.
     pub notes: Vec<String>,
+}
+
+/// A tail that has left rows of which its places do not tell.
+pub struct Before<'a> {
+    /// It.
+    pub run: Uuid,
+    /// Whether the machine went down since, and what it noted last may be lost.
+    pub loose: bool,
+    /// Its checkpoint file.
+    pub places: &'a Path,
+}
+
+impl Before<'_> {
+    /// The run that has its checkpoints now, if this one can go on with it; else what that means.
+    async fn find(&self, history: &History, start: &RunStart) -> Result<(Option<RunRecord>, Option<String>)> {
+        let mut found = None;
+        let mut next = Some(self.run);
+        // A tail that died before it noted that it went on is in between.
+        while let Some(run) = next {
+            let record = history.list(Some(&run.to_string()), 1).await?.pop();
+            next = record.as_ref().and_then(|record| record.resumed_by);
+            found = record.or(found);
+        }
+        let why = match &found {
+            None => "this store does not know it".to_owned(),
+            Some(run) if run.table != start.table => format!("it went into {}", run.table),
+            Some(run) if run.settings != start.settings => {
+                format!("it differed in {}", differences(&run.settings, &start.settings).join(", "))
+            }
+            Some(_) if self.loose => "the machine went down, and took its last notes with it".to_owned(),
+            Some(_) => return Ok((found, None)),
+        };
+        let places = self.places.display();
+        Ok((
+            None,
+            Some(format!(
+                "the tail before, run {} of {places}, did not come to its end, and {why}: its last lines may be in {} twice",
+                short(self.run),
+                start.table
+            )),
+        ))
+    }
 }
 
 impl Keeper {
@@ -121,12 +166,6 @@ impl Keeper {
                 };
                 notes.push(format!("going on with run {}{settled}", short(run.run_id)));
             }
-            let job = timeout(LIMIT, history.begin_job(&start, resume.map(|run| run.run_id))).await;
-            let job = job.unwrap_or_else(|_| Err(Error::Unavailable("job_runs gives no answer".into())));
-            let job = job.unwrap_or_else(|why| {
-                notes.push(why.to_string());
-                None
-            });
             let unreadable = start.inputs.iter().enumerate().filter_map(|(place, input)| {
                 let why = input.failed.clone()?;
                 Some((
@@ -137,9 +176,43 @@ impl Keeper {
                 ))
             });
             let unreadable = unreadable.collect();
-            let keeper = Self { history: Arc::new(history), run: start.run_id, job, beat: None };
-            return Ok(Started { keeper, checkpoints, unreadable, settled: start.settled, notes });
+            let resumed = resume.map(|run| run.run_id);
+            let keeper = Self::of(history, &start, resumed, &mut notes).await;
+            let (resumed, settled) = (resumed.is_some(), start.settled);
+            return Ok(Started { keeper, checkpoints, resumed, unreadable, settled, notes });
         }
+    }
+
+    /// Begins a tail, going on with the one before where that has left rows of which only the ledger
+    /// tells what became of them.
+    ///
+    /// # Errors
+    /// Unavailable, if the store is.
+    pub async fn go_on(history: History, start: RunStart, before: Option<Before<'_>>) -> Result<Started> {
+        let (resume, checkpoints, mut notes) = loop {
+            let (resume, note) = match &before {
+                Some(before) => before.find(&history, &start).await?,
+                None => (None, None),
+            };
+            if let Begun::Now(checkpoints) = history.begin(&start, None, resume.as_ref()).await? {
+                break (resume, checkpoints, Vec::from_iter(note));
+            }
+        };
+        let resumed = resume.map(|run| run.run_id);
+        let keeper = Self::of(history, &start, resumed, &mut notes).await;
+        let (unreadable, resumed) = (BTreeMap::new(), resumed.is_some());
+        Ok(Started { keeper, checkpoints, resumed, unreadable, settled: 0, notes })
+    }
+
+    /// The keeper of a run that is in the history.
+    async fn of(history: History, start: &RunStart, resumed: Option<Uuid>, notes: &mut Vec<String>) -> Self {
+        let job = timeout(LIMIT, history.begin_job(start, resumed)).await;
+        let job = job.unwrap_or_else(|_| Err(Error::Unavailable("job_runs gives no answer".into())));
+        let job = job.unwrap_or_else(|why| {
+            notes.push(why.to_string());
+            None
+        });
+        Self { history: Arc::new(history), run: start.run_id, job, beat: None }
     }
 
     /// Gives signs of life from now on, with what has been counted and how many inputs are settled.

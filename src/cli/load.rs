@@ -31,7 +31,7 @@ use crate::port::Observer;
 use crate::settings::{EngineSettings, Overflow};
 use crate::sink::postgres::reachable;
 use crate::sink::sqlite;
-use crate::source::follow;
+use crate::source::follow::{self, CheckpointFile};
 use crate::source::pipeline::{Peeked, Pipeline, peek};
 use crate::source::settled::SettledInputs;
 use crate::source::{Input, Meter, Stop, expand};
@@ -44,6 +44,7 @@ mod write;
 
 use store::OpenStore;
 pub use store::TableFacts;
+use write::Read;
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &LoadArgs, screen: &Screen) -> Result<Exit> {
@@ -295,8 +296,12 @@ impl<'a> Load<'a> {
         if self.args.rejects.dry_run {
             return self.rehearse(mapper, peeked).await;
         }
+        let places = match &self.followed {
+            Some(followed) => Some(CheckpointFile::open(followed.checkpoint(&mapper.target.table))?),
+            None => None,
+        };
         let keeps = !matches!(&opened, OpenStore::Postgres(sink) if !sink.keeps_runs());
-        let started = match self.begin(&signals, &mapper, tenant.as_deref(), keeps).await {
+        let started = match self.begin(&signals, &mapper, tenant.as_deref(), keeps, places.as_ref()).await {
             Ok(started) => started,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
@@ -307,10 +312,11 @@ impl<'a> Load<'a> {
         if let Some(letters) = &self.letters {
             (letters.begin)()?;
         }
+        let read = Read { peeked, places };
         match opened {
-            OpenStore::Sqlite(sink) => self.load(sink, mapper, dead, peeked, signals, started).await,
-            OpenStore::Postgres(sink) => self.load(*sink, mapper, dead, peeked, signals, started).await,
-            OpenStore::Planned => self.rehearse(mapper, peeked).await,
+            OpenStore::Sqlite(sink) => self.load(sink, mapper, dead, read, signals, started).await,
+            OpenStore::Postgres(sink) => self.load(*sink, mapper, dead, read, signals, started).await,
+            OpenStore::Planned => self.rehearse(mapper, read.peeked).await,
         }
     }
 

@@ -232,7 +232,7 @@ fn loaded(request: &Request<'_>, run: &RunRecord, input: &str) -> String {
 }
 
 /// The settings that are not alike, as the flags that they come from.
-fn differences(before: &Value, now: &Value) -> Vec<String> {
+pub fn differences(before: &Value, now: &Value) -> Vec<String> {
     let (Some(before), Some(now)) = (before.as_object(), now.as_object()) else { return Vec::new() };
     let mut names: Vec<&String> = before.keys().chain(now.keys()).collect();
     names.sort_unstable();

@@ -5,10 +5,11 @@
 //! of its rows holds on to on its way; when nobody holds it any more those lines are settled, and the
 //! place behind them may be written to the checkpoint file.
 
+mod checkpoint;
+mod course;
 mod generation;
 mod lag;
 mod scout;
-mod state;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -20,16 +21,19 @@ use std::time::{Duration, Instant};
 use arrow_schema::SchemaRef;
 use notify::event::{ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use uuid::Uuid;
 
 use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
 use crate::port::{Event, Observer};
 use crate::source::pipeline::{Outlet, Report};
 use crate::source::{Meter, OpenOptions, Stop, expand};
+pub use checkpoint::CheckpointFile;
+use checkpoint::{Place, beside};
+use course::{Course, to_read_again};
 use generation::{Generation, Moved, Sight, look_into};
 use lag::Lag;
 use scout::{Arrival, Scout, lock};
-use state::{State, beside};
 
 /// How often everything is looked at, whatever has been heard.
 const SAFETY: Duration = Duration::from_secs(1);
@@ -251,17 +255,29 @@ fn is_named(options: &FollowOptions, path: &Path) -> bool {
     options.patterns.iter().any(|pattern| Path::new(pattern) == path)
 }
 
+/// The account that a store's ledger keeps of the rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Exact {
+    /// The run under whose name it does.
+    pub run: Uuid,
+    /// The last ordinal that is settled of the run that this one goes on with; `None` where it goes on
+    /// with none.
+    pub settled: Option<u64>,
+}
+
 /// Follows files.
 pub struct Follower {
     options: FollowOptions,
     mapper: Arc<MapperSettings>,
-    state: Arc<Mutex<State>>,
+    checkpoint: Arc<Mutex<CheckpointFile>>,
     scout: Option<Scout>,
     /// Files that cannot be followed.
     ignored: HashSet<(u64, u64)>,
+    /// Files that could not be opened, of which that has been said.
+    unreadable: HashSet<(u64, u64)>,
     files: Vec<Generation>,
-    /// Ordinal of the last row of all files.
-    ordinal: u64,
+    course: Course,
+    exact: Option<Exact>,
     first_look: bool,
     stop: Stop,
     meter: Arc<Meter>,
@@ -270,34 +286,37 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// A follower that keeps its places in the file at `checkpoint`.
-    ///
-    /// # Errors
-    /// Usage, where the checkpoint file cannot be used or another run uses it.
+    /// A follower that keeps its places in that checkpoint file. With an exact account of the rows in the
+    /// store it goes on just where that ends, and without one behind the last place that was noted.
     pub fn new(
         options: FollowOptions,
-        checkpoint: PathBuf,
+        checkpoint: CheckpointFile,
+        exact: Option<Exact>,
         mapper: Arc<MapperSettings>,
         stop: Stop,
         meter: Arc<Meter>,
         observer: Arc<dyn Observer>,
-    ) -> Result<Self> {
-        let state = Arc::new(Mutex::new(State::open(checkpoint)?));
+    ) -> Self {
+        let checkpoint = Arc::new(Mutex::new(checkpoint));
         let (files, lag) = (Vec::new(), Lag::told(observer.clone()));
-        Ok(Self {
+        let settled = exact.and_then(|exact| exact.settled).unwrap_or(0);
+        let course = Course::new(checkpoint.clone(), settled, exact.is_some(), stop.clone());
+        Self {
             options,
             mapper,
-            state,
+            checkpoint,
             scout: None,
             ignored: HashSet::new(),
+            unreadable: HashSet::new(),
             files,
-            ordinal: 0,
+            course,
+            exact,
             first_look: true,
             stop,
             meter,
             observer,
             lag,
-        })
+        }
     }
 
     /// Reads until the stop is set or nothing has come for long. `halted` is whether the engine has
@@ -313,18 +332,23 @@ impl Follower {
     ) -> Result<Report> {
         let mut report = Report::default();
         expect(&self.options)?;
-        self.scout = Some(Scout::send_out(self.options.clone(), self.state.clone()));
+        self.scout = Some(Scout::send_out(self.options.clone(), self.checkpoint.clone()));
         let ears = Ears::open(&self.options.patterns);
         let pause = if ears.all { SAFETY } else { self.options.poll.min(SAFETY) };
         let (mut moved_at, mut looked, mut saved) = (Instant::now(), None::<Instant>, Instant::now());
         let (mut heard, mut unsaved) = (true, false);
+        self.look(&mut report)?;
+        self.plan()?;
         while !self.stop.is_set() {
             let look = heard || looked.is_none_or(|at| at.elapsed() >= pause);
             if look {
                 looked = Some(Instant::now());
                 self.look(&mut report)?;
             }
-            let moved = look && self.turn(&mut report, outlet)?;
+            let moved = match self.course.again.is_empty() {
+                true => look && self.turn(&mut report, outlet)?,
+                false => self.read_again(&mut report, outlet)?,
+            };
             if enough(report.rows) {
                 report.too_many_rejects = true;
                 self.stop.set();
@@ -372,71 +396,136 @@ impl Follower {
         Ok(report)
     }
 
-    /// One piece of each file; `true` where there was something.
-    fn turn(&mut self, report: &mut Report, outlet: &mut dyn Outlet) -> Result<bool> {
-        let (mut any, mut behind) = (false, 0);
-        // What a file that was replaced still has comes before what its successor has.
-        let mut busy: HashSet<PathBuf> = HashSet::new();
-        let mut ended: Vec<usize> = Vec::new();
-        for (place, file) in self.files.iter_mut().enumerate() {
-            if self.stop.is_set() {
-                break;
-            }
-            if busy.contains(&file.born) {
-                any = true;
-                continue;
-            }
-            let over = file.gone.is_some_and(|since| since.elapsed() >= GRACE) && file.is_quiet(GRACE);
-            let sight = Sight {
-                observer: &*self.observer,
-                ordinal: &mut self.ordinal,
-                stop: &self.stop,
-                open: &self.options.open,
-                over,
-            };
-            match file.step(sight, report, outlet) {
-                Ok(Moved::Bytes(bytes)) => {
-                    self.meter.consumed.fetch_add(bytes, Ordering::Relaxed);
-                    self.meter.decoded.fetch_add(bytes, Ordering::Relaxed);
-                    any = true;
-                    if file.gone.is_some() || file.path != file.born {
-                        busy.insert(file.born.clone());
+    /// Begins the account of this run, and finds what of an earlier one is to be read again.
+    fn plan(&mut self) -> Result<()> {
+        let goes_on = self.exact.is_some_and(|exact| exact.settled.is_some());
+        let mut checkpoint = lock(&self.checkpoint);
+        let known = std::mem::take(&mut checkpoint.stretches);
+        let find = |id| self.files.iter().find(|file| file.id == id).map(Generation::found);
+        let again = match goes_on {
+            true => to_read_again(&known, find),
+            false => Vec::new(),
+        };
+        // The ordinals of what is no longer there may be settled.
+        let taken = known.iter().filter_map(|gone| Some(gone.base + gone.to?.rows)).max();
+        self.course.above(taken.unwrap_or(0));
+        checkpoint.stretches = known;
+        let stretches = again.iter().map(|again| again.stretch.clone()).collect();
+        checkpoint.begin(self.exact.map(|exact| exact.run), stretches)?;
+        drop(checkpoint);
+        self.course.again = again.into();
+        Ok(())
+    }
+
+    /// A piece of what is read as it was before a crash; `true`, since there was something.
+    fn read_again(&mut self, report: &mut Report, outlet: &mut dyn Outlet) -> Result<bool> {
+        let Some(again) = self.course.again.front() else { return Ok(false) };
+        let (id, limit) = (again.stretch.id(), again.limit);
+        let mut done = true;
+        if let Some(place) = self.files.iter().position(|file| file.id == id)
+            && let Some(file) = self.files.get(place)
+        {
+            // A last line without an end is one where rows came from it then.
+            let over = file.has_come_to(limit) && file.torn() > 0 && again.stretch.to.is_some();
+            if over || !file.has_come_to(limit) {
+                done = match self.step(place, limit, over, report, outlet)? {
+                    Moved::Bytes(_) => false,
+                    Moved::Nothing => true,
+                    Moved::Truncated => {
+                        self.course.again.retain(|again| again.stretch.id() != id);
+                        false
                     }
-                }
-                Ok(Moved::Nothing) => {}
-                Ok(Moved::Truncated) => {
-                    tracing::info!("{}: it was truncated; reading it from its start", file.name);
-                    ended.push(place);
-                    any = true;
-                }
-                Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => return Err(error),
-                Err(error) => {
-                    let alone = self.options.patterns.len() == 1 && is_named(&self.options, &file.path);
-                    file.failed = true;
-                    if alone {
-                        self.stop.set();
-                    } else {
-                        tracing::error!("{error}; going on with the other files");
-                    }
-                    report.errors.push((error, !alone));
-                }
+                };
             }
-            behind += file.behind();
         }
-        for place in ended.into_iter().rev() {
-            let mapper = self.mapper.clone();
-            if let Some(file) = self.files.get_mut(place) {
+        if done {
+            self.course.again.pop_front();
+        }
+        self.measure();
+        Ok(true)
+    }
+
+    /// Reads a piece of that file, up to the byte at `limit`.
+    fn step(
+        &mut self,
+        place: usize,
+        limit: u64,
+        over: bool,
+        report: &mut Report,
+        outlet: &mut dyn Outlet,
+    ) -> Result<Moved> {
+        let Some(file) = self.files.get_mut(place) else { return Ok(Moved::Nothing) };
+        let sight = Sight {
+            observer: &*self.observer,
+            course: &mut self.course,
+            stop: &self.stop,
+            open: &self.options.open,
+            over,
+            limit,
+        };
+        match file.step(sight, report, outlet) {
+            Ok(Moved::Bytes(bytes)) => {
+                self.meter.consumed.fetch_add(bytes, Ordering::Relaxed);
+                self.meter.decoded.fetch_add(bytes, Ordering::Relaxed);
+                Ok(Moved::Bytes(bytes))
+            }
+            Ok(Moved::Truncated) => {
+                tracing::info!("{}: it was truncated; reading it from its start", file.name);
                 file.note(report);
                 let held = file.give_back();
                 if held > 0 {
                     self.observer.on(&Event::Returned { rows: held });
                 }
-                file.begin_again(mapper)?;
+                file.begin_again(self.mapper.clone())?;
+                Ok(Moved::Truncated)
+            }
+            Ok(Moved::Nothing) => Ok(Moved::Nothing),
+            Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => Err(error),
+            Err(error) => {
+                let alone = self.options.patterns.len() == 1 && is_named(&self.options, &file.path);
+                file.failed = true;
+                if alone {
+                    self.stop.set();
+                } else {
+                    tracing::error!("{error}; going on with the other files");
+                }
+                report.errors.push((error, !alone));
+                Ok(Moved::Nothing)
             }
         }
+    }
+
+    /// How much there is to read, for whoever watches.
+    fn measure(&self) {
+        let behind: u64 = self.files.iter().map(Generation::behind).sum();
         let read = self.meter.consumed.load(Ordering::Relaxed);
         self.meter.total.store(read + behind, Ordering::Relaxed);
-        let (observer, scout, state) = (&self.observer, &self.scout, &self.state);
+    }
+
+    /// One piece of each file; `true` where there was something.
+    fn turn(&mut self, report: &mut Report, outlet: &mut dyn Outlet) -> Result<bool> {
+        let mut any = false;
+        // What a file that was replaced still has comes before what its successor has.
+        let mut busy: HashSet<PathBuf> = HashSet::new();
+        for place in 0..self.files.len() {
+            let Some(file) = self.files.get(place).filter(|_| !self.stop.is_set()) else { break };
+            if busy.contains(&file.born) {
+                any = true;
+                continue;
+            }
+            let over = file.gone.is_some_and(|since| since.elapsed() >= GRACE) && file.is_quiet(GRACE);
+            let old = (file.gone.is_some() || file.path != file.born).then(|| file.born.clone());
+            match self.step(place, u64::MAX, over, report, outlet)? {
+                Moved::Bytes(_) => {
+                    any = true;
+                    busy.extend(old);
+                }
+                Moved::Nothing => {}
+                Moved::Truncated => any = true,
+            }
+        }
+        self.measure();
+        let (observer, scout, checkpoint) = (&self.observer, &self.scout, &self.checkpoint);
         self.files.retain_mut(|file| {
             let keep = !file.is_done();
             if !keep {
@@ -445,7 +534,7 @@ impl Follower {
                     observer.on(&Event::Returned { rows: held });
                 }
                 file.note(report);
-                lock(state).done(file.id, file.place());
+                lock(checkpoint).done(file.id, file.place());
                 scout.iter().for_each(|scout| scout.forget(file.id));
             }
             keep
@@ -456,24 +545,24 @@ impl Follower {
     /// Finds new files, and those that have lost their names.
     fn look(&mut self, report: &mut Report) -> Result<()> {
         let mut seen = HashSet::new();
-        let mut paths = found(&self.options);
-        if self.first_look && self.options.from == From::Checkpoint {
-            // Rotated while nobody looked: the rest of the old file comes first.
-            let rotated = lock(&self.state).moved(&paths);
-            paths.splice(0..0, rotated);
-        }
-        let mut all: Vec<Arrival> = Vec::new();
-        // What came while the reading stood still is before what is there now.
-        if !self.first_look {
-            all.extend(self.scout.iter().flat_map(Scout::arrivals));
-        }
-        let named = paths.into_iter();
-        let named: Vec<Arrival> = named
-            .filter_map(|path| Some(Arrival { id: generation::id_of(&path)?, path, file: None }))
-            .collect();
+        let is_followed = |id: (u64, u64)| self.files.iter().any(|file| file.id == id);
+        let named = |path: PathBuf| match generation::id_of(&path)? {
+            id if is_followed(id) || self.ignored.contains(&id) => {
+                Some(Arrival { path, id, file: None, born: None })
+            }
+            id => Arrival::at(path.clone()).or(Some(Arrival { path, id, file: None, born: None })),
+        };
+        let named: Vec<Arrival> = found(&self.options).into_iter().filter_map(named).collect();
         let there: HashSet<(u64, u64)> = named.iter().map(|named| named.id).collect();
+        let mut all: Vec<Arrival> = match (self.first_look, self.options.from) {
+            // Rotated while nobody looked: the rest of the old file comes first.
+            (true, From::Checkpoint) => lock(&self.checkpoint).moved(&there),
+            (true, _) => Vec::new(),
+            // What came while the reading stood still is before what is there now.
+            (false, _) => self.scout.iter().flat_map(Scout::arrivals).collect(),
+        };
         all.extend(named);
-        for Arrival { path, id, file } in all {
+        for Arrival { path, id, file, born } in all {
             if !seen.insert(id) {
                 continue;
             }
@@ -496,17 +585,24 @@ impl Follower {
                 from => from,
             };
             let opened = {
-                let state = lock(&self.state);
-                Generation::open(&path, file, from, &state, &self.options.open, self.mapper.clone())
+                let checkpoint = lock(&self.checkpoint);
+                Generation::open(&path, file, from, &checkpoint, &self.options.open, self.mapper.clone())
             };
             match opened {
-                Ok(file) => {
-                    self.ordinal = self.ordinal.max(file.rows);
+                Ok(mut file) => {
+                    if let Some(born) = born {
+                        file.born = born;
+                    }
+                    self.course.above(file.rows);
                     self.lag.add(&file.ruler);
                     self.files.push(file);
                 }
                 // It has gone again, or may not be read yet.
-                Err(Error::Input(why)) => tracing::debug!("{why}"),
+                Err(Error::Input(why)) => {
+                    if generation::id_of(&path) == Some(id) && self.unreadable.insert(id) {
+                        tracing::warn!("{why}; trying again until it can be read");
+                    }
+                }
                 Err(error) => {
                     if self.options.patterns.len() == 1 && is_named(&self.options, &path) {
                         self.stop.set();
@@ -539,10 +635,21 @@ impl Follower {
     /// # Errors
     /// Where the file cannot be written.
     pub fn save(&mut self, halted: &dyn Fn() -> bool) -> Result<()> {
-        for file in &mut self.files {
-            file.settle(halted);
-        }
-        let places = self.files.iter().filter_map(Generation::place).collect();
-        lock(&self.state).save(places)
+        let places = self.places(halted);
+        lock(&self.checkpoint).save(places)
+    }
+
+    /// The same at the end of a run that has settled all that it read.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn end(&mut self) -> Result<()> {
+        let places = self.places(&|| false);
+        lock(&self.checkpoint).end(places)
+    }
+
+    fn places(&mut self, halted: &dyn Fn() -> bool) -> Vec<Place> {
+        self.files.iter_mut().for_each(|file| file.settle(halted));
+        self.files.iter().filter_map(Generation::place).collect()
     }
 }

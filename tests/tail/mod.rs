@@ -1,5 +1,6 @@
 //! `mdsctl tail`, end to end.
 
+mod exact;
 mod live;
 
 use std::fs::{self, File, OpenOptions};

@@ -1,7 +1,7 @@
 //! How a run gets into the history, or goes on with an earlier one.
 
 use crate::cli::history::History;
-use crate::cli::keep::{Keeper, Started};
+use crate::cli::keep::{Before, Keeper, Started};
 use crate::cli::load::Load;
 use crate::cli::resume::Request;
 use crate::cli::signals::Signals;
@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::port::runs::{InputIdentity, RunRecord, RunStart};
 use crate::settings::Overflow;
 use crate::source::Input;
+use crate::source::follow::{CheckpointFile, From};
 use crate::source::identity::{has_grown, identify};
 
 impl Load<'_> {
@@ -22,6 +23,7 @@ impl Load<'_> {
         mapper: &MapperSettings,
         tenant: Option<&str>,
         keeps: bool,
+        places: Option<&CheckpointFile>,
     ) -> Result<Option<Started>> {
         let (args, asked) = (self.args, &self.args.history);
         if let Some(letters) =
@@ -107,6 +109,16 @@ impl Load<'_> {
         }
         let started = self
             .patiently(signals, async || {
+                if let Some(places) = places {
+                    let fits = self.is_exact(&mapper.target)
+                        && self.followed.as_ref().is_some_and(|f| f.options.from == From::Checkpoint);
+                    let before = places.run().filter(|_| fits).map(|run| Before {
+                        run,
+                        loose: places.is_loose(),
+                        places: places.path(),
+                    });
+                    return Keeper::go_on(History::of(&self.store)?, start.clone(), before).await;
+                }
                 let request = Request {
                     inputs: &start.inputs,
                     table: &start.table,

@@ -15,7 +15,7 @@ use crate::cli::log::EventLog;
 use crate::cli::signals::Signals;
 use crate::cli::style;
 use crate::coordinator::{End, WriteCoordinator};
-use crate::dataset::MapperSettings;
+use crate::dataset::{MapperSettings, Target};
 use crate::dlq::DlqWriter;
 use crate::dlq::names::segments;
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ use crate::observe::tally::Tally;
 use crate::port::runs::Checkpoints;
 use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
 use crate::settings::{EngineSettings, Overflow};
-use crate::source::follow::Follower;
+use crate::source::follow::{CheckpointFile, Exact, Follower};
 use crate::source::pipeline::{EngineOutlet, Peeked, Report};
 use crate::source::resume::Resumed;
 use crate::source::settled::SettledInputs;
@@ -54,13 +54,21 @@ impl DeadLetters for Located {
     }
 }
 
+/// What was opened of the inputs before the rows are read.
+pub(super) struct Read {
+    /// The first input, where it was looked into.
+    pub(super) peeked: Option<Peeked>,
+    /// The places of followed files.
+    pub(super) places: Option<CheckpointFile>,
+}
+
 impl Load<'_> {
     pub(super) async fn load<S: Sink>(
         self,
         sink: S,
         mapper: Arc<MapperSettings>,
         dead: Option<DlqWriter>,
-        peeked: Option<Peeked>,
+        read: Read,
         signals: Signals,
         started: Option<Started>,
     ) -> Result<Exit> {
@@ -117,6 +125,7 @@ impl Load<'_> {
 
         let mut pipeline = self.pipeline(&mapper, observer.clone(), current, self.enough(&tally));
         let (mut keeper, mut checkpoints) = (None, Checkpoints::default());
+        let mut exact = None;
         if let Some(started) = started {
             let mut kept = started.keeper;
             pipeline.skip = started.settled;
@@ -130,6 +139,10 @@ impl Load<'_> {
             });
             pipeline.unreadable = started.unreadable;
             checkpoints = started.checkpoints;
+            if self.followed.is_some() && self.is_exact(&mapper.target) {
+                let settled = started.resumed.then(|| checkpoints.highest());
+                exact = Some(Exact { run: self.run_id, settled });
+            }
             keeper = Some(kept);
         }
         let outlet = EngineOutlet {
@@ -140,25 +153,15 @@ impl Load<'_> {
             observer: observer.clone(),
         };
         let mut outlet = Resumed::new(outlet, checkpoints, observer.clone());
-        let mut follower = match &self.followed {
-            Some(followed) => {
-                if mapper.target.key.is_empty() && !self.global.quiet {
-                    self.say("the table has no key: after a crash the last lines may be in it twice");
-                }
-                let (checkpoint, stop) = (followed.checkpoint(&mapper.target.table), self.stop.clone());
-                let (meter, observer) = (self.meter.clone(), observer.clone());
-                let options = followed.options.clone();
-                Some(Follower::new(options, checkpoint, mapper.clone(), stop, meter, observer))
+        let mut follower = self.followed.as_ref().zip(read.places).map(|(followed, places)| {
+            if mapper.target.key.is_empty() && exact.is_none() && !self.global.quiet {
+                self.say("the table has no key: after a crash the last lines may be in it twice");
             }
-            None => None,
-        };
+            let (options, mapper, stop) = (followed.options.clone(), mapper.clone(), self.stop.clone());
+            Follower::new(options, places, exact, mapper, stop, self.meter.clone(), observer.clone())
+        });
         let halted = engine.has_halted();
         let report = tokio::task::block_in_place(|| match &self.letters {
-            None if follower.is_some() => match follower.as_mut() {
-                Some(Ok(follower)) => follower.run(&halted, &pipeline.enough, &mut outlet),
-                Some(Err(error)) => Err(error.clone()),
-                None => Ok(Report::default()),
-            },
             Some(letters) => letters.run(
                 &mapper,
                 self.engine.first_wins,
@@ -167,7 +170,10 @@ impl Load<'_> {
                 &*observer,
                 &mut outlet,
             ),
-            None => pipeline.run(peeked, &mut outlet),
+            None => match &mut follower {
+                Some(follower) => follower.run(&halted, &pipeline.enough, &mut outlet),
+                None => pipeline.run(read.peeked, &mut outlet),
+            },
         });
         drop(outlet);
         let outcome = engine.shutdown(true).await;
@@ -175,7 +181,7 @@ impl Load<'_> {
         // Where all has been drained, all that was read is settled.
         let drained = matches!(outcome.end, End::Drained) && outcome.returned == 0 && outcome.unburied == 0;
         let report = match (report, &mut follower) {
-            (Ok(report), Some(Ok(follower))) if drained => follower.save(&|| false).map(|()| report),
+            (Ok(report), Some(follower)) if drained => follower.end().map(|()| report),
             (report, _) => report,
         };
 
@@ -235,6 +241,12 @@ impl Load<'_> {
             notes.extend(keeper.end(&conclusion.of_run(&report, pipeline.settled.count(halted))).await);
         }
         self.finish(&mapper, conclusion, &ending, dlq, notes, settings.workers as u64)
+    }
+
+    /// Whether a later tail can tell from the ledger which rows of a followed file are in a table: not by
+    /// their keys, where the same row may go through another lane the next time, which changes nothing.
+    pub(super) fn is_exact(&self, target: &Target) -> bool {
+        target.key.is_empty() && self.engine.overflow != Overflow::DropOldest
     }
 
     /// Whether a later run can know all inputs again.

@@ -18,8 +18,9 @@ use crate::error::{Error, Result};
 use crate::port::{Event, Observer};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::follow::From;
+use crate::source::follow::checkpoint::{CheckpointFile, Place, fingerprint};
+use crate::source::follow::course::{Course, Found, Next, Point};
 use crate::source::follow::lag::Ruler;
-use crate::source::follow::state::{Place, State, fingerprint};
 use crate::source::pipeline::{Outlet, Report, of_broken};
 use crate::source::reader::CHUNK;
 use crate::source::{Compression, Format, OpenOptions, Stop, sniff};
@@ -173,11 +174,13 @@ pub(super) fn look_into(path: &Path, options: &OpenOptions) -> Result<Option<Sch
 /// What a step works with.
 pub(super) struct Sight<'a> {
     pub(super) observer: &'a dyn Observer,
-    pub(super) ordinal: &'a mut u64,
+    pub(super) course: &'a mut Course,
     pub(super) stop: &'a Stop,
     pub(super) open: &'a OpenOptions,
     /// Whether nothing more will come, so that a last line without a line end is a whole one.
     pub(super) over: bool,
+    /// The byte to stop before.
+    pub(super) limit: u64,
 }
 
 /// What a step came to.
@@ -224,6 +227,8 @@ pub(super) struct Generation {
     header: u64,
     /// Behind the last line that came out of the decoder.
     taken: u64,
+    /// Behind the last row that did not wait for others.
+    firm: Point,
     mapper: Mapper,
     origin: Arc<Origin>,
     marks: VecDeque<Mark>,
@@ -238,7 +243,7 @@ impl Generation {
         path: &Path,
         file: Option<File>,
         from: From,
-        state: &State,
+        checkpoint: &CheckpointFile,
         options: &OpenOptions,
         mapper: Arc<MapperSettings>,
     ) -> Result<Self> {
@@ -268,6 +273,7 @@ impl Generation {
             before: 0,
             header: 0,
             taken: 0,
+            firm: Point::default(),
             origin,
             marks: VecDeque::new(),
             settled: None,
@@ -276,8 +282,9 @@ impl Generation {
             ended: false,
         };
         check(&head_of(&this.file, &this.name)?, &this.name)?;
-        let here = state.again(&this.file, id).cloned();
-        let known = here.or_else(|| state.of(&this.file, id).filter(|_| from == From::Checkpoint).cloned());
+        let here = checkpoint.again(&this.file, id).cloned();
+        let known =
+            here.or_else(|| checkpoint.of(&this.file, id).filter(|_| from == From::Checkpoint).cloned());
         if let Some(place) = known.filter(|place| place.offset > 0) {
             this.go_on(place.header, place.offset, place.rows, options)?;
         } else if from == From::End {
@@ -302,6 +309,7 @@ impl Generation {
         (self.checked, self.header) = (true, header);
         (self.read, self.taken) = (offset, offset);
         (self.before, self.rows) = (rows, rows);
+        self.firm = Point { offset, rows };
         self.settled = Some((offset, rows));
         self.ruler.settle(offset);
         self.tail = self.before_place();
@@ -347,7 +355,7 @@ impl Generation {
     pub(super) fn begin_again(&mut self, mapper: Arc<MapperSettings>) -> Result<()> {
         self.mapper = Mapper::new(mapper, self.origin.clone())?;
         (self.read, self.taken, self.header) = (0, 0, 0);
-        (self.before, self.rows) = (0, 0);
+        (self.before, self.rows, self.firm) = (0, 0, Point::default());
         (self.checked, self.ended) = (false, false);
         self.held.clear();
         self.tail.clear();
@@ -364,6 +372,17 @@ impl Generation {
     pub(super) fn behind(&self) -> u64 {
         let size = self.file.metadata().map_or(0, |m| m.len());
         if self.failed { 0 } else { size.saturating_sub(self.read) }
+    }
+
+    /// What there is to read again.
+    pub(super) fn found(&self) -> Found<'_> {
+        let size = self.file.metadata().map_or(0, |m| m.len());
+        Found { file: &self.file, rows: self.rows, size }
+    }
+
+    /// Whether it has been read up to that byte.
+    pub(super) fn has_come_to(&self, offset: u64) -> bool {
+        self.failed || self.ended || self.read >= offset
     }
 
     /// Whether nothing has come for so long.
@@ -405,7 +424,8 @@ impl Generation {
         if self.failed {
             return Ok(Moved::Nothing);
         }
-        let mut piece = vec![0; CHUNK];
+        let room = usize::try_from(sight.limit.saturating_sub(self.read)).unwrap_or(usize::MAX);
+        let mut piece = vec![0; CHUNK.min(room)];
         let count = self.file.read_at(&mut piece, self.read).map_err(|e| io_error(&e, &self.name))?;
         piece.truncate(count);
         if count == 0 {
@@ -496,10 +516,12 @@ impl Generation {
         raw.rows.iter_mut().for_each(|row| *row += self.before);
         raw.broken.iter_mut().for_each(|broken| broken.row += self.before);
         // Ordinals grow over all files, in the order in which their rows are read.
-        let base = sight.ordinal.saturating_sub(self.rows);
+        let before = Point { offset: self.taken, rows: self.rows };
         self.rows += read;
-        *sight.ordinal = base + self.rows;
         self.taken += raw.bytes;
+        let after = Point { offset: self.taken, rows: self.rows };
+        let firm = self.mapper.is_waiting().then_some(self.firm);
+        let base = sight.course.base(Next { id: self.id, file: &self.file, before, firm, after })?;
         let source = self.name.clone();
         let origin = Arc::new(Origin { source, replayable: true, base, past: None });
         let rows = Arc::downgrade(&origin);
@@ -511,6 +533,9 @@ impl Generation {
         sight.observer.on(&Event::Read { rows: read });
         report.rows += read;
         let place = (!self.mapper.is_waiting()).then_some((self.taken, self.rows));
+        if place.is_some() {
+            self.firm = after;
+        }
         self.marks.push_back(Mark { rows, place });
         let mut rejects = mapped.rejects;
         rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin)));
@@ -597,6 +622,7 @@ impl Generation {
         }
         let fingerprint = fingerprint(&self.file, offset)?;
         let (device, inode) = self.id;
-        Some(Place { path: self.path.clone(), device, inode, fingerprint, offset, header, rows })
+        let born = (self.born != self.path).then(|| self.born.clone());
+        Some(Place { path: self.path.clone(), device, inode, fingerprint, offset, header, rows, born })
     }
 }

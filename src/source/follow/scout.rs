@@ -2,7 +2,7 @@
 //! may be rotated away before it is read, and again.
 
 use std::collections::{HashSet, VecDeque};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::source::follow::checkpoint::CheckpointFile;
 use crate::source::follow::generation::id_of;
-use crate::source::follow::state::State;
 use crate::source::follow::{Ears, FollowOptions, found, would_follow};
 
 /// Between two looks at least, and at most.
@@ -25,6 +25,17 @@ pub(super) struct Arrival {
     pub(super) path: PathBuf,
     pub(super) id: (u64, u64),
     pub(super) file: Option<File>,
+    /// The name by which it was found first, where `path` is another one.
+    pub(super) born: Option<PathBuf>,
+}
+
+impl Arrival {
+    /// What is at that path now, open.
+    pub(super) fn at(path: PathBuf) -> Option<Self> {
+        let file = File::open(&path).ok()?;
+        let metadata = file.metadata().ok().filter(Metadata::is_file)?;
+        Some(Self { path, id: (metadata.dev(), metadata.ino()), file: Some(file), born: None })
+    }
 }
 
 #[derive(Default)]
@@ -34,23 +45,25 @@ struct Found {
 }
 
 /// Opens a file that has not been seen, which was named `path` and is named `now`.
-fn take(kept: &Mutex<Found>, state: &Mutex<State>, path: &Path, now: &Path) {
+fn take(kept: &Mutex<Found>, checkpoint: &Mutex<CheckpointFile>, path: &Path, now: &Path) {
     let Some(id) = id_of(now) else { return };
     if lock(kept).seen.contains(&id) {
         return;
     }
     // What may not be read now may be later; what has been renamed meanwhile is heard of.
-    let Ok(file) = File::open(now) else { return };
-    if file.metadata().map_or(true, |metadata| (metadata.dev(), metadata.ino()) != id) {
-        return;
-    }
-    if let Err(error) = lock(state).arrive(path, id, &file) {
+    let Some(mut arrival) = Arrival::at(now.to_owned()).filter(|arrival| arrival.id == id) else { return };
+    path.clone_into(&mut arrival.path);
+    if let Some(file) = &arrival.file
+        && let Err(error) = lock(checkpoint).arrive(path, id, file)
+    {
         tracing::warn!("{error}");
     }
     let mut kept = lock(kept);
     kept.seen.insert(id);
-    let file = (kept.arrivals.len() < MOST_OPEN).then_some(file);
-    kept.arrivals.push_back(Arrival { path: path.to_owned(), id, file });
+    if kept.arrivals.len() >= MOST_OPEN {
+        arrival.file = None;
+    }
+    kept.arrivals.push_back(arrival);
 }
 
 /// Looks for files until it is dropped.
@@ -62,7 +75,7 @@ pub(super) struct Scout {
 
 impl Scout {
     /// Looks for those, and has each noted in the checkpoint file, so that a crash does not lose it.
-    pub(super) fn send_out(options: FollowOptions, state: Arc<Mutex<State>>) -> Self {
+    pub(super) fn send_out(options: FollowOptions, checkpoint: Arc<Mutex<CheckpointFile>>) -> Self {
         let all = Arc::new(Mutex::new(Found::default()));
         let (stop, stopped) = channel::<()>();
         let kept = all.clone();
@@ -73,11 +86,11 @@ impl Scout {
                 // A file may have come and gone by its name since the last look.
                 for (from, to) in std::mem::take(&mut renamed) {
                     if would_follow(&options, &from) {
-                        take(&kept, &state, &from, &to);
+                        take(&kept, &checkpoint, &from, &to);
                     }
                 }
                 for path in found(&options) {
-                    take(&kept, &state, &path, &path);
+                    take(&kept, &checkpoint, &path, &path);
                 }
                 if stopped.recv_timeout(PAUSES.0) != Err(RecvTimeoutError::Timeout) {
                     return;

@@ -1,16 +1,25 @@
 //! The checkpoint file: which files were read, and up to where all is settled.
+//!
+//! It is one JSON document, replaced as a whole, and behind it a line for each stretch of rows that has
+//! begun since (see `course.rs`). A last line that is torn was never acted upon.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
 use crate::source::fault::words;
+use crate::source::follow::SAVE;
+use crate::source::follow::course::{Point, Stretch};
 use crate::source::follow::generation::id_of;
+use crate::source::follow::scout::Arrival;
 
 /// Bytes at each end of what was read by which a file is known again.
 const MARK: u64 = 1024;
@@ -19,10 +28,10 @@ const MARK: u64 = 1024;
 const MOST_DONE: usize = 100;
 
 /// Largest checkpoint file that is read, in bytes.
-const MOST_BYTES: u64 = 64 << 20;
+const MOST_BYTES: u64 = 256 << 20;
 
-/// Version of the format.
-const VERSION: u32 = 1;
+/// Version of the format. The first one had the places alone.
+const VERSION: u32 = 2;
 
 /// A place in a file behind which nothing is settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +47,9 @@ pub(super) struct Place {
     pub(super) header: u64,
     /// Rows before that.
     pub(super) rows: u64,
+    /// The name by which it was found, where it has another one now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) born: Option<PathBuf>,
 }
 
 impl Place {
@@ -62,6 +74,37 @@ pub(super) fn fingerprint(file: &File, offset: u64) -> Option<String> {
 struct Stored {
     version: u32,
     files: Vec<Place>,
+    /// The run whose rows behind those places are told by the store's ledger, until it ends with none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<Uuid>,
+    /// The boot of the machine, where the system tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    boot: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stretches: Vec<Stretch>,
+}
+
+/// A line behind the document.
+#[derive(Debug, Serialize, Deserialize)]
+struct Begun {
+    /// Where the stretch before it has ended.
+    end: Option<Point>,
+    stretch: Stretch,
+    /// Whether lines that come soon after it may be lost where the machine goes down.
+    loose: bool,
+}
+
+/// What tells this boot of the machine from others.
+fn boot() -> Option<String> {
+    Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
+}
+
+/// Adds a stretch to those before it, of which the last has ended there.
+fn follow_on(stretches: &mut Vec<Stretch>, end: Option<Point>, stretch: Stretch) {
+    if let Some(last) = stretches.last_mut().filter(|last| last.to.is_none()) {
+        last.to = end;
+    }
+    stretches.push(stretch);
 }
 
 /// The name of a file in the directory of that path.
@@ -100,20 +143,35 @@ fn rotated_later(name: &Path, first: &Path) -> Vec<PathBuf> {
 }
 
 /// The file, held against other runs.
-pub(super) struct State {
+pub struct CheckpointFile {
     path: PathBuf,
     /// Of earlier runs, and of files that have appeared and are not read yet.
     known: Vec<Place>,
     saved: Vec<Place>,
     /// Of files that this run has done with, and that may come back.
     done: Vec<Place>,
+    /// Whose rows the ledger tells of.
+    run: Option<Uuid>,
+    /// Where its rows came from, as far as they are not settled.
+    pub(super) stretches: Vec<Stretch>,
+    /// Whether those may not be all.
+    loose: bool,
+    /// Open for more lines.
+    log: Option<File>,
+    /// When all of it was on disk.
+    synced: Option<Instant>,
     _lock: File,
 }
 
-impl State {
-    pub(super) fn open(path: PathBuf) -> Result<Self> {
+impl CheckpointFile {
+    /// Opens it, or begins one, and holds it until it is dropped.
+    ///
+    /// # Errors
+    /// Usage, where it is none, cannot be used, or another run uses it.
+    pub fn open(path: PathBuf) -> Result<Self> {
+        let shown = path.display().to_string();
         let failed = |error: &std::io::Error| {
-            Error::Usage(format!("the checkpoint file {} cannot be used: {}", path.display(), words(error)))
+            Error::Usage(format!("the checkpoint file {} cannot be used: {}", shown, words(error)))
         };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(|e| failed(&e))?;
@@ -137,27 +195,109 @@ impl State {
             }
             Err(fs::TryLockError::Error(error)) => return Err(failed(&error)),
         }
-        let known = match fs::read(&path) {
+        let mut this = Self {
+            path,
+            known: Vec::new(),
+            saved: Vec::new(),
+            done: Vec::new(),
+            run: None,
+            stretches: Vec::new(),
+            loose: false,
+            log: None,
+            synced: None,
+            _lock: lock,
+        };
+        let path = &this.path;
+        match fs::read(path) {
             Ok(bytes) => {
-                let stored: Stored = serde_json::from_slice(&bytes).map_err(|_| {
+                let mut bytes = serde_json::Deserializer::from_slice(&bytes);
+                let mut stored = Stored::deserialize(&mut bytes).map_err(|_| {
                     Error::Usage(format!(
                         "{} is no checkpoint file of tail; name another one with --checkpoint",
                         path.display()
                     ))
                 })?;
-                if stored.version != VERSION {
+                if !(1..=VERSION).contains(&stored.version) {
                     return Err(Error::Usage(format!(
                         "{} is a checkpoint file of version {}, and this mdsctl knows version {VERSION}; name another one with --checkpoint",
                         path.display(),
                         stored.version
                     )));
                 }
-                stored.files
+                let mut loose = false;
+                for begun in bytes.into_iter::<Begun>().map_while(Result::ok) {
+                    follow_on(&mut stored.stretches, begun.end, begun.stretch);
+                    loose = begun.loose;
+                }
+                this.loose = loose && (stored.boot.is_none() || stored.boot != boot());
+                (this.run, this.stretches) = (stored.run, stored.stretches);
+                (this.saved, this.known) = (stored.files.clone(), stored.files);
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(failed(&error)),
-        };
-        Ok(Self { path, saved: known.clone(), known, done: Vec::new(), _lock: lock })
+        }
+        Ok(this)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The run that was ended with rows behind the places, of which the store's ledger tells.
+    pub fn run(&self) -> Option<Uuid> {
+        self.run
+    }
+
+    /// Whether the machine went down and may have taken the last stretches with it, so that the ledger
+    /// tells too little.
+    pub fn is_loose(&self) -> bool {
+        self.loose
+    }
+
+    /// The run, from now on, whose rows the ledger tells of; none where it keeps no exact account.
+    ///
+    /// # Errors
+    /// Where the checkpoint file cannot be written.
+    pub(super) fn begin(&mut self, run: Option<Uuid>, stretches: Vec<Stretch>) -> Result<()> {
+        if self.run.is_none() && run.is_none() && self.stretches.is_empty() {
+            return Ok(());
+        }
+        (self.run, self.stretches) = (run, stretches);
+        self.replace(self.saved.clone())
+    }
+
+    /// Notes that a stretch begins where the one before it has ended.
+    ///
+    /// # Errors
+    /// Where the checkpoint file cannot be written.
+    pub(super) fn append(&mut self, end: Option<Point>, stretch: &Stretch) -> Result<()> {
+        let recent = self.synced.is_some_and(|at| at.elapsed() < SAVE);
+        // Lines that come thick and fast wait for the next save; the first of them says so.
+        let sync = !recent || !self.loose;
+        self.loose = recent;
+        let line = Begun { end, stretch: stretch.clone(), loose: self.loose };
+        follow_on(&mut self.stretches, end, line.stretch.clone());
+        let written = self.log.as_mut().ok_or_else(|| ErrorKind::NotFound.into()).and_then(|log| {
+            let mut text = serde_json::to_vec(&line)?;
+            text.push(b'\n');
+            log.write_all(&text)?;
+            if sync { log.sync_data() } else { Ok(()) }
+        });
+        match written {
+            Ok(()) if sync => self.synced = Some(Instant::now()),
+            Ok(()) => {}
+            // What came of it is replaced.
+            Err(_) => {
+                self.log = None;
+                let replaced = self.replace(self.saved.clone());
+                if replaced.is_err() {
+                    self.stretches.pop();
+                }
+                return replaced;
+            }
+        }
+        Ok(())
     }
 
     /// The place that is known in that file.
@@ -165,32 +305,34 @@ impl State {
         self.known.iter().find(|place| place.fits(file, id))
     }
 
-    /// Files that have been renamed, within their directories, to names that are not among `paths`, in the
-    /// order in which they appeared. Those that are no more are forgotten.
-    pub(super) fn moved(&mut self, paths: &[PathBuf]) -> Vec<PathBuf> {
-        let there: Vec<(u64, u64)> = paths.iter().filter_map(|path| id_of(path)).collect();
-        let (mut moved, mut gone) = (Vec::new(), Vec::new());
-        let known = |id: &(u64, u64)| self.known.iter().any(|place| (place.device, place.inode) == *id);
+    /// Files that have been renamed, within their directories, to names by which none of those in `there`
+    /// was found, in the order in which they appeared. Those that are no more are forgotten.
+    pub(super) fn moved(&mut self, there: &HashSet<(u64, u64)>) -> Vec<Arrival> {
+        let (mut moved, mut gone): (Vec<Arrival>, _) = (Vec::new(), HashSet::new());
+        let known: HashSet<(u64, u64)> = self.known.iter().map(|place| (place.device, place.inode)).collect();
         for place in &self.known {
             let id = (place.device, place.inode);
             if there.contains(&id) {
                 continue;
             }
-            match beside(&place.path, id).filter(|path| File::open(path).is_ok_and(|f| place.fits(&f, id))) {
-                Some(path) => {
+            let born = place.born.as_ref().unwrap_or(&place.path);
+            // It may be renamed once more in this moment.
+            let found = (0..3).find_map(|_| Arrival::at(beside(&place.path, id)?).filter(|a| a.id == id));
+            match found.filter(|found| found.file.as_ref().is_some_and(|file| place.fits(file, id))) {
+                Some(found) => {
                     // What was made and rotated away in its turn, while nobody looked.
-                    let later = rotated_later(&place.path, &path);
-                    let new =
-                        |path: &PathBuf| id_of(path).is_some_and(|id| !known(&id) && !there.contains(&id));
-                    moved.push(path);
-                    moved.extend(later.into_iter().filter(new));
+                    let later = rotated_later(born, &found.path).into_iter().filter_map(Arrival::at);
+                    let new = |new: &Arrival| !known.contains(&new.id) && !there.contains(&new.id);
+                    let later: Vec<Arrival> = later.filter(new).collect();
+                    let born = |arrival| Arrival { born: Some(born.clone()), ..arrival };
+                    moved.extend(std::iter::once(found).chain(later).map(born));
                 }
-                None => gone.push(id),
+                None => drop(gone.insert(id)),
             }
         }
         self.known.retain(|place| !gone.contains(&(place.device, place.inode)));
-        let mut seen = std::collections::HashSet::new();
-        moved.retain(|path| seen.insert(path.clone()));
+        let mut seen = HashSet::new();
+        moved.retain(|arrival| seen.insert(arrival.id));
         moved
     }
 
@@ -213,6 +355,7 @@ impl State {
             offset: 0,
             header: 0,
             rows: 0,
+            born: None,
         });
         let saved = self.saved.iter().filter(|place| (place.device, place.inode) != id).cloned();
         self.save(saved.collect())
@@ -228,6 +371,7 @@ impl State {
         let others = |known: &Place| (known.device, known.inode) != id;
         self.known.retain(others);
         self.done.retain(others);
+        self.stretches.retain(|stretch| stretch.id() != id);
         if self.done.len() >= MOST_DONE {
             // Most of those have been deleted.
             self.done.retain(|known| beside(&known.path, (known.device, known.inode)).is_some());
@@ -245,24 +389,56 @@ impl State {
         if places == self.saved {
             return Ok(());
         }
-        self.write(&places).map_err(|error| {
+        self.replace(places)
+    }
+
+    /// Writes the places, once all before them is settled for good.
+    ///
+    /// # Errors
+    /// Where the checkpoint file cannot be written.
+    pub(super) fn end(&mut self, places: Vec<Place>) -> Result<()> {
+        let exact = self.run.take().is_some();
+        self.stretches.clear();
+        if exact {
+            self.saved.clear();
+        }
+        self.save(places)
+    }
+
+    fn replace(&mut self, places: Vec<Place>) -> Result<()> {
+        self.stretches.retain(|stretch| {
+            let place = places.iter().find(|place| (place.device, place.inode) == stretch.id());
+            stretch.to.is_none_or(|to| place.is_none_or(|place| place.rows < to.rows))
+        });
+        let log = self.write(&places).map_err(|error| {
             Error::Internal(format!(
                 "the checkpoint file {} cannot be written: {}",
                 self.path.display(),
                 words(&error)
             ))
         })?;
+        (self.log, self.synced, self.loose) = (Some(log), Some(Instant::now()), false);
         self.saved = places;
         Ok(())
     }
 
-    fn write(&self, places: &[Place]) -> std::io::Result<()> {
+    /// The file, open behind its end.
+    fn write(&self, places: &[Place]) -> std::io::Result<File> {
         let parent = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(parent)?;
-        let text = serde_json::to_vec_pretty(&Stored { version: VERSION, files: places.to_vec() })?;
+        let stored = Stored {
+            version: VERSION,
+            files: places.to_vec(),
+            run: self.run,
+            boot: self.run.and_then(|_| boot()),
+            stretches: self.stretches.clone(),
+        };
+        let mut text = serde_json::to_vec_pretty(&stored)?;
+        text.push(b'\n');
         file.write_all(&text)?;
         file.as_file().sync_all()?;
-        file.persist(&self.path).map_err(|error| error.error)?;
-        File::open(parent)?.sync_all()
+        let file = file.persist(&self.path).map_err(|error| error.error)?;
+        File::open(parent)?.sync_all()?;
+        Ok(file)
     }
 }

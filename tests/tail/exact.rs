@@ -1,0 +1,219 @@
+//! A table without a key, where nobody can tell by the rows what is there already: a tail that is killed
+//! goes on just behind what the store has, whichever of its files that came from.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::{PATIENCE, append};
+use crate::generator::random::Random;
+use crate::harness::run::{Mdsctl, Running};
+use crate::harness::seed::seed;
+use crate::harness::{Postgres, Store, Work, wait};
+
+/// Kills of a running tail, unless `MDSCTL_TAIL_KILLS` asks for more.
+const KILLS: u64 = 12;
+
+const HEADER: &str = "seq,note\n";
+
+/// A table without a key.
+fn scene(kind: &str) -> (Work, Store) {
+    let work = Work::new();
+    let columns = "(seq BIGINT NOT NULL CONSTRAINT odd CHECK (seq % 101 <> 0), note TEXT)";
+    let store = if kind == "sqlite" {
+        let path = work.path("store.db");
+        let table = format!("CREATE TABLE seqs {}", columns.replace("BIGINT", "INTEGER"));
+        rusqlite::Connection::open(&path).and_then(|db| db.execute_batch(&table)).expect("a table");
+        Store::Sqlite(path)
+    } else {
+        let db = Postgres::shared().database();
+        db.execute(&format!("CREATE TABLE seqs {columns}"));
+        Store::Postgres(db)
+    };
+    (work, store)
+}
+
+fn tail(work: &Work, store: &Store, input: &str) -> Mdsctl {
+    work.mdsctl([
+        "tail",
+        input,
+        "--table",
+        "seqs",
+        "--json",
+        "--dlq",
+        "letters.ndjson",
+        "--dsn",
+        &store.dsn(),
+    ])
+    .within(PATIENCE)
+}
+
+fn line(seq: u64) -> String {
+    match seq % 97 {
+        0 => format!("{seq}x,bad\n"),
+        _ => format!("{seq},\"a\nb\"\n"),
+    }
+}
+
+/// How often each row is in the table, and in the dead letters.
+fn found(work: &Work, store: &Store) -> (BTreeMap<u64, u64>, BTreeMap<u64, u64>) {
+    let mut stored = BTreeMap::new();
+    for row in store.rows("SELECT seq, count(*) FROM seqs GROUP BY seq") {
+        let number = |at: usize| row[at].as_deref().and_then(|text| text.parse().ok()).expect("a number");
+        stored.insert(number(0), number(1));
+    }
+    let mut buried: BTreeMap<u64, u64> = BTreeMap::new();
+    for letter in work.dlq("letters.ndjson") {
+        for item in &letter.items {
+            let seq = item["seq"].as_str().map_or_else(|| item["seq"].to_string(), str::to_owned);
+            *buried.entry(seq.trim_end_matches('x').parse().expect("a number")).or_default() += 1;
+        }
+    }
+    (stored, buried)
+}
+
+/// Fails unless each of the rows up to that one is in the table once, or in the dead letters.
+fn assert_exact(work: &Work, store: &Store, last: u64, what: &str) {
+    let (stored, buried) = found(work, store);
+    let good = |seq: &u64| seq % 97 != 0 && seq % 101 != 0;
+    let twice: Vec<_> = stored.iter().filter(|(_, count)| **count > 1).take(5).collect();
+    assert!(twice.is_empty(), "{what}: twice in the table: {twice:?}");
+    let missing: Vec<u64> = (1..=last).filter(good).filter(|seq| !stored.contains_key(seq)).take(5).collect();
+    assert!(missing.is_empty(), "{what}: not in the table: {missing:?}");
+    let lost: Vec<u64> = (1..=last).filter(|seq| !good(seq) && !buried.contains_key(seq)).take(5).collect();
+    assert!(lost.is_empty(), "{what}: not in the dead letters: {lost:?}");
+    assert!(stored.keys().chain(buried.keys()).all(|seq| (1..=last).contains(seq)), "{what}: more than that");
+}
+
+fn progress(store: &Store) -> u64 {
+    let rows = store.try_rows("SELECT coalesce(max(seq), 0) FROM seqs").ok();
+    rows.and_then(|rows| rows.first()?.first()?.as_ref()?.parse().ok()).unwrap_or(0)
+}
+
+/// Waits until a row above that one is in the table.
+fn comes_to(store: &Store, goal: u64, running: &mut Running) {
+    wait::until(PATIENCE, &format!("row {goal} in the table"), || {
+        assert!(!running.has_ended(), "it has ended: {}", running.said());
+        (progress(store) >= goal).then_some(())
+    });
+}
+
+/// Writes to so many files, now to this one and now to that one, and rotates them, while the tail is killed
+/// again and again.
+fn torment(kind: &str, files: u64) {
+    let wanted = std::env::var("MDSCTL_TAIL_KILLS").map_or(KILLS, |kills| kills.parse().expect("a number"));
+    let seed = seed();
+    let (work, store) = scene(kind);
+    for file in 0..files {
+        append(&work, &format!("in/{file}.csv"), &(HEADER.to_owned() + &line(file + 1)));
+    }
+    // What is rotated away before any tail has seen it is none of theirs.
+    tail(&work, &store, "in/*.csv").arguments(["--idle-exit", "300ms"]).run().expect(0);
+    assert_eq!(store.count("seqs"), Some(files));
+    let (stop, written) = (AtomicBool::new(false), AtomicU64::new(files));
+    let what = format!("{store}, {files} files, seed {seed}");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = Random::new(seed, files);
+            let mut rotated = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let name = format!("in/{}.csv", random.next() % files);
+                let first = written.load(Ordering::Relaxed) + 1;
+                let last = first + random.between(0, 40) as u64;
+                append(&work, &name, &(first..=last).map(line).collect::<String>());
+                written.store(last, Ordering::Relaxed);
+                if random.once_in(60) {
+                    rotated += 1;
+                    fs::rename(work.path(&name), work.path(&format!("{name}.{rotated}"))).expect("renamed");
+                    append(&work, &name, HEADER);
+                }
+                // It is to be ahead of the tail at times, and behind it at others.
+                if random.once_in(3) {
+                    std::thread::sleep(Duration::from_micros(random.between(0, 4_000) as u64));
+                }
+                wait::until(PATIENCE, "the tail to come near", || {
+                    let near = last < progress(&store) + 20_000 || stop.load(Ordering::Relaxed);
+                    near.then_some(())
+                });
+            }
+        });
+        let mut random = Random::new(seed, 77);
+        for _ in 0..wanted {
+            let (workers, batch) = (random.between(1, 4).to_string(), random.between(5, 200).to_string());
+            let flags = ["--workers", &workers, "--batch-size", &batch, "--capacity", "1000"];
+            let goal = progress(&store) + random.between(1, 3_000) as u64;
+            let mut running = tail(&work, &store, "in/*.csv").arguments(flags).spawn();
+            if !random.once_in(6) {
+                comes_to(&store, goal, &mut running);
+            }
+            running.signal(Signal::KILL);
+            running.finish_quietly();
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    let run = tail(&work, &store, "in/*.csv").arguments(["--idle-exit", "1s"]).run();
+    assert!([0, 3].contains(&run.code), "{what}: {run}");
+    assert_exact(&work, &store, written.load(Ordering::Relaxed), &what);
+    assert_eq!(store.count("mds_checkpoints"), Some(0), "{what}: nothing is left to go on with");
+    // What has ended well is exact by its places alone.
+    let again = tail(&work, &store, "in/*.csv").arguments(["--idle-exit", "300ms"]).run().expect(0);
+    assert_eq!(again.books().read, 0, "{what}: {again}");
+}
+
+#[test]
+fn one_file_into_postgresql() {
+    torment("postgres", 1);
+}
+
+#[test]
+fn many_files_into_postgresql() {
+    torment("postgres", 4);
+}
+
+#[test]
+fn one_file_into_sqlite() {
+    torment("sqlite", 1);
+}
+
+#[test]
+fn many_files_into_sqlite() {
+    torment("sqlite", 4);
+}
+
+/// Where it cannot go on exactly it says so, and loses nothing.
+#[test]
+fn what_a_kill_leaves_in_doubt_is_said() {
+    for kind in ["sqlite", "postgres"] {
+        let (work, store) = scene(kind);
+        append(&work, "in/a.csv", HEADER);
+        let mut last = 0;
+        let mut run = |flags: &[&str], signal: Signal| {
+            let lines: String = (last + 1..=last + 10).map(line).collect();
+            last += 10;
+            append(&work, "in/a.csv", &lines);
+            let mut running = tail(&work, &store, "in/*.csv").arguments(flags.iter().copied()).spawn();
+            comes_to(&store, last, &mut running);
+            running.signal(signal);
+            let said = running.said();
+            running.finish_quietly();
+            said
+        };
+        let doubt = |said: &str, why: &str| {
+            assert!(said.contains("did not come to its end, and it") && said.contains(why), "{said}");
+            assert!(said.contains("its last lines may be in"), "{said}");
+        };
+        let exact = |said: &str| assert!(!said.contains("twice"), "{said}");
+        exact(&run(&[], Signal::KILL));
+        exact(&run(&[], Signal::KILL));
+        doubt(&run(&["--map", "note=note"], Signal::KILL), "differed in --map");
+        doubt(&run(&[], Signal::INT), "differed in --map");
+        // An end in order leaves no doubt.
+        exact(&run(&["--map", "note=note"], Signal::TERM));
+        let said = run(&["--overflow", "drop-oldest"], Signal::TERM);
+        assert!(said.contains("after a crash the last lines may be in it twice"), "{said}");
+        exact(&run(&[], Signal::KILL));
+    }
+}
