@@ -207,7 +207,7 @@ match a glob are picked up. CSV and NDJSON as plain text only; mdsctl load reads
 
 What is stored, or in the dead-letter queue, is noted in the checkpoint file, and the next tail goes
 on behind it. After a crash the lines since the last note are read again: a table with a key has
-them once all the same, one without a key may have them twice.";
+them once all the same; of a table without one the store's ledger tells which of them are there.";
 
 /// `tail`.
 #[derive(Debug, Args)]
