@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cli::args::{FormatName, FromName, GlobalArgs, HistoryArgs, LoadArgs, TailArgs};
@@ -35,6 +36,13 @@ impl Followed {
             PathBuf::from(".mdsctl").join(format!("tail-{hash:016x}.json"))
         })
     }
+}
+
+/// Each followed file is held open: of what the system allows, as much as it takes.
+fn open_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where that is refused, a file that cannot be opened is told.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Runs it.
@@ -78,6 +86,7 @@ pub fn run(global: &GlobalArgs, args: &TailArgs, screen: &Screen) -> Result<Exit
         },
         checkpoint: args.checkpoint.clone(),
     };
+    open_many_files();
     let run_id = traces::run_id();
     let metrics = RunMetrics::start(&load.engine, "tail", run_id, known_name(&load.data), (global, screen))?;
     let done = (|| {

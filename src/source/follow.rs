@@ -11,7 +11,7 @@ mod generation;
 mod lag;
 mod scout;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -545,9 +545,10 @@ impl Follower {
     /// Finds new files, and those that have lost their names.
     fn look(&mut self, report: &mut Report) -> Result<()> {
         let mut seen = HashSet::new();
-        let is_followed = |id: (u64, u64)| self.files.iter().any(|file| file.id == id);
+        let followed: HashMap<(u64, u64), usize> =
+            self.files.iter().enumerate().map(|(place, file)| (file.id, place)).collect();
         let named = |path: PathBuf| match generation::id_of(&path)? {
-            id if is_followed(id) || self.ignored.contains(&id) => {
+            id if followed.contains_key(&id) || self.ignored.contains(&id) => {
                 Some(Arrival { path, id, file: None, born: None })
             }
             id => Arrival::at(path.clone()).or(Some(Arrival { path, id, file: None, born: None })),
@@ -574,8 +575,8 @@ impl Follower {
                     None => continue,
                 },
             };
-            if let Some(file) = self.files.iter_mut().find(|file| file.id == id) {
-                if there.contains(&id) && file.path != path {
+            if let Some(place) = followed.get(&id) {
+                if let Some(file) = self.files.get_mut(*place).filter(|_| there.contains(&id)) {
                     file.path = path;
                 }
                 continue;

@@ -65,6 +65,7 @@ impl Work {
             environment: Vec::new(),
             stdin: Stdin::Nothing,
             user: None,
+            files: None,
             limit: Duration::from_secs(120),
         }
     }
@@ -96,6 +97,7 @@ pub struct Mdsctl {
     environment: Vec<(String, OsString)>,
     stdin: Stdin,
     user: Option<(u32, u32)>,
+    files: Option<u64>,
     limit: Duration,
 }
 
@@ -136,6 +138,12 @@ impl Mdsctl {
         self
     }
 
+    /// Lets it have so many open files at first (`ulimit -Sn`).
+    pub fn open_files(mut self, files: u64) -> Self {
+        self.files = Some(files);
+        self
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Run {
         self.spawn().finish()
@@ -143,7 +151,11 @@ impl Mdsctl {
 
     /// Starts it.
     pub fn spawn(self) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mdsctl"));
+        let program = env!("CARGO_BIN_EXE_mdsctl");
+        let mut command = Command::new(if self.files.is_some() { "sh" } else { program });
+        if let Some(files) = self.files {
+            command.args(["-c", &format!("ulimit -Sn {files} && exec \"$0\" \"$@\""), program]);
+        }
         command
             .args(&self.arguments)
             .current_dir(&self.directory)

@@ -325,6 +325,37 @@ fn one_bad_file_among_many_costs_only_itself() {
 }
 
 #[test]
+fn more_files_than_a_shell_may_open() {
+    let work = Work::new();
+    let store = Store::sqlite(&work);
+    for file in 0..150 {
+        append(&work, &format!("in/{file}.csv"), &(HEADER.to_owned() + &bars(file..file + 1)));
+    }
+    let flags = ["tail", "in/*.csv", "--json", "--idle-exit", "500ms", "--dsn", &store.dsn()];
+    let run = work.mdsctl(flags).open_files(64).run().expect(0);
+    assert_eq!(run.books().inserted, 150, "{run}");
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_told_and_waited_for() {
+    let Some(user) = PROGRAMS.user else { return };
+    let work = Work::new();
+    let store = Store::sqlite(&work);
+    fs::set_permissions(work.path(""), fs::Permissions::from_mode(0o777)).expect("its mode");
+    let mode = |mode| fs::set_permissions(work.path("b.csv"), fs::Permissions::from_mode(mode));
+    append(&work, "a.csv", &(HEADER.to_owned() + &bars(0..1)));
+    append(&work, "b.csv", &(HEADER.to_owned() + &bars(1..2)));
+    mode(0o600).expect("its mode");
+    let flags = ["tail", "*.csv", "--json", "--dsn", &store.dsn()];
+    let mut running = work.mdsctl(flags).user(Some(user)).spawn();
+    stored(&store, &mut running, 1);
+    wait::until(PATIENCE, "words", || running.said().contains("b.csv").then_some(()));
+    mode(0o644).expect("its mode");
+    stored(&store, &mut running, 2);
+    stop(running);
+}
+
+#[test]
 fn a_checkpoint_that_is_none_is_refused() {
     let work = Work::new();
     append(&work, "bars.csv", HEADER);

@@ -3,7 +3,7 @@
 //! It is one JSON document, replaced as a whole, and behind it a line for each stretch of rows that has
 //! begun since (see `course.rs`). A last line that is torn was never acted upon.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::FileExt;
@@ -382,8 +382,8 @@ impl CheckpointFile {
 
     /// Writes the places of this run, and those of earlier ones that it has not come upon.
     pub(super) fn save(&mut self, mut places: Vec<Place>) -> Result<()> {
-        let other =
-            |known: &&Place| !places.iter().any(|p| (p.device, p.inode) == (known.device, known.inode));
+        let ids: HashSet<(u64, u64)> = places.iter().map(|place| (place.device, place.inode)).collect();
+        let other = |known: &&Place| !ids.contains(&(known.device, known.inode));
         let others: Vec<Place> = self.known.iter().chain(&self.done).filter(other).cloned().collect();
         places.extend(others);
         if places == self.saved {
@@ -406,9 +406,11 @@ impl CheckpointFile {
     }
 
     fn replace(&mut self, places: Vec<Place>) -> Result<()> {
+        let rows: HashMap<(u64, u64), u64> =
+            places.iter().map(|place| ((place.device, place.inode), place.rows)).collect();
         self.stretches.retain(|stretch| {
-            let place = places.iter().find(|place| (place.device, place.inode) == stretch.id());
-            stretch.to.is_none_or(|to| place.is_none_or(|place| place.rows < to.rows))
+            let settled = rows.get(&stretch.id());
+            stretch.to.is_none_or(|to| settled.is_none_or(|rows| *rows < to.rows))
         });
         let log = self.write(&places).map_err(|error| {
             Error::Internal(format!(

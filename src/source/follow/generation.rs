@@ -210,7 +210,7 @@ pub(super) struct Generation {
     pub(super) gone: Option<Instant>,
     /// Whether it is not read any further.
     pub(super) failed: bool,
-    file: File,
+    file: Arc<File>,
     /// The next byte to read.
     read: u64,
     /// Read and not handed on: a line without its end.
@@ -253,7 +253,8 @@ impl Generation {
         let metadata = file.metadata().map_err(failed)?;
         let id = (metadata.dev(), metadata.ino());
         let origin = Arc::new(Origin { replayable: true, ..Origin::new(name.clone()) });
-        let ruler = Arc::new(Ruler::new(&file).map_err(failed)?);
+        let file = Arc::new(file);
+        let ruler = Arc::new(Ruler::new(file.clone()));
         let mut this = Self {
             mapper: Mapper::new(mapper, origin.clone())?,
             name,

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -20,15 +19,15 @@ const MOST_SIZES: usize = 4096;
 
 /// A file, and how much of it is settled.
 pub(super) struct Ruler {
-    file: File,
+    file: Arc<File>,
     settled: AtomicU64,
     held: AtomicU64,
 }
 
 impl Ruler {
     /// For that file, of which nothing is settled.
-    pub(super) fn new(file: &File) -> io::Result<Self> {
-        Ok(Self { file: file.try_clone()?, settled: AtomicU64::new(0), held: AtomicU64::new(0) })
+    pub(super) fn new(file: Arc<File>) -> Self {
+        Self { file, settled: AtomicU64::new(0), held: AtomicU64::new(0) }
     }
 
     /// All bytes before that one are in the store, in the dead-letter queue, or none of its rows.
@@ -143,7 +142,7 @@ mod tests {
     #[test]
     fn bytes_and_age_are_of_what_is_not_settled() {
         let mut file = tempfile::tempfile().unwrap();
-        let ruler = Arc::new(Ruler::new(&file).unwrap());
+        let ruler = Arc::new(Ruler::new(Arc::new(file.try_clone().unwrap())));
         let mut rulers = vec![(Arc::downgrade(&ruler), Sizes::default())];
         let start = Instant::now();
         let mut at = |seconds: u64| measure(&mut rulers, start + Duration::from_secs(seconds));
