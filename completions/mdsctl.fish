@@ -107,7 +107,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l max-outage -d 'Gi
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l write-timeout -d 'Longest time that the store may take to answer one statement' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l metrics-textfile -d 'Keep Prometheus metrics of the run in this file, for node_exporter\'s textfile collector' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l coord-id -d 'Label coord_id of the metrics (else the name of the dataset or table)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l otlp -d 'Send traces of the run to an OpenTelemetry collector (OTLP over HTTP), as http://HOST:4318' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l otlp -d 'Send traces of the run to an OpenTelemetry collector (OTLP over HTTP), as http://HOST:4318 or https://HOST' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l metrics-listen -d 'Answer over HTTP while the run goes on: a live page at /, and /metrics, /healthz, /readyz, /status, /backpressure' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l metrics-token -d 'Answer only who has this token (Authorization: Bearer TOKEN)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l feedback-url -d 'POST each change of the queue\'s level (ok, soft, hard) as JSON to this URL' -r
@@ -204,7 +204,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l max-outage -d 'Gi
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l write-timeout -d 'Longest time that the store may take to answer one statement' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l metrics-textfile -d 'Keep Prometheus metrics of the run in this file, for node_exporter\'s textfile collector' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l coord-id -d 'Label coord_id of the metrics (else the name of the dataset or table)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l otlp -d 'Send traces of the run to an OpenTelemetry collector (OTLP over HTTP), as http://HOST:4318' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l otlp -d 'Send traces of the run to an OpenTelemetry collector (OTLP over HTTP), as http://HOST:4318 or https://HOST' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l metrics-listen -d 'Answer over HTTP while the run goes on: a live page at /, and /metrics, /healthz, /readyz, /status, /backpressure' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l metrics-token -d 'Answer only who has this token (Authorization: Bearer TOKEN)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l feedback-url -d 'POST each change of the queue\'s level (ok, soft, hard) as JSON to this URL' -r
@@ -327,7 +327,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l max-outage 
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l write-timeout -d 'Longest time that the store may take to answer one statement' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l metrics-textfile -d 'Keep Prometheus metrics of the run in this file, for node_exporter\'s textfile collector' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l coord-id -d 'Label coord_id of the metrics (else the name of the dataset or table)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l otlp -d 'Send traces of the run to an OpenTelemetry collector (OTLP over HTTP), as http://HOST:4318' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l otlp -d 'Send traces of the run to an OpenTelemetry collector (OTLP over HTTP), as http://HOST:4318 or https://HOST' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l metrics-listen -d 'Answer over HTTP while the run goes on: a live page at /, and /metrics, /healthz, /readyz, /status, /backpressure' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l metrics-token -d 'Answer only who has this token (Authorization: Bearer TOKEN)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l feedback-url -d 'POST each change of the queue\'s level (ok, soft, hard) as JSON to this URL' -r

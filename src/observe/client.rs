@@ -1,5 +1,8 @@
-//! A client for small exchanges over HTTP/1.1, each with a connection of its own: the listener of
-//! another instance, a collector of traces.
+//! A client for small exchanges over HTTP/1.1, each with a connection of its own, plain or with TLS: the
+//! listener of another instance, a collector of traces, a receiver of feedback.
+
+use std::fmt;
+use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
@@ -7,15 +10,27 @@ use hyper::header::{HOST, HeaderValue};
 use hyper::http::uri::Scheme;
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
-/// Where something listens: `http://HOST[:PORT][/PATH]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where something listens: `http[s]://HOST[:PORT][/PATH]`.
+#[derive(Clone)]
 pub struct Endpoint {
     host: String,
     port: u16,
     /// Without a slash at its end.
     path: String,
+    tls: Option<TlsConnector>,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What stands behind the host may be a secret.
+        write!(f, "Endpoint({})", self.authority())
+    }
 }
 
 /// An answer, whatever it says.
@@ -42,22 +57,18 @@ pub enum Fault {
 }
 
 impl Endpoint {
-    /// Reads it; `port` is the one where none is written.
+    /// Reads it; `port` is the one where none is written, for `https` 443.
     ///
     /// # Errors
-    /// What is wrong, without the text itself, which may hold a password.
+    /// What is wrong, without the text itself, which may hold a password; or that this system trusts nobody.
     pub fn parse(text: &str, port: u16) -> Result<Self, String> {
         let expected = "expected http://HOST:PORT";
         let uri: Uri = text.trim().parse().map_err(|_| format!("{expected}, and this is no URL"))?;
-        match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => {}
-            Some(scheme) if *scheme == Scheme::HTTPS => {
-                return Err(format!(
-                    "{expected}: https is not spoken here; go through a proxy on this machine"
-                ));
-            }
-            _ => return Err(format!("{expected}, with the http:// in front")),
-        }
+        let tls = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            _ => return Err(format!("{expected}, with http:// or https:// in front")),
+        };
         let authority = uri.authority().ok_or_else(|| format!("{expected}, and this names no host"))?;
         if authority.as_str().contains('@') {
             return Err(format!("{expected}, without a user and a password in it"));
@@ -70,15 +81,17 @@ impl Endpoint {
             return Err(format!("{expected}, and this names no host"));
         }
         let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") if tls => 443,
             Some("") => port,
             _ => authority.port_u16().ok_or_else(|| format!("{expected}, and this port is none"))?,
         };
-        Ok(Self { host: host.to_owned(), port, path: uri.path().trim_end_matches('/').to_owned() })
+        let tls = if tls { Some(trust()?) } else { None };
+        Ok(Self { host: host.to_owned(), port, path: uri.path().trim_end_matches('/').to_owned(), tls })
     }
 
     /// As it is written.
     pub fn shown(&self) -> String {
-        format!("http://{}{}", self.authority(), self.path)
+        format!("http{}://{}{}", if self.tls.is_some() { "s" } else { "" }, self.authority(), self.path)
     }
 
     /// The path that it ends in, without a slash at its end.
@@ -106,11 +119,27 @@ impl Endpoint {
     pub async fn exchange(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Answer, Fault> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
         let stream = stream.map_err(|error| Fault::Unreachable(format!("no connection: {error}")))?;
+        let Some(tls) = &self.tls else { return self.exchange_on(stream, request, most).await };
+        let name = ServerName::try_from(self.host.clone())
+            .map_err(|_| Fault::Unreachable(format!("{} is no name of a host", self.host)))?;
+        let stream = tls.connect(name, stream).await;
+        let stream = stream.map_err(|error| Fault::Unreachable(format!("TLS failed: {error}")))?;
+        self.exchange_on(stream, request, most).await
+    }
+
+    async fn exchange_on<S>(
+        &self,
+        stream: S,
+        mut request: Request<Full<Bytes>>,
+        most: usize,
+    ) -> Result<Answer, Fault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| fault(&e))?;
         // Ends with the sender; given up with it where this is given up.
         let driver = Driver(tokio::spawn(connection));
-        let mut request = request;
         // The host stands in a header of its own.
         let path = if self.path.is_empty() { "/" } else { &self.path };
         *request.uri_mut() = path.parse().map_err(|_| Fault::Unreachable(format!("{path} is no path")))?;
@@ -128,6 +157,26 @@ impl Endpoint {
         drop(driver);
         Ok(Answer { status, body: body.to_bytes() })
     }
+}
+
+/// TLS with whom this system trusts.
+///
+/// # Errors
+/// Where that is nobody.
+pub fn trust() -> Result<TlsConnector, String> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        return Err("this system has no root certificates for https://; install ca-certificates".to_owned());
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS cannot be set up: {error}"))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// The task that drives a connection, for as long as somebody waits for it.
@@ -168,7 +217,7 @@ mod tests {
             "",
             "localhost:9100",
             "/status",
-            "https://a",
+            "ftp://a",
             "http://",
             "http://u:s3cret@h",
             "http://a:b",

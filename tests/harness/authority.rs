@@ -1,8 +1,12 @@
 //! Certificate authorities of our own.
 
+use std::sync::Arc;
+
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// An authority.
 pub struct Authority {
@@ -17,6 +21,22 @@ pub struct Identity {
     pub cert: String,
     /// The private key.
     pub key: String,
+}
+
+impl Identity {
+    /// A server that shows it.
+    pub fn server(&self) -> Arc<rustls::ServerConfig> {
+        let cert = CertificateDer::from_pem_slice(self.cert.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![cert], key)
+            .expect("an identity");
+        Arc::new(config)
+    }
 }
 
 impl Authority {

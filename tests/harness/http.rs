@@ -6,8 +6,6 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 
 use super::authority::Identity;
@@ -202,16 +200,7 @@ impl Hook {
 
     /// Takes everything, over TLS.
     pub fn with_tls(identity: &Identity) -> Self {
-        let cert = CertificateDer::from_pem_slice(identity.cert.as_bytes()).expect("a certificate");
-        let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).expect("a key");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![cert], key)
-            .expect("an identity");
-        Self::serve(Vec::new(), Some(Arc::new(config)))
+        Self::serve(Vec::new(), Some(identity.server()))
     }
 
     fn serve(manners: Vec<Manner>, tls: Option<Arc<rustls::ServerConfig>>) -> Self {

@@ -250,7 +250,7 @@ fn what_cannot_be_followed_is_unknown() {
         &["--timeout", "soon"][..],
         &["--dlq-warn", "none"],
         &["--nonsense"],
-        &["--url", "https://127.0.0.1:1"],
+        &["--url", "ftp://127.0.0.1:1"],
         &["--url", "http://me:correct-horse-7Q@127.0.0.1:1"],
         &["--dsn", "host=a sslmode=nonsense"],
     ] {

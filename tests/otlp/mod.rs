@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
+use crate::harness::authority::Authority;
 use crate::harness::listener::{Listener, Reply};
 use crate::harness::postgres::free_port;
 use crate::harness::run::{PASSWORD, fixture};
@@ -111,6 +112,32 @@ fn replays_and_tails_are_traced_too() {
 }
 
 #[test]
+fn over_tls_they_go_only_to_whom_the_system_trusts() {
+    let ca = Authority::new("test");
+    let identity = ca.certify("collector", &["127.0.0.1"]);
+    for (trusted, said) in [(&ca, 0), (&Authority::new("other"), 1)] {
+        let (work, listener) =
+            (Work::new(), Listener::with_tls(&identity, |_| Reply::Status(200, String::new())));
+        let pem = work.write("ca.pem", &trusted.pem);
+        let run = work
+            .mdsctl(["load", &fixture("bars.csv"), "--progress", "none", "--otlp", &listener.url()])
+            .env("SSL_CERT_FILE", pem)
+            .env("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20correct-horse-7Q")
+            .run()
+            .expect(0);
+        assert_eq!(run.stderr.matches("traces do not reach").count(), said, "{run}");
+        assert!(!run.stderr.contains("correct-horse"), "{run}");
+        if said == 1 {
+            assert!(run.stderr.contains("certificate") && listener.asked().is_empty(), "{run}");
+            continue;
+        }
+        assert!(spans(&listener).0.iter().any(|span| span.name == "run"), "{run}");
+        let head = &listener.asked()[0].head.to_ascii_lowercase();
+        assert!(head.contains("authorization: bearer correct-horse-7q"), "{head}");
+    }
+}
+
+#[test]
 fn a_collector_that_is_away_slow_or_unwilling_is_no_matter() {
     let (silent, unwilling) =
         (Listener::start(|_| Reply::Silence), Listener::start(|_| Reply::Status(500, "no".into())));
@@ -132,14 +159,14 @@ fn a_collector_that_is_away_slow_or_unwilling_is_no_matter() {
 #[test]
 fn an_address_that_is_none_is_refused_before_anything_is_touched() {
     let work = Work::new();
-    for wrong in ["localhost:4318", "https://collector:4318", "http://me:correct-horse-7Q@collector"] {
+    for wrong in ["localhost:4318", "ftp://collector:4318", "http://me:correct-horse-7Q@collector"] {
         let run = work.mdsctl(["load", &fixture("bars.csv"), "--otlp", wrong]).run().expect(2);
         assert!(run.error().contains("--otlp"), "{run}");
     }
     assert!(!work.path("mds.db").exists());
     // What other programs are told is no reason to leave rows lying.
     let program = work.mdsctl(["load", &fixture("bars.csv"), "--progress", "none"]);
-    let run = program.env("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4318").run().expect(0);
+    let run = program.env("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://collector:4317").run().expect(0);
     assert!(run.stderr.contains("no traces are sent"), "{run}");
     // Nothing is as good as none.
     let program = work.mdsctl(["load", &fixture("bars.csv"), "--quiet"]);

@@ -76,7 +76,7 @@ pub struct EngineArgs {
     /// For jobs that are to be told apart although they load the same dataset.
     #[arg(long, value_name = "NAME", env = "MDS_COORD_ID")]
     pub coord_id: Option<String>,
-    /// Send traces of the run to an OpenTelemetry collector (OTLP over HTTP), as http://HOST:4318
+    /// Send traces of the run to an OpenTelemetry collector (OTLP over HTTP), as http://HOST:4318 or https://HOST
     ///
     /// One that is away or slow neither stops nor slows the run.
     #[arg(long, value_name = "ENDPOINT", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]

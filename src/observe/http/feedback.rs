@@ -1,6 +1,5 @@
 //! Sends each change of the queue's level to a URL, so that an upstream can slow down.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +7,6 @@ use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::broadcast::Receiver;
@@ -18,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::error::{Error, Result};
+use crate::observe::client::trust;
 use crate::observe::http::Pressure;
 use crate::observe::http::body::Body;
 use crate::observe::http::listener::plain;
@@ -68,7 +67,7 @@ impl Feedback {
             }
             (Some("http"), Some(_)) if host => Ok(Self { url, tls: None, patience }),
             (Some("https"), Some(_)) if host => {
-                Ok(Self { url, tls: Some(tls().map_err(|why| refused(&why))?), patience })
+                Ok(Self { url, tls: Some(trust().map_err(|why| refused(&why))?), patience })
             }
             (Some(scheme), Some(_)) => {
                 Err(refused(&format!("{scheme}:// is not spoken; give an http:// or https:// URL")))
@@ -205,23 +204,6 @@ fn catch_up(newest: &mut Pressure, changes: &mut Receiver<Pressure>) {
             Err(TryRecvError::Empty | TryRecvError::Closed) => return,
         }
     }
-}
-
-/// Trusts whom this system trusts.
-fn tls() -> Result<TlsConnector, String> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        return Err("this system has no root certificates for https://; install ca-certificates".to_owned());
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 #[cfg(test)]
