@@ -218,6 +218,8 @@ pub struct RunStart {
 pub struct RunEnd {
     /// How.
     pub status: RunStatus,
+    /// Whether its checkpoints are kept, for a run that goes on with it.
+    pub keeps_checkpoints: bool,
     /// Exit code of the process.
     pub exit_code: u8,
     /// What became of the rows.

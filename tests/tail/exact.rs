@@ -212,6 +212,8 @@ fn what_a_kill_leaves_in_doubt_is_said() {
         doubt(&run(&[], Signal::INT), "differed in --map");
         // An end in order leaves no doubt.
         exact(&run(&["--map", "note=note"], Signal::TERM));
+        let left = store.rows("SELECT count(DISTINCT run_id) FROM mds_checkpoints");
+        assert_eq!(left[0][0].as_deref(), Some("2"), "of the two that were not gone on with");
         let said = run(&["--overflow", "drop-oldest"], Signal::TERM);
         assert!(said.contains("after a crash the last lines may be in it twice"), "{said}");
         exact(&run(&[], Signal::KILL));

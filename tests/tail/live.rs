@@ -340,7 +340,7 @@ fn more_files_than_a_shell_may_open() {
 fn a_file_that_may_not_be_read_is_told_and_waited_for() {
     let Some(user) = PROGRAMS.user else { return };
     let work = Work::new();
-    let store = Store::sqlite(&work);
+    let store = Store::postgres();
     fs::set_permissions(work.path(""), fs::Permissions::from_mode(0o777)).expect("its mode");
     let mode = |mode| fs::set_permissions(work.path("b.csv"), fs::Permissions::from_mode(mode));
     append(&work, "a.csv", &(HEADER.to_owned() + &bars(0..1)));

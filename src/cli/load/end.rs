@@ -42,8 +42,8 @@ pub(super) struct Conclusion {
 }
 
 impl Conclusion {
-    /// The last word for the history.
-    pub(super) fn of_run(&self, report: &Report, settled: usize) -> RunEnd {
+    /// The last word for the history. `placed` is whether the next run knows without it where to go on.
+    pub(super) fn of_run(&self, report: &Report, settled: usize, placed: bool) -> RunEnd {
         let status = match self.exit {
             Exit::Stored => RunStatus::Done,
             Exit::Rejects => RunStatus::Rejects,
@@ -54,6 +54,7 @@ impl Conclusion {
         };
         RunEnd {
             status,
+            keeps_checkpoints: !status.is_finished() && !placed,
             exit_code: self.exit as u8,
             books: books_of(&self.snapshot.books),
             settled,

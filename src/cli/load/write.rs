@@ -180,8 +180,13 @@ impl Load<'_> {
         progress.finish();
         // Where all has been drained, all that was read is settled.
         let drained = matches!(outcome.end, End::Drained) && outcome.returned == 0 && outcome.unburied == 0;
+        // A pipe is never gone on with.
+        let mut placed = self.pipe.is_some();
         let report = match (report, &mut follower) {
-            (Ok(report), Some(follower)) if drained => follower.end().map(|()| report),
+            (Ok(report), Some(follower)) if drained => follower.end().map(|()| {
+                placed = true;
+                report
+            }),
             (report, _) => report,
         };
 
@@ -238,7 +243,9 @@ impl Load<'_> {
             notes.push(format!("{} was full {times}: {older}", path.display()));
         }
         if let Some(keeper) = keeper {
-            notes.extend(keeper.end(&conclusion.of_run(&report, pipeline.settled.count(halted))).await);
+            notes.extend(
+                keeper.end(&conclusion.of_run(&report, pipeline.settled.count(halted), placed)).await,
+            );
         }
         self.finish(&mapper, conclusion, &ending, dlq, notes, settings.workers as u64)
     }

@@ -138,8 +138,8 @@ impl PgRuns {
         execute(&self.link().await?, &sql).await
     }
 
-    /// The last word of the run. Of one whose input is settled whole, and of those before it with
-    /// the same inputs, nobody will want to go on: their checkpoints go.
+    /// The last word of the run. Where nobody will want to go on with it, its checkpoints go, and those of
+    /// the loads before it with the same inputs.
     ///
     /// # Errors
     /// Unavailable, if the server is.
@@ -153,12 +153,12 @@ impl PgRuns {
             end.settled,
             books_of(end.books),
         );
-        if end.status.is_finished() {
+        if !end.keeps_checkpoints {
             sql.push_str(&format!(
                 "DELETE FROM mds_checkpoints WHERE run_id = '{run}'; \
                  DELETE FROM mds_checkpoints WHERE run_id IN (SELECT o.run_id FROM mds_runs r \
                  JOIN mds_runs o ON o.table_name = r.table_name AND o.inputs = r.inputs \
-                 WHERE r.run_id = '{run}' AND o.started_at < r.started_at \
+                 WHERE r.run_id = '{run}' AND o.started_at < r.started_at AND o.command <> 'tail' \
                  AND o.status NOT IN ('running', 'done', 'rejects'));"
             ));
         }

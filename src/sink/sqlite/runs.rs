@@ -105,8 +105,8 @@ impl SqliteRuns {
             .map(drop)
     }
 
-    /// The last word of the run. Of one whose input is settled whole, and of those before it with
-    /// the same inputs, nobody will want to go on: their checkpoints go.
+    /// The last word of the run. Where nobody will want to go on with it, its checkpoints go, and those of
+    /// the loads before it with the same inputs.
     ///
     /// # Errors
     /// Unavailable, if the file is locked; usage, if it cannot be written.
@@ -131,11 +131,11 @@ impl SqliteRuns {
                     i64::try_from(end.settled).unwrap_or(0)
                 ],
             )?;
-            if end.status.is_finished() {
+            if !end.keeps_checkpoints {
                 connection.execute("DELETE FROM mds_checkpoints WHERE run_id = ?1", [&run])?;
                 let sql = "DELETE FROM mds_checkpoints WHERE run_id IN (SELECT o.run_id FROM mds_runs r \
                      JOIN mds_runs o ON o.table_name = r.table_name AND o.inputs = r.inputs \
-                     WHERE r.run_id = ?1 AND o.started_at < r.started_at \
+                     WHERE r.run_id = ?1 AND o.started_at < r.started_at AND o.command <> 'tail' \
                      AND o.status NOT IN ('running', 'done', 'rejects'))";
                 connection.execute(sql, [&run])?;
             }
