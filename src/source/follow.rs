@@ -3,36 +3,40 @@
 //!
 //! One thread reads all files in turn. Every batch of lines has an `Origin` of its own, which each
 //! of its rows holds on to on its way; when nobody holds it any more those lines are settled, and the
-//! place behind them may be written to the checkpoint file.
+//! place behind them may be written to the checkpoint file. What a crash leaves behind that place is
+//! told by the store's ledger, through the ordinals that `course` gives.
 
 mod checkpoint;
 mod course;
+mod ears;
 mod generation;
 mod lag;
+mod lines;
+mod patterns;
 mod scout;
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arrow_schema::SchemaRef;
-use notify::event::{ModifyKind, RenameMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use uuid::Uuid;
 
 use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
 use crate::port::{Event, Observer};
 use crate::source::pipeline::{Outlet, Report};
-use crate::source::{Meter, OpenOptions, Stop, expand};
+use crate::source::{Meter, OpenOptions, Stop};
 pub use checkpoint::CheckpointFile;
 use checkpoint::{Place, beside};
 use course::{Course, to_read_again};
-use generation::{Generation, Moved, Sight, look_into};
+use ears::Ears;
+use generation::{Generation, Moved, Sight};
 use lag::Lag;
+use lines::look_into;
+use patterns::{expect, found, is_named};
 use scout::{Arrival, Scout, lock};
 
 /// How often everything is looked at, whatever has been heard.
@@ -75,117 +79,6 @@ pub struct FollowOptions {
     pub idle_exit: Option<Duration>,
 }
 
-/// What there is to hear.
-enum Heard {
-    /// A change.
-    Change,
-    /// A file that has another name now.
-    Renamed(PathBuf, PathBuf),
-}
-
-/// What hears of changes in the directories of the files.
-struct Ears {
-    heard: Receiver<Heard>,
-    /// Held on to, since it ends with its owner.
-    watcher: Option<RecommendedWatcher>,
-    /// Whether all directories are watched.
-    all: bool,
-}
-
-impl Ears {
-    fn open(patterns: &[String]) -> Self {
-        let (sender, heard) = channel();
-        let told = move |event: notify::Result<notify::Event>| {
-            let heard = match event {
-                // Our own reading is no change.
-                Ok(event) if event.kind.is_access() => return,
-                Ok(event) => match (event.kind, event.paths.as_slice()) {
-                    (EventKind::Modify(ModifyKind::Name(RenameMode::Both)), [from, to]) => {
-                        Heard::Renamed(from.clone(), to.clone())
-                    }
-                    _ => Heard::Change,
-                },
-                Err(_) => Heard::Change,
-            };
-            // Where nobody listens any more nobody wants to know.
-            let _ = sender.send(heard);
-        };
-        let mut watcher = notify::recommended_watcher(told).ok();
-        let mut all = watcher.is_some();
-        let mut seen = HashSet::new();
-        for pattern in patterns {
-            let (directory, mode) = watched(pattern);
-            if let Some(watcher) = watcher.as_mut().filter(|_| seen.insert(directory.clone())) {
-                all &= watcher.watch(&directory, mode).is_ok();
-            }
-        }
-        Self { heard, watcher, all }
-    }
-
-    /// Waits for a change; `true` where there was one.
-    fn wait(&self, limit: Duration) -> bool {
-        self.wait_for(limit, &mut Vec::new())
-    }
-
-    /// The same, with the files that have been renamed: from where, and to where.
-    fn wait_for(&self, limit: Duration, renamed: &mut Vec<(PathBuf, PathBuf)>) -> bool {
-        let mut note = |heard: Heard| {
-            if let Heard::Renamed(from, to) = heard {
-                renamed.push((from, to));
-            }
-        };
-        if self.watcher.is_none() {
-            std::thread::sleep(limit);
-            return false;
-        }
-        match self.heard.recv_timeout(limit) {
-            Ok(heard) => {
-                note(heard);
-                while let Ok(heard) = self.heard.try_recv() {
-                    note(heard);
-                }
-                true
-            }
-            Err(RecvTimeoutError::Timeout) => false,
-            Err(RecvTimeoutError::Disconnected) => {
-                std::thread::sleep(limit);
-                false
-            }
-        }
-    }
-}
-
-/// The directory whose changes tell of the files of a pattern.
-fn watched(pattern: &str) -> (PathBuf, RecursiveMode) {
-    let path = Path::new(pattern);
-    if path.is_dir() {
-        return (path.to_owned(), RecursiveMode::Recursive);
-    }
-    let plain = |part: &std::path::Component<'_>| {
-        !part.as_os_str().to_string_lossy().contains(['*', '?', '[']) || path.exists()
-    };
-    let whole = path.components().count();
-    let mut parts: Vec<_> = path.components().take_while(plain).collect();
-    if parts.len() == whole {
-        parts.pop();
-    }
-    let deep = whole - parts.len() > 1;
-    let directory: PathBuf = parts.into_iter().collect();
-    let directory = if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory };
-    (directory, if deep { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive })
-}
-
-/// The files that the patterns name now.
-fn found(options: &FollowOptions) -> Vec<PathBuf> {
-    let mut paths = Vec::new();
-    for pattern in &options.patterns {
-        // What is not there yet may come.
-        let inputs = expand(std::slice::from_ref(pattern), options.recursive).unwrap_or_default();
-        paths.extend(inputs.into_iter().filter_map(|input| input.path));
-    }
-    paths
-}
-
 /// Waits until a file shows its columns; `None` where the stop is set before, or nothing comes.
 ///
 /// # Errors
@@ -213,46 +106,6 @@ pub fn schema(options: &FollowOptions, stop: &Stop) -> Result<Option<SchemaRef>>
             looked = None;
         }
     }
-}
-
-/// Says what is not there yet. What may not be read will not appear.
-fn expect(options: &FollowOptions) -> Result<()> {
-    if found(options).is_empty() {
-        tracing::warn!("nothing to follow yet: waiting for {}", options.patterns.join(", "));
-    }
-    for pattern in &options.patterns {
-        let (directory, _) = watched(pattern);
-        let denied = |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
-        let list = std::fs::read_dir(&directory).map(drop);
-        // A directory that may be passed and not listed shows a file to whoever knows its name.
-        if list.as_ref().is_err_and(denied) && !Path::new(pattern).is_file() {
-            return Err(Error::Input(format!(
-                "{}: this user may not read the directory, and would never see what comes into it; mend its permissions",
-                directory.display()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Whether a file of that name, which may be there no more, would be followed.
-fn would_follow(options: &FollowOptions, path: &Path) -> bool {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let path = absolute(path);
-    options.patterns.iter().any(|pattern| {
-        let named = absolute(Path::new(pattern));
-        let within = || match options.recursive {
-            true => path.starts_with(&named),
-            false => path.parent() == Some(&named),
-        };
-        named == path
-            || named.is_dir() && within()
-            || glob::Pattern::new(&named.to_string_lossy()).is_ok_and(|glob| glob.matches_path(&path))
-    })
-}
-
-fn is_named(options: &FollowOptions, path: &Path) -> bool {
-    options.patterns.iter().any(|pattern| Path::new(pattern) == path)
 }
 
 /// The account that a store's ledger keeps of the rows.

@@ -4,171 +4,33 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use bytes::Bytes;
 use memchr::memrchr;
 
 use crate::batch::Origin;
 use crate::dataset::{Mapper, MapperSettings};
-use crate::decode::{Chunk, Chunks, CsvDecoder, DecodeError, Decoder as _, MAX_ROW, NdjsonDecoder, RawBatch};
-use crate::error::{Error, Result};
+use crate::decode::{MAX_ROW, RawBatch};
+use crate::error::Result;
 use crate::port::{Event, Observer};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::follow::From;
 use crate::source::follow::checkpoint::{CheckpointFile, Place, fingerprint};
 use crate::source::follow::course::{Course, Found, Next, Point};
 use crate::source::follow::lag::Ruler;
+use crate::source::follow::lines::{Lines, Queue, check, head_of, whole_lines};
 use crate::source::pipeline::{Outlet, Report, of_broken};
 use crate::source::reader::CHUNK;
-use crate::source::{Compression, Format, OpenOptions, Stop, sniff};
+use crate::source::{Format, OpenOptions, Stop};
 
 /// Bytes before the place of reading that must stay what they were.
 const TAIL: usize = 256;
-
-/// Bytes of a file that may come before its first row when its columns are looked for.
-const HEAD: u64 = 1 << 20;
 
 /// Device and inode of the file at that path.
 pub(super) fn id_of(path: &Path) -> Option<(u64, u64)> {
     let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     Some((metadata.dev(), metadata.ino()))
-}
-
-/// Bytes on their way to a decoder that asks for no more than there are.
-#[derive(Clone, Default)]
-struct Queue(Arc<Mutex<Waiting>>);
-
-#[derive(Default)]
-struct Waiting {
-    bytes: VecDeque<Bytes>,
-    /// Whether the decoder is being opened, which must not wait.
-    opening: bool,
-    /// Whether it has asked for more than there was meanwhile.
-    wanting: bool,
-    ended: bool,
-}
-
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Chunks for Queue {
-    fn next(&mut self) -> Result<Chunk, DecodeError> {
-        let mut waiting = self.lock();
-        Ok(match waiting.bytes.pop_front() {
-            Some(bytes) => Chunk::Data(bytes),
-            None if waiting.ended => Chunk::End,
-            None if waiting.opening => {
-                waiting.wanting = true;
-                Chunk::Cut { again: true }
-            }
-            None => Chunk::Idle,
-        })
-    }
-}
-
-enum Lines {
-    Csv(Box<CsvDecoder>),
-    Ndjson(Box<NdjsonDecoder>),
-}
-
-impl Lines {
-    /// A decoder for lines that begin with `start`; `None` where that is too little to begin with.
-    fn open(start: &[u8], name: &str, options: &OpenOptions, ended: bool) -> Result<Option<(Self, Queue)>> {
-        if start.is_empty() {
-            return Ok(None);
-        }
-        let queue = Queue::default();
-        {
-            let mut waiting = queue.lock();
-            waiting.bytes.push_back(Bytes::copy_from_slice(start));
-            (waiting.opening, waiting.ended) = (!ended, ended);
-        }
-        let chunks = Box::new(queue.clone());
-        let head = start.get(..start.len().min(4096)).unwrap_or_default();
-        let opened = match sniff::format(head, name, options.format)? {
-            Format::Csv => CsvDecoder::open(chunks, options.csv.clone()).map(|d| Self::Csv(Box::new(d))),
-            Format::Ndjson => NdjsonDecoder::open(chunks).map(|d| Self::Ndjson(Box::new(d))),
-            Format::Parquet => return Err(refused(name, "a Parquet file")),
-        };
-        let wanting = queue.lock().wanting;
-        if wanting {
-            return Ok(None);
-        }
-        queue.lock().opening = false;
-        Ok(Some((opened.map_err(|e| decode_error(e, name))?, queue)))
-    }
-
-    fn next_now(&mut self) -> Result<Option<RawBatch>, DecodeError> {
-        match self {
-            Self::Csv(decoder) => decoder.next_now(),
-            Self::Ndjson(decoder) => decoder.next_now(),
-        }
-    }
-
-    fn take_used(&mut self) -> u64 {
-        match self {
-            Self::Csv(decoder) => decoder.take_used(),
-            Self::Ndjson(decoder) => decoder.take_used(),
-        }
-    }
-}
-
-fn refused(name: &str, what: &str) -> Error {
-    Error::Usage(format!(
-        "{name}: {what}, which cannot be followed; tail takes CSV and NDJSON as plain text, mdsctl load the rest"
-    ))
-}
-
-/// Refuses what is no text; gives the length of the byte order mark.
-fn check(head: &[u8], name: &str) -> Result<u64> {
-    if Compression::of(head) != Compression::None {
-        return Err(refused(name, "a compressed file"));
-    }
-    if head.starts_with(b"PAR1") || head.starts_with(b"PARE") {
-        return Err(refused(name, "a Parquet file"));
-    }
-    if head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") {
-        return Err(refused(name, "UTF-16"));
-    }
-    Ok(if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 })
-}
-
-/// The first bytes of a file up to its last line end in them.
-fn head_of(file: &File, name: &str) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(HEAD).unwrap_or(CHUNK)];
-    let count = file.read_at(&mut bytes, 0).map_err(|e| io_error(&e, name))?;
-    bytes.truncate(count);
-    Ok(bytes)
-}
-
-fn whole_lines(bytes: &[u8]) -> &[u8] {
-    bytes.get(..memrchr(b'\n', bytes).map_or(0, |at| at + 1)).unwrap_or_default()
-}
-
-/// The columns of a file, once it shows them.
-pub(super) fn look_into(path: &Path, options: &OpenOptions) -> Result<Option<SchemaRef>> {
-    let name = path.to_string_lossy();
-    let file = File::open(path).map_err(|e| io_error(&e, &name))?;
-    let head = head_of(&file, &name)?;
-    let bom = usize::try_from(check(&head, &name)?).unwrap_or(0);
-    let lines = whole_lines(head.get(bom..).unwrap_or_default());
-    let Some((mut lines, _queue)) = Lines::open(lines, &name, options, false)? else { return Ok(None) };
-    let first = lines.next_now().map_err(|e| decode_error(e, &name))?;
-    if let Some(first) = first.filter(|first| first.columns.num_columns() > 0) {
-        return Ok(Some(first.columns.schema()));
-    }
-    let names = match &lines {
-        Lines::Csv(decoder) => decoder.names(),
-        Lines::Ndjson(decoder) => decoder.names(),
-    };
-    let text = |name: &Arc<str>| Field::new(name.as_ref(), DataType::Utf8, true);
-    Ok((!names.is_empty()).then(|| Arc::new(Schema::new(names.iter().map(text).collect::<Vec<_>>()))))
 }
 
 /// What a step works with.

@@ -10,9 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::source::follow::FollowOptions;
 use crate::source::follow::checkpoint::CheckpointFile;
+use crate::source::follow::ears::Ears;
 use crate::source::follow::generation::id_of;
-use crate::source::follow::{Ears, FollowOptions, found, would_follow};
+use crate::source::follow::patterns::{found, would_follow};
 
 /// Between two looks at least, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
