@@ -32,7 +32,7 @@ use crate::source::{Meter, OpenOptions, Stop};
 pub use checkpoint::CheckpointFile;
 use checkpoint::{Place, beside};
 use course::{Course, to_read_again};
-use ears::Ears;
+use ears::{Change, Ears};
 use generation::{Generation, Moved, Sight};
 use lag::Lag;
 use lines::look_into;
@@ -102,7 +102,7 @@ pub fn schema(options: &FollowOptions, stop: &Stop) -> Result<Option<SchemaRef>>
         if stop.is_set() || options.idle_exit.is_some_and(|most| began.elapsed() >= most) {
             return Ok(None);
         }
-        if ears.wait(SLICE) {
+        if ears.wait(SLICE) > Change::None {
             looked = None;
         }
     }
@@ -189,17 +189,17 @@ impl Follower {
         let ears = Ears::open(&self.options.patterns);
         let pause = if ears.all { SAFETY } else { self.options.poll.min(SAFETY) };
         let (mut moved_at, mut looked, mut saved) = (Instant::now(), None::<Instant>, Instant::now());
-        let (mut heard, mut unsaved) = (true, false);
+        let (mut change, mut unsaved) = (Change::Names, false);
         self.look(&mut report)?;
         self.plan()?;
         while !self.stop.is_set() {
-            let look = heard || looked.is_none_or(|at| at.elapsed() >= pause);
+            let look = change == Change::Names || looked.is_none_or(|at| at.elapsed() >= pause);
             if look {
                 looked = Some(Instant::now());
                 self.look(&mut report)?;
             }
             let moved = match self.course.again.is_empty() {
-                true => look && self.turn(&mut report, outlet)?,
+                true => (look || change > Change::None) && self.turn(&mut report, outlet)?,
                 false => self.read_again(&mut report, outlet)?,
             };
             if enough(report.rows) {
@@ -220,14 +220,14 @@ impl Follower {
             }
             if moved {
                 moved_at = Instant::now();
-                heard = true;
+                change = ears.wait(Duration::ZERO).max(Change::Bytes);
                 continue;
             }
             if self.options.idle_exit.is_some_and(|most| moved_at.elapsed() >= most) {
                 report.finished = self.options.patterns.len();
                 break;
             }
-            heard = ears.wait(SLICE.min(pause));
+            change = ears.wait(SLICE.min(pause));
         }
         for file in &mut self.files {
             if !self.stop.is_set()

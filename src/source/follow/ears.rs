@@ -10,10 +10,23 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 /// What there is to hear.
 enum Heard {
-    /// A change.
-    Change,
+    /// A file has other bytes.
+    Written,
+    /// There may be other files, or the same by other names.
+    Named,
     /// A file that has another name now.
     Renamed(PathBuf, PathBuf),
+}
+
+/// What has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Change {
+    /// Nothing, as far as is heard.
+    None,
+    /// Bytes in files.
+    Bytes,
+    /// Names of files too.
+    Names,
 }
 
 /// What hears of changes in the directories of the files.
@@ -33,12 +46,13 @@ impl Ears {
                 // Our own reading is no change.
                 Ok(event) if event.kind.is_access() => return,
                 Ok(event) => match (event.kind, event.paths.as_slice()) {
+                    (EventKind::Modify(ModifyKind::Data(_)), _) => Heard::Written,
                     (EventKind::Modify(ModifyKind::Name(RenameMode::Both)), [from, to]) => {
                         Heard::Renamed(from.clone(), to.clone())
                     }
-                    _ => Heard::Change,
+                    _ => Heard::Named,
                 },
-                Err(_) => Heard::Change,
+                Err(_) => Heard::Named,
             };
             // Where nobody listens any more nobody wants to know.
             let _ = sender.send(heard);
@@ -55,21 +69,27 @@ impl Ears {
         Self { heard, watcher, all }
     }
 
-    /// Waits for a change; `true` where there was one.
-    pub(super) fn wait(&self, limit: Duration) -> bool {
+    /// Waits for a change.
+    pub(super) fn wait(&self, limit: Duration) -> Change {
         self.wait_for(limit, &mut Vec::new())
     }
 
     /// The same, with the files that have been renamed: from where, and to where.
-    pub(super) fn wait_for(&self, limit: Duration, renamed: &mut Vec<(PathBuf, PathBuf)>) -> bool {
+    pub(super) fn wait_for(&self, limit: Duration, renamed: &mut Vec<(PathBuf, PathBuf)>) -> Change {
+        let mut change = Change::None;
         let mut note = |heard: Heard| {
-            if let Heard::Renamed(from, to) = heard {
-                renamed.push((from, to));
-            }
+            change = change.max(match heard {
+                Heard::Written => Change::Bytes,
+                Heard::Named => Change::Names,
+                Heard::Renamed(from, to) => {
+                    renamed.push((from, to));
+                    Change::Names
+                }
+            });
         };
         if self.watcher.is_none() {
             std::thread::sleep(limit);
-            return false;
+            return Change::None;
         }
         match self.heard.recv_timeout(limit) {
             Ok(heard) => {
@@ -77,14 +97,11 @@ impl Ears {
                 while let Ok(heard) = self.heard.try_recv() {
                     note(heard);
                 }
-                true
             }
-            Err(RecvTimeoutError::Timeout) => false,
-            Err(RecvTimeoutError::Disconnected) => {
-                std::thread::sleep(limit);
-                false
-            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(limit),
         }
+        change
     }
 }
 

@@ -8,16 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::source::follow::FollowOptions;
 use crate::source::follow::checkpoint::CheckpointFile;
-use crate::source::follow::ears::Ears;
+use crate::source::follow::ears::{Change, Ears};
 use crate::source::follow::generation::id_of;
 use crate::source::follow::patterns::{found, would_follow};
+use crate::source::follow::{FollowOptions, SAFETY};
 
 /// Between two looks at least, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));
+
+/// More files than these are looked for in vain less often.
+const MANY: usize = 256;
 
 /// Files that are held open for the reading; later ones are found again by their identity.
 const MOST_OPEN: usize = 256;
@@ -84,6 +87,7 @@ impl Scout {
         let work = move || {
             let ears = Ears::open(&options.patterns);
             let mut renamed: Vec<(PathBuf, PathBuf)> = Vec::new();
+            let (mut looked, mut change) = (Instant::now(), Change::Names);
             loop {
                 // A file may have come and gone by its name since the last look.
                 for (from, to) in std::mem::take(&mut renamed) {
@@ -91,13 +95,17 @@ impl Scout {
                         take(&kept, &checkpoint, &from, &to);
                     }
                 }
-                for path in found(&options) {
-                    take(&kept, &checkpoint, &path, &path);
+                let pause = if ears.all && lock(&kept).seen.len() > MANY { SAFETY } else { PAUSES.1 };
+                if change == Change::Names || looked.elapsed() >= pause {
+                    looked = Instant::now();
+                    for path in found(&options) {
+                        take(&kept, &checkpoint, &path, &path);
+                    }
                 }
                 if stopped.recv_timeout(PAUSES.0) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
-                ears.wait_for(PAUSES.1, &mut renamed);
+                change = ears.wait_for(PAUSES.1, &mut renamed);
             }
         };
         // Without the thread files are found by the reading alone.
