@@ -504,6 +504,6 @@ impl Follower {
 
     fn places(&mut self, halted: &dyn Fn() -> bool) -> Vec<Place> {
         self.files.iter_mut().for_each(|file| file.settle(halted));
-        self.files.iter().filter_map(Generation::place).collect()
+        self.files.iter_mut().filter_map(Generation::place).collect()
     }
 }

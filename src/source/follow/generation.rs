@@ -1,11 +1,11 @@
 //! One file that is followed, from its first line to its last, under whatever names it has.
 
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use memchr::memrchr;
 
@@ -26,6 +26,10 @@ use crate::source::{Format, OpenOptions, Stop};
 
 /// Bytes before the place of reading that must stay what they were.
 const TAIL: usize = 256;
+
+/// Whole seconds and the grain of a file's times: a file that is older than that looks another way when it is
+/// touched again.
+const GRAIN: Duration = Duration::from_secs(2);
 
 /// Device and inode of the file at that path.
 pub(super) fn id_of(path: &Path) -> Option<(u64, u64)> {
@@ -98,6 +102,29 @@ pub(super) struct Generation {
     pub(super) ruler: Arc<Ruler>,
     moved: Instant,
     ended: bool,
+    /// As it was when there was nothing more to read.
+    seen: Option<Stamp>,
+    /// Its place, as the file and what is settled of it were then.
+    placed: Option<(Stamp, u64, Place)>,
+}
+
+/// What tells that nobody has touched a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    /// `None` where the file was touched so shortly before that the next touch may look the same.
+    fn of(metadata: &Metadata) -> Option<Self> {
+        let (modified, changed) =
+            ((metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec()));
+        let touched = UNIX_EPOCH + Duration::from_secs(u64::try_from(modified.0.max(changed.0)).ok()?);
+        let age = SystemTime::now().duration_since(touched).ok()?;
+        (age >= GRAIN).then_some(Self { size: metadata.len(), modified, changed })
+    }
 }
 
 impl Generation {
@@ -143,6 +170,8 @@ impl Generation {
             ruler,
             moved: Instant::now(),
             ended: false,
+            seen: None,
+            placed: None,
         };
         check(&head_of(&this.file, &this.name)?, &this.name)?;
         let here = checkpoint.again(&this.file, id).cloned();
@@ -220,6 +249,7 @@ impl Generation {
         (self.read, self.taken, self.header) = (0, 0, 0);
         (self.before, self.rows, self.firm) = (0, 0, Point::default());
         (self.checked, self.ended) = (false, false);
+        (self.seen, self.placed) = (None, None);
         self.held.clear();
         self.tail.clear();
         self.start.clear();
@@ -258,10 +288,13 @@ impl Generation {
         self.gone.is_some() && (self.failed || self.ended && self.marks.is_empty())
     }
 
+    fn metadata(&self) -> Result<Metadata> {
+        self.file.metadata().map_err(|e| io_error(&e, &self.name))
+    }
+
     /// Whether what was read is still there.
-    fn is_same(&self) -> Result<bool> {
-        let size = self.file.metadata().map_err(|e| io_error(&e, &self.name))?.len();
-        if size < self.read {
+    fn is_same(&self, metadata: &Metadata) -> Result<bool> {
+        if metadata.len() < self.read {
             return Ok(false);
         }
         let mut now = vec![0; self.tail.len()];
@@ -279,7 +312,13 @@ impl Generation {
         if self.ended {
             return Ok(Moved::Nothing);
         }
-        if !self.is_same()? {
+        let metadata = self.metadata()?;
+        let stamp = Stamp::of(&metadata);
+        if stamp.is_some() && stamp == self.seen && !sight.over {
+            return Ok(Moved::Nothing);
+        }
+        self.seen = None;
+        if !self.is_same(&metadata)? {
             // What was wrong with its content may be mended.
             self.failed = false;
             return Ok(Moved::Truncated);
@@ -287,7 +326,8 @@ impl Generation {
         if self.failed {
             return Ok(Moved::Nothing);
         }
-        let room = usize::try_from(sight.limit.saturating_sub(self.read)).unwrap_or(usize::MAX);
+        let limit = sight.limit.min(metadata.len());
+        let room = usize::try_from(limit.saturating_sub(self.read)).unwrap_or(usize::MAX);
         let mut piece = vec![0; CHUNK.min(room)];
         let count = self.file.read_at(&mut piece, self.read).map_err(|e| io_error(&e, &self.name))?;
         piece.truncate(count);
@@ -295,6 +335,7 @@ impl Generation {
             if sight.over {
                 self.end(&mut sight, report, outlet)?;
             }
+            self.seen = stamp.filter(|_| self.read == metadata.len());
             return Ok(Moved::Nothing);
         }
         self.moved = Instant::now();
@@ -476,16 +517,27 @@ impl Generation {
     }
 
     /// The place for the checkpoint file.
-    pub(super) fn place(&self) -> Option<Place> {
+    pub(super) fn place(&mut self) -> Option<Place> {
         let (mut offset, mut rows) = self.settled?;
         let mut header = self.header;
-        if !self.is_same().unwrap_or(false) {
+        let metadata = self.metadata().ok();
+        let stamp = metadata.as_ref().and_then(Stamp::of);
+        if let Some((at, settled, place)) = &self.placed
+            && stamp.is_some()
+            && (stamp.as_ref(), *settled) == (Some(at), offset)
+            && place.path == self.path
+        {
+            return Some(place.clone());
+        }
+        if !metadata.is_some_and(|metadata| self.is_same(&metadata).unwrap_or(false)) {
             // Its content is another one by now, of which nothing has been read.
             (offset, rows, header) = (0, 0, 0);
         }
         let fingerprint = fingerprint(&self.file, offset)?;
         let (device, inode) = self.id;
         let born = (self.born != self.path).then(|| self.born.clone());
-        Some(Place { path: self.path.clone(), device, inode, fingerprint, offset, header, rows, born })
+        let place = Place { path: self.path.clone(), device, inode, fingerprint, offset, header, rows, born };
+        self.placed = stamp.zip(self.settled).map(|(stamp, (settled, _))| (stamp, settled, place.clone()));
+        Some(place)
     }
 }
