@@ -58,8 +58,8 @@ pub struct Started {
 pub struct Before<'a> {
     /// It.
     pub run: Uuid,
-    /// Whether the machine went down since, and what it noted last may be lost.
-    pub loose: bool,
+    /// Why its checkpoint file may not say all of it.
+    pub doubt: Option<&'static str>,
     /// Its checkpoint file.
     pub places: &'a Path,
 }
@@ -81,8 +81,10 @@ impl Before<'_> {
             Some(run) if run.settings != start.settings => {
                 format!("it differed in {}", differences(&run.settings, &start.settings).join(", "))
             }
-            Some(_) if self.loose => "the machine went down, and took its last notes with it".to_owned(),
-            Some(_) => return Ok((found, None)),
+            Some(_) => match self.doubt {
+                Some(doubt) => doubt.to_owned(),
+                None => return Ok((found, None)),
+            },
         };
         let places = self.places.display();
         Ok((

@@ -132,6 +132,8 @@ pub struct Follower {
     course: Course,
     exact: Option<Exact>,
     first_look: bool,
+    /// Whether it is known what is to be read again.
+    planned: bool,
     stop: Stop,
     meter: Arc<Meter>,
     observer: Arc<dyn Observer>,
@@ -165,6 +167,7 @@ impl Follower {
             course,
             exact,
             first_look: true,
+            planned: false,
             stop,
             meter,
             observer,
@@ -239,7 +242,7 @@ impl Follower {
             if held > 0 {
                 self.observer.on(&Event::Returned { rows: held });
             }
-            if file.torn() > 0 {
+            if file.torn() > 0 && file.behind() == 0 {
                 let left =
                     format!("the last line of {} has no end, and is left for the next tail", file.name);
                 *report.notes.entry(left).or_default() += 1;
@@ -254,7 +257,10 @@ impl Follower {
         let goes_on = self.exact.is_some_and(|exact| exact.settled.is_some());
         let mut checkpoint = lock(&self.checkpoint);
         let known = std::mem::take(&mut checkpoint.stretches);
-        let find = |id| self.files.iter().find(|file| file.id == id).map(Generation::found);
+        let find = |id| {
+            let file = self.files.iter().find(|file| file.id == id)?;
+            (!checkpoint.is_another(file.found().file, id)).then(|| file.found())
+        };
         let again = match goes_on {
             true => to_read_again(&known, find),
             false => Vec::new(),
@@ -267,6 +273,7 @@ impl Follower {
         checkpoint.begin(self.exact.map(|exact| exact.run), stretches)?;
         drop(checkpoint);
         self.course.again = again.into();
+        self.planned = true;
         Ok(())
     }
 
@@ -279,15 +286,15 @@ impl Follower {
             && let Some(file) = self.files.get(place)
         {
             // A last line without an end is one where rows came from it then.
-            let over = file.has_come_to(limit) && file.torn() > 0 && again.stretch.to.is_some();
+            let settled = self.exact.and_then(|exact| exact.settled).unwrap_or(0);
+            let more = again.stretch.to.is_some() || again.stretch.base + file.rows < settled;
+            let over = file.has_come_to(limit) && file.torn() > 0 && more;
             if over || !file.has_come_to(limit) {
                 done = match self.step(place, limit, over, report, outlet)? {
                     Moved::Bytes(_) => false,
                     Moved::Nothing => true,
-                    Moved::Truncated => {
-                        self.course.again.retain(|again| again.stretch.id() != id);
-                        false
-                    }
+                    // What was to be read again of it has gone.
+                    Moved::Truncated => false,
                 };
             }
         }
@@ -330,6 +337,10 @@ impl Follower {
                     self.observer.on(&Event::Returned { rows: held });
                 }
                 file.begin_again(self.mapper.clone())?;
+                self.course.cut(file.id);
+                if let Err(error) = lock(&self.checkpoint).truncated(&file.path, file.id, file.found().file) {
+                    tracing::warn!("{error}");
+                }
                 Ok(Moved::Truncated)
             }
             Ok(Moved::Nothing) => Ok(Moved::Nothing),
@@ -490,16 +501,22 @@ impl Follower {
     /// Where the file cannot be written.
     pub fn save(&mut self, halted: &dyn Fn() -> bool) -> Result<()> {
         let places = self.places(halted);
-        lock(&self.checkpoint).save(places)
+        let mut checkpoint = lock(&self.checkpoint);
+        self.course.mark(&mut checkpoint);
+        checkpoint.save(places)
     }
 
-    /// The same at the end of a run that has settled all that it read.
+    /// The same at the end of a run that has settled all that it read. `true` where the places say all of
+    /// it: not while there is something that was to be read again.
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn end(&mut self) -> Result<()> {
+    pub fn end(&mut self) -> Result<bool> {
+        if !self.course.again.is_empty() || !self.planned {
+            return self.save(&|| false).map(|()| false);
+        }
         let places = self.places(&|| false);
-        lock(&self.checkpoint).end(places)
+        lock(&self.checkpoint).end(places).map(|()| true)
     }
 
     fn places(&mut self, halted: &dyn Fn() -> bool) -> Vec<Place> {

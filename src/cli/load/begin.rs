@@ -114,7 +114,7 @@ impl Load<'_> {
                         && self.followed.as_ref().is_some_and(|f| f.options.from == From::Checkpoint);
                     let before = places.run().filter(|_| fits).map(|run| Before {
                         run,
-                        loose: places.is_loose(),
+                        doubt: places.doubt(),
                         places: places.path(),
                     });
                     return Keeper::go_on(History::of(&self.store)?, start.clone(), before).await;

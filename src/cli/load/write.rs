@@ -183,8 +183,8 @@ impl Load<'_> {
         // A pipe is never gone on with.
         let mut placed = self.pipe.is_some();
         let report = match (report, &mut follower) {
-            (Ok(report), Some(follower)) if drained => follower.end().map(|()| {
-                placed = true;
+            (Ok(report), Some(follower)) if drained => follower.end().map(|all| {
+                placed = all;
                 report
             }),
             (report, _) => report,

@@ -6,18 +6,19 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::{Error, Result};
+use crate::observe::figures::plural;
 use crate::source::fault::words;
 use crate::source::follow::SAVE;
-use crate::source::follow::course::{Point, Stretch};
+use crate::source::follow::course::{End, Stretch};
 use crate::source::follow::generation::id_of;
 use crate::source::follow::scout::Arrival;
 
@@ -26,6 +27,9 @@ const MARK: u64 = 1024;
 
 /// Files that have been done with and are known again when they come back.
 const MOST_DONE: usize = 100;
+
+/// How long the place in a file that is not found is kept, in seconds: a week.
+const LONGEST_AWAY: u64 = 7 * 86_400;
 
 /// Largest checkpoint file that is read, in bytes.
 const MOST_BYTES: u64 = 256 << 20;
@@ -50,13 +54,22 @@ pub(super) struct Place {
     /// The name by which it was found, where it has another one now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) born: Option<PathBuf>,
+    /// Whether a tail has read it to its end, after it had been rotated away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) done: bool,
+    /// Since when it has not been found, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) away: Option<u64>,
 }
 
 impl Place {
+    pub(super) fn id(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
     /// Whether it is a place of that file, as it is now.
     pub(super) fn fits(&self, file: &File, id: (u64, u64)) -> bool {
-        (self.device, self.inode) == id
-            && fingerprint(file, self.offset).is_some_and(|now| now == self.fingerprint)
+        self.id() == id && fingerprint(file, self.offset).is_some_and(|now| now == self.fingerprint)
     }
 }
 
@@ -80,6 +93,9 @@ struct Stored {
     /// The boot of the machine, where the system tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     boot: Option<String>,
+    /// The inode of this very file, by which it is told from copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inode: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stretches: Vec<Stretch>,
 }
@@ -88,7 +104,7 @@ struct Stored {
 #[derive(Debug, Serialize, Deserialize)]
 struct Begun {
     /// Where the stretch before it has ended.
-    end: Option<Point>,
+    end: Option<End>,
     stretch: Stretch,
     /// Whether lines that come soon after it may be lost where the machine goes down.
     loose: bool,
@@ -100,9 +116,10 @@ fn boot() -> Option<String> {
 }
 
 /// Adds a stretch to those before it, of which the last has ended there.
-fn follow_on(stretches: &mut Vec<Stretch>, end: Option<Point>, stretch: Stretch) {
-    if let Some(last) = stretches.last_mut().filter(|last| last.to.is_none()) {
-        last.to = end;
+fn follow_on(stretches: &mut Vec<Stretch>, end: Option<End>, stretch: Stretch) {
+    if let Some((last, end)) = stretches.last_mut().filter(|last| last.to.is_none()).zip(end) {
+        last.to = Some(end.at);
+        (last.seen, last.fingerprint) = (end.at.offset, end.fingerprint);
     }
     stretches.push(stretch);
 }
@@ -114,11 +131,14 @@ pub(super) fn beside(path: &Path, id: (u64, u64)) -> Option<PathBuf> {
     entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| id_of(path) == Some(id))
 }
 
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
 /// Files of that name with a number or a date behind it, as log rotation makes them, that were written to
-/// later than the one that was rotated first; the oldest first.
-fn rotated_later(name: &Path, first: &Path) -> Vec<PathBuf> {
-    let time = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let (Some(since), Some(stem)) = (time(first), name.file_name().and_then(|name| name.to_str())) else {
+/// since then; the oldest first.
+fn rotated_later(name: &Path, since: Option<SystemTime>) -> Vec<PathBuf> {
+    let (Some(since), Some(stem)) = (since, name.file_name().and_then(|name| name.to_str())) else {
         return Vec::new();
     };
     let parent = name.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -130,12 +150,12 @@ fn rotated_later(name: &Path, first: &Path) -> Vec<PathBuf> {
                 && rest.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '_' | 'T' | 'Z' | ':'))
         })
     };
-    let mut later: Vec<(std::time::SystemTime, PathBuf)> = entries
+    let mut later: Vec<(SystemTime, PathBuf)> = entries
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let path = parent.join(entry.file_name());
-            let at = time(&path).filter(|_| numbered(entry.file_name().to_str().unwrap_or_default()))?;
-            (at >= since && path != first && path.is_file()).then_some((at, path))
+            let at = modified(&path).filter(|_| numbered(entry.file_name().to_str().unwrap_or_default()))?;
+            (at >= since && path.is_file()).then_some((at, path))
         })
         .collect();
     later.sort();
@@ -154,10 +174,16 @@ pub struct CheckpointFile {
     run: Option<Uuid>,
     /// Where its rows came from, as far as they are not settled.
     pub(super) stretches: Vec<Stretch>,
-    /// Whether those may not be all.
+    /// Whether those may not be all on disk.
     loose: bool,
+    /// Why those that were found may not be the last ones.
+    doubt: Option<&'static str>,
+    /// When it was written before this run.
+    written: Option<SystemTime>,
     /// Open for more lines.
     log: Option<File>,
+    /// Whether the last stretch is known by more than what is written.
+    grown: bool,
     /// When all of it was on disk.
     synced: Option<Instant>,
     _lock: File,
@@ -169,6 +195,8 @@ impl CheckpointFile {
     /// # Errors
     /// Usage, where it is none, cannot be used, or another run uses it.
     pub fn open(path: PathBuf) -> Result<Self> {
+        // By whatever name, it is held once.
+        let path = fs::canonicalize(&path).unwrap_or(path);
         let shown = path.display().to_string();
         let failed = |error: &std::io::Error| {
             Error::Usage(format!("the checkpoint file {} cannot be used: {}", shown, words(error)))
@@ -196,22 +224,25 @@ impl CheckpointFile {
             Err(fs::TryLockError::Error(error)) => return Err(failed(&error)),
         }
         let mut this = Self {
-            path,
             known: Vec::new(),
             saved: Vec::new(),
             done: Vec::new(),
             run: None,
             stretches: Vec::new(),
             loose: false,
+            doubt: None,
+            written: modified(&path),
+            path,
             log: None,
+            grown: false,
             synced: None,
             _lock: lock,
         };
         let path = &this.path;
         match fs::read(path) {
             Ok(bytes) => {
-                let mut bytes = serde_json::Deserializer::from_slice(&bytes);
-                let mut stored = Stored::deserialize(&mut bytes).map_err(|_| {
+                let mut lines = serde_json::Deserializer::from_slice(&bytes);
+                let mut stored = Stored::deserialize(&mut lines).map_err(|_| {
                     Error::Usage(format!(
                         "{} is no checkpoint file of tail; name another one with --checkpoint",
                         path.display()
@@ -224,12 +255,27 @@ impl CheckpointFile {
                         stored.version
                     )));
                 }
-                let mut loose = false;
-                for begun in bytes.into_iter::<Begun>().map_while(Result::ok) {
+                let (mut loose, mut lines) = (false, lines.into_iter::<Begun>());
+                while let Some(line) = lines.next() {
+                    let Ok(begun) = line else {
+                        // Torn, if it is the last one.
+                        let rest = bytes.get(lines.byte_offset()..).unwrap_or_default();
+                        let mut after = rest.trim_ascii_start().split(|byte| *byte == b'\n').skip(1);
+                        if after.any(|line| !line.trim_ascii().is_empty()) {
+                            this.doubt = Some("its checkpoint file is damaged");
+                        }
+                        break;
+                    };
                     follow_on(&mut stored.stretches, begun.end, begun.stretch);
                     loose = begun.loose;
                 }
-                this.loose = loose && (stored.boot.is_none() || stored.boot != boot());
+                if loose && (stored.boot.is_none() || stored.boot != boot()) {
+                    this.doubt = Some("the machine went down, and may have taken its last notes with it");
+                }
+                let inode = fs::metadata(path).map(|metadata| metadata.ino()).ok();
+                if stored.inode.is_some_and(|own| Some(own) != inode) {
+                    this.doubt = Some("its checkpoint file is a copy, perhaps of an earlier state");
+                }
                 (this.run, this.stretches) = (stored.run, stored.stretches);
                 (this.saved, this.known) = (stored.files.clone(), stored.files);
             }
@@ -249,10 +295,14 @@ impl CheckpointFile {
         self.run
     }
 
-    /// Whether the machine went down and may have taken the last stretches with it, so that the ledger
-    /// tells too little.
-    pub fn is_loose(&self) -> bool {
-        self.loose
+    /// Why what it says of that run may not be its last word, so that nobody can tell which rows are there.
+    pub fn doubt(&self) -> Option<&'static str> {
+        self.doubt
+    }
+
+    /// Whether another file is known by that identity.
+    pub(super) fn is_another(&self, file: &File, id: (u64, u64)) -> bool {
+        self.known.iter().any(|place| place.id() == id && !place.fits(file, id))
     }
 
     /// The run, from now on, whose rows the ledger tells of; none where it keeps no exact account.
@@ -271,12 +321,12 @@ impl CheckpointFile {
     ///
     /// # Errors
     /// Where the checkpoint file cannot be written.
-    pub(super) fn append(&mut self, end: Option<Point>, stretch: &Stretch) -> Result<()> {
+    pub(super) fn append(&mut self, end: Option<End>, stretch: &Stretch) -> Result<()> {
         let recent = self.synced.is_some_and(|at| at.elapsed() < SAVE);
         // Lines that come thick and fast wait for the next save; the first of them says so.
         let sync = !recent || !self.loose;
         self.loose = recent;
-        let line = Begun { end, stretch: stretch.clone(), loose: self.loose };
+        let line = Begun { end: end.clone(), stretch: stretch.clone(), loose: self.loose };
         follow_on(&mut self.stretches, end, line.stretch.clone());
         let written = self.log.as_mut().ok_or_else(|| ErrorKind::NotFound.into()).and_then(|log| {
             let mut text = serde_json::to_vec(&line)?;
@@ -306,31 +356,54 @@ impl CheckpointFile {
     }
 
     /// Files that have been renamed, within their directories, to names by which none of those in `there`
-    /// was found, in the order in which they appeared. Those that are no more are forgotten.
+    /// was found, in the order in which they appeared. Of those that are not found it is said once; they
+    /// may come back.
     pub(super) fn moved(&mut self, there: &HashSet<(u64, u64)>) -> Vec<Arrival> {
-        let (mut moved, mut gone): (Vec<Arrival>, _) = (Vec::new(), HashSet::new());
-        let known: HashSet<(u64, u64)> = self.known.iter().map(|place| (place.device, place.inode)).collect();
-        for place in &self.known {
-            let id = (place.device, place.inode);
+        let (mut moved, mut gone): (Vec<Arrival>, Vec<String>) = (Vec::new(), Vec::new());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let mut known = std::mem::take(&mut self.known);
+        let is_known = |new: &Arrival| {
+            let file = new.file.as_ref();
+            file.is_some_and(|file| self.saved.iter().any(|place| place.fits(file, new.id)))
+        };
+        for place in &mut known {
+            let id = place.id();
             if there.contains(&id) {
+                place.away = None;
                 continue;
             }
-            let born = place.born.as_ref().unwrap_or(&place.path);
+            let born = place.born.clone().unwrap_or_else(|| place.path.clone());
             // It may be renamed once more in this moment.
             let found = (0..3).find_map(|_| Arrival::at(beside(&place.path, id)?).filter(|a| a.id == id));
-            match found.filter(|found| found.file.as_ref().is_some_and(|file| place.fits(file, id))) {
-                Some(found) => {
-                    // What was made and rotated away in its turn, while nobody looked.
-                    let later = rotated_later(born, &found.path).into_iter().filter_map(Arrival::at);
-                    let new = |new: &Arrival| !known.contains(&new.id) && !there.contains(&new.id);
-                    let later: Vec<Arrival> = later.filter(new).collect();
-                    let born = |arrival| Arrival { born: Some(born.clone()), ..arrival };
-                    moved.extend(std::iter::once(found).chain(later).map(born));
+            let found = found.filter(|a| a.file.as_ref().is_some_and(|file| place.fits(file, id)));
+            // What was made and rotated away in its turn, while nobody looked.
+            let since = found.as_ref().map_or(self.written, |found| modified(&found.path));
+            let since = since.filter(|_| found.is_some() || place.away.is_none());
+            let later = rotated_later(&born, since).into_iter().filter_map(Arrival::at);
+            let later = later.filter(|new| !is_known(new) && !there.contains(&new.id));
+            match &found {
+                Some(_) => place.away = None,
+                None => {
+                    if place.away.is_none() && !place.done {
+                        gone.push(format!("{} (read up to byte {})", born.display(), place.offset));
+                    }
+                    place.away.get_or_insert(now);
                 }
-                None => drop(gone.insert(id)),
             }
+            let born = |arrival| Arrival { born: Some(born.clone()), ..arrival };
+            moved.extend(found.into_iter().chain(later).map(born));
         }
-        self.known.retain(|place| !gone.contains(&(place.device, place.inode)));
+        known.retain(|place| place.away.is_none_or(|since| now.saturating_sub(since) < LONGEST_AWAY));
+        self.known = known;
+        if let Some(first) = gone.first() {
+            let more = match gone.len() {
+                1 => String::new(),
+                all => format!(", and {} more", plural(all as u64 - 1, "file")),
+            };
+            tracing::warn!(
+                "gone from its directory: {first}{more}; what was written behind that is not read, unless it comes back"
+            );
+        }
         let mut seen = HashSet::new();
         moved.retain(|arrival| seen.insert(arrival.id));
         moved
@@ -344,21 +417,54 @@ impl CheckpointFile {
         if self.known.iter().chain(&self.saved).any(|place| place.fits(file, id)) {
             return Ok(());
         }
-        let Some(fingerprint) = fingerprint(file, 0) else { return Ok(()) };
-        let (device, inode) = id;
-        self.known.retain(|place| (place.device, place.inode) != id);
+        self.anew(path, id, file);
+        let saved = self.saved.iter().filter(|place| place.id() != id).cloned();
+        self.save(saved.collect())
+    }
+
+    /// Of what is in that file now nothing is read.
+    fn anew(&mut self, path: &Path, id: (u64, u64), file: &File) {
+        self.known.retain(|place| place.id() != id);
+        let is_of =
+            |stretch: &Stretch| fingerprint(file, stretch.seen).as_ref() == Some(&stretch.fingerprint);
+        self.stretches.retain(|stretch| stretch.id() != id || is_of(stretch));
+        let Some(fingerprint) = fingerprint(file, 0) else { return };
         self.known.push(Place {
             path: path.into(),
-            device,
-            inode,
+            device: id.0,
+            inode: id.1,
             fingerprint,
             offset: 0,
             header: 0,
             rows: 0,
             born: None,
+            done: false,
+            away: None,
         });
-        let saved = self.saved.iter().filter(|place| (place.device, place.inode) != id).cloned();
-        self.save(saved.collect())
+    }
+
+    /// Forgets what a file held that has other content now.
+    ///
+    /// # Errors
+    /// Where the checkpoint file cannot be written.
+    pub(super) fn truncated(&mut self, path: &Path, id: (u64, u64), file: &File) -> Result<()> {
+        self.stretches.retain(|stretch| stretch.id() != id);
+        self.anew(path, id, file);
+        let mut places: Vec<Place> = self.saved.iter().filter(|place| place.id() != id).cloned().collect();
+        places.extend(self.known.iter().filter(|place| place.id() == id).cloned());
+        self.replace(places)
+    }
+
+    /// How far the last stretch has come, if it is of that file: what has been read is known again by its
+    /// end. Written with the next save.
+    pub(super) fn grow(&mut self, id: (u64, u64), end: End) {
+        let last = self.stretches.last_mut();
+        if let Some(last) = last.filter(|last| last.to.is_none() && last.id() == id)
+            && last.seen != end.at.offset
+        {
+            (last.seen, last.fingerprint) = (end.at.offset, end.fingerprint);
+            self.grown = true;
+        }
     }
 
     /// The place in a file that this run had done with, and that has come back.
@@ -377,7 +483,7 @@ impl CheckpointFile {
             self.done.retain(|known| beside(&known.path, (known.device, known.inode)).is_some());
             self.done.drain(..self.done.len().saturating_sub(MOST_DONE - 1));
         }
-        self.done.extend(place);
+        self.done.extend(place.map(|place| Place { done: true, ..place }));
     }
 
     /// Writes the places of this run, and those of earlier ones that it has not come upon.
@@ -386,7 +492,7 @@ impl CheckpointFile {
         let other = |known: &&Place| !ids.contains(&(known.device, known.inode));
         let others: Vec<Place> = self.known.iter().chain(&self.done).filter(other).cloned().collect();
         places.extend(others);
-        if places == self.saved {
+        if places == self.saved && !self.grown {
             return Ok(());
         }
         self.replace(places)
@@ -419,7 +525,8 @@ impl CheckpointFile {
                 words(&error)
             ))
         })?;
-        (self.log, self.synced, self.loose) = (Some(log), Some(Instant::now()), false);
+        (self.log, self.synced) = (Some(log), Some(Instant::now()));
+        (self.loose, self.grown) = (false, false);
         self.saved = places;
         Ok(())
     }
@@ -433,6 +540,7 @@ impl CheckpointFile {
             files: places.to_vec(),
             run: self.run,
             boot: self.run.and_then(|_| boot()),
+            inode: self.run.and_then(|_| Some(file.as_file().metadata().ok()?.ino())),
             stretches: self.stretches.clone(),
         };
         let mut text = serde_json::to_vec_pretty(&stored)?;

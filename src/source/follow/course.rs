@@ -40,10 +40,18 @@ pub(super) struct Stretch {
     pub(super) from: Point,
     /// Where it ends; `None` for the last one, which may go on.
     pub(super) to: Option<Point>,
-    /// What was read of the file when it began,
-    seen: u64,
-    /// and the fingerprint of that.
-    fingerprint: String,
+    /// Bytes of the file by which it is known again: those that were read of it, as far as is noted,
+    pub(super) seen: u64,
+    /// and their fingerprint.
+    pub(super) fingerprint: String,
+}
+
+/// Where a stretch has come to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct End {
+    pub(super) at: Point,
+    /// Of the file up to there.
+    pub(super) fingerprint: String,
 }
 
 impl Stretch {
@@ -117,15 +125,24 @@ pub(super) fn to_read_again<'a>(
 /// The stretch that goes on.
 struct Current {
     id: (u64, u64),
+    file: Arc<File>,
     base: u64,
     /// Where it has come to.
     end: Point,
 }
 
+impl Current {
+    /// What is not there any more is known by nothing.
+    fn end(&self) -> End {
+        let fingerprint = fingerprint(&self.file, self.end.offset).unwrap_or_default();
+        End { at: self.end, fingerprint }
+    }
+}
+
 /// What a file is about to hand on.
 pub(super) struct Next<'a> {
     pub(super) id: (u64, u64),
-    pub(super) file: &'a File,
+    pub(super) file: &'a Arc<File>,
     /// Where it was.
     pub(super) before: Point,
     /// Behind the last row that was handed on, where others wait.
@@ -158,6 +175,19 @@ impl Course {
         self.ordinal = self.ordinal.max(ordinal);
     }
 
+    /// That file has other content from now on.
+    pub(super) fn cut(&mut self, id: (u64, u64)) {
+        self.again.retain(|again| again.stretch.id() != id);
+        self.current.take_if(|current| current.id == id);
+    }
+
+    /// Has the checkpoint file know the stretch by all that was read.
+    pub(super) fn mark(&self, checkpoint: &mut CheckpointFile) {
+        if let Some(current) = self.current.as_ref().filter(|_| self.noted) {
+            checkpoint.grow(current.id, current.end());
+        }
+    }
+
     /// What the rows that come next are numbered from, so that row `r` of the file has the ordinal
     /// `base + r`.
     ///
@@ -176,7 +206,8 @@ impl Course {
         self.above(base + next.after.rows);
         // Of what is read again only the very last stretch goes on.
         let goes_on = self.again.front().is_none_or(|again| again.stretch.to.is_none());
-        self.current = goes_on.then_some(Current { id: next.id, base, end: next.after });
+        self.current =
+            goes_on.then_some(Current { id: next.id, file: next.file.clone(), base, end: next.after });
         Ok(base)
     }
 
@@ -199,10 +230,10 @@ impl Course {
             seen,
             fingerprint: fingerprint(next.file, seen).unwrap_or_default(),
         };
-        let end = self.current.as_ref().map(|current| current.end);
+        let end = self.current.as_ref().map(Current::end);
         let mut told = false;
         loop {
-            let Err(error) = lock(&self.checkpoint).append(end, &stretch) else { return Ok(base) };
+            let Err(error) = lock(&self.checkpoint).append(end.clone(), &stretch) else { return Ok(base) };
             if self.stop.is_set() {
                 return Err(error);
             }
@@ -297,7 +328,7 @@ mod tests {
         let run = uuid::Uuid::now_v7();
         lock(&checkpoint).begin(Some(run), Vec::new()).unwrap();
         let mut course = Course::new(checkpoint.clone(), 100, true, Stop::new().unwrap());
-        let file = rows(50);
+        let file = Arc::new(rows(50));
         let mut base = |inode, before, after| {
             let (before, after) = (point(before), point(after));
             course.base(Next { id: (1, inode), file: &file, before, firm: None, after }).unwrap()
@@ -311,7 +342,7 @@ mod tests {
         // The last line is torn.
         std::fs::File::options().append(true).open(&path).unwrap().write_all(b"{\"end\":{\"off").unwrap();
         let again = CheckpointFile::open(path.clone()).unwrap();
-        assert_eq!((again.run(), again.is_loose()), (Some(run), false));
+        assert_eq!((again.run(), again.doubt()), (Some(run), None));
         let spans = again.stretches.iter().map(|s| (s.base, s.from.rows, s.to.map(|to| to.rows)));
         assert_eq!(spans.collect::<Vec<_>>(), [(100, 0, Some(12)), (105, 7, Some(9)), (102, 12, None)]);
         // After a boot the lines that came thick and fast may not be all.
@@ -320,7 +351,20 @@ mod tests {
         if let Some(boot) = boot {
             drop(again);
             std::fs::write(&path, text.replace(boot, "another")).unwrap();
-            assert!(CheckpointFile::open(path).unwrap().is_loose());
+            let doubt = CheckpointFile::open(path.clone()).unwrap().doubt();
+            assert!(doubt.is_some_and(|why| why.contains("machine went down")), "{doubt:?}");
         }
+        // A line that is damaged is not a torn one; a copy may be an old one.
+        let mut lines: Vec<&str> = text.lines().collect();
+        let at = lines.iter().position(|line| line.starts_with("{\"end\"")).unwrap();
+        lines[at] = "{\"end\":nul";
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        assert_eq!(
+            CheckpointFile::open(path.clone()).unwrap().doubt(),
+            Some("its checkpoint file is damaged")
+        );
+        let copy = work.path().join("copy.json");
+        std::fs::write(&copy, text).unwrap();
+        assert!(CheckpointFile::open(copy).unwrap().doubt().is_some_and(|why| why.contains("a copy")));
     }
 }

@@ -536,7 +536,8 @@ impl Generation {
         let fingerprint = fingerprint(&self.file, offset)?;
         let (device, inode) = self.id;
         let born = (self.born != self.path).then(|| self.born.clone());
-        let place = Place { path: self.path.clone(), device, inode, fingerprint, offset, header, rows, born };
+        let (path, done, away) = (self.path.clone(), false, None);
+        let place = Place { path, device, inode, fingerprint, offset, header, rows, born, done, away };
         self.placed = stamp.zip(self.settled).map(|(stamp, (settled, _))| (stamp, settled, place.clone()));
         Some(place)
     }
