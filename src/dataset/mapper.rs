@@ -16,6 +16,7 @@ use crate::dataset::describe::{Dataset, Derive, NO_TENANT};
 use crate::dataset::faults::Faults;
 use crate::dataset::identity::{self, ContentIds};
 use crate::dataset::item;
+use crate::dataset::learned::{Learned, TimeForm};
 use crate::dataset::mapping::{Feed, MapOptions, Mapping, list, resolve};
 use crate::dataset::name_pattern::{NamePattern, stem};
 use crate::dataset::quality::{self, Findings, Quality};
@@ -153,6 +154,24 @@ impl Mapper {
     /// Usage, if rows still wait for a timeframe.
     pub fn finish(&self) -> Result<()> {
         if self.waiting.is_empty() { Ok(()) } else { Err(self.no_timeframe()) }
+    }
+
+    /// What the rows so far have told of all.
+    pub fn learned(&self) -> Learned {
+        let known = |(name, reader): (&Arc<str>, &TimeReader)| {
+            let form = reader.form();
+            (form != TimeForm::default()).then(|| (name.to_string(), form))
+        };
+        Learned { timeframe: self.timeframe.clone(), times: self.times.iter().filter_map(known).collect() }
+    }
+
+    /// Goes on with an input of which that is known.
+    pub fn knows(&mut self, learned: &Learned) {
+        self.timeframe.clone_from(&learned.timeframe);
+        for (name, form) in &learned.times {
+            let reader = TimeReader::knowing(self.settings.time.clone(), *form);
+            self.times.insert(name.as_str().into(), reader);
+        }
     }
 
     /// The name of the column that orders the rows in time.

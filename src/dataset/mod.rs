@@ -7,6 +7,7 @@ pub mod faults;
 mod float;
 pub mod identity;
 pub mod item;
+pub mod learned;
 pub mod mapper;
 pub mod mapping;
 pub mod name_pattern;

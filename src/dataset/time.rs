@@ -6,9 +6,13 @@
 
 use chrono::{LocalResult, NaiveDate, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::learned::TimeForm;
 
 /// Unit of an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Seconds.
     Second,
@@ -54,7 +58,8 @@ impl Unit {
 }
 
 /// Order of day, month and year in dates such as `10/9/2020`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DateOrder {
     /// Month, day, year.
     Mdy,
@@ -138,6 +143,18 @@ impl TimeReader {
     pub fn new(options: TimeOptions) -> Self {
         let order = options.order;
         Self { options, unit: None, order, gaps: 0, overlaps: 0, last_date: ([0; 10], 0) }
+    }
+
+    /// A reader that goes on with an input whose times have that form, where the options do not say another.
+    pub fn knowing(options: TimeOptions, form: TimeForm) -> Self {
+        let unit = form.unit.filter(|_| options.unit.is_none());
+        let order = options.order.or(form.order);
+        Self { unit, order, ..Self::new(options) }
+    }
+
+    /// The form that was deduced.
+    pub fn form(&self) -> TimeForm {
+        TimeForm { unit: self.deduced_unit(), order: self.deduced_order() }
     }
 
     /// The unit that was deduced, if epochs were met and no unit was given.

@@ -346,7 +346,9 @@ impl Follower {
             Ok(Moved::Nothing) => Ok(Moved::Nothing),
             Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => Err(error),
             Err(error) => {
-                let alone = self.options.patterns.len() == 1 && is_named(&self.options, &file.path);
+                let alone = self.options.patterns.len() == 1
+                    && is_named(&self.options, &file.path)
+                    && file.gone.is_none();
                 file.failed = true;
                 if alone {
                     self.stop.set();
@@ -421,7 +423,7 @@ impl Follower {
         let there: HashSet<(u64, u64)> = named.iter().map(|named| named.id).collect();
         let mut all: Vec<Arrival> = match (self.first_look, self.options.from) {
             // Rotated while nobody looked: the rest of the old file comes first.
-            (true, From::Checkpoint) => lock(&self.checkpoint).moved(&there),
+            (true, From::Checkpoint) => lock(&self.checkpoint).moved(&named),
             (true, _) => Vec::new(),
             // What came while the reading stood still is before what is there now.
             (false, _) => self.scout.iter().flat_map(Scout::arrivals).collect(),
@@ -501,9 +503,7 @@ impl Follower {
     /// Where the file cannot be written.
     pub fn save(&mut self, halted: &dyn Fn() -> bool) -> Result<()> {
         let places = self.places(halted);
-        let mut checkpoint = lock(&self.checkpoint);
-        self.course.mark(&mut checkpoint);
-        checkpoint.save(places)
+        lock(&self.checkpoint).save(places)
     }
 
     /// The same at the end of a run that has settled all that it read. `true` where the places say all of

@@ -199,11 +199,23 @@ fn bury_rest(
     }
 }
 
-/// Rows as dead letters under the names that the input gives them.
+/// Rows that were not mapped any more.
 fn unmapped(columns: &RecordBatch, rows: &[u64], origin: &Arc<Origin>) -> Vec<Reject> {
-    let reason = Arc::new(Reason::new("aborted", "the run ended before the row could be mapped"));
+    let reason = Reason::new("aborted", "the run ended before the row could be mapped");
+    as_they_are(columns, rows, origin, Stage::Abort, reason)
+}
+
+/// Rows as dead letters under the names that the input gives them.
+pub(super) fn as_they_are(
+    columns: &RecordBatch,
+    rows: &[u64],
+    origin: &Arc<Origin>,
+    stage: Stage,
+    reason: Reason,
+) -> Vec<Reject> {
+    let reason = Arc::new(reason);
     let reject = |(row, number): (usize, &u64)| Reject {
-        stage: Stage::Abort,
+        stage,
         reason: reason.clone(),
         origin: origin.clone(),
         row: *number,

@@ -219,3 +219,139 @@ fn what_a_kill_leaves_in_doubt_is_said() {
         exact(&run(&[], Signal::KILL));
     }
 }
+
+/// A scene after a tail that was killed as soon as it had stored those rows of a file.
+fn killed(kind: &str, rows: u64) -> (Work, Store) {
+    let (work, store) = scene(kind);
+    append(&work, "in/a.csv", &(HEADER.to_owned() + &(1..=rows).map(line).collect::<String>()));
+    let mut running = tail(&work, &store, "in/*.csv").spawn();
+    comes_to(&store, rows, &mut running);
+    running.signal(Signal::KILL);
+    running.finish_quietly();
+    (work, store)
+}
+
+fn all(work: &Work, store: &Store) -> crate::harness::Run {
+    tail(work, store, "in/*.csv").arguments(["--idle-exit", "500ms"]).run()
+}
+
+/// A file with other content has none of its rows, though it begins as the one before.
+#[test]
+fn other_content_that_begins_alike_is_stored() {
+    for kind in ["sqlite", "postgres"] {
+        for again in [false, true] {
+            let (work, store) = scene(kind);
+            let first = HEADER.to_owned() + &line(1);
+            append(&work, "in/a.csv", &first);
+            let mut running = tail(&work, &store, "in/*.csv").spawn();
+            comes_to(&store, 1, &mut running);
+            append(&work, "in/a.csv", &(2..=3_000).map(line).collect::<String>());
+            comes_to(&store, 2_999, &mut running);
+            running.signal(Signal::KILL);
+            running.finish_quietly();
+            if again {
+                fs::remove_file(work.path("in/a.csv")).expect("deleted");
+            }
+            work.write("in/a.csv", first + &(3_001..=6_000).map(line).collect::<String>());
+            all(&work, &store);
+            let (stored, buried) = found(&work, &store);
+            let rows = stored.len() + buried.len();
+            assert_eq!(rows, 6_000, "{kind}");
+            // What it begins with may be the same, or the same once more.
+            assert!(stored.iter().all(|(seq, count)| *seq == 1 || *count == 1), "{kind}");
+        }
+    }
+}
+
+/// A signal while what was there before a crash is read again ends nothing for good.
+#[test]
+fn interrupted_while_it_reads_again() {
+    for kind in ["sqlite", "postgres"] {
+        let (work, store) = scene(kind);
+        let rows = 60_000;
+        append(&work, "in/a.csv", &(HEADER.to_owned() + &(1..=rows).map(line).collect::<String>()));
+        let mut running = tail(&work, &store, "in/*.csv").spawn();
+        comes_to(&store, 1, &mut running);
+        running.signal(Signal::KILL);
+        running.finish_quietly();
+        for _ in 0..4 {
+            let runs = store.count("mds_runs");
+            let mut running = tail(&work, &store, "in/*.csv").spawn();
+            wait::until(PATIENCE, "the run", || (store.count("mds_runs") > runs).then_some(()));
+            assert!(!running.has_ended());
+            running.signal(Signal::TERM);
+            running.finish_quietly();
+        }
+        all(&work, &store);
+        assert_exact(&work, &store, rows, kind);
+    }
+}
+
+/// Files that are away for one start are known again, and what was rotated over the last one is read.
+#[test]
+fn files_that_were_away() {
+    let (work, store) = killed("sqlite", 50);
+    all(&work, &store);
+    fs::rename(work.path("in"), work.path("elsewhere")).expect("unmounted");
+    fs::create_dir(work.path("in")).expect("the place of the mount");
+    let run = all(&work, &store).expect(0);
+    assert!(run.stderr.contains("gone from its directory") && run.stderr.contains("in/a.csv"), "{run}");
+    fs::remove_dir(work.path("in")).expect("it is empty");
+    fs::rename(work.path("elsewhere"), work.path("in")).expect("mounted");
+    append(&work, "in/a.csv", &(51..=60).map(line).collect::<String>());
+    let run = all(&work, &store).expect(0);
+    assert_eq!(run.books().read, 10, "{run}");
+    // Two rotations of which one copy is kept.
+    append(&work, "in/a.csv", &line(61));
+    fs::rename(work.path("in/a.csv"), work.path("in/a.csv.1")).expect("renamed");
+    append(&work, "in/a.csv", &(HEADER.to_owned() + &(62..=64).map(line).collect::<String>()));
+    fs::rename(work.path("in/a.csv"), work.path("in/a.csv.1")).expect("renamed over it");
+    append(&work, "in/a.csv", &(HEADER.to_owned() + &(65..=66).map(line).collect::<String>()));
+    all(&work, &store).expect(0);
+    let stored = found(&work, &store).0;
+    assert!(!stored.contains_key(&61) && (62..=66).all(|seq| stored.get(&seq) == Some(&1)), "{stored:?}");
+}
+
+/// What the first rows have told holds for those after a restart, and a row that waits for more is not lost.
+#[test]
+fn what_was_learned_outlives_a_restart() {
+    let work = Work::new();
+    let store = Store::sqlite(&work);
+    let header = "date,vendor,symbol,open,high,low,close,volume\n";
+    let bar = |time: &str| format!("{time},v,A,1,1,1,1,1\n");
+    let run = || {
+        let flags = ["tail", "bars.csv", "--dataset", "bars", "--json", "--idle-exit", "300ms"];
+        work.mdsctl(flags).arguments(["--dsn", &store.dsn()]).run()
+    };
+    let minutes = "25/12/2023 10:00\n25/12/2023 10:01\n25/12/2023 10:02";
+    append(&work, "bars.csv", &(header.to_owned() + &minutes.lines().map(bar).collect::<String>()));
+    run().expect(0);
+    append(&work, "bars.csv", &(bar("04/01/2024 10:00") + &bar("04/01/2024 11:00")));
+    run().expect(0);
+    let sql = "SELECT ts, timeframe FROM bars ORDER BY ts";
+    let rows = store.rows(sql);
+    assert_eq!(rows.len(), 5, "{rows:?}");
+    assert!(rows.iter().all(|row| row[1].as_deref() == Some("1m")), "{rows:?}");
+    assert!(rows[3][0].as_deref().is_some_and(|time| time.starts_with("2024-01-04")), "{rows:?}");
+
+    // One bar alone tells nothing, and its file is rotated away.
+    let work = Work::new();
+    let store = Store::sqlite(&work);
+    append(&work, "bars.csv", &(header.to_owned() + &bar("2024-03-04 10:00")));
+    let flags = ["tail", "bars.csv", "--dataset", "bars", "--json", "--dlq", "letters.ndjson", "--dsn"];
+    let mut running = work.mdsctl(flags).arguments([store.dsn()]).spawn();
+    wait::until(PATIENCE, "the file to be noted", || {
+        let mut kept = fs::read_dir(work.path(".mdsctl")).ok()?;
+        kept.any(|kept| fs::read_to_string(kept.unwrap().path()).unwrap().contains("bars.csv")).then_some(())
+    });
+    std::fs::rename(work.path("bars.csv"), work.path("bars.csv.1")).expect("renamed");
+    append(&work, "bars.csv", &(header.to_owned() + &bar("2024-03-04 10:01") + &bar("2024-03-04 10:02")));
+    wait::until(PATIENCE, "the two bars", || (store.count("bars") == Some(2)).then_some(()));
+    wait::until(PATIENCE, "the one bar among the dead letters", || {
+        assert!(!running.has_ended(), "{}", running.said());
+        let letters = fs::read_to_string(work.path("letters.ndjson")).unwrap_or_default();
+        letters.contains("\"no_timeframe\"").then_some(())
+    });
+    running.signal(Signal::TERM);
+    assert_eq!(running.finish().books().rejected, 1);
+}

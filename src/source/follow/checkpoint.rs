@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::dataset::learned::Learned;
 use crate::error::{Error, Result};
 use crate::observe::figures::plural;
 use crate::source::fault::words;
@@ -98,9 +99,31 @@ struct Stored {
     inode: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stretches: Vec<Stretch>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    told: Vec<Told>,
+}
+
+/// What the rows of a file have told, and the file by which it is known again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+    seen: u64,
+    fingerprint: String,
+    learned: Learned,
 }
 
 /// A line behind the document.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Begun(Begun),
+    Told(Told),
+    Grown(End),
+}
+
+/// A stretch that begins.
 #[derive(Debug, Serialize, Deserialize)]
 struct Begun {
     /// Where the stretch before it has ended.
@@ -122,6 +145,12 @@ fn follow_on(stretches: &mut Vec<Stretch>, end: Option<End>, stretch: Stretch) {
         (last.seen, last.fingerprint) = (end.at.offset, end.fingerprint);
     }
     stretches.push(stretch);
+}
+
+/// The last stretch, if it goes on, has come to there. `false` where that is known.
+fn grow(stretches: &mut [Stretch], end: End) -> bool {
+    let last = stretches.last_mut().filter(|last| last.to.is_none() && last.seen < end.at.offset);
+    last.map(|last| (last.seen, last.fingerprint) = (end.at.offset, end.fingerprint)).is_some()
 }
 
 /// The name of a file in the directory of that path.
@@ -174,6 +203,8 @@ pub struct CheckpointFile {
     run: Option<Uuid>,
     /// Where its rows came from, as far as they are not settled.
     pub(super) stretches: Vec<Stretch>,
+    /// What has been told by files.
+    told: Vec<Told>,
     /// Whether those may not be all on disk.
     loose: bool,
     /// Why those that were found may not be the last ones.
@@ -182,8 +213,6 @@ pub struct CheckpointFile {
     written: Option<SystemTime>,
     /// Open for more lines.
     log: Option<File>,
-    /// Whether the last stretch is known by more than what is written.
-    grown: bool,
     /// When all of it was on disk.
     synced: Option<Instant>,
     _lock: File,
@@ -229,12 +258,12 @@ impl CheckpointFile {
             done: Vec::new(),
             run: None,
             stretches: Vec::new(),
+            told: Vec::new(),
             loose: false,
             doubt: None,
             written: modified(&path),
             path,
             log: None,
-            grown: false,
             synced: None,
             _lock: lock,
         };
@@ -255,9 +284,9 @@ impl CheckpointFile {
                         stored.version
                     )));
                 }
-                let (mut loose, mut lines) = (false, lines.into_iter::<Begun>());
+                let (mut loose, mut lines) = (false, lines.into_iter::<Line>());
                 while let Some(line) = lines.next() {
-                    let Ok(begun) = line else {
+                    let Ok(line) = line else {
                         // Torn, if it is the last one.
                         let rest = bytes.get(lines.byte_offset()..).unwrap_or_default();
                         let mut after = rest.trim_ascii_start().split(|byte| *byte == b'\n').skip(1);
@@ -266,9 +295,18 @@ impl CheckpointFile {
                         }
                         break;
                     };
-                    follow_on(&mut stored.stretches, begun.end, begun.stretch);
-                    loose = begun.loose;
+                    match line {
+                        Line::Begun(begun) => {
+                            follow_on(&mut stored.stretches, begun.end, begun.stretch);
+                            loose = begun.loose;
+                        }
+                        Line::Told(told) => stored.told.push(told),
+                        Line::Grown(end) => {
+                            grow(&mut stored.stretches, end);
+                        }
+                    }
                 }
+                this.told = stored.told;
                 if loose && (stored.boot.is_none() || stored.boot != boot()) {
                     this.doubt = Some("the machine went down, and may have taken its last notes with it");
                 }
@@ -326,10 +364,19 @@ impl CheckpointFile {
         // Lines that come thick and fast wait for the next save; the first of them says so.
         let sync = !recent || !self.loose;
         self.loose = recent;
-        let line = Begun { end: end.clone(), stretch: stretch.clone(), loose: self.loose };
-        follow_on(&mut self.stretches, end, line.stretch.clone());
+        let begun = Begun { end: end.clone(), stretch: stretch.clone(), loose: self.loose };
+        follow_on(&mut self.stretches, end, stretch.clone());
+        let written = self.write_line(&Line::Begun(begun), sync);
+        if written.is_err() {
+            self.stretches.pop();
+        }
+        written
+    }
+
+    /// Adds a line; in its place the whole, where that is not possible.
+    fn write_line(&mut self, line: &Line, sync: bool) -> Result<()> {
         let written = self.log.as_mut().ok_or_else(|| ErrorKind::NotFound.into()).and_then(|log| {
-            let mut text = serde_json::to_vec(&line)?;
+            let mut text = serde_json::to_vec(line)?;
             text.push(b'\n');
             log.write_all(&text)?;
             if sync { log.sync_data() } else { Ok(()) }
@@ -337,17 +384,42 @@ impl CheckpointFile {
         match written {
             Ok(()) if sync => self.synced = Some(Instant::now()),
             Ok(()) => {}
-            // What came of it is replaced.
             Err(_) => {
                 self.log = None;
-                let replaced = self.replace(self.saved.clone());
-                if replaced.is_err() {
-                    self.stretches.pop();
-                }
-                return replaced;
+                return self.replace(self.saved.clone());
             }
         }
         Ok(())
+    }
+
+    /// Notes what the rows of a file, of which so many bytes are read, have told of those that follow.
+    ///
+    /// # Errors
+    /// Where the checkpoint file cannot be written.
+    pub(super) fn tell(
+        &mut self,
+        path: &Path,
+        (id, file): ((u64, u64), &File),
+        seen: u64,
+        learned: &Learned,
+    ) -> Result<()> {
+        let Some(fingerprint) = fingerprint(file, seen) else { return Ok(()) };
+        self.told.retain(|told| (told.device, told.inode) != id);
+        let (device, inode) = id;
+        let (path, learned) = (path.to_owned(), learned.clone());
+        let told = Told { path, device, inode, seen, fingerprint, learned };
+        self.told.push(told.clone());
+        self.write_line(&Line::Told(told), false)
+    }
+
+    /// What is known of that file from before; of another one by that name, the forms that its writer uses.
+    pub(super) fn told(&self, path: &Path, id: (u64, u64), file: &File) -> Option<Learned> {
+        let same = |told: &&Told| {
+            (told.device, told.inode) == id
+                && fingerprint(file, told.seen).as_ref() == Some(&told.fingerprint)
+        };
+        let own = self.told.iter().rev().find(same).map(|told| told.learned.clone());
+        own.or_else(|| Some(self.told.iter().rev().find(|told| told.path == path)?.learned.forms()))
     }
 
     /// The place that is known in that file.
@@ -355,10 +427,10 @@ impl CheckpointFile {
         self.known.iter().find(|place| place.fits(file, id))
     }
 
-    /// Files that have been renamed, within their directories, to names by which none of those in `there`
-    /// was found, in the order in which they appeared. Of those that are not found it is said once; they
+    /// Files that have been renamed, within their directories, to names by which none of those `there` was
+    /// found, in the order in which they appeared. Of those that are not found it is said once; they
     /// may come back.
-    pub(super) fn moved(&mut self, there: &HashSet<(u64, u64)>) -> Vec<Arrival> {
+    pub(super) fn moved(&mut self, there: &[Arrival]) -> Vec<Arrival> {
         let (mut moved, mut gone): (Vec<Arrival>, Vec<String>) = (Vec::new(), Vec::new());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let mut known = std::mem::take(&mut self.known);
@@ -366,9 +438,17 @@ impl CheckpointFile {
             let file = new.file.as_ref();
             file.is_some_and(|file| self.saved.iter().any(|place| place.fits(file, new.id)))
         };
+        let ids: HashSet<(u64, u64)> = there.iter().map(|arrival| arrival.id).collect();
+        // By its identity alone another file may be meant.
+        let is_there = |place: &Place| {
+            ids.contains(&place.id())
+                && there
+                    .iter()
+                    .any(|a| a.id == place.id() && a.file.as_ref().is_none_or(|f| place.fits(f, a.id)))
+        };
         for place in &mut known {
             let id = place.id();
-            if there.contains(&id) {
+            if is_there(place) {
                 place.away = None;
                 continue;
             }
@@ -380,7 +460,7 @@ impl CheckpointFile {
             let since = found.as_ref().map_or(self.written, |found| modified(&found.path));
             let since = since.filter(|_| found.is_some() || place.away.is_none());
             let later = rotated_later(&born, since).into_iter().filter_map(Arrival::at);
-            let later = later.filter(|new| !is_known(new) && !there.contains(&new.id));
+            let later = later.filter(|new| !is_known(new) && !ids.contains(&new.id));
             match &found {
                 Some(_) => place.away = None,
                 None => {
@@ -455,15 +535,14 @@ impl CheckpointFile {
         self.replace(places)
     }
 
-    /// How far the last stretch has come, if it is of that file: what has been read is known again by its
-    /// end. Written with the next save.
-    pub(super) fn grow(&mut self, id: (u64, u64), end: End) {
-        let last = self.stretches.last_mut();
-        if let Some(last) = last.filter(|last| last.to.is_none() && last.id() == id)
-            && last.seen != end.at.offset
-        {
-            (last.seen, last.fingerprint) = (end.at.offset, end.fingerprint);
-            self.grown = true;
+    /// Notes how far the last stretch has come: what has been read is known again by its end.
+    ///
+    /// # Errors
+    /// Where the checkpoint file cannot be written.
+    pub(super) fn grow(&mut self, end: End) -> Result<()> {
+        match grow(&mut self.stretches, end.clone()) {
+            true => self.write_line(&Line::Grown(end), false),
+            false => Ok(()),
         }
     }
 
@@ -492,7 +571,7 @@ impl CheckpointFile {
         let other = |known: &&Place| !ids.contains(&(known.device, known.inode));
         let others: Vec<Place> = self.known.iter().chain(&self.done).filter(other).cloned().collect();
         places.extend(others);
-        if places == self.saved && !self.grown {
+        if places == self.saved {
             return Ok(());
         }
         self.replace(places)
@@ -518,6 +597,14 @@ impl CheckpointFile {
             let settled = rows.get(&stretch.id());
             stretch.to.is_none_or(|to| settled.is_none_or(|rows| *rows < to.rows))
         });
+        // Of those that are no more some may have successors by their names.
+        let mut others =
+            self.told.iter().filter(|told| !rows.contains_key(&(told.device, told.inode))).count();
+        self.told.retain(|told| {
+            let keep = rows.contains_key(&(told.device, told.inode)) || others <= MOST_DONE;
+            others -= usize::from(!keep);
+            keep
+        });
         let log = self.write(&places).map_err(|error| {
             Error::Internal(format!(
                 "the checkpoint file {} cannot be written: {}",
@@ -526,7 +613,7 @@ impl CheckpointFile {
             ))
         })?;
         (self.log, self.synced) = (Some(log), Some(Instant::now()));
-        (self.loose, self.grown) = (false, false);
+        self.loose = false;
         self.saved = places;
         Ok(())
     }
@@ -542,6 +629,7 @@ impl CheckpointFile {
             boot: self.run.and_then(|_| boot()),
             inode: self.run.and_then(|_| Some(file.as_file().metadata().ok()?.ino())),
             stretches: self.stretches.clone(),
+            told: self.told.clone(),
         };
         let mut text = serde_json::to_vec_pretty(&stored)?;
         text.push(b'\n');

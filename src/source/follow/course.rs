@@ -8,11 +8,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::learned::Learned;
 use crate::error::Result;
 use crate::source::Stop;
 use crate::source::follow::checkpoint::{CheckpointFile, fingerprint};
@@ -181,13 +183,6 @@ impl Course {
         self.current.take_if(|current| current.id == id);
     }
 
-    /// Has the checkpoint file know the stretch by all that was read.
-    pub(super) fn mark(&self, checkpoint: &mut CheckpointFile) {
-        if let Some(current) = self.current.as_ref().filter(|_| self.noted) {
-            checkpoint.grow(current.id, current.end());
-        }
-    }
-
     /// What the rows that come next are numbered from, so that row `r` of the file has the ordinal
     /// `base + r`.
     ///
@@ -208,6 +203,11 @@ impl Course {
         let goes_on = self.again.front().is_none_or(|again| again.stretch.to.is_none());
         self.current =
             goes_on.then_some(Current { id: next.id, file: next.file.clone(), base, end: next.after });
+        if let Some(current) = self.current.as_ref().filter(|_| self.noted) {
+            // Other content is told from this one by all that was handed on.
+            let end = current.end();
+            self.patiently(|checkpoint| checkpoint.grow(end.clone()))?;
+        }
         Ok(base)
     }
 
@@ -231,13 +231,41 @@ impl Course {
             fingerprint: fingerprint(next.file, seen).unwrap_or_default(),
         };
         let end = self.current.as_ref().map(Current::end);
-        let mut told = false;
+        self.patiently(|checkpoint| checkpoint.append(end.clone(), &stretch))?;
+        Ok(base)
+    }
+
+    /// Notes what the rows of a file have told, up to that place.
+    ///
+    /// # Errors
+    /// Where the ledger counts on it and it cannot be noted before the stop is set.
+    pub(super) fn tell(
+        &self,
+        path: &Path,
+        (id, file): ((u64, u64), &File),
+        after: Point,
+        learned: &Learned,
+    ) -> Result<()> {
+        let tell = |checkpoint: &mut CheckpointFile| checkpoint.tell(path, (id, file), after.offset, learned);
+        if self.noted {
+            return self.patiently(tell);
+        }
+        // The next save says what is wrong.
+        if let Err(error) = tell(&mut lock(&self.checkpoint)) {
+            tracing::debug!("{error}");
+        }
+        Ok(())
+    }
+
+    /// Writes into the checkpoint file, once that is possible.
+    fn patiently(&self, mut write: impl FnMut(&mut CheckpointFile) -> Result<()>) -> Result<()> {
+        let mut said = false;
         loop {
-            let Err(error) = lock(&self.checkpoint).append(end.clone(), &stretch) else { return Ok(base) };
+            let Err(error) = write(&mut lock(&self.checkpoint)) else { return Ok(()) };
             if self.stop.is_set() {
                 return Err(error);
             }
-            if !std::mem::replace(&mut told, true) {
+            if !std::mem::replace(&mut said, true) {
                 tracing::warn!(
                     "{error}; waiting, since after a crash nobody would know which rows are there"
                 );

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use memchr::memrchr;
 
-use crate::batch::Origin;
+use crate::batch::{Origin, Reason, Stage};
+use crate::dataset::learned::Learned;
 use crate::dataset::{Mapper, MapperSettings};
 use crate::decode::{MAX_ROW, RawBatch};
 use crate::error::Result;
@@ -20,7 +21,7 @@ use crate::source::follow::checkpoint::{CheckpointFile, Place, fingerprint};
 use crate::source::follow::course::{Course, Found, Next, Point};
 use crate::source::follow::lag::Ruler;
 use crate::source::follow::lines::{Lines, Queue, check, head_of, whole_lines};
-use crate::source::pipeline::{Outlet, Report, of_broken};
+use crate::source::pipeline::{Outlet, Report, as_they_are, of_broken};
 use crate::source::reader::CHUNK;
 use crate::source::{Format, OpenOptions, Stop};
 
@@ -96,6 +97,8 @@ pub(super) struct Generation {
     /// Behind the last row that did not wait for others.
     firm: Point,
     mapper: Mapper,
+    /// What is noted of what it has learned.
+    told: Learned,
     origin: Arc<Origin>,
     marks: VecDeque<Mark>,
     settled: Option<(u64, u64)>,
@@ -164,6 +167,7 @@ impl Generation {
             header: 0,
             taken: 0,
             firm: Point::default(),
+            told: Learned::default(),
             origin,
             marks: VecDeque::new(),
             settled: None,
@@ -174,6 +178,9 @@ impl Generation {
             placed: None,
         };
         check(&head_of(&this.file, &this.name)?, &this.name)?;
+        if let Some(told) = checkpoint.told(path, id, &this.file) {
+            this.mapper.knows(&told);
+        }
         let here = checkpoint.again(&this.file, id).cloned();
         let known =
             here.or_else(|| checkpoint.of(&this.file, id).filter(|_| from == From::Checkpoint).cloned());
@@ -246,6 +253,8 @@ impl Generation {
     /// Reads the same file from its start, since its content is another one.
     pub(super) fn begin_again(&mut self, mapper: Arc<MapperSettings>) -> Result<()> {
         self.mapper = Mapper::new(mapper, self.origin.clone())?;
+        self.mapper.knows(&self.told.forms());
+        self.told = Learned::default();
         (self.read, self.taken, self.header) = (0, 0, 0);
         (self.before, self.rows, self.firm) = (0, 0, Point::default());
         (self.checked, self.ended) = (false, false);
@@ -367,7 +376,37 @@ impl Generation {
             return Ok(());
         }
         self.take(last, sight, report, outlet)?;
-        self.mapper.finish()
+        self.bury_waiting(sight, outlet)
+    }
+
+    /// Rows that wait for others, of which none will come.
+    fn bury_waiting(&mut self, sight: &mut Sight<'_>, outlet: &mut dyn Outlet) -> Result<()> {
+        let waiting = self.mapper.take_waiting();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let here = Point { offset: self.taken, rows: self.rows };
+        let (id, file, firm) = (self.id, &self.file, Some(self.firm));
+        let base = sight.course.base(Next { id, file, before: here, firm, after: here })?;
+        let origin = Arc::new(Origin { source: self.name.clone(), replayable: true, base, past: None });
+        let reason = || {
+            Reason::new(
+                "no_timeframe",
+                "no timeframe in the columns, and too few rows to tell it by their spacing",
+            )
+            .column("timeframe")
+        };
+        let rejects = waiting
+            .iter()
+            .flat_map(|(columns, rows)| as_they_are(columns, rows, &origin, Stage::Validate, reason()));
+        let rejects = rejects.collect();
+        self.firm = here;
+        self.marks.push_back(Mark { rows: Arc::downgrade(&origin), place: Some((self.taken, self.rows)) });
+        drop(origin);
+        if !outlet.rejects(rejects)? {
+            sight.stop.set();
+        }
+        Ok(())
     }
 
     fn take(
@@ -434,6 +473,12 @@ impl Generation {
         let mapped = span.in_scope(|| self.mapper.map(&raw.columns, &raw.rows));
         self.mapper.continues(self.origin.clone());
         let mapped = mapped?;
+        let learned = self.mapper.learned();
+        if learned != self.told {
+            // Before a row is stored by it.
+            sight.course.tell(&self.born, (self.id, &self.file), after, &learned)?;
+            self.told = learned;
+        }
         sight.observer.on(&Event::Read { rows: read });
         report.rows += read;
         let place = (!self.mapper.is_waiting()).then_some((self.taken, self.rows));

@@ -1,0 +1,42 @@
+//! What the first rows of an input tell of all that follow.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::time::{DateOrder, Unit};
+
+/// What a mapper has deduced, for the one that goes on with the same input: whose first rows may tell
+/// another thing, or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learned {
+    /// The timeframe, from the spacing of rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeframe: Option<String>,
+    /// Forms of times, by column.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub times: BTreeMap<String, TimeForm>,
+}
+
+impl Learned {
+    /// Whether that is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.timeframe.is_none() && self.times.is_empty()
+    }
+
+    /// What holds for another input of the same writer too: not the timeframe.
+    pub fn forms(&self) -> Self {
+        Self { timeframe: None, times: self.times.clone() }
+    }
+}
+
+/// The form of the times of a column, as far as it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeForm {
+    /// The unit of epochs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+    /// The order of day and month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<DateOrder>,
+}
