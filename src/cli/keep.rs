@@ -27,6 +27,9 @@ const BEAT: Duration = Duration::from_secs(10);
 /// Longest time that a sign of life or a last word may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// A wait that is worth a word.
+const LONG: Duration = Duration::from_secs(2);
+
 /// How long the store is waited for where rows must not go on before something is noted.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -196,7 +199,20 @@ impl Keeper {
                 Some(before) => before.find(&history, &start).await?,
                 None => (None, None),
             };
-            if let Begun::Now(checkpoints) = history.begin(&start, None, resume.as_ref()).await? {
+            let begun = {
+                let begin = history.begin(&start, None, resume.as_ref());
+                tokio::pin!(begin);
+                match timeout(LONG, &mut begin).await {
+                    Ok(begun) => begun?,
+                    Err(_) => {
+                        tracing::warn!(
+                            "waiting for the store, where what the tail before had begun is not over"
+                        );
+                        begin.await?
+                    }
+                }
+            };
+            if let Begun::Now(checkpoints) = begun {
                 break (resume, checkpoints, Vec::from_iter(note));
             }
         };

@@ -265,6 +265,17 @@ impl Follower {
             true => to_read_again(&known, find),
             false => Vec::new(),
         };
+        for gone in known.iter().filter(|gone| goes_on && !self.files.iter().any(|file| file.id == gone.id()))
+        {
+            if let Some(path) =
+                checkpoint.path_of(gone.id()).filter(|path| generation::id_of(path) == Some(gone.id()))
+            {
+                tracing::warn!(
+                    "{}: cannot be read now; its lines since the last note may be stored twice when it can",
+                    path.display()
+                );
+            }
+        }
         // The ordinals of what is no longer there may be settled.
         let taken = known.iter().filter_map(|gone| Some(gone.base + gone.to?.rows)).max();
         self.course.above(taken.unwrap_or(0));

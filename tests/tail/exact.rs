@@ -246,7 +246,11 @@ fn other_content_that_begins_alike_is_stored() {
             let mut running = tail(&work, &store, "in/*.csv").spawn();
             comes_to(&store, 1, &mut running);
             append(&work, "in/a.csv", &(2..=3_000).map(line).collect::<String>());
-            comes_to(&store, 2_999, &mut running);
+            let settled = |store: &Store| {
+                let (stored, buried) = found(&work, store);
+                (stored.len() + buried.len() == 3_000).then_some(())
+            };
+            wait::until(PATIENCE, "all rows", || settled(&store));
             running.signal(Signal::KILL);
             running.finish_quietly();
             if again {
@@ -354,4 +358,31 @@ fn what_was_learned_outlives_a_restart() {
     });
     running.signal(Signal::TERM);
     assert_eq!(running.finish().books().rejected, 1);
+}
+
+/// A tail whose rows another one has taken over writes nothing more, and says why.
+#[test]
+fn a_tail_that_is_taken_over() {
+    for kind in ["sqlite", "postgres"] {
+        let (work, store) = scene(kind);
+        append(&work, "in/a.csv", &(HEADER.to_owned() + &line(1)));
+        let running = {
+            let mut running = tail(&work, &store, "in/*.csv").spawn();
+            comes_to(&store, 1, &mut running);
+            running
+        };
+        let other = "01a20faa-ce58-71e1-9af5-cf1eba01b024";
+        let sql = format!("UPDATE mds_runs SET resumed_by = '{other}'");
+        match &store {
+            Store::Postgres(db) => db.execute(&sql),
+            Store::Sqlite(path) => {
+                rusqlite::Connection::open(path).and_then(|db| db.execute_batch(&sql)).expect("it is done");
+            }
+        }
+        append(&work, "in/a.csv", &line(2));
+        let run = running.finish().expect(2);
+        assert!(run.stderr.contains(&format!("was taken over by run {other}")), "{run}");
+        assert!(!run.stderr.contains("invalid input"), "{run}");
+        assert_eq!(store.count("seqs"), Some(1), "{run}");
+    }
 }

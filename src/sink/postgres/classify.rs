@@ -74,6 +74,9 @@ pub fn is_disconnect(error: &tokio_postgres::Error) -> bool {
 }
 
 fn of_server(db: &DbError) -> SinkError {
+    if let Some(words) = taken_over(db) {
+        return SinkError::Fatal(Reason::new("taken_over", words));
+    }
     let mut message = db.message().to_owned();
     let fault = fault(db.code(), db.routine());
     // Of what is waited for, this alone may need somebody to act: a limit on locks, say.
@@ -92,6 +95,17 @@ fn of_server(db: &DbError) -> SinkError {
         Fault::Data => SinkError::Data { reason, suspects: copy_line(db).into_iter().collect() },
         Fault::Fatal => SinkError::Fatal(reason),
     }
+}
+
+/// What the ledger's fence says, which fails by a cast: another run has taken this one over.
+fn taken_over(db: &DbError) -> Option<String> {
+    // A value of a row fails in a COPY, which is named.
+    if db.code() != &SqlState::INVALID_TEXT_REPRESENTATION || db.where_().is_some() {
+        return None;
+    }
+    let (before, after) = db.message().split_once(" was taken over by run ")?;
+    let (run, other) = (before.get(before.len().checked_sub(36)?..)?, after.get(..36)?);
+    Some(format!("run {run} was taken over by run {other}; this one can write nothing more"))
 }
 
 fn of_driver(error: &tokio_postgres::Error) -> SinkError {

@@ -196,6 +196,8 @@ pub struct CheckpointFile {
     path: PathBuf,
     /// Of earlier runs, and of files that have appeared and are not read yet.
     known: Vec<Place>,
+    /// Those that were in the file when it was opened.
+    earlier: Vec<Place>,
     saved: Vec<Place>,
     /// Of files that this run has done with, and that may come back.
     done: Vec<Place>,
@@ -254,6 +256,7 @@ impl CheckpointFile {
         }
         let mut this = Self {
             known: Vec::new(),
+            earlier: Vec::new(),
             saved: Vec::new(),
             done: Vec::new(),
             run: None,
@@ -315,7 +318,8 @@ impl CheckpointFile {
                     this.doubt = Some("its checkpoint file is a copy, perhaps of an earlier state");
                 }
                 (this.run, this.stretches) = (stored.run, stored.stretches);
-                (this.saved, this.known) = (stored.files.clone(), stored.files);
+                (this.saved, this.known) = (stored.files.clone(), stored.files.clone());
+                this.earlier = stored.files;
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(failed(&error)),
@@ -336,6 +340,11 @@ impl CheckpointFile {
     /// Why what it says of that run may not be its last word, so that nobody can tell which rows are there.
     pub fn doubt(&self) -> Option<&'static str> {
         self.doubt
+    }
+
+    /// The path of that file, as it was.
+    pub(super) fn path_of(&self, id: (u64, u64)) -> Option<&Path> {
+        self.known.iter().find(|place| place.id() == id).map(|place| &*place.path)
     }
 
     /// Whether another file is known by that identity.
@@ -433,20 +442,21 @@ impl CheckpointFile {
     pub(super) fn moved(&mut self, there: &[Arrival]) -> Vec<Arrival> {
         let (mut moved, mut gone): (Vec<Arrival>, Vec<String>) = (Vec::new(), Vec::new());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let mut known = std::mem::take(&mut self.known);
+        // As they were before this run noted anything.
+        let mut earlier = std::mem::take(&mut self.earlier);
+        let known = earlier.clone();
         let is_known = |new: &Arrival| {
             let file = new.file.as_ref();
-            file.is_some_and(|file| self.saved.iter().any(|place| place.fits(file, new.id)))
+            file.is_some_and(|file| known.iter().any(|place| place.fits(file, new.id)))
         };
-        let ids: HashSet<(u64, u64)> = there.iter().map(|arrival| arrival.id).collect();
+        let ids: HashMap<(u64, u64), Option<&File>> =
+            there.iter().map(|arrival| (arrival.id, arrival.file.as_ref())).collect();
         // By its identity alone another file may be meant.
         let is_there = |place: &Place| {
-            ids.contains(&place.id())
-                && there
-                    .iter()
-                    .any(|a| a.id == place.id() && a.file.as_ref().is_none_or(|f| place.fits(f, a.id)))
+            let file = ids.get(&place.id());
+            file.is_some_and(|file| file.is_none_or(|file| place.fits(file, place.id())))
         };
-        for place in &mut known {
+        for place in &mut earlier {
             let id = place.id();
             if is_there(place) {
                 place.away = None;
@@ -460,7 +470,7 @@ impl CheckpointFile {
             let since = found.as_ref().map_or(self.written, |found| modified(&found.path));
             let since = since.filter(|_| found.is_some() || place.away.is_none());
             let later = rotated_later(&born, since).into_iter().filter_map(Arrival::at);
-            let later = later.filter(|new| !is_known(new) && !ids.contains(&new.id));
+            let later = later.filter(|new| !is_known(new) && !ids.contains_key(&new.id));
             match &found {
                 Some(_) => place.away = None,
                 None => {
@@ -473,8 +483,14 @@ impl CheckpointFile {
             let born = |arrival| Arrival { born: Some(born.clone()), ..arrival };
             moved.extend(found.into_iter().chain(later).map(born));
         }
-        known.retain(|place| place.away.is_none_or(|since| now.saturating_sub(since) < LONGEST_AWAY));
-        self.known = known;
+        let away: HashMap<(u64, u64), &Place> = earlier.iter().map(|place| (place.id(), place)).collect();
+        for place in &mut self.known {
+            // What this run has noted is of another file by that identity.
+            let before = away.get(&place.id()).filter(|before| before.fingerprint == place.fingerprint);
+            place.away = before.and_then(|before| before.away);
+        }
+        let long = |since: u64| now.saturating_sub(since) >= LONGEST_AWAY;
+        self.known.retain(|place| !place.away.is_some_and(long));
         if let Some(first) = gone.first() {
             let more = match gone.len() {
                 1 => String::new(),
