@@ -12,6 +12,7 @@ mod ears;
 mod generation;
 mod lag;
 mod lines;
+mod moved;
 mod patterns;
 mod scout;
 
@@ -30,12 +31,13 @@ use crate::port::{Event, Observer};
 use crate::source::pipeline::{Outlet, Report};
 use crate::source::{Meter, OpenOptions, Stop};
 pub use checkpoint::CheckpointFile;
-use checkpoint::{Place, beside};
+use checkpoint::Place;
 use course::{Course, to_read_again};
 use ears::{Change, Ears};
 use generation::{Generation, Moved, Sight};
 use lag::Lag;
 use lines::look_into;
+use moved::beside;
 use patterns::{expect, found, is_named};
 use scout::{Arrival, Scout, lock};
 

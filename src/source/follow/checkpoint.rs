@@ -16,11 +16,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dataset::learned::Learned;
 use crate::error::{Error, Result};
-use crate::observe::figures::plural;
 use crate::source::fault::words;
 use crate::source::follow::SAVE;
 use crate::source::follow::course::{End, Stretch};
-use crate::source::follow::generation::id_of;
+use crate::source::follow::moved::{beside, modified, moved};
 use crate::source::follow::scout::Arrival;
 
 /// Bytes at each end of what was read by which a file is known again.
@@ -151,44 +150,6 @@ fn follow_on(stretches: &mut Vec<Stretch>, end: Option<End>, stretch: Stretch) {
 fn grow(stretches: &mut [Stretch], end: End) -> bool {
     let last = stretches.last_mut().filter(|last| last.to.is_none() && last.seen < end.at.offset);
     last.map(|last| (last.seen, last.fingerprint) = (end.at.offset, end.fingerprint)).is_some()
-}
-
-/// The name of a file in the directory of that path.
-pub(super) fn beside(path: &Path, id: (u64, u64)) -> Option<PathBuf> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let entries = fs::read_dir(parent.unwrap_or(Path::new("."))).ok()?;
-    entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| id_of(path) == Some(id))
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
-}
-
-/// Files of that name with a number or a date behind it, as log rotation makes them, that were written to
-/// since then; the oldest first.
-fn rotated_later(name: &Path, since: Option<SystemTime>) -> Vec<PathBuf> {
-    let (Some(since), Some(stem)) = (since, name.file_name().and_then(|name| name.to_str())) else {
-        return Vec::new();
-    };
-    let parent = name.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
-    let numbered = |name: &str| {
-        let rest = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix(['.', '-']));
-        rest.is_some_and(|rest| {
-            rest.starts_with(|c: char| c.is_ascii_digit())
-                && rest.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '_' | 'T' | 'Z' | ':'))
-        })
-    };
-    let mut later: Vec<(SystemTime, PathBuf)> = entries
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let path = parent.join(entry.file_name());
-            let at = modified(&path).filter(|_| numbered(entry.file_name().to_str().unwrap_or_default()))?;
-            (at >= since && path.is_file()).then_some((at, path))
-        })
-        .collect();
-    later.sort();
-    later.into_iter().map(|(_, path)| path).collect()
 }
 
 /// The file, held against other runs.
@@ -440,49 +401,10 @@ impl CheckpointFile {
     /// found, in the order in which they appeared. Of those that are not found it is said once; they
     /// may come back.
     pub(super) fn moved(&mut self, there: &[Arrival]) -> Vec<Arrival> {
-        let (mut moved, mut gone): (Vec<Arrival>, Vec<String>) = (Vec::new(), Vec::new());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         // As they were before this run noted anything.
         let mut earlier = std::mem::take(&mut self.earlier);
-        let known = earlier.clone();
-        let is_known = |new: &Arrival| {
-            let file = new.file.as_ref();
-            file.is_some_and(|file| known.iter().any(|place| place.fits(file, new.id)))
-        };
-        let ids: HashMap<(u64, u64), Option<&File>> =
-            there.iter().map(|arrival| (arrival.id, arrival.file.as_ref())).collect();
-        // By its identity alone another file may be meant.
-        let is_there = |place: &Place| {
-            let file = ids.get(&place.id());
-            file.is_some_and(|file| file.is_none_or(|file| place.fits(file, place.id())))
-        };
-        for place in &mut earlier {
-            let id = place.id();
-            if is_there(place) {
-                place.away = None;
-                continue;
-            }
-            let born = place.born.clone().unwrap_or_else(|| place.path.clone());
-            // It may be renamed once more in this moment.
-            let found = (0..3).find_map(|_| Arrival::at(beside(&place.path, id)?).filter(|a| a.id == id));
-            let found = found.filter(|a| a.file.as_ref().is_some_and(|file| place.fits(file, id)));
-            // What was made and rotated away in its turn, while nobody looked.
-            let since = found.as_ref().map_or(self.written, |found| modified(&found.path));
-            let since = since.filter(|_| found.is_some() || place.away.is_none());
-            let later = rotated_later(&born, since).into_iter().filter_map(Arrival::at);
-            let later = later.filter(|new| !is_known(new) && !ids.contains_key(&new.id));
-            match &found {
-                Some(_) => place.away = None,
-                None => {
-                    if place.away.is_none() && !place.done {
-                        gone.push(format!("{} (read up to byte {})", born.display(), place.offset));
-                    }
-                    place.away.get_or_insert(now);
-                }
-            }
-            let born = |arrival| Arrival { born: Some(born.clone()), ..arrival };
-            moved.extend(found.into_iter().chain(later).map(born));
-        }
+        let moved = moved(&mut earlier, there, self.written, now);
         let away: HashMap<(u64, u64), &Place> = earlier.iter().map(|place| (place.id(), place)).collect();
         for place in &mut self.known {
             // What this run has noted is of another file by that identity.
@@ -491,17 +413,6 @@ impl CheckpointFile {
         }
         let long = |since: u64| now.saturating_sub(since) >= LONGEST_AWAY;
         self.known.retain(|place| !place.away.is_some_and(long));
-        if let Some(first) = gone.first() {
-            let more = match gone.len() {
-                1 => String::new(),
-                all => format!(", and {} more", plural(all as u64 - 1, "file")),
-            };
-            tracing::warn!(
-                "gone from its directory: {first}{more}; what was written behind that is not read, unless it comes back"
-            );
-        }
-        let mut seen = HashSet::new();
-        moved.retain(|arrival| seen.insert(arrival.id));
         moved
     }
 
