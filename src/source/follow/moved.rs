@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::observe::figures::plural;
 use crate::source::follow::checkpoint::Place;
 use crate::source::follow::generation::id_of;
 use crate::source::follow::scout::Arrival;
@@ -102,7 +101,8 @@ pub(super) fn moved(
     if let Some(first) = gone.first() {
         let more = match gone.len() {
             1 => String::new(),
-            all => format!(", and {} more", plural(all as u64 - 1, "file")),
+            2 => " and 1 file more".to_owned(),
+            all => format!(" and {} files more", all - 1),
         };
         tracing::warn!(
             "gone from its directory: {first}{more}; what was written behind that is not read, unless it comes back"
