@@ -259,10 +259,7 @@ impl Follower {
         let goes_on = self.exact.is_some_and(|exact| exact.settled.is_some());
         let mut checkpoint = lock(&self.checkpoint);
         let known = std::mem::take(&mut checkpoint.stretches);
-        let find = |id| {
-            let file = self.files.iter().find(|file| file.id == id)?;
-            (!checkpoint.is_another(file.found().file, id)).then(|| file.found())
-        };
+        let find = |id| self.files.iter().find(|file| file.id == id).map(Generation::found);
         let again = match goes_on {
             true => to_read_again(&known, find),
             false => Vec::new(),
@@ -428,9 +425,11 @@ impl Follower {
             self.files.iter().enumerate().map(|(place, file)| (file.id, place)).collect();
         let named = |path: PathBuf| match generation::id_of(&path)? {
             id if followed.contains_key(&id) || self.ignored.contains(&id) => {
-                Some(Arrival { path, id, file: None, born: None })
+                Some(Arrival { path, id, file: None, born: None, place: None })
             }
-            id => Arrival::at(path.clone()).or(Some(Arrival { path, id, file: None, born: None })),
+            id => {
+                Arrival::at(path.clone()).or(Some(Arrival { path, id, file: None, born: None, place: None }))
+            }
         };
         let named: Vec<Arrival> = found(&self.options).into_iter().filter_map(named).collect();
         let there: HashSet<(u64, u64)> = named.iter().map(|named| named.id).collect();
@@ -442,7 +441,7 @@ impl Follower {
             (false, _) => self.scout.iter().flat_map(Scout::arrivals).collect(),
         };
         all.extend(named);
-        for Arrival { path, id, file, born } in all {
+        for Arrival { path, id, file, born, place } in all {
             if !seen.insert(id) {
                 continue;
             }
@@ -465,8 +464,13 @@ impl Follower {
                 from => from,
             };
             let opened = {
-                let checkpoint = lock(&self.checkpoint);
-                Generation::open(&path, file, from, &checkpoint, &self.options.open, self.mapper.clone())
+                let mut checkpoint = lock(&self.checkpoint);
+                // Another file by that identity has none of its places.
+                if let Some(file) = file.as_ref().filter(|file| checkpoint.is_another(file, id)) {
+                    checkpoint.anew(&path, id, file);
+                }
+                let known = (&*checkpoint, place);
+                Generation::open(&path, file, from, known, &self.options.open, self.mapper.clone())
             };
             match opened {
                 Ok(mut file) => {

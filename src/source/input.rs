@@ -132,13 +132,28 @@ fn pattern(arg: &str, recursive: bool) -> Result<Vec<PathBuf>, Error> {
     let options = MatchOptions {
         case_sensitive: true,
         require_literal_separator: true,
-        require_literal_leading_dot: true,
+        // The crate panics where that is set and a name is no UTF-8.
+        require_literal_leading_dot: false,
+    };
+    let hidden = |path: &Path| {
+        path.components().any(|part| {
+            let part = part.as_os_str().to_string_lossy();
+            let meant = |word: &str| {
+                word.starts_with('.') && glob::Pattern::new(word).is_ok_and(|word| word.matches(&part))
+            };
+            part.starts_with('.') && part != "." && part != ".." && !arg.split('/').any(meant)
+        })
     };
     let paths = glob_with(arg, options)
         .map_err(|e| Error::Input(format!("{arg}: no such file, and not a pattern either: {}", e.msg)))?;
     let (mut files, mut directories) = (Vec::new(), Vec::new());
     for path in paths {
-        let path = path.map_err(|e| io_error(e.error(), &e.path().to_string_lossy()))?;
+        let path = match path {
+            Ok(path) if hidden(&path) => continue,
+            Ok(path) => path,
+            Err(error) if hidden(error.path()) => continue,
+            Err(error) => return Err(io_error(error.error(), &error.path().to_string_lossy())),
+        };
         match path.is_dir() {
             true => directories.push(path),
             false => files.push(path),
@@ -205,6 +220,16 @@ mod tests {
             "d: nothing to load, no file ends in .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet or .pq, \
              with or without .gz or .zst; --recursive looks into its directories"
         );
+    }
+
+    #[test]
+    fn a_name_that_is_no_utf_8_is_no_obstacle() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let root = tree(&["d/a.csv", "d/.b.csv", "d/.x/c.csv", "d/e/f.csv"]);
+        fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"d/c\xFF.csv")), "x\n").unwrap();
+        assert_eq!(expanded(&root, &["d/*.csv"], false), "d/a.csv");
+        assert_eq!(expanded(&root, &["d/.*.csv"], false), "d/.b.csv");
+        assert_eq!(expanded(&root, &["d/**/*.csv"], false), "d/a.csv d/e/f.csv");
     }
 
     #[test]

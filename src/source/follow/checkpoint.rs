@@ -69,7 +69,12 @@ impl Place {
 
     /// Whether it is a place of that file, as it is now.
     pub(super) fn fits(&self, file: &File, id: (u64, u64)) -> bool {
-        self.id() == id && fingerprint(file, self.offset).is_some_and(|now| now == self.fingerprint)
+        self.id() == id && self.is_beginning_of(file)
+    }
+
+    /// Whether that file begins with what was read, whichever it is.
+    pub(super) fn is_beginning_of(&self, file: &File) -> bool {
+        fingerprint(file, self.offset).is_some_and(|now| now == self.fingerprint)
     }
 }
 
@@ -405,6 +410,18 @@ impl CheckpointFile {
         // As they were before this run noted anything.
         let mut earlier = std::mem::take(&mut self.earlier);
         let moved = moved(&mut earlier, there, self.written, now);
+        // Should this run die, the next one finds them again.
+        for arrival in &moved {
+            let Some(file) = arrival.file.as_ref().filter(|_| arrival.place.is_none()) else { continue };
+            if !self.known.iter().any(|place| place.fits(file, arrival.id)) {
+                self.anew(&arrival.path, arrival.id, file);
+                let born = arrival.born.clone().filter(|born| *born != arrival.path);
+                self.known
+                    .iter_mut()
+                    .filter(|place| place.id() == arrival.id)
+                    .for_each(|p| p.born = born.clone());
+            }
+        }
         let away: HashMap<(u64, u64), &Place> = earlier.iter().map(|place| (place.id(), place)).collect();
         for place in &mut self.known {
             // What this run has noted is of another file by that identity.
@@ -430,7 +447,7 @@ impl CheckpointFile {
     }
 
     /// Of what is in that file now nothing is read.
-    fn anew(&mut self, path: &Path, id: (u64, u64), file: &File) {
+    pub(super) fn anew(&mut self, path: &Path, id: (u64, u64), file: &File) {
         self.known.retain(|place| place.id() != id);
         let is_of =
             |stretch: &Stretch| fingerprint(file, stretch.seen).as_ref() == Some(&stretch.fingerprint);

@@ -135,7 +135,7 @@ impl Generation {
         path: &Path,
         file: Option<File>,
         from: From,
-        checkpoint: &CheckpointFile,
+        (checkpoint, place): (&CheckpointFile, Option<Place>),
         options: &OpenOptions,
         mapper: Arc<MapperSettings>,
     ) -> Result<Self> {
@@ -181,7 +181,7 @@ impl Generation {
         if let Some(told) = checkpoint.told(path, id, &this.file) {
             this.mapper.knows(&told);
         }
-        let here = checkpoint.again(&this.file, id).cloned();
+        let here = place.or_else(|| checkpoint.again(&this.file, id).cloned());
         let known =
             here.or_else(|| checkpoint.of(&this.file, id).filter(|_| from == From::Checkpoint).cloned());
         if let Some(place) = known.filter(|place| place.offset > 0) {

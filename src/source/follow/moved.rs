@@ -86,11 +86,18 @@ pub(super) fn moved(
         let since = since.filter(|_| found.is_some() || place.away.is_none());
         let later = rotated_later(&born, since).into_iter().filter_map(Arrival::at);
         let later = later.filter(|new| !is_known(new) && !ids.contains_key(&new.id));
+        // A copy that was made before the file was truncated has the same rows.
+        let is_copy = |new: &Arrival| {
+            place.offset > 0 && new.file.as_ref().is_some_and(|file| place.is_beginning_of(file))
+        };
+        let (copies, later): (Vec<Arrival>, Vec<Arrival>) = later.partition(is_copy);
+        let copy = copies.into_iter().next().filter(|_| found.is_none());
+        let found = found.or(copy.map(|copy| Arrival { place: Some(place.clone()), ..copy }));
         match &found {
             Some(_) => place.away = None,
             None => {
                 if place.away.is_none() && !place.done {
-                    gone.push(format!("{} (read up to byte {})", born.display(), place.offset));
+                    gone.push(format!("{} (up to byte {})", born.display(), place.offset));
                 }
                 place.away.get_or_insert(now);
             }
@@ -105,7 +112,7 @@ pub(super) fn moved(
             all => format!(" and {} files more", all - 1),
         };
         tracing::warn!(
-            "gone from its directory: {first}{more}; what was written behind that is not read, unless it comes back"
+            "what was read of {first}{more} is no longer there: what was written behind it is not read, unless it comes back"
         );
     }
     let mut seen = HashSet::new();

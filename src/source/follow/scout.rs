@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::source::follow::checkpoint::CheckpointFile;
+use crate::source::follow::checkpoint::{CheckpointFile, Place};
 use crate::source::follow::ears::{Change, Ears};
 use crate::source::follow::generation::id_of;
 use crate::source::follow::patterns::{found, would_follow};
@@ -32,6 +32,8 @@ pub(super) struct Arrival {
     pub(super) file: Option<File>,
     /// The name by which it was found first, where `path` is another one.
     pub(super) born: Option<PathBuf>,
+    /// The place in it, where it is a copy of a file that is known.
+    pub(super) place: Option<Place>,
 }
 
 impl Arrival {
@@ -39,7 +41,7 @@ impl Arrival {
     pub(super) fn at(path: PathBuf) -> Option<Self> {
         let file = File::open(&path).ok()?;
         let metadata = file.metadata().ok().filter(Metadata::is_file)?;
-        Some(Self { path, id: (metadata.dev(), metadata.ino()), file: Some(file), born: None })
+        Some(Self { path, id: (metadata.dev(), metadata.ino()), file: Some(file), born: None, place: None })
     }
 }
 
