@@ -368,7 +368,7 @@ impl Run {
         let line = self.stderr.trim_end().lines().last().unwrap_or_default();
         assert!(!line.trim().is_empty(), "says nothing: {self}");
         assert!(line.chars().count() < 600, "a novel: {self}");
-        for innards in ["Error {", "Os {", "Some(", "Err(", "kind:", ".rs:", "0x"] {
+        for innards in ["Error {", "Os {", "Some(", "Err(", "kind:", ".rs:", " 0x"] {
             assert!(!line.contains(innards), "shows {innards}: {self}");
         }
         line

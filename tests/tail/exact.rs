@@ -418,6 +418,6 @@ fn rotations_while_no_tail_runs() {
     running.signal(Signal::KILL);
     running.finish_quietly();
     drop(lock);
-    all(&work, &store);
-    assert_exact(&work, &store, 41, "rotated twice");
+    let run = all(&work, &store);
+    assert_exact(&work, &store, 41, &format!("rotated twice: {run}"));
 }

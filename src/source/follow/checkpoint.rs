@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -30,6 +30,9 @@ const MOST_DONE: usize = 100;
 
 /// How long the place in a file that is not found is kept, in seconds: a week.
 const LONGEST_AWAY: u64 = 7 * 86_400;
+
+/// How far the time of a file may be behind that of its writing, and more.
+const GRAIN: Duration = Duration::from_secs(2);
 
 /// Largest checkpoint file that is read, in bytes.
 const MOST_BYTES: u64 = 256 << 20;
@@ -105,6 +108,9 @@ struct Stored {
     stretches: Vec<Stretch>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     told: Vec<Told>,
+    /// When rotated files had been looked for last, in microseconds since 1970.
+    #[serde(default)]
+    looked: Option<u64>,
 }
 
 /// What the rows of a file have told, and the file by which it is known again.
@@ -177,8 +183,10 @@ pub struct CheckpointFile {
     loose: bool,
     /// Why those that were found may not be the last ones.
     doubt: Option<&'static str>,
-    /// When it was written before this run.
+    /// Since when rotated files have not been looked for.
     written: Option<SystemTime>,
+    /// Whether this run has looked for them.
+    searched: bool,
     /// Open for more lines.
     log: Option<File>,
     /// When all of it was on disk.
@@ -230,6 +238,7 @@ impl CheckpointFile {
             told: Vec::new(),
             loose: false,
             doubt: None,
+            searched: false,
             written: modified(&path),
             path,
             log: None,
@@ -276,6 +285,9 @@ impl CheckpointFile {
                     }
                 }
                 this.told = stored.told;
+                let looked = stored.looked.map(|micros| UNIX_EPOCH + Duration::from_micros(micros));
+                // The times of files are coarse; what is known is not taken twice.
+                this.written = looked.or(this.written).and_then(|at| at.checked_sub(GRAIN));
                 if loose && (stored.boot.is_none() || stored.boot != boot()) {
                     this.doubt = Some("the machine went down, and may have taken its last notes with it");
                 }
@@ -327,7 +339,7 @@ impl CheckpointFile {
             return Ok(());
         }
         (self.run, self.stretches) = (run, stretches);
-        self.replace(self.saved.clone())
+        self.replace(self.known.clone())
     }
 
     /// Notes that a stretch begins where the one before it has ended.
@@ -410,6 +422,7 @@ impl CheckpointFile {
         // As they were before this run noted anything.
         let mut earlier = std::mem::take(&mut self.earlier);
         let moved = moved(&mut earlier, there, self.written, now);
+        self.searched = true;
         // Should this run die, the next one finds them again.
         for arrival in &moved {
             let Some(file) = arrival.file.as_ref().filter(|_| arrival.place.is_none()) else { continue };
@@ -574,6 +587,11 @@ impl CheckpointFile {
             inode: self.run.and_then(|_| Some(file.as_file().metadata().ok()?.ino())),
             stretches: self.stretches.clone(),
             told: self.told.clone(),
+            looked: match self.searched {
+                true => Some(SystemTime::now()),
+                false => self.written,
+            }
+            .and_then(|at| u64::try_from(at.duration_since(UNIX_EPOCH).ok()?.as_micros()).ok()),
         };
         let mut text = serde_json::to_vec_pretty(&stored)?;
         text.push(b'\n');
