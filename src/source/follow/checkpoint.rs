@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::source::fault::words;
 use crate::source::follow::SAVE;
 use crate::source::follow::course::{End, Stretch};
+use crate::source::follow::generation::GRAIN;
 use crate::source::follow::moved::{beside, modified, moved};
 use crate::source::follow::scout::Arrival;
 
@@ -30,9 +31,6 @@ const MOST_DONE: usize = 100;
 
 /// How long the place in a file that is not found is kept, in seconds: a week.
 const LONGEST_AWAY: u64 = 7 * 86_400;
-
-/// How far the time of a file may be behind that of its writing, and more.
-const GRAIN: Duration = Duration::from_secs(2);
 
 /// Largest checkpoint file that is read, in bytes.
 const MOST_BYTES: u64 = 256 << 20;

@@ -28,9 +28,9 @@ use crate::source::{Format, OpenOptions, Stop};
 /// Bytes before the place of reading that must stay what they were.
 const TAIL: usize = 256;
 
-/// Whole seconds and the grain of a file's times: a file that is older than that looks another way when it is
-/// touched again.
-const GRAIN: Duration = Duration::from_secs(2);
+/// More than the grain of a file's times, and than they may be behind the clock: a file that was touched longer
+/// ago looks another way when it is touched again.
+pub(super) const GRAIN: Duration = Duration::from_secs(2);
 
 /// Device and inode of the file at that path.
 pub(super) fn id_of(path: &Path) -> Option<(u64, u64)> {
