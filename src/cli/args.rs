@@ -406,7 +406,7 @@ macro_rules! words {
 
 words!(
     /// `--dataset`.
-    DatasetName { Bars, Ticks, Options, Fundamentals, News }
+    DatasetName { Bars, Ticks, Quotes, Options, Fundamentals, News }
 );
 words!(
     /// `--from`.

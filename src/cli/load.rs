@@ -18,7 +18,7 @@ use crate::cli::store::Store;
 use crate::cli::tail::Followed;
 use crate::cli::{settings, traces};
 use crate::dataset::mapping::{self, MapOptions};
-use crate::dataset::{Dataset, MapperSettings, Target};
+use crate::dataset::{Dataset, MapperSettings, Target, earlier_key};
 use crate::dlq::names::{Kind, kind, live};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
@@ -284,6 +284,10 @@ impl<'a> Load<'a> {
             },
         };
         let dataset = dataset.unwrap_or_else(|| mapping::of_table(&target));
+        let missing = dataset.missing_from(&target.key);
+        if !missing.is_empty() {
+            self.say(&format!("warning: {}: {}", target.table, earlier_key(&missing)));
+        }
         let tenant = match &opened {
             OpenStore::Postgres(sink) => sink.tenant().map(|id| id.to_string()),
             _ => self.args.store.tenant.clone(),

@@ -104,6 +104,7 @@ pub fn dataset(name: DatasetName) -> Result<&'static Dataset> {
     let name = match name {
         DatasetName::Bars => "bars",
         DatasetName::Ticks => "ticks",
+        DatasetName::Quotes => "quotes",
         DatasetName::Options => "options",
         DatasetName::Fundamentals => "fundamentals",
         DatasetName::News => "news",

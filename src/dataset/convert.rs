@@ -462,13 +462,14 @@ impl Conversion<'_> {
         Ok(Arc::new(builder.finish()))
     }
 
-    /// UUIDs; where the dataset derives the id, any other id of the vendor's becomes the UUIDv5
-    /// of its text, so that the same id always is the same row.
+    /// UUIDs; where the dataset derives the id, any other id of the vendor's stays as it is: it is
+    /// made one when vendor and symbol are known.
     fn uuids(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
-        let any_id = matches!(self.column.derive, Some(Derive::UuidOf(_)));
+        let any_id = matches!(self.column.derive, Some(Derive::Article { .. }));
+        let nulls = self.nulls;
         self.words(array, "bad_uuid", "is no UUID", |text| match uuid::Uuid::try_parse(text) {
             Ok(id) => Some(id.to_string()),
-            Err(_) if any_id && !text.is_empty() => Some(derived_uuid(text)),
+            Err(_) if any_id && !nulls.matches(text) => Some(text.to_owned()),
             Err(_) => None,
         })
     }
@@ -564,11 +565,6 @@ fn time_of_day(array: &ArrayRef, row: usize) -> Option<i64> {
         DataType::Time64(TimeUnit::Nanosecond) => array.as_primitive::<Time64NanosecondType>().value(row),
         _ => return None,
     })
-}
-
-/// UUIDv5 of a text in the URL namespace (RFC 9562, section 5.5).
-pub fn derived_uuid(text: &str) -> String {
-    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, text.as_bytes()).to_string()
 }
 
 /// Whole numbers of any width as `Int64`; `None` for other types and for values that do not fit.

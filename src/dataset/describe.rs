@@ -92,12 +92,27 @@ pub struct Column {
 pub enum Derive {
     /// Hash of the row's content and its ordinal among equal rows of the source.
     ContentHash,
-    /// UUIDv5 of the first of these columns that is not null.
-    UuidOf(&'static [&'static str]),
+    /// The id of an article in one row for each instrument that it is about: see
+    /// [`article_id`](crate::dataset::articles::article_id).
+    Article {
+        /// Columns the first of which that is not null tells the article, where it has no id.
+        told_by: &'static [&'static str],
+        /// Columns that tell its rows apart.
+        apart: [&'static str; 2],
+    },
+    /// The empty text, where the table takes no null.
+    Empty,
     /// The nanoseconds below the microsecond of this column.
     NanosOf(&'static str),
     /// The spacing of this time column, as a timeframe (`1m`).
     SpacingOf(&'static str),
+}
+
+impl Derive {
+    /// Whether it also stands in for single nulls of a column that the input has.
+    pub fn fills(self) -> bool {
+        matches!(self, Self::ContentHash | Self::Article { .. } | Self::Empty)
+    }
 }
 
 /// A plausibility check (`--quality`).
@@ -111,6 +126,9 @@ pub enum Check {
     NotNegative(&'static [&'static str]),
     /// The column lies between the two numbers, both included.
     Between(&'static str, i64, i64),
+    /// The first, a price to sell at, is not below the second, one to buy at. Zero is no price: that
+    /// side of the market is empty.
+    Uncrossed(&'static str, &'static str),
     /// The time is not in the future.
     NotFuture(&'static str),
 }
@@ -126,6 +144,8 @@ pub struct Dataset {
     pub columns: Cow<'static, [Column]>,
     /// Conflict key, in the order of the index that serves it. Empty: rows are only appended.
     pub key: Cow<'static, [&'static str]>,
+    /// Keys of our own tables of earlier versions, which `schema apply` changes.
+    pub earlier_keys: &'static [&'static [&'static str]],
     /// The time column, which partitions the table.
     pub time: Option<Cow<'static, str>>,
     /// Days that one chunk of a hypertable spans.
@@ -145,6 +165,15 @@ impl Dataset {
     /// The column of that canonical name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// The columns of the key that a key of an earlier version lacks; none where it is no such key.
+    pub fn missing_from<S: AsRef<str>>(&self, key: &[S]) -> Vec<&'static str> {
+        let earlier = |known: &&&[&str]| known.iter().copied().eq(key.iter().map(AsRef::as_ref));
+        match self.earlier_keys.iter().find(earlier) {
+            Some(earlier) => self.key.iter().copied().filter(|name| !earlier.contains(name)).collect(),
+            None => Vec::new(),
+        }
     }
 
     /// In which order the rows of a segment are compressed: by time, then by what is left of the
@@ -200,6 +229,8 @@ use Need::{Expected, Key, Optional, Required};
 const TENANT: Column = column("tenant_id", Uuid, Key, TENANT_NAMES);
 const VENDOR: Column = column("vendor", Text, Key, VENDOR_NAMES);
 const SYMBOL: Column = column("symbol", Symbol, Key, SYMBOL_NAMES);
+/// Where a trade or a quote comes from; the empty text where it does not say.
+const EXCHANGE: Column = derived("exchange", Text, Key, &["x", "exch", "venue", "market"], Derive::Empty);
 
 /// Open, high, low and close with volume, one row an interval.
 pub const BARS: Dataset = Dataset {
@@ -240,6 +271,7 @@ pub const BARS: Dataset = Dataset {
         ),
     ]),
     key: Cow::Borrowed(&["symbol", "timeframe", "ts", "vendor", "tenant_id"]),
+    earlier_keys: &[],
     time: Some(Cow::Borrowed("ts")),
     chunk_days: 7,
     segment_by: &["symbol", "timeframe", "vendor", "tenant_id"],
@@ -280,17 +312,126 @@ pub const TICKS: Dataset = Dataset {
         ),
         column("price", Number, Expected, &["p", "px", "trade_price", "last_price"]),
         column("size", Number, Expected, &["s", "qty", "quantity", "amount", "volume", "trade_size"]),
-        column("exchange", Text, Optional, &["x", "exch", "venue", "market"]),
+        EXCHANGE,
         column("side", Text, Optional, &["taker_side", "aggressor_side"]),
         column("conditions", Text, Optional, &["cond", "condition", "sale_conditions"]),
     ]),
-    key: Cow::Borrowed(&["symbol", "ts", "trade_id", "vendor", "tenant_id"]),
+    // Exchanges number their trades by themselves.
+    key: Cow::Borrowed(&["symbol", "ts", "vendor", "exchange", "trade_id", "tenant_id"]),
+    earlier_keys: &[&["symbol", "ts", "trade_id", "vendor", "tenant_id"]],
     time: Some(Cow::Borrowed("ts")),
     chunk_days: 1,
     segment_by: &["symbol", "vendor", "tenant_id"],
     compress_days: 7,
     signature: &["price"],
     checks: &[Check::NotNegative(&["price", "size"]), Check::NotFuture("ts")],
+};
+
+/// Bid and ask of an instrument, one row a change.
+pub const QUOTES: Dataset = Dataset {
+    name: Cow::Borrowed("quotes"),
+    table: Cow::Borrowed("quotes"),
+    columns: Cow::Borrowed(&[
+        column("ts", Timestamp, Key, TIME_NAMES),
+        derived("ts_ns", Nanos, Optional, &[], Derive::NanosOf("ts")),
+        TENANT,
+        VENDOR,
+        SYMBOL,
+        EXCHANGE,
+        derived(
+            "sequence",
+            Text,
+            Key,
+            &["sequence_number", "seq", "seq_no", "seqnum", "seq_num", "update_id", "quote_id"],
+            Derive::ContentHash,
+        ),
+        column(
+            "bid",
+            Number,
+            Expected,
+            &["bid_price", "best_bid", "best_bid_price", "bidprice", "bid_px", "bid_px_00", "bp"],
+        ),
+        column(
+            "bid_size",
+            Number,
+            Optional,
+            &[
+                "bid_amount",
+                "bid_qty",
+                "bid_quantity",
+                "bid_volume",
+                "bid_sz",
+                "bid_sz_00",
+                "best_bid_size",
+                "best_bid_qty",
+                "best_bid_quantity",
+                "best_bid_amount",
+                "bidsize",
+                "bidvolume",
+                "bidqty",
+                "bs",
+            ],
+        ),
+        column(
+            "ask",
+            Number,
+            Expected,
+            &[
+                "ask_price",
+                "best_ask",
+                "best_ask_price",
+                "best_offer",
+                "offer",
+                "offer_price",
+                "askprice",
+                "ask_px",
+                "ask_px_00",
+                "ap",
+            ],
+        ),
+        column(
+            "ask_size",
+            Number,
+            Optional,
+            &[
+                "ask_amount",
+                "ask_qty",
+                "ask_quantity",
+                "ask_volume",
+                "ask_sz",
+                "ask_sz_00",
+                "best_ask_size",
+                "best_ask_qty",
+                "best_ask_quantity",
+                "best_ask_amount",
+                "offer_size",
+                "asksize",
+                "askvolume",
+                "askqty",
+                "as",
+            ],
+        ),
+        column("conditions", Text, Optional, &["c", "cond", "condition", "quote_conditions"]),
+        column("bid_exchange", Text, Optional, &["bx", "bid_exch", "bidexchange", "bid_venue"]),
+        column(
+            "ask_exchange",
+            Text,
+            Optional,
+            &["ax", "ask_exch", "askexchange", "ask_venue", "offer_exchange"],
+        ),
+    ]),
+    key: Cow::Borrowed(&["symbol", "ts", "vendor", "exchange", "sequence", "tenant_id"]),
+    earlier_keys: &[],
+    time: Some(Cow::Borrowed("ts")),
+    chunk_days: 1,
+    segment_by: &["symbol", "vendor", "tenant_id"],
+    compress_days: 7,
+    signature: &["bid", "ask"],
+    checks: &[
+        Check::NotNegative(&["bid", "bid_size", "ask", "ask_size"]),
+        Check::Uncrossed("ask", "bid"),
+        Check::NotFuture("ts"),
+    ],
 };
 
 /// Snapshots of option contracts.
@@ -362,6 +503,7 @@ pub const OPTIONS: Dataset = Dataset {
         column("ask", Number, Optional, &["ask_price", "best_offer", "best_ask", "offer"]),
     ]),
     key: Cow::Borrowed(&["symbol", "expiry", "option_type", "strike", "ts", "vendor", "tenant_id"]),
+    earlier_keys: &[],
     time: Some(Cow::Borrowed("ts")),
     chunk_days: 7,
     segment_by: &["symbol", "vendor", "tenant_id"],
@@ -369,7 +511,7 @@ pub const OPTIONS: Dataset = Dataset {
     signature: &["strike"],
     checks: &[
         Check::NotNegative(&["strike", "iv", "oi", "volume", "spot", "bid", "ask"]),
-        Check::AtLeast("ask", &["bid"]),
+        Check::Uncrossed("ask", "bid"),
         Check::NotFuture("ts"),
     ],
 };
@@ -399,6 +541,7 @@ pub const FUNDAMENTALS: Dataset = Dataset {
         ),
     ]),
     key: Cow::Borrowed(&["symbol", "asof", "vendor", "tenant_id"]),
+    earlier_keys: &[],
     time: Some(Cow::Borrowed("asof")),
     chunk_days: 90,
     // A symbol has a row or two in a chunk: too few to be compressed by themselves.
@@ -432,13 +575,21 @@ pub const NEWS: Dataset = Dataset {
         ),
         TENANT,
         VENDOR,
-        derived("id", Uuid, Key, &["uuid"], Derive::UuidOf(&["url", "title"])),
-        column("symbol", Symbol, Optional, SYMBOL_NAMES),
+        derived(
+            "id",
+            Uuid,
+            Key,
+            &["uuid"],
+            Derive::Article { told_by: &["url", "title"], apart: ["vendor", "symbol"] },
+        ),
+        // Some news are about no instrument.
+        derived("symbol", Symbol, Key, SYMBOL_NAMES, Derive::Empty),
         column("title", Text, Required, &["headline"]),
         column("url", Text, Optional, &["link", "article_url"]),
         column("sentiment_score", Number, Optional, &["sentiment", "score"]),
     ]),
-    key: Cow::Borrowed(&["published_at", "vendor", "id", "tenant_id"]),
+    key: Cow::Borrowed(&["published_at", "vendor", "symbol", "id", "tenant_id"]),
+    earlier_keys: &[&["published_at", "vendor", "id", "tenant_id"]],
     time: Some(Cow::Borrowed("published_at")),
     chunk_days: 30,
     segment_by: &["vendor", "tenant_id"],
@@ -448,7 +599,16 @@ pub const NEWS: Dataset = Dataset {
 };
 
 /// All datasets, in the order in which they are named to the user.
-pub const ALL: &[Dataset] = &[BARS, TICKS, OPTIONS, FUNDAMENTALS, NEWS];
+pub const ALL: &[Dataset] = &[BARS, TICKS, QUOTES, OPTIONS, FUNDAMENTALS, NEWS];
+
+/// What is to be said of a table whose key is one of an earlier version, and lacks these columns.
+pub fn earlier_key(missing: &[&str]) -> String {
+    let names = missing.join(" and ");
+    format!(
+        "its key is that of an earlier version, without {names}, so that rows which differ in {names} alone take \
+         each other's place; run: mdsctl schema apply"
+    )
+}
 
 /// The dataset of that name.
 pub fn by_name(name: &str) -> Option<&'static Dataset> {

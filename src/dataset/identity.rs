@@ -218,13 +218,18 @@ const GENERATION: usize = 1 << 19;
 
 impl ContentIds {
     /// The ids of rows with this content, each column with a number that stands for its name.
-    /// Nulls do not count, so that a column that is empty and one that is missing are the same.
-    pub fn ids(&mut self, content: &[(u8, &ArrayRef)], rows: usize) -> StringArray {
+    /// Nulls do not count, so that a column that is empty and one that is missing are the same. Rows
+    /// that have an id of their own keep it, and make no difference to the others.
+    pub fn ids(&mut self, content: &[(u8, &ArrayRef)], own: Option<Texts<'_>>, rows: usize) -> StringArray {
         let readers: Vec<(u8, &ArrayRef, Reader<'_>)> =
             content.iter().map(|(tag, c)| (*tag, *c, Reader::of(c))).collect();
         let mut scratch = Vec::with_capacity(128);
         let mut ids = arrow_array::builder::StringBuilder::with_capacity(rows, rows * 16);
         for row in 0..rows {
+            if let Some(own) = own.as_ref().and_then(|own| own.get(row)) {
+                ids.append_value(own);
+                continue;
+            }
             scratch.clear();
             for (tag, column, reader) in &readers {
                 if column.is_valid(row) {
@@ -327,10 +332,10 @@ mod tests {
     fn equal_fills_stay_apart() {
         let size: ArrayRef = Arc::new(Int64Array::from(vec![100, 100, 7, 100]));
         let mut ids = ContentIds::default();
-        let first = ids.ids(&[(1, &size)], 4);
+        let first = ids.ids(&[(1, &size)], None, 4);
         assert!(first.value(1).ends_with("-1") && first.value(3).ends_with("-2"));
         assert!(!first.value(0).contains('-') && !first.value(2).contains('-'));
-        let again = ContentIds::default().ids(&[(1, &size)], 4);
+        let again = ContentIds::default().ids(&[(1, &size)], None, 4);
         assert_eq!(first, again);
     }
 }

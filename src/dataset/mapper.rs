@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
@@ -10,8 +11,9 @@ use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::FilterBuilder;
 
 use crate::batch::{Batch, Identity, Origin, Reject, Remains, Stage};
+use crate::dataset::articles::{Articles, article, article_id};
 use crate::dataset::coded;
-use crate::dataset::convert::{Conversion, Unreadable, WrongType, derived_uuid};
+use crate::dataset::convert::{Conversion, Unreadable, WrongType};
 use crate::dataset::describe::{Dataset, Derive, NO_TENANT};
 use crate::dataset::faults::Faults;
 use crate::dataset::identity::{self, ContentIds};
@@ -19,6 +21,7 @@ use crate::dataset::item;
 use crate::dataset::learned::{Learned, TimeForm};
 use crate::dataset::mapping::{Feed, MapOptions, Mapping, list, resolve};
 use crate::dataset::name_pattern::{NamePattern, stem};
+use crate::dataset::narrow::Narrow;
 use crate::dataset::quality::{self, Findings, Quality};
 use crate::dataset::target::{Grain, Target};
 use crate::dataset::text::{NullTokens, Texts};
@@ -74,6 +77,8 @@ pub struct Mapper {
     mapping: Option<(SchemaRef, Arc<Mapping>)>,
     times: HashMap<Arc<str>, TimeReader>,
     content: ContentIds,
+    articles: Articles,
+    narrow: Narrow,
     timeframe: Option<String>,
     spacings: Spacings,
     /// Rows that wait for the timeframe that the spacing of more rows will tell.
@@ -103,12 +108,13 @@ impl Mapper {
                 fields.into_iter().filter(|(n, _)| settings.target.column(n).is_some()).collect();
         }
         Ok(Self {
-            settings,
             options,
             origin,
             mapping: None,
             times: HashMap::new(),
             content: ContentIds::default(),
+            articles: Articles::default(),
+            narrow: Narrow::of(&settings.dataset, &settings.target),
             timeframe: None,
             spacings: Spacings::default(),
             waiting: Vec::new(),
@@ -120,6 +126,7 @@ impl Mapper {
             findings: Findings::new(),
             homeless: Vec::new(),
             unused: Vec::new(),
+            settings,
         })
     }
 
@@ -220,6 +227,7 @@ impl Mapper {
             return Ok(Some(Mapped { batches: Vec::new(), rejects }));
         }
         let identities = self.identities(&columns, &rows);
+        self.narrow.look(&columns, &identities, &mut self.findings);
         let batch = Batch { columns, rows, identities, origin: self.origin.clone() };
         Ok(Some(Mapped { batches: vec![batch], rejects }))
     }
@@ -354,6 +362,8 @@ impl Mapper {
                 return Err(Error::Usage(format!("--set {name}={text}: {}", reason.message)));
             }
             *place = Some(if constant {
+                let empty = column.derive == Some(Derive::Empty) && settings.target.refuses_null(name);
+                let converted = if empty { or_empty(&converted) } else { converted };
                 let column = coded::constant(&converted);
                 self.constants.insert(name.clone(), column.clone());
                 column
@@ -362,17 +372,31 @@ impl Mapper {
             });
         }
         for index in 0..made.len() {
-            let (_, name, feed) = &mapping.columns[index];
-            if let Feed::Derived(derive) = feed {
-                let array = self.derive(*derive, mapping, &mut made, rows)?;
-                if matches!(derive, Derive::UuidOf(_)) {
-                    for row in (0..rows).filter(|row| array.is_null(*row)) {
-                        faults.add(row, name, "missing_value", || {
-                            format!("{name} has no value and none to make it of")
-                        });
-                    }
+            let (column, name, feed) = &mapping.columns[index];
+            let given = made[index].clone();
+            let derive = match (feed, column.derive) {
+                (Feed::Derived(derive), _) => *derive,
+                (_, Some(derive @ Derive::Article { .. })) => derive,
+                (_, Some(Derive::ContentHash)) if has_null(given.as_ref()) => Derive::ContentHash,
+                _ => continue,
+            };
+            let array = self.derive(derive, given, mapping, &mut made, rows)?;
+            if matches!(derive, Derive::Article { .. }) {
+                for row in (0..rows).filter(|row| array.is_null(*row)) {
+                    faults.add(row, name, "missing_value", || {
+                        format!("{name} has no value and none to make it of")
+                    });
                 }
-                made[index] = Some(array);
+            }
+            made[index] = Some(array);
+        }
+        // Last, since to what is derived a column that is empty and one that is missing are the same.
+        for (place, (column, name, _)) in made.iter_mut().zip(&mapping.columns) {
+            if column.derive == Some(Derive::Empty)
+                && settings.target.refuses_null(name)
+                && let Some(array) = place.as_ref().filter(|array| array.null_count() > 0)
+            {
+                *place = Some(or_empty(array));
             }
         }
         let arrays: Vec<ArrayRef> = made.into_iter().flatten().collect();
@@ -404,6 +428,7 @@ impl Mapper {
     fn derive(
         &mut self,
         derive: Derive,
+        given: Option<ArrayRef>,
         mapping: &Mapping,
         made: &mut [Option<ArrayRef>],
         rows: usize,
@@ -419,11 +444,41 @@ impl Mapper {
                     None => Int64Array::new_null(rows),
                 }))
             }
-            Derive::UuidOf(names) => {
-                let sources: Vec<ArrayRef> = names.iter().filter_map(|n| column(made, n)).collect();
+            Derive::Article { told_by, apart } => {
+                let key = &self.settings.target.key;
+                let by_id_alone = key.iter().any(|name| name == "id")
+                    && !apart.iter().all(|name| key.iter().any(|other| other == name));
+                let given = given.as_ref().and_then(Texts::of);
+                let sources: Vec<ArrayRef> = told_by.iter().filter_map(|n| column(made, n)).collect();
                 let texts: Vec<Texts<'_>> = sources.iter().filter_map(Texts::of).collect();
-                let id = |row: usize| texts.iter().find_map(|t| t.get(row)).map(derived_uuid);
-                Ok(Arc::new((0..rows).map(id).collect::<StringArray>()))
+                let apart = apart.map(|name| column(made, name));
+                let [vendors, symbols] = apart.each_ref().map(|array| array.as_ref().and_then(Texts::of));
+                fn text<'a>(of: Option<&Texts<'a>>, row: usize) -> &'a str {
+                    of.and_then(|texts| texts.get(row)).unwrap_or("")
+                }
+                let mut ids = StringBuilder::with_capacity(rows, rows * 36);
+                for row in 0..rows {
+                    let (vendor, symbol) = (text(vendors.as_ref(), row), text(symbols.as_ref(), row));
+                    let said = given.as_ref().and_then(|texts| texts.get(row));
+                    let id = match said.map(|said| (said, uuid::Uuid::try_parse(said))) {
+                        Some((_, Ok(id))) if by_id_alone => Some(self.articles.id(id, vendor, symbol)),
+                        Some((_, Ok(id))) => Some(id),
+                        Some((said, Err(_))) => Some(article_id(article(said), vendor, symbol)),
+                        None => {
+                            let told = texts.iter().find_map(|texts| texts.get(row));
+                            told.map(|told| article_id(article(told), vendor, symbol))
+                        }
+                    };
+                    match id {
+                        Some(id) => ids.append_value(id.hyphenated().encode_lower(&mut [0; 36])),
+                        None => ids.append_null(),
+                    }
+                }
+                Ok(Arc::new(ids.finish()))
+            }
+            Derive::Empty => {
+                let empty: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n("", rows)));
+                Ok(coded::constant(&empty))
             }
             Derive::ContentHash => {
                 // Everything that the source says of the row; tags are places in the dataset.
@@ -431,13 +486,15 @@ impl Mapper {
                     .columns
                     .iter()
                     .zip(made.iter())
-                    .filter(|((_, _, feed), _)| !matches!(feed, Feed::Derived(_)))
+                    .filter(|((column, _, feed), _)| {
+                        !matches!(feed, Feed::Derived(_)) && column.derive != Some(Derive::ContentHash)
+                    })
                     .filter_map(|((c, ..), a)| {
                         let tag = self.settings.dataset.columns.iter().position(|d| d.name == c.name)?;
                         Some((tag as u8, a.as_ref()?))
                     })
                     .collect();
-                Ok(Arc::new(self.content.ids(&content, rows)))
+                Ok(Arc::new(self.content.ids(&content, given.as_ref().and_then(Texts::of), rows)))
             }
             Derive::SpacingOf(name) => {
                 if self.settings.sparse {
@@ -539,6 +596,18 @@ impl Mapper {
             attempts: 1,
         };
         faults.sorted().into_iter().map(reject).collect()
+    }
+}
+
+fn has_null(array: Option<&ArrayRef>) -> bool {
+    array.is_some_and(|array| array.logical_null_count() > 0)
+}
+
+/// The texts, the empty one where there is none.
+fn or_empty(array: &ArrayRef) -> ArrayRef {
+    match Texts::of(array) {
+        Some(texts) => Arc::new(StringArray::from_iter_values(texts.iter().map(Option::unwrap_or_default))),
+        None => array.clone(),
     }
 }
 

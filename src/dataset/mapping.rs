@@ -74,13 +74,15 @@ pub fn resolve(dataset: &Dataset, target: &Target, source: &Schema, options: &Ma
             }
             continue;
         };
-        let feed = match feed {
-            Some(feed) => Some(feed),
-            None => column.derive.map(Feed::Derived),
+        let feed = match (feed, column.derive) {
+            (Some(feed), _) => Some(feed),
+            // The table's own default, or null, says it as well.
+            (None, Some(Derive::Empty)) if place.has_default || place.nullable => continue,
+            (None, derive) => derive.map(Feed::Derived),
         };
         match feed {
             Some(feed) => {
-                let column = Column { need: need_of(&column, place.nullable), ..column };
+                let column = Column { need: need_of(&column, place.nullable, &feed), ..column };
                 let name: Arc<str> = column.name.as_ref().into();
                 mapping.columns.push((column, name, feed));
             }
@@ -106,9 +108,11 @@ pub fn resolve(dataset: &Dataset, target: &Target, source: &Schema, options: &Ma
     Ok(mapping)
 }
 
-/// A key column stays one; any other may be null where the table lets it.
-fn need_of(column: &Column, nullable: bool) -> Need {
+/// A key column stays one, unless what it lacks is made; any other may be null where the table lets it.
+fn need_of(column: &Column, nullable: bool, feed: &Feed) -> Need {
+    let made = !matches!(feed, Feed::Derived(_)) && column.derive.is_some_and(Derive::fills);
     match column.need {
+        Need::Key if made => Need::Optional,
         Need::Expected | Need::Optional if !nullable => Need::Required,
         need => need,
     }
@@ -183,7 +187,7 @@ fn drop_underivable(mapping: &mut Mapping, names: &[&str]) -> Result<()> {
     let mut failed = None;
     mapping.columns.retain(|(column, _, feed)| {
         let made = match feed {
-            Feed::Derived(Derive::UuidOf(sources)) => sources.iter().any(|s| has(s)),
+            Feed::Derived(Derive::Article { told_by, .. }) => told_by.iter().any(|s| has(s)),
             Feed::Derived(Derive::NanosOf(source) | Derive::SpacingOf(source)) => has(source),
             _ => true,
         };
@@ -248,17 +252,19 @@ pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset>
     };
     let named = |dataset: &Dataset, name: &str| dataset.column(name).is_some_and(has);
     // Bars and option chains both have a strike's neighbours: the most telling signature first.
-    let mut order =
-        ["options", "news", "bars", "ticks", "fundamentals"].into_iter().filter_map(describe::by_name);
+    let mut order = ["options", "news", "bars", "ticks", "quotes", "fundamentals"]
+        .into_iter()
+        .filter_map(describe::by_name);
     let fits = |dataset: &&'static Dataset| match dataset.name.as_ref() {
         "options" => named(dataset, "strike") && named(dataset, "expiry"),
         "bars" => dataset.signature.iter().all(|s| named(dataset, s)),
         "ticks" => named(dataset, "price") && named(dataset, "size"),
+        "quotes" => dataset.signature.iter().all(|s| named(dataset, s)),
         _ => dataset.signature.iter().any(|s| named(dataset, s)),
     };
     order.find(fits).ok_or_else(|| {
         Error::Usage(format!(
-            "these columns are of no dataset that mdsctl knows: {}; say which with --dataset bars|ticks|options|fundamentals|news, and name its columns with --map TARGET=SOURCE",
+            "these columns are of no dataset that mdsctl knows: {}; say which with --dataset bars|ticks|quotes|options|fundamentals|news, and name its columns with --map TARGET=SOURCE",
             list(names.iter().copied())
         ))
     })
@@ -303,6 +309,7 @@ pub fn of_table(target: &Target) -> Dataset {
         table: Cow::Owned(target.table.clone()),
         columns: columns.collect(),
         key: Cow::Borrowed(&[]),
+        earlier_keys: &[],
         time,
         chunk_days: 7,
         segment_by: &[],
@@ -324,7 +331,9 @@ fn is_like(target: &Target, dataset: &Dataset) -> bool {
         let column = dataset.column(name);
         column.is_some_and(|column| target.columns.iter().filter(|place| named(place, column)).count() == 1)
     };
-    dataset.key.iter().filter(|name| **name != "tenant_id").all(once) && dataset.signature.iter().all(once)
+    let empty = |name: &&str| dataset.column(name).is_some_and(|column| column.derive == Some(Derive::Empty));
+    dataset.key.iter().filter(|name| **name != "tenant_id" && !empty(name)).all(once)
+        && dataset.signature.iter().all(once)
 }
 
 /// The names of a column, its own among them where the table calls it otherwise. Those are made
@@ -434,6 +443,8 @@ mod tests {
             "options"
         );
         assert_eq!(of(&["asof", "symbol", "eps"]).unwrap(), "fundamentals");
+        assert_eq!(of(&["exchange", "symbol", "timestamp", "ask_price", "bid_price"]).unwrap(), "quotes");
+        assert_eq!(of(&["ts", "symbol", "price", "size", "bid", "ask"]).unwrap(), "ticks");
         assert_eq!(of(&["published_at", "title"]).unwrap(), "news");
         assert!(of(&["foo", "bar"]).unwrap_err().to_string().contains("foo, bar"));
     }

@@ -1,5 +1,6 @@
 //! What rows mean: descriptions of datasets, and the way from an input's columns to theirs.
 
+pub mod articles;
 pub mod coded;
 pub mod convert;
 pub mod describe;
@@ -11,6 +12,7 @@ pub mod learned;
 pub mod mapper;
 pub mod mapping;
 pub mod name_pattern;
+mod narrow;
 pub mod number;
 pub mod quality;
 pub mod target;
@@ -19,8 +21,8 @@ pub mod time;
 pub mod timeframe;
 
 pub use describe::{
-    ALL, BARS, Check, Column, Dataset, Derive, FUNDAMENTALS, Kind, NEWS, NO_TENANT, Need, OPTIONS, TICKS,
-    by_name,
+    ALL, BARS, Check, Column, Dataset, Derive, FUNDAMENTALS, Kind, NEWS, NO_TENANT, Need, OPTIONS, QUOTES,
+    TICKS, by_name, earlier_key,
 };
 pub use mapper::{Mapped, Mapper, MapperSettings};
 pub use target::{Grain, Target, TargetColumn};

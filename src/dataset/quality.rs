@@ -78,6 +78,18 @@ pub fn examine(
                     })
                 });
             }
+            Check::Uncrossed(ask, bid) => {
+                let (Some(asks), Some(bids)) = (numbers(ask), numbers(bid)) else { continue };
+                let zero = Number::Small(0, 0);
+                let priced = |side: &Numbers<'_>, row| {
+                    side.get(row).is_some_and(|price| compare(price, zero) != Ordering::Equal)
+                };
+                each(ask, "implausible", &format!("{ask} is below {bid}"), &|row| {
+                    asks.compare(&bids, row) == Some(Ordering::Less)
+                        && priced(&asks, row)
+                        && priced(&bids, row)
+                });
+            }
             Check::NotFuture(name) => {
                 let Some(times) = column(name).and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>())
                 else {

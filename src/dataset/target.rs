@@ -57,4 +57,9 @@ impl Target {
     pub fn column(&self, name: &str) -> Option<&TargetColumn> {
         self.columns.iter().find(|c| c.name == name)
     }
+
+    /// Whether the column of that name takes no null.
+    pub fn refuses_null(&self, name: &str) -> bool {
+        self.column(name).is_some_and(|column| !column.nullable)
+    }
 }

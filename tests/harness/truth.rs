@@ -65,7 +65,12 @@ pub fn truth_of(plan: &Plan, kept: impl Fn(u64) -> bool) -> Table {
 
 /// One row of the plan in canonical text.
 pub fn canonical_row(fields: &[Field], row: &[Cell]) -> Vec<String> {
-    fields.iter().zip(row).map(|(field, cell)| from_cell(notation(field), cell)).collect()
+    let text = |(field, cell): (&Field, &Cell)| match cell {
+        // The key of the news has the symbol, and not all are about one.
+        Cell::Null if field.column == "symbol" => String::new(),
+        _ => from_cell(notation(field), cell),
+    };
+    fields.iter().zip(row).map(text).collect()
 }
 
 fn from_cell(notation: Notation, cell: &Cell) -> String {

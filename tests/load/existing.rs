@@ -28,7 +28,12 @@ fn file(dataset: Dataset) -> String {
 fn expected(plan: &Plan, without: &[&str]) -> (Vec<(&'static str, Notation)>, Vec<Vec<String>>) {
     let all = columns(plan);
     let kept: Vec<usize> = (0..all.len()).filter(|at| !without.contains(&all[*at].0)).collect();
-    let rows = truth(plan).into_iter().map(|row| kept.iter().map(|at| row[*at].clone()).collect()).collect();
+    // There the symbol of news may be null, and is no part of the key.
+    let cell = |row: &[String], at: usize| match all[at].0 {
+        "symbol" if row[at].is_empty() => NULL.to_owned(),
+        _ => row[at].clone(),
+    };
+    let rows = truth(plan).into_iter().map(|row| kept.iter().map(|at| cell(&row, *at)).collect()).collect();
     (kept.iter().map(|at| all[*at]).collect(), rows)
 }
 

@@ -14,7 +14,7 @@ const SHELLS: [(&str, &str); 5] = [
     ("elvish", "mdsctl.elv"),
     ("powershell", "_mdsctl.ps1"),
 ];
-const DATASETS: [&str; 5] = ["bars", "ticks", "options", "fundamentals", "news"];
+const DATASETS: [&str; 6] = ["bars", "ticks", "quotes", "options", "fundamentals", "news"];
 
 #[test]
 fn the_checked_in_ones_are_current() {

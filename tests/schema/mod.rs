@@ -7,7 +7,7 @@ use crate::harness::{Postgres, Store, Work};
 
 mod timescale;
 
-const TABLES: [&str; 5] = ["bars", "ticks", "options_snap", "fundamentals", "news"];
+const TABLES: [&str; 6] = ["bars", "ticks", "quotes", "options_snap", "fundamentals", "news"];
 
 fn empty_stores(work: &Work) -> [Store; 2] {
     [Store::sqlite(work), Store::Postgres(Postgres::shared().database())]
@@ -103,11 +103,11 @@ fn show_prints_ddl_that_makes_what_apply_makes() {
     shown.execute(&ddl);
     let columns = "SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name
         FROM information_schema.columns WHERE table_schema = 'public'
-        AND table_name IN ('bars', 'ticks', 'options_snap', 'fundamentals', 'news')
+        AND table_name IN ('bars', 'ticks', 'quotes', 'options_snap', 'fundamentals', 'news')
         ORDER BY table_name, ordinal_position";
     assert_eq!(shown.rows(columns), applied.rows(columns));
     let indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
-        AND tablename IN ('bars', 'ticks', 'options_snap', 'fundamentals', 'news') ORDER BY 1";
+        AND tablename IN ('bars', 'ticks', 'quotes', 'options_snap', 'fundamentals', 'news') ORDER BY 1";
     assert_eq!(shown.rows(indexes), applied.rows(indexes));
 
     let ddl = work.mdsctl(["schema", "show", "--dsn", "sqlite:shown.db"]).run().expect(0).stdout;
@@ -124,9 +124,9 @@ fn show_prints_ddl_that_makes_what_apply_makes() {
 fn the_key_of_every_table_is_one_unique_index() {
     let db = Postgres::shared().database_with_schema();
     let keys = "SELECT tablename, count(*) FROM pg_indexes WHERE schemaname = 'public'
-        AND tablename IN ('bars', 'ticks', 'options_snap', 'fundamentals', 'news')
+        AND tablename IN ('bars', 'ticks', 'quotes', 'options_snap', 'fundamentals', 'news')
         AND indexdef LIKE 'CREATE UNIQUE INDEX%' GROUP BY 1 ORDER BY 1";
     let rows = db.rows(keys);
-    assert_eq!(rows.len(), 5, "{rows:?}");
+    assert_eq!(rows.len(), 6, "{rows:?}");
     assert!(rows.iter().all(|row| row[1].as_deref() == Some("1")), "{rows:?}");
 }

@@ -43,9 +43,10 @@ fn apply_makes_hypertables_and_load_fills_them() {
     let made = [
         "bars | 7 days | t | symbol,timeframe,vendor,tenant_id,ts | 30 days",
         "fundamentals | 90 days | t | vendor,tenant_id,asof,symbol | 365 days",
-        "news | 30 days | t | vendor,tenant_id,published_at,id | 90 days",
+        "news | 30 days | t | vendor,tenant_id,published_at,symbol,id | 90 days",
         "options_snap | 7 days | t | symbol,vendor,tenant_id,ts,expiry,option_type,strike | 30 days",
-        "ticks | 1 day | t | symbol,vendor,tenant_id,ts,trade_id | 7 days",
+        "quotes | 1 day | t | symbol,vendor,tenant_id,ts,exchange,sequence | 7 days",
+        "ticks | 1 day | t | symbol,vendor,tenant_id,ts,exchange,trade_id | 7 days",
     ];
     assert_eq!(state(&db), made);
 
@@ -60,7 +61,7 @@ fn apply_makes_hypertables_and_load_fills_them() {
     assert_same(&Store::Postgres(db.clone()).stored(&plan), &truth(&plan), "a hypertable");
     // Again: nothing to do, nothing different.
     let again = work.mdsctl(["schema", "apply", "--dsn", &db.dsn()]).run().expect(0);
-    assert!(again.stdout.lines().all(|line| line.ends_with("is there, version 1")), "{again}");
+    assert!(again.stdout.lines().all(|line| line.ends_with("is there, version 2")), "{again}");
     assert_eq!(state(&db), made);
     work.mdsctl(["schema", "check", "--dsn", &db.dsn()]).run().expect(0);
 }
@@ -79,7 +80,7 @@ fn flags_set_chunks_compression_and_retention() {
     let made = state(&db);
     assert_eq!(made[0], "bars | 90 days | t | symbol,timeframe,vendor,tenant_id,ts | 60 days");
     assert_eq!(made[2], "news | 30 days | f | ∅ | ∅");
-    assert_eq!(made[4], "ticks | 1 day | t | symbol,vendor,tenant_id,ts,trade_id | 60 days,730 days");
+    assert_eq!(made[5], "ticks | 1 day | t | symbol,vendor,tenant_id,ts,exchange,trade_id | 60 days,730 days");
 
     // What is there stays where no flag speaks of it, and check compares what the flags say.
     schema("check", &flags).expect(0);
@@ -97,7 +98,7 @@ fn flags_set_chunks_compression_and_retention() {
     let run =
         schema("apply", &["--compress-after", "never", "--retention", "never", "--chunk", "1w"]).expect(0);
     assert!(run.stdout.contains("ticks: nothing is dropped any more"), "{run}");
-    assert_eq!(state(&db)[4], "ticks | 7 days | t | symbol,vendor,tenant_id,ts,trade_id | ∅");
+    assert_eq!(state(&db)[5], "ticks | 7 days | t | symbol,vendor,tenant_id,ts,exchange,trade_id | ∅");
     assert_eq!(
         db.value("SELECT count(*) FROM timescaledb_information.jobs WHERE hypertable_name = 'bars'"),
         "0"

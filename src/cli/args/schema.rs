@@ -40,13 +40,13 @@ pub struct SchemaOptions {
     /// With row-level security by tenant
     #[arg(long)]
     pub rls: bool,
-    /// TimescaleDB: what a chunk spans (else ticks 1d, bars and options 7d, news 30d, fundamentals 90d)
+    /// TimescaleDB: what a chunk spans (else ticks and quotes 1d, bars and options 7d, news 30d, fundamentals 90d)
     ///
     /// A table that is there changes from its next chunk on. This and the next two: a number with h,
     /// d, w or y, for all tables or, with DATASET=, for one (may be given more than once).
     #[arg(long, value_name = "[DATASET=]TIME", value_parser = values::period)]
     pub chunk: Vec<values::Said>,
-    /// TimescaleDB: compress chunks older than this, or never (else ticks 7d, bars and options 30d,
+    /// TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d,
     /// news 90d, fundamentals 365d)
     #[arg(long, value_name = "[DATASET=]TIME|never", value_parser = values::period_or_never)]
     pub compress_after: Vec<values::Said>,

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::names::{ident, idents, literal};
 use super::period::{Period, Periods};
-use crate::dataset::{Column, Dataset, Kind, NO_TENANT, Need};
+use crate::dataset::{Column, Dataset, Derive, Kind, NO_TENANT, Need};
 
 /// Version of the layout that this program makes.
-pub const SCHEMA_VERSION: i32 = 1;
+pub const SCHEMA_VERSION: i32 = 2;
 
 /// What `schema apply` and `schema show` are to make. Whether TimescaleDB is there is found out by
 /// asking the server.
@@ -199,6 +199,9 @@ pub(super) fn definition(column: &Column) -> String {
     if column.name == "tenant_id" {
         let _ = write!(sql, " DEFAULT '{NO_TENANT}'");
     }
+    if column.derive == Some(Derive::Empty) {
+        sql.push_str(" DEFAULT ''");
+    }
     if column.kind == Kind::OptionType {
         let _ = write!(sql, " CHECK ({} IN ('C', 'P'))", ident(&column.name));
     }
@@ -230,7 +233,7 @@ mod tests {
     #[test]
     fn bars_have_their_table() {
         insta::assert_snapshot!(schema_sql(&[BARS], &SchemaOptions { rls: true, ..Default::default() }), @r#"
-        -- mdsctl, schema version 1
+        -- mdsctl, schema version 2
 
         CREATE TABLE IF NOT EXISTS bars (
           "ts" timestamp with time zone NOT NULL,

@@ -11,7 +11,7 @@ use super::ledger;
 use super::names::{ident, literal};
 use super::table::Table;
 use super::timescale::{self, Edition, Hypertable, Work};
-use crate::dataset::{Dataset, Need};
+use crate::dataset::{Dataset, Need, earlier_key};
 use crate::error::{Error, Result};
 
 /// Key of the advisory lock that lets one `schema apply` wait for another (`mdsctl` in ASCII).
@@ -95,6 +95,11 @@ async fn apply_one(
             run(link, &statement).await?;
         }
         report.push(format!("{table}: row-level security by app.tenant_id"));
+    }
+    let missing = found.as_ref().map_or(Vec::new(), |table| dataset.missing_from(&table.key));
+    if !missing.is_empty() {
+        report.push(format!("{table}: left with its key, {}", earlier_key(&missing)));
+        return Ok(());
     }
     let secured = options.rls || found.as_ref().is_some_and(|table| table.security.enabled);
     Work { link, dataset, options, edition, secured, report }.apply().await?;
@@ -185,6 +190,7 @@ pub(super) async fn differences(
 
 fn compare(dataset: &Dataset, found: &Table, differences: &mut Vec<String>) {
     let table = &dataset.table;
+    let missing = dataset.missing_from(&found.key);
     let expected = dataset
         .columns
         .iter()
@@ -199,13 +205,15 @@ fn compare(dataset: &Dataset, found: &Table, differences: &mut Vec<String>) {
             Some(column) if column.type_name != type_ => {
                 differences.push(format!("{table}: column {name} is {}, expected {type_}", column.type_name));
             }
-            Some(column) if not_null && !column.not_null => {
+            Some(column) if not_null && !column.not_null && !missing.contains(&name) => {
                 differences.push(format!("{table}: column {name} takes null, expected NOT NULL"));
             }
             Some(_) => {}
         }
     }
-    if found.key.iter().map(String::as_str).ne(dataset.key.iter().copied()) {
+    if !missing.is_empty() {
+        differences.push(format!("{table}: {}", earlier_key(&missing)));
+    } else if found.key.iter().map(String::as_str).ne(dataset.key.iter().copied()) {
         let shown =
             if found.key.is_empty() { "none".to_owned() } else { format!("({})", found.key.join(", ")) };
         differences.push(format!("{table}: key is {shown}, expected ({})", dataset.key.join(", ")));

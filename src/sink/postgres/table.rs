@@ -162,6 +162,7 @@ impl Table {
             table: Cow::Owned(self.sql_name()),
             columns: Cow::Owned(columns),
             key: Cow::Owned(key),
+            earlier_keys: &[],
             time,
             chunk_days: 7,
             segment_by: &[],

@@ -32,6 +32,7 @@ mod plan;
 mod runs;
 pub mod schema;
 mod session;
+mod upgrade;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ use self::fault::{Place, classify, ending};
 use self::file::Access;
 pub use self::health::SqliteHealth;
 pub use self::runs::SqliteRuns;
+use self::schema::Earlier;
 pub use self::session::SqliteSession;
 use self::session::blocking;
 use crate::dataset::{self, Column, Dataset, Need, Target};
@@ -89,8 +91,8 @@ impl SqliteSink {
         let fault = |error: rusqlite::Error| ending(&error, Place { path, table: &dataset.table });
         let connection = file::open(path, Access::Create).map_err(fault)?;
         let ours = dataset::ALL.iter().any(|known| known.table == dataset.table);
-        schema::apply_to(&connection, path, dataset::ALL)?;
-        if ours && let Some(difference) = schema::left(&connection, path, dataset)?.first() {
+        schema::apply_to(&connection, path, dataset::ALL, Earlier::Stays)?;
+        if ours && let Some(difference) = schema::unfit(&connection, path, dataset)? {
             return Err(Error::Usage(format!(
                 "{}: {difference}; rename the table, or load into it by name with --table {}",
                 path.display(),
@@ -189,6 +191,7 @@ impl SqliteSink {
             table: Cow::Owned(self.target.table.clone()),
             columns: columns.collect(),
             key: Cow::Owned(key),
+            earlier_keys: &[],
             time: time.map(|column| Cow::Owned(column.name.clone())),
             chunk_days: 0,
             segment_by: &[],

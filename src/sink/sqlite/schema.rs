@@ -13,12 +13,12 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::catalog::{self, quoted};
 use super::fault::{Place, ending};
 use super::file::{self, Access};
-use super::{instant, ledger};
-use crate::dataset::{self, Column, Dataset, Grain, Kind, Need, Target, TargetColumn};
+use super::{instant, ledger, upgrade};
+use crate::dataset::{self, Column, Dataset, Derive, Grain, Kind, Need, Target, TargetColumn};
 use crate::error::{Error, Result};
 
 /// Version of the tables below, kept in `mds_schema`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// The table that says which version of the tables a file has.
 const VERSION_TABLE: &str = "mds_schema";
@@ -68,6 +68,7 @@ const TENANT_RULE: &str = "NOT NULL DEFAULT '00000000-0000-0000-0000-00000000000
 fn definition(column: &Column) -> Definition<'_> {
     let rule = match column.need {
         Need::Key if column.name == "tenant_id" => TENANT_RULE,
+        Need::Key if column.derive == Some(Derive::Empty) => "NOT NULL DEFAULT ''",
         Need::Key | Need::Required => "NOT NULL",
         Need::Expected | Need::Optional => "",
     };
@@ -186,7 +187,7 @@ pub fn planned(dataset: &Dataset) -> Target {
 pub fn apply(path: &Path) -> Result<Vec<String>> {
     super::usable(path)?;
     let connection = connect(path, Access::Create)?;
-    let mut report = apply_to(&connection, path, dataset::ALL)?;
+    let mut report = apply_to(&connection, path, dataset::ALL, Earlier::Upgraded)?;
     ledger::make(&connection).map_err(|error| ending(&error, Place { path, table: "mds_runs" }))?;
     for dataset in dataset::ALL {
         report.extend(
@@ -228,11 +229,23 @@ struct Difference {
     text: String,
     /// The statement that mends it, where one can.
     remedy: Option<String>,
+    /// Whether tables of an earlier version are so.
+    earlier: bool,
+}
+
+/// What is done with tables of an earlier version, whose key lacks a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Earlier {
+    /// They are made anew, which takes as long as they are large.
+    Upgraded,
+    /// Rows go into them as they are.
+    Stays,
 }
 
 fn compare(dataset: &Dataset, table: &catalog::Table) -> Vec<Difference> {
     let name = &table.name;
-    let stays = |text| Difference { text, remedy: None };
+    let stays = |text| Difference { text, remedy: None, earlier: false };
+    let missing = dataset.missing_from(&table.key);
     let mut differences = Vec::new();
     for definition in definitions(dataset) {
         let column = definition.name;
@@ -240,19 +253,23 @@ fn compare(dataset: &Dataset, table: &catalog::Table) -> Vec<Difference> {
             // SQLite adds a column in place only where the rows that are there may have null in it.
             let remedy = (!definition.not_null())
                 .then(|| format!("ALTER TABLE {} ADD COLUMN {}", quoted(name), definition.sql()));
-            differences.push(Difference { text: format!("column {name}.{column} is missing"), remedy });
+            let text = format!("column {name}.{column} is missing");
+            differences.push(Difference { text, remedy, earlier: false });
             continue;
         };
         let (found, expected) = (&found.target, definition.type_name());
         if !found.type_name.eq_ignore_ascii_case(expected) {
             differences.push(stays(format!("column {name}.{column} is {}, not {expected}", found.type_name)));
         }
-        if found.nullable == definition.not_null() {
+        if found.nullable == definition.not_null() && !missing.contains(&column) {
             let takes = if found.nullable { "takes null" } else { "does not take null" };
             differences.push(stays(format!("column {name}.{column} {takes}")));
         }
     }
-    if !table.key.iter().map(String::as_str).eq(dataset.key.iter().copied()) {
+    if !missing.is_empty() {
+        let text = format!("{name}: {}", dataset::earlier_key(&missing));
+        differences.push(Difference { text, remedy: None, earlier: true });
+    } else if !table.key.iter().map(String::as_str).eq(dataset.key.iter().copied()) {
         differences.push(stays(format!(
             "key of {name} is ({}), not ({})",
             table.key.join(", "),
@@ -279,6 +296,15 @@ pub(super) fn left(connection: &Connection, path: &Path, dataset: &Dataset) -> R
     })
 }
 
+/// In what the table of a dataset is so unlike ours that no row can go into it as into ours.
+pub(super) fn unfit(connection: &Connection, path: &Path, dataset: &Dataset) -> Result<Option<String>> {
+    let table = catalog::read(connection, &dataset.table)
+        .map_err(|error| ending(&error, Place { path, table: &dataset.table }))?;
+    let Some(table) = table else { return Ok(Some(format!("table {} is missing", dataset.table))) };
+    let first = compare(dataset, &table).into_iter().find(|difference| !difference.earlier);
+    Ok(first.map(|difference| difference.text))
+}
+
 /// The version that the file's tables have; `None` where it has no version table.
 fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let there = connection
@@ -298,22 +324,37 @@ pub(super) fn newer(connection: &Connection) -> rusqlite::Result<Option<i64>> {
 }
 
 /// Makes what is missing, in one transaction. Takes no lock when nothing is.
-pub(super) fn apply_to(connection: &Connection, path: &Path, datasets: &[Dataset]) -> Result<Vec<String>> {
+pub(super) fn apply_to(
+    connection: &Connection,
+    path: &Path,
+    datasets: &[Dataset],
+    earlier: Earlier,
+) -> Result<Vec<String>> {
     let fault = |error: rusqlite::Error| ending(&error, Place { path, table: VERSION_TABLE });
-    if steps(connection, path, datasets)?.is_empty() {
+    if steps(connection, path, datasets, earlier)?.is_empty() {
         return Ok(Vec::new());
+    }
+    if earlier == Earlier::Upgraded {
+        upgrade::ready(connection).map_err(fault)?;
     }
     connection.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
     // Another process may have made them in between.
-    let done = steps(connection, path, datasets).and_then(|steps| {
-        let mut report = Vec::with_capacity(steps.len());
-        for (line, sql) in steps {
-            connection.execute_batch(&sql).map_err(fault)?;
-            report.push(line);
+    let work = || {
+        let mut report = Vec::new();
+        loop {
+            let steps = steps(connection, path, datasets, earlier)?;
+            if steps.is_empty() {
+                break;
+            }
+            for (line, sql) in steps {
+                connection.execute_batch(&sql).map_err(fault)?;
+                report.push(line);
+            }
         }
         connection.execute_batch("COMMIT").map_err(fault)?;
         Ok(report)
-    });
+    };
+    let done = work();
     if done.is_err() && !connection.is_autocommit() {
         // The first error is the one to report; closing the connection undoes the rest anyway.
         let _ = connection.execute_batch("ROLLBACK");
@@ -321,8 +362,13 @@ pub(super) fn apply_to(connection: &Connection, path: &Path, datasets: &[Dataset
     done
 }
 
-/// What is to be done: a line for the report and the statement.
-fn steps(connection: &Connection, path: &Path, datasets: &[Dataset]) -> Result<Vec<(String, String)>> {
+/// What is to be done next: a line for the report and the statement.
+fn steps(
+    connection: &Connection,
+    path: &Path,
+    datasets: &[Dataset],
+    earlier: Earlier,
+) -> Result<Vec<(String, String)>> {
     let shown = path.display();
     let fault = |error: rusqlite::Error| ending(&error, Place { path, table: VERSION_TABLE });
     let version = version(connection).map_err(fault)?;
@@ -332,6 +378,7 @@ fn steps(connection: &Connection, path: &Path, datasets: &[Dataset]) -> Result<V
         )));
     }
     let mut steps = Vec::new();
+    let mut old = false;
     for dataset in datasets {
         let name = &dataset.table;
         let table = catalog::read(connection, name).map_err(fault)?;
@@ -340,13 +387,29 @@ fn steps(connection: &Connection, path: &Path, datasets: &[Dataset]) -> Result<V
             continue;
         };
         // A table that no added column makes ours is somebody else's: nothing is done to it.
-        let differences = compare(dataset, &table);
-        if differences.iter().all(|difference| difference.remedy.is_some()) {
-            let mended = |d: Difference| Some((d.text.replace("is missing", "added"), d.remedy?));
-            steps.extend(differences.into_iter().filter_map(mended));
+        let (key, differences): (Vec<_>, Vec<_>) =
+            compare(dataset, &table).into_iter().partition(|difference| difference.earlier);
+        if !differences.iter().all(|difference| difference.remedy.is_some()) {
+            continue;
+        }
+        let whole = differences.is_empty();
+        let mended = |d: Difference| Some((d.text.replace("is missing", "added"), d.remedy?));
+        steps.extend(differences.into_iter().filter_map(mended));
+        if key.is_empty() {
+            continue;
+        }
+        let anew = match earlier {
+            // Columns are added first: the words that make the table anew are those that it has.
+            Earlier::Upgraded if !whole => None,
+            Earlier::Upgraded => upgrade::statements(connection, dataset, &table).map_err(fault)?,
+            Earlier::Stays => None,
+        };
+        match anew {
+            Some(sql) => steps.push((format!("{name}: key is now ({})", dataset.key.join(", ")), sql)),
+            None => old = true,
         }
     }
-    if version != Some(VERSION) {
+    if version != Some(VERSION) && !old {
         let mut clock = instant::Clock::new();
         let now = clock.instant(instant::now()).unwrap_or_default();
         steps.push((
@@ -381,7 +444,7 @@ mod tests {
         assert_eq!(report[0], "created table bars");
         assert_eq!(report.len(), dataset::ALL.len() + 1);
         assert_eq!(check(&path).unwrap(), Vec::<String>::new());
-        assert!(apply(&path).unwrap()[0].ends_with("schema version 1, nothing to do"));
+        assert!(apply(&path).unwrap()[0].ends_with("schema version 2, nothing to do"));
     }
 
     #[test]
@@ -405,7 +468,7 @@ mod tests {
         connection.execute_batch(&ddl).unwrap();
         drop(connection);
         // All but the row with the version.
-        assert_eq!(apply(&path).unwrap(), ["schema version 1"]);
+        assert_eq!(apply(&path).unwrap(), ["schema version 2"]);
         assert!(
             ddl.contains("PRIMARY KEY (symbol, timeframe, ts, vendor, tenant_id)\n) STRICT, WITHOUT ROWID;")
         );
@@ -429,7 +492,7 @@ mod tests {
         assert!(differences.contains(&"column ticks.ts is INTEGER, not TEXT".to_owned()));
         assert!(
             differences
-                .contains(&"key of ticks is (ts), not (symbol, ts, trade_id, vendor, tenant_id)".to_owned())
+                .contains(&"key of ticks is (ts), not (symbol, ts, vendor, exchange, trade_id, tenant_id)".to_owned())
         );
         let report = apply(&path).unwrap();
         assert!(report.contains(&"column bars.vwap added".to_owned()));
@@ -443,7 +506,7 @@ mod tests {
         apply(&path).unwrap();
         connect(&path, Access::Write)
             .unwrap()
-            .execute_batch("INSERT INTO mds_schema VALUES (2, 'x')")
+            .execute_batch("INSERT INTO mds_schema VALUES (3, 'x')")
             .unwrap();
         let error = apply(&path).unwrap_err();
         assert!(matches!(&error, Error::Usage(text) if text.contains("upgrade mdsctl")), "{error:?}");
