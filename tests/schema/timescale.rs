@@ -80,7 +80,10 @@ fn flags_set_chunks_compression_and_retention() {
     let made = state(&db);
     assert_eq!(made[0], "bars | 90 days | t | symbol,timeframe,vendor,tenant_id,ts | 60 days");
     assert_eq!(made[2], "news | 30 days | f | ∅ | ∅");
-    assert_eq!(made[5], "ticks | 1 day | t | symbol,vendor,tenant_id,ts,exchange,trade_id | 60 days,730 days");
+    assert_eq!(
+        made[5],
+        "ticks | 1 day | t | symbol,vendor,tenant_id,ts,exchange,trade_id | 60 days,730 days"
+    );
 
     // What is there stays where no flag speaks of it, and check compares what the flags say.
     schema("check", &flags).expect(0);

@@ -490,10 +490,9 @@ mod tests {
         assert!(differences.contains(&"column bars.vwap is missing".to_owned()));
         assert!(differences.contains(&"table news is missing".to_owned()));
         assert!(differences.contains(&"column ticks.ts is INTEGER, not TEXT".to_owned()));
-        assert!(
-            differences
-                .contains(&"key of ticks is (ts), not (symbol, ts, vendor, exchange, trade_id, tenant_id)".to_owned())
-        );
+        assert!(differences.contains(
+            &"key of ticks is (ts), not (symbol, ts, vendor, exchange, trade_id, tenant_id)".to_owned()
+        ));
         let report = apply(&path).unwrap();
         assert!(report.contains(&"column bars.vwap added".to_owned()));
         assert!(report.contains(&"created table news".to_owned()));
