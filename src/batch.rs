@@ -4,8 +4,12 @@
 //! [`Origin`]. Nothing on the way from the decoder to the store makes an object per row: a
 //! worker's share of a batch is a list of [`Pick`]s into shared columns.
 
+mod reading;
+
 use std::borrow::Cow;
 use std::sync::Arc;
+
+pub use reading::{Form, Reading};
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use uuid::Uuid;
@@ -241,6 +245,8 @@ pub struct Reject {
     pub row: u64,
     /// What is left of it.
     pub remains: Remains,
+    /// How that is to be read; `None`: nobody has said it.
+    pub reading: Option<Arc<Reading>>,
     /// How often it has been tried, this time included.
     pub attempts: u32,
 }

@@ -369,7 +369,8 @@ impl<'a> Load<'a> {
         self.stop.set();
         let mut graveyard = Graveyard { dead, runtime: Handle::current(), rows: 0 };
         let input = &self.inputs[peeked.index];
-        let saved = tokio::task::block_in_place(|| peeked.bury(input, &mut graveyard));
+        let reading = settings::reading(&self.args.data).unwrap_or_default();
+        let saved = tokio::task::block_in_place(|| peeked.bury(input, &reading, &mut graveyard));
         match (graveyard.rows, saved) {
             (_, Err(lost)) => Error::Internal(format!("{error}; and what was read of stdin is lost: {lost}")),
             (0, Ok(())) => error,

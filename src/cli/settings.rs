@@ -1,6 +1,7 @@
 //! From what was typed to what was meant.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -11,10 +12,12 @@ use crate::cli::args::{
     DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, FormatName, OnConflictName, OverflowName,
     QualityName, TimestampUnit,
 };
+use crate::batch::Reading;
 use crate::coordinator::SLOTS;
 use crate::dataset::mapping::MapOptions;
 use crate::dataset::name_pattern::NamePattern;
 use crate::dataset::quality::Quality;
+use crate::dataset::reading::{How, Readings};
 use crate::dataset::text::NullTokens;
 use crate::dataset::time::{DateOrder, TimeOptions, Unit};
 use crate::dataset::{Dataset, Target, by_name};
@@ -181,6 +184,13 @@ pub struct Meaning {
     pub nulls: NullTokens,
     /// `--quality`.
     pub quality: Quality,
+}
+
+/// How rows are to be read that could not even be looked at.
+pub fn reading(args: &DataArgs) -> Result<Arc<Reading>> {
+    let Meaning { time, nulls, .. } = meaning(args)?;
+    let readings = Readings::new(How { time, nulls, keep_case: args.values.keep_case });
+    Ok(Arc::new(readings.note(None, Default::default())))
 }
 
 /// Reads them.

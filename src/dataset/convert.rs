@@ -21,7 +21,12 @@ use crate::dataset::faults::Faults;
 use crate::dataset::float;
 use crate::dataset::number::{self, NumberBuilder, NumberError, Numbers};
 use crate::dataset::text::{NullTokens, Texts};
-use crate::dataset::time::{TimeError, TimeReader, write_date, write_rfc3339, write_time_of_day};
+use crate::dataset::time::{TimeError, TimeReader};
+use crate::dataset::unpack::unpacked;
+use crate::dataset::value;
+
+/// What is wrong with a number that no store has room for.
+const TOO_LONG: &str = "has more digits than any store keeps (131,072 before the point and 16,383 behind it)";
 
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;
@@ -38,6 +43,8 @@ pub struct Conversion<'a> {
     pub times: &'a mut TimeReader,
     /// Whether symbols keep their case.
     pub keep_case: bool,
+    /// Floats that are no number, and became null.
+    pub nulled: &'a mut u64,
     /// Where rows at fault are noted.
     pub faults: &'a mut Faults,
 }
@@ -63,6 +70,8 @@ impl From<WrongType> for Unreadable {
 impl Conversion<'_> {
     /// Converts the column, and notes nulls where none may be.
     pub fn run(&mut self, array: &ArrayRef) -> Result<ArrayRef, Unreadable> {
+        let plain = unpacked(array).map_err(|e| WrongType(format!("cannot be read: {e}")))?;
+        let array = plain.as_ref().unwrap_or(array);
         let made: ArrayRef = if array.data_type() == &DataType::Null {
             let kind = self.column.kind.arrow_type().unwrap_or(DataType::Decimal128(38, 0));
             new_null_array(&kind, array.len())
@@ -75,7 +84,7 @@ impl Conversion<'_> {
                 Kind::Timestamp => Arc::new(self.timestamps(array)?),
                 Kind::Date => Arc::new(self.dates(array)?),
                 Kind::Symbol => self.symbols(array)?,
-                Kind::Text | Kind::Words | Kind::Json => self.texts(array)?,
+                Kind::Text | Kind::Words | Kind::Bytes | Kind::Json => self.texts(array)?,
                 Kind::OptionType => {
                     self.words(array, "bad_option_type", "is neither call nor put (C, P)", |text| match text
                         .to_ascii_lowercase()
@@ -127,26 +136,24 @@ impl Conversion<'_> {
                             }
                             _ if self.nulls.matches(text) => {}
                             Err(NumberError::Syntax) => self.fault(row, "bad_number", "is no number"),
-                            Err(NumberError::TooLong) => {
-                                self.fault(row, "number_too_long", "has more than 76 digits");
-                            }
+                            Err(NumberError::TooLong) => match number::long(text.as_bytes()) {
+                                Ok(long) => {
+                                    builder.push_long(long);
+                                    continue;
+                                }
+                                Err(_) => self.fault(row, "number_too_long", TOO_LONG),
+                            },
                         }
                         builder.push_null();
                     }
                 }
             }
-            let (made, refused) = builder.finish();
-            for row in refused {
-                self.fault(row, "number_too_long", "has more digits than fit beside those of its neighbours");
-            }
-            return Ok(made);
+            return Ok(builder.finish());
         }
         match array.data_type() {
-            DataType::Float64 => self.doubles(array),
+            DataType::Float64 => Ok(self.finite::<Float64Type>(array)),
             DataType::Float32 => self.singles(array),
-            DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) if *scale >= 0 => {
-                Ok(array.clone())
-            }
+            DataType::Decimal128(..) | DataType::Decimal256(..) => Ok(array.clone()),
             DataType::UInt64 => {
                 let source = array.as_primitive::<UInt64Type>();
                 if source.values().iter().all(|v| i64::try_from(*v).is_ok()) {
@@ -161,7 +168,7 @@ impl Conversion<'_> {
                         None => builder.push_null(),
                     }
                 }
-                Ok(builder.finish().0)
+                Ok(builder.finish())
             }
             _ => match integers(array) {
                 Some(made) => Ok(Arc::new(made)),
@@ -176,8 +183,10 @@ impl Conversion<'_> {
     where
         T::Native: float::Float,
     {
-        if matches!(array.data_type(), DataType::Float64 | DataType::Float32) {
-            return Ok(array.clone());
+        match array.data_type() {
+            DataType::Float64 => return Ok(self.finite::<Float64Type>(array)),
+            DataType::Float32 => return Ok(self.finite::<Float32Type>(array)),
+            _ => {}
         }
         let Some(texts) = Texts::of(array) else { return self.numbers(array) };
         let nulls = self.nulls;
@@ -189,31 +198,30 @@ impl Conversion<'_> {
         Ok(Arc::new(made))
     }
 
-    /// Doubles pass as they are; NaN and the infinities become null.
-    fn doubles(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
-        let source = array.as_primitive::<Float64Type>();
-        // Between these, the shortest form of a double has at most 76 digits.
-        let plain = |v: f64| v == 0.0 || (1e-55..1e75).contains(&v.abs());
-        if source.values().iter().all(|v| plain(*v)) {
-            return Ok(array.clone());
+    /// Floats pass as they are; NaN and the infinities become null, and are counted.
+    fn finite<T: ArrowPrimitiveType>(&mut self, array: &ArrayRef) -> ArrayRef
+    where
+        T::Native: float::Float,
+    {
+        let source = array.as_primitive::<T>();
+        if source.values().iter().all(|value| float::Float::finite(*value)) {
+            return array.clone();
         }
         let mut valid = Vec::with_capacity(source.len());
-        for row in 0..source.len() {
-            let value = source.value(row);
-            let fits = plain(value) || number::of_f64(value).is_some();
-            if !fits && value.is_finite() && source.is_valid(row) {
-                self.fault(row, "number_too_long", "has more than 76 digits");
-            }
-            valid.push(source.is_valid(row) && fits);
+        for (row, value) in source.values().iter().enumerate() {
+            let finite = float::Float::finite(*value);
+            *self.nulled += u64::from(!finite && source.is_valid(row));
+            valid.push(source.is_valid(row) && finite);
         }
         let values = source.values().clone();
-        Ok(Arc::new(PrimitiveArray::<Float64Type>::new(values, Some(NullBuffer::from(valid)))))
+        Arc::new(PrimitiveArray::<T>::new(values, Some(NullBuffer::from(valid))))
     }
 
     /// Floats of single precision become decimals: their shortest form is not that of the double
     /// of the same value.
     fn singles(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
-        let source = array.as_primitive::<Float32Type>();
+        let finite = self.finite::<Float32Type>(array);
+        let source = finite.as_primitive::<Float32Type>();
         let mut builder = NumberBuilder::with_capacity(source.len());
         for value in source {
             match value.and_then(number::of_f32) {
@@ -221,11 +229,7 @@ impl Conversion<'_> {
                 None => builder.push_null(),
             }
         }
-        let (made, refused) = builder.finish();
-        for row in refused {
-            self.fault(row, "number_too_long", "has more digits than fit beside those of its neighbours");
-        }
-        Ok(made)
+        Ok(builder.finish())
     }
 
     fn nanos_column(&mut self, array: &ArrayRef) -> Result<Int64Array, WrongType> {
@@ -324,7 +328,7 @@ impl Conversion<'_> {
                         read(self, row, value);
                     }
                 }
-                DataType::Float64 | DataType::Float32 | DataType::Decimal128(..) => {
+                DataType::Float64 | DataType::Float32 | DataType::Decimal128(..) | DataType::Decimal256(..) => {
                     let view = Numbers::of(array).ok_or_else(|| self.wrong(array, "time"))?;
                     let mut text = String::new();
                     for row in 0..rows {
@@ -371,7 +375,7 @@ impl Conversion<'_> {
     }
 
     /// The column as codes, where it has few distinct texts and no nulls.
-    fn codes(&self, array: &ArrayRef) -> Result<Option<DictionaryArray<Int32Type>>, WrongType> {
+    fn codes(&mut self, array: &ArrayRef) -> Result<Option<DictionaryArray<Int32Type>>, WrongType> {
         Ok(match Texts::of(array) {
             _ if array.null_count() > 0 => None,
             Some(Texts::Coded(coded, values)) if values.null_count() == 0 && values.len() <= coded::MOST => {
@@ -500,71 +504,76 @@ impl Conversion<'_> {
     }
 
     /// The column as text; a `Utf8` column is not copied.
-    fn plain_text(&self, array: &ArrayRef) -> Result<StringArray, WrongType> {
+    fn plain_text(&mut self, array: &ArrayRef) -> Result<StringArray, WrongType> {
         if let Some(texts) = Texts::of(array) {
             return Ok(match texts {
                 Texts::Plain(plain) => plain.clone(),
                 other => other.iter().collect(),
             });
         }
+        if is_bytes(array) {
+            return Ok(self.bytes(array));
+        }
         let mut text = String::new();
         let mut builder = StringBuilder::with_capacity(array.len(), array.len() * 8);
-        let view = match integers(array) {
-            Some(ints) => Some(Arc::new(ints) as ArrayRef),
-            None => Numbers::of(array).map(|_| array.clone()),
-        };
         for row in 0..array.len() {
-            if array.is_null(row) {
-                builder.append_null();
-                continue;
-            }
             text.clear();
-            match (array.data_type(), view.as_ref().and_then(|v| Numbers::of(v))) {
-                (_, Some(numbers)) => match numbers.get(row) {
-                    Some(number) => number.write(&mut text),
-                    None => {
-                        builder.append_null();
-                        continue;
-                    }
-                },
-                (DataType::Boolean, _) => {
-                    text.push_str(if array.as_boolean().value(row) { "true" } else { "false" })
-                }
-                (DataType::Date32, _) => write_date(array.as_primitive::<Date32Type>().value(row), &mut text),
-                (DataType::Timestamp(TimeUnit::Nanosecond, _), _) => {
-                    write_rfc3339(array.as_primitive::<TimestampNanosecondType>().value(row), &mut text);
-                }
-                (DataType::Timestamp(TimeUnit::Microsecond, _), _) => {
-                    let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
-                    write_rfc3339(micros.saturating_mul(1000), &mut text);
-                }
-                (DataType::Time32(_) | DataType::Time64(_), _) => match time_of_day(array, row) {
-                    Some(nanos) => write_time_of_day(nanos, &mut text),
-                    None => return Err(self.wrong(array, "text")),
-                },
-                _ => return Err(self.wrong(array, "text")),
+            match value::write(array, row, &mut text) {
+                value::Written::Null => builder.append_null(),
+                _ => builder.append_value(&text),
             }
-            builder.append_value(&text);
         }
         Ok(builder.finish())
     }
+
+    /// Bytes as text: in a column of bytes in hexadecimal, in one of UUIDs as such, elsewhere as the text
+    /// that they are.
+    fn bytes(&mut self, array: &ArrayRef) -> StringArray {
+        let mut text = String::new();
+        let mut builder = StringBuilder::with_capacity(array.len(), array.len() * 16);
+        for row in 0..array.len() {
+            let Some(bytes) = bytes_of(array, row) else {
+                builder.append_null();
+                continue;
+            };
+            match (self.column.kind, std::str::from_utf8(bytes)) {
+                (Kind::Uuid, _) if bytes.len() == 16 => {
+                    builder.append_value(uuid::Uuid::from_slice(bytes).unwrap_or_default().to_string());
+                }
+                (Kind::Bytes, _) => {
+                    text.clear();
+                    value::write(array, row, &mut text);
+                    builder.append_value(&text);
+                }
+                (_, Ok(words)) => builder.append_value(words),
+                (_, Err(_)) => {
+                    self.fault(row, "bad_utf8", "holds bytes that are no text in UTF-8");
+                    builder.append_null();
+                }
+            }
+        }
+        builder.finish()
+    }
 }
 
-/// Nanoseconds since midnight.
-fn time_of_day(array: &ArrayRef, row: usize) -> Option<i64> {
-    Some(match array.data_type() {
-        DataType::Time32(TimeUnit::Second) => {
-            i64::from(array.as_primitive::<Time32SecondType>().value(row)) * 1_000_000_000
-        }
-        DataType::Time32(TimeUnit::Millisecond) => {
-            i64::from(array.as_primitive::<Time32MillisecondType>().value(row)) * 1_000_000
-        }
-        DataType::Time64(TimeUnit::Microsecond) => {
-            array.as_primitive::<Time64MicrosecondType>().value(row).saturating_mul(1000)
-        }
-        DataType::Time64(TimeUnit::Nanosecond) => array.as_primitive::<Time64NanosecondType>().value(row),
-        _ => return None,
-    })
+fn is_bytes(array: &ArrayRef) -> bool {
+    matches!(
+        array.data_type(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
+    )
+}
+
+fn bytes_of(array: &ArrayRef, row: usize) -> Option<&[u8]> {
+    if array.is_null(row) {
+        return None;
+    }
+    match array.data_type() {
+        DataType::Binary => Some(array.as_binary::<i32>().value(row)),
+        DataType::LargeBinary => Some(array.as_binary::<i64>().value(row)),
+        DataType::BinaryView => Some(array.as_binary_view().value(row)),
+        DataType::FixedSizeBinary(_) => Some(array.as_fixed_size_binary().value(row)),
+        _ => None,
+    }
 }
 
 /// Whole numbers of any width as `Int64`; `None` for other types and for values that do not fit.

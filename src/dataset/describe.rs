@@ -30,6 +30,9 @@ pub enum Kind {
     /// Text in the words of the table's own type (an enum, an array, a time of day), taken as it is;
     /// `Utf8`.
     Words,
+    /// Bytes, as `\x` and hexadecimal digits where they came as bytes, and otherwise as the text that came;
+    /// `Utf8`.
+    Bytes,
     /// A UUID as text; `Utf8`.
     Uuid,
     /// Any JSON value as text; `Utf8`.
@@ -51,7 +54,13 @@ impl Kind {
             Self::Date => Some(DataType::Date32),
             Self::Nanos => Some(DataType::Int64),
             Self::Number | Self::Double | Self::Single => None,
-            Self::Symbol | Self::OptionType | Self::Text | Self::Words | Self::Uuid | Self::Json => {
+            Self::Symbol
+            | Self::OptionType
+            | Self::Text
+            | Self::Words
+            | Self::Bytes
+            | Self::Uuid
+            | Self::Json => {
                 Some(DataType::Utf8)
             }
             Self::Bool => Some(DataType::Boolean),

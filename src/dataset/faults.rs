@@ -9,12 +9,27 @@ use crate::batch::Reason;
 #[derive(Debug, Default)]
 pub struct Faults {
     rows: HashMap<usize, Arc<Reason>>,
+    /// Of each row the columns that could not be read, each with the code of that.
+    unread: HashMap<usize, Vec<(Arc<str>, &'static str)>>,
     reasons: HashMap<(Arc<str>, &'static str), Arc<Reason>>,
 }
 
 impl Faults {
-    /// Notes that `row` is at fault in `column`. The message is made once per column and code.
+    /// Notes that `row` is at fault in `column`, since its value there could not be read. The message is
+    /// made once per column and code.
     pub fn add(
+        &mut self,
+        row: usize,
+        column: &Arc<str>,
+        code: &'static str,
+        message: impl FnOnce() -> String,
+    ) {
+        self.unread.entry(row).or_default().push((column.clone(), code));
+        self.refuse(row, column, code, message);
+    }
+
+    /// Notes that `row` is refused for its value in `column`, which was read all the same.
+    pub fn refuse(
         &mut self,
         row: usize,
         column: &Arc<str>,
@@ -31,6 +46,11 @@ impl Faults {
     /// Whether no row is at fault.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// The columns of `row` that could not be read, each with the code of that.
+    pub fn unread(&self, row: usize) -> &[(Arc<str>, &'static str)] {
+        self.unread.get(&row).map_or(&[], Vec::as_slice)
     }
 
     /// The reason against `row`, if there is one.

@@ -14,6 +14,7 @@ use crate::dataset::number::{Number, Numbers};
 use crate::dataset::target::Grain;
 use crate::dataset::text::Texts;
 use crate::dataset::time::to_micros;
+use crate::dataset::value;
 
 enum Reader<'a> {
     Instant(&'a TimestampNanosecondArray),
@@ -27,6 +28,9 @@ impl<'a> Reader<'a> {
     fn of(array: &'a ArrayRef) -> Self {
         if let DataType::Timestamp(TimeUnit::Nanosecond, _) = array.data_type() {
             return Self::Instant(array.as_primitive::<TimestampNanosecondType>());
+        }
+        if let Some(numbers @ Numbers::Digits(_)) = Numbers::of(array) {
+            return Self::Number(numbers);
         }
         match (Texts::of(array), Numbers::of(array)) {
             (Some(Texts::Plain(plain)), _) => Self::Plain(plain),
@@ -49,13 +53,16 @@ impl<'a> Reader<'a> {
             Self::Instant(a) => out.extend_from_slice(&a.value(row).to_le_bytes()),
             Self::Plain(a) => text(a.is_valid(row).then(|| a.value(row)), out),
             Self::Text(a) => text(a.get(row), out),
-            Self::Number(a) => write_number(a.get(row), out),
+            Self::Number(a) => match a.get(row) {
+                Some(number) => write_number(Some(number), out),
+                None => text(a.long(row).as_deref(), out),
+            },
             Self::Other(a) => match a.data_type() {
                 DataType::Date32 if a.is_valid(row) => {
                     out.extend_from_slice(&a.as_primitive::<Date32Type>().value(row).to_le_bytes());
                 }
                 DataType::Boolean if a.is_valid(row) => out.push(u8::from(a.as_boolean().value(row))),
-                _ => out.push(u8::MAX),
+                _ => text(Some(&value::text(a, row)).filter(|_| a.is_valid(row)).map(String::as_str), out),
             },
         }
     }
@@ -145,7 +152,7 @@ fn mix_column(identities: &mut [Identity], key: (&ArrayRef, Grain, bool), stretc
             for (row, identity) in identities.iter_mut().enumerate() {
                 scratch.clear();
                 match (&reader, grain) {
-                    (Reader::Number(numbers), Grain::Scale(scale)) => {
+                    (Reader::Number(numbers), Grain::Scale(scale)) if numbers.get(row).is_some() => {
                         write_number(numbers.get(row).map(|n| n.rounded(scale)), &mut scratch);
                     }
                     _ => reader.write(row, &mut scratch),

@@ -1,24 +1,42 @@
 //! A row as one JSON object, numbers exact: the `items` of a dead letter.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, TimestampNanosecondType};
+use std::collections::HashMap;
+
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, Field};
+use serde_json::value::RawValue;
 
-use crate::dataset::number::Numbers;
-use crate::dataset::text::Texts;
-use crate::dataset::time::{write_date, write_rfc3339};
+use crate::dataset::value;
+pub use crate::dataset::value::write_text;
 
-/// The row under the names of its columns.
+/// What a field of Arrow is marked with whose texts are JSON, as Arrow's own extension type has it.
+const EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
+
+/// A row that was understood, under the names of its columns.
 pub fn to_json(columns: &RecordBatch, row: usize) -> String {
+    let write = |field: &Field, column: &ArrayRef, out: &mut String| write_understood(field, column, row, out);
+    object(columns, write)
+}
+
+/// A row as the input gave it, under the names of the input.
+pub fn of_source(columns: &RecordBatch, row: usize) -> String {
+    object(columns, |_, column, out| write_value(column, row, out))
+}
+
+fn object(columns: &RecordBatch, write: impl Fn(&Field, &ArrayRef, &mut String)) -> String {
     let mut out = String::with_capacity(32 * columns.num_columns());
     out.push('{');
     for (field, column) in columns.schema_ref().fields().iter().zip(columns.columns()) {
         begin_field(&mut out, field.name());
-        write_value(column, row, &mut out);
+        write(field, column, &mut out);
     }
     out.push('}');
     out
+}
+
+/// The field, marked as one whose texts are JSON.
+pub fn marked_as_json(field: Field) -> Field {
+    field.with_metadata(HashMap::from([(EXTENSION.0.to_owned(), EXTENSION.1.to_owned())]))
 }
 
 /// Writes `"name":` with the comma before it.
@@ -30,58 +48,34 @@ pub fn begin_field(out: &mut String, name: &str) {
     out.push(':');
 }
 
-/// Writes a JSON string.
-pub fn write_text(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c < ' ' => {
-                let code = c as u32;
-                out.push_str("\\u00");
-                out.extend([code >> 4, code & 15].map(|d| char::from_digit(d, 16).unwrap_or('0')));
-            }
-            c => out.push(c),
+/// Writes a value of a column as it is stored: JSON as JSON, numbers of any length as numbers, and no
+/// number at all as null.
+pub fn write_understood(field: &Field, column: &ArrayRef, row: usize, out: &mut String) {
+    let start = out.len();
+    match value::write(column, row, out) {
+        value::Written::Null => out.push_str("null"),
+        value::Written::Word | value::Written::Json => {}
+        value::Written::Text => {
+            let text = out.split_off(start);
+            let as_it_is = match column.data_type() {
+                // Numbers that no other type holds travel as text of this type.
+                DataType::LargeUtf8 => is_json_number(&text),
+                DataType::Float16 | DataType::Float32 | DataType::Float64 => {
+                    return out.push_str("null");
+                }
+                _ => {
+                    field.metadata().get(EXTENSION.0).is_some_and(|name| name == EXTENSION.1)
+                        && serde_json::from_str::<&RawValue>(&text).is_ok()
+                }
+            };
+            if as_it_is { out.push_str(text.trim()) } else { write_text(&text, out) }
         }
     }
-    out.push('"');
 }
 
-/// Writes one value of a column as JSON: numbers as numbers, times as RFC 3339 texts.
+/// Writes a value as the input gave it.
 pub fn write_value(column: &ArrayRef, row: usize, out: &mut String) {
-    if column.is_null(row) {
-        return out.push_str("null");
-    }
-    if let Some(texts) = Texts::of(column) {
-        return match texts.get(row) {
-            Some(text) => write_text(text, out),
-            None => out.push_str("null"),
-        };
-    }
-    if let Some(numbers) = Numbers::of(column) {
-        return match numbers.get(row) {
-            Some(number) => number.write(out),
-            None => out.push_str("null"),
-        };
-    }
-    match column.data_type() {
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
-            out.push('"');
-            write_rfc3339(column.as_primitive::<TimestampNanosecondType>().value(row), out);
-            out.push('"');
-        }
-        DataType::Date32 => {
-            out.push('"');
-            write_date(column.as_primitive::<Date32Type>().value(row), out);
-            out.push('"');
-        }
-        DataType::Boolean => out.push_str(if column.as_boolean().value(row) { "true" } else { "false" }),
-        _ => out.push_str("null"),
-    }
+    value::write_json(column, row, out);
 }
 
 /// Whether a text is a number as JSON writes numbers, so that it can stand without quotes.

@@ -1,6 +1,6 @@
 //! From the rows of an input to the rows of a table: one [`Mapper`] an input.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
@@ -10,11 +10,11 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, String
 use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::FilterBuilder;
 
-use crate::batch::{Batch, Identity, Origin, Reject, Remains, Stage};
+use crate::batch::{Batch, Identity, Origin, Reading, Reject, Remains, Stage};
 use crate::dataset::articles::{Articles, article, article_id};
 use crate::dataset::coded;
 use crate::dataset::convert::{Conversion, Unreadable, WrongType};
-use crate::dataset::describe::{Dataset, Derive, NO_TENANT};
+use crate::dataset::describe::{Dataset, Derive, Kind, NO_TENANT};
 use crate::dataset::faults::Faults;
 use crate::dataset::identity::{self, ContentIds};
 use crate::dataset::item;
@@ -23,6 +23,7 @@ use crate::dataset::mapping::{Feed, MapOptions, Mapping, list, resolve};
 use crate::dataset::name_pattern::{NamePattern, stem};
 use crate::dataset::narrow::Narrow;
 use crate::dataset::quality::{self, Findings, Quality};
+use crate::dataset::reading::{How, Readings, form_of};
 use crate::dataset::target::{Grain, Target};
 use crate::dataset::text::{NullTokens, Texts};
 use crate::dataset::time::{DateOrder, TimeOptions, TimeReader};
@@ -76,6 +77,9 @@ pub struct Mapper {
     origin: Arc<Origin>,
     mapping: Option<(SchemaRef, Arc<Mapping>)>,
     times: HashMap<Arc<str>, TimeReader>,
+    readings: Readings,
+    /// Floats that were no number, by column.
+    nulled: BTreeMap<Arc<str>, u64>,
     content: ContentIds,
     articles: Articles,
     narrow: Narrow,
@@ -107,7 +111,14 @@ impl Mapper {
             options.from_name =
                 fields.into_iter().filter(|(n, _)| settings.target.column(n).is_some()).collect();
         }
+        let readings = Readings::new(How {
+            time: settings.time.clone(),
+            nulls: settings.nulls.clone(),
+            keep_case: settings.keep_case,
+        });
         Ok(Self {
+            readings,
+            nulled: BTreeMap::new(),
             options,
             origin,
             mapping: None,
@@ -148,6 +159,17 @@ impl Mapper {
         all.batches.extend(now.batches);
         all.rejects.extend(now.rejects);
         Ok(all)
+    }
+
+    /// The rows are out of dead letters that are to be read so.
+    pub fn reads_by(&mut self, reading: Arc<Reading>) {
+        self.readings.remember(reading);
+    }
+
+    /// How rows are to be read that stay as the input gives them.
+    pub fn reading(&self) -> Arc<Reading> {
+        let forms = self.times.iter().map(|(name, times)| (name.to_string(), form_of(times, true)));
+        Arc::new(self.readings.note(None, forms.filter(|(_, form)| !form.is_empty()).collect()))
     }
 
     /// The rows that follow are of that origin.
@@ -217,7 +239,7 @@ impl Mapper {
         if self.settings.quality == Quality::Reject {
             quality::reject(&columns, self.settings.dataset.checks, (self.settings.now)(), &mut faults);
         }
-        let rejects = self.rejects(&mapping, source, rows, &faults);
+        let rejects = self.rejects(&mapping, source, &columns, rows, &faults);
         let (columns, rows) =
             if faults.is_empty() { (columns, rows.to_vec()) } else { without(&columns, rows, &faults)? };
         if self.settings.quality == Quality::Warn {
@@ -235,6 +257,9 @@ impl Mapper {
     /// What was deduced and what was left out, one sentence each, for the user.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.notes.clone();
+        for (name, rows) in &self.nulled {
+            notes.push(format!("{name}: {rows} floats that are no number (NaN, infinite) became null"));
+        }
         for (name, reader) in &self.times {
             if let Some(unit) = reader.deduced_unit() {
                 notes.push(format!("{name} is an epoch in {}", unit.as_str()));
@@ -321,16 +346,26 @@ impl Mapper {
                 }
                 Feed::Derived(_) => continue,
             };
-            let times =
-                self.times.entry(name.clone()).or_insert_with(|| TimeReader::new(settings.time.clone()));
-            let mut own = Faults::default();
             let constant = matches!(feed, Feed::Constant(_));
+            let readings = &self.readings;
+            let times = self.times.entry(name.clone()).or_insert_with(|| match constant {
+                true => TimeReader::new(settings.time.clone()),
+                false => readings.times(name),
+            });
+            let how = readings.of(name);
+            let (nulls, keep_case) = match constant {
+                true => (&settings.nulls, settings.keep_case),
+                false => (&how.nulls, how.keep_case),
+            };
+            let mut nulled = 0;
+            let mut own = Faults::default();
             let mut conversion = Conversion {
                 column,
                 name,
-                nulls: &settings.nulls,
+                nulls,
                 times,
-                keep_case: settings.keep_case,
+                keep_case,
+                nulled: &mut nulled,
                 faults: if constant { &mut own } else { faults },
             };
             let converted = conversion.run(&given).map_err(|unreadable| {
@@ -348,11 +383,14 @@ impl Mapper {
                     ),
                 })
             })?;
+            if nulled > 0 {
+                *self.nulled.entry(name.clone()).or_default() += nulled;
+            }
             if let (Feed::Source(_), "tenant_id", Some(tenant)) = (feed, &**name, &settings.tenant) {
                 let texts = Texts::of(&converted);
                 for row in 0..rows {
                     if texts.and_then(|t| t.get(row)).is_some_and(|t| !t.eq_ignore_ascii_case(tenant)) {
-                        faults.add(row, name, "wrong_tenant", || {
+                        faults.refuse(row, name, "wrong_tenant", || {
                             "tenant_id is another one than --tenant".to_owned()
                         });
                     }
@@ -416,7 +454,10 @@ impl Mapper {
         if !same {
             let fields = mapping.columns.iter().zip(&arrays);
             let fields: Vec<Field> = fields
-                .map(|((_, name, _), a)| Field::new(name.as_ref(), a.data_type().clone(), true))
+                .map(|((column, name, _), a)| {
+                    let field = Field::new(name.as_ref(), a.data_type().clone(), true);
+                    if column.kind == Kind::Json { item::marked_as_json(field) } else { field }
+                })
                 .collect();
             self.output = Some(Arc::new(Schema::new(fields)));
         }
@@ -555,13 +596,26 @@ impl Mapper {
         identities
     }
 
-    fn rejects(&self, mapping: &Mapping, source: &RecordBatch, rows: &[u64], faults: &Faults) -> Vec<Reject> {
+    /// Rows at fault: each column as it was understood, and those that were not as the input's own text.
+    fn rejects(
+        &self,
+        mapping: &Mapping,
+        source: &RecordBatch,
+        columns: &RecordBatch,
+        rows: &[u64],
+        faults: &Faults,
+    ) -> Vec<Reject> {
+        if faults.is_empty() {
+            return Vec::new();
+        }
         let texts: Vec<Option<Texts<'_>>> = source.columns().iter().map(Texts::of).collect();
         let item = |row: usize| {
+            let unread = faults.unread(row);
             let mut out = String::from("{");
-            for (column, name, feed) in &mapping.columns {
+            let understood = columns.schema_ref().fields().iter().zip(columns.columns());
+            for ((column, name, feed), (field, made)) in mapping.columns.iter().zip(understood) {
                 match feed {
-                    Feed::Source(index) => {
+                    Feed::Source(index) if unread.iter().any(|(unread, _)| unread == name) => {
                         item::begin_field(&mut out, name);
                         match texts[*index].and_then(|t| t.get(row)) {
                             Some(text) if column.kind.is_number() && item::is_json_number(text.trim()) => {
@@ -570,9 +624,13 @@ impl Mapper {
                             _ => item::write_value(source.column(*index), row, &mut out),
                         }
                     }
+                    Feed::Source(_) => {
+                        item::begin_field(&mut out, name);
+                        item::write_understood(field, made, row, &mut out);
+                    }
                     Feed::Constant(text) if text != NO_TENANT => {
                         item::begin_field(&mut out, name);
-                        item::write_text(text, &mut out);
+                        item::write_understood(field, made, row, &mut out);
                     }
                     // Alone, the row would not tell it again.
                     Feed::Derived(Derive::SpacingOf(_)) => {
@@ -587,15 +645,33 @@ impl Mapper {
             out.push('}');
             out
         };
-        let reject = |(row, reason)| Reject {
-            stage: Stage::Validate,
-            reason,
-            origin: self.origin.clone(),
-            row: rows[row],
-            remains: Remains::Item(item(row)),
-            attempts: 1,
-        };
-        faults.sorted().into_iter().map(reject).collect()
+        let mut readings: HashMap<&[(Arc<str>, &'static str)], Arc<Reading>> = HashMap::new();
+        let mut rejects = Vec::new();
+        for (row, reason) in faults.sorted() {
+            let unread = faults.unread(row);
+            let reading = readings.entry(unread).or_insert_with(|| Arc::new(self.reading_of(unread)));
+            rejects.push(Reject {
+                stage: Stage::Validate,
+                reason,
+                origin: self.origin.clone(),
+                row: rows[row],
+                remains: Remains::Item(item(row)),
+                reading: Some(reading.clone()),
+                attempts: 1,
+            });
+        }
+        rejects
+    }
+
+    /// How a row is to be read of which those columns were not.
+    fn reading_of(&self, unread: &[(Arc<str>, &'static str)]) -> Reading {
+        let forms = unread.iter().filter_map(|(name, code)| {
+            // An epoch that speaks for another unit than its neighbours is not read by theirs.
+            let form = form_of(self.times.get(name)?, *code != "timestamp_unit");
+            (!form.is_empty()).then(|| (name.to_string(), form))
+        });
+        let columns = unread.iter().map(|(name, _)| name.to_string()).collect();
+        self.readings.note(Some(columns), forms.collect())
     }
 }
 

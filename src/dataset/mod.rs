@@ -1,6 +1,7 @@
 //! What rows mean: descriptions of datasets, and the way from an input's columns to theirs.
 
 pub mod articles;
+pub mod calendar;
 pub mod coded;
 pub mod convert;
 pub mod describe;
@@ -15,10 +16,13 @@ pub mod name_pattern;
 mod narrow;
 pub mod number;
 pub mod quality;
+pub mod reading;
 pub mod target;
 pub mod text;
 pub mod time;
 pub mod timeframe;
+mod unpack;
+pub mod value;
 
 pub use describe::{
     ALL, BARS, Check, Column, Dataset, Derive, FUNDAMENTALS, Kind, NEWS, NO_TENANT, Need, OPTIONS, QUOTES,

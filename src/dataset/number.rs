@@ -8,12 +8,20 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow_array::types::{Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, Decimal128Array, Decimal256Array, PrimitiveArray, cast::AsArray};
+use arrow_array::{
+    Array, ArrayRef, Decimal128Array, Decimal256Array, LargeStringArray, PrimitiveArray, cast::AsArray,
+};
 use arrow_buffer::{NullBuffer, ScalarBuffer, i256};
 use arrow_schema::DataType;
 
-/// Most digits that are carried; a number with more is refused.
+/// Most digits of a [`Number`]; longer ones travel as text, see [`long`].
 pub const MAX_DIGITS: usize = 76;
+
+/// Most digits before the point of any number: those of PostgreSQL's `numeric`.
+const MOST_WHOLE: i64 = 131_072;
+
+/// Most digits behind it.
+const MOST_DECIMALS: i64 = 16_383;
 
 /// Why a text is no number that can be carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,8 +144,50 @@ fn parse_exponent(text: &[u8]) -> Result<i64, NumberError> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(NumberError::Syntax);
     }
-    let value = digits.iter().fold(0i64, |v, d| (v * 10 + i64::from(d - b'0')).min(100_000));
+    let value = digits.iter().fold(0i64, |v, d| (v * 10 + i64::from(d - b'0')).min(1_000_000));
     Ok(if negative { -value } else { value })
+}
+
+/// Reads a decimal of any length in the form in which it travels where a [`Number`] does not hold it:
+/// its digits from the first to the last that is not zero, and an exponent (`-125e-90`). One number has
+/// one such form.
+///
+/// # Errors
+/// [`NumberError::TooLong`] where no store has room for it.
+#[cold]
+pub fn long(text: &[u8]) -> Result<String, NumberError> {
+    let (sign, rest) = match text {
+        [b'-', rest @ ..] => ("-", rest),
+        [b'+', rest @ ..] => ("", rest),
+        rest => ("", rest),
+    };
+    let (body, exponent) = match rest.iter().position(|b| matches!(b, b'e' | b'E')) {
+        Some(at) => (&rest[..at], parse_exponent(&rest[at + 1..])?),
+        None => (rest, 0),
+    };
+    let mut points = body.split(|b| *b == b'.');
+    let (whole, fraction) = (points.next().unwrap_or_default(), points.next().unwrap_or_default());
+    let digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
+    if points.next().is_some() || whole.len() + fraction.len() == 0 || !digits(whole) || !digits(fraction) {
+        return Err(NumberError::Syntax);
+    }
+    let all: Vec<u8> = whole.iter().chain(fraction).copied().skip_while(|b| *b == b'0').collect();
+    let kept = all.iter().rposition(|b| *b != b'0').map_or(0, |last| last + 1);
+    if kept == 0 {
+        return Ok("0".to_owned());
+    }
+    let exponent = exponent - fraction.len() as i64 + (all.len() - kept) as i64;
+    if kept as i64 + exponent > MOST_WHOLE || -exponent > MOST_DECIMALS {
+        return Err(NumberError::TooLong);
+    }
+    let mut out = String::with_capacity(kept + 8);
+    out.push_str(sign);
+    out.extend(all.iter().take(kept).map(|b| char::from(*b)));
+    if exponent != 0 {
+        out.push('e');
+        out.push_str(&exponent.to_string());
+    }
+    Ok(out)
 }
 
 impl Number {
@@ -260,7 +310,8 @@ const POWERS: [i128; 39] = {
     powers
 };
 
-/// Collects numbers of any scale into one decimal column of their largest scale.
+/// Collects numbers of any scale into one decimal column of their largest scale, or into one of texts
+/// where no decimal holds all of them.
 #[derive(Debug, Default)]
 pub struct NumberBuilder {
     mantissas: Vec<i128>,
@@ -268,6 +319,7 @@ pub struct NumberBuilder {
     valid: Vec<bool>,
     nulls: usize,
     large: Vec<(usize, i256)>,
+    long: Vec<(usize, String)>,
     max_scale: u8,
     mixed: bool,
 }
@@ -309,11 +361,20 @@ impl NumberBuilder {
         self.nulls += 1;
     }
 
-    /// The column: `Decimal128(38, s)`, or `Decimal256(76, s)` where 38 digits do not hold all.
-    ///
-    /// Rows whose digits do not fit beside those of the others even in 76 digits become null and
-    /// are returned; their magnitudes are more than 10^38 apart, which no market quotes.
-    pub fn finish(self) -> (ArrayRef, Vec<usize>) {
+    /// Appends a number as [`long`] has it.
+    pub fn push_long(&mut self, number: String) {
+        self.long.push((self.mantissas.len(), number));
+        self.mantissas.push(0);
+        self.scales.push(self.max_scale);
+        self.valid.push(true);
+    }
+
+    /// The column: `Decimal128(38, s)`, `Decimal256(76, s)` where 38 digits do not hold all, and
+    /// `LargeUtf8` where 76 do not: then every number is its digits as text.
+    pub fn finish(self) -> ArrayRef {
+        if !self.long.is_empty() {
+            return self.finish_as_text();
+        }
         let nulls = (self.nulls > 0).then(|| NullBuffer::from(self.valid.clone()));
         if self.large.is_empty()
             && let Some(values) = self.rescaled()
@@ -321,7 +382,7 @@ impl NumberBuilder {
             let array = Decimal128Array::new(ScalarBuffer::from(values), nulls);
             let scale = self.max_scale as i8;
             if let Ok(array) = array.with_precision_and_scale(38, scale) {
-                return (Arc::new(array), Vec::new());
+                return Arc::new(array);
             }
         }
         self.finish_wide()
@@ -347,39 +408,53 @@ impl NumberBuilder {
     }
 
     #[cold]
-    fn finish_wide(mut self) -> (ArrayRef, Vec<usize>) {
+    fn finish_wide(self) -> ArrayRef {
+        match self.widened() {
+            Some(wide) => Arc::new(wide),
+            None => self.finish_as_text(),
+        }
+    }
+
+    /// All numbers at the largest scale, if 76 digits hold them.
+    fn widened(&self) -> Option<Decimal256Array> {
         let mut wide: Vec<i256> = self.mantissas.iter().map(|&m| i256::from_i128(m)).collect();
         for &(row, value) in &self.large {
-            wide[row] = value;
+            *wide.get_mut(row)? = value;
         }
         let ten = i256::from_i128(10);
         let limit = (0..MAX_DIGITS).fold(i256::ONE, |v, _| v.wrapping_mul(ten));
-        let mut refused = Vec::new();
-        for (row, value) in wide.iter_mut().enumerate() {
-            let mut scaled = *value;
-            for _ in self.scales[row]..self.max_scale {
-                scaled = match scaled.checked_mul(ten) {
-                    Some(v) if v < limit && v > limit.wrapping_neg() => v,
-                    _ => {
-                        if self.valid[row] {
-                            refused.push(row);
-                        }
-                        self.valid[row] = false;
-                        i256::ZERO
-                    }
-                };
-            }
-            *value = scaled;
-        }
-        let array = Decimal256Array::new(ScalarBuffer::from(wide), Some(NullBuffer::from(self.valid)));
-        match array.with_precision_and_scale(MAX_DIGITS as u8, self.max_scale as i8) {
-            Ok(array) => (Arc::new(array), refused),
-            // The scale is bounded by the parser, so this cannot happen; refusing all is honest.
-            Err(_) => {
-                let rows = self.mantissas.len();
-                (Arc::new(Decimal128Array::new_null(rows)), (0..rows).collect())
+        for (value, scale) in wide.iter_mut().zip(&self.scales) {
+            for _ in *scale..self.max_scale {
+                let scaled = value.checked_mul(ten);
+                *value = scaled.filter(|v| *v < limit && *v > limit.wrapping_neg())?;
             }
         }
+        let nulls = Some(NullBuffer::from(self.valid.clone()));
+        let array = Decimal256Array::new(ScalarBuffer::from(wide), nulls);
+        array.with_precision_and_scale(MAX_DIGITS as u8, self.max_scale as i8).ok()
+    }
+
+    #[cold]
+    fn finish_as_text(self) -> ArrayRef {
+        let large: std::collections::HashMap<usize, i256> = self.large.into_iter().collect();
+        let mut long = self.long.into_iter().peekable();
+        let mut texts = arrow_array::builder::LargeStringBuilder::with_capacity(self.valid.len(), 0);
+        let mut text = String::new();
+        for (row, valid) in self.valid.iter().enumerate() {
+            if let Some((_, digits)) = long.next_if(|(at, _)| *at == row) {
+                texts.append_value(digits);
+            } else if !valid {
+                texts.append_null();
+            } else {
+                text.clear();
+                match large.get(&row) {
+                    Some(value) => Number::Large(*value, self.scales[row]).write(&mut text),
+                    None => Number::Small(self.mantissas[row], self.scales[row]).write(&mut text),
+                }
+                texts.append_value(&text);
+            }
+        }
+        Arc::new(texts.finish())
     }
 }
 
@@ -396,6 +471,8 @@ pub enum Numbers<'a> {
     Decimal(&'a PrimitiveArray<Decimal128Type>, u8),
     /// Wide decimals and their scale.
     Wide(&'a PrimitiveArray<Decimal256Type>, u8),
+    /// Numbers of any length as text, as [`NumberBuilder`] makes them.
+    Digits(&'a LargeStringArray),
 }
 
 impl<'a> Numbers<'a> {
@@ -407,11 +484,13 @@ impl<'a> Numbers<'a> {
             DataType::Float32 => Self::Single(array.as_primitive()),
             DataType::Decimal128(_, scale) => Self::Decimal(array.as_primitive(), u8::try_from(*scale).ok()?),
             DataType::Decimal256(_, scale) => Self::Wide(array.as_primitive(), u8::try_from(*scale).ok()?),
+            DataType::LargeUtf8 => Self::Digits(array.as_string()),
             _ => return None,
         })
     }
 
-    /// The number in `row`; `None` where it is null, NaN or infinite.
+    /// The number in `row`; `None` where it is null, NaN or infinite, or longer than [`MAX_DIGITS`]
+    /// (see [`Numbers::long`]).
     pub fn get(&self, row: usize) -> Option<Number> {
         match self {
             Self::Int(a) => a.is_valid(row).then(|| Number::Small(i128::from(a.value(row)), 0)),
@@ -419,6 +498,46 @@ impl<'a> Numbers<'a> {
             Self::Single(a) => a.is_valid(row).then(|| of_f32(a.value(row))).flatten(),
             Self::Decimal(a, s) => a.is_valid(row).then(|| Number::Small(a.value(row), *s)),
             Self::Wide(a, s) => a.is_valid(row).then(|| Number::Large(a.value(row), *s)),
+            Self::Digits(a) => a.is_valid(row).then(|| parse(a.value(row).as_bytes()).ok()).flatten(),
+        }
+    }
+
+    /// The number in `row` that [`Numbers::get`] has none for, as [`long`] has it.
+    #[cold]
+    pub fn long(&self, row: usize) -> Option<String> {
+        match self {
+            Self::Float(a) if a.is_valid(row) && a.value(row).is_finite() => {
+                long(zmij::Buffer::new().format_finite(a.value(row)).as_bytes()).ok()
+            }
+            Self::Single(a) if a.is_valid(row) && a.value(row).is_finite() => {
+                long(zmij::Buffer::new().format_finite(a.value(row)).as_bytes()).ok()
+            }
+            Self::Digits(a) if a.is_valid(row) => Some(a.value(row).to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The nearest double; what is longer than [`MAX_DIGITS`] is compared by it.
+    fn nearest(&self, row: usize) -> Option<f64> {
+        match self.get(row) {
+            Some(number) => {
+                let mut text = String::new();
+                number.write(&mut text);
+                text.parse().ok()
+            }
+            None => self.long(row)?.parse().ok(),
+        }
+    }
+
+    /// Whether the number is below zero.
+    pub fn is_negative(&self, row: usize) -> bool {
+        match self {
+            Self::Int(a) => a.value(row) < 0 && a.is_valid(row),
+            Self::Float(a) => a.value(row) < 0.0 && a.is_valid(row),
+            Self::Single(a) => a.value(row) < 0.0 && a.is_valid(row),
+            Self::Decimal(a, _) => a.value(row) < 0 && a.is_valid(row),
+            Self::Wide(a, _) => a.value(row) < i256::ZERO && a.is_valid(row),
+            Self::Digits(a) => a.is_valid(row) && a.value(row).starts_with('-'),
         }
     }
 
@@ -431,7 +550,10 @@ impl<'a> Numbers<'a> {
             (Self::Float(a), Self::Float(b)) => (a.is_valid(row) && b.is_valid(row))
                 .then(|| a.value(row).partial_cmp(&b.value(row)))
                 .flatten(),
-            _ => Some(compare(self.get(row)?, other.get(row)?)),
+            _ => match (self.get(row), other.get(row)) {
+                (Some(a), Some(b)) => Some(compare(a, b)),
+                _ => self.nearest(row)?.partial_cmp(&other.nearest(row)?),
+            },
         }
     }
 }
@@ -518,8 +640,7 @@ mod tests {
             builder.push(parse(text.as_bytes()).unwrap());
         }
         builder.push_null();
-        let (array, refused) = builder.finish();
-        assert!(refused.is_empty());
+        let array = builder.finish();
         let view = Numbers::of(&array).unwrap();
         for (row, text) in texts.iter().enumerate() {
             assert_eq!(compare(view.get(row).unwrap(), parse(text.as_bytes()).unwrap()), Ordering::Equal);
@@ -534,8 +655,7 @@ mod tests {
         for text in texts {
             builder.push(parse(text.as_bytes()).unwrap());
         }
-        let (array, refused) = builder.finish();
-        assert!(refused.is_empty());
+        let array = builder.finish();
         assert!(matches!(array.data_type(), DataType::Decimal256(76, 8)));
         let view = Numbers::of(&array).unwrap();
         for (row, text) in texts.iter().enumerate() {
@@ -546,13 +666,45 @@ mod tests {
     }
 
     #[test]
-    fn magnitudes_too_far_apart_are_named() {
+    fn magnitudes_far_apart_stand_side_by_side_as_text() {
         let mut builder = NumberBuilder::default();
-        builder.push(parse(b"1e60").unwrap());
-        builder.push(parse(b"1e-60").unwrap());
-        let (array, refused) = builder.finish();
-        assert_eq!(refused, [0]);
-        assert!(array.is_null(0) && array.is_valid(1));
+        let texts = ["1e60", "1e-60", "-2.50", "1e80", "-12e-90"];
+        for text in texts {
+            match parse(text.as_bytes()) {
+                Ok(number) => builder.push(number),
+                Err(_) => builder.push_long(long(text.as_bytes()).unwrap()),
+            }
+        }
+        builder.push_null();
+        let array = builder.finish();
+        let view = Numbers::of(&array).unwrap();
+        assert!(matches!(view, Numbers::Digits(_)) && array.is_null(5));
+        for (row, text) in texts.iter().enumerate().take(3) {
+            assert_eq!(compare(view.get(row).unwrap(), parse(text.as_bytes()).unwrap()), Ordering::Equal);
+        }
+        assert_eq!((view.long(3).as_deref(), view.long(4).as_deref()), (Some("1e80"), Some("-12e-90")));
+        assert_eq!((view.get(3), view.is_negative(4), view.is_negative(3)), (None, true, false));
+        assert_eq!(view.compare(&view, 3), Some(Ordering::Equal));
+    }
+
+    #[test]
+    fn a_long_number_has_one_form() {
+        for (text, form) in [
+            ("1e80", "1e80"),
+            ("0010.00e79", "1e80"),
+            ("-0.000e5", "0"),
+            ("+12.50e-100", "125e-101"),
+            (".5", "5e-1"),
+        ] {
+            assert_eq!(long(text.as_bytes()).as_deref(), Ok(form), "{text}");
+        }
+        for text in ["", ".", "1.2.3", "1e", "x", "1e5.0"] {
+            assert_eq!(long(text.as_bytes()), Err(NumberError::Syntax), "{text}");
+        }
+        for text in ["1e131072", "1e-16384", "1e99999999999"] {
+            assert_eq!(long(text.as_bytes()), Err(NumberError::TooLong), "{text}");
+        }
+        assert!(long(b"1e131071").is_ok() && long(b"1e-16383").is_ok());
     }
 
     #[test]

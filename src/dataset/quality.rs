@@ -60,12 +60,7 @@ pub fn examine(
             Check::NotNegative(names) => {
                 for name in names {
                     let Some(this) = numbers(name) else { continue };
-                    each(name, "implausible", &format!("{name} is negative"), &|row| match this {
-                        Numbers::Int(a) => a.value(row) < 0 && a.is_valid(row),
-                        Numbers::Float(a) => a.value(row) < 0.0 && a.is_valid(row),
-                        Numbers::Decimal(a, _) => a.value(row) < 0 && a.is_valid(row),
-                        _ => this.get(row).is_some_and(|n| compare(n, Number::Small(0, 0)) == Ordering::Less),
-                    });
+                    each(name, "implausible", &format!("{name} is negative"), &|row| this.is_negative(row));
                 }
             }
             Check::Between(name, low, high) => {
@@ -106,7 +101,7 @@ pub fn examine(
 /// Notes implausible rows as faults.
 pub fn reject(columns: &RecordBatch, checks: &[Check], now: i64, faults: &mut Faults) {
     examine(columns, checks, now, |row, column, code, what| {
-        faults.add(row, column, code, || what.to_owned())
+        faults.refuse(row, column, code, || what.to_owned())
     });
 }
 

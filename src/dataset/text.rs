@@ -93,16 +93,31 @@ pub fn head(data: &[u8], start: usize, end: usize) -> u64 {
 #[derive(Debug, Clone, Default)]
 pub struct NullTokens {
     more: Vec<String>,
+    /// Whether the usual ones are none.
+    only: bool,
 }
 
 impl NullTokens {
     /// The usual ones (empty, `null`, `NaN`, `inf`, `None`, `\N`, `-`) and these.
     pub fn with(more: Vec<String>) -> Self {
-        Self { more }
+        Self { more, only: false }
+    }
+
+    /// These alone, for values that were understood before.
+    pub fn only(more: Vec<String>) -> Self {
+        Self { more, only: true }
+    }
+
+    /// Those beside the usual ones.
+    pub fn more(&self) -> &[String] {
+        &self.more
     }
 
     /// Whether a text, trimmed, stands for null.
     pub fn matches(&self, text: &str) -> bool {
+        if self.only {
+            return self.more.iter().any(|m| m == text);
+        }
         match text.len() {
             0 => true,
             1 => text == "-" || self.more.iter().any(|m| m == text),

@@ -45,6 +45,11 @@ impl Unit {
         }
     }
 
+    /// The unit of the flag's word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Second, Self::Milli, Self::Micro, Self::Nano].into_iter().find(|unit| unit.as_str() == word)
+    }
+
     /// The unit that a magnitude speaks for. The years 1973 to 2100 lie between 10^8 and
     /// 4.2 * 10^9 seconds, so three decimal orders separate the units.
     fn of_magnitude(value: i128) -> Self {
@@ -67,6 +72,22 @@ pub enum DateOrder {
     Dmy,
     /// Year, month, day.
     Ymd,
+}
+
+impl DateOrder {
+    /// The flag's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mdy => "mdy",
+            Self::Dmy => "dmy",
+            Self::Ymd => "ymd",
+        }
+    }
+
+    /// The order of the flag's word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Mdy, Self::Dmy, Self::Ymd].into_iter().find(|order| order.as_str() == word)
+    }
 }
 
 /// What the user said about times.

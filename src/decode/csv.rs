@@ -316,4 +316,8 @@ impl Decoder for CsvDecoder {
     fn names(&self) -> Vec<Arc<str>> {
         self.pending.names().to_vec()
     }
+
+    fn fields(&self) -> Option<(u8, Vec<Arc<str>>)> {
+        Some((self.splitter.delimiter(), self.names()))
+    }
 }

@@ -109,4 +109,10 @@ pub trait Decoder: Send {
 
     /// The names of the columns as far as they are known, for messages.
     fn names(&self) -> Vec<Arc<str>>;
+
+    /// How a line is cut into fields: the character between them, and their names. `None` where lines
+    /// have no fields.
+    fn fields(&self) -> Option<(u8, Vec<Arc<str>>)> {
+        None
+    }
 }

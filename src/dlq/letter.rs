@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::batch::Reading;
 use crate::dlq::lines::{Line, MOST_LINE};
 
 /// A record of the queue. What a line does not say is absent; what it says wrongly too.
@@ -49,6 +50,8 @@ pub struct Meta<'a> {
     pub raw: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub raw_hex: Option<Cow<'a, str>>,
+    pub truncated: bool,
+    pub reading: Option<Reading>,
     pub attempts: Option<u32>,
     pub first_ts: Option<f64>,
     #[serde(borrow)]
@@ -280,6 +283,8 @@ fn meta(value: &RawValue) -> Meta<'_> {
         rows: get("rows").and_then(|rows| serde_json::from_str(rows.get()).ok()),
         raw: text("raw"),
         raw_hex: text("raw_hex"),
+        truncated: get("truncated").is_some_and(|truncated| truncated.get() == "true"),
+        reading: get("reading").and_then(|reading| serde_json::from_str(reading.get()).ok()),
         attempts: text("attempts").and_then(|attempts| attempts.parse().ok()),
         first_ts: get("first_ts").and_then(seconds),
         run_id: text("run_id"),

@@ -14,9 +14,17 @@
 //! | `source`, `rows` | the input, and the 1-based numbers of the rows in it; as long as `items`, or one row |
 //! | `raw` | the input of the row where no item could be made of it; then `items` is empty |
 //! | `raw_hex` | only where that input is not UTF-8: its exact bytes in hexadecimal, since `raw` then has U+FFFD in places |
+//! | `truncated` | `true` where the row is longer than that |
+//! | `reading` | how the row is to be read, see below |
 //! | `attempts` | how often the rows have been tried |
 //! | `first_ts` | when they failed first, like `ts` in seconds of the Unix epoch |
 //! | `version` | version of this format, 1 |
+//!
+//! Columns stand as they were understood: times in UTC with all their digits, exact numbers, symbols in
+//! their case. Those that were not stand as the input's own text; `reading` names them in `columns`, and
+//! says how they were to be read: `zone`, `unit`, `order` (of day and month), `null`, `keep_case`, and in
+//! `forms` what was deduced, column by column. A `reading` without `columns` is about all of the row, under
+//! the input's own names; of a `raw` line it has the `delimiter` and the `header` too.
 //!
 //! Rows that failed alike share a record, up to [`MOST_ROWS`] rows or [`MOST_BYTES`] bytes of
 //! items; each undecodable row has a record of its own. Items are taken over as text, so that
@@ -30,7 +38,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::writer::RunInfo;
-use crate::batch::{PastRecord, Reason, Reject, Remains, Stage};
+use crate::batch::{PastRecord, Reading, Reason, Reject, Remains, Stage};
+use crate::decode::MAX_RAW;
 
 /// Rows of a record at most.
 const MOST_ROWS: usize = 1000;
@@ -68,6 +77,10 @@ struct Metadata<'a> {
     raw: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     raw_hex: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<&'a Reading>,
     attempts: u32,
     first_ts: f64,
     #[serde(serialize_with = "text")]
@@ -90,11 +103,7 @@ pub(super) struct Count {
 
 /// Rows that failed alike, on their way into one record.
 struct Group<'a> {
-    stage: Stage,
-    reason: &'a Reason,
-    source: &'a str,
-    attempts: u32,
-    history: Option<(Uuid, i64)>,
+    alike: Alike<'a>,
     rows: Vec<u64>,
     items: Vec<Box<RawValue>>,
     bytes: usize,
@@ -111,8 +120,17 @@ impl Group<'_> {
     }
 }
 
-/// The record that rows come from stays their own: its id and its first time go with them.
-type Alike<'a> = (Stage, &'a Reason, &'a str, u32, Option<(Uuid, i64)>);
+/// What is the same for all rows of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Alike<'a> {
+    stage: Stage,
+    reason: &'a Reason,
+    source: &'a str,
+    attempts: u32,
+    /// The record that rows come from stays their own: its id and its first time go with them.
+    history: Option<(Uuid, i64)>,
+    reading: Option<&'a Reading>,
+}
 
 /// Appends whole lines, each with its newline, for all rejects.
 ///
@@ -131,7 +149,8 @@ pub(super) fn encode(
         let past = reject.origin.past_of(reject.row).map(|(past, _)| past);
         let attempts = past.map_or(reject.attempts, |past| past.attempts.saturating_add(1));
         let history = past.map(|past: &PastRecord| (past.id, past.first_us));
-        let alike: Alike<'_> = (reject.stage, &*reject.reason, source, attempts, history);
+        let (stage, reason, reading) = (reject.stage, &*reject.reason, reject.reading.as_deref());
+        let alike = Alike { stage, reason, source, attempts, history, reading };
         let item = match &reject.remains {
             Remains::Raw(bytes) => {
                 lines.raw(alike, row, bytes)?;
@@ -151,17 +170,7 @@ pub(super) fn encode(
             groups.get(*index).is_some_and(|g| g.rows.len() < MOST_ROWS && g.bytes + bytes <= MOST_BYTES)
         });
         let index = found.unwrap_or_else(|| {
-            let (stage, reason, source, attempts, history) = alike;
-            groups.push(Group {
-                stage,
-                reason,
-                source,
-                attempts,
-                history,
-                rows: Vec::new(),
-                items: Vec::new(),
-                bytes: 0,
-            });
+            groups.push(Group { alike, rows: Vec::new(), items: Vec::new(), bytes: 0 });
             open.insert(alike, groups.len() - 1);
             groups.len() - 1
         });
@@ -172,11 +181,10 @@ pub(super) fn encode(
         }
     }
     for group in &mut groups {
-        if group.history.is_some() {
+        if group.alike.history.is_some() {
             group.sort();
         }
-        let alike = (group.stage, group.reason, group.source, group.attempts, group.history);
-        lines.record(alike, &group.rows, &group.items, None, None)?;
+        lines.record(group.alike, &group.rows, &group.items, None, None)?;
     }
     Ok(lines.count)
 }
@@ -211,7 +219,7 @@ impl Lines<'_> {
 
     fn record(
         &mut self,
-        (stage, reason, source, attempts, history): Alike<'_>,
+        Alike { stage, reason, source, attempts, history, reading }: Alike<'_>,
         rows: &[u64],
         items: &[Box<RawValue>],
         raw: Option<&str>,
@@ -229,6 +237,8 @@ impl Lines<'_> {
             rows,
             raw,
             raw_hex,
+            truncated: raw.is_some_and(|raw| raw.len() >= MAX_RAW),
+            reading,
             attempts,
             first_ts: history.map_or(self.now, |(_, first)| first as f64 / 1e6),
             run_id: self.run.run_id,
@@ -262,6 +272,7 @@ pub(super) mod tests {
             origin: Arc::new(Origin::new("bars.csv")),
             row,
             remains,
+            reading: Some(Reading::understood()),
             attempts: 1,
         }
     }
@@ -291,7 +302,8 @@ pub(super) mod tests {
             line.replace(&id, "ID"),
             concat!(
                 r#"{"ts":1732351234.123,"error":"the row is bad","metadata":{"id":"ID","dataset":"bars","stage":"write","#,
-                r#""code":"22003","column":"volume","source":"bars.csv","rows":[7],"attempts":1,"first_ts":1732351234.123,"#,
+                r#""code":"22003","column":"volume","source":"bars.csv","rows":[7],"reading":{"columns":[]},"attempts":1,"#,
+                r#""first_ts":1732351234.123,"#,
                 r#""run_id":"00000000-0000-0000-0000-000000000000","version":1},"#,
                 r#""items":[{"symbol":"A","volume":1.10000000000000000000000000000000000001}]}"#,
                 "\n"

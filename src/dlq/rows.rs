@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
-use crate::batch::{Origin, Past, PastRecord, Reason, Reject, Remains, Stage};
+use crate::batch::{Origin, Past, PastRecord, Reading, Reason, Reject, Remains, Stage};
 use crate::dataset::quality::Findings;
 use crate::dataset::{Mapped, Mapper, MapperSettings};
 use crate::decode::{Chunk, Chunks, DecodeError, Decoder, NdjsonDecoder, RawBatch};
@@ -32,7 +32,8 @@ pub struct Rows {
     reverse: bool,
     /// Of each file of the course: records that have been tried so often are left out.
     most_attempts: Vec<u32>,
-    mappers: HashMap<Arc<str>, Mapper>,
+    /// By source, and by how its rows are to be read.
+    mappers: HashMap<(Arc<str>, Option<Arc<Reading>>), Mapper>,
     notes: Vec<String>,
     findings: Findings,
 }
@@ -52,6 +53,8 @@ pub struct Rowed {
 struct Piece {
     number: u64,
     source: Arc<str>,
+    /// How it is to be read, if its record says it.
+    reading: Option<Arc<Reading>>,
     /// Rows of one shape have the same fields.
     shape: u64,
     /// Of which records it is one, by their order.
@@ -106,12 +109,13 @@ impl Rows {
         };
         let mut rowed = Rowed { read: taken.read, moved: taken.moved, mapped: Vec::new() };
         if !taken.raw.is_empty() {
-            let reject = |(number, source, stage, reason, bytes): RawRow| Reject {
+            let reject = |(number, source, stage, reason, bytes, reading): RawRow| Reject {
                 stage,
                 reason: Arc::new(reason),
                 origin: origin(&source),
                 row: number,
                 remains: Remains::Raw(bytes),
+                reading,
                 attempts: 1,
             };
             let rejects = taken.raw.drain(..).map(reject).collect();
@@ -120,7 +124,9 @@ impl Rows {
         if self.reverse {
             taken.pieces.reverse();
         }
-        for alike in taken.pieces.chunk_by(|a, b| a.shape == b.shape && a.source == b.source) {
+        for alike in taken.pieces.chunk_by(|a, b| {
+            a.shape == b.shape && a.source == b.source && a.reading == b.reading
+        }) {
             let Some(first) = alike.first() else { continue };
             let origin = origin(&first.source);
             self.map(alike, &taken.text, &origin, &mut rowed.mapped)?;
@@ -175,6 +181,7 @@ impl Rows {
                 return Ok(());
             }
             let (meant, group) = (claim.choice.meant(letter, line), taken.group(letter));
+            let reading = letter.meta.reading.clone().map(|reading| taken.reading(reading));
             let shape = letter.items.first().map_or(0, |item| shape(item));
             for row in (0..rows).filter(|row| is_meant(&meant, *row)) {
                 taken.read += 1;
@@ -195,9 +202,10 @@ impl Rows {
                         written.iter_mut().filter(|b| matches!(b, b'\n' | b'\r')).for_each(|b| *b = b' ');
                         let text = start..taken.text.len();
                         let (source, row) = (source.clone(), letter.row_number(row));
-                        taken.pieces.push(Piece { number, source, shape, group, row, text });
+                        let reading = reading.clone();
+                        taken.pieces.push(Piece { number, source, reading, shape, group, row, text });
                     }
-                    None => taken.raw.push(unreadable(letter, row, number, &source)),
+                    None => taken.raw.push(unreadable(letter, row, number, &source, reading.clone())),
                 }
             }
             Ok(())
@@ -219,6 +227,7 @@ impl Rows {
             lines.extend_from_slice(text.get(piece.text.clone()).unwrap_or_default());
             lines.push(b'\n');
         }
+        let reading = pieces.first().and_then(|piece| piece.reading.clone());
         let number = |line: u64| pieces.get(line as usize - 1).map_or(0, |piece| piece.number);
         let item = |line: u64| {
             let text = pieces.get(line as usize - 1).and_then(|piece| text.get(piece.text.clone()));
@@ -230,6 +239,7 @@ impl Rows {
             origin: origin.clone(),
             row: number(line),
             remains: item(line),
+            reading: reading.clone(),
             attempts: 1,
         };
         let all_from = |line: u64, stage: Stage, reason: Reason| {
@@ -264,7 +274,7 @@ impl Rows {
                 .map(|b| reject(b.row, Stage::Decode, &Arc::new(Reason::new(b.code, b.message))))
                 .collect();
             let rows: Vec<u64> = of_lines.iter().map(|line| number(*line)).collect();
-            match self.mapper(origin).and_then(|mapper| mapper.map(&columns, &rows)) {
+            match self.mapper(origin, reading.as_ref()).and_then(|mapper| mapper.map(&columns, &rows)) {
                 Ok(mapped) => {
                     rejects.extend(mapped.rejects);
                     into.push(Mapped { batches: mapped.batches, rejects });
@@ -292,14 +302,19 @@ impl Rows {
             || columns.maps.iter().any(|map| typed("--map", map))
     }
 
-    fn mapper(&mut self, origin: &Arc<Origin>) -> Result<&mut Mapper> {
-        if self.mappers.len() >= MOST_SOURCES && !self.mappers.contains_key(&origin.source) {
+    fn mapper(&mut self, origin: &Arc<Origin>, reading: Option<&Arc<Reading>>) -> Result<&mut Mapper> {
+        let key = (origin.source.clone(), reading.cloned());
+        if self.mappers.len() >= MOST_SOURCES && !self.mappers.contains_key(&key) {
             self.forget();
         }
-        let mapper = match self.mappers.entry(origin.source.clone()) {
+        let mapper = match self.mappers.entry(key) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(Mapper::new(self.settings.clone(), origin.clone())?)
+                let mut mapper = Mapper::new(self.settings.clone(), origin.clone())?;
+                if let Some(reading) = reading {
+                    mapper.reads_by(reading.clone());
+                }
+                place.insert(mapper)
             }
         };
         mapper.continues(origin.clone());
@@ -307,7 +322,7 @@ impl Rows {
     }
 }
 
-type RawRow = (u64, Arc<str>, Stage, Reason, Vec<u8>);
+type RawRow = (u64, Arc<str>, Stage, Reason, Vec<u8>, Option<Arc<Reading>>);
 
 /// What a window holds.
 #[derive(Default)]
@@ -321,9 +336,22 @@ struct Taken {
     /// When each group of records failed first, in microseconds since 1970.
     groups: Vec<i64>,
     known: HashMap<u64, usize>,
+    readings: HashSet<Arc<Reading>>,
 }
 
 impl Taken {
+    /// The reading, the same for all records that have the same.
+    fn reading(&mut self, reading: Reading) -> Arc<Reading> {
+        match self.readings.get(&reading) {
+            Some(known) => known.clone(),
+            None => {
+                let reading = Arc::new(reading);
+                self.readings.insert(reading.clone());
+                reading
+            }
+        }
+    }
+
     /// The group that a record is of. Rows of one input that failed in one run are in the order of that
     /// input, whatever they failed of; others in the order in which they failed first.
     fn group(&mut self, letter: &Letter<'_>) -> usize {
@@ -350,7 +378,13 @@ impl Taken {
 }
 
 /// A row of which no object was ever made, or none is left: it stays what it is.
-fn unreadable(letter: &Letter<'_>, row: usize, number: u64, source: &Arc<str>) -> RawRow {
+fn unreadable(
+    letter: &Letter<'_>,
+    row: usize,
+    number: u64,
+    source: &Arc<str>,
+    reading: Option<Arc<Reading>>,
+) -> RawRow {
     let meta = &letter.meta;
     let bytes = match (letter.items.get(row), &meta.raw_hex, &meta.raw) {
         (Some(item), ..) => item.get().as_bytes().to_vec(),
@@ -370,7 +404,7 @@ fn unreadable(letter: &Letter<'_>, row: usize, number: u64, source: &Arc<str>) -
     };
     let mut reason = Reason::new(code, message);
     reason.column = meta.column.as_deref().map(Into::into);
-    (number, source.clone(), stage, reason, bytes)
+    (number, source.clone(), stage, reason, bytes, reading)
 }
 
 fn bytes_of(hex: &str) -> Option<Vec<u8>> {

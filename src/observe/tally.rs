@@ -515,6 +515,7 @@ mod tests {
                 origin: origin.clone(),
                 row,
                 remains: Remains::Raw(Vec::new()),
+                reading: None,
                 attempts: 1,
             });
         }

@@ -18,7 +18,7 @@ use tracing::field::Empty;
 use tracing::trace_span;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::batch::{Batch, Origin, Reason, Reject, Remains, Stage};
+use crate::batch::{Batch, Origin, Reading, Reason, Reject, Remains, Stage};
 use crate::coordinator::{SubmitError, WriteCoordinator};
 use crate::dataset::quality::Findings;
 use crate::dataset::text::Texts;
@@ -125,6 +125,7 @@ fn rejected(batch: &Batch) -> Vec<Reject> {
             origin: batch.origin.clone(),
             row: batch.rows[row],
             remains: Remains::Item(crate::dataset::item::to_json(&batch.columns, row)),
+            reading: Some(Reading::understood()),
             attempts: 1,
         })
         .collect()
@@ -166,11 +167,12 @@ impl Peeked {
 
     /// Sends all rows that have been taken from the input to the dead-letter queue, as they came.
     /// The reading must have been stopped.
-    pub fn bury(mut self, input: &Input, outlet: &mut dyn Outlet) -> Result<()> {
+    pub fn bury(mut self, input: &Input, reading: &Arc<Reading>, outlet: &mut dyn Outlet) -> Result<()> {
         let origin =
             Arc::new(Origin { replayable: self.opened.replayable, ..Origin::new(input.name.clone()) });
         let first = self.first.take();
-        bury_rest(first, &mut self.opened, &origin, input, &mut |rejects| outlet.rejects(rejects).map(|_| ()))
+        let mut bury = |rejects| outlet.rejects(rejects).map(|_| ());
+        bury_rest(first, &mut self.opened, &origin, input, reading, &mut bury)
     }
 }
 
@@ -181,8 +183,10 @@ fn bury_rest(
     opened: &mut Opened,
     origin: &Arc<Origin>,
     input: &Input,
+    reading: &Arc<Reading>,
     bury: &mut dyn FnMut(Vec<Reject>) -> Result<()>,
 ) -> Result<()> {
+    let lines = lines_of(opened, reading);
     let mut next = first;
     loop {
         let raw = match next.take() {
@@ -193,16 +197,21 @@ fn bury_rest(
                 Err(error) => return Err(decode_error(error, &input.name)),
             },
         };
-        let mut rejects = unmapped(&raw.columns, &raw.rows, origin);
-        rejects.extend(raw.broken.into_iter().map(|b| of_broken(b, origin)));
+        let mut rejects = unmapped(&raw.columns, &raw.rows, origin, reading);
+        rejects.extend(raw.broken.into_iter().map(|b| of_broken(b, origin, &lines)));
         bury(rejects)?;
     }
 }
 
 /// Rows that were not mapped any more.
-fn unmapped(columns: &RecordBatch, rows: &[u64], origin: &Arc<Origin>) -> Vec<Reject> {
+fn unmapped(
+    columns: &RecordBatch,
+    rows: &[u64],
+    origin: &Arc<Origin>,
+    reading: &Arc<Reading>,
+) -> Vec<Reject> {
     let reason = Reason::new("aborted", "the run ended before the row could be mapped");
-    as_they_are(columns, rows, origin, Stage::Abort, reason)
+    as_they_are(columns, rows, origin, Stage::Abort, reason, reading)
 }
 
 /// Rows as dead letters under the names that the input gives them.
@@ -212,6 +221,7 @@ pub(super) fn as_they_are(
     origin: &Arc<Origin>,
     stage: Stage,
     reason: Reason,
+    reading: &Arc<Reading>,
 ) -> Vec<Reject> {
     let reason = Arc::new(reason);
     let reject = |(row, number): (usize, &u64)| Reject {
@@ -219,7 +229,8 @@ pub(super) fn as_they_are(
         reason: reason.clone(),
         origin: origin.clone(),
         row: *number,
-        remains: Remains::Item(crate::dataset::item::to_json(columns, row)),
+        remains: Remains::Item(crate::dataset::item::of_source(columns, row)),
+        reading: Some(reading.clone()),
         attempts: 1,
     };
     rows.iter().enumerate().map(reject).collect()
@@ -401,10 +412,11 @@ impl Pipeline {
         opened: &mut Opened,
         origin: &Arc<Origin>,
         input: &Input,
+        reading: &Arc<Reading>,
         outlet: &mut dyn Outlet,
     ) -> Result<u64> {
         let mut rows = 0;
-        bury_rest(None, opened, origin, input, &mut |rejects| {
+        bury_rest(None, opened, origin, input, reading, &mut |rejects| {
             rows += rejects.len() as u64;
             self.observer.on(&Event::Read { rows: rejects.len() as u64 });
             outlet.rejects(rejects).map(|_| ())
@@ -477,7 +489,8 @@ impl Pipeline {
             }
             if !withheld.is_empty() {
                 self.observer.on(&Event::Read { rows: withheld.len() as u64 });
-                outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin)).collect())?;
+                let lines = lines_of(&opened, &mapper.reading());
+                outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin, &lines)).collect())?;
             }
             let span = trace_span!("map", rows = raw.rows.len() as i64);
             let mapped = match span.in_scope(|| mapper.map(&raw.columns, &raw.rows)) {
@@ -487,8 +500,9 @@ impl Pipeline {
                         // What a pipe gave is not given twice; what follows is buried below.
                         self.observer.on(&Event::Read { rows: read });
                         rows += read;
-                        outlet.rejects(unmapped(&raw.columns, &raw.rows, &origin))?;
-                        outlet.rejects(raw.broken.into_iter().map(|b| of_broken(b, &origin)).collect())?;
+                        outlet.rejects(unmapped(&raw.columns, &raw.rows, &origin, &mapper.reading()))?;
+                        let lines = lines_of(&opened, &mapper.reading());
+                        outlet.rejects(raw.broken.into_iter().map(|b| of_broken(b, &origin, &lines)).collect())?;
                     }
                     break Err(error);
                 }
@@ -496,7 +510,10 @@ impl Pipeline {
             rows += read;
             self.observer.on(&Event::Read { rows: read });
             let mut rejects = mapped.rejects;
-            rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin)));
+            if !raw.broken.is_empty() {
+                let lines = lines_of(&opened, &mapper.reading());
+                rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin, &lines)));
+            }
             let (mut more, unburied) = match outlet.rejects(rejects) {
                 Ok(more) => (more, None),
                 Err(error) => (false, Some(error)),
@@ -556,14 +573,14 @@ impl Pipeline {
                 rows -= count;
             } else {
                 for (columns, numbers) in held {
-                    outlet.rejects(unmapped(&columns, &numbers, &origin))?;
+                    outlet.rejects(unmapped(&columns, &numbers, &origin, &mapper.reading()))?;
                 }
             }
         }
         if !opened.replayable && result.is_err() {
             // Whatever ended it: what was taken from a pipe is not left behind.
             self.stop.set();
-            rows += self.bury_rest(&mut opened, &origin, input, outlet)?;
+            rows += self.bury_rest(&mut opened, &origin, input, &mapper.reading(), outlet)?;
         }
         if let (Some(first), Ok(())) = (withheld.first(), &result) {
             result = Err(wrong_header(input, first, rows));
@@ -572,8 +589,9 @@ impl Pipeline {
             } else {
                 self.stop.set();
                 self.observer.on(&Event::Read { rows });
-                outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin)).collect())?;
-                rows += self.bury_rest(&mut opened, &origin, input, outlet)?;
+                let lines = lines_of(&opened, &mapper.reading());
+                outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin, &lines)).collect())?;
+                rows += self.bury_rest(&mut opened, &origin, input, &mapper.reading(), outlet)?;
             }
         }
         report.rows += rows;
@@ -606,13 +624,31 @@ fn wrong_header(input: &Input, broken: &Broken, rows: u64) -> Error {
     ))
 }
 
-pub(super) fn of_broken(broken: Broken, origin: &Arc<Origin>) -> Reject {
+/// How the lines of an input are to be read that could not be: by its fields, and what is said of those.
+fn lines_of(opened: &Opened, reading: &Arc<Reading>) -> Arc<Reading> {
+    with_fields(opened.decoder.fields(), reading)
+}
+
+/// The same with the fields of a line.
+pub(super) fn with_fields(fields: Option<(u8, Vec<Arc<str>>)>, reading: &Arc<Reading>) -> Arc<Reading> {
+    match fields {
+        Some((delimiter, header)) => Arc::new(Reading {
+            delimiter: Some(char::from(delimiter).to_string()),
+            header: Some(header.iter().map(|name| name.to_string()).collect()),
+            ..Reading::clone(reading)
+        }),
+        None => reading.clone(),
+    }
+}
+
+pub(super) fn of_broken(broken: Broken, origin: &Arc<Origin>, reading: &Arc<Reading>) -> Reject {
     Reject {
         stage: Stage::Decode,
         reason: Arc::new(Reason::new(broken.code, broken.message)),
         origin: origin.clone(),
         row: broken.row,
         remains: Remains::Raw(broken.raw),
+        reading: Some(reading.clone()),
         attempts: 1,
     }
 }

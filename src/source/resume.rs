@@ -140,7 +140,8 @@ mod tests {
 
     fn reject(stage: Stage, input: usize, row: u64) -> Reject {
         let reason = Arc::new(Reason::new("x", "x"));
-        Reject { stage, reason, origin: origin(input), row, remains: Remains::Raw(vec![]), attempts: 1 }
+        let (origin, remains) = (origin(input), Remains::Raw(vec![]));
+        Reject { stage, reason, origin, row, remains, reading: None, attempts: 1 }
     }
 
     #[test]

@@ -72,6 +72,11 @@ pub(super) struct Splitter {
 }
 
 impl Splitter {
+    /// The character between fields.
+    pub(super) fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
     pub(super) fn new(delimiter: u8) -> Self {
         Self {
             delimiter,

@@ -219,6 +219,7 @@ pub(super) fn type_name(kind: Kind) -> &'static str {
         Kind::Single => "real",
         Kind::Nanos => "smallint",
         Kind::Symbol | Kind::OptionType | Kind::Text | Kind::Words => "text",
+        Kind::Bytes => "bytea",
         Kind::Uuid => "uuid",
         Kind::Json => "jsonb",
         Kind::Bool => "boolean",

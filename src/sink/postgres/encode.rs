@@ -13,6 +13,7 @@ use super::clock::{NoClock, clock};
 use super::column::{CELL, Cell, Column, Size};
 use super::ids::NewIds;
 use super::labels::Labels;
+use super::long::Long;
 use super::newer::{Firsts, NEVER};
 use super::numeric::{Fit, NoInteger};
 use super::out::Out;
@@ -159,6 +160,9 @@ impl Goal {
             out.put_f32(single);
             return Ok(false);
         }
+        if let Some(long) = numbers.long(row) {
+            return self.put_long(&long, rules, out);
+        }
         // NaN and the infinities say that there is no number.
         let Some(number) = numbers.get(row) else { return self.put_null(out) };
         match self.type_ {
@@ -195,32 +199,72 @@ impl Goal {
                 out.put_f32(float);
                 Ok(false)
             }
-            _ => {
-                let (value, rounded) =
-                    number.integer(rules.round && !rules.exact).map_err(|why| match why {
-                        NoInteger::Fraction if rules.round => Refusal::Inexact,
-                        NoInteger::Fraction => Refusal::Fraction,
-                        NoInteger::Range => Refusal::Range,
-                    })?;
-                match self.type_ {
-                    ColumnType::Int2 => {
-                        let value = i16::try_from(value).map_err(|_| Refusal::Range)?;
-                        out.put_i32(2);
-                        out.put_i16(value);
-                    }
-                    ColumnType::Int4 => {
-                        let value = i32::try_from(value).map_err(|_| Refusal::Range)?;
-                        out.put_i32(4);
-                        out.put_i32(value);
-                    }
-                    _ => {
-                        out.put_i32(8);
-                        out.put_i64(value);
-                    }
-                }
+            _ => self.put_integer(number.integer(rules.round && !rules.exact), rules, out),
+        }
+    }
+
+    /// Appends a number that has more digits than any other.
+    #[cold]
+    fn put_long(&self, long: &Long, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {
+        match self.type_ {
+            ColumnType::Numeric(None) => {
+                long.put(out);
+                Ok(false)
+            }
+            ColumnType::Numeric(Some((precision, scale))) => {
+                let rounded = match long.fit(precision, scale) {
+                    Fit::Exact => false,
+                    Fit::Rounded if rules.exact => return Err(Refusal::Inexact),
+                    Fit::Rounded => true,
+                    Fit::Overflow => return Err(Refusal::Range),
+                };
+                long.put(out);
                 Ok(rounded)
             }
+            ColumnType::Float8 => {
+                let double = long.float::<f64>().filter(|value| value.is_finite() && *value != 0.0);
+                out.put_i32(8);
+                out.put_f64(double.ok_or(Refusal::Range)?);
+                Ok(false)
+            }
+            ColumnType::Float4 => {
+                let float = long.float::<f32>().filter(|value| value.is_finite() && *value != 0.0);
+                out.put_i32(4);
+                out.put_f32(float.ok_or(Refusal::Range)?);
+                Ok(false)
+            }
+            _ => self.put_integer(long.integer(rules.round && !rules.exact), rules, out),
         }
+    }
+
+    fn put_integer(
+        &self,
+        integer: Result<(i64, bool), NoInteger>,
+        rules: Rules,
+        out: &mut Out,
+    ) -> Result<bool, Refusal> {
+        let (value, rounded) = integer.map_err(|why| match why {
+            NoInteger::Fraction if rules.round => Refusal::Inexact,
+            NoInteger::Fraction => Refusal::Fraction,
+            NoInteger::Range => Refusal::Range,
+        })?;
+        match self.type_ {
+            ColumnType::Int2 => {
+                let value = i16::try_from(value).map_err(|_| Refusal::Range)?;
+                out.put_i32(2);
+                out.put_i16(value);
+            }
+            ColumnType::Int4 => {
+                let value = i32::try_from(value).map_err(|_| Refusal::Range)?;
+                out.put_i32(4);
+                out.put_i32(value);
+            }
+            _ => {
+                out.put_i32(8);
+                out.put_i64(value);
+            }
+        }
+        Ok(rounded)
     }
 
     fn put_text(&self, text: &str, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {

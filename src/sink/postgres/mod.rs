@@ -26,6 +26,7 @@ mod labels;
 mod ledger;
 #[cfg(test)]
 mod live;
+mod long;
 mod merge;
 mod names;
 mod newer;

@@ -5,9 +5,12 @@ use arrow_array::types::{
     Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, StringArray};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, LargeStringArray, PrimitiveArray, StringArray,
+};
 use arrow_schema::{DataType, TimeUnit};
 
+use super::long::Long;
 use super::numeric::Number;
 
 /// A column of a batch.
@@ -44,6 +47,8 @@ pub(super) enum Numbers<'a> {
     F64(&'a PrimitiveArray<Float64Type>),
     D128(&'a PrimitiveArray<Decimal128Type>, i8),
     D256(&'a PrimitiveArray<Decimal256Type>, i8),
+    /// Of any length, as text.
+    Digits(&'a LargeStringArray),
 }
 
 impl<'a> Source<'a> {
@@ -75,6 +80,7 @@ impl<'a> Source<'a> {
                 DataType::Float64 => Numbers::F64(primitive(array)?),
                 DataType::Decimal128(_, scale) => Numbers::D128(primitive(array)?, *scale),
                 DataType::Decimal256(_, scale) => Numbers::D256(primitive(array)?, *scale),
+                DataType::LargeUtf8 => Numbers::Digits(array.as_string_opt()?),
                 _ => return None,
             }),
         })
@@ -122,6 +128,7 @@ impl Numbers<'_> {
             Self::F64(array) => array.null_count() > 0,
             Self::D128(array, _) => array.null_count() > 0,
             Self::D256(array, _) => array.null_count() > 0,
+            Self::Digits(array) => array.null_count() > 0,
         }
     }
 
@@ -139,10 +146,11 @@ impl Numbers<'_> {
             Self::F64(array) => array.is_null(row),
             Self::D128(array, _) => array.is_null(row),
             Self::D256(array, _) => array.is_null(row),
+            Self::Digits(array) => array.is_null(row),
         }
     }
 
-    /// The number, or `None` where a float is none.
+    /// The number, or `None` where a float is none, or where only [`Numbers::long`] has it.
     pub fn get(&self, row: usize) -> Option<Number> {
         Some(match self {
             Self::I8(array) => Number::from_i64(array.value(row).into()),
@@ -157,7 +165,16 @@ impl Numbers<'_> {
             Self::F64(array) => return Number::from_f64(array.value(row)),
             Self::D128(array, scale) => Number::from_i128(array.value(row), *scale),
             Self::D256(array, scale) => Number::from_i256(array.value(row), *scale),
+            Self::Digits(array) => return Long::read(array.value(row))?.number(),
         })
+    }
+
+    /// The number with all of its digits, where [`Numbers::get`] does not hold them.
+    pub fn long(&self, row: usize) -> Option<Long> {
+        match self {
+            Self::Digits(array) => Long::read(array.value(row)).filter(|long| long.number().is_none()),
+            _ => None,
+        }
     }
 
     /// The number as a float of single precision where that is what the column holds.

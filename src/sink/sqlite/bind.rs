@@ -4,7 +4,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{
     Array, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray, Float64Array,
-    Int64Array, StringArray, TimestampNanosecondArray,
+    Int64Array, LargeStringArray, StringArray, TimestampNanosecondArray,
 };
 use rusqlite::Statement;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -23,6 +23,8 @@ pub(super) enum Values<'a> {
     Float(&'a Float64Array),
     Decimal128(&'a Decimal128Array),
     Decimal256(&'a Decimal256Array),
+    /// Numbers of any length, as text.
+    Digits(&'a LargeStringArray),
     Instant(&'a TimestampNanosecondArray),
     Day(&'a Date32Array),
     Text(&'a StringArray),
@@ -39,6 +41,7 @@ impl<'a> Values<'a> {
             .or_else(|| any.downcast_ref().map(Self::Float))
             .or_else(|| any.downcast_ref().map(Self::Decimal128))
             .or_else(|| any.downcast_ref().map(Self::Decimal256))
+            .or_else(|| any.downcast_ref().map(Self::Digits))
             .or_else(|| any.downcast_ref().map(Self::Instant))
             .or_else(|| any.downcast_ref().map(Self::Day))
             .or_else(|| any.downcast_ref().map(Self::Text))
@@ -55,6 +58,7 @@ impl<'a> Values<'a> {
             Self::Float(a) => a.is_null(row),
             Self::Decimal128(a) => a.is_null(row),
             Self::Decimal256(a) => a.is_null(row),
+            Self::Digits(a) => a.is_null(row),
             Self::Instant(a) => a.is_null(row),
             Self::Day(a) => a.is_null(row),
             Self::Text(a) => a.is_null(row),
@@ -114,6 +118,10 @@ impl Binder {
             },
             Values::Decimal128(a) => number::decimal128(a.value(row), a.scale(), &mut self.scratch),
             Values::Decimal256(a) => number::decimal256(a.value(row), a.scale(), &mut self.scratch),
+            Values::Digits(a) => match number::digits(a.value(row), &mut self.scratch) {
+                Some(stored) => stored,
+                None => return Err(refused("22003", column, "is not a number")),
+            },
             Values::Instant(a) => {
                 let (micros, rounded) = to_micros(a.value(row), column.nanos_kept);
                 if rounded && self.exact {
@@ -129,12 +137,12 @@ impl Binder {
                 return Ok(false);
             }
             Values::Text(a) => {
-                set(statement, index, a.value(row).into())?;
+                self.text(statement, index, column, a.value(row))?;
                 return Ok(false);
             }
             Values::Coded(a, values) => {
                 let key = a.keys().value(row) as usize;
-                set(statement, index, values.value(key).into())?;
+                self.text(statement, index, column, values.value(key))?;
                 return Ok(false);
             }
             Values::Truth(a) => {
@@ -148,6 +156,30 @@ impl Binder {
         }
         set(statement, index, value)?;
         Ok(rounded)
+    }
+}
+
+impl Binder {
+    /// Binds a text, or the bytes that it stands for.
+    fn text(
+        &mut self,
+        statement: &mut Statement<'_>,
+        index: usize,
+        column: &PlanColumn,
+        text: &str,
+    ) -> rusqlite::Result<()> {
+        match text.strip_prefix("\\x").filter(|digits| column.bytes && digits.len() % 2 == 0) {
+            Some(digits) if digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
+                let value = |digit: &u8| char::from(*digit).to_digit(16).unwrap_or(0) as u8;
+                self.scratch.clear();
+                self.scratch.extend(digits.as_bytes().chunks_exact(2).map(|pair| match pair {
+                    [high, low] => value(high) << 4 | value(low),
+                    _ => 0,
+                }));
+                set(statement, index, ValueRef::Blob(&self.scratch))
+            }
+            _ => set(statement, index, text.into()),
+        }
     }
 }
 
@@ -167,7 +199,11 @@ fn fit<'a>(stored: Stored<'a>, column: &PlanColumn) -> Result<(ValueRef<'a>, boo
             (ValueRef::Real(real), real as i128 != i128::from(integer))
         }
         (Room::Real | Room::Numeric, Stored::Text(text)) => {
-            (ValueRef::Real(text.parse().unwrap_or(f64::NAN)), true)
+            let real: f64 = text.parse().unwrap_or(f64::NAN);
+            if !real.is_finite() || real == 0.0 {
+                return Err(refused("22003", column, "is beyond what its column holds, which is doubles"));
+            }
+            (ValueRef::Real(real), !number::is_of(real, text))
         }
         (Room::Integer, Stored::Real(_) | Stored::Text(_)) => {
             return Err(refused(

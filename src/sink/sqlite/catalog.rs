@@ -203,7 +203,8 @@ fn kind(table: &str, column: &str, declared: &str) -> Kind {
         match affinity(&declared) {
             Room::Text | Room::Any if declared != "ANY" => match by_name {
                 Some(kind @ (Kind::Timestamp | Kind::Date)) => kind,
-                _ if declared.is_empty() || declared == "BLOB" => by_name.unwrap_or(Kind::Text),
+                _ if declared == "BLOB" => by_name.unwrap_or(Kind::Bytes),
+                _ if declared.is_empty() => by_name.unwrap_or(Kind::Text),
                 _ => Kind::Text,
             },
             Room::Integer if by_name == Some(Kind::Nanos) => Kind::Nanos,

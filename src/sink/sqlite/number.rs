@@ -30,8 +30,11 @@ pub(super) enum Stored<'a> {
     Text(&'a str),
 }
 
+/// Up to here a number of [`SAFE_DIGITS`] digits is one that floats hold.
+const SAFE_EXPONENT: i32 = 280;
+
 /// `coefficient` x 10^`exponent`, negated if `negative`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Decimal {
     negative: bool,
     coefficient: u128,
@@ -39,6 +42,37 @@ struct Decimal {
 }
 
 impl Decimal {
+    /// The shortest form of a finite float.
+    fn of(value: f64) -> Option<Self> {
+        if !value.is_finite() {
+            return None;
+        }
+        let mut buffer = zmij::Buffer::new();
+        let number = Self::read(buffer.format_finite(value))?;
+        Some(Self { negative: value < 0.0, ..number }.stripped())
+    }
+
+    /// Reads a number of up to 38 digits.
+    fn read(text: &str) -> Option<Self> {
+        let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+            None => (text, 0),
+        };
+        let (mut coefficient, mut fraction, mut after_point) = (0_u128, 0, false);
+        for byte in mantissa.bytes() {
+            match byte {
+                b'.' => after_point = true,
+                b'0'..=b'9' => {
+                    coefficient = coefficient.checked_mul(10)?.checked_add(u128::from(byte - b'0'))?;
+                    fraction += i32::from(after_point);
+                }
+                _ => {}
+            }
+        }
+        Some(Self { negative, coefficient, exponent: exponent - fraction }.stripped())
+    }
+
     /// Without trailing zeros in the coefficient.
     fn stripped(mut self) -> Self {
         if self.coefficient == 0 {
@@ -66,7 +100,11 @@ impl Decimal {
             return Stored::Integer(integer);
         }
         if number.coefficient.checked_ilog10().unwrap_or(0) < SAFE_DIGITS {
-            return Stored::Real(number.real(scratch));
+            let real = number.real(scratch);
+            // Far from zero and close to it floats have fewer digits, or there are none.
+            if number.exponent.abs() < SAFE_EXPONENT || Self::of(real).is_some_and(|back| back == number) {
+                return Stored::Real(real);
+            }
         }
         Stored::Text(number.plain(scratch))
     }
@@ -160,6 +198,23 @@ pub(super) fn decimal256(value: i256, scale: i8, scratch: &mut Vec<u8>) -> Store
     }
 }
 
+/// A number of any length, or `None` for what is none.
+pub(super) fn digits<'a>(text: &str, scratch: &'a mut Vec<u8>) -> Option<Stored<'a>> {
+    if let Some(number) = Decimal::read(text) {
+        return Some(number.stored(scratch));
+    }
+    let text = crate::dataset::number::long(text.as_bytes()).ok()?;
+    let (negative, text) = text.strip_prefix('-').map_or((false, &*text), |rest| (true, rest));
+    let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    Some(Stored::Text(write_plain(negative, digits.as_bytes(), exponent.parse().ok()?, scratch)))
+}
+
+/// Whether the text is the float's own shortest form.
+pub(super) fn is_of(real: f64, text: &str) -> bool {
+    let own = Decimal::of(real);
+    own.is_some() && own == Decimal::read(text)
+}
+
 /// A binary float by its shortest decimal form, or `None` for what is no number.
 pub(super) fn float64(value: f64, scratch: &mut Vec<u8>) -> Option<Stored<'_>> {
     /// Up to here every integral float is the integer that its shortest form says.
@@ -170,24 +225,7 @@ pub(super) fn float64(value: f64, scratch: &mut Vec<u8>) -> Option<Stored<'_>> {
     if value.trunc() == value && value.abs() < EXACT_INTEGER {
         return Some(Stored::Integer(value as i64));
     }
-    let mut buffer = zmij::Buffer::new();
-    let text = buffer.format_finite(value);
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
-        None => (text, 0),
-    };
-    let (mut coefficient, mut fraction, mut after_point) = (0_u128, 0, false);
-    for byte in mantissa.bytes() {
-        match byte {
-            b'.' => after_point = true,
-            b'0'..=b'9' => {
-                coefficient = coefficient.checked_mul(10)?.checked_add(u128::from(byte - b'0'))?;
-                fraction += i32::from(after_point);
-            }
-            _ => {}
-        }
-    }
-    let number = Decimal { negative: value < 0.0, coefficient, exponent: exponent - fraction }.stripped();
+    let number = Decimal::of(value)?;
     Some(match number.integer() {
         Some(integer) => Stored::Integer(integer),
         // The float itself is the nearest one to its shortest form.

@@ -21,6 +21,8 @@ pub(super) const COUNT_UPDATE: &str = "mds_count_update";
 pub(super) struct PlanColumn {
     pub(super) name: Arc<str>,
     pub(super) room: Room,
+    /// Whether texts of hexadecimal digits behind `\x` are bytes.
+    pub(super) bytes: bool,
     /// Whether the batch brings the nanoseconds that this time cannot hold in a column beside it.
     pub(super) nanos_kept: bool,
 }
@@ -76,6 +78,7 @@ impl Plan {
             columns.push(PlanColumn {
                 name: Arc::from(name.as_str()),
                 room: column.room,
+                bytes: column.target.kind == Kind::Bytes,
                 nanos_kept: column.nanos_kept && schema.column_with_name(&format!("{name}_ns")).is_some(),
             });
         }

@@ -21,7 +21,7 @@ use crate::source::follow::checkpoint::{CheckpointFile, Place, fingerprint};
 use crate::source::follow::course::{Course, Found, Next, Point};
 use crate::source::follow::lag::Ruler;
 use crate::source::follow::lines::{Lines, Queue, check, head_of, whole_lines};
-use crate::source::pipeline::{Outlet, Report, as_they_are, of_broken};
+use crate::source::pipeline::{Outlet, Report, as_they_are, of_broken, with_fields};
 use crate::source::reader::CHUNK;
 use crate::source::{Format, OpenOptions, Stop};
 
@@ -396,9 +396,10 @@ impl Generation {
             )
             .column("timeframe")
         };
-        let rejects = waiting
-            .iter()
-            .flat_map(|(columns, rows)| as_they_are(columns, rows, &origin, Stage::Validate, reason()));
+        let reading = self.mapper.reading();
+        let rejects = waiting.iter().flat_map(|(columns, rows)| {
+            as_they_are(columns, rows, &origin, Stage::Validate, reason(), &reading)
+        });
         let rejects = rejects.collect();
         self.firm = here;
         self.marks.push_back(Mark { rows: Arc::downgrade(&origin), place: Some((self.taken, self.rows)) });
@@ -487,7 +488,11 @@ impl Generation {
         }
         self.marks.push_back(Mark { rows, place });
         let mut rejects = mapped.rejects;
-        rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin)));
+        if !raw.broken.is_empty() {
+            let fields = self.lines.as_ref().and_then(|(lines, _)| lines.fields());
+            let reading = with_fields(fields, &self.mapper.reading());
+            rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin, &reading)));
+        }
         drop(origin);
         let mut batches = mapped.batches.into_iter();
         let mut more = match outlet.rejects(rejects) {

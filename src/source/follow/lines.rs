@@ -98,6 +98,14 @@ impl Lines {
         }
     }
 
+    /// How a line is cut into fields, where it has some.
+    pub(super) fn fields(&self) -> Option<(u8, Vec<Arc<str>>)> {
+        match self {
+            Self::Csv(decoder) => decoder.fields(),
+            Self::Ndjson(decoder) => decoder.fields(),
+        }
+    }
+
     pub(super) fn take_used(&mut self) -> u64 {
         match self {
             Self::Csv(decoder) => decoder.take_used(),

@@ -286,7 +286,7 @@ async fn an_existing_table_is_taken_as_it_is() {
 
     let rows = |note: &str| {
         let long =
-            Decimal128Array::from(vec![12_345_678_901_234_567_i128]).with_precision_and_scale(38, 8).unwrap();
+            Decimal128Array::from(vec![12_345_678_901_234_567_890_i128]).with_precision_and_scale(38, 8).unwrap();
         batch(vec![
             ("ts", instants(vec![DAY])),
             ("expiry", Arc::new(Date32Array::from(vec![19_723]))),

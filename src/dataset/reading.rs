@@ -1,0 +1,120 @@
+//! How the columns of a row are read: as the flags say, or as a dead letter remembers it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::batch::{Form, Reading};
+use crate::dataset::learned::TimeForm;
+use crate::dataset::text::NullTokens;
+use crate::dataset::time::{DateOrder, TimeOptions, TimeReader, Unit};
+
+/// What is the same for all columns of a kind of them.
+#[derive(Debug, Clone)]
+pub struct How {
+    /// Zone, unit and order of times.
+    pub time: TimeOptions,
+    /// Texts that stand for null.
+    pub nulls: NullTokens,
+    /// Whether symbols keep their case.
+    pub keep_case: bool,
+}
+
+/// How the columns of an input are read.
+#[derive(Debug)]
+pub struct Readings {
+    /// As the flags say.
+    flags: How,
+    /// For rows out of a dead letter: what that says, and what comes of both.
+    letter: Option<Remembered>,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    reading: Arc<Reading>,
+    /// Columns that stand as the input's own text: by the flags, and by the reading where they are silent.
+    own: How,
+    /// Columns that were understood: nothing in them has another meaning than the one that it shows.
+    understood: How,
+}
+
+impl Readings {
+    /// All columns by the flags.
+    pub fn new(flags: How) -> Self {
+        Self { flags, letter: None }
+    }
+
+    /// By what a dead letter says, where the flags are silent.
+    pub fn remember(&mut self, reading: Arc<Reading>) {
+        let flags = &self.flags;
+        let parsed = |text: &Option<String>| text.as_deref().and_then(|zone| zone.parse().ok());
+        let unit = reading.unit.as_deref().and_then(Unit::of_word);
+        let order = reading.order.as_deref().and_then(DateOrder::of_word);
+        let mut nulls = flags.nulls.more().to_vec();
+        let understood = How {
+            time: flags.time.clone(),
+            nulls: NullTokens::only(nulls.clone()),
+            keep_case: true,
+        };
+        nulls.extend(reading.null.iter().cloned());
+        let own = How {
+            time: TimeOptions {
+                unit: flags.time.unit.or(unit),
+                zone: flags.time.zone.or_else(|| parsed(&reading.zone)),
+                order: flags.time.order.or(order),
+            },
+            nulls: NullTokens::with(nulls),
+            keep_case: flags.keep_case || reading.keep_case,
+        };
+        self.letter = Some(Remembered { reading, own, understood });
+    }
+
+    /// How that column is read.
+    pub fn of(&self, column: &str) -> &How {
+        match &self.letter {
+            None => &self.flags,
+            Some(letter) if letter.reading.is_own_text(column) => &letter.own,
+            Some(letter) => &letter.understood,
+        }
+    }
+
+    /// A reader of the times in that column.
+    pub fn times(&self, column: &str) -> TimeReader {
+        let options = self.of(column).time.clone();
+        let form = self.letter.as_ref().filter(|letter| letter.reading.is_own_text(column));
+        let Some(form) = form.and_then(|letter| letter.reading.forms.get(column)) else {
+            return TimeReader::new(options);
+        };
+        let unit = form.unit.as_deref().and_then(Unit::of_word);
+        let order = form.order.as_deref().and_then(DateOrder::of_word);
+        TimeReader::knowing(options, TimeForm { unit, order })
+    }
+
+    /// How rows are to be read of which those columns, or all, stand as the input's own text.
+    pub fn note(&self, columns: Option<Vec<String>>, forms: BTreeMap<String, Form>) -> Reading {
+        if columns.as_ref().is_some_and(Vec::is_empty) {
+            return Reading { columns, ..Reading::default() };
+        }
+        let own = self.letter.as_ref().map_or(&self.flags, |letter| &letter.own);
+        Reading {
+            columns,
+            zone: own.time.zone.map(|zone| zone.name().to_owned()),
+            unit: own.time.unit.map(|unit| unit.as_str().to_owned()),
+            order: own.time.order.map(|order| order.as_str().to_owned()),
+            null: own.nulls.more().to_vec(),
+            keep_case: own.keep_case,
+            forms,
+            delimiter: None,
+            header: None,
+        }
+    }
+}
+
+/// What was deduced of the times of a column; `unit`: whether that of its epochs is to be held to.
+pub fn form_of(times: &TimeReader, unit: bool) -> Form {
+    let form = times.form();
+    Form {
+        unit: form.unit.filter(|_| unit).map(|unit| unit.as_str().to_owned()),
+        order: form.order.map(|order| order.as_str().to_owned()),
+        ..Form::default()
+    }
+}
