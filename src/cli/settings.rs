@@ -8,11 +8,11 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::batch::Reading;
 use crate::cli::args::{
     DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, FormatName, OnConflictName, OverflowName,
     QualityName, TimestampUnit,
 };
-use crate::batch::Reading;
 use crate::coordinator::SLOTS;
 use crate::dataset::mapping::MapOptions;
 use crate::dataset::name_pattern::NamePattern;

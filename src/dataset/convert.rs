@@ -328,7 +328,10 @@ impl Conversion<'_> {
                         read(self, row, value);
                     }
                 }
-                DataType::Float64 | DataType::Float32 | DataType::Decimal128(..) | DataType::Decimal256(..) => {
+                DataType::Float64
+                | DataType::Float32
+                | DataType::Decimal128(..)
+                | DataType::Decimal256(..) => {
                     let view = Numbers::of(array).ok_or_else(|| self.wrong(array, "time"))?;
                     let mut text = String::new();
                     for row in 0..rows {

@@ -60,9 +60,7 @@ impl Kind {
             | Self::Words
             | Self::Bytes
             | Self::Uuid
-            | Self::Json => {
-                Some(DataType::Utf8)
-            }
+            | Self::Json => Some(DataType::Utf8),
             Self::Bool => Some(DataType::Boolean),
         }
     }

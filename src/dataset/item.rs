@@ -14,7 +14,8 @@ const EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
 
 /// A row that was understood, under the names of its columns.
 pub fn to_json(columns: &RecordBatch, row: usize) -> String {
-    let write = |field: &Field, column: &ArrayRef, out: &mut String| write_understood(field, column, row, out);
+    let write =
+        |field: &Field, column: &ArrayRef, out: &mut String| write_understood(field, column, row, out);
     object(columns, write)
 }
 

@@ -50,11 +50,8 @@ impl Readings {
         let unit = reading.unit.as_deref().and_then(Unit::of_word);
         let order = reading.order.as_deref().and_then(DateOrder::of_word);
         let mut nulls = flags.nulls.more().to_vec();
-        let understood = How {
-            time: flags.time.clone(),
-            nulls: NullTokens::only(nulls.clone()),
-            keep_case: true,
-        };
+        let understood =
+            How { time: flags.time.clone(), nulls: NullTokens::only(nulls.clone()), keep_case: true };
         nulls.extend(reading.null.iter().cloned());
         let own = How {
             time: TimeOptions {

@@ -86,7 +86,9 @@ pub fn write(array: &dyn Array, row: usize, out: &mut String) -> Written {
             }
             return Written::Text;
         }
-        DataType::Time32(TimeUnit::Second) => return clock(of::<Time32SecondType>(array, row).into(), 1, out),
+        DataType::Time32(TimeUnit::Second) => {
+            return clock(of::<Time32SecondType>(array, row).into(), 1, out);
+        }
         DataType::Time32(_) => return clock(of::<Time32MillisecondType>(array, row).into(), 1_000, out),
         DataType::Time64(TimeUnit::Microsecond) => {
             return clock(of::<Time64MicrosecondType>(array, row), 1_000_000, out);

@@ -124,9 +124,9 @@ impl Rows {
         if self.reverse {
             taken.pieces.reverse();
         }
-        for alike in taken.pieces.chunk_by(|a, b| {
-            a.shape == b.shape && a.source == b.source && a.reading == b.reading
-        }) {
+        for alike in
+            taken.pieces.chunk_by(|a, b| a.shape == b.shape && a.source == b.source && a.reading == b.reading)
+        {
             let Some(first) = alike.first() else { continue };
             let origin = origin(&first.source);
             self.map(alike, &taken.text, &origin, &mut rowed.mapped)?;

@@ -502,7 +502,9 @@ impl Pipeline {
                         rows += read;
                         outlet.rejects(unmapped(&raw.columns, &raw.rows, &origin, &mapper.reading()))?;
                         let lines = lines_of(&opened, &mapper.reading());
-                        outlet.rejects(raw.broken.into_iter().map(|b| of_broken(b, &origin, &lines)).collect())?;
+                        outlet.rejects(
+                            raw.broken.into_iter().map(|b| of_broken(b, &origin, &lines)).collect(),
+                        )?;
                     }
                     break Err(error);
                 }

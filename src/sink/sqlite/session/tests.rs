@@ -285,8 +285,9 @@ async fn an_existing_table_is_taken_as_it_is() {
     assert_eq!(described.column("id").unwrap().need, dataset::Need::Optional);
 
     let rows = |note: &str| {
-        let long =
-            Decimal128Array::from(vec![12_345_678_901_234_567_890_i128]).with_precision_and_scale(38, 8).unwrap();
+        let long = Decimal128Array::from(vec![12_345_678_901_234_567_890_i128])
+            .with_precision_and_scale(38, 8)
+            .unwrap();
         batch(vec![
             ("ts", instants(vec![DAY])),
             ("expiry", Arc::new(Date32Array::from(vec![19_723]))),
