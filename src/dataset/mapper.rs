@@ -24,7 +24,7 @@ use crate::dataset::name_pattern::{NamePattern, stem};
 use crate::dataset::narrow::Narrow;
 use crate::dataset::quality::{self, Findings, Quality};
 use crate::dataset::reading::{How, Readings, form_of};
-use crate::dataset::target::{Grain, Target};
+use crate::dataset::target::{Grain, KeyNulls, Target};
 use crate::dataset::text::{NullTokens, Texts};
 use crate::dataset::time::{DateOrder, TimeOptions, TimeReader};
 use crate::dataset::timeframe::Spacings;
@@ -567,11 +567,7 @@ impl Mapper {
 
     fn identities(&self, columns: &RecordBatch, rows: &[u64]) -> Vec<Identity> {
         let target = &self.settings.target;
-        let brings = |names: &[String]| names.iter().all(|name| columns.column_by_name(name).is_some());
-        let key = match target.key.is_empty() && brings(&target.surrogate) {
-            true => &target.surrogate,
-            false => &target.key,
-        };
+        let (key, nulls) = target.key_of(|name| columns.column_by_name(name).is_some());
         let mut parts = Vec::with_capacity(key.len());
         for name in key {
             let floor = columns.column_by_name(&format!("{name}_ns")).is_some();
@@ -583,6 +579,10 @@ impl Mapper {
                 // The same in every row of the run.
                 (None, _) if name == "tenant_id" => {}
                 (None, Some(column)) if column.constant_default => {}
+                (None, Some(column)) if column.nullable && !column.has_default => match nulls {
+                    KeyNulls::Alike => {}
+                    KeyNulls::Apart | KeyNulls::Never => return identity::of_ordinals(&self.origin, rows),
+                },
                 (None, _) => return identity::of_opaque(&self.origin, rows),
             }
         }
@@ -592,6 +592,14 @@ impl Mapper {
         let mut identities = identity::of_stored_keys(&parts, rows.len());
         if key.iter().any(|name| matches!(name.as_str(), "timeframe" | "interval")) {
             identity::side_by_side(&mut identities, &parts);
+        }
+        if nulls == KeyNulls::Apart && parts.iter().any(|(array, ..)| array.null_count() > 0) {
+            let own = identity::of_ordinals(&self.origin, rows);
+            for (row, own) in own.into_iter().enumerate() {
+                if parts.iter().any(|(array, ..)| array.is_null(row)) {
+                    identities[row] = own;
+                }
+            }
         }
         identities
     }
@@ -722,7 +730,7 @@ mod tests {
                 table: dataset.table.to_string(),
                 columns: columns.collect(),
                 key: dataset.key.iter().map(|k| (*k).to_owned()).collect(),
-                surrogate: Vec::new(),
+                ..Target::default()
             },
             dataset: dataset.clone(),
             columns: MapOptions {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_schema::Schema;
 
 use crate::dataset::describe::{self, Column, Dataset, Derive, Kind, Need};
-use crate::dataset::target::{Target, TargetColumn};
+use crate::dataset::target::{KeyNulls, Target, TargetColumn};
 use crate::error::{Error, Result};
 
 /// Where the values of a column come from.
@@ -282,7 +282,7 @@ pub fn of_table(target: &Target) -> Dataset {
         let in_key = target.key.contains(&place.name);
         let need = match (in_key, place.nullable || place.has_default) {
             (true, false) => Need::Key,
-            (true, true) if place.has_default => Need::Optional,
+            (true, true) if place.has_default || target.nulls != KeyNulls::Never => Need::Optional,
             (true, true) => Need::Key,
             (false, false) => Need::Required,
             (false, true) => Need::Optional,
@@ -376,7 +376,7 @@ mod tests {
                 })
                 .collect(),
             key: dataset.key.iter().map(|k| (*k).to_owned()).collect(),
-            surrogate: Vec::new(),
+            ..Target::default()
         }
     }
 

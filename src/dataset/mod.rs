@@ -29,4 +29,4 @@ pub use describe::{
     TICKS, by_name, earlier_key,
 };
 pub use mapper::{Mapped, Mapper, MapperSettings};
-pub use target::{Grain, Target, TargetColumn};
+pub use target::{Grain, KeyNulls, Rule, Target, TargetColumn};

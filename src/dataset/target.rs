@@ -37,6 +37,30 @@ pub enum Grain {
     Opaque,
 }
 
+/// What a null in the key means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyNulls {
+    /// There is none.
+    #[default]
+    Never,
+    /// The row is like no other: it is appended, as often as it comes.
+    Apart,
+    /// It is a value like others (`NULLS NOT DISTINCT`).
+    Alike,
+}
+
+/// A constraint by which what becomes of a row depends on the rows before it: a unique or exclusion
+/// constraint, the key's own among them, or a foreign key to the table itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its columns; none where it is about expressions.
+    pub columns: Vec<String>,
+    /// Whether it forbids that two rows are equal in them, and nothing else.
+    pub unique: bool,
+    /// Whether it lets a row pass with a null in one of them.
+    pub passes_null: bool,
+}
+
 /// A table that exists.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Target {
@@ -50,9 +74,49 @@ pub struct Target {
     /// Columns of a unique index that the store fills by itself (`id bigserial`), where there is no
     /// other: the key of rows that bring them.
     pub surrogate: Vec<String>,
+    /// What a null in `key` means.
+    pub nulls: KeyNulls,
+    /// What makes the order of rows count.
+    pub rules: Vec<Rule>,
 }
 
 impl Target {
+    /// The key of rows that bring these columns. One that tells all rows apart goes before one that
+    /// does so only for rows without nulls.
+    pub fn key_of(&self, brings: impl Fn(&str) -> bool) -> (&[String], KeyNulls) {
+        let whole = !self.key.is_empty() && self.nulls == KeyNulls::Never;
+        if !whole && !self.surrogate.is_empty() && self.surrogate.iter().all(|name| brings(name)) {
+            (&self.surrogate, KeyNulls::Never)
+        } else {
+            (&self.key, self.nulls)
+        }
+    }
+
+    /// Whether every row has a key, so that writing rows again leaves the same table.
+    pub fn is_keyed(&self) -> bool {
+        !self.key.is_empty() && self.nulls != KeyNulls::Apart
+    }
+
+    /// Whether what becomes of a row that brings these columns depends on other rows than those of its
+    /// key.
+    pub fn is_ordered(&self, brings: impl Fn(&str) -> bool) -> bool {
+        let (key, nulls) = self.key_of(&brings);
+        self.rules.iter().any(|rule| {
+            let has_key = !key.is_empty() && key.iter().all(|name| rule.columns.contains(name));
+            // The key itself, or less than it forbids already.
+            let implied =
+                rule.unique && has_key && (nulls == KeyNulls::Never || rule.columns.len() == key.len());
+            // A number of the store's own meets no other, and neither does what is left empty.
+            let passed = |name: &String| {
+                self.column(name).is_some_and(|column| {
+                    let own = column.has_default && !column.constant_default;
+                    !brings(name) && (own || !column.has_default && rule.passes_null)
+                })
+            };
+            !implied && !rule.columns.iter().any(passed)
+        })
+    }
+
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&TargetColumn> {
         self.columns.iter().find(|c| c.name == name)

@@ -91,7 +91,7 @@ impl DateOrder {
 }
 
 /// What the user said about times.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TimeOptions {
     /// `--timestamp-unit`: the unit of epochs; lifts the bounds of 1970 and 2100.
     pub unit: Option<Unit>,

@@ -311,10 +311,14 @@ impl Report {
     pub fn look(&mut self, columns: &RecordBatch, time: Option<&str>) {
         let times = time.and_then(|name| columns.column_by_name(name));
         if let Some(times) = times.and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>()) {
-            // A plain loop over the values: nulls cannot be among them in a key column.
-            for &value in times.values() {
+            let mut note = |value: i64| {
                 let (first, last) = self.span.unwrap_or((value, value));
                 self.span = Some((first.min(value), last.max(value)));
+            };
+            // A plain loop over the values where there are no nulls among them.
+            match times.null_count() {
+                0 => times.values().iter().for_each(|value| note(*value)),
+                _ => times.iter().flatten().for_each(note),
             }
         }
         if let Some(symbols) = columns.column_by_name("symbol").and_then(Texts::of) {

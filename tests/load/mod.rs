@@ -2,6 +2,7 @@
 
 mod again;
 mod bad_input;
+mod casts;
 mod conflict;
 mod connection;
 mod constraints;
@@ -12,6 +13,7 @@ mod faults;
 mod formats;
 mod hypertables;
 mod interrupt;
+mod kept_keys;
 mod keys;
 mod meet;
 mod metrics;

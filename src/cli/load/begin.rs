@@ -28,7 +28,7 @@ impl Load<'_> {
         let (args, asked) = (self.args, &self.args.history);
         if let Some(letters) =
             self.letters.as_ref().filter(|letters| !keeps && letters.taken_up && !letters.force)
-            && mapper.target.key.is_empty()
+            && !mapper.target.is_keyed()
         {
             return Err(Error::Usage(format!(
                 "an earlier replay of {} did not end; {} has no key, and this role keeps no ledger, so that nobody knows which of its rows are there: compare them, and give --force to write all of them, also those that are there already",
@@ -62,7 +62,7 @@ impl Load<'_> {
                 settings::identity(&args.data, &args.format, &mapper.dataset, &mapper.target, tenant),
             ),
         };
-        let keyed = !mapper.target.key.is_empty();
+        let keyed = mapper.target.is_keyed();
         let (resume, force) = match &self.letters {
             // With a key, whatever is replayed twice is the same once more.
             Some(letters) => (letters.taken_up && !keyed, !letters.taken_up || keyed),

@@ -24,7 +24,7 @@ pub struct TableFacts {
 
 impl TableFacts {
     pub(super) fn of(target: &Target, tenant: Option<String>) -> Self {
-        Self { table: target.table.clone(), keyed: !target.key.is_empty(), tenant }
+        Self { table: target.table.clone(), keyed: target.is_keyed(), tenant }
     }
 }
 
@@ -94,6 +94,7 @@ impl Load<'_> {
                     on_conflict: settings::on_conflict(data),
                     run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
                     newer_stays,
+                    reading: settings::meaning(data)?.time,
                 };
                 let sink = self.patiently(signals, async || PgSink::open(options.clone()).await).await?;
                 if !quiet {

@@ -154,7 +154,7 @@ impl Load<'_> {
         };
         let mut outlet = Resumed::new(outlet, checkpoints, observer.clone());
         let mut follower = self.followed.as_ref().zip(read.places).map(|(followed, places)| {
-            if mapper.target.key.is_empty() && exact.is_none() && !self.global.quiet {
+            if !mapper.target.is_keyed() && exact.is_none() && !self.global.quiet {
                 self.say("the table has no key: after a crash the last lines may be in it twice");
             }
             let (options, mapper, stop) = (followed.options.clone(), mapper.clone(), self.stop.clone());
@@ -253,7 +253,7 @@ impl Load<'_> {
     /// Whether a later tail can tell from the ledger which rows of a followed file are in a table: not by
     /// their keys, where the same row may go through another lane the next time, which changes nothing.
     pub(super) fn is_exact(&self, target: &Target) -> bool {
-        target.key.is_empty() && self.engine.overflow != Overflow::DropOldest
+        !target.is_keyed() && self.engine.overflow != Overflow::DropOldest
     }
 
     /// Whether a later run can know all inputs again.

@@ -7,6 +7,7 @@ use super::connect::{Link, to_error};
 use super::names::ident;
 use super::table::{RowSecurity, Table, TableColumn};
 use super::types::ColumnType;
+use crate::dataset::{KeyNulls, Rule};
 use crate::error::{Error, Result};
 
 /// Oldest server that we know the catalog of (generated columns came with it).
@@ -49,17 +50,43 @@ WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum";
 
 /// Unique indexes that can settle a conflict, the primary key first: whole-table, on plain
-/// columns that are never null, and checked at once.
+/// columns, and checked at once; with whether nulls are equal in it, as since PostgreSQL 15 they may be.
 const INDEXES: &str = "\
-SELECT array_agg(a.attname::text ORDER BY k.place)
+SELECT array_agg(a.attname::text ORDER BY k.place),
+       bool_or(coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false))
 FROM pg_catalog.pg_index i
 CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
 WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indimmediate
   AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
 GROUP BY i.indexrelid, i.indisprimary
-HAVING bool_and(coalesce(a.attnotnull, false))
+HAVING bool_and(a.attname IS NOT NULL)
 ORDER BY i.indisprimary DESC, i.indexrelid";
+
+/// Constraints by which rows depend on those before them: what is unique or excluded, in the table and
+/// in single partitions of it, whole or in part, at once or deferred; and foreign keys to the table
+/// itself. Their columns (none where they are about expressions), whether they only forbid equal rows,
+/// and whether a null in a column lets a row pass.
+const ORDER: &str = "\
+SELECT CASE WHEN i.indexprs IS NULL THEN
+         (SELECT array_agg(a.attname::text ORDER BY k.place)
+          FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+          WHERE k.place <= i.indnkeyatts) ELSE '{}' END,
+       NOT i.indisexclusion, NOT coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)
+FROM pg_catalog.pg_index i
+WHERE (i.indisunique OR i.indisexclusion) AND i.indislive
+  AND (i.indrelid = to_regclass($1)
+       OR i.indrelid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)))
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = i.indexrelid))
+UNION ALL
+SELECT (SELECT array_agg(a.attname::text ORDER BY k.place)
+        FROM unnest(c.conkey) WITH ORDINALITY AS k(attnum, place)
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
+       false, c.confmatchtype <> 'f'
+FROM pg_catalog.pg_constraint c
+WHERE c.conrelid = to_regclass($1) AND c.contype = 'f'
+  AND (c.confrelid = c.conrelid OR c.confrelid IN (SELECT relid FROM pg_partition_ancestors(c.conrelid)))";
 
 /// Triggers and check constraints.
 const RULES: &str = "\
@@ -117,11 +144,12 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
 
     // Sent together, answered together.
     let by_name: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] = &[(&name, Type::TEXT)];
-    let (table, columns, indexes, rules) = tokio::try_join!(
+    let (table, columns, indexes, rules, order) = tokio::try_join!(
         client.query_typed_opt(TABLE, by_name),
         client.query_typed(COLUMNS, by_name),
         client.query_typed(INDEXES, by_name),
         client.query_typed(RULES, by_name),
+        client.query_typed(ORDER, by_name),
     )
     .map_err(|error| match error.code().map(tokio_postgres::error::SqlState::code) {
         // What to_regclass says of `a.b.c.d` or `"unclosed`.
@@ -138,6 +166,8 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
         columns: columns.iter().map(column).collect::<Result<_, _>>().map_err(failed)?,
         key: Vec::new(),
         surrogate: Vec::new(),
+        nulls: KeyNulls::Never,
+        rules: order.iter().map(order_rule).collect::<Result<_, _>>().map_err(failed)?,
         partitioned: false,
         hypertable: false,
         compressed: false,
@@ -171,7 +201,11 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
         let name = get(rule, 1).map_err(failed)?;
         if get(rule, 0).map_err(failed)? { found.triggers.push(name) } else { found.checks.push(name) }
     }
-    let indexes = indexes.iter().map(|row| get(row, 0)).collect::<Result<_, _>>().map_err(failed)?;
+    let indexes = indexes
+        .iter()
+        .map(|row| Ok((get(row, 0)?, get(row, 1)?)))
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
     found.choose_key(indexes);
     if get(&row, 11).map_err(failed)? {
         let place = [
@@ -220,6 +254,11 @@ fn get<T: FromSqlOwned>(row: &Row, at: usize) -> Result<T, tokio_postgres::Error
     row.try_get(at)
 }
 
+fn order_rule(row: &Row) -> Result<Rule, tokio_postgres::Error> {
+    let columns: Option<Vec<String>> = get(row, 0)?;
+    Ok(Rule { columns: columns.unwrap_or_default(), unique: get(row, 1)?, passes_null: get(row, 2)? })
+}
+
 fn column(row: &Row) -> Result<TableColumn, tokio_postgres::Error> {
     let oid = u32::try_from(get::<i64>(row, 1)?).unwrap_or(0);
     let labels: Option<Vec<String>> = get(row, 9)?;
@@ -240,6 +279,7 @@ fn column(row: &Row) -> Result<TableColumn, tokio_postgres::Error> {
         not_null: get(row, 5)?,
         default: if generated.is_empty() { get(row, 6)? } else { None },
         identity: !identity.is_empty(),
-        generated: !generated.is_empty() || identity == "a",
+        always: identity == "a",
+        generated: !generated.is_empty(),
     })
 }

@@ -75,6 +75,7 @@ impl Database {
             round: false,
             on_conflict: OnConflict::Update,
             newer_stays: false,
+            reading: Default::default(),
             run_id: Some(Uuid::now_v7()),
         }
     }

@@ -165,6 +165,9 @@ impl Job<'_> {
         };
         match self.on_conflict {
             OnConflict::Update => {
+                if let Some(sql) = &merge.fixed {
+                    self.leave_numbers(sql, sent, written).await?;
+                }
                 let staged = sent.len() as u64;
                 if let Some(latest) = self.latest {
                     return self.replace_older(merge, staged, latest, written).await;
@@ -199,6 +202,26 @@ impl Job<'_> {
                 written.inserted += self.execute(self.append, false).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Refuses the rows that would change a number of the server's.
+    async fn leave_numbers(
+        &self,
+        sql: &str,
+        sent: &mut Vec<u32>,
+        written: &mut Written,
+    ) -> Result<(), Failure> {
+        let changed = self.places(sql).await?;
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let name = self.table.columns.iter().find(|c| c.always).map_or("", |c| &c.name);
+        let message = format!(
+            "the row of this key has another {name} in {}, where it is GENERATED ALWAYS and cannot be changed",
+            self.table.display_name()
+        );
+        take_out(sent, changed, &Arc::new(Reason::new("428C9", message).column(name)), written);
         Ok(())
     }
 

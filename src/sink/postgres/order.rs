@@ -28,13 +28,15 @@ const FEW: usize = 1024;
 
 /// Positions of the rows in the order of the key, in waves: no wave has two rows whose key may
 /// become the same in the store (nanoseconds that round to the same microsecond), and the later
-/// one of the input comes in the later wave. Almost always there is just one wave.
+/// one of the input comes in the later wave. Almost always there is just one wave. With `apart`, a row
+/// with a null in its key is the same as no other.
 ///
 /// As many columns of the key as fit are packed into one number that sorts as they do; the others
 /// are only looked at where that is the same for several rows.
 pub(super) fn waves(
     rows: Rows<'_>,
     key: &[KeyColumn],
+    apart: bool,
     sources: &[Source<'_>],
     width: usize,
 ) -> Vec<Vec<u32>> {
@@ -72,7 +74,18 @@ pub(super) fn waves(
             run.iter().map(|(_, position)| (bytes_of(*position), *position)).collect()
         };
         keyed.sort_unstable();
+        let has_null = |position: u32| {
+            let pick = rows.picks[position as usize];
+            let source = |part: &KeyColumn| sources.get(pick.part as usize * width + part.column);
+            key.iter().any(|part| source(part).is_some_and(|source| source.is_null(pick.row as usize)))
+        };
         for same in keyed.chunk_by(|a, b| a.0 == b.0) {
+            if let (true, [(_, first), _, ..]) = (apart, same)
+                && has_null(*first)
+            {
+                waves[0].extend(same.iter().map(|(_, position)| *position));
+                continue;
+            }
             for (wave, (_, position)) in same.iter().enumerate() {
                 if waves.len() <= wave {
                     waves.push(Vec::new());
@@ -326,7 +339,7 @@ mod tests {
         let sources: Vec<Source<'_>> =
             batch.columns.columns().iter().map(|c| Source::of(c).unwrap()).collect();
         let key = [0, 1, 2].map(|column| KeyColumn { column, floor: false });
-        waves(Rows { parts: &parts, picks: &picks }, &key, &sources, 3)
+        waves(Rows { parts: &parts, picks: &picks }, &key, false, &sources, 3)
     }
 
     #[test]
@@ -366,6 +379,6 @@ mod tests {
     #[test]
     fn without_a_key_the_input_has_the_say() {
         let rows = Rows { parts: &[], picks: &[Pick { part: 0, row: 0 }; 3] };
-        assert_eq!(waves(rows, &[], &[], 0), [[0, 1, 2]]);
+        assert_eq!(waves(rows, &[], false, &[], 0), [[0, 1, 2]]);
     }
 }

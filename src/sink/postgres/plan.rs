@@ -10,7 +10,7 @@ use super::order::KeyColumn;
 use super::table::{Table, TableColumn};
 use super::types::ColumnType;
 use crate::batch::Reason;
-use crate::dataset::Grain;
+use crate::dataset::{Grain, KeyNulls};
 
 /// How to write batches with certain columns.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) struct Plan {
     pub origins: Vec<Origin>,
     /// The key's columns among the batch's, in the order of the index.
     pub key: Vec<KeyColumn>,
+    /// Whether rows with a null in the key are each like no other.
+    pub apart: bool,
     /// `COPY … FROM STDIN` right into the table, where that is allowed.
     pub direct: Option<String>,
     /// The way by a temporary table.
@@ -82,6 +84,9 @@ pub(super) struct Merge {
     pub remove: String,
     /// Inserts the rows that are not in the table.
     pub insert_missing: String,
+    /// Takes the rows out of the stage that would change a number which the table never changes (an
+    /// identity `ALWAYS` beside the key), and answers their places in it. None where there is none.
+    pub fixed: Option<String>,
 }
 
 impl Plan {
@@ -130,12 +135,15 @@ impl Plan {
             }
         }
 
-        let key: &[String] =
-            if table.key.is_empty() && table.surrogate.iter().all(|name| names.contains(name)) {
-                &table.surrogate
-            } else {
-                &table.key
-            };
+        let (mut key, nulls) = table.key_of(&names);
+        let left_null = |name: &String| {
+            let given = columns.iter().any(|(c, _)| c.name == *name);
+            !given && table.column(name).is_some_and(|c| !c.not_null && !c.has_default())
+        };
+        if nulls == KeyNulls::Apart && key.iter().any(left_null) {
+            // Every row has a null in it, and is like no other.
+            key = &[];
+        }
         // A row-level policy forbids COPY into the table; text for other types must be cast.
         let indirect = table.security.binds || columns.iter().any(|(c, _)| c.type_ == ColumnType::Other);
         let list = idents(columns.iter().map(|(c, _)| &c.name));
@@ -162,7 +170,7 @@ impl Plan {
                 .then(|| format!("COPY {} ({list}) FROM STDIN (FORMAT binary)", table.sql_name())),
             stage: stage(
                 table,
-                key,
+                (key, nulls),
                 &columns,
                 &key_columns,
                 &format!("pg_temp.mds_stage_{number}"),
@@ -171,6 +179,7 @@ impl Plan {
             newer_stays,
             straight: straight.filter(|plan| plan.direct.is_some()).map(Box::new),
             probe: probe(table, key, &columns),
+            apart: nulls == KeyNulls::Apart,
             key: key_columns,
             names,
         })
@@ -207,7 +216,7 @@ fn first_ts() -> Goal {
 
 fn stage(
     table: &Table,
-    key: &[String],
+    (key, nulls): (&[String], KeyNulls),
     columns: &[(&TableColumn, Origin)],
     key_columns: &[KeyColumn],
     name: &str,
@@ -231,7 +240,7 @@ fn stage(
         copy: format!("COPY {name} ({list}) FROM STDIN (FORMAT binary)"),
         append: insert(table, columns, name),
         merge: (!key.is_empty()).then(|| {
-            let merge = |fence| merge(table, key, columns, key_columns, name, fence, newer_stays);
+            let merge = |fence| merge(table, (key, nulls), columns, key_columns, name, fence, newer_stays);
             let packed = table.compressed.then(|| Box::new(merge("")));
             Merge { packed, ..merge(" OFFSET 0") }
         }),
@@ -241,15 +250,28 @@ fn stage(
 fn insert(table: &Table, columns: &[(&TableColumn, Origin)], stage: &str) -> String {
     let list = idents(columns.iter().map(|(c, _)| &c.name));
     let values: Vec<String> = columns.iter().map(|(c, _)| staged_value(c)).collect();
-    format!("INSERT INTO {} AS t ({list}) SELECT {} FROM {stage} AS s", table.sql_name(), values.join(", "))
+    // As COPY does by itself.
+    let overriding = if columns.iter().any(|(c, _)| c.always) { " OVERRIDING SYSTEM VALUE" } else { "" };
+    format!(
+        "INSERT INTO {} AS t ({list}){overriding} SELECT {} FROM {stage} AS s",
+        table.sql_name(),
+        values.join(", ")
+    )
 }
 
 /// A column of the key in the table, and what it must equal.
-fn key_value(table: &Table, columns: &[(&TableColumn, Origin)], name: &str) -> String {
+fn key_value(table: &Table, columns: &[(&TableColumn, Origin)], name: &str, nulls: KeyNulls) -> String {
     let staged = columns.iter().find(|(c, _)| c.name == name).map(|(c, _)| staged_value(c));
-    let default = || table.column(name).and_then(|c| c.default.clone()).unwrap_or("NULL".into());
+    let default = || table.column(name).and_then(|c| c.default.clone());
     let there = table.column(name).map_or_else(|| format!("t.{}", ident(name)), |c| stored_value(c, "t"));
-    format!("{there} = ({})", staged.unwrap_or_else(default))
+    let alike = nulls == KeyNulls::Alike && table.column(name).is_some_and(|c| !c.not_null);
+    match staged.or_else(default) {
+        // An OR of two conditions that the index serves, as IS NOT DISTINCT FROM is not.
+        Some(value) if alike => format!("({there} = ({value}) OR {there} IS NULL AND ({value}) IS NULL)"),
+        Some(value) => format!("{there} = ({value})"),
+        None if alike => format!("{there} IS NULL"),
+        None => "FALSE".to_owned(),
+    }
 }
 
 /// A column's value in a row that is stored or to be, for a comparison. The operators of enums know
@@ -266,7 +288,7 @@ fn stored_value(column: &TableColumn, row: &str) -> String {
 
 fn merge(
     table: &Table,
-    key: &[String],
+    (key, nulls): (&[String], KeyNulls),
     columns: &[(&TableColumn, Origin)],
     key_columns: &[KeyColumn],
     stage: &str,
@@ -276,10 +298,14 @@ fn merge(
     // Of a parent by INHERITS the children's rows are none of its own.
     let target = reading(table);
     let bound = key_columns.iter().copied().find(|part| {
-        let column = columns.get(part.column).map(|(column, _)| column.type_);
-        matches!(column, Some(ColumnType::Timestamp(6) | ColumnType::Timestamptz(6) | ColumnType::Date))
+        columns.get(part.column).is_some_and(|(column, _)| {
+            let type_ = column.type_;
+            let time =
+                matches!(type_, ColumnType::Timestamp(6) | ColumnType::Timestamptz(6) | ColumnType::Date);
+            time && (column.not_null || nulls != KeyNulls::Alike)
+        })
     });
-    let mut same: Vec<String> = key.iter().map(|name| key_value(table, columns, name)).collect();
+    let mut same: Vec<String> = key.iter().map(|name| key_value(table, columns, name, nulls)).collect();
     if let Some((column, _)) = bound.and_then(|part| columns.get(part.column)) {
         same.push(format!("t.{0} >= $1 AND t.{0} <= $2", ident(&column.name)));
     }
@@ -289,9 +315,14 @@ fn merge(
     let changing = || {
         columns
             .iter()
-            .filter(|(c, origin)| matches!(origin, Origin::Batch(_)) && !key.contains(&c.name))
+            .filter(|(c, origin)| matches!(origin, Origin::Batch(_)) && !key.contains(&c.name) && !c.always)
             .map(|(c, _)| *c)
     };
+    let numbers: Vec<String> = columns
+        .iter()
+        .filter(|(c, _)| c.always && !key.contains(&c.name))
+        .map(|(c, _)| format!("{} IS DISTINCT FROM {}", stored_value(c, "t"), staged_value(c)))
+        .collect();
     let differs = |other: &dyn Fn(&TableColumn) -> String| {
         let each: Vec<String> = changing()
             .map(|c| {
@@ -341,14 +372,29 @@ fn merge(
     let fresh = if table.partitioned { "false" } else { "t.xmax = 0" };
     let opaque = columns.iter().any(|(c, _)| key.contains(&c.name) && c.type_.grain() == Grain::Opaque);
     let twice = opaque.then(|| {
-        let staged = columns.iter().filter(|(c, _)| key.contains(&c.name)).map(|(c, _)| staged_value(c));
-        let staged = staged.collect::<Vec<_>>().join(", ");
-        format!("SELECT FROM {stage} AS s GROUP BY {staged} HAVING count(*) > 1 LIMIT 1")
+        let staged = || columns.iter().filter(|(c, _)| key.contains(&c.name)).map(|(c, _)| staged_value(c));
+        let whole: Vec<String> = match nulls {
+            KeyNulls::Apart => staged().map(|value| format!("{value} IS NOT NULL")).collect(),
+            KeyNulls::Never | KeyNulls::Alike => Vec::new(),
+        };
+        let whole = if whole.is_empty() { String::new() } else { format!(" WHERE {}", whole.join(" AND ")) };
+        let staged = staged().collect::<Vec<_>>().join(", ");
+        format!("SELECT FROM {stage} AS s{whole} GROUP BY {staged} HAVING count(*) > 1 LIMIT 1")
     });
+    let remove = |which: &str| {
+        format!(
+            "WITH mds_n AS (SELECT ctid AS mds_tid, row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* \
+             FROM {stage} AS s), mds_there AS (SELECT s.mds_tid, s.mds_place FROM mds_n AS s, \
+             LATERAL (SELECT FROM {target} AS t WHERE {same}{which}{fence}) AS there), \
+             mds_gone AS (DELETE FROM {stage} AS g USING mds_there AS h WHERE g.ctid = h.mds_tid) \
+             SELECT mds_place FROM mds_there ORDER BY mds_place"
+        )
+    };
     Merge {
         packed: None,
         bound,
         twice,
+        fixed: (!numbers.is_empty()).then(|| remove(&format!(" AND ({})", numbers.join(" OR ")))),
         compare: format!(
             "SELECT count(*), {counts} FROM {stage} AS s, \
              LATERAL (SELECT {looks} FROM {target} AS t WHERE {same}{fence}) AS there"
@@ -358,13 +404,7 @@ fn merge(
              SELECT count(*), count(*) FILTER (WHERE fresh) FROM merged"
         ),
         tells: !table.partitioned,
-        remove: format!(
-            "WITH mds_n AS (SELECT ctid AS mds_tid, row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* \
-             FROM {stage} AS s), mds_there AS (SELECT s.mds_tid, s.mds_place FROM mds_n AS s, \
-             LATERAL (SELECT FROM {target} AS t WHERE {same}{fence}) AS there), \
-             mds_gone AS (DELETE FROM {stage} AS g USING mds_there AS h WHERE g.ctid = h.mds_tid) \
-             SELECT mds_place FROM mds_there ORDER BY mds_place"
-        ),
+        remove: remove(""),
         insert_missing: format!(
             "{insert} WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same}{fence}) ON CONFLICT ({conflict}) DO NOTHING"
         ),
@@ -395,7 +435,7 @@ fn probe(table: &Table, key: &[String], columns: &[(&TableColumn, Origin)]) -> O
                     _ => format!("t.{} = ${number}", ident(name)),
                 });
             }
-            None => same.push(key_value(table, columns, name)),
+            None => same.push(key_value(table, columns, name, KeyNulls::Never)),
         }
     }
     (!places.is_empty()).then(|| {

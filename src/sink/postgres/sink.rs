@@ -15,6 +15,7 @@ use super::session::{PLACES, PgSession};
 use super::table::Table;
 use super::tenant::{expect_tenant, find_tenant};
 use crate::dataset::Target;
+use crate::dataset::time::{DateOrder, TimeOptions};
 use crate::error::Result;
 use crate::port::{Sink, SinkError};
 use crate::settings::OnConflict;
@@ -35,6 +36,9 @@ pub struct PgOptions {
     pub round: bool,
     /// What happens to rows whose key is in the table already.
     pub on_conflict: OnConflict,
+    /// How the server is to read times in texts that only it can read (ranges, arrays): without a zone
+    /// in UTC if none is said, and dates of digits from the year on if no order is.
+    pub reading: TimeOptions,
     /// Whether what the table has stays where it was written after the rows had failed for the first
     /// time (their batch's [`Origin`](crate::batch::Origin) knows when). See
     /// [`PgSink::guards_newer`].
@@ -96,6 +100,7 @@ impl PgSink {
         let notes = note.into_iter().chain(clock_ahead.and_then(newer::note)).collect();
         let watch = link.client.batch_execute(WATCH).await.is_ok();
         let limitless = table.decompression_limit;
+        let reading = if table.casts() { settings(&options.reading) } else { String::new() };
         let lazy = ledger.is_some() && tells_flushed(&link).await;
         let shared = Shared {
             lazy,
@@ -105,7 +110,7 @@ impl PgSink {
             rules: Rules { exact: options.exact, round: options.round },
             on_conflict: options.on_conflict,
             clock_ahead,
-            begin: begin(tenant, watch, limitless, lazy),
+            begin: begin(tenant, watch, limitless, lazy) + &reading,
             ledger,
         };
         Ok(Self { shared: Arc::new(shared), target, notes })
@@ -154,6 +159,30 @@ const WATCH: &str = "SELECT set_config('client_connection_check_interval', '1s',
 /// See [`begin`].
 const LIMITLESS: &str =
     "SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);";
+
+/// Has the server read the texts that it is to cast (ranges, arrays, intervals, composites) as it would
+/// with no setting of the role's or the database's. For the transaction alone, behind a pooler too;
+/// triggers and defaults of the table see the same settings there.
+fn settings(reading: &TimeOptions) -> String {
+    let style = match reading.order {
+        None | Some(DateOrder::Ymd) => "ISO, YMD",
+        Some(DateOrder::Mdy) => "ISO, MDY",
+        Some(DateOrder::Dmy) => "ISO, DMY",
+    };
+    let all = [
+        ("TimeZone", reading.zone.map_or("UTC", |zone| zone.name())),
+        ("DateStyle", style),
+        ("IntervalStyle", "postgres"),
+        ("lc_monetary", "C"),
+        ("timezone_abbreviations", "Default"),
+        ("array_nulls", "on"),
+        ("xmloption", "content"),
+        // Values are compared by their texts where a type has no other comparison.
+        ("extra_float_digits", "1"),
+    ];
+    let each = all.map(|(name, value)| format!("set_config('{name}', {}, true)", literal(value)));
+    format!(" SELECT {};", each.join(", "))
+}
 
 /// Whether the server says how far its WAL is on disk, and whether that is all there is to wait for: a
 /// synchronous standby is waited for in every commit.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::names::ident;
 use super::types::ColumnType;
-use crate::dataset::{ALL, Column, Dataset, Kind, Need, Target, TargetColumn};
+use crate::dataset::{ALL, Column, Dataset, KeyNulls, Kind, Need, Rule, Target, TargetColumn};
 
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,10 @@ pub struct TableColumn {
     pub default: Option<String>,
     /// Whether the server numbers it (`GENERATED … AS IDENTITY`).
     pub identity: bool,
-    /// Whether no value can be given for it: generated, or an identity `ALWAYS`.
+    /// Whether its number is the server's unless a statement says otherwise, and can never be changed
+    /// (`GENERATED ALWAYS AS IDENTITY`).
+    pub always: bool,
+    /// Whether no value can be given for it: computed from other columns.
     pub generated: bool,
 }
 
@@ -69,6 +72,10 @@ pub struct Table {
     /// Columns of a unique index that the server fills by itself (`id bigserial`), where there is
     /// no other. It settles conflicts for rows that bring these columns.
     pub surrogate: Vec<String>,
+    /// What a null in `key` means.
+    pub nulls: KeyNulls,
+    /// What makes the order of rows count.
+    pub rules: Vec<Rule>,
     /// Whether it is declared with `PARTITION BY`.
     pub partitioned: bool,
     /// Whether it is a hypertable of TimescaleDB.
@@ -103,17 +110,41 @@ impl Table {
         self.columns.iter().find(|c| c.name == name)
     }
 
-    /// Chooses among the unique indexes, the primary key being the first: a key that the server
-    /// fills by itself never meets a conflict, so any other is preferred to it.
-    pub(super) fn choose_key(&mut self, indexes: Vec<Vec<String>>) {
-        let numbered = |key: &Vec<String>| {
-            key.iter().all(|name| self.column(name).is_some_and(TableColumn::is_numbered))
+    /// Whether it has a column whose text the server reads by itself, where its settings have a say in
+    /// what that means. (A collation alone makes a text no other.)
+    pub(super) fn casts(&self) -> bool {
+        let text = |c: &TableColumn| c.type_name == "text" || c.type_name.starts_with("character");
+        self.columns.iter().any(|c| c.type_ == ColumnType::Other && !c.generated && !text(c))
+    }
+
+    /// Chooses among the unique indexes, the primary key being the first, each with whether nulls are
+    /// equal to it. A key that the server fills by itself never meets a conflict, so any other is
+    /// preferred to it; one that every row has goes before one that takes nulls.
+    pub(super) fn choose_key(&mut self, indexes: Vec<(Vec<String>, bool)>) {
+        let all = |key: &[String], is: &dyn Fn(&TableColumn) -> bool| {
+            key.iter().all(|name| self.column(name).is_some_and(is))
         };
-        let natural = indexes.iter().find(|key| !numbered(key)).cloned();
-        let surrogate = indexes.into_iter().next();
-        match natural {
-            Some(key) => self.key = key,
-            None => self.surrogate = surrogate.unwrap_or_default(),
+        let natural = || indexes.iter().filter(|(key, _)| !all(key, &TableColumn::is_numbered));
+        let whole = |(key, _): &&(Vec<String>, bool)| all(key, &|c| c.not_null);
+        let chosen = natural().find(whole).map(|(key, _)| (key.clone(), KeyNulls::Never)).or_else(|| {
+            let (key, alike) = natural().next()?;
+            Some((key.clone(), if *alike { KeyNulls::Alike } else { KeyNulls::Apart }))
+        });
+        let numbered = indexes.iter().find(|(key, _)| all(key, &|c| c.not_null && c.is_numbered()));
+        let surrogate = numbered.map(|(key, _)| key.clone()).unwrap_or_default();
+        (self.key, self.nulls) = chosen.unwrap_or_default();
+        if self.key.is_empty() || self.nulls != KeyNulls::Never {
+            self.surrogate = surrogate;
+        }
+    }
+
+    /// The key of rows that bring these columns: see [`Target::key_of`].
+    pub(super) fn key_of(&self, names: &[String]) -> (&[String], KeyNulls) {
+        let whole = !self.key.is_empty() && self.nulls == KeyNulls::Never;
+        if !whole && !self.surrogate.is_empty() && self.surrogate.iter().all(|name| names.contains(name)) {
+            (&self.surrogate, KeyNulls::Never)
+        } else {
+            (&self.key, self.nulls)
         }
     }
 
@@ -138,6 +169,8 @@ impl Table {
             columns,
             key: self.key.clone(),
             surrogate: self.surrogate.clone(),
+            nulls: self.nulls,
+            rules: self.rules.clone(),
         }
     }
 
@@ -188,7 +221,7 @@ impl Table {
         let kind = self.kind(column);
         let known = known(&column.name)
             .filter(|known| known.kind == kind || known.kind.is_number() && kind.is_number());
-        let need = if self.key.contains(&column.name) {
+        let need = if self.key.contains(&column.name) && self.nulls == KeyNulls::Never {
             Need::Key
         } else if column.not_null && !column.has_default() {
             Need::Required
@@ -230,6 +263,7 @@ pub(super) mod tests {
             not_null: false,
             default: None,
             identity: false,
+            always: false,
             generated: false,
         }
     }
@@ -241,6 +275,8 @@ pub(super) mod tests {
             columns,
             key: Vec::new(),
             surrogate: Vec::new(),
+            nulls: KeyNulls::Never,
+            rules: Vec::new(),
             partitioned: false,
             hypertable: false,
             compressed: false,
@@ -250,7 +286,9 @@ pub(super) mod tests {
             checks: Vec::new(),
             server_version: 150_000,
         };
-        table.choose_key(indexes.iter().map(|key| key.iter().map(|n| (*n).to_owned()).collect()).collect());
+        table.choose_key(
+            indexes.iter().map(|key| (key.iter().map(|n| (*n).to_owned()).collect(), false)).collect(),
+        );
         table
     }
 

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::schema::{EXTRA, UPDATED_AT};
-use crate::dataset::{self, Dataset, Grain, Kind, Target, TargetColumn};
+use crate::dataset::{self, Dataset, Grain, KeyNulls, Kind, Rule, Target, TargetColumn};
 
 /// What a column can hold without changing it. From the declared type, by SQLite's own rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub(super) struct Table {
     pub(super) name: String,
     pub(super) columns: Vec<TableColumn>,
     pub(super) key: Vec<String>,
+    /// What a null in it means.
+    pub(super) nulls: KeyNulls,
+    /// What makes the order of rows count.
+    pub(super) rules: Vec<Rule>,
     pub(super) strict: bool,
     pub(super) without_rowid: bool,
     /// Whether triggers of the table may change or skip rows.
@@ -53,6 +57,8 @@ impl Table {
             columns: self.columns.iter().map(|column| column.target.clone()).collect(),
             key: self.key.clone(),
             surrogate: Vec::new(),
+            nulls: self.nulls,
+            rules: self.rules.clone(),
         }
     }
 }
@@ -128,11 +134,17 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
     if let Some(column) = numbered {
         column.target.has_default = true;
     }
+    let mut nulls = KeyNulls::Never;
     if (key.is_empty() || only_number)
-        && let Some(unique) = unique_index(connection, &name)?
+        && let Some(unique) = unique_index(connection, &name, &columns)?
     {
+        let takes_null = |name: &String| columns.iter().any(|c| c.target.name == *name && c.target.nullable);
+        if unique.iter().any(takes_null) {
+            nulls = KeyNulls::Apart;
+        }
         key = unique;
     }
+    let rules = rules(connection, &name)?;
 
     let times: Vec<String> = columns
         .iter()
@@ -147,26 +159,67 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
         [&name],
         |row| row.get::<_, i64>(0),
     )? > 0;
-    Ok(Some(Table { name, columns, key, strict, without_rowid, triggers }))
+    Ok(Some(Table { name, columns, key, nulls, rules, strict, without_rowid, triggers }))
 }
 
-/// Columns of the first unique index over the whole table and plain columns.
-fn unique_index(connection: &Connection, table: &str) -> rusqlite::Result<Option<Vec<String>>> {
+/// Columns of the first unique index over the whole table and plain columns; one without columns that
+/// take null goes before the others.
+fn unique_index(
+    connection: &Connection,
+    table: &str,
+    columns: &[TableColumn],
+) -> rusqlite::Result<Option<Vec<String>>> {
     let mut indexes = connection.prepare(
         "SELECT name FROM pragma_index_list(?1) WHERE \"unique\" AND NOT partial AND origin <> 'pk' ORDER BY seq DESC",
     )?;
     let names = indexes.query_map([table], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    let mut found = Vec::new();
     for name in names {
-        let mut columns = connection.prepare("SELECT name FROM pragma_index_info(?1) ORDER BY seqno")?;
-        let names: Vec<Option<String>> =
-            columns.query_map([name], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let names = index_columns(connection, &name)?;
         if let Some(names) = names.into_iter().collect::<Option<Vec<_>>>()
             && !names.is_empty()
         {
-            return Ok(Some(names));
+            found.push(names);
         }
     }
-    Ok(None)
+    let takes_null = |name: &String| columns.iter().any(|c| c.target.name == *name && c.target.nullable);
+    let whole = found.iter().position(|names| !names.iter().any(takes_null)).unwrap_or(0);
+    Ok((whole < found.len()).then(|| found.swap_remove(whole)))
+}
+
+/// Names of an index's columns; none for an expression.
+fn index_columns(connection: &Connection, index: &str) -> rusqlite::Result<Vec<Option<String>>> {
+    let mut columns = connection.prepare("SELECT name FROM pragma_index_info(?1) ORDER BY seqno")?;
+    columns.query_map([index], |row| row.get(0))?.collect()
+}
+
+/// Unique constraints, and foreign keys to the table itself.
+fn rules(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Rule>> {
+    let mut rules = Vec::new();
+    let mut primary =
+        connection.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk > 0 ORDER BY pk")?;
+    let columns: Vec<String> = primary.query_map([table], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    if !columns.is_empty() {
+        rules.push(Rule { columns, unique: true, passes_null: true });
+    }
+    let mut indexes =
+        connection.prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\" AND origin <> 'pk'")?;
+    let indexes =
+        indexes.query_map([table], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    for index in indexes {
+        let columns = index_columns(connection, &index)?.into_iter().collect::<Option<Vec<_>>>();
+        rules.push(Rule { columns: columns.unwrap_or_default(), unique: true, passes_null: true });
+    }
+    let mut keys = connection.prepare(
+        "SELECT id, \"from\" FROM pragma_foreign_key_list(?1) WHERE \"table\" = ?1 COLLATE NOCASE ORDER BY id, seq",
+    )?;
+    let keys = keys.query_map([table], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    for key in keys.chunk_by(|a, b| a.0 == b.0) {
+        let columns = key.iter().map(|(_, column)| column.clone()).collect();
+        rules.push(Rule { columns, unique: false, passes_null: true });
+    }
+    Ok(rules)
 }
 
 /// What the values of a column are. SQLite has no type for times: where the declared type does

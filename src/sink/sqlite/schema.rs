@@ -173,7 +173,7 @@ pub fn planned(dataset: &Dataset) -> Target {
         table: dataset.table.to_string(),
         columns,
         key: dataset.key.iter().map(|name| (*name).to_owned()).collect(),
-        surrogate: Vec::new(),
+        ..Target::default()
     }
 }
 

@@ -77,7 +77,7 @@ impl PgSession {
             &mut reasons,
         )
         .with_firsts(self.firsts(&plan, rows));
-        let waves = waves(rows, &plan.key, sources, plan.names.len());
+        let waves = waves(rows, &plan.key, plan.apart, sources, plan.names.len());
         let lone = if let [wave] = waves.as_slice() { Some(wave) } else { None };
         let keyed = plan.stage.merge.is_some();
         let mut result = None;
@@ -146,7 +146,8 @@ impl PgSession {
                         true
                     }),
                 };
-                if done && out.len() >= 4 {
+                // Minus one is the length of a null, which is equal to nothing.
+                if done && out.len() >= 4 && !out.written().starts_with(&[0xff; 4]) {
                     cells.push((Cell(out.finish().slice(4..).to_vec()), type_));
                 }
             }
