@@ -50,10 +50,7 @@ fn the_number_of_an_identity_beside_the_key_is_never_left_out_unseen() {
     let there = db.value("SELECT string_agg(id || symbol || px || ':' || twice, ' ' ORDER BY id) FROM t");
     assert_eq!(there, "7A10:20 8B2:4");
     let dead = work.dlq("dead.ndjson");
-    assert_eq!(
-        (dead[0].code.as_str(), dead[0].column.as_deref()),
-        ("428C9", Some("id"))
-    );
+    assert_eq!((dead[0].code.as_str(), dead[0].column.as_deref()), ("428C9", Some("id")));
 }
 
 /// A table whose only unique constraint takes nulls, in both stores.
