@@ -344,7 +344,8 @@ impl<'a> Load<'a> {
                     let seen = peeked.insert(seen);
                     return match seen.schema() {
                         Some(schema) => {
-                            mapping::detect(&schema, columns).cloned().map_err(|e| e.at(&input.name))
+                            let found = mapping::detect(&schema, columns).cloned();
+                            found.map_err(|e| seen.no_rows(input).unwrap_or_else(|| e.at(&input.name)))
                         }
                         None => Err(Error::Input(match seen.first.as_ref().and_then(|f| f.broken.first()) {
                             Some(broken) => format!("{}: row {}: {}", input.name, broken.row, broken.message),

@@ -115,4 +115,9 @@ pub trait Decoder: Send {
     fn fields(&self) -> Option<(u8, Vec<Arc<str>>)> {
         None
     }
+
+    /// What the input is if its columns make no row: one sentence, to follow its name.
+    fn document(&self) -> Option<&str> {
+        None
+    }
 }

@@ -1,5 +1,6 @@
 //! JSON: an object a line, objects one after the other in any layout, or an array of objects.
 
+mod document;
 mod object;
 mod scan;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use crate::decode::feed::{Ending, Feed, More};
 use crate::decode::patience::Patience;
 use crate::decode::pending::Pending;
 use crate::decode::{Chunks, DecodeError, Decoder, MAX_RAW, MAX_ROW, RawBatch};
+use document::{REACH, Shape};
 use object::{INCOMPLETE, NOT_JSON, Objects, Refusal, TOO_LONG, refuse};
 use scan::{Scan, Scanner};
 
@@ -32,6 +34,12 @@ pub struct NdjsonDecoder {
     /// Whether an opening bracket would start such an array: at the beginning, and behind one.
     array_may_start: bool,
     skip: Skip,
+    /// Whether the first value has been looked at as a whole.
+    judged: bool,
+    /// What the input is if its first value is not a row.
+    document: Option<String>,
+    /// Why the input is not read, until that has been said.
+    refused: Option<String>,
     /// How far the line at hand has been searched for its end.
     searched: usize,
     done: bool,
@@ -85,6 +93,9 @@ impl NdjsonDecoder {
             in_array: false,
             array_may_start: true,
             skip: Skip::Nothing,
+            judged: false,
+            document: None,
+            refused: None,
             searched: 0,
             done: false,
         })
@@ -123,6 +134,7 @@ impl NdjsonDecoder {
                 self.feed.consume(1);
                 Step::Some
             }
+            _ if !self.judged => self.judge(first),
             b'{' => self.object(),
             b'[' if self.in_array => self.object(),
             _ => self.stray(),
@@ -157,6 +169,51 @@ impl NdjsonDecoder {
                 if ended { Step::End } else { Step::Need }
             }
         }
+    }
+
+    /// Looks at the first value, which starts with that byte, as a whole: perhaps it is no row.
+    fn judge(&mut self, first: u8) -> Step {
+        let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
+        self.judged = true;
+        if self.in_array {
+            if let Some(sentence) = document::of_element(first) {
+                self.refused = Some(sentence.to_owned());
+            }
+            return Step::Some;
+        }
+        if first != b'{' {
+            return Step::Some;
+        }
+        let Some(end) = document::end(bytes) else {
+            self.judged = ended || bytes.len() > REACH;
+            return if self.judged { Step::Some } else { Step::Need };
+        };
+        let (object, rest) = bytes.split_at(end);
+        let alone = rest.iter().all(u8::is_ascii_whitespace);
+        let several_lines = memchr(b'\n', object).is_some();
+        if !several_lines && (!alone || !object.contains(&b'[') && !object.contains(&b'{')) {
+            return Step::Some;
+        }
+        let Ok(text) = std::str::from_utf8(object) else { return Step::Some };
+        match document::of_object(text) {
+            Shape::Row => {}
+            // Rows of their own may follow.
+            Shape::Perhaps(_) | Shape::Document(_) if alone && !ended => {
+                self.judged = false;
+                return Step::Need;
+            }
+            Shape::Document(sentence) if alone => {
+                self.refused = Some(sentence);
+                return Step::Some;
+            }
+            Shape::Perhaps(sentence) if alone => self.document = Some(sentence),
+            Shape::Perhaps(_) | Shape::Document(_) => {}
+        }
+        if several_lines && self.objects.read(object).is_ok() {
+            // Its lines may look like rows of their own.
+            return self.take(end, end);
+        }
+        Step::Some
     }
 
     /// An object at the start of the bytes.
@@ -325,7 +382,9 @@ impl NdjsonDecoder {
             match self.step() {
                 Step::Some => {}
                 Step::Full => return self.hand_on(),
+                // What has come so far is all there is to look at.
                 Step::Need => match self.feed.more() {
+                    More::Idle if !self.judged => self.judged = true,
                     More::Idle if self.pending.is_empty() => return Ok(None),
                     More::Idle => return self.hand_on(),
                     More::Data | More::End => {}
@@ -364,15 +423,23 @@ fn element_end(bytes: &[u8]) -> Option<usize> {
 
 impl Decoder for NdjsonDecoder {
     fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+        // Whether there was nothing more a moment ago: to ask again would be to wait.
+        let mut idle = false;
         while !self.done {
+            if let Some(sentence) = self.refused.take() {
+                return Err(DecodeError::Corrupt(sentence));
+            }
             if self.pending.is_full(self.feed.used()) {
                 return self.hand_on();
             }
             match self.step() {
                 Step::Some => {}
                 Step::Full => return self.hand_on(),
+                Step::Need if idle && !self.pending.is_empty() => return self.hand_on(),
                 Step::Need => {
-                    if self.feed.more() == More::Idle && !self.pending.is_empty() {
+                    idle = self.feed.more() == More::Idle;
+                    self.judged |= idle;
+                    if idle && !self.pending.is_empty() {
                         return self.hand_on();
                     }
                 }
@@ -395,5 +462,9 @@ impl Decoder for NdjsonDecoder {
 
     fn names(&self) -> Vec<Arc<str>> {
         self.pending.names().to_vec()
+    }
+
+    fn document(&self) -> Option<&str> {
+        self.document.as_deref()
     }
 }

@@ -23,7 +23,7 @@ use crate::coordinator::{SubmitError, WriteCoordinator};
 use crate::dataset::quality::Findings;
 use crate::dataset::text::Texts;
 use crate::dataset::{Mapper, MapperSettings};
-use crate::decode::{Broken, RawBatch};
+use crate::decode::{Broken, DecodeError, Decoder, RawBatch};
 use crate::error::{Error, Result};
 use crate::port::runs::base_of;
 use crate::port::{DeadLetters, Event, Observer, Sink};
@@ -155,6 +155,12 @@ pub fn peek(
 }
 
 impl Peeked {
+    /// Why its columns are of no dataset, where it has no rows at all.
+    pub fn no_rows(&self, input: &Input) -> Option<Error> {
+        let sentence = self.opened.decoder.document()?;
+        Some(decode_error(DecodeError::Corrupt(sentence.to_owned()), &input.name))
+    }
+
     /// The columns of the input, as far as they are known.
     pub fn schema(&self) -> Option<SchemaRef> {
         if let Some(first) = self.first.as_ref().filter(|f| f.columns.num_columns() > 0) {
@@ -500,6 +506,7 @@ impl Pipeline {
             let mapped = match span.in_scope(|| mapper.map(&raw.columns, &raw.rows)) {
                 Ok(mapped) => mapped,
                 Err(error) => {
+                    let error = or_document(error, &*opened.decoder);
                     if !opened.replayable {
                         // What a pipe gave is not given twice; what follows is buried below.
                         self.observer.on(&Event::Read { rows: read });
@@ -619,6 +626,16 @@ impl Pipeline {
             }
         }
         result.map(|()| next)
+    }
+}
+
+/// The error about the columns of an input, with what it may be instead of rows.
+fn or_document(error: Error, decoder: &dyn Decoder) -> Error {
+    match (error, decoder.document()) {
+        (Error::Usage(message), Some(sentence)) => {
+            Error::Usage(format!("{message}; perhaps it is {sentence}"))
+        }
+        (error, _) => error,
     }
 }
 

@@ -8,6 +8,7 @@ mod connection;
 mod constraints;
 mod contract;
 mod decimals;
+mod documents;
 mod existing;
 mod faults;
 mod formats;
