@@ -322,12 +322,18 @@ pub struct FormatArgs {
     /// Delimiter of CSV (else deduced from the header)
     #[arg(long, value_name = "C", value_parser = values::delimiter)]
     pub delimiter: Option<u8>,
-    /// The CSV has no header; its columns are named 1, 2, 3, …
+    /// The CSV has no header; its columns are named 1, 2, 3, … and every line is a row
     #[arg(long)]
     pub no_header: bool,
     /// Lines to skip before the header
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub skip_lines: u64,
+    /// Pass over lines that begin with C, wherever they stand
+    ///
+    /// Else those that begin with # are comments, of CSV only before the header: behind it, and
+    /// under --no-header, every line is a row. With '' there are no comments.
+    #[arg(long, value_name = "C", value_parser = values::comment, allow_hyphen_values = true)]
+    pub comment: Option<String>,
     /// Look into the folders of folders
     #[arg(long)]
     pub recursive: bool,

@@ -39,6 +39,7 @@ use crate::source::{Input, Meter, Stop, expand};
 mod begin;
 mod end;
 mod rehearse;
+mod said;
 mod store;
 mod write;
 
@@ -342,6 +343,9 @@ impl<'a> Load<'a> {
             match peek(index, input, &options, &self.stop, &self.meter) {
                 Ok(seen) => {
                     let seen = peeked.insert(seen);
+                    if let Some(what) = seen.opened.decoder.objection() {
+                        return Err(Error::Usage(format!("{}: {what}", input.name)));
+                    }
                     return match seen.schema() {
                         Some(schema) => {
                             let found = mapping::detect(&schema, columns).cloned();

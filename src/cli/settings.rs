@@ -98,7 +98,13 @@ pub fn open_options(args: &FormatArgs) -> OpenOptions {
             FormatName::Ndjson => Format::Ndjson,
             FormatName::Parquet => Format::Parquet,
         }),
-        csv: CsvOptions { delimiter: args.delimiter, header: !args.no_header, skip_lines: args.skip_lines },
+        csv: CsvOptions {
+            delimiter: args.delimiter,
+            header: !args.no_header,
+            skip_lines: args.skip_lines,
+            comment: args.comment.as_deref().map(Into::into),
+            known_header: false,
+        },
     }
 }
 
@@ -142,7 +148,7 @@ pub fn identity(
         pairs.iter().map(|(name, value)| format!("{name}={value}")).collect()
     };
     let key = if target.key.is_empty() { &target.surrogate } else { &target.key };
-    json!({
+    let mut settings = json!({
         "dataset": dataset.name,
         "map": pairs(&data.map),
         "set": pairs(&data.set),
@@ -166,7 +172,12 @@ pub fn identity(
         "tenant": tenant,
         "key": key,
         "slots": SLOTS,
-    })
+    });
+    // What is newer than some runs is named where it is given alone, so that those go on.
+    if let (Some(all), Some(comment)) = (settings.as_object_mut(), &format.comment) {
+        all.insert("comment".into(), comment.as_str().into());
+    }
+    settings
 }
 
 /// The hash of that.

@@ -88,6 +88,14 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// What comment lines begin with.
+pub fn comment(text: &str) -> Result<String, String> {
+    match text.len() <= 16 && !text.contains(['\n', '\r']) {
+        true => Ok(text.to_owned()),
+        false => Err("expected what comment lines begin with, such as # or //".to_owned()),
+    }
+}
+
 /// A single character; `\t` and `tab` for a tab.
 pub fn delimiter(text: &str) -> Result<u8, String> {
     match text {

@@ -224,7 +224,8 @@ const TIME_NAMES: &[&str] = &[
     "timestamp_utc",
 ];
 /// Names that vendors give to the instrument.
-const SYMBOL_NAMES: &[&str] = &["ticker", "sym", "instrument", "security", "pair", "underlying"];
+const SYMBOL_NAMES: &[&str] =
+    &["ticker", "sym", "instrument", "security", "pair", "underlying", "ric", "#ric"];
 /// Names that inputs give to the vendor.
 const VENDOR_NAMES: &[&str] = &["provider", "data_vendor", "feed"];
 /// Names that inputs give to the tenant.

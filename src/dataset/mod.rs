@@ -17,6 +17,7 @@ mod narrow;
 pub mod number;
 pub mod quality;
 pub mod reading;
+pub mod shape;
 pub mod target;
 pub mod text;
 pub mod time;

@@ -11,7 +11,7 @@ use memchr::memchr;
 
 use crate::decode::feed::{Ending, Feed, More};
 use crate::decode::pending::Pending;
-use crate::decode::{Chunks, DecodeError, Decoder, RawBatch};
+use crate::decode::{Chunks, DecodeError, Decoder, Passed, RawBatch};
 use record::{Found, MAX_COLUMNS, Span, Splitter};
 
 /// How a CSV input is written.
@@ -25,31 +25,59 @@ pub struct CsvOptions {
     pub header: bool,
     /// Lines to pass by before the header.
     pub skip_lines: u64,
+    /// What comment lines begin with, wherever they stand; empty: there are none. `None`: before the
+    /// header `#`, behind it there are none.
+    pub comment: Option<Arc<str>>,
+    /// Whether the bytes that come first end with a header that was read before: it is not judged anew.
+    pub known_header: bool,
 }
 
 impl Default for CsvOptions {
     fn default() -> Self {
-        Self { delimiter: None, header: true, skip_lines: 0 }
+        Self { delimiter: None, header: true, skip_lines: 0, comment: None, known_header: false }
     }
 }
 
 /// A reader of CSV.
 ///
-/// Takes LF and CRLF, drops a byte order mark, reads UTF-16 that has one. Blank lines are no rows.
-/// Lines that start with `#` are comments before the header only. A malformed row costs itself
-/// alone: a stray quote costs its line, and reading goes on with the next one.
+/// Takes LF and CRLF, drops a byte order mark, reads UTF-16 that has one. Blank lines are no rows, and
+/// neither is a line that is the header once more, as where files were joined. Lines that start with `#`
+/// are comments before the header only. A row that ends in an empty field for which there is no column
+/// fits. A malformed row costs itself alone: a stray quote costs its line, and reading goes on with the
+/// next one.
 pub struct CsvDecoder {
     feed: Feed,
     splitter: Splitter,
     /// Number of columns, once it is known.
     width: Option<usize>,
     header: bool,
+    /// The header as it stands there, without its line end; empty where there is none.
+    header_line: Vec<u8>,
+    /// The line before it that names the delimiter; empty where there is none.
+    separator: Vec<u8>,
+    comment: Vec<u8>,
+    /// What becomes of rows of another width.
+    width_rule: WidthRule,
+    passed: Passed,
+    /// Blank lines since the last row.
+    blank: u64,
+    objection: Option<String>,
     pending: Pending,
     /// A field whose doubled quotes have been made single ones.
     unquoted: String,
     /// Whether the rest of a line that was too long is being passed by.
     skipping: bool,
     done: bool,
+}
+
+/// Which rows fit that are one field longer or shorter than they should be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct WidthRule {
+    /// Whether a row had a value in the field that is too many: then such fields are not always empty, and a
+    /// row that has one may be any row.
+    filled: bool,
+    /// Whether the header ends in a name that is empty, so that rows may end before that field.
+    shorter: bool,
 }
 
 /// What a step of the decoder came to.
@@ -68,30 +96,45 @@ impl CsvDecoder {
     /// delimiter asked for is not the header's.
     pub fn open(chunks: Box<dyn Chunks>, options: CsvOptions) -> Result<Self, DecodeError> {
         let mut feed = Feed::new(chunks);
-        let line = header::seek(&mut feed, options.skip_lines)?;
-        let first = feed.bytes().get(..line.unwrap_or(0)).unwrap_or_default();
-        let delimiter = header::delimiter(first, options.delimiter, options.header && line.is_some())?;
+        let mut passed = Passed::default();
+        let begin = header::seek(&mut feed, &options, &mut passed)?;
+        let first = feed.bytes().get(..begin.line.unwrap_or(0)).unwrap_or_default();
+        let asked = options.delimiter.or(begin.separator.as_deref().and_then(header::separator_of));
+        let delimiter = header::delimiter(first, asked, options.header && begin.line.is_some())?;
         let mut decoder = Self {
             feed,
             splitter: Splitter::new(delimiter),
             width: None,
             header: options.header,
+            header_line: Vec::new(),
+            separator: begin.separator.unwrap_or_default(),
+            comment: options.comment.as_deref().unwrap_or_default().into(),
+            width_rule: WidthRule::default(),
+            passed,
+            blank: 0,
+            objection: None,
             pending: Pending::new(Vec::new()),
             unquoted: String::new(),
             skipping: false,
             done: false,
         };
         if options.header {
+            let judged = (!options.known_header).then_some((begin.before, (delimiter, asked)));
             // A stop before the header leaves nothing to decode.
-            decoder.done = line.is_none() || !decoder.read_header()?;
-        } else {
+            decoder.done = begin.line.is_none() || !decoder.read_header(judged)?;
+            if options.known_header {
+                decoder.passed = Passed::default();
+            }
+        }
+        if !decoder.header {
             while decoder.width.is_none() && decoder.step()? != Step::End {}
         }
         Ok(decoder)
     }
 
-    /// Reads the header; `false` where the reading was stopped before its end.
-    fn read_header(&mut self) -> Result<bool, DecodeError> {
+    /// Reads the header, unless what follows it shows that it is none; `false` where the reading was
+    /// stopped before its end.
+    fn read_header(&mut self, judged: Option<(u64, (u8, Option<u8>))>) -> Result<bool, DecodeError> {
         loop {
             let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
             let corrupt = |text: String| Err(DecodeError::Corrupt(text));
@@ -101,7 +144,8 @@ impl CsvDecoder {
                     if count > MAX_COLUMNS {
                         return corrupt(format!("its header has {count} columns, at most 4096 can be read"));
                     }
-                    let Ok(text) = std::str::from_utf8(bytes.get(..length).unwrap_or_default()) else {
+                    let (line, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
+                    let Ok(text) = std::str::from_utf8(line) else {
                         return corrupt("its header is not valid UTF-8".into());
                     };
                     let name = |span: &Span| {
@@ -109,8 +153,21 @@ impl CsvDecoder {
                         let name = if span.doubled { raw.replace("\"\"", "\"") } else { raw.to_owned() };
                         name.trim().to_owned()
                     };
-                    self.pending = Pending::new(header::distinct(self.splitter.spans().iter().map(name)));
+                    let names: Vec<String> = self.splitter.spans().iter().map(name).collect();
+                    if let Some((before, delimiter)) = judged {
+                        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                        let lines = before + text.trim_end().lines().count() as u64;
+                        self.objection = header::objection(&names, rest, ended, delimiter, lines);
+                        if self.objection.is_some() {
+                            self.header = false;
+                            return Ok(true);
+                        }
+                    }
+                    self.width_rule.shorter = count > 1 && names.last().is_some_and(String::is_empty);
+                    self.splitter.loose = self.width_rule.shorter;
+                    self.pending = Pending::new(header::distinct(names.into_iter()));
                     self.width = Some(count);
+                    self.header_line = header::trimmed(line).to_vec();
                     self.feed.consume(length);
                     return Ok(true);
                 }
@@ -155,6 +212,21 @@ impl CsvDecoder {
                 }
                 continue;
             }
+            if !self.comment.is_empty() && self.splitter.is_between() {
+                let bytes = self.feed.bytes();
+                if bytes.starts_with(&self.comment) {
+                    let line = bytes.get(..memchr(b'\n', bytes).unwrap_or(bytes.len())).unwrap_or_default();
+                    self.passed.comment(line);
+                    self.skipping = true;
+                    continue;
+                }
+                if self.comment.starts_with(bytes) && !self.feed.ended() {
+                    match self.feed.more() {
+                        More::Idle => return Ok(Step::Idle),
+                        More::Data | More::End => continue,
+                    }
+                }
+            }
             let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
             let used = match self.splitter.next(bytes, ended, self.width) {
                 Found::Need => match self.feed.more() {
@@ -163,6 +235,7 @@ impl CsvDecoder {
                 },
                 Found::End => return Ok(Step::End),
                 Found::Blank(length) => {
+                    self.blank += 1;
                     self.feed.consume(length);
                     continue;
                 }
@@ -181,10 +254,16 @@ impl CsvDecoder {
                     let torn = self.feed.ending() == Ending::Torn && length == bytes.len();
                     if torn && record.last() != Some(&b'\n') {
                         self.pending.broken(record, "bad_line", "the last line is incomplete");
+                    } else if let Some(count) = repeated(record, (&self.header_line, &self.separator), &mut self.passed) {
+                        *count += 1;
+                        self.feed.consume(length);
+                        continue;
                     } else {
                         let rows = Rows {
-                            splitter: &self.splitter,
+                            splitter: &mut self.splitter,
                             width: &mut self.width,
+                            rule: &mut self.width_rule,
+                            passed: &mut self.passed,
                             header: self.header,
                             pending: &mut self.pending,
                             unquoted: &mut self.unquoted,
@@ -195,6 +274,7 @@ impl CsvDecoder {
                 }
             };
             self.feed.consume(used);
+            self.passed.blank += std::mem::take(&mut self.blank);
             return Ok(Step::Row);
         }
     }
@@ -231,15 +311,37 @@ impl CsvDecoder {
 
 /// The way of a record into the columns; the feed is borrowed meanwhile.
 struct Rows<'a> {
-    splitter: &'a Splitter,
+    splitter: &'a mut Splitter,
     width: &'a mut Option<usize>,
+    rule: &'a mut WidthRule,
+    passed: &'a mut Passed,
     header: bool,
     pending: &'a mut Pending,
     unquoted: &'a mut String,
 }
 
 impl Rows<'_> {
-    fn take(self, record: &[u8]) -> Result<(), DecodeError> {
+    /// Whether a row of another width is one that fits all the same.
+    fn fits(&mut self, record: &[u8], count: usize, width: usize) -> bool {
+        if self.rule.shorter && count + 1 == width {
+            self.passed.shorter += 1;
+            return true;
+        }
+        if count != width + 1 || self.rule.filled {
+            return false;
+        }
+        let line = header::trimmed(record);
+        let last = line.rsplit(|byte| *byte == self.splitter.delimiter()).next().unwrap_or_default();
+        if !matches!(last.trim_ascii(), b"" | b"\"\"") {
+            self.rule.filled = true;
+            return false;
+        }
+        self.splitter.loose = true;
+        self.passed.longer += 1;
+        true
+    }
+
+    fn take(mut self, record: &[u8]) -> Result<(), DecodeError> {
         let count = self.splitter.fields();
         let width = match *self.width {
             Some(width) => width,
@@ -254,7 +356,7 @@ impl Rows<'_> {
                 *self.width.insert(count)
             }
         };
-        if count != width {
+        if count != width && !self.fits(record, count, width) {
             let fields = if count == 1 { "field" } else { "fields" };
             let whose = if self.header { "the header" } else { "the first row" };
             let message = format!("the row has {count} {fields}, {whose} {width}");
@@ -265,7 +367,13 @@ impl Rows<'_> {
             self.pending.broken(record, "bad_utf8", "the row is not valid UTF-8");
             return Ok(());
         };
-        for (builder, span) in self.pending.row().iter_mut().zip(self.splitter.spans()) {
+        let row = self.pending.row();
+        if count < width
+            && let Some(builder) = row.last_mut()
+        {
+            builder.append_value("");
+        }
+        for (builder, span) in row.iter_mut().zip(self.splitter.spans()) {
             let raw = field(text, *span);
             if span.doubled {
                 self.unquoted.clear();
@@ -282,6 +390,27 @@ impl Rows<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What counts a record that is the header once more, behind a byte order mark where files were joined, or
+/// the line before the header that names the delimiter.
+fn repeated<'p>(
+    record: &[u8],
+    (names, separator): (&[u8], &[u8]),
+    passed: &'p mut Passed,
+) -> Option<&'p mut u64> {
+    // Most rows are of another length.
+    let near = |known: &[u8]| !known.is_empty() && (known.len()..=known.len() + 5).contains(&record.len());
+    if !near(names) && !near(separator) {
+        return None;
+    }
+    let line = header::trimmed(record);
+    match line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) {
+        [] => None,
+        line if line == names => Some(&mut passed.headers),
+        line if line == separator => Some(&mut passed.separators),
+        _ => None,
     }
 }
 
@@ -319,5 +448,13 @@ impl Decoder for CsvDecoder {
 
     fn fields(&self) -> Option<(u8, Vec<Arc<str>>)> {
         Some((self.splitter.delimiter(), self.names()))
+    }
+
+    fn objection(&self) -> Option<&str> {
+        self.objection.as_deref()
+    }
+
+    fn passed(&self) -> Passed {
+        self.passed.clone()
     }
 }

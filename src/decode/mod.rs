@@ -8,6 +8,7 @@ pub mod ndjson;
 pub mod parquet;
 
 mod feed;
+mod passed;
 mod patience;
 mod pending;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod written;
 pub use csv::{CsvDecoder, CsvOptions};
 pub use ndjson::NdjsonDecoder;
 pub use parquet::ParquetDecoder;
+pub use passed::Passed;
 pub use written::{Cell, FileFormat, RowWriter};
 
 use std::borrow::Cow;
@@ -119,5 +121,17 @@ pub trait Decoder: Send {
     /// What the input is if its columns make no row: one sentence, to follow its name.
     fn document(&self) -> Option<&str> {
         None
+    }
+
+    /// Why the input must not be loaded as it is, where its first lines show that it is not what the
+    /// flags say: one sentence without the input's name. Its rows are then the lines as they came,
+    /// the one that was taken for a header among them, in columns called `1`, `2`, …
+    fn objection(&self) -> Option<&str> {
+        None
+    }
+
+    /// What was passed over so far.
+    fn passed(&self) -> Passed {
+        Passed::default()
     }
 }

@@ -13,14 +13,14 @@ use memchr::memchr;
 use crate::decode::feed::{Ending, Feed, More};
 use crate::decode::patience::Patience;
 use crate::decode::pending::Pending;
-use crate::decode::{Chunks, DecodeError, Decoder, MAX_RAW, MAX_ROW, RawBatch};
+use crate::decode::{Chunks, DecodeError, Decoder, MAX_RAW, MAX_ROW, Passed, RawBatch};
 use document::{REACH, Shape};
 use object::{INCOMPLETE, NOT_JSON, Objects, Refusal, TOO_LONG, refuse};
 use scan::{Scan, Scanner};
 
 /// A reader of JSON objects.
 ///
-/// Blank lines and lines that start with `#` are passed by. A malformed line costs that line only.
+/// Blank lines and lines that start with `#` are passed over, and counted. A malformed line costs that line only.
 /// A member that is met for the first time starts a new batch with one column more, so that the
 /// columns of a row depend on the rows before it and not on how the input arrived.
 pub struct NdjsonDecoder {
@@ -40,6 +40,13 @@ pub struct NdjsonDecoder {
     document: Option<String>,
     /// Why the input is not read, until that has been said.
     refused: Option<String>,
+    /// What a comment line begins with.
+    comment: Arc<str>,
+    passed: Passed,
+    /// Blank lines since the last row.
+    blank: u64,
+    /// Whether the next byte is the first of its line.
+    line_start: bool,
     /// How far the line at hand has been searched for its end.
     searched: usize,
     done: bool,
@@ -96,9 +103,18 @@ impl NdjsonDecoder {
             judged: false,
             document: None,
             refused: None,
+            comment: "#".into(),
+            passed: Passed::default(),
+            blank: 0,
+            line_start: true,
             searched: 0,
             done: false,
         })
+    }
+
+    /// The same where comment lines begin with that, where it is given; with nothing, there are none.
+    pub fn commented(self, comment: Option<Arc<str>>) -> Self {
+        Self { comment: comment.unwrap_or(self.comment), ..self }
     }
 
     fn step(&mut self) -> Step {
@@ -112,25 +128,48 @@ impl NdjsonDecoder {
         }
         if self.scanner.at() == 0 && self.searched == 0 {
             let between = |b: &&u8| b.is_ascii_whitespace() || self.in_array && **b == b',';
-            let gap = self.feed.bytes().iter().take_while(between).count();
-            self.feed.consume(gap);
+            let bytes = self.feed.bytes();
+            let gap = bytes.iter().take_while(between).count();
+            if gap > 0 {
+                let ends = bytes.iter().take(gap).filter(|b| **b == b'\n').count() as u64;
+                if !self.in_array {
+                    self.blank += ends.saturating_sub(u64::from(!self.line_start));
+                }
+                self.line_start |= ends > 0;
+                self.feed.consume(gap);
+            }
         }
         let Some(&first) = self.feed.bytes().first() else {
             return if self.feed.ended() { Step::End } else { Step::Need };
         };
-        match first {
-            b'#' => {
-                self.skip = Skip::Line;
-                Step::Some
+        let comment = self.comment.as_bytes();
+        if comment.first() == Some(&first) && self.scanner.at() == 0 && self.searched == 0 {
+            let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
+            let end = memchr(b'\n', bytes);
+            if bytes.len() < comment.len() && comment.starts_with(bytes) && !ended {
+                return Step::Need;
             }
+            if bytes.starts_with(comment) {
+                if end.is_none() && !ended && bytes.len() < MAX_RAW {
+                    return Step::Need;
+                }
+                self.passed.comment(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default());
+                self.skip = Skip::Line;
+                self.line_start = true;
+                return Step::Some;
+            }
+        }
+        match first {
             b'[' if self.array_may_start && !self.in_array => {
                 self.in_array = true;
+                self.line_start = false;
                 self.feed.consume(1);
                 Step::Some
             }
             b']' if self.in_array => {
                 self.in_array = false;
                 self.array_may_start = true;
+                self.line_start = false;
                 self.feed.consume(1);
                 Step::Some
             }
@@ -363,6 +402,8 @@ impl NdjsonDecoder {
     }
 
     fn settled(&mut self, used: usize) {
+        self.line_start = used > 0 && self.feed.bytes().get(used - 1) == Some(&b'\n');
+        self.passed.blank += std::mem::take(&mut self.blank);
         self.feed.consume(used);
         self.patience.used(used);
         self.scanner = Scanner::default();
@@ -466,5 +507,9 @@ impl Decoder for NdjsonDecoder {
 
     fn document(&self) -> Option<&str> {
         self.document.as_deref()
+    }
+
+    fn passed(&self) -> Passed {
+        self.passed.clone()
     }
 }

@@ -103,7 +103,9 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     let chunks = Box::new(Ahead::start(source, stop, meter).map_err(|e| io_error(&e, name))?);
     let decoder: Result<Box<dyn Decoder>, DecodeError> = match format {
         Format::Csv => CsvDecoder::open(chunks, options.csv.clone()).map(|d| Box::new(d) as _),
-        Format::Ndjson | Format::Parquet => NdjsonDecoder::open(chunks).map(|d| Box::new(d) as _),
+        Format::Ndjson | Format::Parquet => {
+            NdjsonDecoder::open(chunks).map(|d| Box::new(d.commented(options.csv.comment.clone())) as _)
+        }
     };
     opened(decoder.map_err(|e| decode_error(e, name))?, format, compression)
 }

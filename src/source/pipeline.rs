@@ -23,7 +23,7 @@ use crate::coordinator::{SubmitError, WriteCoordinator};
 use crate::dataset::quality::Findings;
 use crate::dataset::text::Texts;
 use crate::dataset::{Mapper, MapperSettings};
-use crate::decode::{Broken, DecodeError, Decoder, RawBatch};
+use crate::decode::{Broken, DecodeError, Decoder, Passed, RawBatch};
 use crate::error::{Error, Result};
 use crate::port::runs::base_of;
 use crate::port::{DeadLetters, Event, Observer, Sink};
@@ -283,6 +283,8 @@ pub struct Report {
     pub notes: BTreeMap<String, usize>,
     /// Implausible rows that were passed on all the same.
     pub findings: Findings,
+    /// Lines that were passed over, in all inputs.
+    pub passed: Passed,
     /// Inputs read to their end.
     pub finished: usize,
     /// Rows read, good and bad.
@@ -419,6 +421,7 @@ impl Pipeline {
     /// Sends what is left of a pipe to the dead-letter queue; returns how many rows that was.
     fn bury_rest(
         &self,
+        first: Option<RawBatch>,
         opened: &mut Opened,
         origin: &Arc<Origin>,
         input: &Input,
@@ -426,7 +429,7 @@ impl Pipeline {
         outlet: &mut dyn Outlet,
     ) -> Result<u64> {
         let mut rows = 0;
-        bury_rest(None, opened, origin, input, reading, &mut |rejects| {
+        bury_rest(first, opened, origin, input, reading, &mut |rejects| {
             rows += rejects.len() as u64;
             self.observer.on(&Event::Read { rows: rejects.len() as u64 });
             outlet.rejects(rejects).map(|_| ())
@@ -468,6 +471,14 @@ impl Pipeline {
         let (source, replayable) = (input.name.clone(), opened.replayable);
         let origin = Arc::new(Origin { source, replayable, base: base_of(index), past: None });
         let mut mapper = Mapper::new(self.mapper.clone(), origin.clone())?;
+        if let Some(what) = opened.decoder.objection() {
+            let error = Error::Usage(format!("{}: {what}", input.name));
+            if !replayable {
+                self.stop.set();
+                report.rows += self.bury_rest(first, &mut opened, &origin, input, &mapper.reading(), outlet)?;
+            }
+            return Err(error);
+        }
         let time = self.mapper.dataset.time.clone();
         let (mut rows, mut misfits, mut next) = (0u64, 0u64, Next::Input);
         let mut withheld: Vec<Broken> = Vec::new();
@@ -593,7 +604,7 @@ impl Pipeline {
         if !opened.replayable && result.is_err() {
             // Whatever ended it: what was taken from a pipe is not left behind.
             self.stop.set();
-            rows += self.bury_rest(&mut opened, &origin, input, &mapper.reading(), outlet)?;
+            rows += self.bury_rest(None, &mut opened, &origin, input, &mapper.reading(), outlet)?;
         }
         if let (Some(first), Ok(())) = (withheld.first(), &result) {
             result = Err(wrong_header(input, first, rows));
@@ -604,10 +615,11 @@ impl Pipeline {
                 self.observer.on(&Event::Read { rows });
                 let lines = lines_of(&opened, &mapper.reading());
                 outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin, &lines)).collect())?;
-                rows += self.bury_rest(&mut opened, &origin, input, &mapper.reading(), outlet)?;
+                rows += self.bury_rest(None, &mut opened, &origin, input, &mapper.reading(), outlet)?;
             }
         }
         report.rows += rows;
+        report.passed.add(&opened.decoder.passed());
         for note in mapper.notes() {
             *report.notes.entry(note).or_default() += 1;
         }

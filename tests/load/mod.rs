@@ -16,6 +16,7 @@ mod hypertables;
 mod interrupt;
 mod kept_keys;
 mod keys;
+mod lines;
 mod meet;
 mod metrics;
 mod order;

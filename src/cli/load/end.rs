@@ -176,22 +176,6 @@ impl Ending<'_> {
     }
 }
 
-/// Sentences for the summary.
-pub(super) fn notes(report: &Report) -> Vec<String> {
-    let mut notes: Vec<String> = report
-        .notes
-        .iter()
-        .map(|(note, inputs)| match inputs {
-            1 => note.clone(),
-            inputs => format!("{note} (in {inputs} inputs)"),
-        })
-        .collect();
-    for (what, rows) in &report.findings {
-        notes.push(format!("implausible, stored all the same: {what} in {}", figures::plural(*rows, "row")));
-    }
-    notes
-}
-
 impl Load<'_> {
     /// What it all comes to.
     pub(super) fn conclude(&self, tally: &Tally, ending: &Ending<'_>) -> Conclusion {

@@ -533,6 +533,7 @@ impl Replay<'_> {
                 delimiter: None,
                 no_header: false,
                 skip_lines: 0,
+                comment: None,
                 recursive: false,
             },
             rejects: RejectArgs {

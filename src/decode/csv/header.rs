@@ -1,43 +1,79 @@
 //! What stands before the rows: lines to pass by, the delimiter, the names.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use memchr::memchr;
 
+use crate::dataset::mapping::list;
+use crate::dataset::shape;
+use crate::decode::csv::CsvOptions;
 use crate::decode::feed::{Ending, Feed, More};
-use crate::decode::{DecodeError, MAX_ROW};
+use crate::decode::{DecodeError, MAX_ROW, Passed};
 
 /// Delimiters that are looked for. Where two occur equally often the first one is taken: a comma
 /// is also a decimal sign, the others are little else.
 const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
 
-/// Passes by the first `skip_lines` lines, then blank lines and comments. Afterwards the bytes of
-/// the feed begin with the first line that says something, the whole of it.
+/// Where the reading begins.
+pub(super) struct Beginning {
+    /// Length of the first line that says something; `None` where the reading was stopped before it.
+    pub(super) line: Option<usize>,
+    /// The line that tells a spreadsheet the delimiter, without its line end.
+    pub(super) separator: Option<Vec<u8>>,
+    /// Lines before that line.
+    pub(super) before: u64,
+}
+
+/// Passes over the first lines that are to be skipped, then blank lines and comments. Afterwards the
+/// bytes of the feed begin with the first line that says something, the whole of it.
 ///
-/// Gives the length of that line; `None` where the reading was stopped before.
-pub(super) fn seek(feed: &mut Feed, skip_lines: u64) -> Result<Option<usize>, DecodeError> {
-    let mut skip = skip_lines;
-    let mut seen = false;
+/// A line that begins with `#` is a comment, unless it has as many fields as the lines that follow:
+/// then it is the header. Where there is no header, it is a row.
+pub(super) fn seek(
+    feed: &mut Feed,
+    options: &CsvOptions,
+    passed: &mut Passed,
+) -> Result<Beginning, DecodeError> {
+    let (mut skip, mut seen, mut before, mut separator) = (options.skip_lines, false, 0, None);
     loop {
-        let bytes = feed.bytes();
+        let (bytes, ended) = (feed.bytes(), feed.ended());
         seen |= !bytes.is_empty();
-        match memchr(b'\n', bytes) {
-            Some(i) => {
-                let line = bytes.get(..i).unwrap_or_default();
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                let passed = skip > 0 || line.is_empty() || line.starts_with(b"#");
-                if !passed {
-                    return Ok(Some(i + 1));
-                }
-                skip = skip.saturating_sub(1);
-                feed.consume(i + 1);
-                continue;
-            }
+        let end = match memchr(b'\n', bytes) {
+            Some(i) => Some(i + 1),
             None if bytes.len() > MAX_ROW => {
                 return Err(DecodeError::Corrupt("its first line is longer than 16 MiB".into()));
             }
-            None => {}
+            // What has no line end here is the last line.
+            None if feed.ending() == Ending::Whole && !bytes.is_empty() => Some(bytes.len()),
+            None => None,
+        };
+        if let Some(length) = end {
+            let line = trimmed(bytes.get(..length).unwrap_or_default());
+            let what = match (skip, line, separator.is_some()) {
+                (1.., ..) => What::Skipped,
+                (_, [], _) => What::Blank,
+                (_, line, false) if separator_of(line).is_some() => What::Separator,
+                _ => judge(bytes, length, ended, options, separator.as_deref()),
+            };
+            match what {
+                What::First => return Ok(Beginning { line: Some(length), separator, before }),
+                What::Unclear => {}
+                What::Skipped | What::Blank | What::Separator | What::Comment => {
+                    match what {
+                        What::Comment => passed.comment(line),
+                        What::Separator => {
+                            passed.separators += 1;
+                            separator = Some(line.to_vec());
+                        }
+                        _ => skip = skip.saturating_sub(1),
+                    }
+                    before += 1;
+                    feed.consume(length);
+                    continue;
+                }
+            }
         }
         if feed.more() != More::End {
             continue;
@@ -45,26 +81,213 @@ pub(super) fn seek(feed: &mut Feed, skip_lines: u64) -> Result<Option<usize>, De
         if let Some(failure) = feed.take_failure(0) {
             return Err(failure);
         }
+        let line = memchr(b'\n', feed.bytes()).is_some();
         match feed.ending() {
-            Ending::Left | Ending::Torn => return Ok(None),
-            Ending::Open | Ending::Whole => {}
+            Ending::Left => return Ok(Beginning { line: None, separator, before }),
+            Ending::Torn if !line => return Ok(Beginning { line: None, separator, before }),
+            _ if !feed.bytes().is_empty() => continue,
+            _ => {}
         }
-        let bytes = feed.bytes();
-        let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-        let blank = line.is_empty() || line == b"\r" || line.starts_with(b"#");
-        // What has no line end here is the last line.
-        if !blank && skip == 0 && memchr(b'\n', bytes).is_none() {
-            return Ok(Some(bytes.len()));
-        }
-        if memchr(b'\n', bytes).is_some() {
-            continue;
-        }
-        return Err(DecodeError::Corrupt(match (seen || !bytes.is_empty(), skip_lines) {
+        return Err(DecodeError::Corrupt(match (seen, options.skip_lines) {
             (false, _) => "the input is empty".into(),
             (true, 0) => "the input has nothing but blank lines and comments".into(),
             (true, n) => format!("the input has nothing after the {n} lines to be skipped"),
         }));
     }
+}
+
+/// What a line before the rows is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Skipped,
+    Blank,
+    Separator,
+    Comment,
+    /// The header, or the first row.
+    First,
+    /// More lines have to be seen first.
+    Unclear,
+}
+
+fn judge(bytes: &[u8], length: usize, ended: bool, options: &CsvOptions, separator: Option<&[u8]>) -> What {
+    let line = trimmed(bytes.get(..length).unwrap_or_default());
+    if let Some(comment) = &options.comment {
+        let is_comment = !comment.is_empty() && line.starts_with(comment.as_bytes());
+        return if is_comment { What::Comment } else { What::First };
+    }
+    if !line.starts_with(b"#") || !options.header {
+        return What::First;
+    }
+    let rest = bytes.get(length..).unwrap_or_default();
+    if options.known_header {
+        return if rest.trim_ascii().is_empty() { What::First } else { What::Comment };
+    }
+    let all = Lines::of(rest, ended);
+    let said = |line: &&[u8]| !line.is_empty();
+    let mut follow = all.clone().filter(|line| said(line) && !line.starts_with(b"#"));
+    let (follower, next) = match (follow.next(), follow.next()) {
+        (Some(follower), next) => (follower, next),
+        (None, _) if !ended && bytes.len() <= MAX_ROW => return What::Unclear,
+        // All rows begin with it, as symbols may.
+        (None, _) => match all.clone().find(|line| said(line)) {
+            Some(follower) => (follower, None),
+            None => return What::Comment,
+        },
+    };
+    let asked = options.delimiter.or(separator.and_then(separator_of));
+    let delimiter = asked.unwrap_or_else(|| shown(follower).unwrap_or(b','));
+    let (names, fields) = (split(line, delimiter), split(follower, delimiter));
+    let longer = fields.len() == names.len() + 1 && fields.last().is_some_and(|last| last.is_empty());
+    let fits = names.len() > 1 && (names.len() == fields.len() || longer);
+    // A line of comments may have as many commas as the header below it.
+    let data = |line: &[u8]| split(line, delimiter).iter().any(|field| shape::is_value(field));
+    let header = !data(follower)
+        && (shape::known(&texts(&fields)) >= shape::known(&texts(&names)).max(1) || next.is_some_and(data));
+    if fits && !header { What::First } else { What::Comment }
+}
+
+/// The lines in these bytes, without their ends; the last one only where it is whole.
+#[derive(Clone)]
+struct Lines<'a> {
+    rest: &'a [u8],
+    ended: bool,
+}
+
+impl<'a> Lines<'a> {
+    fn of(rest: &'a [u8], ended: bool) -> Self {
+        Self { rest, ended }
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let length = match memchr(b'\n', self.rest) {
+            Some(i) => i + 1,
+            None if self.ended && !self.rest.is_empty() => self.rest.len(),
+            None => return None,
+        };
+        let (line, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        Some(trimmed(line))
+    }
+}
+
+/// A line without its end.
+pub(super) fn trimmed(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The delimiter that a line for spreadsheets names: `sep=;`.
+pub(super) fn separator_of(line: &[u8]) -> Option<u8> {
+    let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    match line {
+        [s, e, p, b'=', delimiter] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") && usable(*delimiter) => {
+            Some(*delimiter)
+        }
+        _ => None,
+    }
+}
+
+fn usable(delimiter: u8) -> bool {
+    delimiter.is_ascii() && !matches!(delimiter, b'"' | b'\n' | b'\r') && !delimiter.is_ascii_alphanumeric()
+}
+
+/// The fields of a line, without the quotes around them.
+fn split(line: &[u8], delimiter: u8) -> Vec<Cow<'_, str>> {
+    let mut quoted = false;
+    let fields = line.split(|byte| {
+        quoted ^= *byte == b'"';
+        !quoted && *byte == delimiter
+    });
+    fields
+        .map(|field| match field.strip_prefix(b"\"").and_then(|field| field.strip_suffix(b"\"")) {
+            Some(inner) => String::from_utf8_lossy(inner),
+            None => String::from_utf8_lossy(field.trim_ascii()),
+        })
+        .collect()
+}
+
+fn texts<'a>(fields: &'a [Cow<'_, str>]) -> Vec<&'a str> {
+    fields.iter().map(|field| &**field).collect()
+}
+
+/// Lines behind the header that are looked at.
+const LOOK: usize = 50;
+
+/// Lines that have to be alike before the header is held against them, where more may come.
+const SEVERAL: usize = 2;
+
+/// What is wrong with a header, as the lines behind it show: that it is a row, that it comes later, or that
+/// the first column has no name. `names` are its fields, `rest` what is there of the lines behind it,
+/// `before` the number of lines up to them.
+pub(super) fn objection(
+    names: &[&str],
+    rest: &[u8],
+    ended: bool,
+    (delimiter, asked): (u8, Option<u8>),
+    before: u64,
+) -> Option<String> {
+    let width = names.len();
+    // A field may run over line ends: such lines cannot be told apart here.
+    let whole = |line: &&[u8]| line.iter().filter(|b| **b == b'"').count() % 2 == 0;
+    let lines: Vec<&[u8]> = Lines::of(rest, ended).take(LOOK).take_while(whole).collect();
+    let said = |from: usize| lines.iter().enumerate().skip(from).filter(|(_, line)| !line.is_empty());
+    let fits = |line: &[u8], delimiter: u8, width: usize| {
+        let fields = split(line, delimiter);
+        fields.len() == width || fields.len() == width + 1 && fields.last().is_some_and(|last| last.is_empty())
+    };
+    let followed = said(0).any(|(_, line)| fits(line, delimiter, width));
+    let known = shape::known(names);
+    for (place, line) in said(0) {
+        let own = asked.unwrap_or_else(|| shown(line).unwrap_or(delimiter));
+        let fields = split(line, own);
+        let texts = texts(&fields);
+        let behind: Vec<bool> =
+            said(place + 1).take(3).map(|(_, line)| fits(line, own, texts.len())).collect();
+        let plausible = texts.len() > 1 && !texts.iter().any(|text| shape::is_value(text)) && !behind.contains(&false);
+        let better = shape::known(&texts) > known.max(2) && (known == 0 || texts.len() != width);
+        let only = !followed && behind.len() > 1 && !texts.iter().any(|text| text.is_empty());
+        if plausible && (better || only) {
+            let (line, skip) = (before + place as u64 + 1, before + place as u64);
+            return Some(format!(
+                "its header seems to be line {line} ({}), and not what stands before it; add --skip-lines {skip}",
+                list(texts.iter().copied())
+            ));
+        }
+    }
+    if shape::is_data(names) {
+        let some: Vec<&str> = names.iter().copied().filter(|name| !name.is_empty()).take(3).collect();
+        let shown: Vec<Vec<Cow<'_, str>>> = said(0).map(|(_, line)| split(line, delimiter)).collect();
+        let rows: Vec<Vec<&str>> =
+            std::iter::once(names.to_vec()).chain(shown.iter().map(|row| texts(row))).collect();
+        let flags = match shape::bars_by_number(&rows) {
+            Some(flags) => format!("for bars by the looks of them --no-header {flags}"),
+            None => "for instance --map ts=1 where the first column is the time".to_owned(),
+        };
+        return Some(format!(
+            "its first line holds data and no names of columns ({}, …); add --no-header, by which the columns are called 1, 2, 3 and so on, and say which is which: {flags}",
+            list(some.into_iter())
+        ));
+    }
+    let one_more = |line: &[u8]| split(line, delimiter).len() == width + 1;
+    let enough = said(0).count() >= if ended { 1 } else { SEVERAL };
+    if enough && !followed && said(0).all(|(_, line)| one_more(line)) {
+        let flags = shape::by_number(names, 1);
+        return Some(format!(
+            "its rows have one field more than its header has names, as where the first column has none; add --skip-lines {before} --no-header, by which the columns are called 1, 2, 3 and so on, and say which is which:{}",
+            if flags.is_empty() { " --map TARGET=NUMBER" } else { &flags }
+        ));
+    }
+    None
+}
+
+/// The delimiter that a line shows.
+fn shown(line: &[u8]) -> Option<u8> {
+    let counts = DELIMITERS.map(|d| (d, outside_quotes(line, d)));
+    counts.iter().rev().max_by_key(|(_, n)| *n).filter(|(_, n)| *n > 0).map(|(d, _)| *d)
 }
 
 /// The delimiter of the line, the one that was asked for or the one that it shows.

@@ -60,6 +60,8 @@ enum State {
 /// looked at once: between two calls that answer [`Found::Need`] the bytes may only grow.
 pub(super) struct Splitter {
     delimiter: u8,
+    /// Whether a record may have one field more or less than its width.
+    pub(super) loose: bool,
     state: State,
     at: usize,
     field: usize,
@@ -80,6 +82,7 @@ impl Splitter {
     pub(super) fn new(delimiter: u8) -> Self {
         Self {
             delimiter,
+            loose: false,
             state: State::Plain,
             at: 0,
             field: 0,
@@ -98,6 +101,11 @@ impl Splitter {
     /// Number of fields of the last record.
     pub(super) fn fields(&self) -> usize {
         self.fields
+    }
+
+    /// Whether it is in no record.
+    pub(super) fn is_between(&self) -> bool {
+        self.at == 0
     }
 
     /// Forgets the record at hand.
@@ -140,7 +148,7 @@ impl Splitter {
     fn bounded(&mut self, found: Found, width: Option<usize>) -> Found {
         let found = match (found, self.first_line) {
             (Found::Record(length), Some(line))
-                if length > MAX_ROW || width.is_some_and(|w| w != self.fields) =>
+                if length > MAX_ROW || width.is_some_and(|w| self.fields.abs_diff(w) > usize::from(self.loose)) =>
             {
                 self.at = length;
                 Found::Bad(line, UNCLOSED)
@@ -230,7 +238,7 @@ impl Splitter {
     fn quoted(&mut self, bytes: &[u8], ended: bool, width: Option<usize>) -> Found {
         loop {
             if let Some(line) = self.first_line
-                && width.is_some_and(|w| self.fields > w)
+                && width.is_some_and(|w| self.fields > w + usize::from(self.loose))
             {
                 return Found::Bad(line, UNCLOSED);
             }

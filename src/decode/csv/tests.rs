@@ -104,10 +104,22 @@ fn invalid_utf8_costs_its_row() {
     assert_eq!(heard.broken[0].raw, b"1,\xFF");
 }
 
+fn passed(text: &str, options: CsvOptions) -> (Heard, Passed) {
+    let mut decoder = CsvDecoder::open(Box::new(Script::one(text.as_bytes())), options).unwrap();
+    let heard = Heard::of(&mut decoder);
+    (heard, decoder.passed())
+}
+
+fn objection(text: &str) -> Option<String> {
+    let decoder = CsvDecoder::open(Box::new(Script::one(text.as_bytes())), options()).unwrap();
+    decoder.objection().map(str::to_owned)
+}
+
 #[test]
 fn comments_and_skipped_lines_stand_before_the_header_only() {
-    let heard = read_text("# made by\n\n#x\na;b\n#1;2\n");
+    let (heard, over) = passed("# made by\n\n#x\na;b\n#1;2\n", options());
     assert_eq!(heard.cells(), [["#1", "2"]]);
+    assert_eq!((over.comments, over.comment.as_deref()), (2, Some("# made by")));
     let skip = CsvOptions { skip_lines: 2, ..options() };
     let heard = read(Script::one(b"https://x, y\n\nts,o\n1,2\n"), skip.clone());
     assert_eq!(heard.cells(), [["1", "2"]]);
@@ -116,10 +128,109 @@ fn comments_and_skipped_lines_stand_before_the_header_only() {
 }
 
 #[test]
+fn a_line_with_a_hash_is_the_header_where_it_has_the_width_of_the_rows() {
+    for text in [
+        "#RIC,Domain,Price\nABC.N,Market Price,2\n",
+        "# made by, me\n#RIC,Domain,Price\nABC.N,Market Price,2\n",
+        "#RIC,Domain,Price\n#ABC,Market Price,2",
+        "sep=,\n#RIC,Domain,Price\n\nABC.N,Market Price,2,\n",
+    ] {
+        for size in [1, 7, text.len()] {
+            let script = Script::cut(text.as_bytes(), size);
+            let mut decoder = CsvDecoder::open(Box::new(script), options()).unwrap();
+            assert_eq!(decoder.names().join(" "), "#RIC Domain Price", "{text}");
+            assert_eq!(Heard::of(&mut decoder).rows.len(), 1, "{text}");
+        }
+    }
+    // As many commas as the header below them.
+    for text in ["# a, b\nfoo,bar\n1,2\n", "#date,open\ndate,open\n2024-01-02,2\n", "# x\nfoo,bar\n1,2\n"] {
+        let (heard, over) = passed(text, options());
+        assert_eq!((heard.rows.len(), over.comments), (1, 1), "{text}");
+    }
+}
+
+#[test]
+fn comments_are_what_the_user_says() {
+    let says = |comment: &str| CsvOptions { comment: Some(comment.into()), ..options() };
+    let text = "//x\n#a,b\n1,2\n//\"\n//\n3,4\n//y";
+    for size in [1, 2, 5, text.len()] {
+        let script = Script::cut(text.as_bytes(), size);
+        let mut decoder = CsvDecoder::open(Box::new(script), says("//")).unwrap();
+        let heard = Heard::of(&mut decoder);
+        assert_eq!(heard.cells(), [["1", "2"], ["3", "4"]]);
+        assert_eq!((decoder.passed().comments, heard.broken.len()), (4, 0));
+        assert_eq!(heard.rows[0].1[0].0, "#a");
+    }
+    let (heard, over) = passed("#a,b\n#1,2\n", says(""));
+    assert_eq!((heard.cells(), over.comments), (vec![vec!["#1", "2"]], 0));
+    let headerless = CsvOptions { header: false, ..says("#") };
+    let (heard, over) = passed("#a,b\n1,2\n#3,4\n", headerless);
+    assert_eq!((heard.cells(), over.comments), (vec![vec!["1", "2"]], 2));
+}
+
+#[test]
+fn the_header_once_more_is_no_row() {
+    let text = "sep=;\r\na;b\r\n1;2\r\n\u{feff}sep=;\r\na;b\n\u{feff}a;b\n3;4\na;B\na;b";
+    let (heard, over) = passed(text, options());
+    assert_eq!(heard.cells(), [["1", "2"], ["3", "4"], ["a", "B"]]);
+    assert_eq!((over.headers, over.separators), (3, 2));
+    assert_eq!(heard.rows[1].0, 2);
+    let headerless = CsvOptions { header: false, ..options() };
+    assert_eq!(passed("a,b\n1,2\na,b\n", headerless).0.rows.len(), 3);
+}
+
+#[test]
+fn an_empty_field_without_a_column_is_no_fault() {
+    let (heard, over) = passed("a,b\n1,2,\n3,4\n5,6,\"\"\n\"7\n8\",9,\n", options());
+    assert_eq!(heard.cells(), [["1", "2"], ["3", "4"], ["5", "6"], ["7\n8", "9"]]);
+    assert_eq!((over.longer, heard.broken.len()), (3, 0));
+    // One that is filled may be any value, shifted: from then on none fits.
+    let (heard, over) = passed("a,b\n1,2,\n3,4,5\n6,7,\n8,9\n", options());
+    assert_eq!(heard.cells(), [["1", "2"], ["8", "9"]]);
+    assert_eq!((over.longer, heard.faults()), (1, vec![(2, "bad_width"), (3, "bad_width")]));
+    let (heard, over) = passed("a,b,\n1,2\n3,4,\n5\n", options());
+    assert_eq!(heard.cells(), [["1", "2", ""], ["3", "4", ""]]);
+    assert_eq!((over.shorter, heard.faults()), (1, vec![(3, "bad_width")]));
+}
+
+#[test]
+fn blank_lines_between_rows_are_counted() {
+    let (heard, over) = passed("\na,b\n1,2\n\n\n3,4\n\n", options());
+    assert_eq!((heard.rows.len(), over.blank), (2, 2));
+}
+
+#[test]
+fn a_header_that_is_none_is_objected_to() {
+    insta::assert_snapshot!(objection("1698364800000,22,24,21,23,9\n1698368400000,25,27,24,26,8\n").unwrap(), @"its first line holds data and no names of columns (1698364800000, 22, 24, …); add --no-header, by which the columns are called 1, 2, 3 and so on, and say which is which: for bars by the looks of them --no-header --map ts=1 --map open_price=2 --map high_price=3 --map low_price=4 --map close_price=5 --map volume=6");
+    insta::assert_snapshot!(objection("AAPL,100,2024-01-02\n").unwrap(), @"its first line holds data and no names of columns (AAPL, 100, 2024-01-02, …); add --no-header, by which the columns are called 1, 2, 3 and so on, and say which is which: for instance --map ts=1 where the first column is the time");
+    insta::assert_snapshot!(objection("https://x\n\nts,open,close\n1,2,3\n").unwrap(), @"its header seems to be line 3 (ts, open, close), and not what stands before it; add --skip-lines 2");
+    insta::assert_snapshot!(objection("Report, made, by, someone\n\nfoo;bar\n1;2\n1;2\n").unwrap(), @"its header seems to be line 3 (foo, bar), and not what stands before it; add --skip-lines 2");
+    insta::assert_snapshot!(objection("Symbol,AAPL\nPeriod,1d\nts,open,close\n1,2,3\n").unwrap(), @"its header seems to be line 3 (ts, open, close), and not what stands before it; add --skip-lines 2");
+    insta::assert_snapshot!(objection("date,open,close\n0,2024-01-02,1,2\n1,2024-01-03,1,2\n").unwrap(), @"its rows have one field more than its header has names, as where the first column has none; add --skip-lines 1 --no-header, by which the columns are called 1, 2, 3 and so on, and say which is which: --map ts=2 --map open_price=3 --map close_price=4");
+    for good in [
+        "a,b\n1,2\n",
+        "0,1,2\n5,6,7\n",
+        "a,b\n1,2,\n",
+        "date,2020,2021\nx,1,2\n",
+        "a,b\n1,2,3\n4,5\n",
+        "a,b\n1,2,3\n",
+        "foo,bar,baz\nopen,close,x\nask,low,y\n",
+        ",ts,open\n0,1,2\n",
+        "a\n1\n",
+        "a,b\n",
+    ] {
+        assert_eq!(objection(good), None, "{good}");
+    }
+    // What was taken for a header is a row, so that nothing of a pipe is lost.
+    let heard = read_text("1698364800000,2\n1698368400000,3\n");
+    assert_eq!(heard.cells(), [["1698364800000", "2"], ["1698368400000", "3"]]);
+}
+
+#[test]
 fn headerless_rows_are_numbered_columns() {
     let headerless = CsvOptions { header: false, ..options() };
-    let heard = read(Script::one(b"#c\n1,2,3\n4,5\n6,7,8\n"), headerless.clone());
-    assert_eq!(heard.cells(), [["1", "2", "3"], ["6", "7", "8"]]);
+    let heard = read(Script::one(b"#c,2,3\n1,2,3\n4,5\n6,7,8\n"), headerless.clone());
+    assert_eq!(heard.cells(), [["#c", "2", "3"], ["1", "2", "3"], ["6", "7", "8"]]);
     assert_eq!(heard.rows[0].1[2].0, "3");
     assert_eq!(heard.broken[0].message, "the row has 2 fields, the first row 3");
     let heard = read(Script::one(b"\"1,2\n3,4\n"), headerless);
@@ -244,6 +355,11 @@ proptest! {
         header: bool,
     ) {
         let options = CsvOptions { header, ..options() };
+        // An objection is made of what is there of the rows behind the header.
+        let objects = |script| {
+            CsvDecoder::open(Box::new(script), options.clone()).is_ok_and(|d| d.objection().is_some())
+        };
+        prop_assume!(!objects(Script::one(&data)) && !objects(Script::sizes(&data, &sizes)));
         let whole = read(Script::one(&data), options.clone());
         let mut cut = read(Script::sizes(&data, &sizes), options);
         // Blank lines behind the last row belong to no batch, once that has been handed on.

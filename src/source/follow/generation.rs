@@ -12,7 +12,7 @@ use memchr::memrchr;
 use crate::batch::{Origin, Reason, Stage};
 use crate::dataset::learned::Learned;
 use crate::dataset::{Mapper, MapperSettings};
-use crate::decode::{MAX_ROW, RawBatch};
+use crate::decode::{CsvOptions, MAX_ROW, RawBatch};
 use crate::error::Result;
 use crate::port::{Event, Observer};
 use crate::source::fault::{decode_error, io_error};
@@ -199,7 +199,8 @@ impl Generation {
         if header > bom {
             let place = |at: u64| usize::try_from(at).unwrap_or(0);
             let names = bytes.get(place(bom)..place(header)).unwrap_or_default();
-            let options = OpenOptions { format: options.format.or(Some(Format::Csv)), ..options.clone() };
+            let csv = CsvOptions { known_header: true, ..options.csv.clone() };
+            let options = OpenOptions { format: options.format.or(Some(Format::Csv)), csv };
             self.lines = Lines::open(names, &self.name, &options, false)?;
             if let Some((lines, _)) = &mut self.lines {
                 lines.take_used();
@@ -428,7 +429,12 @@ impl Generation {
                     self.start.drain(..usize::try_from(bom).unwrap_or(0));
                     (self.taken, self.checked) = (bom, true);
                 }
-                self.lines = Lines::open(&self.start, &self.name, sight.open, self.ended)?;
+                let mut open = sight.open.clone();
+                if self.settled.is_some_and(|(offset, _)| offset > 0) {
+                    // What is to be skipped lies before the place where an earlier tail has stopped.
+                    open.csv.skip_lines = 0;
+                }
+                self.lines = Lines::open(&self.start, &self.name, &open, self.ended)?;
                 let Some((lines, _)) = &mut self.lines else { return Ok(()) };
                 self.start.clear();
                 self.taken += lines.take_used();
@@ -541,6 +547,9 @@ impl Generation {
 
     /// What was found on the way.
     pub(super) fn note(&self, report: &mut Report) {
+        if let Some((lines, _)) = &self.lines {
+            report.passed.add(&lines.passed());
+        }
         for note in self.mapper.notes() {
             *report.notes.entry(note).or_default() += 1;
         }

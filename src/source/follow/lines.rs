@@ -10,7 +10,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use memchr::memrchr;
 
-use crate::decode::{Chunk, Chunks, CsvDecoder, DecodeError, Decoder as _, NdjsonDecoder, RawBatch};
+use crate::decode::{Chunk, Chunks, CsvDecoder, DecodeError, Decoder, NdjsonDecoder, Passed, RawBatch};
 use crate::error::{Error, Result};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::reader::CHUNK;
@@ -80,7 +80,8 @@ impl Lines {
         let head = start.get(..start.len().min(4096)).unwrap_or_default();
         let opened = match sniff::format(head, name, options.format)? {
             Format::Csv => CsvDecoder::open(chunks, options.csv.clone()).map(|d| Self::Csv(Box::new(d))),
-            Format::Ndjson => NdjsonDecoder::open(chunks).map(|d| Self::Ndjson(Box::new(d))),
+            Format::Ndjson => NdjsonDecoder::open(chunks)
+                .map(|d| Self::Ndjson(Box::new(d.commented(options.csv.comment.clone())))),
             Format::Parquet => return Err(refused(name, "a Parquet file")),
         };
         let wanting = queue.lock().wanting;
@@ -88,7 +89,23 @@ impl Lines {
             return Ok(None);
         }
         queue.lock().opening = false;
-        Ok(Some((opened.map_err(|e| decode_error(e, name))?, queue)))
+        let opened = opened.map_err(|e| decode_error(e, name))?;
+        match opened.decoder().objection() {
+            Some(what) => Err(Error::Usage(format!("{name}: {what}"))),
+            None => Ok(Some((opened, queue))),
+        }
+    }
+
+    fn decoder(&self) -> &dyn Decoder {
+        match self {
+            Self::Csv(decoder) => &**decoder,
+            Self::Ndjson(decoder) => &**decoder,
+        }
+    }
+
+    /// What was passed over so far.
+    pub(super) fn passed(&self) -> Passed {
+        self.decoder().passed()
     }
 
     pub(super) fn next_now(&mut self) -> Result<Option<RawBatch>, DecodeError> {
@@ -158,10 +175,7 @@ pub(super) fn look_into(path: &Path, options: &OpenOptions) -> Result<Option<Sch
     if let Some(first) = first.filter(|first| first.columns.num_columns() > 0) {
         return Ok(Some(first.columns.schema()));
     }
-    let names = match &lines {
-        Lines::Csv(decoder) => decoder.names(),
-        Lines::Ndjson(decoder) => decoder.names(),
-    };
+    let names = lines.decoder().names();
     let text = |name: &Arc<str>| Field::new(name.as_ref(), DataType::Utf8, true);
     Ok((!names.is_empty()).then(|| Arc::new(Schema::new(names.iter().map(text).collect::<Vec<_>>()))))
 }

@@ -1,0 +1,47 @@
+//! Lines of a text that are no rows, and what was overlooked in rows: counted, so that it can be said.
+
+/// Longest piece of a comment that is kept.
+const MOST_COMMENT: usize = 80;
+
+/// What was passed over in an input so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Comment lines: those that begin with `#` before a header, or anywhere with what the user says.
+    pub comments: u64,
+    /// The beginning of the first of them.
+    pub comment: Option<String>,
+    /// Blank lines with rows behind them.
+    pub blank: u64,
+    /// Lines that are the header once more.
+    pub headers: u64,
+    /// Lines that tell a spreadsheet the delimiter.
+    pub separators: u64,
+    /// Rows that end in an empty field which the header has no name for.
+    pub longer: u64,
+    /// Rows that end before the last field, for which the header has no name.
+    pub shorter: u64,
+}
+
+impl Passed {
+    /// Counts a comment.
+    pub(super) fn comment(&mut self, line: &[u8]) {
+        self.comments += 1;
+        if self.comment.is_none() {
+            let text = String::from_utf8_lossy(line.get(..line.len().min(4 * MOST_COMMENT)).unwrap_or_default());
+            self.comment = Some(text.trim_end().chars().take(MOST_COMMENT).collect());
+        }
+    }
+
+    /// The same for several inputs.
+    pub fn add(&mut self, more: &Self) {
+        self.comments += more.comments;
+        if self.comment.is_none() {
+            self.comment.clone_from(&more.comment);
+        }
+        self.blank += more.blank;
+        self.headers += more.headers;
+        self.separators += more.separators;
+        self.longer += more.longer;
+        self.shorter += more.shorter;
+    }
+}
