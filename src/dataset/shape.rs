@@ -81,7 +81,10 @@ pub fn bars_by_number(rows: &[Vec<&str>]) -> Option<String> {
             return None;
         }
         let place = |wanted: Ordering| {
-            let best = prices.iter().copied().reduce(|a, b| if b.partial_cmp(&a) == Some(wanted) { b } else { a })?;
+            let best = prices
+                .iter()
+                .copied()
+                .reduce(|a, b| if b.partial_cmp(&a) == Some(wanted) { b } else { a })?;
             let mut at = (0..4).filter(|i| prices.get(*i) == Some(&best));
             // Where several prices are equal the row tells nothing.
             Some((at.next()?, at.next().is_none()))
@@ -103,7 +106,8 @@ pub fn bars_by_number(rows: &[Vec<&str>]) -> Option<String> {
     let mut others = (0..4).filter(|i| *i != high && *i != low);
     let (open, close) = (others.next()?, others.next()?);
     let mut flags = format!("--map ts={}", time + 1);
-    for (name, at) in [("open_price", open), ("high_price", high), ("low_price", low), ("close_price", close)] {
+    for (name, at) in [("open_price", open), ("high_price", high), ("low_price", low), ("close_price", close)]
+    {
         flags.push_str(&format!(" --map {name}={}", from + at + 1));
     }
     if rows.iter().all(|row| number(row, from + 4).is_some()) {
@@ -122,9 +126,10 @@ pub fn by_number(names: &[&str], shift: usize) -> String {
     let place = |column: &describe::Column| names.iter().position(|name| has(column, name));
     let found = |dataset: &&describe::Dataset| dataset.columns.iter().filter(|c| place(c).is_some()).count();
     let Some(dataset) = describe::ALL.iter().max_by_key(found) else { return String::new() };
-    let flags = dataset.columns.iter().filter_map(|column| {
-        place(column).map(|at| format!(" --map {}={}", column.name, at + shift + 1))
-    });
+    let flags = dataset
+        .columns
+        .iter()
+        .filter_map(|column| place(column).map(|at| format!(" --map {}={}", column.name, at + shift + 1)));
     flags.collect()
 }
 
@@ -144,7 +149,17 @@ mod tests {
         ] {
             assert!(is_data(&line.split(',').collect::<Vec<_>>()), "{line}");
         }
-        for line in ["date,2020,2021,2022", "0,1,2,3", "1,2,3", "ts,open", "a,b", "", "x,5", "NaN,inf", "Volume BTC,1d"] {
+        for line in [
+            "date,2020,2021,2022",
+            "0,1,2,3",
+            "1,2,3",
+            "ts,open",
+            "a,b",
+            "",
+            "x,5",
+            "NaN,inf",
+            "Volume BTC,1d",
+        ] {
             assert!(!is_data(&line.split(',').collect::<Vec<_>>()), "{line}");
         }
     }
@@ -156,13 +171,21 @@ mod tests {
         };
         assert_eq!(
             bars_by_number(&rows("1698364800000,22,24,21,23,9,x\n1698368400000,25,27,24,26,8,x")).as_deref(),
-            Some("--map ts=1 --map open_price=2 --map high_price=3 --map low_price=4 --map close_price=5 --map volume=6")
+            Some(
+                "--map ts=1 --map open_price=2 --map high_price=3 --map low_price=4 --map close_price=5 --map volume=6"
+            )
         );
         assert_eq!(
             bars_by_number(&rows("A,2024-01-02,22,23,21,24\nA,2024-01-03,22,23,21,24")).as_deref(),
             Some("--map ts=2 --map open_price=3 --map high_price=6 --map low_price=5 --map close_price=4")
         );
-        for unclear in ["1698364800000,22,24,21,23\n1698364800000,22,21,24,23", "1698364800000,9000,22,24,21,23", "1698364800000,2,2,2,2", "x,1,2,3,4", "1698364800000,1,2"] {
+        for unclear in [
+            "1698364800000,22,24,21,23\n1698364800000,22,21,24,23",
+            "1698364800000,9000,22,24,21,23",
+            "1698364800000,2,2,2,2",
+            "x,1,2,3,4",
+            "1698364800000,1,2",
+        ] {
             assert_eq!(bars_by_number(&rows(unclear)), None, "{unclear}");
         }
     }

@@ -27,7 +27,8 @@ impl Passed {
     pub(super) fn comment(&mut self, line: &[u8]) {
         self.comments += 1;
         if self.comment.is_none() {
-            let text = String::from_utf8_lossy(line.get(..line.len().min(4 * MOST_COMMENT)).unwrap_or_default());
+            let text =
+                String::from_utf8_lossy(line.get(..line.len().min(4 * MOST_COMMENT)).unwrap_or_default());
             self.comment = Some(text.trim_end().chars().take(MOST_COMMENT).collect());
         }
     }

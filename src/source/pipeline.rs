@@ -475,7 +475,8 @@ impl Pipeline {
             let error = Error::Usage(format!("{}: {what}", input.name));
             if !replayable {
                 self.stop.set();
-                report.rows += self.bury_rest(first, &mut opened, &origin, input, &mapper.reading(), outlet)?;
+                report.rows +=
+                    self.bury_rest(first, &mut opened, &origin, input, &mapper.reading(), outlet)?;
             }
             return Err(error);
         }

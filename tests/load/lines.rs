@@ -37,7 +37,10 @@ fn a_header_that_begins_with_a_hash_is_the_header() {
                     ABC.N,2024-01-02,1,1,1,1,5\n#SP,2024-01-03,1,1,1,1,6\n";
         let run = load(work, store, &[&work.write("lseg.csv", text)], &[]).expect(0);
         assert_eq!(bars(store), ["2024-01-02 ABC.N 5", "2024-01-03 #SP 6"], "{what}: {run}");
-        assert!(run.stderr.contains("1 comment line passed over, the first: # made by, nobody"), "{what}: {run}");
+        assert!(
+            run.stderr.contains("1 comment line passed over, the first: # made by, nobody"),
+            "{what}: {run}"
+        );
     });
 }
 
@@ -46,10 +49,15 @@ fn under_no_header_every_line_is_data() {
     on_every_store(|work, store, _, what| {
         let text = "#SP,2024-01-02,1,1,1,1,5\n#NQ,2024-01-02,1,1,1,1,6\nAAPL,2024-01-02,1,1,1,1,7\n";
         let path = work.write("symbols.csv", text);
-        let maps = ["symbol=1", "ts=2", "open_price=3", "high_price=4", "low_price=5", "close_price=6", "volume=7"];
+        let maps =
+            ["symbol=1", "ts=2", "open_price=3", "high_price=4", "low_price=5", "close_price=6", "volume=7"];
         let flags: Vec<&str> = maps.iter().flat_map(|map| ["--map", map]).chain(["--no-header"]).collect();
         let run = load(work, store, &[&path], &flags).expect(0);
-        assert_eq!(bars(store), ["2024-01-02 #NQ 6", "2024-01-02 #SP 5", "2024-01-02 AAPL 7"], "{what}: {run}");
+        assert_eq!(
+            bars(store),
+            ["2024-01-02 #NQ 6", "2024-01-02 #SP 5", "2024-01-02 AAPL 7"],
+            "{what}: {run}"
+        );
 
         // Unless the user says otherwise.
         let other = Work::new();
@@ -70,14 +78,27 @@ fn joined_files_repeat_their_header() {
         for (name, input) in [("a.csv", None), ("-", Some(text.clone()))] {
             let path = if input.is_none() { work.write(name, &text) } else { name.to_owned() };
             let dsn = store.dsn();
-            let flags =
-                ["load", &path, "--vendor", "v", "--symbol", "X", "--timeframe", "1d", "--dataset", "bars", "--dsn", &dsn];
+            let flags = [
+                "load",
+                &path,
+                "--vendor",
+                "v",
+                "--symbol",
+                "X",
+                "--timeframe",
+                "1d",
+                "--dataset",
+                "bars",
+                "--dsn",
+                &dsn,
+            ];
             let run = work.mdsctl(flags).stdin(input.unwrap_or_default()).run().expect(0);
             assert!(run.stderr.contains("2 repeated header lines passed over"), "{what}: {run}");
             assert_eq!(bars(store), ["2024-01-02 X 5", "2024-01-03 X 6", "2024-01-04 X 7"], "{what}: {run}");
         }
         // Only an exact repetition is one.
-        let path = work.write("b.csv", format!("{header}\n2024-01-05,1,1,1,1,8\nDate,open,high,low,close,volume\n"));
+        let path =
+            work.write("b.csv", format!("{header}\n2024-01-05,1,1,1,1,8\nDate,open,high,low,close,volume\n"));
         let run = load(work, store, &[&path], &["--symbol", "X"]).expect(3);
         assert_eq!(bars(store).len(), 4, "{what}: {run}");
     });
@@ -106,11 +127,17 @@ fn rows_that_end_in_a_delimiter_fit() {
 #[test]
 fn a_file_without_a_header_is_refused_with_flags_that_load_it() {
     on_every_store(|work, store, _, what| {
-        let text = "1704153600000,34,36,33,35,5,1704239999999,x\n1704240000000,35,37,34,36,6,1704326399999,x\n";
+        let text =
+            "1704153600000,34,36,33,35,5,1704239999999,x\n1704240000000,35,37,34,36,6,1704326399999,x\n";
         let path = work.write("klines.csv", text);
-        for flags in [vec![], vec!["--dataset", "bars"], vec!["--map", "ts=1704153600000", "--map", "open_price=34"]] {
+        for flags in
+            [vec![], vec!["--dataset", "bars"], vec!["--map", "ts=1704153600000", "--map", "open_price=34"]]
+        {
             let run = load(work, store, &[&path], &[&["--symbol", "X"], &flags[..]].concat()).expect(2);
-            assert!(run.error().contains("--no-header") && run.error().contains("klines.csv"), "{what}: {run}");
+            assert!(
+                run.error().contains("--no-header") && run.error().contains("klines.csv"),
+                "{what}: {run}"
+            );
             assert!(!run.error().contains("=1704"), "{what}: {run}");
             assert!(bars(store).is_empty(), "{what}: {run}");
         }
@@ -130,7 +157,9 @@ fn lines_before_the_header_are_refused_with_the_number_to_skip() {
     ] {
         let work = Work::new();
         let store = Store::sqlite(&work);
-        let text = format!("{preamble}date,open,high,low,close,volume\n2024-01-02,1,1,1,1,5\n2024-01-03,1,1,1,1,6\n");
+        let text = format!(
+            "{preamble}date,open,high,low,close,volume\n2024-01-02,1,1,1,1,5\n2024-01-03,1,1,1,1,6\n"
+        );
         let path = work.write("in.csv", text);
         let run = load(&work, &store, &[&path], &["--symbol", "X"]).expect(2);
         assert!(bars(&store).is_empty(), "{run}");
@@ -152,7 +181,8 @@ fn a_first_column_without_a_name_shifts_nothing() {
         let flags = advised(&run, "--skip-lines 1 --no-header");
         let maps = &run.stderr[run.stderr.find("which is which:").expect("maps")..];
         let maps: Vec<&str> = maps.lines().next().expect("a line").split_whitespace().skip(3).collect();
-        let run = load(work, store, &[&path], &[&["--symbol", "X"], &flags[..], &maps[..]].concat()).expect(0);
+        let run =
+            load(work, store, &[&path], &[&["--symbol", "X"], &flags[..], &maps[..]].concat()).expect(0);
         assert_eq!(bars(store), ["2024-01-02 X 5", "2024-01-03 X 6"], "{what}: {run}");
         // With an empty name it has a place.
         let text = text.replacen("date", ",date", 1);
@@ -176,7 +206,11 @@ fn what_a_spreadsheet_writes_before_the_header_is_no_header() {
 #[test]
 fn comments_and_blank_lines_of_ndjson_are_counted() {
     on_every_store(|work, store, _, what| {
-        let row = |day: u8| format!("{{\"date\":\"2024-01-0{day}\",\"open\":1,\"high\":1,\"low\":1,\"close\":1,\"volume\":{day}}}\n");
+        let row = |day: u8| {
+            format!(
+                "{{\"date\":\"2024-01-0{day}\",\"open\":1,\"high\":1,\"low\":1,\"close\":1,\"volume\":{day}}}\n"
+            )
+        };
         let text = format!("# dump\n{}\n\n{}# end\n\n", row(2), row(3));
         let run = load(work, store, &[&work.write("in.ndjson", text)], &["--symbol", "X"]).expect(0);
         assert_eq!(bars(store), ["2024-01-02 X 2", "2024-01-03 X 3"], "{what}: {run}");
@@ -193,7 +227,11 @@ fn a_pipe_without_a_header_is_kept_whole() {
     let text = "1704153600000,34,36,33,35,5\n1704240000000,35,37,34,36,6\n";
     for flags in [vec![], vec!["--dataset", "bars"]] {
         let dsn = store.dsn();
-        let all = [&["load", "-", "--symbol", "X", "--vendor", "v", "--dsn", &dsn, "--dlq", "kept.ndjson"], &flags[..]].concat();
+        let all = [
+            &["load", "-", "--symbol", "X", "--vendor", "v", "--dsn", &dsn, "--dlq", "kept.ndjson"],
+            &flags[..],
+        ]
+        .concat();
         let run = work.mdsctl(all).stdin(text).run().expect(2);
         assert!(run.error().contains("--no-header"), "{run}");
         let kept = std::fs::read_to_string(work.path("kept.ndjson")).expect("a queue");

@@ -32,6 +32,8 @@ fn passed(passed: &Passed) -> Vec<String> {
         (passed.longer, "row", "with an empty field behind the last column, which is left out".to_owned()),
         (passed.shorter, "row", "without the last field, which has no name in the header".to_owned()),
     ];
-    let said = |(count, word, what): (u64, &str, String)| (count > 0).then(|| format!("{} {what}", plural(count, word)));
+    let said = |(count, word, what): (u64, &str, String)| {
+        (count > 0).then(|| format!("{} {what}", plural(count, word)))
+    };
     counted.into_iter().filter_map(said).collect()
 }

@@ -237,7 +237,8 @@ pub(super) fn objection(
     let said = |from: usize| lines.iter().enumerate().skip(from).filter(|(_, line)| !line.is_empty());
     let fits = |line: &[u8], delimiter: u8, width: usize| {
         let fields = split(line, delimiter);
-        fields.len() == width || fields.len() == width + 1 && fields.last().is_some_and(|last| last.is_empty())
+        fields.len() == width
+            || fields.len() == width + 1 && fields.last().is_some_and(|last| last.is_empty())
     };
     let followed = said(0).any(|(_, line)| fits(line, delimiter, width));
     let known = shape::known(names);
@@ -247,7 +248,8 @@ pub(super) fn objection(
         let texts = texts(&fields);
         let behind: Vec<bool> =
             said(place + 1).take(3).map(|(_, line)| fits(line, own, texts.len())).collect();
-        let plausible = texts.len() > 1 && !texts.iter().any(|text| shape::is_value(text)) && !behind.contains(&false);
+        let plausible =
+            texts.len() > 1 && !texts.iter().any(|text| shape::is_value(text)) && !behind.contains(&false);
         let better = shape::known(&texts) > known.max(2) && (known == 0 || texts.len() != width);
         let only = !followed && behind.len() > 1 && !texts.iter().any(|text| text.is_empty());
         if plausible && (better || only) {

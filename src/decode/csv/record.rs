@@ -148,7 +148,8 @@ impl Splitter {
     fn bounded(&mut self, found: Found, width: Option<usize>) -> Found {
         let found = match (found, self.first_line) {
             (Found::Record(length), Some(line))
-                if length > MAX_ROW || width.is_some_and(|w| self.fields.abs_diff(w) > usize::from(self.loose)) =>
+                if length > MAX_ROW
+                    || width.is_some_and(|w| self.fields.abs_diff(w) > usize::from(self.loose)) =>
             {
                 self.at = length;
                 Found::Bad(line, UNCLOSED)
