@@ -19,6 +19,7 @@ mod keys;
 mod lines;
 mod meet;
 mod metrics;
+mod nested;
 mod order;
 mod outage;
 mod own_table;
