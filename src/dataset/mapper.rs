@@ -14,7 +14,7 @@ use crate::batch::{Batch, Identity, Origin, Reading, Reject, Remains, Stage};
 use crate::dataset::articles::{Articles, article, article_id};
 use crate::dataset::coded;
 use crate::dataset::convert::{Conversion, Unreadable, WrongType};
-use crate::dataset::describe::{Dataset, Derive, Kind, NO_TENANT};
+use crate::dataset::describe::{Column, Dataset, Derive, Kind, NO_TENANT};
 use crate::dataset::faults::Faults;
 use crate::dataset::identity::{self, ContentIds};
 use crate::dataset::item;
@@ -249,7 +249,7 @@ impl Mapper {
             return Ok(Some(Mapped { batches: Vec::new(), rejects }));
         }
         let identities = self.identities(&columns, &rows);
-        self.narrow.look(&columns, &identities, &mut self.findings);
+        self.narrow.look(&columns, &identities);
         let batch = Batch { columns, rows, identities, origin: self.origin.clone() };
         Ok(Some(Mapped { batches: vec![batch], rejects }))
     }
@@ -286,6 +286,7 @@ impl Mapper {
                 list(self.homeless.iter().map(String::as_str))
             ));
         }
+        notes.extend(self.narrow.note(&self.settings.target.table));
         notes.sort();
         notes
     }
@@ -605,6 +606,21 @@ impl Mapper {
     }
 
     /// Rows at fault: each column as it was understood, and those that were not as the input's own text.
+    /// What of the input a replay makes the column of again, where it is made of the whole row: the
+    /// text that the input has, or nothing.
+    fn made_of<'t>(&self, column: &Column, given: Option<Texts<'t>>, row: usize) -> Option<Option<&'t str>> {
+        let said = given?.get(row);
+        let text = said.map(str::trim).filter(|text| !text.is_empty() && !self.settings.nulls.matches(text));
+        match (column.derive, text) {
+            (Some(Derive::ContentHash | Derive::Article { .. }), None) => Some(None),
+            // A UUID stays, unless another row has it already.
+            (Some(Derive::Article { .. }), Some(text)) if uuid::Uuid::try_parse(text).is_err() => {
+                Some(Some(text))
+            }
+            _ => None,
+        }
+    }
+
     fn rejects(
         &self,
         mapping: &Mapping,
@@ -622,7 +638,17 @@ impl Mapper {
             let mut out = String::from("{");
             let understood = columns.schema_ref().fields().iter().zip(columns.columns());
             for ((column, name, feed), (field, made)) in mapping.columns.iter().zip(understood) {
+                let again = match feed {
+                    Feed::Source(index) => self.made_of(column, texts[*index], row),
+                    _ => None,
+                };
                 match feed {
+                    _ if again.is_some() => {
+                        if let Some(text) = again.flatten() {
+                            item::begin_field(&mut out, name);
+                            item::write_text(text, &mut out);
+                        }
+                    }
                     Feed::Source(index) if unread.iter().any(|(unread, _)| unread == name) => {
                         item::begin_field(&mut out, name);
                         match texts[*index].and_then(|t| t.get(row)) {

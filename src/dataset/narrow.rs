@@ -7,7 +7,6 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::Identity;
 use crate::dataset::describe::Dataset;
-use crate::dataset::quality::Findings;
 use crate::dataset::target::Target;
 use crate::dataset::text::Texts;
 
@@ -19,6 +18,7 @@ const GENERATION: usize = 1 << 18;
 #[derive(Debug, Default)]
 pub struct Narrow {
     missing: Vec<&'static str>,
+    merged: u64,
     recent: HashMap<Identity, u64>,
     older: HashMap<Identity, u64>,
 }
@@ -30,27 +30,29 @@ impl Narrow {
     }
 
     /// Looks at rows in their order.
-    pub fn look(&mut self, columns: &RecordBatch, identities: &[Identity], findings: &mut Findings) {
+    pub fn look(&mut self, columns: &RecordBatch, identities: &[Identity]) {
         for name in &self.missing {
             let Some(texts) = columns.column_by_name(name).and_then(Texts::of) else { continue };
-            let mut merged = 0;
             for (row, identity) in identities.iter().enumerate() {
                 let here = xxh3_64(texts.get(row).unwrap_or("").as_bytes());
                 let before = self.recent.get(identity).or_else(|| self.older.get(identity));
-                merged += u64::from(before.is_some_and(|before| *before != here));
+                self.merged += u64::from(before.is_some_and(|before| *before != here));
                 if self.recent.len() >= GENERATION {
                     self.older = std::mem::take(&mut self.recent);
                 }
                 self.recent.insert(*identity, here);
             }
-            if merged > 0 {
-                *findings.entry(finding(name)).or_default() += merged;
-            }
         }
     }
-}
 
-/// What is wrong with rows of which only the last is kept.
-fn finding(name: &str) -> String {
-    format!("took the place of a row with another {name}, which the key of the table lacks")
+    /// What became of them, for the user.
+    pub fn note(&self, table: &str) -> Option<String> {
+        let rows = match self.merged {
+            0 => return None,
+            1 => "1 row".to_owned(),
+            rows => format!("{rows} rows"),
+        };
+        let names = self.missing.join(" or ");
+        Some(format!("{rows} took the place of a row with another {names}, which the key of {table} lacks"))
+    }
 }

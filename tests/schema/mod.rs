@@ -5,6 +5,7 @@ use crate::harness::run::fixture;
 use crate::harness::truth::{assert_same, truth};
 use crate::harness::{Postgres, Store, Work};
 
+mod earlier;
 mod timescale;
 
 const TABLES: [&str; 6] = ["bars", "ticks", "quotes", "options_snap", "fundamentals", "news"];

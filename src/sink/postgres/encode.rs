@@ -9,7 +9,6 @@ use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 use super::array::{Elements, put_array};
-use super::array_literal::put_literal;
 use super::clock::{NoClock, clock};
 use super::column::{CELL, Cell, Column, Size};
 use super::ids::NewIds;
@@ -98,7 +97,6 @@ impl Goal {
                     | T::Enum
                     | T::TextArray
                     | T::VarcharArray(_)
-                    | T::Array
                     | T::Other
             ),
             Source::Bool(_) => self.type_ == T::Bool,
@@ -288,8 +286,6 @@ impl Goal {
                 let cut = put_array(text, Elements { oid: VARCHAR, limit }, out)?;
                 return if cut && rules.exact { Err(Refusal::Inexact) } else { Ok(cut) };
             }
-            // Whatever else it is, the server says.
-            ColumnType::Array if put_literal(text, out)? => {}
             ColumnType::Json | ColumnType::Jsonb => {
                 serde_json::from_str::<IgnoredAny>(text).map_err(|_| Refusal::NoJson)?;
                 let version: &[u8] = if self.type_ == ColumnType::Jsonb { &[1] } else { &[] };

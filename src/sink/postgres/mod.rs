@@ -6,7 +6,6 @@
 //! [`schema`] makes and compares our own tables.
 
 mod array;
-mod array_literal;
 pub mod catalog;
 pub mod classify;
 mod clock;
@@ -54,6 +53,7 @@ mod tenant;
 mod timescale;
 pub mod tls;
 mod types;
+mod upgrade;
 mod wanted;
 mod wide;
 

@@ -11,6 +11,7 @@ use super::ledger;
 use super::names::{ident, literal};
 use super::table::Table;
 use super::timescale::{self, Edition, Hypertable, Work};
+use super::upgrade::{self, Upgrade};
 use crate::dataset::{Dataset, Need, earlier_key};
 use crate::error::{Error, Result};
 
@@ -26,7 +27,7 @@ CREATE TABLE IF NOT EXISTS mds_schema (
 )";
 
 /// Makes the tables that are missing and brings the ones that we made to this version, all in
-/// one transaction. A table that something else made is left as it is. Two runs at once wait for
+/// one transaction, but for keys of earlier versions, which are changed after it. A table that something else made is left as it is. Two runs at once wait for
 /// each other. Returns what was done, one line a table and step.
 ///
 /// # Errors
@@ -50,11 +51,50 @@ pub async fn schema_apply(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptio
     }
     let edition = Edition::of(&link).await?;
     report.extend(edition.note(options).map(str::to_owned));
+    let mut earlier = Vec::new();
     for dataset in datasets {
-        apply_one(&link, dataset, options, edition, &mut report).await?;
+        if apply_one(&link, dataset, options, edition, &mut report).await? == Applied::Earlier {
+            earlier.push(dataset);
+        }
     }
     run(&link, "COMMIT").await?;
+    if earlier.is_empty() {
+        return Ok(report);
+    }
+
+    let guard = Connector::new(dsn.clone())?.connect().await.map_err(to_error)?;
+    upgrade::hold(&guard, LOCK + 1).await?;
+    for dataset in earlier {
+        let Some(found) = catalog::find(&link, &dataset.table).await?.map(|found| found.table) else {
+            continue;
+        };
+        let missing = dataset.missing_from(&found.key);
+        // Another process may have done it in between.
+        if !missing.is_empty() {
+            let upgrade = Upgrade { link: &link, dataset, table: &found, missing, edition };
+            report.extend(upgrade.apply().await?);
+        }
+        let mut further = Vec::new();
+        run(&link, &lock).await?;
+        apply_one(&link, dataset, options, edition, &mut further).await?;
+        run(&link, "COMMIT").await?;
+        report.extend(further.into_iter().filter(|line| !line.ends_with(&is_there())));
+    }
     Ok(report)
+}
+
+/// What is said of a table for which nothing is to be done.
+fn is_there() -> String {
+    format!("is there, version {SCHEMA_VERSION}")
+}
+
+/// What became of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Applied {
+    /// It is as it is to be, or is not ours.
+    Done,
+    /// Its key is that of an earlier version.
+    Earlier,
 }
 
 async fn apply_one(
@@ -63,19 +103,24 @@ async fn apply_one(
     options: &SchemaOptions,
     edition: Edition,
     report: &mut Vec<String>,
-) -> Result<()> {
+) -> Result<Applied> {
     let table = &*dataset.table;
     let found = catalog::find(link, table).await?.map(|found| found.table);
     if let Some(found) = &found {
-        if made_by_us(link, table).await? {
+        let missing = dataset.missing_from(&found.key);
+        if made_by_us(link, table).await? || is_ours_but_for_the_key(dataset, found) {
             let added = add_columns(link, dataset, found).await?;
-            report.push(match added.as_slice() {
-                [] => format!("{table}: is there, version {SCHEMA_VERSION}"),
-                added => format!("{table}: added {}", added.join(", ")),
-            });
+            match added.as_slice() {
+                [] if !missing.is_empty() => {}
+                [] => report.push(format!("{table}: {}", is_there())),
+                added => report.push(format!("{table}: added {}", added.join(", "))),
+            }
+            if !missing.is_empty() {
+                return Ok(Applied::Earlier);
+            }
         } else {
             report.push(format!("{table}: is there, made by something else; left as it is"));
-            return Ok(());
+            return Ok(Applied::Done);
         }
     } else {
         run(link, &create_table(dataset)).await?;
@@ -96,11 +141,6 @@ async fn apply_one(
         }
         report.push(format!("{table}: row-level security by app.tenant_id"));
     }
-    let missing = found.as_ref().map_or(Vec::new(), |table| dataset.missing_from(&table.key));
-    if !missing.is_empty() {
-        report.push(format!("{table}: left with its key, {}", earlier_key(&missing)));
-        return Ok(());
-    }
     let secured = options.rls || found.as_ref().is_some_and(|table| table.security.enabled);
     Work { link, dataset, options, edition, secured, report }.apply().await?;
     let record = format!(
@@ -109,7 +149,15 @@ async fn apply_one(
          WHERE mds_schema.version < excluded.version",
         literal(table)
     );
-    run(link, &record).await
+    run(link, &record).await.map(|()| Applied::Done)
+}
+
+/// Whether a table that nobody has recorded is one of ours of an earlier version (`schema show` prints
+/// the DDL, for whoever wants to run it).
+fn is_ours_but_for_the_key(dataset: &Dataset, found: &Table) -> bool {
+    let mut differences = Vec::new();
+    compare(dataset, found, &mut differences);
+    !dataset.missing_from(&found.key).is_empty() && differences.len() == 1
 }
 
 async fn made_by_us(link: &Link, table: &str) -> Result<bool> {
@@ -230,7 +278,7 @@ pub(super) async fn ask(link: &Link, sql: &str) -> Result<bool> {
     row.try_get(0).map_err(|error| failed(link, &error))
 }
 
-fn failed(link: &Link, error: &tokio_postgres::Error) -> Error {
+pub(super) fn failed(link: &Link, error: &tokio_postgres::Error) -> Error {
     let place = match error.code().map(tokio_postgres::error::SqlState::code) {
         Some("42501") => "the schema needs a role that may create tables",
         _ => "the schema could not be changed",

@@ -103,6 +103,37 @@ JOIN timescaledb_information.jobs j
 WHERE c.oid = to_regclass($1) AND j.proc_name IN ('policy_compression', 'policy_retention')";
 
 impl Hypertable {
+    /// Whether chunks of it may be compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// The statement that lets its chunks be compressed as before, by a key that had not the columns
+    /// `missing`.
+    pub fn compressed_again(&self, dataset: &Dataset, earlier_key: &[String], missing: &[&str]) -> String {
+        let segment = |name: &&String| dataset.segment_by.contains(&name.as_str());
+        let time = dataset.time.as_deref().unwrap_or_default();
+        let rest = earlier_key.iter().filter(|name| !segment(name) && *name != time);
+        let usual: Vec<&str> = std::iter::once(time).chain(rest.map(String::as_str)).collect();
+        if self.segment_by == dataset.segment_by && self.order_by == usual {
+            return enable_compression(dataset);
+        }
+        let mut order_by = self.order_by.clone();
+        order_by.extend(
+            missing
+                .iter()
+                .filter(|name| !self.segment_by.contains(&(**name).to_owned()))
+                .map(|name| (*name).to_owned()),
+        );
+        format!(
+            "ALTER TABLE {} SET (timescaledb.compress, timescaledb.compress_segmentby = {}, \
+             timescaledb.compress_orderby = {})",
+            dataset.table,
+            literal(&self.segment_by.join(", ")),
+            literal(&order_by.join(", "))
+        )
+    }
+
     /// The hypertable of that name; `None` where it is a plain table.
     pub async fn read(link: &Link, table: &str) -> Result<Option<Self>> {
         let failed = |error: tokio_postgres::Error| {
