@@ -147,6 +147,7 @@ fn batch(first: u64) -> Result<Batch, Box<dyn Error>> {
         rows: (first..first + rows as u64).collect(),
         identities,
         origin: Arc::new(Origin::new("example")),
+        order: Default::default(),
     })
 }
 

@@ -112,7 +112,7 @@ fn null_batch(first: i64, distinct: i64) -> Result<Batch, Box<dyn Error>> {
     )?;
     let identities = identity::of_keys(&[columns.column(0)], ROWS);
     let rows = (1..=ROWS as u64).collect();
-    Ok(Batch { columns, rows, identities, origin: Arc::new(Origin::new("bench")) })
+    Ok(Batch { columns, rows, identities, origin: Arc::new(Origin::new("bench")), order: Default::default() })
 }
 
 async fn throughput(name: &str, batches: Vec<Batch>, refuse: Option<u64>) -> f64 {
@@ -153,8 +153,13 @@ async fn latency() -> Result<(), Box<dyn Error>> {
         let arrays = vec![Arc::new(ts) as ArrayRef, text("acme"), text("AAPL"), text("1m")];
         let columns = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
         let identities = identity::of_keys(&columns.columns().iter().collect::<Vec<_>>(), 1);
-        let batch =
-            Batch { columns, rows: vec![i as u64 + 1], identities, origin: Arc::new(Origin::new("bench")) };
+        let batch = Batch {
+            columns,
+            rows: vec![i as u64 + 1],
+            identities,
+            origin: Arc::new(Origin::new("bench")),
+            order: Default::default(),
+        };
         let start = Instant::now();
         engine.submit(batch).await?;
         commits.one.notified().await;

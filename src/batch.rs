@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 pub use reading::{Form, Reading};
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_schema::ArrowError;
+use arrow_select::filter::filter_record_batch;
 use uuid::Uuid;
 
 /// The input that rows were read from.
@@ -73,6 +75,19 @@ pub struct PastRecord {
 /// every row gets an identity of its own.
 pub type Identity = u128;
 
+/// Which rows must be written in the order of the input, beside those of one identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// None.
+    #[default]
+    Any,
+    /// All: what becomes of a row depends on those before it.
+    Input,
+    /// All, and one that is refused may be tried again after later ones, since each has a key by which
+    /// it is known again.
+    Again,
+}
+
 /// Columns under canonical names, and per row its place in the source and its identity.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -84,9 +99,32 @@ pub struct Batch {
     pub identities: Vec<Identity>,
     /// Where the rows came from.
     pub origin: Arc<Origin>,
+    /// Whether the order of the rows counts. Where it does, all identities fall into the first slot.
+    pub order: Order,
 }
 
 impl Batch {
+    /// Those rows of it, ascending, in a batch of their own.
+    ///
+    /// # Errors
+    /// A column that Arrow cannot take apart.
+    pub fn only(&self, rows: &[u32]) -> Result<Self, ArrowError> {
+        let mut keep = vec![false; self.len()];
+        for row in rows {
+            if let Some(keep) = keep.get_mut(*row as usize) {
+                *keep = true;
+            }
+        }
+        let kept = || (0..self.len()).filter(|row| keep[*row]);
+        Ok(Self {
+            columns: filter_record_batch(&self.columns, &BooleanArray::from(keep.clone()))?,
+            rows: kept().map(|row| self.rows[row]).collect(),
+            identities: kept().map(|row| self.identities[row]).collect(),
+            origin: self.origin.clone(),
+            order: self.order,
+        })
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -112,13 +150,14 @@ impl Batch {
         self.origin.base + self.rows[index]
     }
 
-    /// Whether two batches have the same columns of the same types, so that one statement can
-    /// write both. Decimal columns may differ in scale.
+    /// Whether two batches have the same columns of the same types, and count on the same order,
+    /// so that one statement can write both. Decimal columns may differ in scale.
     pub fn same_shape(&self, other: &Self) -> bool {
         let (a, b) = (self.columns.schema_ref(), other.columns.schema_ref());
-        Arc::ptr_eq(a, b)
-            || a.fields().len() == b.fields().len()
-                && a.fields().iter().zip(b.fields()).all(|(a, b)| a.name() == b.name())
+        self.order == other.order
+            && (Arc::ptr_eq(a, b)
+                || a.fields().len() == b.fields().len()
+                    && a.fields().iter().zip(b.fields()).all(|(a, b)| a.name() == b.name()))
     }
 }
 

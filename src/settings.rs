@@ -55,6 +55,17 @@ pub enum OnConflict {
     Error,
 }
 
+/// When rows are tried once more that were refused for other rows (a second unique constraint, a
+/// foreign key to the table itself).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SecondTry {
+    /// When all rows have been written.
+    #[default]
+    AtEnd,
+    /// When all rows have been written that came so far: for what has no end.
+    WhenIdle,
+}
+
 /// How often and how patiently a transient failure is tried again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetrySettings {
@@ -126,6 +137,8 @@ pub struct EngineSettings {
     /// although [`OnConflict::Update`] is asked for. For rows that come the latest first, to a store
     /// that does not let older ones replace newer ones.
     pub first_wins: bool,
+    /// When rows are tried once more that were refused for other rows.
+    pub second_try: SecondTry,
     /// Retries.
     pub retry: RetrySettings,
     /// Circuit breaker.
@@ -151,6 +164,7 @@ impl Default for EngineSettings {
             overflow: Overflow::Block,
             on_conflict: OnConflict::default(),
             first_wins: false,
+            second_try: SecondTry::default(),
             retry: RetrySettings::default(),
             breaker: BreakerSettings::default(),
             max_outage: None,

@@ -28,7 +28,7 @@ use crate::observe::progress::Choice;
 use crate::observe::screen::Screen;
 use crate::observe::tally::Tally;
 use crate::port::Observer;
-use crate::settings::{EngineSettings, Overflow};
+use crate::settings::{EngineSettings, Overflow, SecondTry};
 use crate::sink::postgres::reachable;
 use crate::sink::sqlite;
 use crate::source::follow::{self, CheckpointFile};
@@ -267,6 +267,9 @@ impl<'a> Load<'a> {
         };
         // Of several letters with one key the last is written first, since what it leaves is newer than
         // what the others say.
+        if self.followed.is_some() || self.pipe.is_some() {
+            self.engine.second_try = SecondTry::WhenIdle;
+        }
         self.engine.first_wins = match &opened {
             OpenStore::Sqlite(sink) => sink.guards_newer(),
             OpenStore::Postgres(sink) => sink.guards_newer(),
@@ -421,6 +424,8 @@ impl<'a> Load<'a> {
             quality: meaning.quality,
             tenant: tenant.map(str::to_owned),
             sparse: self.letters.is_some(),
+            // The ledger then tells how far a followed file is settled, whatever its rows' keys.
+            one_lane: self.followed.is_some() && !target.key.is_empty() && !target.is_keyed(),
             now: soon,
             dataset,
             target,

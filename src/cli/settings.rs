@@ -177,6 +177,10 @@ pub fn identity(
     if let (Some(all), Some(comment)) = (settings.as_object_mut(), &format.comment) {
         all.insert("comment".into(), comment.as_str().into());
     }
+    // Where the order of all rows counts they have but one slot.
+    if let (true, Some(all)) = (target.is_ordered(|_| true), settings.as_object_mut()) {
+        all.insert("order".into(), true.into());
+    }
     settings
 }
 

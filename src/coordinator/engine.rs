@@ -34,6 +34,8 @@ pub(super) struct Engine<S, D> {
     pub(super) alive: AtomicUsize,
     pub(super) returned: AtomicU64,
     pub(super) unburied: AtomicU64,
+    pub(super) healed: AtomicU64,
+    pub(super) unheld: AtomicU64,
 }
 
 impl<S: Sink, D: DeadLetters> Engine<S, D> {
@@ -163,7 +165,10 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     /// Lets go of a flight that will not be written: see [`Engine::abandon`].
     pub(super) async fn abandon_flight(&self, flight: &mut Flight) {
         flight.compact();
-        let fresh: Vec<(Pick, Arc<Reason>)> = flight.condemned.drain(flight.buried..).collect();
+        let mut fresh: Vec<(Pick, Arc<Reason>)> = flight.condemned.drain(flight.buried..).collect();
+        let (again, lost): (Vec<_>, Vec<_>) =
+            flight.held.drain(..).partition(|(pick, _)| flight.parts[pick.part as usize].origin.replayable);
+        fresh.extend(lost);
         let reject = |pick: Pick, stage, reason: Arc<Reason>| {
             let batch = &flight.parts[pick.part as usize];
             let row = pick.row as usize;
@@ -180,7 +185,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         let mut rejects: Vec<Reject> =
             fresh.into_iter().map(|(pick, reason)| reject(pick, Stage::Write, reason)).collect();
         let ended = ended();
-        let mut returned = 0;
+        let mut returned = again.len() as u64;
         for pick in flight.unsettled() {
             if flight.parts[pick.part as usize].origin.replayable {
                 returned += 1;

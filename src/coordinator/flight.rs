@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::batch::{Batch, Identity, Pick, Reason, Rows};
+use crate::batch::{Batch, Identity, Order, Pick, Reason, Rows};
+use crate::coordinator::hold::depends_on_others;
 use crate::coordinator::lanes::{Portion, SLOTS, slot_of};
 use crate::port::{Mark, Written};
 use crate::settings::{EngineSettings, OnConflict};
@@ -89,6 +90,21 @@ pub struct Flight {
     /// Places of `winners` that hold a condemned row with nothing to replace it, until
     /// [`Flight::compact`]: places stay where they are while rows are isolated.
     gone: Vec<usize>,
+    /// Whether the order of all rows counts. Then none goes before another: each is written.
+    pub order: Order,
+    /// Rows refused for other rows, to be tried once more after later ones.
+    pub held: Vec<(Pick, Arc<Reason>)>,
+    /// How many may be.
+    pub room: usize,
+    /// Ordinal of the first row before these that is held, which the transaction does not settle, nor
+    /// any after it.
+    pub floor: Option<u64>,
+    /// Last ordinal of the first slot that the transaction would settle otherwise.
+    pub reach: u64,
+    /// Whether what is refused is dead, since it was tried once more.
+    pub last: bool,
+    /// Rows held that later ones of their key have replaced meanwhile.
+    pub overtaken: u64,
     /// How many of `condemned` are in the dead-letter queue.
     pub buried: usize,
     /// Rows claimed.
@@ -122,6 +138,13 @@ impl Flight {
             older: HashMap::new(),
             condemned: Vec::new(),
             gone: Vec::new(),
+            order: portions.first().map_or(Order::Any, |portion| portion.batch.order),
+            held: Vec::new(),
+            room: 0,
+            floor: None,
+            reach: 0,
+            last: false,
+            overtaken: 0,
             buried: 0,
             rows,
             bytes,
@@ -143,6 +166,10 @@ impl Flight {
                 let slot = usize::from(slot_of(identity));
                 last[slot] = last[slot].max(batch.ordinal(index));
                 let pick = Pick { part, row };
+                if flight.order != Order::Any {
+                    flight.winners.push(pick);
+                    continue;
+                }
                 let (parts, winners) = (&flight.parts, &flight.winners);
                 let same = |place: u32| {
                     let other = winners[place as usize];
@@ -165,6 +192,7 @@ impl Flight {
             .filter(|s| last[usize::from(*s)] > 0)
             .map(|s| (s, last[usize::from(s)]))
             .collect();
+        flight.reach = last[0];
         flight
     }
 
@@ -232,7 +260,8 @@ impl Flight {
     ) -> Result<[Self; 2], Box<Self>> {
         self.compact();
         let fresh = self.condemned.get(self.buried..).unwrap_or_default();
-        let mut picks: Vec<Pick> = self.unsettled().chain(fresh.iter().map(|(pick, _)| *pick)).collect();
+        let refused = fresh.iter().chain(&self.held).map(|(pick, _)| *pick);
+        let mut picks: Vec<Pick> = self.unsettled().chain(refused).collect();
         if picks.len() < 2 {
             return Err(Box::new(self));
         }
@@ -249,11 +278,62 @@ impl Flight {
             *serial += 1;
             Self::new(portions.collect(), *serial, wins, seen)
         };
-        let (mut first, second) = (flight(&picks), flight(&later));
+        let (mut first, mut second) = (flight(&picks), flight(&later));
+        if self.order != Order::Any {
+            (first.reach, second.reach) = (self.reach, self.reach);
+        }
+        for flight in [&mut first, &mut second] {
+            (flight.room, flight.floor) = (self.room, self.floor);
+        }
+        first.floor = first.floor.into_iter().chain(second.lowest()).min();
         // What is settled already counts with the first.
         first.rows += rows;
         first.bytes = bytes.saturating_sub(second.bytes);
         Ok([first, second])
+    }
+
+    /// Lowest ordinal of the rows that are not settled.
+    pub fn lowest(&self) -> Option<u64> {
+        let fresh = self.condemned.get(self.buried..).unwrap_or_default().iter().chain(&self.held);
+        let picks = self.winners.iter().chain(fresh.map(|(pick, _)| pick));
+        picks.map(|pick| self.parts[pick.part as usize].ordinal(pick.row as usize)).min()
+    }
+
+    /// Holds the rows back that were refused for other rows, as far as there is room.
+    pub fn hold(&mut self) {
+        if self.order != Order::Again || self.last {
+            return;
+        }
+        for (pick, reason) in self.condemned.split_off(self.buried.min(self.condemned.len())) {
+            if depends_on_others(&reason) && self.held.len() < self.room {
+                self.held.push((pick, reason));
+            } else {
+                self.condemned.push((pick, reason));
+            }
+        }
+        self.held.sort_unstable_by_key(|(pick, _)| (pick.part, pick.row));
+    }
+
+    /// Takes the rows to be written for ones that were refused for these reasons: to be held, or else
+    /// condemned at last.
+    pub fn refuse_all(&mut self, reasons: Vec<Arc<Reason>>, held: bool) {
+        let refused = std::mem::take(&mut self.winners).into_iter().zip(reasons);
+        if held {
+            self.held.extend(refused);
+        } else {
+            self.condemned.extend(refused);
+            self.last = true;
+        }
+    }
+
+    /// Has the mark end before the first row that is held.
+    pub fn set_mark(&mut self) {
+        let ordinal = |pick: &Pick| self.parts[pick.part as usize].ordinal(pick.row as usize);
+        let floor = self.held.iter().map(|(pick, _)| ordinal(pick)).chain(self.floor).min();
+        let reach = floor.map_or(self.reach, |floor| self.reach.min(floor.saturating_sub(1)));
+        if let Some((0, last)) = self.mark.slots.first_mut() {
+            *last = reach;
+        }
     }
 
     /// Rows that another one goes before.
@@ -285,6 +365,7 @@ mod tests {
             rows: (1..=identities.len() as u64).collect(),
             identities: identities.to_vec(),
             origin: Arc::new(Origin::new("test")),
+            order: Order::Any,
         };
         Portion {
             rows: (0..identities.len() as u32).collect(),

@@ -13,6 +13,7 @@
 mod breaker;
 mod engine;
 mod flight;
+mod hold;
 mod isolate;
 mod lanes;
 mod queue;
@@ -63,6 +64,10 @@ pub struct Outcome {
     /// Rows that neither the store nor the dead-letter queue would take. Not zero only when both
     /// are broken at the end of a run that was cut short.
     pub unburied: u64,
+    /// Rows that were stored when they were tried once more, after rows that came behind them.
+    pub healed: u64,
+    /// Refused rows that were not tried once more, since too many waited for that.
+    pub unheld: u64,
 }
 
 /// A look at the engine.
@@ -172,6 +177,8 @@ impl<S: Sink, D: DeadLetters> Builder<S, D> {
             alive: AtomicUsize::new(0),
             returned: AtomicU64::new(0),
             unburied: AtomicU64::new(0),
+            healed: AtomicU64::new(0),
+            unheld: AtomicU64::new(0),
         });
         let mut workers = JoinSet::new();
         for worker in 0..engine.settings.workers {
@@ -281,6 +288,11 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
         }
     }
 
+    /// Has rows tried once more that were refused for other rows, as soon as nothing else waits.
+    pub fn try_refused_again(&self) {
+        self.engine.queue.ask();
+    }
+
     /// Whether the engine has stopped by itself, so that nothing more can be submitted.
     pub fn stopped(&self) -> bool {
         self.engine.halt.borrow().is_some()
@@ -332,6 +344,8 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
             end,
             returned: self.engine.returned.load(Ordering::Relaxed),
             unburied: self.engine.unburied.load(Ordering::Relaxed),
+            healed: self.engine.healed.load(Ordering::Relaxed),
+            unheld: self.engine.unheld.load(Ordering::Relaxed),
         }
     }
 

@@ -52,6 +52,10 @@ struct State {
     bytes: usize,
     sequence: u64,
     closed: bool,
+    /// Rows of these that wait for the end, and make no room before.
+    held: usize,
+    /// Whether what the first worker holds back is to be seen to.
+    asked: bool,
     aborted: bool,
     above_high: bool,
     level: Level,
@@ -77,6 +81,8 @@ impl BoundedQueue {
             bytes: 0,
             sequence: 0,
             closed: false,
+            held: 0,
+            asked: false,
             aborted: false,
             above_high: false,
             level: Level::Ok,
@@ -112,9 +118,9 @@ impl BoundedQueue {
         if state.closed {
             return Err(Refused::Closed(Box::new(batch)));
         }
-        // An empty queue takes a batch of any size, or a large one could never pass.
+        // A queue that will not become emptier takes a batch of any size, or a large one could never pass.
         let fits = state.rows + rows <= self.bounds.rows && state.bytes + bytes <= self.bounds.bytes;
-        if !fits && state.rows > 0 {
+        if !fits && state.rows > state.held {
             return Err(Refused::Full(Box::new(batch)));
         }
         Ok(self.admit(&mut state, batch))
@@ -170,7 +176,8 @@ impl BoundedQueue {
     }
 
     /// Waits for rows of the worker's line and takes what is there, up to the bounds; only rows
-    /// of one shape. `None` when the queue is closed and the line empty, or the queue aborted.
+    /// of one shape. `None` when the queue is closed and the line empty, or the queue aborted; none at
+    /// all when [`BoundedQueue::ask`] wants the first worker to see to what it holds back.
     pub async fn claim(&self, worker: usize, rows: usize, bytes: usize) -> Option<Vec<Portion>> {
         loop {
             let ready = self.ready[worker].notified();
@@ -183,11 +190,27 @@ impl BoundedQueue {
                 if !taken.is_empty() {
                     return Some(taken);
                 }
+                if worker == 0 && std::mem::take(&mut state.asked) {
+                    return Some(Vec::new());
+                }
                 if state.closed {
                     return None;
                 }
             }
             ready.await;
+        }
+    }
+
+    /// Says how many rows wait for the end.
+    pub fn hold(&self, rows: usize) {
+        self.lock().held = rows;
+    }
+
+    /// Has the first worker see to what it holds back, once nothing waits for it.
+    pub fn ask(&self) {
+        self.lock().asked = true;
+        if let Some(ready) = self.ready.first() {
+            ready.notify_one();
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -11,14 +12,15 @@ use tokio::time::{Instant, timeout};
 use tracing::field::Empty;
 use tracing::{Instrument as _, trace_span};
 
-use crate::batch::{Reading, Reason, Reject, Remains, Stage};
+use crate::batch::{Order, Reading, Reason, Reject, Remains, Stage};
 use crate::coordinator::engine::{Engine, Halted};
 use crate::coordinator::flight::{ByIdentity, Flight, Wins};
+use crate::coordinator::hold::Hold;
 use crate::coordinator::isolate::{isolate, settle_refused};
 use crate::coordinator::retry::backoff;
 use crate::dataset::item;
 use crate::port::{DeadLetterError, DeadLetters, Event, Guard, Session, Sink, SinkError, Written};
-use crate::settings::OnConflict;
+use crate::settings::{OnConflict, SecondTry};
 
 /// How long a commit that is under way may take when the run is stopped at once.
 const LAST_COMMIT: Duration = Duration::from_secs(5);
@@ -74,6 +76,10 @@ struct Bench<'a, S: Sink, D> {
     /// Flights whose commits a crash of the store has undone, the oldest first: to be written again
     /// before anything else.
     undone: VecDeque<Flight>,
+    /// Refused rows that are tried once more.
+    hold: Hold,
+    /// Number of the last transaction.
+    serial: u64,
     /// Whether a connection was lost since `aloft` was last compared with the ledger.
     doubt: bool,
 }
@@ -82,10 +88,13 @@ struct Bench<'a, S: Sink, D> {
 /// memory.
 const MOST_ALOFT: usize = 2;
 
+/// How often refused rows are tried again, each time since the last has stored some of them.
+const MOST_ROUNDS: usize = 8;
+
 /// Works until the queue is closed and empty, or the engine halts.
 pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, worker: usize) {
     engine.worker_alive(worker, true);
-    let (mut serial, mut wary) = (0, false);
+    let mut wary = false;
     // Flights that were too large for one transaction, in parts, and how many rows are not.
     let (mut divided, mut most) = (VecDeque::new(), engine.settings.batch_rows);
     let (mut seen, wins) = (ByIdentity::default(), Wins::of(&engine.settings));
@@ -95,6 +104,8 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
         session: None,
         aloft: VecDeque::new(),
         undone: VecDeque::new(),
+        hold: Hold::default(),
+        serial: 0,
         doubt: false,
     };
     loop {
@@ -106,14 +117,36 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
             }
             bench.land(u64::MAX);
         }
+        let caught_up = || divided.is_empty() && engine.queue.is_idle(worker);
+        if !bench.hold.is_empty() && engine.settings.second_try == SecondTry::WhenIdle && caught_up() {
+            if bench.heal().await.is_err() {
+                break;
+            }
+            continue;
+        }
         let next = match divided.pop_front() {
             Some(flight) => Ok(Some(flight)),
             None => engine.until_halt(engine.claim(worker, most)).await.map(|portions| {
-                serial += 1;
-                portions.map(|rows| Flight::new(rows, serial, wins, &mut seen))
+                bench.serial += 1;
+                portions.map(|rows| Flight::new(rows, bench.serial, wins, &mut seen))
             }),
         };
-        let Ok(Some(mut flight)) = next else { break };
+        let Ok(next) = next else { break };
+        // What is held back waits for the end, for being asked for, and for rows that cannot be written
+        // twice.
+        if next.as_ref().is_none_or(|flight| flight.rows == 0 || flight.order == Order::Input)
+            && bench.heal().await.is_err()
+        {
+            if let Some(flight) = next {
+                bench.let_go(flight).await;
+            }
+            break;
+        }
+        let Some(mut flight) = next else { break };
+        if flight.rows == 0 {
+            continue;
+        }
+        (flight.room, flight.floor) = (bench.hold.room(&engine.settings, &flight), bench.hold.first());
         // Bad rows seldom come alone: after some, the next are taken to be among the following, and
         // the attempt that would only find out is left out.
         flight.wary = wary;
@@ -130,13 +163,14 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
         wary = flight.refused_by_store;
         match settled {
             Ok((written, durable, latency)) => {
+                bench.hold.keep(&engine, &mut flight);
                 bench.aloft.push_back(Aloft { flight, written, latency });
                 bench.land(durable);
                 most = most.saturating_mul(2).min(engine.settings.batch_rows);
             }
             Err(Stop::TooLarge) => {
                 most = (flight.winners.len() / 2).max(1);
-                match flight.divide(&mut serial, wins, &mut seen) {
+                match flight.divide(&mut bench.serial, wins, &mut seen) {
                     Ok([first, second]) => {
                         divided.push_front(second);
                         divided.push_front(first);
@@ -162,12 +196,70 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
             let Some(Aloft { flight, written, latency }) = self.aloft.pop_front() else { break };
             let replaced =
                 if engine.settings.on_conflict == OnConflict::Update { flight.superseded() } else { 0 };
-            let superseded = replaced + written.newer;
+            let superseded = replaced + flight.overtaken + written.newer;
             let worker = self.worker;
             engine.observer.on(&Event::Committed { worker, written: &written, superseded, latency });
             let depth = engine.queue.settle(flight.rows, flight.bytes);
             engine.tell_depth(depth, "drained");
         }
+    }
+
+    /// Tries once more what was refused for other rows: all of it together, in the order of the input.
+    /// As long as that stores some it is tried again, rows that lack one to refer to the other way round
+    /// by turns. What is left is dead.
+    async fn heal(&mut self) -> Result<(), Stop> {
+        for round in 0..MOST_ROUNDS {
+            if self.hold.is_empty() {
+                return Ok(());
+            }
+            let before = self.hold.len();
+            let reversed = round % 2 == 1 && self.hold.refer();
+            let flights = self.hold.take(&mut self.serial, reversed);
+            self.engine.queue.hold(0);
+            self.try_again(flights.into_iter().map(|(flight, _)| flight).collect()).await?;
+            if self.hold.len() == before && (round > 0 || !self.hold.refer()) {
+                break;
+            }
+        }
+        let mut flights = self.hold.take(&mut self.serial, false);
+        self.engine.queue.hold(0);
+        for (flight, reasons) in &mut flights {
+            flight.refuse_all(std::mem::take(reasons), false);
+        }
+        self.try_again(flights.into_iter().map(|(flight, _)| flight).collect()).await
+    }
+
+    async fn try_again(&mut self, mut flights: VecDeque<Flight>) -> Result<(), Stop> {
+        let engine = self.engine;
+        while let Some(mut flight) = flights.pop_front() {
+            flight.room = usize::MAX;
+            flight.floor = flights.iter().filter_map(Flight::lowest).chain(self.hold.first()).min();
+            match self.settle(Some(&mut flight)).await {
+                Ok((written, durable, latency)) => {
+                    engine.healed.fetch_add(written.stored(), Relaxed);
+                    self.hold.keep(engine, &mut flight);
+                    self.aloft.push_back(Aloft { flight, written, latency });
+                    self.land(durable);
+                }
+                Err(Stop::TooLarge) => {
+                    match flight.divide(&mut self.serial, Wins::Last, &mut ByIdentity::default()) {
+                        Ok([first, second]) => {
+                            flights.push_front(second);
+                            flights.push_front(first);
+                        }
+                        Err(flight) => flights.push_front(*flight),
+                    }
+                }
+                Err(Stop::Halted) => {
+                    flights.push_front(flight);
+                    for flight in flights {
+                        self.let_go(flight).await;
+                    }
+                    return Err(Stop::Halted);
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn let_go(&mut self, mut flight: Flight) {
@@ -189,6 +281,10 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                     self.land(u64::MAX);
                 }
             }
+        }
+        for (mut flight, reasons) in self.hold.take(&mut self.serial, false) {
+            flight.refuse_all(reasons, true);
+            self.let_go(flight).await;
         }
         let left: Vec<Flight> =
             self.aloft.drain(..).map(|aloft| aloft.flight).chain(self.undone.drain(..)).collect();
@@ -323,7 +419,8 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
         while let Some(first) = self.undone.front_mut() {
             let started = Instant::now();
             let (written, _) = transaction(engine, self.worker, open, first, false).await?;
-            let Some(flight) = self.undone.pop_front() else { break };
+            let Some(mut flight) = self.undone.pop_front() else { break };
+            self.hold.keep(engine, &mut flight);
             self.aloft.push_back(Aloft { flight, written, latency: started.elapsed() });
         }
         match flight {
@@ -422,6 +519,8 @@ async fn transaction<S: Sink, D: DeadLetters>(
             "an earlier row of the input has the same key",
         ))),
     }
+    flight.hold();
+    flight.set_mark();
     bury_condemned(engine, flight).await?;
     // From here to the answer the outcome is open; a halt waits for the answer, but not long.
     flight.in_doubt = Some(written.clone());

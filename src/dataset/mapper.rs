@@ -10,7 +10,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, String
 use arrow_schema::{Field, Schema, SchemaRef};
 use arrow_select::filter::FilterBuilder;
 
-use crate::batch::{Batch, Identity, Origin, Reading, Reject, Remains, Stage};
+use crate::batch::{Batch, Identity, Order, Origin, Reading, Reject, Remains, Stage};
 use crate::dataset::articles::{Articles, article, article_id};
 use crate::dataset::coded;
 use crate::dataset::convert::{Conversion, Unreadable, WrongType};
@@ -18,6 +18,7 @@ use crate::dataset::describe::{Column, Dataset, Derive, Kind, NO_TENANT};
 use crate::dataset::faults::Faults;
 use crate::dataset::identity::{self, ContentIds};
 use crate::dataset::item;
+use crate::dataset::json_text::{is_json, is_marked, json_texts};
 use crate::dataset::learned::{Learned, TimeForm};
 use crate::dataset::mapping::{Feed, MapOptions, Mapping, list, resolve};
 use crate::dataset::name_pattern::{NamePattern, stem};
@@ -56,7 +57,12 @@ pub struct MapperSettings {
     pub tenant: Option<String>,
     /// Whether the rows are no series, so that their spacing tells no timeframe.
     pub sparse: bool,
+    /// Whether all rows go through one lane, whatever the table.
+    pub one_lane: bool,
 }
+
+/// Bits of an identity that tell its slot.
+const SLOT_BITS: u32 = 6;
 
 /// Rows that may wait for their timeframe.
 const MAX_WAITING: usize = 20_000;
@@ -248,9 +254,14 @@ impl Mapper {
         if rows.is_empty() {
             return Ok(Some(Mapped { batches: Vec::new(), rejects }));
         }
-        let identities = self.identities(&columns, &rows);
+        let (mut identities, whole) = self.identities(&columns, &rows);
+        let order = self.order(&columns, whole);
+        if order != Order::Any {
+            // The first slot of all.
+            identities.iter_mut().for_each(|identity| *identity = *identity >> SLOT_BITS << SLOT_BITS);
+        }
         self.narrow.look(&columns, &identities);
-        let batch = Batch { columns, rows, identities, origin: self.origin.clone() };
+        let batch = Batch { columns, rows, identities, origin: self.origin.clone(), order };
         Ok(Some(Mapped { batches: vec![batch], rejects }))
     }
 
@@ -324,6 +335,20 @@ impl Mapper {
         Ok(mapping)
     }
 
+    /// A column for JSON: values of a JSON input as JSON texts, and whether the texts are others, of which
+    /// nobody knows whether they are JSON.
+    fn json(&self, given: ArrayRef, schema: &Schema, index: usize, name: &str) -> (ArrayRef, bool) {
+        // A letter of an earlier version has JSON in quotes.
+        let own = self.readings.is_own_text(name).unwrap_or(self.origin.past.is_some());
+        if own || !is_marked(schema) {
+            return (given, true);
+        }
+        match given.as_string_opt::<i32>() {
+            Some(texts) => (Arc::new(json_texts(schema.field(index), texts)), false),
+            None => (given, true),
+        }
+    }
+
     fn columns(
         &mut self,
         mapping: &Mapping,
@@ -348,6 +373,12 @@ impl Mapper {
                 Feed::Derived(_) => continue,
             };
             let constant = matches!(feed, Feed::Constant(_));
+            let (given, is_text) = match feed {
+                Feed::Source(index) if column.kind == Kind::Json => {
+                    self.json(given, source.schema_ref(), *index, name)
+                }
+                _ => (given, true),
+            };
             let readings = &self.readings;
             let times = self.times.entry(name.clone()).or_insert_with(|| match constant {
                 true => TimeReader::new(settings.time.clone()),
@@ -384,6 +415,17 @@ impl Mapper {
                     ),
                 })
             })?;
+            if column.kind == Kind::Json
+                && is_text
+                && !constant
+                && let Some(texts) = Texts::of(&converted)
+            {
+                for (row, text) in texts.iter().enumerate() {
+                    if text.is_some_and(|text| !is_json(text)) {
+                        faults.add(row, name, "22P02", || format!("{name} is no JSON"));
+                    }
+                }
+            }
             if nulled > 0 {
                 *self.nulled.entry(name.clone()).or_default() += nulled;
             }
@@ -566,7 +608,8 @@ impl Mapper {
         }
     }
 
-    fn identities(&self, columns: &RecordBatch, rows: &[u64]) -> Vec<Identity> {
+    /// The rows' identities, and whether each is that of a key, by which the row is known again.
+    fn identities(&self, columns: &RecordBatch, rows: &[u64]) -> (Vec<Identity>, bool) {
         let target = &self.settings.target;
         let (key, nulls) = target.key_of(|name| columns.column_by_name(name).is_some());
         let mut parts = Vec::with_capacity(key.len());
@@ -574,7 +617,7 @@ impl Mapper {
             let floor = columns.column_by_name(&format!("{name}_ns")).is_some();
             match (columns.column_by_name(name), target.column(name)) {
                 (Some(_), Some(column)) if column.grain == Grain::Opaque => {
-                    return identity::of_opaque(&self.origin, rows);
+                    return (identity::of_opaque(&self.origin, rows), false);
                 }
                 (Some(array), column) => parts.push((array, column.map_or(Grain::Exact, |c| c.grain), floor)),
                 // The same in every row of the run.
@@ -582,13 +625,15 @@ impl Mapper {
                 (None, Some(column)) if column.constant_default => {}
                 (None, Some(column)) if column.nullable && !column.has_default => match nulls {
                     KeyNulls::Alike => {}
-                    KeyNulls::Apart | KeyNulls::Never => return identity::of_ordinals(&self.origin, rows),
+                    KeyNulls::Apart | KeyNulls::Never => {
+                        return (identity::of_ordinals(&self.origin, rows), false);
+                    }
                 },
-                (None, _) => return identity::of_opaque(&self.origin, rows),
+                (None, _) => return (identity::of_opaque(&self.origin, rows), false),
             }
         }
         if parts.is_empty() {
-            return identity::of_ordinals(&self.origin, rows);
+            return (identity::of_ordinals(&self.origin, rows), false);
         }
         let mut identities = identity::of_stored_keys(&parts, rows.len());
         if key.iter().any(|name| matches!(name.as_str(), "timeframe" | "interval")) {
@@ -601,8 +646,22 @@ impl Mapper {
                     identities[row] = own;
                 }
             }
+            return (identities, false);
         }
-        identities
+        (identities, true)
+    }
+
+    /// Whether the order of rows with those columns counts.
+    fn order(&self, columns: &RecordBatch, whole: bool) -> Order {
+        let settings = &self.settings;
+        let brings = |name: &str| {
+            columns.column_by_name(name).is_some() || name == "tenant_id" && settings.tenant.is_some()
+        };
+        match (settings.one_lane || settings.target.is_ordered(brings), whole) {
+            (false, _) => Order::Any,
+            (true, false) => Order::Input,
+            (true, true) => Order::Again,
+        }
     }
 
     /// Rows at fault: each column as it was understood, and those that were not as the input's own text.
@@ -771,6 +830,7 @@ mod tests {
             now: || 1_800_000_000_000_000_000,
             tenant: None,
             sparse: false,
+            one_lane: false,
         }
     }
 

@@ -9,6 +9,7 @@ pub mod faults;
 mod float;
 pub mod identity;
 pub mod item;
+pub mod json_text;
 pub mod learned;
 pub mod mapper;
 pub mod mapping;

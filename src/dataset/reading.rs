@@ -74,6 +74,12 @@ impl Readings {
         }
     }
 
+    /// Whether that column of a dead letter stands as the text of its input; `None` where nothing is
+    /// remembered of that.
+    pub fn is_own_text(&self, column: &str) -> Option<bool> {
+        self.letter.as_ref().map(|letter| letter.reading.is_own_text(column))
+    }
+
     /// A reader of the times in that column.
     pub fn times(&self, column: &str) -> TimeReader {
         let options = self.of(column).time.clone();

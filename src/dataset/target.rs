@@ -127,3 +127,70 @@ impl Target {
         self.column(name).is_some_and(|column| !column.nullable)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Target {
+        let column = |name: &str, nullable, has_default, constant_default| TargetColumn {
+            name: name.into(),
+            kind: Kind::Text,
+            type_name: "text".into(),
+            nullable,
+            has_default,
+            constant_default,
+            grain: Grain::Exact,
+        };
+        Target {
+            columns: vec![
+                column("id", false, true, false),
+                column("a", false, false, false),
+                column("b", true, false, false),
+                column("ticket", true, false, false),
+                column("desk", true, true, true),
+            ],
+            key: vec!["a".into()],
+            ..Target::default()
+        }
+    }
+
+    fn ordered(rules: &[(&[&str], bool)], brings: &[&str]) -> bool {
+        let rule = |(columns, unique): &(&[&str], bool)| Rule {
+            columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+            unique: *unique,
+            passes_null: true,
+        };
+        let target = Target { rules: rules.iter().map(rule).collect(), ..table() };
+        target.is_ordered(|name| brings.contains(&name))
+    }
+
+    #[test]
+    fn a_constraint_that_no_row_can_meet_leaves_all_lanes_open() {
+        let (all, some) = (["id", "a", "b", "ticket"], ["a", "b"]);
+        for (rules, with_all, with_some) in [
+            // The key itself, and what it forbids already.
+            (&[(&["a"][..], true), (&["b", "a"][..], true)][..], false, false),
+            // A number of the server's own, and a column that stays empty.
+            (&[(&["id"], true)], true, false),
+            (&[(&["ticket", "b"], true)], true, false),
+            (&[(&["desk"], true)], true, true),
+            (&[(&["b"], true)], true, true),
+            // An exclusion by the key and more, an expression, a reference to the table itself.
+            (&[(&["a", "b"], false)], true, true),
+            (&[(&[], true)], true, true),
+            (&[(&["ticket"], false)], true, false),
+        ] {
+            assert_eq!((ordered(rules, &all), ordered(rules, &some)), (with_all, with_some), "{rules:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_takes_nulls_gives_way_to_one_that_is_brought() {
+        let target =
+            Target { key: vec!["b".into()], surrogate: vec!["id".into()], nulls: KeyNulls::Apart, ..table() };
+        assert_eq!(target.key_of(|name| name != "id"), (&["b".to_owned()][..], KeyNulls::Apart));
+        assert_eq!(target.key_of(|_| true), (&["id".to_owned()][..], KeyNulls::Never));
+        assert!(!target.is_keyed() && table().is_keyed());
+    }
+}

@@ -94,7 +94,7 @@ impl NdjsonDecoder {
         Ok(Self {
             feed,
             objects: Objects::default(),
-            pending: Pending::new(Vec::new()),
+            pending: Pending::of_json(),
             scanner: Scanner::default(),
             patience: Patience::default(),
             in_array: false,
@@ -369,7 +369,8 @@ impl NdjsonDecoder {
             self.objects.accept();
         }
         let object = self.feed.bytes().get(..length).unwrap_or_default();
-        self.objects.append(object, self.pending.row());
+        let (columns, strings) = self.pending.json_row();
+        self.objects.append(object, columns, strings);
         self.settled(used);
         Step::Some
     }

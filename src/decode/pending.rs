@@ -7,6 +7,7 @@ use arrow_array::builder::StringBuilder;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
+use crate::dataset::json_text::{self, Strings};
 use crate::decode::{BATCH_ROWS, Broken, DecodeError, MAX_RAW, RawBatch};
 
 /// Input bytes after which a batch is handed on however few rows it has.
@@ -23,13 +24,32 @@ pub(super) struct Pending {
     rows: Vec<u64>,
     broken: Vec<Broken>,
     last_row: u64,
+    /// Of JSON: the strings of each column.
+    strings: Option<Vec<Strings>>,
+    /// The schema of the last batch that had some.
+    marked: Option<SchemaRef>,
 }
 
 impl Pending {
     pub(super) fn new(names: Vec<Arc<str>>) -> Self {
         let columns = names.iter().map(|_| StringBuilder::with_capacity(0, 0)).collect();
-        let schema = schema(&names);
-        Self { names, schema, columns, rows: Vec::new(), broken: Vec::new(), last_row: 0 }
+        let schema = Arc::new(schema(&names));
+        Self {
+            names,
+            schema,
+            columns,
+            rows: Vec::new(),
+            broken: Vec::new(),
+            last_row: 0,
+            strings: None,
+            marked: None,
+        }
+    }
+
+    /// The same for values of JSON.
+    pub(super) fn of_json() -> Self {
+        let schema = Arc::new(json_text::marked(schema(&[])));
+        Self { strings: Some(Vec::new()), schema, ..Self::new(Vec::new()) }
     }
 
     pub(super) fn names(&self) -> &[Arc<str>] {
@@ -40,7 +60,22 @@ impl Pending {
     pub(super) fn widen(&mut self, names: &[Arc<str>]) {
         self.names.extend_from_slice(names);
         self.columns.extend(names.iter().map(|_| StringBuilder::with_capacity(0, 0)));
-        self.schema = schema(&self.names);
+        let schema = schema(&self.names);
+        self.schema = Arc::new(match &mut self.strings {
+            Some(strings) => {
+                strings.resize_with(self.names.len(), Strings::default);
+                json_text::marked(schema)
+            }
+            None => schema,
+        });
+    }
+
+    /// Takes in a row of JSON: the caller appends a cell to each of the builders, and says of strings that
+    /// they are some.
+    pub(super) fn json_row(&mut self) -> (&mut [StringBuilder], &mut [Strings]) {
+        self.last_row += 1;
+        self.rows.push(self.last_row);
+        (&mut self.columns, self.strings.as_deref_mut().unwrap_or_default())
     }
 
     /// Takes in a row: the caller appends a cell to each of the builders.
@@ -83,6 +118,23 @@ impl Pending {
             || rows > 0 && rows * self.columns.len() >= BATCH_CELLS
     }
 
+    /// The schema, with what is to be known of the batch's strings.
+    fn marked_schema(&mut self) -> SchemaRef {
+        let Some(strings) = self.strings.as_mut() else { return self.schema.clone() };
+        if !strings.iter().any(Strings::are_some) {
+            strings.iter_mut().for_each(|strings| *strings = Strings::default());
+            return self.schema.clone();
+        }
+        let fields = self.schema.fields().iter().zip(strings);
+        let fields: Vec<Field> = fields.map(|(field, strings)| strings.mark((**field).clone())).collect();
+        let marked = json_text::marked(Schema::new(fields));
+        // Mostly as in the batch before.
+        match &self.marked {
+            Some(before) if **before == marked => before.clone(),
+            _ => self.marked.insert(Arc::new(marked)).clone(),
+        }
+    }
+
     /// The batch, or `None` where nothing is pending.
     pub(super) fn finish(&mut self, bytes: u64) -> Result<Option<RawBatch>, DecodeError> {
         if self.is_empty() {
@@ -97,15 +149,16 @@ impl Pending {
         };
         let arrays = self.columns.iter_mut().map(finish).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(count));
-        let columns = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
+        let schema = self.marked_schema();
+        let columns = RecordBatch::try_new_with_options(schema, arrays, &options)
             .map_err(|e| DecodeError::Corrupt(format!("the columns do not fit together: {e}")))?;
         let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(count));
         Ok(Some(RawBatch { columns, rows, broken: std::mem::take(&mut self.broken), bytes }))
     }
 }
 
-fn schema(names: &[Arc<str>]) -> SchemaRef {
+fn schema(names: &[Arc<str>]) -> Schema {
     let fields: Vec<Field> =
         names.iter().map(|name| Field::new(name.as_ref(), DataType::Utf8, true)).collect();
-    Arc::new(Schema::new(fields))
+    Schema::new(fields)
 }

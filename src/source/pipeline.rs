@@ -110,6 +110,7 @@ impl<S: Sink, D: DeadLetters> Outlet for EngineOutlet<'_, S, D> {
 
     fn settle(&mut self) -> bool {
         while self.engine.health().queue_size > 0 && !self.engine.stopped() {
+            self.engine.try_refused_again();
             self.runtime.block_on(tokio::time::sleep(Duration::from_millis(5)));
         }
         !self.engine.stopped()

@@ -59,7 +59,7 @@ impl<O: Outlet> Outlet for Resumed<O> {
         let chosen = || open.iter().enumerate().filter(|(_, open)| **open).map(|(row, _)| row);
         let rows = chosen().map(|row| batch.rows[row]).collect();
         let identities = chosen().map(|row| batch.identities[row]).collect();
-        self.outlet.rows(Batch { columns, rows, identities, origin: batch.origin })
+        self.outlet.rows(Batch { columns, rows, identities, origin: batch.origin, order: batch.order })
     }
 
     fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool> {
@@ -89,7 +89,7 @@ mod tests {
     use arrow_array::{Int64Array, RecordBatch};
 
     use super::*;
-    use crate::batch::{Origin, Reason, Remains};
+    use crate::batch::{Order, Origin, Reason, Remains};
     use crate::port::runs::base_of;
 
     #[derive(Default)]
@@ -135,6 +135,7 @@ mod tests {
             rows: (first..first + identities.len() as u64).collect(),
             identities: identities.to_vec(),
             origin: origin(input),
+            order: Order::Any,
         }
     }
 

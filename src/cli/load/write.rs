@@ -230,6 +230,16 @@ impl Load<'_> {
             letters.complete();
         }
         let mut notes = notes(&report);
+        if outcome.healed > 0 {
+            let rows = figures::plural(outcome.healed, "row");
+            notes.push(format!("{rows} refused at first went in when tried again after the others"));
+        }
+        if outcome.unheld > 0 {
+            let rows = figures::plural(outcome.unheld, "refused row");
+            notes.push(format!(
+                "{rows} could not wait to be tried again after the others, since too many did; mdsctl replay-dlq tries them"
+            ));
+        }
         if dead.repaired() > 0 {
             let torn = figures::plural(dead.repaired(), "torn line");
             notes.push(format!("{torn} of an earlier crash closed off in {}", dead.path().display()));

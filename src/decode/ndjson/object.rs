@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::builder::StringBuilder;
+use arrow_array::builder::{ArrayBuilder as _, StringBuilder};
 use serde::de::{Deserialize, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::dataset::json_text::Strings;
 
 /// Columns at most.
 pub(super) const MAX_COLUMNS: usize = 1024;
@@ -92,16 +94,27 @@ impl Objects {
     }
 
     /// Appends the cells of the object read last, one to each column.
-    pub(super) fn append(&self, object: &[u8], columns: &mut [StringBuilder]) {
+    pub(super) fn append(&self, object: &[u8], columns: &mut [StringBuilder], strings: &mut [Strings]) {
         let piece = |start: usize, end: usize| {
             std::str::from_utf8(object.get(start..end).unwrap_or_default()).unwrap_or_default()
         };
-        for (column, cell) in columns.iter_mut().zip(&self.cells) {
+        for ((column, strings), cell) in columns.iter_mut().zip(strings).zip(&self.cells) {
+            let row = column.len();
             match *cell {
                 Cell::Null => column.append_null(),
-                Cell::Json(start, end) | Cell::Text(start, end) => column.append_value(piece(start, end)),
+                Cell::Json(start, end) => {
+                    strings.other();
+                    column.append_value(piece(start, end));
+                }
+                Cell::Text(start, end) => {
+                    let text = piece(start, end);
+                    strings.string(row, text);
+                    column.append_value(text);
+                }
                 Cell::Unescaped(start, end) => {
-                    column.append_value(self.unescaped.get(start..end).unwrap_or_default());
+                    let text = self.unescaped.get(start..end).unwrap_or_default();
+                    strings.string(row, text);
+                    column.append_value(text);
                 }
             }
         }

@@ -18,6 +18,7 @@ SELECT c.contype::text, pg_get_expr(c.conbin, c.conrelid),
        (SELECT array_agg(a.attname::text ORDER BY k.place)
         FROM unnest(c.confkey) WITH ORDINALITY AS k(attnum, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum)
+, c.confrelid = c.conrelid OR c.confrelid IN (SELECT relid FROM pg_partition_ancestors(c.conrelid))
 FROM pg_catalog.pg_constraint c
 WHERE c.conrelid = to_regclass($1) AND c.conname = $2 AND c.contype IN ('c', 'f')";
 
@@ -59,10 +60,16 @@ pub(super) async fn violators(
                 .zip(&there)
                 .map(|(c, t)| format!("mds_r.{} = mds_n.{}", ident(t), ident(c)))
                 .collect();
+            let same = same.join(" AND ");
+            let own = row.try_get::<_, Option<bool>>(5)?.unwrap_or(false);
+            // Rows of the same statement may refer to one another.
+            let beside = match own {
+                true => format!(" AND NOT EXISTS (SELECT FROM {stage} mds_r WHERE {same})"),
+                false => String::new(),
+            };
             format!(
-                "{} AND NOT EXISTS (SELECT FROM {other} mds_r WHERE {})",
-                present.join(" AND "),
-                same.join(" AND ")
+                "{} AND NOT EXISTS (SELECT FROM {other} mds_r WHERE {same}){beside}",
+                present.join(" AND ")
             )
         }
     };

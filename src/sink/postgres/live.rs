@@ -96,6 +96,7 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> Arc<Batch> {
         rows: (1..=len as u64).collect(),
         identities: (0..len as u128).collect(),
         origin: Arc::new(Origin::new("-")),
+        order: crate::batch::Order::Any,
     })
 }
 

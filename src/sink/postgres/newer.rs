@@ -193,6 +193,7 @@ mod tests {
             rows: (6..11).collect(),
             identities: (6..11).collect(),
             origin: Arc::new(Origin { past: Some(Arc::new(past)), ..Origin::new("dlq") }),
+            order: crate::batch::Order::Any,
         });
         let picks: Vec<Pick> = (0..5).map(|row| Pick { part: 0, row }).collect();
         let parts = [part];

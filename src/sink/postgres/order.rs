@@ -333,6 +333,7 @@ mod tests {
             rows: (1..=len as u64).collect(),
             identities: (0..len as u128).collect(),
             origin: Arc::new(Origin::new("-")),
+            order: crate::batch::Order::Any,
         });
         let parts = [Arc::clone(&batch)];
         let picks: Vec<Pick> = (0..len as u32).map(|row| Pick { part: 0, row }).collect();

@@ -104,6 +104,7 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
             continue;
         }
         let kind = kind(&name, &column, &declared);
+        let declared_type = declared.clone();
         let declared_any = declared.eq_ignore_ascii_case("any");
         columns.push(TableColumn {
             room: room(&declared, strict),
@@ -115,7 +116,12 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
                 nullable: !(row.get::<_, bool>(2)? || without_rowid && position > 0),
                 has_default: row.get::<_, Option<String>>(3)?.is_some(),
                 constant_default: row.get::<_, Option<String>>(3)?.is_some_and(|d| !d.contains('(')),
-                grain: if strict && declared_any { Grain::Exact } else { grain(kind) },
+                grain: match room(&declared_type, strict) {
+                    _ if strict && declared_any => Grain::Exact,
+                    // What is no integer is refused.
+                    Room::Integer if kind == Kind::Number => Grain::Scale(0),
+                    _ => grain(kind),
+                },
             },
         });
     }

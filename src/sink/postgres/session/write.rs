@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use tokio_postgres::types::ToSql;
 
 use super::{Failure, PgSession, failure, lost};
-use crate::batch::{Reason, Rows};
+use crate::batch::{Order, Reason, Rows};
 use crate::port::{Guard, SinkError, Written};
 use crate::sink::postgres::connect::Link;
 use crate::sink::postgres::copy::copy;
@@ -77,7 +77,10 @@ impl PgSession {
             &mut reasons,
         )
         .with_firsts(self.firsts(&plan, rows));
-        let waves = waves(rows, &plan.key, plan.apart, sources, plan.names.len());
+        let mut waves = waves(rows, &plan.key, plan.apart, sources, plan.names.len());
+        if rows.parts.iter().any(|part| part.order != Order::Any) {
+            waves.iter_mut().for_each(|wave| wave.sort_unstable());
+        }
         let lone = if let [wave] = waves.as_slice() { Some(wave) } else { None };
         let keyed = plan.stage.merge.is_some();
         let mut result = None;

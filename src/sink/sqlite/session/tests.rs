@@ -60,6 +60,7 @@ fn batch(columns: Vec<(&str, Arc<dyn Array>)>) -> Arc<Batch> {
         rows: (1..=rows).collect(),
         identities: (1..=u128::from(rows)).collect(),
         origin: Arc::new(Origin::new("test")),
+        order: crate::batch::Order::Any,
     })
 }
 

@@ -1,0 +1,141 @@
+//! Columns of JSON: what a text of the input is there.
+//!
+//! A string of a JSON input is a JSON string, whatever it looks like: `"123"` is no number and `"null"`
+//! no null. A text of any other input (CSV, a text column of Parquet) is JSON itself: `123` is a number,
+//! and `plain`, which would be a string with quotes around it, is refused.
+
+use std::collections::{HashMap, HashSet};
+
+use arrow_array::StringArray;
+use arrow_schema::{Field, Schema};
+use serde::de::IgnoredAny;
+
+use crate::dataset::value::write_text;
+
+/// What a schema is marked with whose columns are values of JSON.
+const FORMAT: (&str, &str) = ("mdsctl:format", "json");
+
+/// What a field is marked with that has strings which could be taken for something else: all, or the
+/// numbers of their rows.
+const STRINGS: &str = "mdsctl:strings";
+
+/// All values of the column are strings or null.
+const ALL: &str = "all";
+
+/// Whether a text is JSON.
+pub fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// Whether a text could be JSON, by its first byte or by being one of JSON's words.
+#[inline]
+pub fn looks_like_json(text: &str) -> bool {
+    match text.as_bytes().first() {
+        Some(b'0'..=b'9' | b'-' | b'{' | b'[' | b'"') => true,
+        Some(b't' | b'f' | b'n' | b' ' | b'\t' | b'\n' | b'\r') => {
+            let text = text.trim_ascii();
+            matches!(text, "true" | "false" | "null")
+                || matches!(text.as_bytes().first(), Some(b'0'..=b'9' | b'-' | b'{' | b'[' | b'"'))
+        }
+        _ => false,
+    }
+}
+
+/// The strings of a column of a batch that could be taken for something else.
+#[derive(Debug, Default)]
+pub struct Strings {
+    rows: Vec<u32>,
+    others: bool,
+}
+
+impl Strings {
+    /// A string in that row.
+    #[inline]
+    pub fn string(&mut self, row: usize, text: &str) {
+        if looks_like_json(text) {
+            self.rows.push(row as u32);
+        }
+    }
+
+    /// A value that is no string.
+    #[inline]
+    pub fn other(&mut self) {
+        self.others = true;
+    }
+
+    /// Marks the field of the column, and begins anew.
+    pub fn mark(&mut self, field: Field) -> Field {
+        let (rows, others) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.others));
+        if rows.is_empty() {
+            return field;
+        }
+        let which = match others {
+            false => ALL.to_owned(),
+            true => rows.iter().map(u32::to_string).collect::<Vec<_>>().join(","),
+        };
+        field.with_metadata(HashMap::from([(STRINGS.to_owned(), which)]))
+    }
+
+    /// Whether the field needs a mark.
+    pub fn are_some(&self) -> bool {
+        !self.rows.is_empty()
+    }
+}
+
+/// The schema, marked as one of JSON values.
+pub fn marked(schema: Schema) -> Schema {
+    schema.with_metadata(HashMap::from([(FORMAT.0.to_owned(), FORMAT.1.to_owned())]))
+}
+
+/// Whether columns of the schema are values of JSON.
+pub fn is_marked(schema: &Schema) -> bool {
+    schema.metadata().get(FORMAT.0).is_some_and(|format| format == FORMAT.1)
+}
+
+/// Values of JSON as JSON texts, of a column of such a schema: strings with their quotes.
+pub fn json_texts(field: &Field, column: &StringArray) -> StringArray {
+    let mark = field.metadata().get(STRINGS).map(String::as_str);
+    let all = mark == Some(ALL);
+    let rows: HashSet<usize> = match mark {
+        Some(rows) if !all => rows.split(',').filter_map(|row| row.parse().ok()).collect(),
+        _ => HashSet::new(),
+    };
+    let mut out = String::new();
+    let text = |(row, text): (usize, Option<&str>)| {
+        let text = text?;
+        out.clear();
+        if all || rows.contains(&row) || !looks_like_json(text) {
+            write_text(text, &mut out);
+        } else {
+            out.push_str(text);
+        }
+        Some(out.clone())
+    };
+    column.iter().enumerate().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::DataType;
+
+    use super::*;
+
+    #[test]
+    fn strings_keep_their_quotes_among_other_values() {
+        let cells = [("1", true), ("2", false), ("plain", true), ("null", true), ("[1]", false), ("", true)];
+        for others in [true, false] {
+            let cells: Vec<_> = cells.iter().filter(|(_, string)| others || *string).collect();
+            let mut strings = Strings::default();
+            for (row, (text, string)) in cells.iter().enumerate() {
+                if *string { strings.string(row, text) } else { strings.other() }
+            }
+            let field = strings.mark(Field::new("j", DataType::Utf8, true));
+            let column = StringArray::from_iter_values(cells.iter().map(|(text, _)| *text));
+            let made = json_texts(&field, &column);
+            for ((text, string), made) in cells.iter().zip(made.iter().flatten()) {
+                let expected = if *string { format!("\"{text}\"") } else { (*text).to_owned() };
+                assert_eq!(made, expected, "{others}");
+            }
+        }
+    }
+}
