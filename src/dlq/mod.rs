@@ -14,6 +14,7 @@ pub mod groups;
 pub mod hold;
 pub mod journal;
 pub mod letter;
+mod line;
 pub mod lines;
 pub mod names;
 mod record;

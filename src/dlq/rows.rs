@@ -12,10 +12,11 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 use crate::batch::{Origin, Past, PastRecord, Reading, Reason, Reject, Remains, Stage};
 use crate::dataset::quality::Findings;
 use crate::dataset::{Mapped, Mapper, MapperSettings};
-use crate::decode::{Chunk, Chunks, DecodeError, Decoder, NdjsonDecoder, RawBatch};
+use crate::decode::{Decoder, NdjsonDecoder, RawBatch};
 use crate::dlq::claim::{Home, Moved, is_meant};
 use crate::dlq::course::{Course, Leg};
 use crate::dlq::letter::Letter;
+use crate::dlq::line::{self, Once};
 use crate::error::{Error, Result};
 
 /// Sources that keep what their times have taught, at most.
@@ -192,8 +193,12 @@ impl Rows {
                 let number = before + row as u64 + 1;
                 let item = letter.items.get(row).map(|item| item.get()).filter(|item| item.starts_with('{'));
                 let raw = letter.meta.raw.as_deref().filter(|_| letter.items.is_empty());
-                let raw = raw.map(str::trim).filter(|raw| raw.starts_with('{') && is_json(raw));
-                match item.or(raw) {
+                let raw = raw.filter(|_| !letter.meta.truncated && letter.meta.raw_hex.is_none());
+                let object = raw.map(str::trim).filter(|raw| raw.starts_with('{') && is_json(raw));
+                // A line of fields that somebody has mended is read as its neighbours were.
+                let fields =
+                    raw.filter(|_| object.is_none()).and_then(|raw| line::read(raw, reading.as_ref()));
+                match item.or(object).or(fields.as_deref()) {
                     Some(item) => {
                         let start = taken.text.len();
                         taken.text.extend_from_slice(item.as_bytes());
@@ -443,13 +448,4 @@ fn shape(item: &RawValue) -> u64 {
     }
     let mut reader = serde_json::Deserializer::from_str(item.get());
     serde::Deserializer::deserialize_map(&mut reader, Names(Xxh3::new())).unwrap_or_default()
-}
-
-/// Bytes that are all there.
-struct Once(Option<Vec<u8>>);
-
-impl Chunks for Once {
-    fn next(&mut self) -> std::result::Result<Chunk, DecodeError> {
-        Ok(self.0.take().map_or(Chunk::End, |bytes| Chunk::Data(bytes.into())))
-    }
 }

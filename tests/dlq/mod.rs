@@ -3,4 +3,5 @@
 mod inspect;
 mod replay;
 mod strange;
+mod understood;
 mod writer;
