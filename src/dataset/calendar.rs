@@ -18,26 +18,22 @@ pub fn civil(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// Appends the day as `YYYY-MM-DD`; years before 1 count down from 1 BC, and say so.
+/// Appends the day as `YYYY-MM-DD`; as in ISO 8601 years of more than four digits have a sign, and the year
+/// before 1 is 0.
 pub fn write_day(days: i64, out: &mut String) {
-    let bc = write_date(days, out);
-    out.push_str(bc);
-}
-
-/// Appends the date, and gives back what is to follow at the end.
-fn write_date(days: i64, out: &mut String) -> &'static str {
     let (year, month, day) = civil(days);
-    let (year, bc) = if year > 0 { (year, "") } else { (1 - year, " BC") };
     // Writing into a text cannot fail.
-    let _ = write!(out, "{year:04}-{month:02}-{day:02}");
-    bc
+    let _ = match year {
+        0..=9999 => write!(out, "{year:04}-{month:02}-{day:02}"),
+        _ => write!(out, "{year:+05}-{month:02}-{day:02}"),
+    };
 }
 
 /// Appends an instant of so many ticks since 1970, with all digits that it has; in UTC if so said, else
 /// of no zone.
 pub fn write_instant(ticks: i64, in_second: i64, utc: bool, out: &mut String) {
     let (seconds, rest) = (ticks.div_euclid(in_second), ticks.rem_euclid(in_second));
-    let bc = write_date(seconds.div_euclid(DAY), out);
+    write_day(seconds.div_euclid(DAY), out);
     out.push('T');
     let clock = seconds.rem_euclid(DAY);
     let _ = write!(out, "{:02}:{:02}:{:02}", clock / 3600, clock / 60 % 60, clock % 60);
@@ -45,7 +41,6 @@ pub fn write_instant(ticks: i64, in_second: i64, utc: bool, out: &mut String) {
     if utc {
         out.push('Z');
     }
-    out.push_str(bc);
 }
 
 /// Appends a time of day of so many ticks since midnight.
@@ -90,9 +85,9 @@ mod tests {
         assert_eq!(text(1_704_205_800, 1, false), "2024-01-02T14:30:00");
         assert_eq!(text(1_704_205_800_250, 1_000, false), "2024-01-02T14:30:00.250");
         assert_eq!(text(-1, 1_000_000, true), "1969-12-31T23:59:59.999999Z");
-        assert_eq!(text(i64::MAX, 1_000_000, false), "294247-01-10T04:00:54.775807");
+        assert_eq!(text(i64::MAX, 1_000_000, false), "+294247-01-10T04:00:54.775807");
         let mut day = String::new();
-        write_day(-719_163, &mut day);
-        assert_eq!(day, "0001-12-31 BC");
+        write_day(-719_529, &mut day);
+        assert_eq!(day, "-0001-12-31");
     }
 }
