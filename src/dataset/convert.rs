@@ -543,7 +543,8 @@ impl Conversion<'_> {
                 (Kind::Uuid, _) if bytes.len() == 16 => {
                     builder.append_value(uuid::Uuid::from_slice(bytes).unwrap_or_default().to_string());
                 }
-                (Kind::Bytes, _) => {
+                // A domain over bytes is one of those that only the store knows.
+                (Kind::Bytes, _) | (Kind::Words, Err(_)) => {
                     text.clear();
                     value::write(array, row, &mut text);
                     builder.append_value(&text);

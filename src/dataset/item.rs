@@ -60,7 +60,7 @@ pub fn write_understood(field: &Field, column: &ArrayRef, row: usize, out: &mut 
             let text = out.split_off(start);
             let as_it_is = match column.data_type() {
                 // Numbers that no other type holds travel as text of this type.
-                DataType::LargeUtf8 => is_json_number(&text),
+                DataType::LargeUtf8 => is_number_everywhere(&text),
                 DataType::Float16 | DataType::Float32 | DataType::Float64 => {
                     return out.push_str("null");
                 }
@@ -77,6 +77,12 @@ pub fn write_understood(field: &Field, column: &ArrayRef, row: usize, out: &mut 
 /// Writes a value as the input gave it.
 pub fn write_value(column: &ArrayRef, row: usize, out: &mut String) {
     value::write_json(column, row, out);
+}
+
+/// Whether a text can stand without quotes: a number of JSON that is none for no reader. Most read doubles,
+/// and find infinity, or an error, where a number is beyond them.
+pub fn is_number_everywhere(text: &str) -> bool {
+    is_json_number(text) && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 /// Whether a text is a number as JSON writes numbers, so that it can stand without quotes.
@@ -109,6 +115,17 @@ mod tests {
         for text in ["", "01", ".5", "5.", "+1", "NaN", "1e", "1 ", "abc", "-", "1.5.2"] {
             assert!(!is_json_number(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_number_beyond_doubles_stands_in_quotes() {
+        let texts: ArrayRef =
+            std::sync::Arc::new(arrow_array::LargeStringArray::from(vec!["1e400", "-1e80"]));
+        let field = Field::new("n", DataType::LargeUtf8, true);
+        let mut out = String::new();
+        write_understood(&field, &texts, 0, &mut out);
+        write_understood(&field, &texts, 1, &mut out);
+        assert_eq!(out, "\"1e400\"-1e80");
     }
 
     #[test]

@@ -711,7 +711,9 @@ impl Mapper {
                     Feed::Source(index) if unread.iter().any(|(unread, _)| unread == name) => {
                         item::begin_field(&mut out, name);
                         match texts[*index].and_then(|t| t.get(row)) {
-                            Some(text) if column.kind.is_number() && item::is_json_number(text.trim()) => {
+                            Some(text)
+                                if column.kind.is_number() && item::is_number_everywhere(text.trim()) =>
+                            {
                                 out.push_str(text.trim());
                             }
                             _ => item::write_value(source.column(*index), row, &mut out),

@@ -29,9 +29,9 @@ fn arrays() -> Vec<(&'static str, &'static str, ArrayRef)> {
     let nines = 10i128.pow(38) - 1;
     let wide = i256::from_string(&"9".repeat(76)).expect("76 digits");
     let wide = Decimal256Array::from(vec![Some(wide.wrapping_neg()), Some(wide), Some(i256::ONE), None]);
-    let texts = vec![Some("a\"\\\u{1}b"), Some("Füße, {x}\n"), Some("-"), None];
+    let texts = vec![Some("a\"\\\u{1}b"), Some("Füße, {x}\n"), Some("~"), None];
     let codes = |values: [&'static str; 3]| StringArray::from(values.to_vec());
-    let few = codes(["buy", "sell", "NaN"]);
+    let few = codes(["buy", "sell", "short"]);
     let days = Date32Array::from(vec![0, 20_000]);
     vec![
         ("smallint", "INTEGER", of!(Int8Array, i8::MIN, i8::MAX, 5)),
@@ -95,7 +95,7 @@ fn arrays() -> Vec<(&'static str, &'static str, ArrayRef)> {
         (
             "text",
             "TEXT",
-            Arc::new(BinaryArray::from(vec![Some("Füße".as_bytes()), Some(b"\\x41"), Some(b"-"), None])),
+            Arc::new(BinaryArray::from(vec![Some("Füße".as_bytes()), Some(b"\\x41"), Some(b"~"), None])),
         ),
         (
             "uuid",
@@ -266,7 +266,7 @@ fn numbers_of_any_size_are_stored_whatever_their_neighbours_are() {
         "0.10",
         &format!("{digits}.{digits}"),
         &format!("-0.{}1", "0".repeat(300)),
-        "1e1000",
+        "1e10000",
     ];
     for postgres in [true, false] {
         for ndjson in [false, true] {
@@ -275,8 +275,9 @@ fn numbers_of_any_size_are_stored_whatever_their_neighbours_are() {
                 ("n".to_owned(), if postgres { "numeric" } else { "ANY" }),
                 ("s".to_owned(), if postgres { "text" } else { "TEXT" }),
             ];
-            let store =
-                create(&work, postgres, &["plain", "refused"], &types, ", bad integer, CHECK (bad < 5)");
+            let strict = if postgres { "" } else { ") STRICT --" };
+            let more = format!(", bad integer, CHECK (bad < 5){strict}");
+            let store = create(&work, postgres, &["plain", "refused"], &types, &more);
             let dsn = store.dsn();
             let input = |bad: u8| -> String {
                 let row = |(k, number): (usize, &&str)| match ndjson {
@@ -294,8 +295,10 @@ fn numbers_of_any_size_are_stored_whatever_their_neighbours_are() {
                 .run()
                 .expect(3);
             for letter in work.dlq("d.ndjson") {
-                // Whoever reads it finds a number.
-                assert!(letter.items.iter().all(|item| item["n"].is_number()), "{}", letter.line);
+                // Whoever reads it finds a number, or a text where no double is as large.
+                let fits =
+                    |item: &Value| item["n"].is_number() || item["n"].as_str().is_some_and(|n| n.len() > 5);
+                assert!(letter.items.iter().all(fits), "{}", letter.line);
             }
             work.mdsctl(["replay-dlq", "d.ndjson", "--set", "bad=1", "--dsn", &dsn]).run().expect(0);
             let names = types.map(|(name, _)| name);

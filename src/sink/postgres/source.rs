@@ -181,6 +181,8 @@ impl Numbers<'_> {
     pub fn single(&self, row: usize) -> Option<f32> {
         match self {
             Self::F32(array) => Some(array.value(row)).filter(|value| value.is_finite()),
+            // The sign of a zero is in no decimal.
+            Self::F64(array) if array.value(row) == 0.0 => Some(0f32.copysign(array.value(row) as f32)),
             _ => None,
         }
     }
@@ -189,6 +191,7 @@ impl Numbers<'_> {
     pub fn double(&self, row: usize) -> Option<f64> {
         match self {
             Self::F64(array) => Some(array.value(row)).filter(|value| value.is_finite()),
+            Self::F32(array) if array.value(row) == 0.0 => Some(array.value(row).into()),
             _ => None,
         }
     }

@@ -212,7 +212,7 @@ impl Table {
             Some(Kind::Symbol) if kind == Kind::Text => Kind::Symbol,
             Some(Kind::Nanos) if kind == Kind::Number => Kind::Nanos,
             Some(Kind::OptionType) if kind == Kind::Text => Kind::OptionType,
-            _ if column.stage_type == "bytea" => Kind::Bytes,
+            _ if column.type_name == "bytea" => Kind::Bytes,
             _ => kind,
         }
     }
