@@ -69,7 +69,7 @@ fn arrays() -> Vec<(&'static str, &'static str, ArrayRef)> {
                 TimestampMicrosecondArray::from(vec![Some(1), Some(-1), None, Some(0)]).with_timezone("UTC"),
             ),
         ),
-        ("time", "TEXT", of!(Time32MillisecondArray, 0, day as i32 - 1, 34_200_000)),
+        ("time", "TEXT", of!(Time32MillisecondArray, 0, day - 1, 34_200_000)),
         ("time", "TEXT", of!(Time64MicrosecondArray, 0, i64::from(day) * 1000 - 1, 34_200_000_001)),
         ("time", "TEXT", of!(Time64NanosecondArray, 0, 1_500, 34_200_000_000_000)),
         (
