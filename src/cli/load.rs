@@ -247,7 +247,7 @@ impl<'a> Load<'a> {
                             tokio::task::block_in_place(|| follow::schema(&followed.options, &self.stop))?;
                         match seen {
                             Some(schema) => mapping::detect(&schema, &columns).cloned(),
-                            None => return Ok(signals.exit().unwrap_or(Exit::Stored)),
+                            None => return self.unbegun(signals.exit().unwrap_or(Exit::Stored)),
                         }
                     }
                     (None, None) => tokio::task::block_in_place(|| self.detect(&columns, &mut peeked)),
@@ -259,7 +259,7 @@ impl<'a> Load<'a> {
             }
         };
         if signals.exit().is_some() && peeked.is_none() {
-            return Ok(signals.exit().unwrap_or(Exit::Interrupted));
+            return self.unbegun(signals.exit().unwrap_or(Exit::Interrupted));
         }
         let opened = match self.open_store(&signals, dataset.as_ref(), self.global.quiet).await {
             Ok(opened) => opened,

@@ -29,6 +29,7 @@ mod signals;
 mod store;
 mod tail;
 mod traces;
+mod unbegun;
 mod values;
 
 use std::io::IsTerminal;
@@ -65,7 +66,10 @@ pub fn run() -> Exit {
     let screen = Screen::default();
     let traces = match traces::start(&cli.command) {
         Ok(traces) => traces,
-        Err(error) => return complain(&error, Some(&cli.global)),
+        Err(error) => {
+            unbegun::print_result(&cli, &error);
+            return complain(&error, Some(&cli.global));
+        }
     };
     log::start(&cli.global, &screen, traces.traces.as_ref());
     if let Some(note) = traces.note {
@@ -85,7 +89,10 @@ pub fn run() -> Exit {
     if let Some(traces) = traces.traces {
         traces.finish();
     }
-    done.unwrap_or_else(|error| complain(&error, Some(&cli.global)))
+    done.unwrap_or_else(|error| {
+        unbegun::print_result(&cli, &error);
+        complain(&error, Some(&cli.global))
+    })
 }
 
 /// What is generated from the command line alone: done before any configuration is read, so that a

@@ -65,6 +65,7 @@ fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen, metrics: &RunMet
     for queue in found.queues {
         if let Err(error) = replay.queue(&queue) {
             say(screen, &format!("error: {error}"));
+            replay.report.errors.push(error.to_string());
             replay.report.failed = true;
             replay.exit = worse(replay.exit, Exit::from(&error));
         }
@@ -240,7 +241,7 @@ impl Replay<'_> {
         }
         self.report.sentences().iter().for_each(|sentence| self.say(sentence));
         if self.global.json {
-            print(&(self.report.json(exit).to_string() + "\n"))?;
+            print(&(self.report.json(exit, &self.store, self.args.dry_run).to_string() + "\n"))?;
         }
         Ok(exit)
     }

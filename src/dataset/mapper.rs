@@ -64,6 +64,18 @@ pub struct MapperSettings {
 /// Bits of an identity that tell its slot.
 const SLOT_BITS: u32 = 6;
 
+/// The columns of a key that rows have, each with its grain and whether its times are cut off rather than
+/// rounded; and what nulls in them mean.
+type KeyParts<'k, 'c> = (Vec<(&'k str, &'c ArrayRef, Grain, bool)>, KeyNulls);
+
+/// Makes identities of rows whose values tell none.
+type MakeIdentities = fn(&Origin, &[u64]) -> Vec<Identity>;
+
+/// Whether a note says how values were understood, and not what became of them.
+pub fn is_deduction(note: &str) -> bool {
+    ["timeframe is ", " is an epoch in ", " is written ", " are read together"].iter().any(|said| note.contains(said))
+}
+
 /// Rows that may wait for their timeframe.
 const MAX_WAITING: usize = 20_000;
 
@@ -608,8 +620,19 @@ impl Mapper {
         }
     }
 
-    /// The rows' identities, and whether each is that of a key, by which the row is known again.
-    fn identities(&self, columns: &RecordBatch, rows: &[u64]) -> (Vec<Identity>, bool) {
+    /// The columns by whose values rows are told apart, as far as these rows have them; `None` where each
+    /// row is itself only, or the store alone can tell.
+    pub fn key_of<'k>(&'k self, columns: &RecordBatch) -> Option<Vec<&'k str>> {
+        let (parts, ..) = self.key_parts(columns).ok()?;
+        Some(parts.into_iter().map(|(name, ..)| name).collect())
+    }
+
+    /// The parts of the key with how the store holds them, or how identities are made where rows cannot be
+    /// told apart by their values.
+    fn key_parts<'k, 'c>(
+        &'k self,
+        columns: &'c RecordBatch,
+    ) -> std::result::Result<KeyParts<'k, 'c>, MakeIdentities> {
         let target = &self.settings.target;
         let (key, nulls) = target.key_of(|name| columns.column_by_name(name).is_some());
         let mut parts = Vec::with_capacity(key.len());
@@ -617,25 +640,34 @@ impl Mapper {
             let floor = columns.column_by_name(&format!("{name}_ns")).is_some();
             match (columns.column_by_name(name), target.column(name)) {
                 (Some(_), Some(column)) if column.grain == Grain::Opaque => {
-                    return (identity::of_opaque(&self.origin, rows), false);
+                    return Err(identity::of_opaque);
                 }
-                (Some(array), column) => parts.push((array, column.map_or(Grain::Exact, |c| c.grain), floor)),
+                (Some(array), column) => {
+                    parts.push((name.as_str(), array, column.map_or(Grain::Exact, |c| c.grain), floor));
+                }
                 // The same in every row of the run.
                 (None, _) if name == "tenant_id" => {}
                 (None, Some(column)) if column.constant_default => {}
                 (None, Some(column)) if column.nullable && !column.has_default => match nulls {
                     KeyNulls::Alike => {}
-                    KeyNulls::Apart | KeyNulls::Never => {
-                        return (identity::of_ordinals(&self.origin, rows), false);
-                    }
+                    KeyNulls::Apart | KeyNulls::Never => return Err(identity::of_ordinals),
                 },
-                (None, _) => return (identity::of_opaque(&self.origin, rows), false),
+                (None, _) => return Err(identity::of_opaque),
             }
         }
-        if parts.is_empty() {
-            return (identity::of_ordinals(&self.origin, rows), false);
-        }
+        if parts.is_empty() { Err(identity::of_ordinals) } else { Ok((parts, nulls)) }
+    }
+
+    /// The rows' identities, and whether each is that of a key, by which the row is known again.
+    fn identities(&self, columns: &RecordBatch, rows: &[u64]) -> (Vec<Identity>, bool) {
+        let (named, nulls) = match self.key_parts(columns) {
+            Ok(parts) => parts,
+            Err(make) => return (make(&self.origin, rows), false),
+        };
+        let parts: Vec<(&ArrayRef, Grain, bool)> =
+            named.iter().map(|(_, array, grain, floor)| (*array, *grain, *floor)).collect();
         let mut identities = identity::of_stored_keys(&parts, rows.len());
+        let (key, _) = self.settings.target.key_of(|name| columns.column_by_name(name).is_some());
         if key.iter().any(|name| matches!(name.as_str(), "timeframe" | "interval")) {
             identity::side_by_side(&mut identities, &parts);
         }

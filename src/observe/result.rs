@@ -45,6 +45,14 @@ pub struct RunResult {
     pub workers: u64,
     /// The exit code of the process; `null` while it goes on.
     pub exit_code: Option<u8>,
+    /// What went wrong, one sentence or several; `null` where nothing did. Rows that failed are none.
+    pub error: Option<String>,
+    /// Whether nothing was to be written: `rows` are then what would become of them.
+    pub dry_run: bool,
+    /// What was left out, passed over, made null, rounded or found implausible, a sentence each.
+    pub notes: Vec<String>,
+    /// What was deduced of the data, a sentence each.
+    pub deductions: Vec<String>,
 }
 
 /// `lag` of a [`RunResult`].
@@ -127,6 +135,14 @@ pub struct RunFacts {
     pub workers: u64,
     /// The exit code of the process; `null` while it goes on.
     pub exit_code: Option<u8>,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// Whether nothing was to be written.
+    pub dry_run: bool,
+    /// What there is to know of the rows.
+    pub notes: Vec<String>,
+    /// What was deduced of them.
+    pub deductions: Vec<String>,
 }
 
 impl RunResult {
@@ -152,6 +168,10 @@ impl RunResult {
             lag: snapshot.lag.map(LagResult::of),
             workers: facts.workers,
             exit_code: facts.exit_code,
+            error: facts.error,
+            dry_run: facts.dry_run,
+            notes: facts.notes,
+            deductions: facts.deductions,
         }
     }
 
@@ -190,7 +210,7 @@ mod tests {
     fn the_object_has_the_promised_fields() {
         let tally = Tally::new(&EngineSettings { capacity: 1_000, ..EngineSettings::default() });
         let empty = RunResult::new(&tally.snapshot(), RunFacts { exit_code: Some(0), ..RunFacts::default() });
-        insta::assert_snapshot!(empty.to_json(), @r#"{"run_id":"","command":"","dataset":null,"store":"","inputs":[],"rows":{"read":0,"inserted":0,"updated":0,"unchanged":0,"superseded":0,"rejected":0,"dropped":0,"skipped":0},"dlq":{"path":null,"records":0,"rows":0},"bytes_read":0,"elapsed_s":0.0,"rows_per_s":0.0,"latency_ms":{"p50":null,"p99":null,"max":null},"retries":0,"circuit":{"state":"closed","times_opened":0},"queue":{"capacity":1000,"peak":0},"workers":0,"exit_code":0}"#);
+        insta::assert_snapshot!(empty.to_json(), @r#"{"run_id":"","command":"","dataset":null,"store":"","inputs":[],"rows":{"read":0,"inserted":0,"updated":0,"unchanged":0,"superseded":0,"rejected":0,"dropped":0,"skipped":0},"dlq":{"path":null,"records":0,"rows":0},"bytes_read":0,"elapsed_s":0.0,"rows_per_s":0.0,"latency_ms":{"p50":null,"p99":null,"max":null},"retries":0,"circuit":{"state":"closed","times_opened":0},"queue":{"capacity":1000,"peak":0},"workers":0,"exit_code":0,"error":null,"dry_run":false,"notes":[],"deductions":[]}"#);
 
         tally.on(&Event::Read { rows: 12 });
         tally.on(&Event::Queue { depth: 11 });
@@ -208,7 +228,10 @@ mod tests {
             elapsed: Duration::from_micros(700_049),
             workers: 2,
             exit_code: Some(0),
+            notes: vec!["it is".to_owned()],
+            deductions: vec!["so it is".to_owned()],
+            ..RunFacts::default()
         };
-        insta::assert_snapshot!(RunResult::new(&tally.snapshot(), facts).to_json(), @r#"{"run_id":"0190","command":"load","dataset":"bars","store":"sqlite:mds.db","inputs":["a \"b\".csv"],"rows":{"read":12,"inserted":10,"updated":1,"unchanged":0,"superseded":1,"rejected":0,"dropped":0,"skipped":0},"dlq":{"path":".dlq/bars.ndjson","records":0,"rows":0},"bytes_read":345,"elapsed_s":0.7,"rows_per_s":17.1,"latency_ms":{"p50":2.5,"p99":2.5,"max":2.5},"retries":0,"circuit":{"state":"closed","times_opened":0},"queue":{"capacity":1000,"peak":11},"workers":2,"exit_code":0}"#);
+        insta::assert_snapshot!(RunResult::new(&tally.snapshot(), facts).to_json(), @r#"{"run_id":"0190","command":"load","dataset":"bars","store":"sqlite:mds.db","inputs":["a \"b\".csv"],"rows":{"read":12,"inserted":10,"updated":1,"unchanged":0,"superseded":1,"rejected":0,"dropped":0,"skipped":0},"dlq":{"path":".dlq/bars.ndjson","records":0,"rows":0},"bytes_read":345,"elapsed_s":0.7,"rows_per_s":17.1,"latency_ms":{"p50":2.5,"p99":2.5,"max":2.5},"retries":0,"circuit":{"state":"closed","times_opened":0},"queue":{"capacity":1000,"peak":11},"workers":2,"exit_code":0,"error":null,"dry_run":false,"notes":["it is"],"deductions":["so it is"]}"#);
     }
 }

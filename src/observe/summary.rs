@@ -24,6 +24,8 @@ pub struct Extras {
     pub span: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// How many symbols the rows are of.
     pub symbols: Option<u64>,
+    /// What needs a look, a sentence each.
+    pub warnings: Vec<String>,
     /// What was deduced, rounded or left out, a sentence each.
     pub notes: Vec<String>,
     /// Whether nothing was to be written.
@@ -43,6 +45,7 @@ impl Extras {
             snapshot,
             span: None,
             symbols: None,
+            warnings: Vec::new(),
             notes: Vec::new(),
             dry_run: false,
             claimed: false,
@@ -119,7 +122,7 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
         _ if extras.dry_run => (
             format!(
                 "Dry run: nothing was written; {} can go into {store}.",
-                noun(rows.read.saturating_sub(failed(result)))
+                noun(new)
             ),
             Ink::Strong,
         ),
@@ -210,12 +213,11 @@ fn books(page: &mut Page, result: &RunResult, extras: &Extras) {
     };
     line("books", ' ', rows.read, "read", Ink::Plain);
     let mut sign = '=';
-    let outcomes = if extras.dry_run {
-        let failed = failed(result);
-        vec![("good", rows.read.saturating_sub(failed)), ("rejected", failed)]
-    } else {
-        rows.outcomes().to_vec()
-    };
+    let outcomes = rows.outcomes().map(|(word, n)| match word {
+        "inserted" if extras.dry_run => ("to be written", n),
+        "superseded" if extras.dry_run => ("superseded by later rows with the same key", n),
+        _ => (word, n),
+    });
     for (word, n) in outcomes {
         if n > 0 || sign == '=' {
             let ink = match word {
@@ -226,7 +228,7 @@ fn books(page: &mut Page, result: &RunResult, extras: &Extras) {
             sign = '+';
         }
     }
-    if let (false, Err(sentence)) = (extras.dry_run || extras.claimed, rows.closes()) {
+    if let (false, Err(sentence)) = (extras.claimed, rows.closes()) {
         page.entry("", &format!("This is a bug: {sentence}."), Ink::Alarm);
     }
 }
@@ -306,8 +308,10 @@ fn store(page: &mut Page, result: &RunResult, extras: &Extras) {
     page.entry("store", &parts.join("; "), Ink::Warn);
 }
 
-fn notes(page: &mut Page, extras: &Extras) {
-    let newer = extras.snapshot.newer;
+/// What was counted beside the books, a sentence each.
+pub fn counted(snapshot: &Snapshot) -> Vec<String> {
+    let mut all = Vec::new();
+    let newer = snapshot.newer;
     if newer > 0 {
         let (are, they) = if newer == 1 { ("is", "it") } else { ("are", "they") };
         let text = format!(
@@ -316,12 +320,21 @@ fn notes(page: &mut Page, extras: &Extras) {
             plural(newer, "row"),
             if newer == 1 { "it" } else { "them" }
         );
-        page.entry("note", &text, Ink::Plain);
+        all.push(text);
     }
-    let rounded = extras.snapshot.rounded;
+    let rounded = snapshot.rounded;
     if rounded > 0 {
-        let text = format!("{} rounded to the decimals that their columns hold", were(rounded, "value"));
-        page.entry("note", &text, Ink::Plain);
+        all.push(format!("{} rounded to the decimals that their columns hold", were(rounded, "value")));
+    }
+    all
+}
+
+fn notes(page: &mut Page, extras: &Extras) {
+    for warning in &extras.warnings {
+        page.entry("warning", warning, Ink::Warn);
+    }
+    for note in counted(&extras.snapshot) {
+        page.entry("note", &note, Ink::Plain);
     }
     for note in extras.notes.iter().take(MOST_NOTES) {
         page.entry("note", note, Ink::Plain);
@@ -606,7 +619,7 @@ mod tests {
         Dry run: nothing was written; 9 rows of bars can go into sqlite:mds.db.
           time     12.3 s, 0.8 rows/s
           books    10 read
-                 =  9 good
+                 =  9 to be written
                  +  1 rejected
           rejected 1 row
         ");

@@ -28,6 +28,7 @@ use uuid::Uuid;
 use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
 use crate::port::{Event, Observer};
+use crate::source::keys::Shared;
 use crate::source::pipeline::{Outlet, Report};
 use crate::source::{Meter, OpenOptions, Stop};
 pub use checkpoint::CheckpointFile;
@@ -49,6 +50,9 @@ const SLICE: Duration = Duration::from_millis(50);
 
 /// Time between two writes of the checkpoint file.
 const SAVE: Duration = Duration::from_millis(200);
+
+/// Rows of which enough may share their keys to be told.
+const MANY: u64 = 1000;
 
 /// How long a file that has lost its name is still read, for a writer that has not noticed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -108,6 +112,18 @@ pub fn schema(options: &FollowOptions, stop: &Stop) -> Result<Option<SchemaRef>>
             looked = None;
         }
     }
+}
+
+/// Says that many rows share their keys, once they do: at the end it may be months too late.
+fn warn_of_keys(report: &Report) -> bool {
+    let Some(shared) = report.keys.shared().filter(Shared::is_loud) else { return false };
+    let example = shared.example.map(|example| format!(", for instance of {}", example.key)).unwrap_or_default();
+    tracing::warn!(
+        "{} of the first {} rows share their key with other rows{example}: one row of each key is left",
+        shared.rows,
+        shared.of
+    );
+    true
 }
 
 /// The account that a store's ledger keeps of the rows.
@@ -195,6 +211,7 @@ impl Follower {
         let pause = if ears.all { SAFETY } else { self.options.poll.min(SAFETY) };
         let (mut moved_at, mut looked, mut saved) = (Instant::now(), None::<Instant>, Instant::now());
         let (mut change, mut unsaved) = (Change::Names, false);
+        let mut keys_judged = MANY;
         self.look(&mut report)?;
         self.plan()?;
         while !self.stop.is_set() {
@@ -212,6 +229,9 @@ impl Follower {
                 self.stop.set();
             }
             self.files.iter_mut().for_each(|file| file.settle(halted));
+            if report.rows >= keys_judged {
+                keys_judged = if warn_of_keys(&report) { u64::MAX } else { report.rows.saturating_mul(2) };
+            }
             if saved.elapsed() >= SAVE {
                 saved = Instant::now();
                 match self.save(halted) {

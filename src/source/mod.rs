@@ -7,6 +7,7 @@ pub mod identity;
 mod input;
 mod meter;
 mod open;
+pub mod keys;
 pub mod pipeline;
 mod reader;
 pub mod resume;

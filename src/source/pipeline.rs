@@ -27,8 +27,9 @@ use crate::decode::{Broken, DecodeError, Decoder, Passed, RawBatch};
 use crate::error::{Error, Result};
 use crate::port::runs::base_of;
 use crate::port::{DeadLetters, Event, Observer, Sink};
+use crate::source::keys::Keys;
 use crate::source::settled::SettledInputs;
-use crate::source::{Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
+use crate::source::{Compression, Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
 /// be wrong.
@@ -280,12 +281,16 @@ pub struct Pipeline {
 /// What was found on the way.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// What was deduced and left out, one sentence each, with the number of inputs it is about.
+    /// What was left out, one sentence each, with the number of inputs it is about.
     pub notes: BTreeMap<String, usize>,
+    /// What was deduced of the inputs themselves, likewise.
+    pub forms: BTreeMap<String, usize>,
     /// Implausible rows that were passed on all the same.
     pub findings: Findings,
     /// Lines that were passed over, in all inputs.
     pub passed: Passed,
+    /// The keys of the rows that were passed on.
+    pub keys: Keys,
     /// Inputs read to their end.
     pub finished: usize,
     /// Rows read, good and bad.
@@ -347,7 +352,7 @@ impl Report {
 
 /// A hash is hashed no further.
 #[derive(Debug, Default, Clone, Copy)]
-struct Unhashed(u64);
+pub struct Unhashed(u64);
 
 impl Hasher for Unhashed {
     fn finish(&self) -> u64 {
@@ -560,6 +565,9 @@ impl Pipeline {
             let mut refused = None;
             for batch in batches.by_ref() {
                 report.look(&batch.columns, time.as_deref());
+                if let Some(key) = mapper.key_of(&batch.columns) {
+                    report.keys.look(&batch, &key);
+                }
                 match outlet.rows(batch) {
                     Ok(taken) => more &= taken,
                     Err(error) => {
@@ -622,6 +630,9 @@ impl Pipeline {
         }
         report.rows += rows;
         report.passed.add(&opened.decoder.passed());
+        if self.open.format.is_none() {
+            *report.forms.entry(form(&opened)).or_default() += 1;
+        }
         for note in mapper.notes() {
             *report.notes.entry(note).or_default() += 1;
         }
@@ -651,6 +662,21 @@ fn or_document(error: Error, decoder: &dyn Decoder) -> Error {
         }
         (error, _) => error,
     }
+}
+
+/// What an input was taken for.
+fn form(opened: &Opened) -> String {
+    let format = opened.format.as_str();
+    let compressed = match opened.compression {
+        Compression::None => String::new(),
+        compression => format!(", compressed with {}", compression.as_str()),
+    };
+    let delimiter = match opened.decoder.fields() {
+        Some((b'\t', _)) => ", delimited by tabs".to_owned(),
+        Some((delimiter, _)) => format!(", delimited by {}", char::from(delimiter)),
+        None => String::new(),
+    };
+    format!("format is {format}{delimiter}{compressed}")
 }
 
 fn wrong_header(input: &Input, broken: &Broken, rows: u64) -> Error {

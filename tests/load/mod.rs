@@ -28,4 +28,5 @@ mod own_table;
 mod precision;
 mod rejects;
 mod resume;
+mod sharing;
 mod types;

@@ -1,6 +1,7 @@
 //! `mdsctl tail`, end to end.
 
 mod exact;
+mod lines;
 mod live;
 
 use std::fs::{self, File, OpenOptions};

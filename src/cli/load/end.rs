@@ -7,6 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::keep::books_of;
 use crate::cli::letters::Sorted;
 use crate::cli::load::Load;
+use crate::cli::load::said::Said;
 use crate::cli::{print, style, traces};
 use crate::coordinator::{DEAD_LETTERS, End, Outcome};
 use crate::dataset::MapperSettings;
@@ -239,6 +240,16 @@ impl Load<'_> {
         }
     }
 
+    /// The end of a run that has come to no row.
+    pub(super) fn unbegun(&self, exit: Exit) -> Result<Exit> {
+        if self.global.json && self.letters.is_none() {
+            let (exit_code, dry_run) = (Some(exit as u8), self.args.rejects.dry_run);
+            let facts = RunFacts { exit_code, dry_run, ..self.facts(None) };
+            print(&(RunResult::new(&Tally::new(&self.engine).snapshot(), facts).to_json() + "\n"))?;
+        }
+        Ok(exit)
+    }
+
     /// Says how it went, to people and to programs, and with which code the process ends.
     pub(super) fn finish(
         &self,
@@ -246,13 +257,25 @@ impl Load<'_> {
         conclusion: Conclusion,
         ending: &Ending<'_>,
         dlq: DlqResult,
-        notes: Vec<String>,
+        said: Said,
         workers: u64,
     ) -> Result<Exit> {
         let dry_run = self.args.rejects.dry_run;
         let Conclusion { snapshot, errors, exit } = conclusion;
-        let facts =
-            RunFacts { dlq, workers, exit_code: Some(exit as u8), ..self.facts(Some(&mapper.dataset.name)) };
+        let Said { warnings, notes, deductions, mut forms } = said;
+        if self.args.data.dataset.is_none() && self.args.data.table.is_none() {
+            forms.push(format!("dataset is {}", mapper.dataset.name));
+        }
+        let facts = RunFacts {
+            dlq,
+            workers,
+            exit_code: Some(exit as u8),
+            error: (!errors.is_empty()).then(|| errors.join("; ")),
+            dry_run,
+            notes: warnings.iter().cloned().chain(summary::counted(&snapshot)).chain(notes.iter().cloned()).collect(),
+            deductions: forms.into_iter().chain(deductions.iter().cloned()).collect(),
+            ..self.facts(Some(&mapper.dataset.name))
+        };
         traces::note(&mapper.dataset.name, &snapshot.books, facts.bytes_read);
         let result = RunResult::new(&snapshot, facts);
         if let Some(letters) = &self.letters {
@@ -261,12 +284,13 @@ impl Load<'_> {
             print(&(result.to_json() + "\n"))?;
         }
         let nothing_done = snapshot.books.read == 0 && !errors.is_empty();
-        if !self.global.quiet && !nothing_done && (!self.global.json || exit != Exit::Stored) {
+        if !self.global.quiet && !nothing_done {
             let at = |nanos: i64| chrono::DateTime::from_timestamp_nanos(nanos);
             let extras = Extras {
                 span: ending.report.span.map(|(first, last)| (at(first), at(last))),
                 symbols: ending.report.symbols(),
-                notes,
+                warnings,
+                notes: deductions.into_iter().chain(notes).collect(),
                 dry_run,
                 claimed: self.letters.is_some() && exit != Exit::Internal,
                 resume: ending

@@ -6,14 +6,16 @@ use crate::batch::{Batch, Reject};
 use crate::cli::exit::Exit;
 use crate::cli::load::Load;
 use crate::cli::load::end::Ending;
-use crate::cli::load::said::notes;
+use crate::cli::load::said::Said;
 use crate::cli::style;
 use crate::dataset::MapperSettings;
 use crate::error::Result;
 use crate::observe::progress::{Mode, Progress};
 use crate::observe::result::DlqResult;
+use crate::observe::snapshot::Books;
 use crate::observe::tally::Tally;
 use crate::port::{Event, Observer};
+use crate::settings::OnConflict;
 use crate::source::pipeline::{Outlet, Peeked, Report};
 
 /// Where rows go that are only looked at.
@@ -36,6 +38,19 @@ impl Outlet for Rehearsal {
 }
 
 impl Load<'_> {
+    /// The books as they would be if the store had none of these rows: of the rows with one key one is
+    /// written, and nobody knows what the store makes of the others.
+    fn rehearsed(&self, books: Books, report: &Report) -> Books {
+        let good = books.read.saturating_sub(books.rejected + books.dropped + books.skipped);
+        let surplus = report.keys.shared().map_or(0, |shared| shared.surplus).min(good);
+        let books = Books { inserted: good - surplus, ..books };
+        match self.engine.on_conflict {
+            OnConflict::Update => Books { superseded: surplus, ..books },
+            OnConflict::Skip => Books { skipped: books.skipped + surplus, ..books },
+            OnConflict::Error => Books { rejected: books.rejected + surplus, ..books },
+        }
+    }
+
     /// `--dry-run`: everything but the writing.
     pub(super) async fn rehearse(self, mapper: Arc<MapperSettings>, peeked: Option<Peeked>) -> Result<Exit> {
         let tally = Arc::new(Tally::new(&self.engine));
@@ -65,7 +80,9 @@ impl Load<'_> {
             dead: None,
             blocked: false,
         };
-        let (conclusion, notes) = (self.conclude(&tally, &ending), notes(&report));
-        self.finish(&mapper, conclusion, &ending, DlqResult::default(), notes, 0)
+        let mut conclusion = self.conclude(&tally, &ending);
+        conclusion.snapshot.books = self.rehearsed(conclusion.snapshot.books, &report);
+        let said = Said::of(&report, self.engine.on_conflict);
+        self.finish(&mapper, conclusion, &ending, DlqResult::default(), said, 0)
     }
 }

@@ -1,19 +1,77 @@
 //! What is said of a run beside its books: what was deduced, left out, passed over.
 
+use std::collections::BTreeMap;
+
+use crate::dataset::mapper::is_deduction;
 use crate::decode::Passed;
-use crate::observe::figures::plural;
+use crate::observe::figures::{count, plural};
+use crate::settings::OnConflict;
+use crate::source::keys::Shared;
 use crate::source::pipeline::Report;
 
-/// Sentences for the summary.
-pub(super) fn notes(report: &Report) -> Vec<String> {
-    let mut notes: Vec<String> = report
-        .notes
-        .iter()
-        .map(|(note, inputs)| match inputs {
-            1 => note.clone(),
-            inputs => format!("{note} (in {inputs} inputs)"),
-        })
-        .collect();
+/// Sentences for the summary and for programs.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// What needs a look.
+    pub(super) warnings: Vec<String>,
+    /// What was left out, passed over, made null, found implausible.
+    pub(super) notes: Vec<String>,
+    /// What was deduced of the rows.
+    pub(super) deductions: Vec<String>,
+    /// What was deduced of the inputs; for programs.
+    pub(super) forms: Vec<String>,
+}
+
+impl Said {
+    /// Of what was read.
+    pub(super) fn of(report: &Report, on_conflict: OnConflict) -> Self {
+        let (deductions, notes) = notes(report).into_iter().partition(|note| is_deduction(note));
+        let mut said = Self { notes, deductions, forms: of_inputs(&report.forms), ..Self::default() };
+        if let Some(shared) = report.keys.shared() {
+            let into = if shared.is_loud() { &mut said.warnings } else { &mut said.notes };
+            into.push(sharing(&shared, on_conflict));
+        }
+        said
+    }
+}
+
+/// Rows that are one in the table.
+fn sharing(shared: &Shared, on_conflict: OnConflict) -> String {
+    let about = if shared.about { "about " } else { "" };
+    let stays = match on_conflict {
+        OnConflict::Update => "the last row of a key stays",
+        OnConflict::Skip => "the first row of a key stays",
+        OnConflict::Error => "the first row of a key stays, the others are rejected",
+    };
+    let example = shared.example.as_ref().map(|example| {
+        let [(first, a), (second, b)] = &example.rows;
+        let named = |source: &str| if source == "-" { "standard input".to_owned() } else { source.to_owned() };
+        let place = match first == second {
+            true => format!("rows {a} and {b} of {}", named(first)),
+            false => format!("row {a} of {} and row {b} of {}", named(first), named(second)),
+        };
+        format!(": for instance {place}, {}", example.key)
+    });
+    format!(
+        "{about}{} of {} share their key with other rows of the input, and {stays}, so that {about}{} are left{}",
+        count(shared.rows),
+        plural(shared.of, "row"),
+        count(shared.of - shared.surplus.min(shared.of)),
+        example.unwrap_or_default()
+    )
+}
+
+/// Sentences, each with the number of inputs that it is about.
+fn of_inputs(sentences: &BTreeMap<String, usize>) -> Vec<String> {
+    let sentence = |(text, inputs): (&String, &usize)| match inputs {
+        1 => text.clone(),
+        inputs => format!("{text} (in {inputs} inputs)"),
+    };
+    sentences.iter().map(sentence).collect()
+}
+
+fn notes(report: &Report) -> Vec<String> {
+    let mut notes = of_inputs(&report.notes);
     notes.extend(passed(&report.passed));
     for (what, rows) in &report.findings {
         notes.push(format!("implausible, stored all the same: {what} in {}", plural(*rows, "row")));

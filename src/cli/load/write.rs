@@ -11,7 +11,7 @@ use crate::cli::keep::Started;
 use crate::cli::letters::Sorted;
 use crate::cli::load::Load;
 use crate::cli::load::end::Ending;
-use crate::cli::load::said::notes;
+use crate::cli::load::said::Said;
 use crate::cli::log::EventLog;
 use crate::cli::signals::Signals;
 use crate::cli::style;
@@ -229,7 +229,8 @@ impl Load<'_> {
         {
             letters.complete();
         }
-        let mut notes = notes(&report);
+        let mut said = Said::of(&report, self.engine.on_conflict);
+        let notes = &mut said.notes;
         if outcome.healed > 0 {
             let rows = figures::plural(outcome.healed, "row");
             notes.push(format!("{rows} refused at first went in when tried again after the others"));
@@ -258,7 +259,7 @@ impl Load<'_> {
                 keeper.end(&conclusion.of_run(&report, pipeline.settled.count(halted), placed)).await,
             );
         }
-        self.finish(&mapper, conclusion, &ending, dlq, notes, settings.workers as u64)
+        self.finish(&mapper, conclusion, &ending, dlq, said, settings.workers as u64)
     }
 
     /// Whether a later tail can tell from the ledger which rows of a followed file are in a table: not by

@@ -1,16 +1,22 @@
 //! What a replay came to, for people and for programs.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
 use crate::observe::figures::plural;
-use crate::observe::result::RunResult;
+use crate::observe::result::{RunFacts, RunResult};
+use crate::observe::tally::Tally;
+use crate::settings::EngineSettings;
 
 /// What has been done so far.
 #[derive(Default)]
 pub struct Report {
     /// The runs of the engine.
     pub results: Vec<RunResult>,
+    /// What went wrong apart from that, a sentence each.
+    pub errors: Vec<String>,
     /// Files that were read.
     pub files: Vec<String>,
     /// Whether a queue could not be looked at.
@@ -57,12 +63,17 @@ impl Report {
     }
 
     /// The result for programs: that of a load, summed up, and what is particular to a replay.
-    pub fn json(&self, exit: Exit) -> Value {
+    pub fn json(&self, exit: Exit, store: &str, dry_run: bool) -> Value {
         let mut all = match self.results.as_slice() {
-            [] => json!({"run_id": null, "command": "replay-dlq", "dataset": null, "inputs": self.files,
-                "rows": {"read": 0, "inserted": 0, "updated": 0, "unchanged": 0, "superseded": 0,
-                         "rejected": 0, "dropped": 0, "skipped": 0},
-                "dlq": {"path": null, "records": 0, "rows": 0}, "bytes_read": 0}),
+            [] => {
+                let nothing = Tally::new(&EngineSettings::default()).snapshot();
+                let facts = RunFacts { command: "replay-dlq".into(), store: store.into(), ..RunFacts::default() };
+                let mut all = serde_json::to_value(RunResult::new(&nothing, facts)).unwrap_or_default();
+                if let Some(run_id) = all.get_mut("run_id") {
+                    *run_id = Value::Null;
+                }
+                all
+            }
             [first, more @ ..] => {
                 let mut all = serde_json::to_value(first).unwrap_or_default();
                 for result in more {
@@ -94,6 +105,17 @@ impl Report {
                     "archived": self.archived}),
             );
             all.insert("exit_code".into(), json!(exit as u8));
+            let of_runs = self.results.iter().filter_map(|result| result.error.as_ref());
+            let errors: Vec<&str> = of_runs.chain(&self.errors).map(String::as_str).collect();
+            all.insert("error".into(), if errors.is_empty() { Value::Null } else { json!(errors.join("; ")) });
+            all.insert("dry_run".into(), json!(dry_run));
+            let each = |of: fn(&RunResult) -> &Vec<String>| -> BTreeSet<&String> {
+                self.results.iter().flat_map(of).collect()
+            };
+            let notes: Vec<String> =
+                each(|result| &result.notes).into_iter().cloned().chain(self.sentences()).collect();
+            all.insert("notes".into(), json!(notes));
+            all.insert("deductions".into(), json!(each(|result| &result.deductions)));
         }
         all
     }

@@ -355,6 +355,7 @@ impl Replay<'_> {
             return Err(error);
         }
         say(self.screen, &format!("error: {error}; its rows stay in {}", round.live.display()));
+        self.report.errors.push(error.to_string());
         for place in places {
             let here = round.claims.get(*place).into_iter().flat_map(|claim| &claim.homes);
             let rows: u64 = here.filter(|(home, _)| homes.contains(home)).map(|(_, rows)| rows).sum();

@@ -513,6 +513,9 @@ impl Generation {
         let time = self.mapper.time();
         for batch in batches.by_ref() {
             report.look(&batch.columns, time);
+            if let Some(key) = self.mapper.key_of(&batch.columns) {
+                report.keys.look(&batch, &key);
+            }
             match outlet.rows(batch) {
                 Ok(taken) => more &= taken,
                 Err(error) => {
