@@ -16,12 +16,8 @@ pub fn print_result(cli: &Cli, error: &Error) {
         return;
     }
     let (command, inputs, store, dataset, dry_run) = match &cli.command {
-        Command::Load(a) => {
-            ("load", a.inputs.clone(), &a.store, known_name(&a.data), a.rejects.dry_run)
-        }
-        Command::Tail(a) => {
-            ("tail", a.inputs.clone(), &a.store, known_name(&a.data), a.rejects.dry_run)
-        }
+        Command::Load(a) => ("load", a.inputs.clone(), &a.store, known_name(&a.data), a.rejects.dry_run),
+        Command::Tail(a) => ("tail", a.inputs.clone(), &a.store, known_name(&a.data), a.rejects.dry_run),
         Command::ReplayDlq(a) => {
             let queues = a.queues.iter().map(|queue| queue.display().to_string()).collect();
             ("replay-dlq", queues, &a.store, None, a.dry_run)

@@ -73,7 +73,9 @@ type MakeIdentities = fn(&Origin, &[u64]) -> Vec<Identity>;
 
 /// Whether a note says how values were understood, and not what became of them.
 pub fn is_deduction(note: &str) -> bool {
-    ["timeframe is ", " is an epoch in ", " is written ", " are read together"].iter().any(|said| note.contains(said))
+    ["timeframe is ", " is an epoch in ", " is written ", " are read together"]
+        .iter()
+        .any(|said| note.contains(said))
 }
 
 /// Rows that may wait for their timeframe.

@@ -119,13 +119,9 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
     let loaded_it = if is_replay { "Replayed" } else { "Loaded" };
     let before = || format!("Before that, {} went into {store}.", noun(new));
     let (text, ink) = match result.exit_code.unwrap_or_default() {
-        _ if extras.dry_run => (
-            format!(
-                "Dry run: nothing was written; {} can go into {store}.",
-                noun(new)
-            ),
-            Ink::Strong,
-        ),
+        _ if extras.dry_run => {
+            (format!("Dry run: nothing was written; {} can go into {store}.", noun(new)), Ink::Strong)
+        }
         0 if rows.read == 0 => ("Nothing to load: the input has no rows.".to_owned(), Ink::Strong),
         0 if new == 0 && rows.unchanged + rows.skipped + extras.snapshot.newer > 0 => {
             let newer = extras.snapshot.newer;

@@ -117,7 +117,8 @@ pub fn schema(options: &FollowOptions, stop: &Stop) -> Result<Option<SchemaRef>>
 /// Says that many rows share their keys, once they do: at the end it may be months too late.
 fn warn_of_keys(report: &Report) -> bool {
     let Some(shared) = report.keys.shared().filter(Shared::is_loud) else { return false };
-    let example = shared.example.map(|example| format!(", for instance of {}", example.key)).unwrap_or_default();
+    let example =
+        shared.example.map(|example| format!(", for instance of {}", example.key)).unwrap_or_default();
     tracing::warn!(
         "{} of the first {} rows share their key with other rows{example}: one row of each key is left",
         shared.rows,

@@ -131,7 +131,8 @@ impl Keys {
         }
         let about = self.zeros > 0;
         if !about {
-            let shared = Shared { of: self.rows, rows, surplus: rows - keys, about, example: self.example.clone() };
+            let shared =
+                Shared { of: self.rows, rows, surplus: rows - keys, about, example: self.example.clone() };
             return (rows > 0).then_some(shared);
         }
         let part = |count: u64| (count as f64 / sampled.max(1) as f64 * self.rows as f64).round() as u64;
@@ -180,7 +181,7 @@ mod tests {
     use arrow_array::{Int64Array, RecordBatch};
 
     use super::*;
-    use crate::batch::Origin;
+    use crate::batch::{Order, Origin};
     use crate::dataset::identity;
 
     fn batch(ids: Vec<i64>, from: u64) -> Batch {
@@ -188,7 +189,7 @@ mod tests {
             ((from..from + ids.len() as u64).collect(), Arc::new(Int64Array::from(ids)));
         let identities = identity::of_keys(&[&array], rows.len());
         let columns = RecordBatch::try_from_iter([("id", array)]).unwrap();
-        Batch { columns, rows, identities, origin: Arc::new(Origin::new("a.csv")) }
+        Batch { columns, rows, identities, origin: Arc::new(Origin::new("a.csv")), order: Order::Any }
     }
 
     fn shared(ids: impl IntoIterator<Item = i64>) -> Option<Shared> {
@@ -210,7 +211,10 @@ mod tests {
         assert_eq!((&*example.key, example.rows.map(|(_, row)| row)), ("id=1", [1, 3]));
         let seen = shared((0..20_000).chain([7])).unwrap();
         assert_eq!((seen.rows, seen.surplus, seen.is_loud()), (2, 1, false));
-        assert_eq!(shared(std::iter::repeat_n(1, 300_000)).map(|s| (s.rows, s.surplus)), Some((300_000, 299_999)));
+        assert_eq!(
+            shared(std::iter::repeat_n(1, 300_000)).map(|s| (s.rows, s.surplus)),
+            Some((300_000, 299_999))
+        );
     }
 
     #[test]

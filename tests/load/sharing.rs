@@ -33,15 +33,23 @@ fn rows_that_share_their_key_are_told_with_an_example() {
         let run = load(work, store, &path, &["--dry-run", "--json"]).expect(0);
         let json = run.json();
         closes(&json);
-        assert_eq!((&json["rows"]["inserted"], &json["rows"]["superseded"]), (&3.into(), &3.into()), "{what}: {run}");
+        assert_eq!(
+            (&json["rows"]["inserted"], &json["rows"]["superseded"]),
+            (&3.into(), &3.into()),
+            "{what}: {run}"
+        );
         assert_eq!(json["dry_run"], true, "{what}: {run}");
         assert!(store.count("bars").is_none_or(|rows| rows == 0), "{what}: {run}");
         assert!(run.stderr.contains("3 rows of bars can go into"), "{what}: {run}");
         // And after.
         let run = load(work, store, &path, &["--json"]).expect(0);
         assert_eq!(store.count("bars"), Some(3), "{what}: {run}");
-        for said in [sentences(&run.json(), "notes"), run.stderr.split_whitespace().collect::<Vec<_>>().join(" ")] {
-            for words in ["4 of 6 rows share their key", "rows 2 and 4 of", "ts=1900-01-03T00:00:00Z", "symbol=X"] {
+        for said in
+            [sentences(&run.json(), "notes"), run.stderr.split_whitespace().collect::<Vec<_>>().join(" ")]
+        {
+            for words in
+                ["4 of 6 rows share their key", "rows 2 and 4 of", "ts=1900-01-03T00:00:00Z", "symbol=X"]
+            {
                 assert!(said.contains(words), "{what}: {words}: {run}");
             }
         }
@@ -61,13 +69,19 @@ fn a_file_that_is_there_twice_is_told_whichever_row_stays() {
         for name in ["in/a.csv", "in/b.csv"] {
             work.write(name, file(0..50));
         }
-        let run = load(&work, &store, work.path("in").to_str().expect("a path"), &["--json", "--on-conflict", how]);
+        let run =
+            load(&work, &store, work.path("in").to_str().expect("a path"), &["--json", "--on-conflict", how]);
         let run = run.expect(code);
         let said = sentences(&run.json(), "notes");
         for words in ["100 of 100 rows share their key", words, "a.csv and row 1 of", "50 are left"] {
             assert!(said.contains(words), "{words}: {run}");
         }
-        let run = load(&work, &store, work.path("in").to_str().expect("a path"), &["--json", "--dry-run", "--on-conflict", how]);
+        let run = load(
+            &work,
+            &store,
+            work.path("in").to_str().expect("a path"),
+            &["--json", "--dry-run", "--on-conflict", how],
+        );
         closes(&run.json());
         assert_eq!(run.json()["rows"]["inserted"], 50, "{run}");
     }
@@ -85,7 +99,12 @@ fn few_rows_that_share_their_key_are_a_note_and_rejected_ones_none() {
     assert!(!run.stderr.contains("share their key"), "{run}");
     closes(&run.json());
     // Of many rows the numbers are estimated.
-    let run = load(&work, &store, &work.write("many.csv", file((0..80_000).map(|n| n % 40_000))), &["--json", "--dry-run"]);
+    let run = load(
+        &work,
+        &store,
+        &work.write("many.csv", file((0..80_000).map(|n| n % 40_000))),
+        &["--json", "--dry-run"],
+    );
     let json = run.expect(0).json();
     closes(&json);
     assert!(json["rows"]["inserted"].as_u64().is_some_and(|rows| rows.abs_diff(40_000) < 2_000), "{json}");

@@ -5,7 +5,8 @@ use crate::harness::{Run, Store, Work, on_every_store};
 
 fn tail(work: &Work, store: &Store, more: &[&str]) -> Run {
     let dsn = store.dsn();
-    let flags = ["tail", "in.csv", "--vendor", "v", "--timeframe", "1d", "--idle-exit", "300ms", "--dsn", &dsn];
+    let flags =
+        ["tail", "in.csv", "--vendor", "v", "--timeframe", "1d", "--idle-exit", "300ms", "--dsn", &dsn];
     work.mdsctl(flags).arguments(more.iter().copied()).run()
 }
 
@@ -15,7 +16,11 @@ fn a_header_with_a_hash_is_known_again() {
         append(work, "in.csv", "# dump\n#RIC,date,open,high,low,close,volume\nA,2024-01-02,1,1,1,1,5\n");
         let run = tail(work, store, &[]).expect(0);
         assert!(run.stderr.contains("1 comment line passed over"), "{what}: {run}");
-        append(work, "in.csv", "#B,2024-01-02,1,1,1,1,5\n\n#RIC,date,open,high,low,close,volume\nC,2024-01-02,1,1,1,1,5\n");
+        append(
+            work,
+            "in.csv",
+            "#B,2024-01-02,1,1,1,1,5\n\n#RIC,date,open,high,low,close,volume\nC,2024-01-02,1,1,1,1,5\n",
+        );
         let run = tail(work, store, &[]).expect(0);
         assert!(run.stderr.contains("1 repeated header line passed over"), "{what}: {run}");
         assert_eq!(store.count("bars"), Some(3), "{what}: {run}");

@@ -272,7 +272,12 @@ impl Load<'_> {
             exit_code: Some(exit as u8),
             error: (!errors.is_empty()).then(|| errors.join("; ")),
             dry_run,
-            notes: warnings.iter().cloned().chain(summary::counted(&snapshot)).chain(notes.iter().cloned()).collect(),
+            notes: warnings
+                .iter()
+                .cloned()
+                .chain(summary::counted(&snapshot))
+                .chain(notes.iter().cloned())
+                .collect(),
             deductions: forms.into_iter().chain(deductions.iter().cloned()).collect(),
             ..self.facts(Some(&mapper.dataset.name))
         };

@@ -45,7 +45,8 @@ fn sharing(shared: &Shared, on_conflict: OnConflict) -> String {
     };
     let example = shared.example.as_ref().map(|example| {
         let [(first, a), (second, b)] = &example.rows;
-        let named = |source: &str| if source == "-" { "standard input".to_owned() } else { source.to_owned() };
+        let named =
+            |source: &str| if source == "-" { "standard input".to_owned() } else { source.to_owned() };
         let place = match first == second {
             true => format!("rows {a} and {b} of {}", named(first)),
             false => format!("row {a} of {} and row {b} of {}", named(first), named(second)),

@@ -67,7 +67,8 @@ impl Report {
         let mut all = match self.results.as_slice() {
             [] => {
                 let nothing = Tally::new(&EngineSettings::default()).snapshot();
-                let facts = RunFacts { command: "replay-dlq".into(), store: store.into(), ..RunFacts::default() };
+                let facts =
+                    RunFacts { command: "replay-dlq".into(), store: store.into(), ..RunFacts::default() };
                 let mut all = serde_json::to_value(RunResult::new(&nothing, facts)).unwrap_or_default();
                 if let Some(run_id) = all.get_mut("run_id") {
                     *run_id = Value::Null;
@@ -107,7 +108,10 @@ impl Report {
             all.insert("exit_code".into(), json!(exit as u8));
             let of_runs = self.results.iter().filter_map(|result| result.error.as_ref());
             let errors: Vec<&str> = of_runs.chain(&self.errors).map(String::as_str).collect();
-            all.insert("error".into(), if errors.is_empty() { Value::Null } else { json!(errors.join("; ")) });
+            all.insert(
+                "error".into(),
+                if errors.is_empty() { Value::Null } else { json!(errors.join("; ")) },
+            );
             all.insert("dry_run".into(), json!(dry_run));
             let each = |of: fn(&RunResult) -> &Vec<String>| -> BTreeSet<&String> {
                 self.results.iter().flat_map(of).collect()
