@@ -283,13 +283,13 @@ pub struct ValueArgs {
     /// Give a column the same value in every row
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = values::pair)]
     pub set: Vec<(String, String)>,
-    /// Unit of epochs (else deduced from their magnitude, and held to)
+    /// What numbers are as times (else an epoch in s, ms, us or ns or a date YYYYMMDD, deduced and held to)
     #[arg(long, value_enum, value_name = "UNIT")]
     pub timestamp_unit: Option<TimestampUnit>,
     /// Zone of times that name none, for instance America/New_York (else UTC)
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
-    /// Order of dates such as 10/9/2020 (else deduced, where a row settles it)
+    /// Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)
     #[arg(long, value_enum, value_name = "ORDER")]
     pub date_order: Option<DateOrderName>,
     /// A further text that stands for null (beside empty, null, NaN, None, \N and -)
@@ -428,7 +428,28 @@ words!(
 );
 words!(
     /// `--timestamp-unit`.
-    TimestampUnit { S, Ms, Us, Ns }
+    TimestampUnit {
+        /// Seconds since 1970
+        S,
+        /// Milliseconds since 1970
+        Ms,
+        /// Microseconds since 1970
+        Us,
+        /// Nanoseconds since 1970
+        Ns,
+        /// Days since 1970
+        Days,
+        /// Days of a spreadsheet (44197 is 2021-01-01)
+        Excel,
+        /// Ticks of .NET
+        Dotnet,
+        /// Windows file times
+        Filetime,
+        /// Months: their first day
+        Yyyymm,
+        /// Years: their first day
+        Yyyy,
+    }
 );
 words!(
     /// `--date-order`.

@@ -225,6 +225,12 @@ pub fn meaning(args: &DataArgs) -> Result<Meaning> {
                 TimestampUnit::Ms => Unit::Milli,
                 TimestampUnit::Us => Unit::Micro,
                 TimestampUnit::Ns => Unit::Nano,
+                TimestampUnit::Days => Unit::Day,
+                TimestampUnit::Excel => Unit::Excel,
+                TimestampUnit::Dotnet => Unit::Dotnet,
+                TimestampUnit::Filetime => Unit::Filetime,
+                TimestampUnit::Yyyymm => Unit::Month,
+                TimestampUnit::Yyyy => Unit::Year,
             }),
             zone: zone.transpose()?,
             order: args.date_order.map(|order| match order {

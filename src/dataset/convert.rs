@@ -10,10 +10,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Date32Array, DictionaryArray, Int64Array, PrimitiveArray, StringArray,
-    TimestampNanosecondArray, new_null_array,
+    TimestampMicrosecondArray, TimestampNanosecondArray, new_null_array,
 };
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::dataset::coded;
 use crate::dataset::describe::{Column, Derive, Kind, Need};
@@ -21,7 +22,7 @@ use crate::dataset::faults::Faults;
 use crate::dataset::float;
 use crate::dataset::number::{self, NumberBuilder, NumberError, Numbers};
 use crate::dataset::text::{NullTokens, Texts};
-use crate::dataset::time::{TimeError, TimeReader};
+use crate::dataset::time::{TimeError, TimeReader, Twice, calendar};
 use crate::dataset::unpack::unpacked;
 use crate::dataset::value;
 
@@ -45,6 +46,10 @@ pub struct Conversion<'a> {
     pub keep_case: bool,
     /// Floats that are no number, and became null.
     pub nulled: &'a mut u64,
+    /// Whether times may be any that PostgreSQL holds, and infinite.
+    pub wide: bool,
+    /// Columns of the input that tell the series of a row.
+    pub series: &'a [ArrayRef],
     /// Where rows at fault are noted.
     pub faults: &'a mut Faults,
 }
@@ -53,12 +58,43 @@ pub struct Conversion<'a> {
 /// follow "the column".
 pub struct WrongType(pub String);
 
+/// The times of a column.
+#[derive(Default)]
+struct Times {
+    /// In nanoseconds, or in days where the column is one of days.
+    values: Vec<i64>,
+    nulls: Option<NullBuffer>,
+    /// Rows without a time.
+    missing: Vec<usize>,
+    /// Rows whose time nanoseconds do not hold, with its microseconds.
+    far: Vec<(usize, i64)>,
+    /// Rows whose local time came twice; they are missing too until it is settled which it is.
+    twice: Vec<Twice>,
+}
+
+impl Times {
+    /// Which of so many rows have a time.
+    fn valid_of(&self, rows: usize) -> Vec<bool> {
+        let mut valid = vec![true; rows];
+        self.missing.iter().for_each(|row| valid[*row] = false);
+        valid
+    }
+}
+
+/// The whole part of a number, where it fits.
+fn whole(number: number::Number) -> Option<i64> {
+    match number {
+        number::Number::Small(value, scale) => i64::try_from(value / 10i128.checked_pow(scale.into())?).ok(),
+        number::Number::Large(..) => None,
+    }
+}
+
 /// Why a column cannot be converted at all.
 pub enum Unreadable {
     /// Its type.
     Type(WrongType),
-    /// Its dates could be day/month or month/day, and none settles which.
-    DateOrder,
+    /// Its dates could be read in several ways, and none settles which; the text says which ways.
+    DateOrder(String),
 }
 
 impl From<WrongType> for Unreadable {
@@ -81,7 +117,7 @@ impl Conversion<'_> {
                 Kind::Double => self.floats::<Float64Type>(array)?,
                 Kind::Single => self.floats::<Float32Type>(array)?,
                 Kind::Nanos => Arc::new(self.nanos_column(array)?),
-                Kind::Timestamp => Arc::new(self.timestamps(array)?),
+                Kind::Timestamp => self.timestamps(array)?,
                 Kind::Date => Arc::new(self.dates(array)?),
                 Kind::Symbol => self.symbols(array)?,
                 Kind::Text | Kind::Words | Kind::Bytes | Kind::Json => self.texts(array)?,
@@ -249,34 +285,22 @@ impl Conversion<'_> {
         Ok(made.into())
     }
 
-    /// Nanoseconds since 1970 of each row, whatever the type.
-    fn instants(&mut self, array: &ArrayRef) -> Result<(Vec<i64>, Option<NullBuffer>), Unreadable> {
+    /// The time of each row, whatever the type, as the reader of this column has them.
+    fn times(&mut self, array: &ArrayRef) -> Result<Times, Unreadable> {
         let rows = array.len();
-        let mut values = Vec::with_capacity(rows);
-        let mut missing: Vec<usize> = Vec::new();
-        let mut read = |this: &mut Self, row: usize, value: Option<Result<i64, TimeError>>| match value {
-            Some(Ok(nanos)) => values.push(nanos),
-            Some(Err(error)) => {
-                this.fault(row, error.code(), error.message());
-                values.push(0);
-                missing.push(row);
-            }
-            None => {
-                values.push(0);
-                missing.push(row);
-            }
-        };
+        let mut made = Times { values: Vec::with_capacity(rows), ..Times::default() };
         if let Some(texts) = Texts::of(array) {
-            if self.times.deduced_unit().is_none() && self.times.learn(texts.iter().flatten()) {
-                return Err(Unreadable::DateOrder);
+            if let Some(doubt) = self.times.learn(texts.iter().flatten()) {
+                return Err(Unreadable::DateOrder(doubt));
             }
             for row in 0..rows {
                 let value = texts.get(row).and_then(|text| match self.times.text(text) {
-                    Ok(nanos) => Some(Ok(nanos)),
+                    Ok(value) => Some(Ok(value)),
+                    Err(error @ (TimeError::Infinite | TimeError::Far)) => Some(Err(error)),
                     Err(_) if self.nulls.matches(text.trim()) => None,
                     Err(error) => Some(Err(error)),
                 });
-                read(self, row, value);
+                self.take(row, value, &mut made);
             }
         } else {
             match array.data_type() {
@@ -297,35 +321,37 @@ impl Conversion<'_> {
                     if self.times.takes_as_they_are(naive) {
                         let nanos: Option<Vec<i64>> =
                             ticks.iter().map(|tick| tick.checked_mul(factor)).collect();
-                        if let Some(nanos) = nanos {
-                            return Ok((nanos, array.nulls().cloned()));
+                        if let Some(values) = nanos {
+                            return Ok(Times { values, nulls: array.nulls().cloned(), ..Times::default() });
                         }
                     }
+                    let seen_in = zone.as_ref().and_then(|zone| zone.parse().ok());
                     for (row, tick) in ticks.iter().enumerate() {
                         let value = array.is_valid(row).then(|| {
-                            self.times.nanos(tick.checked_mul(factor).ok_or(TimeError::Range)?, naive)
+                            let nanos = i128::from(*tick) * i128::from(factor);
+                            if naive {
+                                self.times.nanos(nanos, true)
+                            } else {
+                                self.times.nanos_in(nanos, seen_in)
+                            }
                         });
-                        read(self, row, value);
+                        self.take(row, value, &mut made);
                     }
                 }
                 DataType::Date32 => {
                     let days = array.as_primitive::<Date32Type>();
                     for row in 0..rows {
-                        let value = days.is_valid(row).then(|| {
-                            let nanos =
-                                i64::from(days.value(row)).checked_mul(DAY).ok_or(TimeError::Range)?;
-                            self.times.nanos(nanos, true)
-                        });
-                        read(self, row, value);
+                        let nanos = || i128::from(days.value(row)) * i128::from(DAY);
+                        let value = days.is_valid(row).then(|| self.times.nanos(nanos(), true));
+                        self.take(row, value, &mut made);
                     }
                 }
                 DataType::Date64 => {
                     let millis = array.as_primitive::<Date64Type>();
                     for row in 0..rows {
-                        let value = millis
-                            .is_valid(row)
-                            .then(|| millis.value(row).checked_mul(1_000_000).ok_or(TimeError::Range));
-                        read(self, row, value);
+                        let nanos = || i128::from(millis.value(row)) * 1_000_000;
+                        let value = millis.is_valid(row).then(|| self.times.nanos(nanos(), true));
+                        self.take(row, value, &mut made);
                     }
                 }
                 DataType::Float64
@@ -334,46 +360,132 @@ impl Conversion<'_> {
                 | DataType::Decimal256(..) => {
                     let view = Numbers::of(array).ok_or_else(|| self.wrong(array, "time"))?;
                     let mut text = String::new();
+                    self.times.learn_integers((0..rows).filter_map(|row| whole(view.get(row)?)));
                     for row in 0..rows {
                         let value = view.get(row).map(|number| {
                             text.clear();
                             number.write(&mut text);
                             self.times.text(&text)
                         });
-                        read(self, row, value);
+                        self.take(row, value, &mut made);
                     }
                 }
                 _ => {
                     let ints = integers(array).ok_or_else(|| self.wrong(array, "time"))?;
-                    if self.times.deduced_unit().is_none() {
-                        self.times.learn_integers(ints.iter().flatten());
-                    }
+                    self.times.learn_integers(ints.iter().flatten());
                     for row in 0..rows {
                         let value = ints.is_valid(row).then(|| self.times.integer(ints.value(row)));
-                        read(self, row, value);
+                        self.take(row, value, &mut made);
                     }
                 }
             }
         }
-        let nulls = (!missing.is_empty()).then(|| {
-            let mut valid = vec![true; rows];
-            missing.iter().for_each(|row| valid[*row] = false);
-            NullBuffer::from(valid)
-        });
-        Ok((values, nulls))
+        self.settle(&mut made);
+        made.nulls = (!made.missing.is_empty()).then(|| NullBuffer::from(made.valid_of(rows)));
+        Ok(made)
     }
 
-    fn timestamps(&mut self, array: &ArrayRef) -> Result<TimestampNanosecondArray, Unreadable> {
-        let (values, nulls) = self.instants(array)?;
-        Ok(TimestampNanosecondArray::new(ScalarBuffer::from(values), nulls).with_timezone("UTC"))
+    /// Takes what the reader made of the value in a row.
+    #[inline]
+    fn take(&mut self, row: usize, value: Option<Result<i64, TimeError>>, made: &mut Times) {
+        match value {
+            Some(Ok(value)) => made.values.push(value),
+            Some(Err(error)) => self.take_other(row, error, made),
+            None => {
+                made.values.push(0);
+                made.missing.push(row);
+            }
+        }
+    }
+
+    #[cold]
+    fn take_other(&mut self, row: usize, error: TimeError, made: &mut Times) {
+        made.values.push(0);
+        match error {
+            TimeError::Twice => {
+                let (first, second) = self.times.both();
+                made.twice.push(Twice { row, first, second });
+                made.missing.push(row);
+            }
+            TimeError::Far => made.far.push((row, self.times.micros())),
+            error => {
+                self.time_fault(row, error);
+                made.missing.push(row);
+            }
+        }
+    }
+
+    fn time_fault(&mut self, row: usize, error: TimeError) {
+        let (name, times) = (&self.column.name, &*self.times);
+        self.faults.add_of_kind(row, self.name, error.code(), times.kind(error), || {
+            format!("{name} {}", times.message(error))
+        });
+    }
+
+    /// Settles what the order of the rows tells of local times, and which unit all of them travel in.
+    fn settle(&mut self, made: &mut Times) {
+        let series = self.series;
+        let series_of = |row: usize| {
+            let mut hash = 0;
+            for column in series {
+                let text = Texts::of(column).and_then(|texts| texts.get(row));
+                hash = xxh3_64_with_seed(text.unwrap_or_default().trim().as_bytes(), hash);
+            }
+            hash
+        };
+        if !made.far.is_empty() {
+            // Beyond nanoseconds a column is in microseconds: its other rows are to lose nothing.
+            if made.values.iter().any(|nanos| nanos % 1_000 != 0) && !self.times.is_of_days() {
+                for (row, _) in std::mem::take(&mut made.far) {
+                    self.time_fault(row, TimeError::Far);
+                    made.missing.push(row);
+                }
+                made.missing.sort_unstable();
+            }
+        }
+        let twice = std::mem::take(&mut made.twice);
+        let mut values = std::mem::take(&mut made.values);
+        let rows = values.len();
+        let left = self.times.settle_order(&mut values, &|| made.valid_of(rows), &twice, &series_of);
+        made.values = values;
+        if !twice.is_empty() {
+            made.missing
+                .retain(|row| twice.binary_search_by_key(row, |t| t.row).is_err() || left.contains(row));
+        }
+        for row in left {
+            self.time_fault(row, TimeError::Twice);
+        }
+    }
+
+    fn timestamps(&mut self, array: &ArrayRef) -> Result<ArrayRef, Unreadable> {
+        self.times.serve(false, self.wide);
+        let Times { mut values, nulls, far, .. } = self.times(array)?;
+        if far.is_empty() {
+            let made = TimestampNanosecondArray::new(ScalarBuffer::from(values), nulls);
+            return Ok(Arc::new(made.with_timezone("UTC")));
+        }
+        values.iter_mut().for_each(|nanos| *nanos = nanos.div_euclid(1_000));
+        far.into_iter().for_each(|(row, micros)| values[row] = micros);
+        let made = TimestampMicrosecondArray::new(ScalarBuffer::from(values), nulls);
+        Ok(Arc::new(made.with_timezone("UTC")))
     }
 
     fn dates(&mut self, array: &ArrayRef) -> Result<Date32Array, Unreadable> {
+        self.times.serve(true, self.wide);
         if array.data_type() == &DataType::Date32 {
-            return Ok(array.as_primitive::<Date32Type>().clone());
+            let days = array.as_primitive::<Date32Type>();
+            let held = |day: &i32| calendar::DAYS.contains(&i64::from(*day));
+            if days.values().iter().all(held) {
+                return Ok(days.clone());
+            }
         }
-        let (values, nulls) = self.instants(array)?;
-        let days: Vec<i32> = values.iter().map(|nanos| nanos.div_euclid(DAY) as i32).collect();
+        let Times { values, nulls, .. } = self.times(array)?;
+        let day = |day: &i64| match *day {
+            i64::MAX => i32::MAX,
+            i64::MIN => i32::MIN,
+            day => i32::try_from(day).unwrap_or_default(),
+        };
+        let days: Vec<i32> = values.iter().map(day).collect();
         Ok(Date32Array::new(ScalarBuffer::from(days), nulls))
     }
 

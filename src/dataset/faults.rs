@@ -11,7 +11,7 @@ pub struct Faults {
     rows: HashMap<usize, Arc<Reason>>,
     /// Of each row the columns that could not be read, each with the code of that.
     unread: HashMap<usize, Vec<(Arc<str>, &'static str)>>,
-    reasons: HashMap<(Arc<str>, &'static str), Arc<Reason>>,
+    reasons: HashMap<(Arc<str>, &'static str, u64), Arc<Reason>>,
 }
 
 impl Faults {
@@ -24,8 +24,20 @@ impl Faults {
         code: &'static str,
         message: impl FnOnce() -> String,
     ) {
+        self.add_of_kind(row, column, code, 0, message);
+    }
+
+    /// As [`Faults::add`], where one code has several messages: one is made for each kind.
+    pub fn add_of_kind(
+        &mut self,
+        row: usize,
+        column: &Arc<str>,
+        code: &'static str,
+        kind: u64,
+        message: impl FnOnce() -> String,
+    ) {
         self.unread.entry(row).or_default().push((column.clone(), code));
-        self.refuse(row, column, code, message);
+        self.note(row, column, code, kind, message);
     }
 
     /// Notes that `row` is refused for its value in `column`, which was read all the same.
@@ -36,9 +48,20 @@ impl Faults {
         code: &'static str,
         message: impl FnOnce() -> String,
     ) {
+        self.note(row, column, code, 0, message);
+    }
+
+    fn note(
+        &mut self,
+        row: usize,
+        column: &Arc<str>,
+        code: &'static str,
+        kind: u64,
+        message: impl FnOnce() -> String,
+    ) {
         let reason = self
             .reasons
-            .entry((column.clone(), code))
+            .entry((column.clone(), code, kind))
             .or_insert_with(|| Arc::new(Reason::new(code, message()).column(column.clone())));
         self.rows.entry(row).or_insert_with(|| reason.clone());
     }

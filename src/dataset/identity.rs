@@ -4,8 +4,8 @@
 //! chance once in 10^26 batches, stable across versions and machines.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, TimestampNanosecondType};
-use arrow_array::{Array, ArrayRef, StringArray, TimestampNanosecondArray};
+use arrow_array::types::{Date32Type, TimestampMicrosecondType, TimestampNanosecondType};
+use arrow_array::{Array, ArrayRef, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray};
 use arrow_schema::{DataType, TimeUnit};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -18,6 +18,7 @@ use crate::dataset::value;
 
 enum Reader<'a> {
     Instant(&'a TimestampNanosecondArray),
+    Far(&'a TimestampMicrosecondArray),
     Plain(&'a StringArray),
     Text(Texts<'a>),
     Number(Numbers<'a>),
@@ -31,6 +32,9 @@ impl<'a> Reader<'a> {
         }
         if let Some(numbers @ Numbers::Digits(_)) = Numbers::of(array) {
             return Self::Number(numbers);
+        }
+        if let DataType::Timestamp(TimeUnit::Microsecond, _) = array.data_type() {
+            return Self::Far(array.as_primitive::<TimestampMicrosecondType>());
         }
         match (Texts::of(array), Numbers::of(array)) {
             (Some(Texts::Plain(plain)), _) => Self::Plain(plain),
@@ -51,6 +55,7 @@ impl<'a> Reader<'a> {
         };
         match self {
             Self::Instant(a) => out.extend_from_slice(&a.value(row).to_le_bytes()),
+            Self::Far(a) => out.extend_from_slice(&nanos_of(a.value(row)).to_le_bytes()),
             Self::Plain(a) => text(a.is_valid(row).then(|| a.value(row)), out),
             Self::Text(a) => text(a.get(row), out),
             Self::Number(a) => match a.get(row) {
@@ -66,6 +71,11 @@ impl<'a> Reader<'a> {
             },
         }
     }
+}
+
+/// A time in microseconds as the same time in nanoseconds is seen, where there is one.
+fn nanos_of(micros: i64) -> i64 {
+    micros.checked_mul(1_000).unwrap_or(micros)
 }
 
 fn write_number(number: Option<Number>, out: &mut Vec<u8>) {
@@ -134,6 +144,16 @@ fn mix_column(identities: &mut [Identity], key: (&ArrayRef, Grain, bool), stretc
                     Some(bits) => to_micros(*nanos, floor).0 >> bits,
                     None if micros => to_micros(*nanos, floor).0,
                     None => *nanos,
+                };
+                *identity = mix(*identity, u128::from(value.cast_unsigned()));
+            }
+        }
+        (Reader::Far(times), grain) if times.null_count() == 0 => {
+            for (identity, micros) in identities.iter_mut().zip(times.values()) {
+                let value = match stretch {
+                    Some(bits) => *micros >> bits,
+                    None if grain == Grain::Micros => *micros,
+                    None => nanos_of(*micros),
                 };
                 *identity = mix(*identity, u128::from(value.cast_unsigned()));
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::time::{DateOrder, Unit};
+use crate::dataset::time::{DateOrder, Last, Unit};
 
 /// What a mapper has deduced, for the one that goes on with the same input: whose first rows may tell
 /// another thing, or nothing.
@@ -16,17 +16,20 @@ pub struct Learned {
     /// Forms of times, by column.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub times: BTreeMap<String, TimeForm>,
+    /// By column, the last rows of its series where the clocks are changed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub series: BTreeMap<String, BTreeMap<u64, Last>>,
 }
 
 impl Learned {
     /// Whether that is nothing.
     pub fn is_empty(&self) -> bool {
-        self.timeframe.is_none() && self.times.is_empty()
+        self.timeframe.is_none() && self.times.is_empty() && self.series.is_empty()
     }
 
     /// What holds for another input of the same writer too: not the timeframe.
     pub fn forms(&self) -> Self {
-        Self { timeframe: None, times: self.times.clone() }
+        Self { times: self.times.clone(), ..Self::default() }
     }
 }
 
@@ -39,4 +42,10 @@ pub struct TimeForm {
     /// The order of day and month.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<DateOrder>,
+    /// Digits of dates that are written as one number, from `YYYYMMDD` on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digits: Option<u8>,
+    /// Whether most numbers have the magnitude of the unit that the user gave.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fits: bool,
 }

@@ -7,7 +7,7 @@ use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::filter::FilterBuilder;
 
 use crate::batch::{Batch, Identity, Order, Origin, Reading, Reject, Remains, Stage};
@@ -27,7 +27,7 @@ use crate::dataset::quality::{self, Findings, Quality};
 use crate::dataset::reading::{How, Readings, form_of};
 use crate::dataset::target::{Grain, KeyNulls, Target};
 use crate::dataset::text::{NullTokens, Texts};
-use crate::dataset::time::{DateOrder, TimeOptions, TimeReader};
+use crate::dataset::time::{TimeOptions, TimeReader};
 use crate::dataset::timeframe::Spacings;
 use crate::error::{Error, Result};
 
@@ -170,6 +170,9 @@ impl Mapper {
             return if held > MAX_WAITING { Err(self.no_timeframe()) } else { Ok(Mapped::default()) };
         };
         let mut all = Mapped::default();
+        if !self.waiting.is_empty() {
+            self.times.values_mut().for_each(TimeReader::forget_order);
+        }
         for (source, rows) in std::mem::take(&mut self.waiting) {
             if let Some(earlier) = self.map_now(&source, &rows)? {
                 all.batches.extend(earlier.batches);
@@ -211,7 +214,15 @@ impl Mapper {
             let form = reader.form();
             (form != TimeForm::default()).then(|| (name.to_string(), form))
         };
-        Learned { timeframe: self.timeframe.clone(), times: self.times.iter().filter_map(known).collect() }
+        let series = |(name, reader): (&Arc<str>, &TimeReader)| {
+            let last: BTreeMap<_, _> = reader.last_rows().collect();
+            (!last.is_empty()).then(|| (name.to_string(), last))
+        };
+        Learned {
+            timeframe: self.timeframe.clone(),
+            times: self.times.iter().filter_map(known).collect(),
+            series: self.times.iter().filter_map(series).collect(),
+        }
     }
 
     /// Goes on with an input of which that is known.
@@ -220,6 +231,12 @@ impl Mapper {
         for (name, form) in &learned.times {
             let reader = TimeReader::knowing(self.settings.time.clone(), *form);
             self.times.insert(name.as_str().into(), reader);
+        }
+        for (name, last) in &learned.series {
+            let reader = self.times.entry(name.as_str().into());
+            reader
+                .or_insert_with(|| TimeReader::new(self.settings.time.clone()))
+                .goes_on_after(last.iter().map(|(series, last)| (*series, *last)));
         }
     }
 
@@ -253,7 +270,9 @@ impl Mapper {
         let mapping = self.mapping_of(source.schema_ref()).map_err(|e| e.at(&self.origin.source))?;
         let mut faults = Faults::default();
         let columns = self.columns(&mapping, source, &mut faults)?;
-        if std::mem::take(&mut self.spacing_unknown) {
+        // Rows that are all refused wait for no timeframe.
+        let waits = |row: usize| faults.of(row).is_none();
+        if std::mem::take(&mut self.spacing_unknown) && (0..source.num_rows()).any(waits) {
             return Ok(None);
         }
         if self.settings.quality == Quality::Reject {
@@ -286,20 +305,7 @@ impl Mapper {
             notes.push(format!("{name}: {rows} floats that are no number (NaN, infinite) became null"));
         }
         for (name, reader) in &self.times {
-            if let Some(unit) = reader.deduced_unit() {
-                notes.push(format!("{name} is an epoch in {}", unit.as_str()));
-            }
-            match reader.deduced_order() {
-                Some(DateOrder::Dmy) => notes.push(format!("{name} is written day/month/year")),
-                Some(DateOrder::Mdy) => notes.push(format!("{name} is written month/day/year")),
-                _ => {}
-            }
-            if reader.gaps + reader.overlaps > 0 {
-                notes.push(format!(
-                    "{name}: {} local times that the clock change skips were moved on by an hour, of {} that it repeats the first was taken",
-                    reader.gaps, reader.overlaps
-                ));
-            }
+            notes.extend(reader.notes().into_iter().map(|note| format!("{name} {note}")));
         }
         if !self.unused.is_empty() {
             notes.push(format!("columns not loaded: {}", list(self.unused.iter().map(String::as_str))));
@@ -372,6 +378,7 @@ impl Mapper {
         let rows = source.num_rows();
         let settings = self.settings.clone();
         let mut made: Vec<Option<ArrayRef>> = vec![None; mapping.columns.len()];
+        let series = self.series(mapping, source);
         for (place, (column, name, feed)) in made.iter_mut().zip(&mapping.columns) {
             if matches!(feed, Feed::Constant(_))
                 && let Some(made) = self.constants.get(name).filter(|made| made.len() >= rows)
@@ -412,6 +419,8 @@ impl Mapper {
                 times,
                 keep_case,
                 nulled: &mut nulled,
+                wide: settings.dataset.signature.is_empty(),
+                series: &series,
                 faults: if constant { &mut own } else { faults },
             };
             let converted = conversion.run(&given).map_err(|unreadable| {
@@ -424,8 +433,8 @@ impl Mapper {
                     Unreadable::Type(WrongType(what)) => format!(
                         "{source}: column {named:?} {what}; map another one to {name}: --map {name}=COLUMN"
                     ),
-                    Unreadable::DateOrder => format!(
-                        "{source}: the dates in column {named:?} could be day/month or month/day, and none of the first rows settles which; add --date-order dmy or --date-order mdy"
+                    Unreadable::DateOrder(doubt) => format!(
+                        "{source}: none of the first rows settles the order of the dates in column {named:?}: each {doubt}"
                     ),
                 })
             })?;
@@ -523,6 +532,24 @@ impl Mapper {
             .map_err(|e| Error::Internal(format!("{}: columns do not fit together: {e}", self.origin.source)))
     }
 
+    /// The columns of the input that name the series of a row, where the order of its rows matters.
+    fn series(&self, mapping: &Mapping, source: &RecordBatch) -> Vec<ArrayRef> {
+        const NAMES: [&str; 5] = ["symbol", "exchange", "vendor", "timeframe", "interval"];
+        let ours = !self.settings.dataset.signature.is_empty();
+        let names_one = |column: &Column, name: &str| match column.kind {
+            Kind::Symbol => true,
+            Kind::Text | Kind::Words | Kind::OptionType if !ours => {
+                self.settings.target.key.iter().any(|key| key == name)
+            }
+            _ => NAMES.contains(&name),
+        };
+        let of = |(column, name, feed): &(Column, Arc<str>, Feed)| match feed {
+            Feed::Source(index) if names_one(column, name) => Some(source.column(*index).clone()),
+            _ => None,
+        };
+        mapping.columns.iter().filter_map(of).collect()
+    }
+
     fn derive(
         &mut self,
         derive: Derive,
@@ -536,6 +563,15 @@ impl Mapper {
         match derive {
             Derive::NanosOf(name) => {
                 let times = column(made, name);
+                if times
+                    .as_ref()
+                    .is_some_and(|t| matches!(t.data_type(), DataType::Timestamp(TimeUnit::Microsecond, _)))
+                {
+                    // Times that nanoseconds do not hold have none.
+                    let none = vec![0i64; rows];
+                    let nulls = times.as_ref().and_then(|t| t.nulls().cloned());
+                    return Ok(Arc::new(Int64Array::new(none.into(), nulls)));
+                }
                 let times = times.as_ref().and_then(|t| t.as_primitive_opt::<TimestampNanosecondType>());
                 Ok(Arc::new(match times {
                     Some(times) => times.unary(|nanos| nanos.rem_euclid(1000)),
@@ -800,7 +836,12 @@ impl Mapper {
             (!form.is_empty()).then(|| (name.to_string(), form))
         });
         let columns = unread.iter().map(|(name, _)| name.to_string()).collect();
-        self.readings.note(Some(columns), forms.collect())
+        let mut reading = self.readings.note(Some(columns), forms.collect());
+        // Nor by the unit that was given for all of them.
+        if unread.iter().any(|(_, code)| *code == "timestamp_unit") {
+            reading.unit = None;
+        }
+        reading
     }
 }
 
@@ -829,8 +870,6 @@ fn without(columns: &RecordBatch, rows: &[u64], faults: &Faults) -> Result<(Reco
 
 #[cfg(test)]
 mod tests {
-    use arrow_schema::DataType;
-
     use super::*;
     use crate::dataset::describe::Kind;
     use crate::dataset::target::{Grain, TargetColumn};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampNanosecondType;
+use arrow_array::types::{TimestampMicrosecondType, TimestampNanosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 
 use crate::dataset::describe::Check;
@@ -86,6 +86,14 @@ pub fn examine(
                 });
             }
             Check::NotFuture(name) => {
+                if let Some(times) =
+                    column(name).and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>())
+                {
+                    each(name, "implausible", &format!("{name} is in the future"), &|row| {
+                        times.value(row) > now / 1_000 && times.is_valid(row)
+                    });
+                    continue;
+                }
                 let Some(times) = column(name).and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>())
                 else {
                     continue;

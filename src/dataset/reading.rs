@@ -89,7 +89,7 @@ impl Readings {
         };
         let unit = form.unit.as_deref().and_then(Unit::of_word);
         let order = form.order.as_deref().and_then(DateOrder::of_word);
-        TimeReader::knowing(options, TimeForm { unit, order })
+        TimeReader::knowing(options, TimeForm { unit, order, ..TimeForm::default() })
     }
 
     /// How rows are to be read of which those columns, or all, stand as the input's own text.

@@ -1,99 +1,32 @@
 //! Points in time as vendors write them, into nanoseconds since 1970 UTC.
 //!
-//! One [`TimeReader`] serves one column of one input and remembers what it has deduced: the unit
-//! of epochs and the order of day and month hold for a whole file, so a row that contradicts
+//! One [`TimeReader`] serves one column of one input and remembers what it has deduced: the form
+//! of numbers and the order of day and month hold for a whole file, so a row that contradicts
 //! them is refused rather than read in another way.
 
-use chrono::{LocalResult, NaiveDate, NaiveDateTime, Offset, TimeZone};
+pub mod calendar;
+mod change;
+mod order;
+mod unit;
+mod written;
+mod zone;
+
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
 
 use crate::dataset::learned::TimeForm;
+use change::Series;
+use order::{OrderVotes, Orders};
+use unit::{DAY, DOTNET_1970, Elected, FILETIME_1970, Shape, Votes, of_digits, pattern, shape_of};
+use zone::{Local, Place};
 
-/// Unit of an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unit {
-    /// Seconds.
-    Second,
-    /// Milliseconds.
-    Milli,
-    /// Microseconds.
-    Micro,
-    /// Nanoseconds.
-    Nano,
-}
-
-impl Unit {
-    /// Nanoseconds in one.
-    pub fn nanos(self) -> i64 {
-        match self {
-            Self::Second => 1_000_000_000,
-            Self::Milli => 1_000_000,
-            Self::Micro => 1_000,
-            Self::Nano => 1,
-        }
-    }
-
-    /// The flag's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Second => "s",
-            Self::Milli => "ms",
-            Self::Micro => "us",
-            Self::Nano => "ns",
-        }
-    }
-
-    /// The unit of the flag's word.
-    pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Second, Self::Milli, Self::Micro, Self::Nano].into_iter().find(|unit| unit.as_str() == word)
-    }
-
-    /// The unit that a magnitude speaks for. The years 1973 to 2100 lie between 10^8 and
-    /// 4.2 * 10^9 seconds, so three decimal orders separate the units.
-    fn of_magnitude(value: i128) -> Self {
-        match value.unsigned_abs() {
-            0..100_000_000_000 => Self::Second,
-            100_000_000_000..100_000_000_000_000 => Self::Milli,
-            100_000_000_000_000..100_000_000_000_000_000 => Self::Micro,
-            _ => Self::Nano,
-        }
-    }
-}
-
-/// Order of day, month and year in dates such as `10/9/2020`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DateOrder {
-    /// Month, day, year.
-    Mdy,
-    /// Day, month, year.
-    Dmy,
-    /// Year, month, day.
-    Ymd,
-}
-
-impl DateOrder {
-    /// The flag's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mdy => "mdy",
-            Self::Dmy => "dmy",
-            Self::Ymd => "ymd",
-        }
-    }
-
-    /// The order of the flag's word.
-    pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Mdy, Self::Dmy, Self::Ymd].into_iter().find(|order| order.as_str() == word)
-    }
-}
+pub use change::{Last, Twice};
+pub use order::DateOrder;
+pub use unit::Unit;
 
 /// What the user said about times.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TimeOptions {
-    /// `--timestamp-unit`: the unit of epochs; lifts the bounds of 1970 and 2100.
+    /// `--timestamp-unit`: the unit of numbers; lifts the bounds of plausible epochs.
     pub unit: Option<Unit>,
     /// `--timezone`: the zone of times that name none; otherwise UTC.
     pub zone: Option<Tz>,
@@ -101,7 +34,7 @@ pub struct TimeOptions {
     pub order: Option<DateOrder>,
 }
 
-/// Why a value is no time.
+/// Why a value is no time that a column of nanoseconds takes. [`TimeReader::message`] says more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeError {
     /// It has no form that is known.
@@ -110,10 +43,53 @@ pub enum TimeError {
     NoSuchTime,
     /// It lies outside the years that are accepted.
     Range,
-    /// Its magnitude speaks for another unit than that of the rows before it.
+    /// Its magnitude speaks for another unit than that of the other rows.
     OtherUnit,
+    /// It is a number of another form than those of the other rows.
+    OtherForm,
+    /// It is a number, but no epoch: a count of something else.
+    Count,
     /// Day and month could be either, and nothing before it settled which.
     Ambiguous,
+    /// It names its zone by a short name that several have.
+    ZoneName,
+    /// The clocks were put forward over it.
+    Skipped,
+    /// The clocks were put back, and it came twice: see [`TimeReader::both`].
+    Twice,
+    /// It is a time that nanoseconds do not hold: see [`TimeReader::micros`].
+    Far,
+    /// It is `infinity` where no such time is of use.
+    Infinite,
+}
+
+/// Reads the times of one column of one input.
+#[derive(Debug, Clone, Default)]
+pub struct TimeReader {
+    options: TimeOptions,
+    unit: Option<Unit>,
+    /// Epochs from .0 to .1 are of the deduced unit, of which each has .2 nanoseconds.
+    plain: (i64, i64, i64),
+    digits: Option<u8>,
+    order: Option<DateOrder>,
+    /// Most numbers have the magnitude of the unit that the user gave.
+    fits: bool,
+    /// Values are days: what is read is a number of days.
+    days: bool,
+    /// The column holds what PostgreSQL's types do, not only what is plausible in a market.
+    wide: bool,
+    /// Numbers of another magnitude than that of the user's unit that were read in it, and theirs.
+    odd: (u64, Option<Shape>),
+    /// Times of day that a column of days does not keep.
+    cut: u64,
+    series: Series,
+    last_date: ([u8; 10], i64),
+    // More of the last error.
+    far: i64,
+    both: (i64, i64),
+    refused: (Shape, i128),
+    doubt: Orders,
+    zone_name: String,
 }
 
 impl TimeError {
@@ -121,61 +97,63 @@ impl TimeError {
     pub fn code(self) -> &'static str {
         match self {
             Self::Syntax | Self::NoSuchTime => "bad_timestamp",
-            Self::Range => "timestamp_range",
-            Self::OtherUnit => "timestamp_unit",
+            Self::Range | Self::Far | Self::Infinite => "timestamp_range",
+            Self::OtherUnit | Self::OtherForm => "timestamp_unit",
+            Self::Count => "timestamp_form",
             Self::Ambiguous => "ambiguous_date",
-        }
-    }
-
-    /// What is wrong, to follow the name of the column.
-    pub fn message(self) -> &'static str {
-        match self {
-            Self::Syntax => "is no timestamp that mdsctl knows",
-            Self::NoSuchTime => "is a date or time that does not exist",
-            Self::Range => {
-                "is out of range (epochs: 1970 to 2100, text: 1800 to 2261; an older epoch loads with --timestamp-unit)"
-            }
-            Self::OtherUnit => "is an epoch in another unit than the rows before it (see --timestamp-unit)",
-            Self::Ambiguous => "could be day/month or month/day (say which: --date-order dmy or mdy)",
+            Self::ZoneName => "timestamp_zone",
+            Self::Skipped => "no_such_local_time",
+            Self::Twice => "ambiguous_local_time",
         }
     }
 }
 
-/// Nanoseconds of a day.
-const DAY: i64 = 86_400_000_000_000;
-/// 2100-01-01 in seconds since 1970: the bound of plausible epochs.
-const EPOCH_END: i128 = 4_102_444_800;
-
-/// Reads the times of one column of one input.
-#[derive(Debug, Clone, Default)]
-pub struct TimeReader {
-    options: TimeOptions,
-    unit: Option<Unit>,
-    order: Option<DateOrder>,
-    /// Local times that did not exist (clocks put forward) and were moved on by an hour.
-    pub gaps: u64,
-    /// Local times that occurred twice (clocks put back); the first was taken.
-    pub overlaps: u64,
-    last_date: ([u8; 10], i64),
+impl Default for Shape {
+    fn default() -> Self {
+        Self::Unknown
+    }
 }
 
 impl TimeReader {
     /// A reader for a new input.
     pub fn new(options: TimeOptions) -> Self {
         let order = options.order;
-        Self { options, unit: None, order, gaps: 0, overlaps: 0, last_date: ([0; 10], 0) }
+        Self { options, order, ..Self::default() }
     }
 
     /// A reader that goes on with an input whose times have that form, where the options do not say another.
     pub fn knowing(options: TimeOptions, form: TimeForm) -> Self {
-        let unit = form.unit.filter(|_| options.unit.is_none());
-        let order = options.order.or(form.order);
-        Self { unit, order, ..Self::new(options) }
+        let mut reader = Self::new(options);
+        reader.order = reader.order.or(form.order);
+        reader.fits = form.fits;
+        if reader.options.unit.is_none() {
+            reader.digits = form.digits;
+            if let Some(unit) = form.unit {
+                reader.settle(unit);
+            }
+        }
+        reader
     }
 
     /// The form that was deduced.
     pub fn form(&self) -> TimeForm {
-        TimeForm { unit: self.deduced_unit(), order: self.deduced_order() }
+        TimeForm {
+            unit: self.deduced_unit(),
+            order: self.deduced_order(),
+            digits: self.digits,
+            fits: self.fits,
+        }
+    }
+
+    /// From now on for a column of days, or of instants; and for one that takes all that PostgreSQL
+    /// takes, or only what is plausible.
+    pub fn serve(&mut self, days: bool, wide: bool) {
+        (self.days, self.wide) = (days, wide);
+    }
+
+    /// Whether it is a column of days.
+    pub fn is_of_days(&self) -> bool {
+        self.days
     }
 
     /// The unit that was deduced, if epochs were met and no unit was given.
@@ -188,52 +166,174 @@ impl TimeReader {
         if self.options.order.is_some() { None } else { self.order }
     }
 
-    /// Looks through texts for what holds for the whole input: a date that only one order of day
-    /// and month allows, and the unit that most epochs speak for.
-    /// `true` where there are dates that could be read in two ways and none that settles it.
-    pub fn learn<'t>(&mut self, texts: impl Iterator<Item = &'t str>) -> bool {
-        let mut votes = [0usize; 4];
-        let mut unsettled = false;
-        for text in texts {
-            let text = text.trim();
-            if self.order.is_none() {
-                let mut fields = text.split(['/', '-', '.']);
-                let pair = (fields.next().map(str::parse::<u32>), fields.next().map(str::parse::<u32>));
-                match pair {
-                    (Some(Ok(13..=31)), Some(Ok(1..=12))) => self.order = Some(DateOrder::Dmy),
-                    (Some(Ok(1..=12)), Some(Ok(13..=31))) => self.order = Some(DateOrder::Mdy),
-                    (Some(Ok(1..=12)), Some(Ok(1..=12))) => {
-                        // Two small numbers alone may be a decimal.
-                        unsettled |= text.split(['/', '-', '.']).count() > 2;
-                    }
-                    _ => {}
+    /// The zone of times that name none.
+    pub fn zone(&self) -> Option<Tz> {
+        self.options.zone
+    }
+
+    /// What was deduced and what is to be known of the values so far: sentences that follow the name
+    /// of the column.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(unit) = self.unit {
+            notes.push(format!("is an epoch in {}", unit.as_str()));
+        }
+        if let Some(digits) = self.digits {
+            notes.push(format!("is written {}", pattern(digits)));
+        }
+        if let Some(order) = self.deduced_order() {
+            notes.push(format!("is written {}", order.in_words()));
+        }
+        if let (1.., Some(shape), Some(unit)) = (self.odd.0, self.odd.1, self.options.unit) {
+            notes.push(format!(
+                "has {} numbers that were read in {}, as --timestamp-unit says, and look like {}",
+                self.odd.0,
+                unit.as_str(),
+                looks_like(shape)
+            ));
+        }
+        if self.cut > 0 {
+            notes.push(format!("is a day: the time of day of {} values was cut off", self.cut));
+        }
+        if self.series.told > 0 {
+            notes.push(format!(
+                "has {} local times that the change of clocks repeats: the order of the rows tells which of both they are{}",
+                self.series.told,
+                match self.series.taken {
+                    0 => String::new(),
+                    taken => format!(
+                        ", and {taken} were taken as the first, since the rows before them go on without a break"
+                    ),
                 }
+            ));
+        }
+        notes
+    }
+
+    /// Settles the times that came twice by the order of the rows, and remembers what the next rows
+    /// need for that; returns the rows that nothing settles. `valid` says which other rows have a
+    /// time in `values`, and `series_of` which rows are of one series.
+    pub fn settle_order(
+        &mut self,
+        values: &mut [i64],
+        valid: &dyn Fn() -> Vec<bool>,
+        twice: &[Twice],
+        series_of: &dyn Fn(usize) -> u64,
+    ) -> Vec<usize> {
+        if self.days || twice.is_empty() && self.options.zone.is_none() {
+            return Vec::new();
+        }
+        if !twice.is_empty() {
+            return self.series.settle(values, &valid(), twice, series_of);
+        }
+        let (low, high) = values.iter().fold((i64::MAX, i64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+        if low <= high && self.series.is_near(self.options.zone, low, high) {
+            self.series.look(values, &valid(), series_of);
+        } else {
+            self.series.forget();
+        }
+        Vec::new()
+    }
+
+    /// The last rows of its series, near a change of clocks: for a reader that goes on with the input.
+    pub fn last_rows(&self) -> impl Iterator<Item = (u64, Last)> {
+        self.series.last()
+    }
+
+    /// The rows before those that follow are these.
+    pub fn goes_on_after(&mut self, last: impl Iterator<Item = (u64, Last)>) {
+        self.series = Series::knowing(last);
+    }
+
+    /// What follows is in no order with what was before.
+    pub fn forget_order(&mut self) {
+        self.series.forget();
+    }
+
+    /// Looks through texts for what holds for the whole input: the order of day and month that its
+    /// dates allow, and the form that most of its numbers have. Where most of the texts are dates
+    /// that could be read in several ways and none settles which: what to say of them.
+    pub fn learn<'t>(&mut self, texts: impl Iterator<Item = &'t str>) -> Option<String> {
+        let (mut votes, mut orders, mut all) = (Votes::default(), OrderVotes::default(), 0);
+        let (mut number_form, mut plausible) = (self.unit.is_none() && self.digits.is_none(), 0);
+        number_form |= self.options.unit.is_some() && !self.fits;
+        if !number_form && self.order.is_some() {
+            return None;
+        }
+        for text in texts {
+            all += 1;
+            let bytes = text.as_bytes();
+            // A year in full at the beginning tells nothing.
+            if matches!(bytes, [_, _, _, _, b'-', ..]) && bytes[..4].iter().all(u8::is_ascii_digit) {
+                continue;
             }
-            let whole = text.split(['.', 'e', 'E']).next().unwrap_or(text);
-            if whole.len() > 8
-                && let Ok(value) = whole.parse::<i64>()
+            let bytes = bytes.trim_ascii();
+            let leading = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+            match bytes.get(leading) {
+                Some(b'/' | b'-' | b'.') if leading <= 2 && self.order.is_none() => {
+                    let of_date = |b: &u8| b.is_ascii_digit() || matches!(b, b'/' | b'-' | b'.');
+                    let end = bytes.iter().position(|b| !of_date(b)).unwrap_or(bytes.len());
+                    if let Some((numbers, long)) = order::numbers(&bytes[..end]) {
+                        orders.count(Orders::of(numbers, long));
+                        continue;
+                    }
+                }
+                _ => {}
+            }
+            if number_form
+                && leading > 0
+                && let Some((value, scale)) = small(bytes)
             {
-                votes[Unit::of_magnitude(i128::from(value)) as usize] += 1;
+                let (whole, part) = split(value, scale);
+                votes.count(whole, width_of(bytes, leading, whole), part);
+                plausible += usize::from(self.options.unit.is_some_and(|unit| unit.is_plausible(whole)));
             }
         }
-        self.elect(votes);
-        unsettled && self.order.is_none()
+        self.elect(&votes, plausible);
+        if self.order.is_some() {
+            return None;
+        }
+        match orders.elected() {
+            Ok(order) => {
+                self.order = order;
+                None
+            }
+            Err(doubt) if orders.dates * 2 > all => Some(doubt.doubt()),
+            Err(_) => None,
+        }
     }
 
     /// As [`TimeReader::learn`], from whole numbers.
     pub fn learn_integers(&mut self, values: impl Iterator<Item = i64>) {
-        let mut votes = [0usize; 4];
-        for value in values.filter(|v| *v > 99_999_999) {
-            votes[Unit::of_magnitude(i128::from(value)) as usize] += 1;
+        if self.options.unit.is_none() && (self.unit.is_some() || self.digits.is_some()) || self.fits {
+            return;
         }
-        self.elect(votes);
+        let (mut votes, mut plausible) = (Votes::default(), 0);
+        for value in values.map(i128::from) {
+            votes.count(value, width(value), false);
+            plausible += usize::from(self.options.unit.is_some_and(|unit| unit.is_plausible(value)));
+        }
+        self.elect(&votes, plausible);
     }
 
-    fn elect(&mut self, votes: [usize; 4]) {
-        let units = [Unit::Second, Unit::Milli, Unit::Micro, Unit::Nano];
-        let best = (0..4).max_by_key(|i| (votes[*i], std::cmp::Reverse(*i))).unwrap_or(0);
-        if self.options.unit.is_none() && self.unit.is_none() && votes[best] > 0 {
-            self.unit = Some(units[best]);
+    fn elect(&mut self, votes: &Votes, plausible: usize) {
+        if self.options.unit.is_some() {
+            self.fits |= plausible * 2 > votes.all;
+            return;
+        }
+        match votes.elected() {
+            _ if self.unit.is_some() || self.digits.is_some() => {}
+            Some(Elected::Epoch(unit)) => self.settle(unit),
+            Some(Elected::Digits(digits)) => self.digits = Some(digits),
+            None => {}
+        }
+    }
+
+    fn settle(&mut self, unit: Unit) {
+        self.unit = Some(unit);
+        if let Some(nanos) = unit.nanos() {
+            let bound = |seconds: i64| seconds * (1_000_000_000 / nanos);
+            self.plain = (bound(100_000_000), bound(4_102_444_800), nanos);
         }
     }
 
@@ -249,7 +349,7 @@ impl TimeReader {
             let days = if *date == self.last_date.0 {
                 self.last_date.1
             } else {
-                let days = days_of(digits(&date[..4])?, digits(&date[5..7])?, digits(&date[8..])?)?;
+                let days = calendar::days_of(digits(&date[..4])?, digits(&date[5..7])?, digits(&date[8..])?)?;
                 self.last_date = (*date, days);
                 days
             };
@@ -260,251 +360,497 @@ impl TimeReader {
             return Err(TimeError::Syntax);
         }
         let leading = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+        if leading == 8 && matches!(bytes.get(8), Some(b' ' | b'T' | b'D' | b'-' | b'Z' | b'+')) {
+            let days = calendar::days_of(digits(&bytes[..4])?, digits(&bytes[4..6])?, digits(&bytes[6..8])?)?;
+            return match &bytes[8..] {
+                [b'-', time @ ..] => self.time(days, time),
+                rest => self.clock(days, rest),
+            };
+        }
         let all_number = bytes.iter().enumerate().all(|(i, b)| {
             b.is_ascii_digit()
                 || *b == b'.' && i > 0
                 || matches!(b, b'-' | b'+') && i == 0
                 || matches!(b, b'e' | b'E') && i > 0
+                || *b == b'+' && matches!(bytes[i - 1], b'e' | b'E')
         });
-        if leading == 8
-            && (bytes.len() == 8 && self.options.unit.is_none()
-                || matches!(bytes[8..].first(), Some(b' ' | b'T' | b'-')))
-        {
-            let days = days_of(digits(&bytes[..4])?, digits(&bytes[4..6])?, digits(&bytes[6..8])?)?;
-            return self.clock(days, &bytes[8..]);
-        }
         if all_number && bytes.iter().filter(|b| **b == b'.').count() <= 1 {
-            return self.epoch_text(bytes);
+            return match super::number::parse(bytes).map_err(|_| TimeError::Syntax)? {
+                super::number::Number::Small(value, scale) => {
+                    let whole = split(value, u32::from(scale)).0;
+                    self.number(value, u32::from(scale), width_of(bytes, leading, whole))
+                }
+                super::number::Number::Large(..) => Err(TimeError::Range),
+            };
         }
-        if (1..=4).contains(&leading) && matches!(bytes.get(leading), Some(b'/' | b'-' | b'.')) {
-            return self.separated(bytes);
+        let word = bytes.strip_prefix(b"-").or(bytes.strip_prefix(b"+")).unwrap_or(bytes);
+        if word.eq_ignore_ascii_case(b"infinity") {
+            return self.infinite(bytes[0] == b'-');
         }
-        if let Ok(time) = chrono::DateTime::parse_from_rfc2822(text.trim()) {
-            return within_text_range(time.timestamp().checked_mul(1_000_000_000));
-        }
-        Err(TimeError::Syntax)
+        self.written(bytes, leading)
     }
 
-    /// Reads a whole number: an epoch, or a date written `YYYYMMDD`.
+    fn infinite(&mut self, negative: bool) -> Result<i64, TimeError> {
+        match (self.wide, self.days) {
+            (false, _) => Err(TimeError::Infinite),
+            (true, true) => Ok(if negative { i64::MIN } else { i64::MAX }),
+            (true, false) => {
+                self.far = if negative { i64::MIN } else { i64::MAX };
+                Err(TimeError::Far)
+            }
+        }
+    }
+
+    /// Reads a whole number: an epoch, or a date in digits.
     pub fn integer(&mut self, value: i64) -> Result<i64, TimeError> {
-        if self.options.unit.is_none() && (18_000_101..=22_611_231).contains(&value) {
-            let (y, m, d) = (value / 10_000, value / 100 % 100, value % 100);
-            return self.clock(days_of(y, m, d)?, b"");
+        let (low, high, nanos) = self.plain;
+        if (low..high).contains(&value) && !self.days {
+            return Ok(value * nanos);
         }
-        self.epoch(i128::from(value), 0)
+        self.number(i128::from(value), 0, width(i128::from(value)))
     }
 
-    /// Reads a number with a fraction: an epoch.
+    /// Reads a number with a fraction.
     pub fn float(&mut self, value: f64) -> Result<i64, TimeError> {
         if !value.is_finite() {
             return Err(TimeError::Syntax);
         }
-        self.epoch_text(zmij::Buffer::new().format_finite(value).as_bytes())
+        match super::number::of_f64(value) {
+            Some(super::number::Number::Small(value, scale)) => {
+                let scale = u32::from(scale);
+                self.number(value, scale, width(split(value, scale).0))
+            }
+            _ => Err(TimeError::Range),
+        }
+    }
+
+    /// A number that is `value / 10^scale`, of so many digits before the point.
+    fn number(&mut self, value: i128, scale: u32, width: usize) -> Result<i64, TimeError> {
+        let ten_to = 10i128.checked_pow(scale).ok_or(TimeError::Syntax)?;
+        let (whole, part) = (value / ten_to, value % ten_to != 0);
+        if let Some(unit) = self.options.unit {
+            return self.in_unit(unit, value, ten_to, width);
+        }
+        if let Some(unit) = self.unit
+            && unit.is_plausible(whole)
+        {
+            return self.epoch(unit, value, ten_to);
+        }
+        let stated = self.options.order.filter(|_| !part).and_then(|order| in_order(whole, width, order));
+        if let Some(days) = stated {
+            return self.compose(days, 0, Place::Unsaid);
+        }
+        let ten = self.digits == Some(10) && width == 10 && !part && of_digits(whole, 10).is_some();
+        let shape = if ten { Shape::Digits(10) } else { shape_of(whole, width, part) };
+        self.refused = (shape, whole);
+        match (shape, self.unit, self.digits) {
+            (Shape::Epoch(_), Some(_), _) => Err(TimeError::OtherUnit),
+            (Shape::Epoch(_), None, Some(_)) => Err(TimeError::OtherForm),
+            (Shape::Epoch(unit), None, None) => {
+                self.settle(unit);
+                self.epoch(unit, value, ten_to)
+            }
+            (Shape::Digits(digits), None, known) if known.is_none_or(|known| known == digits) => {
+                self.digits = Some(digits);
+                let (days, nanos) = of_digits(whole, digits).ok_or(TimeError::NoSuchTime)?;
+                self.compose(days, nanos, Place::Unsaid)
+            }
+            (Shape::Digits(_), ..) => Err(TimeError::OtherForm),
+            (Shape::Unknown, ..) => Err(TimeError::Range),
+            _ => Err(TimeError::Count),
+        }
+    }
+
+    /// A number of the unit that the user gave.
+    fn in_unit(&mut self, unit: Unit, value: i128, ten_to: i128, width: usize) -> Result<i64, TimeError> {
+        let whole = value / ten_to;
+        if unit.nanos().is_some() {
+            if !unit.is_plausible(whole) {
+                let shape = shape_of(whole, width, value % ten_to != 0);
+                if matches!(shape, Shape::Epoch(_) | Shape::Digits(_)) {
+                    // A sound number of another kind: among sound ones of this it is none of them.
+                    if self.fits {
+                        self.refused = (shape, whole);
+                        return Err(TimeError::OtherUnit);
+                    }
+                    self.odd.0 += 1;
+                    self.odd.1.get_or_insert(shape);
+                }
+            }
+            return self.epoch(unit, value, ten_to);
+        }
+        let ticks = |since: i128| value.checked_sub(since.checked_mul(ten_to)?)?.checked_mul(100);
+        match unit {
+            Unit::Filetime => {
+                let nanos = ticks(FILETIME_1970).ok_or(TimeError::Range)?.div_euclid(ten_to);
+                self.instant(nanos)
+            }
+            Unit::Dotnet => {
+                let nanos = ticks(DOTNET_1970).ok_or(TimeError::Range)?.div_euclid(ten_to);
+                self.local_nanos(nanos)
+            }
+            Unit::Day | Unit::Excel => {
+                // The 29th of February 1900, which spreadsheets count, was none.
+                let since = match (unit, whole) {
+                    (Unit::Day, _) => 0,
+                    (_, 61..) => 25_569,
+                    (_, 0..=59) => 25_568,
+                    _ => return Err(TimeError::NoSuchTime),
+                };
+                let scaled = value.checked_sub(since * ten_to).and_then(|days| days.checked_mul(86_400_000));
+                // A double holds a day of our time to less than a microsecond; spreadsheets to the
+                // millisecond.
+                let millis = (scaled.ok_or(TimeError::Range)? + ten_to / 2).div_euclid(ten_to);
+                self.local_nanos(millis.checked_mul(1_000_000).ok_or(TimeError::Range)?)
+            }
+            Unit::Month | Unit::Year if value % ten_to != 0 => Err(TimeError::NoSuchTime),
+            _ => {
+                let whole = i64::try_from(whole).map_err(|_| TimeError::Range)?;
+                let (year, month) = if unit == Unit::Month { (whole / 100, whole % 100) } else { (whole, 1) };
+                if !(1000..=9999).contains(&year) {
+                    return Err(TimeError::NoSuchTime);
+                }
+                self.compose(calendar::days_of(year, month, 1)?, 0, Place::Unsaid)
+            }
+        }
+    }
+
+    /// An epoch of `value / ten_to` units.
+    fn epoch(&mut self, unit: Unit, value: i128, ten_to: i128) -> Result<i64, TimeError> {
+        let nanos = i128::from(unit.nanos().ok_or(TimeError::Range)?);
+        let product = value.checked_mul(nanos).ok_or(TimeError::Range)?;
+        self.instant(product.div_euclid(ten_to))
+    }
+
+    /// Nanoseconds since 1970 on a clock of the zone of times that name none.
+    fn local_nanos(&mut self, nanos: i128) -> Result<i64, TimeError> {
+        let days = i64::try_from(nanos.div_euclid(i128::from(DAY))).map_err(|_| TimeError::Range)?;
+        self.compose(days, nanos.rem_euclid(i128::from(DAY)) as i64, Place::Unsaid)
+    }
+
+    /// An instant, which no zone moves. As a day it is that of UTC, where it is a midnight there or no
+    /// zone is known.
+    fn instant(&mut self, nanos: i128) -> Result<i64, TimeError> {
+        if self.days {
+            let midnight = nanos.rem_euclid(i128::from(DAY)) == 0;
+            let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).map_err(|_| TimeError::Range)?;
+            let offset = self.options.zone.filter(|_| !midnight).map_or(0, |z| zone::offset_at(z, seconds));
+            let local = nanos + i128::from(offset) * 1_000_000_000;
+            let days = i64::try_from(local.div_euclid(i128::from(DAY))).map_err(|_| TimeError::Range)?;
+            return self.compose(days, local.rem_euclid(i128::from(DAY)) as i64, Place::Offset(0));
+        }
+        match i64::try_from(nanos) {
+            Ok(nanos) => Ok(nanos),
+            Err(_) => {
+                let micros = nanos.div_euclid(1_000);
+                let micros = i64::try_from(micros).map_err(|_| TimeError::Range)?;
+                self.beyond(micros, nanos.rem_euclid(1_000) as i64)
+            }
+        }
+    }
+
+    /// A time that 64 bits of nanoseconds do not hold.
+    fn beyond(&mut self, micros: i64, below: i64) -> Result<i64, TimeError> {
+        if !self.wide || below != 0 || !calendar::MICROS.contains(&micros) {
+            return Err(TimeError::Range);
+        }
+        self.far = micros;
+        Err(TimeError::Far)
     }
 
     /// Whether [`TimeReader::nanos`] gives every time back as it is.
     pub fn takes_as_they_are(&self, naive: bool) -> bool {
-        !naive || self.options.zone.is_none()
+        !self.days && (!naive || self.options.zone.is_none())
     }
 
-    /// Takes a time that the input already holds in nanoseconds; `naive` when it names no zone.
-    pub fn nanos(&mut self, value: i64, naive: bool) -> Result<i64, TimeError> {
-        if naive && self.options.zone.is_some() { self.localise(value) } else { Ok(value) }
+    /// Takes a time that the input already holds, in nanoseconds; `naive` when it names no zone.
+    pub fn nanos(&mut self, value: i128, naive: bool) -> Result<i64, TimeError> {
+        if naive { self.local_nanos(value) } else { self.instant(value) }
     }
 
-    /// An epoch of `value / 10^scale` units.
-    fn epoch(&mut self, value: i128, scale: u32) -> Result<i64, TimeError> {
-        let ten_to = 10i128.checked_pow(scale).ok_or(TimeError::Syntax)?;
-        let whole = value / ten_to;
-        let unit = match (self.options.unit, self.unit) {
-            (Some(unit), _) => unit,
-            (None, known) => {
-                let speaks_for = Unit::of_magnitude(whole);
-                match known {
-                    // A row may be refused for its range only once the unit of the file is known.
-                    Some(unit) if unit != speaks_for => return Err(TimeError::OtherUnit),
-                    Some(_) => {}
-                    None => {
-                        let seconds = whole * i128::from(speaks_for.nanos()) / 1_000_000_000;
-                        if !(0..EPOCH_END).contains(&seconds) {
-                            return Err(TimeError::Range);
-                        }
-                        self.unit = Some(speaks_for);
-                    }
-                }
-                speaks_for
+    /// Takes a time that the input already holds, in nanoseconds, with the zone in which it is to be
+    /// seen: as a day it is the day there.
+    pub fn nanos_in(&mut self, value: i128, zone: Option<Tz>) -> Result<i64, TimeError> {
+        match zone.filter(|_| self.days) {
+            Some(zone) => {
+                let seconds = i64::try_from(value.div_euclid(1_000_000_000)).map_err(|_| TimeError::Range)?;
+                self.local_nanos(value + i128::from(zone::offset_at(zone, seconds)) * 1_000_000_000)
             }
-        };
-        let product = value.checked_mul(i128::from(unit.nanos())).ok_or(TimeError::Range)?;
-        let nanos = product.div_euclid(ten_to);
-        if self.options.unit.is_none() && !(0..EPOCH_END * 1_000_000_000).contains(&nanos) {
-            return Err(TimeError::Range);
-        }
-        i64::try_from(nanos).map_err(|_| TimeError::Range)
-    }
-
-    fn epoch_text(&mut self, text: &[u8]) -> Result<i64, TimeError> {
-        match super::number::parse(text).map_err(|_| TimeError::Syntax)? {
-            super::number::Number::Small(m, s) => self.epoch(m, u32::from(s)),
-            super::number::Number::Large(..) => Err(TimeError::Range),
+            None => self.instant(value),
         }
     }
 
-    /// `D/M/Y`, `M/D/Y` or `Y/M/D` with any of `/ - .`, and perhaps a time.
-    fn separated(&mut self, text: &[u8]) -> Result<i64, TimeError> {
-        let end = text.iter().position(|b| matches!(b, b' ' | b'T' | b',')).unwrap_or(text.len());
-        let (date, rest) = text.split_at(end);
-        let mut fields = date.split(|b| matches!(b, b'/' | b'-' | b'.'));
-        let (Some(a), Some(b), Some(c), None) = (fields.next(), fields.next(), fields.next(), fields.next())
-        else {
-            return Err(TimeError::Syntax);
-        };
-        let (first, second) = (digits(a)?, digits(b)?);
-        let (y, m, d) = if a.len() == 4 {
-            (first, second, digits(c)?)
-        } else {
-            let year = match (c.len(), digits(c)?) {
-                (4, year) => year,
-                // As POSIX strptime reads two digits.
-                (2, year) => year + if year < 69 { 2000 } else { 1900 },
-                _ => return Err(TimeError::Syntax),
-            };
-            let order = match self.order {
-                Some(order) => order,
-                None if first > 12 => DateOrder::Dmy,
-                None if second > 12 => DateOrder::Mdy,
-                None => return Err(TimeError::Ambiguous),
-            };
-            self.order = Some(order);
-            match order {
-                DateOrder::Dmy => (year, second, first),
-                DateOrder::Mdy => (year, first, second),
-                DateOrder::Ymd => return Err(TimeError::Syntax),
+    /// A day and the nanoseconds since its midnight at some place, as the column has it.
+    fn compose(&mut self, days: i64, nanos: i64, place: Place<'_>) -> Result<i64, TimeError> {
+        if self.days {
+            // The day that is written, whatever the zone.
+            if !(FIRST..LAST).contains(&days) && !(self.wide && calendar::DAYS.contains(&days)) {
+                return Err(TimeError::Range);
             }
-        };
-        let rest = if let [b',', b' ', rest @ ..] | [b',', rest @ ..] = rest { rest } else { rest };
-        self.clock(days_of(y, m, d)?, rest)
-    }
-
-    /// The time of day and the zone behind a date.
-    fn clock(&mut self, days: i64, rest: &[u8]) -> Result<i64, TimeError> {
-        let midnight = days.checked_mul(DAY);
-        let rest = match rest {
-            [] => return self.naive(midnight),
-            [b'T' | b't' | b' ' | b'-', rest @ ..] => rest,
-            _ => return Err(TimeError::Syntax),
-        };
-        if rest.trim_ascii().is_empty() {
-            return self.naive(midnight);
+            self.cut += u64::from(nanos != 0);
+            return Ok(days);
         }
-        let (mut seconds, mut rest) = clock_fields(rest)?;
-        let mut nanos = 0;
-        if let [b'.' | b',', fraction @ ..] = rest {
-            let width = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
-            if width == 0 || width > 9 && fraction[9..width].iter().any(|b| *b != b'0') {
-                return Err(TimeError::Syntax);
-            }
-            nanos =
-                (0..9).fold(0i64, |n, i| n * 10 + if i < width { i64::from(fraction[i] - b'0') } else { 0 });
-            rest = &fraction[width..];
-        }
-        let mut rest = rest.trim_ascii();
-        if let [a @ (b'A' | b'a' | b'P' | b'p'), b'M' | b'm', tail @ ..] = rest {
-            let hour = seconds / 3600;
-            if !(1..=12).contains(&hour) {
-                return Err(TimeError::NoSuchTime);
-            }
-            let hour24 = hour % 12 + if a.eq_ignore_ascii_case(&b'p') { 12 } else { 0 };
-            seconds += (hour24 - hour) * 3600;
-            rest = tail.trim_ascii();
-        }
-        let local =
-            midnight.and_then(|m| m.checked_add(seconds * 1_000_000_000)).and_then(|t| t.checked_add(nanos));
-        match rest {
-            [] => self.naive(local),
-            b"Z" | b"z" | b"UTC" | b"GMT" => within_text_range(local),
-            [sign @ (b'+' | b'-'), offset @ ..] => {
-                let offset = offset_seconds(offset)? * if *sign == b'-' { -1 } else { 1 };
-                within_text_range(local.and_then(|t| t.checked_sub(offset * 1_000_000_000)))
-            }
-            _ => Err(TimeError::Syntax),
+        let offset = match place {
+            Place::Offset(offset) => offset,
+            Place::Unsaid if self.options.zone.is_none() => 0,
+            other => self.offset(days, nanos, other)?,
+        };
+        let utc = days
+            .checked_mul(DAY)
+            .and_then(|midnight| midnight.checked_add(nanos))
+            .and_then(|local| local.checked_sub(offset * 1_000_000_000));
+        match utc {
+            Some(utc) if self.wide || (FIRST * DAY..LAST * DAY).contains(&utc) => Ok(utc),
+            _ => self.compose_far(days, nanos, offset),
         }
     }
 
-    fn naive(&mut self, local: Option<i64>) -> Result<i64, TimeError> {
-        let local = within_text_range(local)?;
-        if self.options.zone.is_some() { self.localise(local) } else { Ok(local) }
+    #[cold]
+    fn compose_far(&mut self, days: i64, nanos: i64, offset: i64) -> Result<i64, TimeError> {
+        let micros = days
+            .checked_mul(86_400_000_000)
+            .and_then(|midnight| midnight.checked_add(nanos / 1_000 - offset * 1_000_000))
+            .ok_or(TimeError::Range)?;
+        self.beyond(micros, nanos % 1_000)
     }
 
-    /// A local time of the zone in UTC. In a gap the clock is read as if not yet put forward; of
-    /// two times with the same name the first is taken. Both are counted.
-    fn localise(&mut self, local: i64) -> Result<i64, TimeError> {
-        let Some(zone) = self.options.zone else { return Ok(local) };
-        let naive: NaiveDateTime = chrono::DateTime::from_timestamp_nanos(local).naive_utc();
-        let offset = |at: &NaiveDateTime| match zone.offset_from_local_datetime(at) {
-            LocalResult::Single(offset) => (i64::from(offset.fix().local_minus_utc()), 1),
-            LocalResult::Ambiguous(first, _) => (i64::from(first.fix().local_minus_utc()), 2),
-            LocalResult::None => (0, 0),
-        };
-        let seconds = match offset(&naive) {
-            (seconds, 1) => seconds,
-            (seconds, 2) => {
-                self.overlaps += 1;
-                seconds
+    /// How far the place was ahead of UTC at that time of its clocks.
+    fn offset(&mut self, days: i64, nanos: i64, place: Place<'_>) -> Result<i64, TimeError> {
+        let seconds = days.checked_mul(86_400).ok_or(TimeError::Range)? + nanos.div_euclid(1_000_000_000);
+        let zone = match (place, self.options.zone) {
+            (Place::Shared(name), Some(zone)) => {
+                return zone::by_short_name(zone, seconds, name).ok_or(TimeError::ZoneName);
             }
-            _ => {
-                self.gaps += 1;
-                // No gap is longer than a day, so the offset before it is that of the day before.
-                offset(&(naive - chrono::TimeDelta::days(1))).0
-            }
+            (Place::Shared(_), None) => return Err(TimeError::ZoneName),
+            (Place::Zone(zone), _) | (_, Some(zone)) => zone,
+            (_, None) => return Ok(0),
         };
-        local.checked_sub(seconds * 1_000_000_000).ok_or(TimeError::Range)
+        match zone::local(zone, seconds)? {
+            Local::Once(offset) => Ok(offset),
+            Local::Never => Err(TimeError::Skipped),
+            Local::Twice(first, second) => {
+                let at = |offset: i64| {
+                    let local = days.checked_mul(DAY)?.checked_add(nanos)?;
+                    local.checked_sub(offset * 1_000_000_000)
+                };
+                self.both = (at(first).ok_or(TimeError::Range)?, at(second).ok_or(TimeError::Range)?);
+                Err(TimeError::Twice)
+            }
+        }
+    }
+
+    /// After [`TimeError::Twice`]: the first and the second instant that it may be.
+    pub fn both(&self) -> (i64, i64) {
+        self.both
+    }
+
+    /// After [`TimeError::Far`]: the time in microseconds; the least and the greatest of 64 bits are infinite.
+    pub fn micros(&self) -> i64 {
+        self.far
+    }
+
+    /// A number that tells the kinds of faults apart that have a message each.
+    pub fn kind(&self, error: TimeError) -> u64 {
+        let more = match error {
+            TimeError::Count | TimeError::OtherUnit | TimeError::OtherForm => match self.refused.0 {
+                Shape::Epoch(unit) => 1 + unit as u64,
+                Shape::Count(unit) | Shape::OfDay(unit) => 20 + unit as u64,
+                Shape::Digits(digits) => 40 + u64::from(digits),
+                Shape::YearLast => 60,
+                Shape::ShortYear => 61,
+                Shape::Clock => 62,
+                Shape::Julian => 63,
+                Shape::Unknown => 64,
+            },
+            TimeError::Ambiguous => self.doubt.kind(),
+            TimeError::ZoneName => self.zone_name.bytes().fold(0, |n, b| n << 8 | u64::from(b)),
+            _ => 0,
+        };
+        more << 8 | error as u64
+    }
+
+    /// What is wrong with the value that was read last and what to do, to follow the name of the
+    /// column.
+    pub fn message(&self, error: TimeError) -> String {
+        match error {
+            TimeError::Syntax => "is no timestamp that mdsctl knows".into(),
+            TimeError::NoSuchTime => "is a date or time that does not exist".into(),
+            TimeError::Range | TimeError::Far if self.wide => "is out of range (epochs without --timestamp-unit: 1973 to 2100; days and times: as PostgreSQL holds them, before 1678 and after 2261 to the microsecond)".into(),
+            TimeError::Range | TimeError::Far => "is out of range (epochs: 1973 to 2100, text: 1800 to 2261; an older epoch loads with --timestamp-unit)".into(),
+            TimeError::Infinite => "is infinite, and a row of this dataset needs a time".into(),
+            TimeError::OtherUnit | TimeError::OtherForm => self.other(),
+            TimeError::Count => self.count(),
+            TimeError::Ambiguous => self.doubt.doubt(),
+            TimeError::ZoneName => match self.options.zone {
+                Some(zone) => format!(
+                    "has the zone {}, which {zone} does not have at that time; give the rows an offset from UTC, or --timezone with the zone that is meant",
+                    self.zone_name
+                ),
+                None => format!(
+                    "has the zone {}, as several zones are called; say which with --timezone, for instance --timezone {}",
+                    self.zone_name,
+                    example(&self.zone_name)
+                ),
+            },
+            TimeError::Skipped => format!(
+                "is a local time that the change of clocks{} skips; give the row an offset from UTC (as in 02:30:00-05:00), or the rows the --timezone that they were written in",
+                self.in_zone()
+            ),
+            TimeError::Twice => format!(
+                "is a local time that the change of clocks{} repeats, and the order of the rows does not tell which of both it is; give the row an offset from UTC (as in 01:30:00-05:00), or the rows the --timezone that they were written in",
+                self.in_zone()
+            ),
+        }
+    }
+
+    fn in_zone(&self) -> String {
+        self.options.zone.map(|zone| format!(" in {zone}")).unwrap_or_default()
+    }
+
+    fn other(&self) -> String {
+        let (shape, value) = self.refused;
+        if let Some(unit) = self.options.unit {
+            return format!(
+                "({value}) looks like {}, while most rows look like an epoch in {}, as --timestamp-unit says; give the rows of each unit a file of their own",
+                looks_like(shape),
+                unit.as_str()
+            );
+        }
+        let rest = match (self.unit, self.digits) {
+            (Some(unit), _) => looks_like(Shape::Epoch(unit)),
+            (None, Some(digits)) => looks_like(Shape::Digits(digits)),
+            (None, None) => "something else".to_owned(),
+        };
+        let look = looks_like(shape);
+        format!(
+            "({value}) looks like {look}, while the rows before it are {rest}; mdsctl replay-dlq reads the rejected rows as {look}"
+        )
+    }
+
+    fn count(&self) -> String {
+        let (shape, value) = self.refused;
+        let day = |days: i128| {
+            let mut out = String::new();
+            crate::dataset::calendar::write_day(days as i64, &mut out);
+            out
+        };
+        let ticks = |since: i128| day((value - since).div_euclid(864_000_000_000));
+        let flag = |unit: Unit| format!("--timestamp-unit {} reads it so", unit.as_str());
+        let clock = "a time of day needs its day: --map COLUMN=DATE+TIME joins it with a column of days";
+        match shape {
+            Shape::Count(unit @ Unit::Excel) => format!(
+                "({value}) is no epoch; as a day of a spreadsheet it is {}: {} (days since 1970: --timestamp-unit days; seconds of the day: {clock})",
+                day(value - 25_569),
+                flag(unit)
+            ),
+            Shape::Count(unit @ Unit::Day) => format!(
+                "({value}) is no epoch; as days since 1970 it is {}: {} (days of a spreadsheet: --timestamp-unit excel; seconds of the day: {clock})",
+                day(value),
+                flag(unit)
+            ),
+            Shape::Count(unit @ Unit::Dotnet) => format!(
+                "({value}) is an epoch of no unit that is plausible; as ticks of .NET it is {}: {} (nanoseconds of 1990: --timestamp-unit ns)",
+                ticks(DOTNET_1970),
+                flag(unit)
+            ),
+            Shape::Count(unit @ Unit::Filetime) => format!(
+                "({value}) is an epoch of no unit that is plausible; as a Windows file time it is {}: {} (nanoseconds of 1974: --timestamp-unit ns)",
+                ticks(FILETIME_1970),
+                flag(unit)
+            ),
+            Shape::Count(unit @ Unit::Month) => {
+                format!("({value}) is a month, YYYYMM, not a day: {}, as its first day", flag(unit))
+            }
+            Shape::Count(unit @ Unit::Year) => {
+                format!("({value}) is a year, not a day: {}, as its first day", flag(unit))
+            }
+            Shape::YearLast => format!(
+                "({value:08}) is no date YYYYMMDD; --date-order dmy reads DDMMYYYY, --date-order mdy reads MMDDYYYY"
+            ),
+            Shape::ShortYear => format!(
+                "({value:06}) is no epoch; --date-order ymd reads YYMMDD, --date-order dmy reads DDMMYY, --date-order mdy reads MMDDYY"
+            ),
+            Shape::Clock => format!("({value:06}) is no epoch but a time HHMMSS; {clock}"),
+            Shape::OfDay(unit) => format!(
+                "({value}) is no epoch; as {} of the day it is a time without its day: {clock}",
+                if unit == Unit::Milli { "milliseconds" } else { "seconds" }
+            ),
+            Shape::Julian => {
+                format!(
+                    "({value}) is no epoch but a Julian day ({}); write it as a date",
+                    day(value - 2_440_588)
+                )
+            }
+            _ => format!("({value}) is a number that is no time"),
+        }
     }
 }
 
-/// `HH:MM[:SS]`, `H:MM`, `HHMMSS` or `HHMM`; what follows is handed back.
-fn clock_fields(text: &[u8]) -> Result<(i64, &[u8]), TimeError> {
-    let width = text.iter().take_while(|b| b.is_ascii_digit()).count();
-    let (hour, minute, second, rest);
-    match width {
-        1 | 2 if text.get(width) == Some(&b':') => {
-            let after = &text[width + 1..];
-            hour = digits(&text[..width])?;
-            minute = digits(after.get(..2).ok_or(TimeError::Syntax)?)?;
-            match &after[2..] {
-                [b':', tail @ ..] => {
-                    second = digits(tail.get(..2).ok_or(TimeError::Syntax)?)?;
-                    rest = &tail[2..];
-                }
-                tail => (second, rest) = (0, tail),
-            }
-        }
-        4 | 6 => {
-            hour = digits(&text[..2])?;
-            minute = digits(&text[2..4])?;
-            second = digits(&text[4..width]).unwrap_or(0);
-            rest = &text[width..];
-        }
-        _ => return Err(TimeError::Syntax),
+fn looks_like(shape: Shape) -> String {
+    match shape {
+        Shape::Epoch(unit) => format!("an epoch in {}", unit.as_str()),
+        Shape::Digits(digits) => format!("a date written {}", pattern(digits)),
+        _ => "another number".to_owned(),
     }
-    if hour > 23 || minute > 59 || second > 60 {
-        return Err(TimeError::NoSuchTime);
-    }
-    Ok((hour * 3600 + minute * 60 + second, rest))
 }
 
-/// `HH`, `HHMM` or `HH:MM` in seconds.
-fn offset_seconds(text: &[u8]) -> Result<i64, TimeError> {
-    let (hours, minutes) = match text.len() {
-        2 => (digits(text)?, 0),
-        4 => (digits(&text[..2])?, digits(&text[2..])?),
-        5 if text[2] == b':' => (digits(&text[..2])?, digits(&text[3..])?),
-        _ => return Err(TimeError::Syntax),
+/// A zone that goes by that short name.
+fn example(name: &str) -> &'static str {
+    match name {
+        "CST" => "America/Chicago or Asia/Shanghai",
+        "IST" => "Asia/Kolkata",
+        "BST" => "Europe/London",
+        "MST" => "America/Denver",
+        "AST" | "ADT" => "America/Halifax",
+        "GST" => "Asia/Dubai",
+        _ => "Europe/London",
+    }
+}
+
+/// The years 1800 to 2261, in days since 1970.
+const FIRST: i64 = -62_091;
+const LAST: i64 = 106_650;
+
+/// A date of six or eight digits in the order that the user gave.
+fn in_order(value: i128, width: usize, order: DateOrder) -> Option<i64> {
+    let value = i64::try_from(value).ok().filter(|value| *value > 0)?;
+    let (a, b, c, long) = match (width, order) {
+        (6, _) => (value / 10_000, value / 100 % 100, value % 100, false),
+        (8, DateOrder::Dmy | DateOrder::Mdy) => {
+            (value / 1_000_000, value / 10_000 % 100, value % 10_000, true)
+        }
+        _ => return None,
     };
-    if hours > 15 || minutes > 59 {
-        return Err(TimeError::NoSuchTime);
+    if long && !(1800..=2261).contains(&c) {
+        return None;
     }
-    Ok(hours * 3600 + minutes * 60)
+    order.day([a, b, c], long).ok()
+}
+
+/// The number that a text is, if it is one of up to 38 digits.
+fn small(text: &[u8]) -> Option<(i128, u32)> {
+    match super::number::parse(text).ok()? {
+        super::number::Number::Small(value, scale) => Some((value, u32::from(scale))),
+        super::number::Number::Large(..) => None,
+    }
+}
+
+/// The whole part of `value / 10^scale`, and whether there is a fraction.
+fn split(value: i128, scale: u32) -> (i128, bool) {
+    match 10i128.checked_pow(scale) {
+        Some(ten_to) => (value / ten_to, value % ten_to != 0),
+        None => (0, value != 0),
+    }
+}
+
+/// Digits of a whole number.
+fn width(value: i128) -> usize {
+    value.unsigned_abs().checked_ilog10().map_or(1, |digits| digits as usize + 1)
+}
+
+/// Digits of the whole part as they are written: with the zeros before them.
+fn width_of(text: &[u8], leading: usize, whole: i128) -> usize {
+    if text.iter().any(|b| matches!(b, b'e' | b'E')) { width(whole) } else { leading.max(width(whole)) }
 }
 
 /// A short run of digits.
@@ -516,21 +862,6 @@ fn digits(text: &[u8]) -> Result<i64, TimeError> {
         b'0'..=b'9' => Ok(value * 10 + i64::from(b - b'0')),
         _ => Err(TimeError::Syntax),
     })
-}
-
-/// Days since 1970 of a date that exists.
-fn days_of(year: i64, month: i64, day: i64) -> Result<i64, TimeError> {
-    let narrow = |v: i64| u32::try_from(v).map_err(|_| TimeError::NoSuchTime);
-    let year = i32::try_from(year).map_err(|_| TimeError::Range)?;
-    let date = NaiveDate::from_ymd_opt(year, narrow(month)?, narrow(day)?).ok_or(TimeError::NoSuchTime)?;
-    Ok(i64::from(date.to_epoch_days()))
-}
-
-/// Accepts the years 1800 to 2261; 64-bit nanoseconds end in 2262.
-fn within_text_range(nanos: Option<i64>) -> Result<i64, TimeError> {
-    const FIRST: i64 = -62_091 * DAY;
-    const LAST: i64 = 106_650 * DAY;
-    nanos.filter(|n| (FIRST..LAST).contains(n)).ok_or(TimeError::Range)
 }
 
 /// The instant in microseconds, and whether that is another one: to the nearest, or downwards
@@ -555,41 +886,13 @@ pub fn to_micros(nanos: i64, floor: bool) -> (i64, bool) {
     (whole + i64::from(up), true)
 }
 
-/// Writes an instant as RFC 3339 in UTC with as many decimals as it needs.
-pub fn write_rfc3339(nanos: i64, out: &mut String) {
-    let time = chrono::DateTime::from_timestamp_nanos(nanos);
-    let digits = match nanos.rem_euclid(1_000_000_000) {
-        0 => chrono::SecondsFormat::Secs,
-        n if n % 1_000_000 == 0 => chrono::SecondsFormat::Millis,
-        n if n % 1_000 == 0 => chrono::SecondsFormat::Micros,
-        _ => chrono::SecondsFormat::Nanos,
-    };
-    out.push_str(&time.to_rfc3339_opts(digits, true));
-}
-
-/// Writes nanoseconds since midnight as `HH:MM:SS`, with decimals where it has some.
-pub fn write_time_of_day(nanos: i64, out: &mut String) {
-    use std::fmt::Write;
-    let (seconds, below) = (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000));
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    // Writing into a text does not fail.
-    let _ = write!(out, "{hours:02}:{minutes:02}:{seconds:02}");
-    if below != 0 {
-        let _ = write!(out, ".{below:09}");
-    }
-}
-
-/// Writes a day as `YYYY-MM-DD`.
-pub fn write_date(days: i32, out: &mut String) {
-    match NaiveDate::from_epoch_days(days) {
-        Some(date) => out.push_str(&date.to_string()),
-        None => out.push_str(&days.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn write_rfc3339(nanos: i64, out: &mut String) {
+        crate::dataset::calendar::write_instant(nanos, 1_000_000_000, true, out);
+    }
 
     fn read(text: &str) -> Result<String, TimeError> {
         let mut out = String::new();
@@ -622,6 +925,46 @@ mod tests {
             ("1704205800000000001", "2024-01-02T14:30:00.000000001Z"),
             ("1704205800.25", "2024-01-02T14:30:00.250Z"),
             ("1.7042058e9", "2024-01-02T14:30:00Z"),
+            ("20240102143000", "2024-01-02T14:30:00Z"),
+            ("202401021430", "2024-01-02T14:30:00Z"),
+            ("20240102143000250", "2024-01-02T14:30:00.250Z"),
+            ("20240102.0", "2024-01-02T00:00:00Z"),
+            ("202401021430.0", "2024-01-02T14:30:00Z"),
+            ("20240102-14:30", "2024-01-02T14:30:00Z"),
+            ("20240102 143000250", "2024-01-02T14:30:00.250Z"),
+            ("2024-01-02-05:00", "2024-01-02T05:00:00Z"),
+            ("2024-01-02+05:30", "2024-01-01T18:30:00Z"),
+            ("2024-01-02Z", "2024-01-02T00:00:00Z"),
+            ("20240102Z", "2024-01-02T00:00:00Z"),
+            ("2024-01-02 24:00:00", "2024-01-03T00:00:00Z"),
+            ("2024-12-31T23:59:60Z", "2025-01-01T00:00:00Z"),
+            ("20250714 09:30:00 US/Eastern", "2025-07-14T13:30:00Z"),
+            ("2025-07-14 09:30:00 America/New_York", "2025-07-14T13:30:00Z"),
+            ("2025-01-14 09:30:00 EST", "2025-01-14T14:30:00Z"),
+            ("2025-07-14T09:30:00+02:00[Europe/Paris]", "2025-07-14T07:30:00Z"),
+            ("2025-07-14 09:30:00 UTC+5", "2025-07-14T04:30:00Z"),
+            ("2019-01-01D00:00:00.123456000", "2019-01-01T00:00:00.123456Z"),
+            ("2019.01.01D00:00:00.123456000", "2019-01-01T00:00:00.123456Z"),
+            ("2019.01.02 09:30", "2019-01-02T09:30:00Z"),
+            ("24/01/2015 9:30:00 AM", "2015-01-24T09:30:00Z"),
+            ("2024-01-02 12:05 a.m.", "2024-01-02T00:05:00Z"),
+            ("Jan 17, 2018", "2018-01-17T00:00:00Z"),
+            ("January 17, 2018 4:30 PM", "2018-01-17T16:30:00Z"),
+            ("17 January 2018", "2018-01-17T00:00:00Z"),
+            ("18-Jan-2018", "2018-01-18T00:00:00Z"),
+            ("19-JAN-18", "2018-01-19T00:00:00Z"),
+            ("19-JAN-18 09.30.00", "2018-01-19T09:30:00Z"),
+            ("18-Jan-2018 09:30:00.250", "2018-01-18T09:30:00.250Z"),
+            ("2018-Jan-18", "2018-01-18T00:00:00Z"),
+            ("02JAN2024", "2024-01-02T00:00:00Z"),
+            ("02JAN2024:14:30:00", "2024-01-02T14:30:00Z"),
+            ("Tue Jan  2 14:30:00 2024", "2024-01-02T14:30:00Z"),
+            ("Tue Jan  2 14:30:00 EST 2024", "2024-01-02T19:30:00Z"),
+            ("Tuesday, 02-Jan-24 14:30:00 GMT", "2024-01-02T14:30:00Z"),
+            ("2 Jan 2024 14:30:00 +0100", "2024-01-02T13:30:00Z"),
+            ("Tue, 02 Jan 2024 14:30:00 CST", "2024-01-02T20:30:00Z"),
+            ("January 2nd, 2024", "2024-01-02T00:00:00Z"),
+            ("02/Jan/2024:14:30:00 -0500", "2024-01-02T19:30:00Z"),
             ("1800-01-01", "1800-01-01T00:00:00Z"),
             ("Tue, 14 Jan 2020 10:00:00 +0100", "2020-01-14T09:00:00Z"),
         ] {
@@ -641,6 +984,23 @@ mod tests {
             ("1799-12-31", TimeError::Range),
             ("9999-12-31", TimeError::Range),
             ("-5", TimeError::Range),
+            ("44197", TimeError::Count),
+            ("44197.5", TimeError::Count),
+            ("202401", TimeError::Count),
+            ("2024-01", TimeError::Count),
+            ("2024", TimeError::Count),
+            ("34200", TimeError::Count),
+            ("093000", TimeError::Count),
+            ("637108979310830000", TimeError::Count),
+            ("2024-01-02 24:00:01", TimeError::NoSuchTime),
+            ("2024-01-02-15:30", TimeError::NoSuchTime),
+            ("2024-01-02-0500", TimeError::Syntax),
+            ("2024-01-02 09:30:00 CST", TimeError::ZoneName),
+            ("2024-01-02 09:30:00 XYZ", TimeError::Syntax),
+            ("24/01/15", TimeError::Ambiguous),
+            ("infinity", TimeError::Infinite),
+            ("32 Jan 2024", TimeError::NoSuchTime),
+            ("Smarch 3, 2024", TimeError::Syntax),
             ("1e30", TimeError::Range),
             ("9/10/2020", TimeError::Ambiguous),
             ("2024-01-02X", TimeError::Syntax),
@@ -659,15 +1019,16 @@ mod tests {
         // Binance changed to microseconds in 2025: never the year 56971.
         assert_eq!(reader.text("1735689600000000"), Err(TimeError::OtherUnit));
         assert_eq!(reader.integer(1_735_689_600), Err(TimeError::OtherUnit));
+        assert_eq!(reader.integer(20_250_101), Err(TimeError::OtherForm));
         assert!(reader.integer(1_735_689_660_000).is_ok());
     }
 
     #[test]
     fn an_odd_first_row_does_not_decide_the_unit() {
         let mut reader = TimeReader::default();
-        reader.learn(["170420580", "1704205800000", "1704205860000"].into_iter());
+        let _ = reader.learn(["1704205800", "1704205800000", "1704205860000"].into_iter());
         assert_eq!(reader.deduced_unit(), Some(Unit::Milli));
-        assert_eq!(reader.text("170420580"), Err(TimeError::OtherUnit));
+        assert_eq!(reader.text("1704205800"), Err(TimeError::OtherUnit));
     }
 
     #[test]
@@ -676,6 +1037,7 @@ mod tests {
         assert_eq!(reader.integer(-1000), Ok(-1_000_000_000));
         assert_eq!(reader.text("20240102"), Ok(20_240_102_000_000));
         assert_eq!(reader.integer(i64::MAX), Err(TimeError::Range));
+        assert!(reader.notes()[0].contains("1 numbers that were read in ms"), "{:?}", reader.notes());
     }
 
     #[test]
@@ -689,9 +1051,11 @@ mod tests {
         };
         assert_eq!(at(reader.text("2024-01-02 09:30:00").unwrap()), "2024-01-02T14:30:00Z");
         assert_eq!(at(reader.text("2024-07-02 09:30:00").unwrap()), "2024-07-02T13:30:00Z");
-        assert_eq!(at(reader.text("2024-03-10 02:30:00").unwrap()), "2024-03-10T07:30:00Z");
-        assert_eq!(at(reader.text("2024-11-03 01:30:00").unwrap()), "2024-11-03T05:30:00Z");
-        assert_eq!((reader.gaps, reader.overlaps), (1, 1));
+        assert_eq!(reader.text("2024-03-10 02:30:00"), Err(TimeError::Skipped));
+        assert_eq!(reader.text("2024-11-03 01:30:00"), Err(TimeError::Twice));
+        let (first, second) = reader.both();
+        assert_eq!((&*at(first), &*at(second)), ("2024-11-03T05:30:00Z", "2024-11-03T06:30:00Z"));
+        assert_eq!(at(reader.text("2024-11-03 01:30:00 EST").unwrap()), "2024-11-03T06:30:00Z");
         // A stamp with a zone of its own is not moved.
         assert_eq!(at(reader.text("2024-01-02 09:30:00Z").unwrap()), "2024-01-02T09:30:00Z");
     }
@@ -709,11 +1073,113 @@ mod tests {
     #[test]
     fn one_clear_date_settles_the_file() {
         let mut reader = TimeReader::default();
-        reader.learn(["9/10/2020", "14/10/2020"].into_iter());
+        let _ = reader.learn(["9/10/2020", "14/10/2020"].into_iter());
         assert_eq!(reader.deduced_order(), Some(DateOrder::Dmy));
         let mut out = String::new();
         write_rfc3339(reader.text("9/10/2020").unwrap(), &mut out);
         assert_eq!(out, "2020-10-09T00:00:00Z");
         assert_eq!(reader.text("10/14/2020"), Err(TimeError::NoSuchTime));
+    }
+
+    #[test]
+    fn counts_are_read_in_the_unit_that_is_given() {
+        let day = |text: &str| TimeReader::default().text(text).unwrap();
+        for (unit, text, instant) in [
+            (Unit::Excel, "44197", "2021-01-01"),
+            (Unit::Excel, "44197.395833333336", "2021-01-01T09:30:00"),
+            (Unit::Day, "19723", "2024-01-01"),
+            (Unit::Dotnet, "637108979310830000", "2019-12-02T15:38:51.083"),
+            (Unit::Filetime, "133485408000000000", "2024-01-01"),
+            (Unit::Month, "202401", "2024-01-01"),
+            (Unit::Month, "2024-02", "2024-02-01"),
+            (Unit::Year, "2024", "2024-01-01"),
+        ] {
+            let options = TimeOptions { unit: Some(unit), ..Default::default() };
+            assert_eq!(TimeReader::new(options).text(text), Ok(day(instant)), "{text}");
+        }
+    }
+
+    #[test]
+    fn two_digits_of_a_year_are_read_in_the_order_that_is_given() {
+        let day = |text: &str| TimeReader::default().text(text).unwrap();
+        for (order, text) in [
+            (DateOrder::Ymd, "24/01/15"),
+            (DateOrder::Dmy, "15/01/24"),
+            (DateOrder::Mdy, "01/15/24"),
+            (DateOrder::Ymd, "240115"),
+            (DateOrder::Dmy, "15.01.24"),
+            (DateOrder::Dmy, "15012024"),
+            (DateOrder::Mdy, "01152024"),
+            (DateOrder::Ymd, "24-Jan-15"),
+        ] {
+            let options = TimeOptions { order: Some(order), ..Default::default() };
+            assert_eq!(TimeReader::new(options).text(text), Ok(day("2024-01-15")), "{text}");
+        }
+        let mut reader = TimeReader::default();
+        let doubt = reader.learn(["24/01/15", "24/01/16"].into_iter()).unwrap();
+        assert_eq!(
+            doubt,
+            "could be year/month/day or day/month/year; say which with --date-order ymd or --date-order dmy"
+        );
+        assert_eq!(reader.learn(["24/01/15", "99/01/15"].into_iter()), None);
+        assert_eq!(reader.deduced_order(), Some(DateOrder::Ymd));
+    }
+
+    #[test]
+    fn one_odd_date_does_not_put_the_order_of_all_in_doubt() {
+        let mut reader = TimeReader::default();
+        assert_eq!(reader.learn(["2024-01-02", "0001-01-01", "1/2/2024", "2024-01-04"].into_iter()), None);
+        assert_eq!(reader.text("1/2/2024"), Err(TimeError::Ambiguous));
+        assert!(reader.text("2024-01-04").is_ok());
+    }
+
+    #[test]
+    fn a_column_of_days_has_the_day_that_is_written() {
+        let day = calendar::days_of(2020, 1, 24);
+        for zone in [None, Some(chrono_tz::America::New_York), Some(chrono_tz::Asia::Tokyo)] {
+            let mut reader = TimeReader::new(TimeOptions { zone, ..Default::default() });
+            reader.serve(true, false);
+            for text in [
+                "2020-01-24",
+                "2020-01-24T00:00:00+05:30",
+                "2020-01-24T00:00:00-05:00",
+                "2020-01-24-05:00",
+                "2020-01-24 00:00:00",
+                "1579824000",
+                "1579824000000",
+                "20200124",
+            ] {
+                let mut reader = TimeReader { days: true, ..reader.clone() };
+                assert_eq!(reader.text(text), day, "{text} {zone:?}");
+            }
+        }
+        let zone = Some(chrono_tz::Asia::Tokyo);
+        let mut reader = TimeReader::new(TimeOptions { zone, ..Default::default() });
+        reader.serve(true, false);
+        // Midnight in Tokyo.
+        assert_eq!(reader.integer(1_579_791_600), day);
+    }
+
+    #[test]
+    fn a_wide_column_takes_what_postgresql_takes() {
+        let far = |text: &str| {
+            let mut reader = TimeReader::default();
+            reader.serve(false, true);
+            reader.text(text).map_err(|error| (error, reader.micros()))
+        };
+        assert_eq!(far("9999-12-31"), Err((TimeError::Far, 253_402_214_400_000_000)));
+        assert_eq!(far("0001-01-01 00:00:00Z"), Err((TimeError::Far, -62_135_596_800_000_000)));
+        assert_eq!(far("4714-11-24 BC"), Err((TimeError::Far, calendar::MICROS.start)));
+        assert_eq!(far("infinity"), Err((TimeError::Far, i64::MAX)));
+        assert_eq!(far("-Infinity"), Err((TimeError::Far, i64::MIN)));
+        assert_eq!(far("+10000-01-01"), Err((TimeError::Far, 253_402_300_800_000_000)));
+        assert_eq!(far("294247-01-01").map_err(|(error, _)| error), Err(TimeError::Far));
+        assert_eq!(far("294248-01-01").map_err(|(error, _)| error), Err(TimeError::Range));
+        assert_eq!(far("1700-01-01"), Ok(-98_615 * DAY));
+        let mut reader = TimeReader::default();
+        reader.serve(true, true);
+        assert_eq!(reader.text("5874897-12-31"), Ok(*calendar::DAYS.end()));
+        assert_eq!(reader.text("5874898-01-01"), Err(TimeError::Range));
+        assert_eq!(reader.text("infinity"), Ok(i64::MAX));
     }
 }

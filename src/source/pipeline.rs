@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampNanosecondType;
+use arrow_array::types::{TimestampMicrosecondType, TimestampNanosecondType};
 use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use tokio::runtime::Handle;
@@ -333,6 +333,13 @@ impl Report {
             match times.null_count() {
                 0 => times.values().iter().for_each(|value| note(*value)),
                 _ => times.iter().flatten().for_each(note),
+            }
+        }
+        if let Some(times) = times.and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>()) {
+            for micros in times.values() {
+                let value = micros.saturating_mul(1_000);
+                let (first, last) = self.span.unwrap_or((value, value));
+                self.span = Some((first.min(value), last.max(value)));
             }
         }
         if let Some(symbols) = columns.column_by_name("symbol").and_then(Texts::of) {

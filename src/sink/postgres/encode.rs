@@ -82,7 +82,7 @@ impl Goal {
         use ColumnType as T;
         match source {
             Source::Null => true,
-            Source::Time(_) | Source::Date(_) => {
+            Source::Time(_) | Source::Far(_) | Source::Date(_) => {
                 matches!(self.type_, T::Timestamp(_) | T::Timestamptz(_) | T::Date)
             }
             Source::Text(_) | Source::Coded(..) => matches!(
@@ -118,7 +118,16 @@ impl Goal {
             Source::Text(texts) => self.put_text(texts.value(row), rules, out),
             Source::Coded(keys, texts) => self.put_text(texts.value(keys.value(row) as usize), rules, out),
             Source::Time(times) => self.put_time(times.value(row), rules, out),
+            Source::Far(times) => self.put_far(times.value(row), rules, out),
             Source::Date(days) => {
+                let infinite = match days.value(row) {
+                    i32::MAX => Some(i64::MAX),
+                    i32::MIN => Some(i64::MIN),
+                    _ => None,
+                };
+                if let Some(infinite) = infinite {
+                    return self.put_far(infinite, rules, out);
+                }
                 let day = i64::from(days.value(row)) - EPOCH_DAYS;
                 if self.type_ == ColumnType::Date {
                     put_day(day, out)?;
@@ -319,6 +328,33 @@ impl Goal {
             }
         }
         Ok(false)
+    }
+
+    /// A time in microseconds, or infinity.
+    fn put_far(&self, micros: i64, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {
+        let rounded = match (self.type_, micros) {
+            (ColumnType::Date, i64::MIN | i64::MAX) => {
+                out.put_i32(4);
+                out.put_i32(if micros < 0 { i32::MIN } else { i32::MAX });
+                false
+            }
+            (ColumnType::Timestamp(_) | ColumnType::Timestamptz(_), i64::MIN | i64::MAX) => {
+                out.put_i32(8);
+                out.put_i64(micros);
+                false
+            }
+            (ColumnType::Date, _) => {
+                put_day(micros.div_euclid(DAY_MICROS) - EPOCH_DAYS, out)?;
+                micros.rem_euclid(DAY_MICROS) != 0
+            }
+            (ColumnType::Timestamp(digits) | ColumnType::Timestamptz(digits), _) => {
+                let from_2000 = micros.checked_sub(EPOCH_SECONDS * 1_000_000).ok_or(Refusal::Time)?;
+                put_micros(from_2000, out)?;
+                micros % 10i64.pow(u32::from(6 - digits.min(6))) != 0
+            }
+            _ => return Err(Refusal::Time),
+        };
+        if rounded && rules.exact { Err(Refusal::Inexact) } else { Ok(rounded) }
     }
 
     fn put_time(&self, nanos: i64, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {

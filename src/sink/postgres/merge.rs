@@ -50,13 +50,25 @@ impl Span {
         let micros = rows.picks.iter().filter_map(|pick| {
             match sources.get(pick.part as usize * width + part.column) {
                 Some(Source::Time(times)) => Some(to_micros(times.value(pick.row as usize), part.floor).0),
-                Some(Source::Date(days)) => i64::from(days.value(pick.row as usize)).checked_mul(DAY),
+                Some(Source::Far(times)) => Some(times.value(pick.row as usize)),
+                Some(Source::Date(days)) => match days.value(pick.row as usize) {
+                    i32::MAX => Some(i64::MAX),
+                    i32::MIN => Some(i64::MIN),
+                    day => i64::from(day).checked_mul(DAY),
+                },
                 _ => None,
             }
         });
         let (low, high) = micros.fold((i64::MAX, i64::MIN), |(low, high), m| (low.min(m), high.max(m)));
-        let from_2000 = |micros: i64| micros.saturating_sub(EPOCH_SECONDS * 1_000_000);
-        let days = |micros: i64| i32::try_from(micros.div_euclid(DAY)).unwrap_or(i32::MAX);
+        // Infinity stays infinity.
+        let from_2000 = |micros: i64| match micros {
+            i64::MIN | i64::MAX => micros,
+            _ => micros.saturating_sub(EPOCH_SECONDS * 1_000_000),
+        };
+        let days = |micros: i64| match micros {
+            i64::MIN => i32::MIN,
+            _ => i32::try_from(micros.div_euclid(DAY)).unwrap_or(i32::MAX),
+        };
         match type_ {
             _ if low > high => Self::Micros(i64::MAX, i64::MIN, true),
             ColumnType::Date => Self::Days(days(from_2000(low)), days(from_2000(high))),

@@ -135,6 +135,10 @@ fn pack(
             };
             pack_numbers(rows, &columns, room, entries, |column, row| ordered(micros(column, row)))
         }
+        Source::Far(_) => pack_numbers(rows, &columns, room, entries, |column, row| match column {
+            Source::Far(times) => ordered(times.value(row)),
+            _ => 0,
+        }),
         Source::Date(_) => pack_numbers(rows, &columns, room, entries, |column, row| match column {
             Source::Date(days) => ordered(days.value(row).into()),
             _ => 0,
@@ -285,6 +289,7 @@ fn push_key(pick: Pick, key: &[KeyColumn], sources: &[Source<'_>], width: usize,
         match source {
             Source::Null => {}
             Source::Time(times) => push_i64(to_micros(times.value(row), part.floor).0, bytes),
+            Source::Far(times) => push_i64(times.value(row), bytes),
             Source::Date(days) => push_i64(days.value(row).into(), bytes),
             Source::Bool(values) => bytes.push(values.value(row).into()),
             Source::Text(texts) => {

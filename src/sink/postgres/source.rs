@@ -3,7 +3,8 @@
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Int64Type, TimestampMicrosecondType, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
 };
 use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, BooleanArray, LargeStringArray, PrimitiveArray, StringArray,
@@ -20,7 +21,9 @@ pub(super) enum Source<'a> {
     Null,
     /// Instants in nanoseconds since 1970.
     Time(&'a PrimitiveArray<TimestampNanosecondType>),
-    /// Days since 1970.
+    /// Instants in microseconds since 1970, where some are beyond nanoseconds or infinite.
+    Far(&'a PrimitiveArray<TimestampMicrosecondType>),
+    /// Days since 1970; the first and the last of 32 bits are infinite.
     Date(&'a PrimitiveArray<Date32Type>),
     /// Text.
     Text(&'a StringArray),
@@ -60,6 +63,7 @@ impl<'a> Source<'a> {
         Some(match array.data_type() {
             DataType::Null => Self::Null,
             DataType::Timestamp(TimeUnit::Nanosecond, _) => Self::Time(primitive(array)?),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => Self::Far(primitive(array)?),
             DataType::Date32 => Self::Date(primitive(array)?),
             DataType::Utf8 => Self::Text(array.as_string_opt()?),
             DataType::Dictionary(..) => {
@@ -91,6 +95,7 @@ impl<'a> Source<'a> {
         match self {
             Self::Null => true,
             Self::Time(array) => array.null_count() > 0,
+            Self::Far(array) => array.null_count() > 0,
             Self::Date(array) => array.null_count() > 0,
             Self::Text(array) => array.null_count() > 0,
             Self::Coded(keys, _) => keys.null_count() > 0,
@@ -104,6 +109,7 @@ impl<'a> Source<'a> {
         match self {
             Self::Null => true,
             Self::Time(array) => array.is_null(row),
+            Self::Far(array) => array.is_null(row),
             Self::Date(array) => array.is_null(row),
             Self::Text(array) => array.is_null(row),
             Self::Coded(keys, _) => keys.is_null(row),

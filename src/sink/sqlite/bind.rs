@@ -4,7 +4,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{
     Array, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray, Float64Array,
-    Int64Array, LargeStringArray, StringArray, TimestampNanosecondArray,
+    Int64Array, LargeStringArray, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
 use rusqlite::Statement;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -26,6 +26,7 @@ pub(super) enum Values<'a> {
     /// Numbers of any length, as text.
     Digits(&'a LargeStringArray),
     Instant(&'a TimestampNanosecondArray),
+    Far(&'a TimestampMicrosecondArray),
     Day(&'a Date32Array),
     Text(&'a StringArray),
     Coded(&'a DictionaryArray<Int32Type>, &'a StringArray),
@@ -43,6 +44,7 @@ impl<'a> Values<'a> {
             .or_else(|| any.downcast_ref().map(Self::Decimal256))
             .or_else(|| any.downcast_ref().map(Self::Digits))
             .or_else(|| any.downcast_ref().map(Self::Instant))
+            .or_else(|| any.downcast_ref().map(Self::Far))
             .or_else(|| any.downcast_ref().map(Self::Day))
             .or_else(|| any.downcast_ref().map(Self::Text))
             .or_else(|| any.downcast_ref().map(Self::Truth))
@@ -60,6 +62,7 @@ impl<'a> Values<'a> {
             Self::Decimal256(a) => a.is_null(row),
             Self::Digits(a) => a.is_null(row),
             Self::Instant(a) => a.is_null(row),
+            Self::Far(a) => a.is_null(row),
             Self::Day(a) => a.is_null(row),
             Self::Text(a) => a.is_null(row),
             Self::Coded(a, _) => a.is_null(row),
@@ -130,6 +133,11 @@ impl Binder {
                 let Some(text) = self.clock.instant(micros) else { return Err(no_year(column)) };
                 set(statement, index, text.into())?;
                 return Ok(rounded);
+            }
+            Values::Far(a) => {
+                let Some(text) = self.clock.instant(a.value(row)) else { return Err(no_year(column)) };
+                set(statement, index, text.into())?;
+                return Ok(false);
             }
             Values::Day(a) => {
                 let Some(text) = self.clock.day(a.value(row).into()) else { return Err(no_year(column)) };
@@ -229,5 +237,5 @@ fn inexact(column: &PlanColumn) -> Unbound {
 }
 
 fn no_year(column: &PlanColumn) -> Unbound {
-    refused("22008", column, "lies outside the years 0 to 9999")
+    refused("22008", column, "lies outside the years 0 to 9999, beyond which times in SQLite do not sort")
 }

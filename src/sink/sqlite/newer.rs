@@ -18,7 +18,7 @@ use rusqlite::types::ValueRef;
 use super::catalog::Table;
 use super::schema::UPDATED_AT;
 use crate::dataset::Kind;
-use crate::dataset::time::{TimeOptions, TimeReader, to_micros};
+use crate::dataset::time::{TimeError, TimeOptions, TimeReader, to_micros};
 
 /// The SQL function: of the stored `updated_at`, the time in microseconds at which the row at hand
 /// failed first (null for one that never did), whether the two differ, and whether `updated_at` is
@@ -81,11 +81,16 @@ impl Answers {
 /// no time at all tells nothing.
 fn stored(context: &Context<'_>) -> Option<i64> {
     let mut reader = TimeReader::new(TimeOptions::default());
+    reader.serve(false, true);
     let nanos = match context.get_raw(0) {
         ValueRef::Text(text) => reader.text(std::str::from_utf8(text).ok()?),
         ValueRef::Integer(integer) => reader.integer(integer),
         ValueRef::Real(real) => reader.float(real),
         ValueRef::Null | ValueRef::Blob(_) => return None,
     };
-    Some(to_micros(nanos.ok()?, true).0)
+    match nanos {
+        Ok(nanos) => Some(to_micros(nanos, true).0),
+        Err(TimeError::Far) => Some(reader.micros()),
+        Err(_) => None,
+    }
 }
