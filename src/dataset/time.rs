@@ -711,7 +711,7 @@ impl TimeReader {
         let (shape, value) = self.refused;
         if let Some(unit) = self.options.unit {
             return format!(
-                "({value}) looks like {}, while most rows look like an epoch in {}, as --timestamp-unit says; give the rows of each unit a file of their own",
+                "({value}) looks like {}, while most rows look like an epoch in {}, as --timestamp-unit says; mdsctl replay-dlq without that flag reads the rejected rows as what they look like",
                 looks_like(shape),
                 unit.as_str()
             );

@@ -216,7 +216,7 @@ fn run_in_order(
     };
     let mut splits = (0..=count).filter(|split| fits(*split));
     let Some(least) = splits.next() else { return 0 };
-    let most = splits.last().unwrap_or(least);
+    let most = splits.next_back().unwrap_or(least);
     let (mut from, mut to, mut taken) = (least, most, 0);
     if least < most {
         let shift = rows[0].second - rows[0].first;
