@@ -108,12 +108,6 @@ impl TimeError {
     }
 }
 
-impl Default for Shape {
-    fn default() -> Self {
-        Self::Unknown
-    }
-}
-
 impl TimeReader {
     /// A reader for a new input.
     pub fn new(options: TimeOptions) -> Self {
@@ -584,7 +578,7 @@ impl TimeReader {
     fn compose(&mut self, days: i64, nanos: i64, place: Place<'_>) -> Result<i64, TimeError> {
         if self.days {
             // The day that is written, whatever the zone.
-            if !(FIRST..LAST).contains(&days) && !(self.wide && calendar::DAYS.contains(&days)) {
+            if !((FIRST..LAST).contains(&days) || self.wide && calendar::DAYS.contains(&days)) {
                 return Err(TimeError::Range);
             }
             self.cut += u64::from(nanos != 0);

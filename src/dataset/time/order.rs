@@ -98,9 +98,9 @@ impl Orders {
 
     /// What is wrong with a date that may be read in all of these, and what to do.
     pub(super) fn doubt(self) -> String {
-        let mut orders = DateOrder::ALL.into_iter().rev().filter(|order| self.has(*order));
+        let orders = DateOrder::ALL.into_iter().rev().filter(|order| self.has(*order));
         let (mut words, mut flags) = (String::new(), String::new());
-        while let Some(order) = orders.next() {
+        for order in orders {
             if !words.is_empty() {
                 words.push_str(" or ");
                 flags.push_str(" or ");

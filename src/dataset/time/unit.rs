@@ -102,7 +102,7 @@ impl Unit {
 }
 
 /// What a number looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Shape {
     /// An epoch of that unit.
     Epoch(Unit),
@@ -121,6 +121,7 @@ pub(super) enum Shape {
     /// A Julian day.
     Julian,
     /// Nothing that is known.
+    #[default]
     Unknown,
 }
 
@@ -190,7 +191,7 @@ fn small(value: i64, width: usize, part: bool) -> Shape {
             Shape::YearLast
         }
         (7, 2_415_021..=2_488_070) => Shape::Julian,
-        (7 | 8, 10_000_000..=86_400_000 | 1_000_000..=9_999_999) => Shape::OfDay(Unit::Milli),
+        (7 | 8, 1_000_000..=86_400_000) => Shape::OfDay(Unit::Milli),
         (6, _) if !part && (1900..=2100).contains(&(value / 100)) && (1..=12).contains(&(value % 100)) => {
             Shape::Count(Unit::Month)
         }
