@@ -34,6 +34,9 @@ pub struct Reading {
     /// What the input told of a column, by the column's canonical name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub forms: BTreeMap<String, Form>,
+    /// Whether the row is one of a JSON input, whose strings are strings and no JSON in quotes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub typed: bool,
     /// Of a line that could not be read: the character between its fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<String>,

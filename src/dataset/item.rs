@@ -1,11 +1,14 @@
 //! A row as one JSON object, numbers exact: the `items` of a dead letter.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, Schema};
 use serde_json::value::RawValue;
 
+use crate::dataset::json_text::{is_marked, json_texts};
 use crate::dataset::value;
 pub use crate::dataset::value::write_text;
 
@@ -22,6 +25,25 @@ pub fn to_json(columns: &RecordBatch, row: usize) -> String {
 /// A row as the input gave it, under the names of the input.
 pub fn of_source(columns: &RecordBatch, row: usize) -> String {
     object(columns, |_, column, out| write_value(column, row, out))
+}
+
+/// Rows of a JSON input with their values as JSON texts, marked as such, so that [`to_json`] writes each
+/// as it came; `None` where the input is another one.
+pub fn typed(columns: &RecordBatch) -> Option<RecordBatch> {
+    let schema = columns.schema_ref();
+    if !is_marked(schema) {
+        return None;
+    }
+    let texts = |(field, column): (&Arc<Field>, &ArrayRef)| -> ArrayRef {
+        match column.as_string_opt::<i32>() {
+            Some(texts) => Arc::new(json_texts(field, texts)),
+            None => column.clone(),
+        }
+    };
+    let fields = schema.fields().iter();
+    let made = fields.clone().zip(columns.columns()).map(texts).collect();
+    let fields: Vec<Field> = fields.map(|field| marked_as_json(field.as_ref().clone())).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), made).ok()
 }
 
 fn object(columns: &RecordBatch, write: impl Fn(&Field, &ArrayRef, &mut String)) -> String {
@@ -119,8 +141,7 @@ mod tests {
 
     #[test]
     fn a_number_beyond_doubles_stands_in_quotes() {
-        let texts: ArrayRef =
-            std::sync::Arc::new(arrow_array::LargeStringArray::from(vec!["1e400", "-1e80"]));
+        let texts: ArrayRef = Arc::new(arrow_array::LargeStringArray::from(vec!["1e400", "-1e80"]));
         let field = Field::new("n", DataType::LargeUtf8, true);
         let mut out = String::new();
         write_understood(&field, &texts, 0, &mut out);

@@ -74,10 +74,11 @@ impl Readings {
         }
     }
 
-    /// Whether that column of a dead letter stands as the text of its input; `None` where nothing is
-    /// remembered of that.
+    /// Whether that column of a dead letter stands as the text of its input, which had no types; `None`
+    /// where nothing is remembered of that.
     pub fn is_own_text(&self, column: &str) -> Option<bool> {
-        self.letter.as_ref().map(|letter| letter.reading.is_own_text(column))
+        let letter = self.letter.as_ref()?;
+        Some(letter.reading.is_own_text(column) && !letter.reading.typed)
     }
 
     /// A reader of the times in that column.
@@ -106,8 +107,7 @@ impl Readings {
             null: own.nulls.more().to_vec(),
             keep_case: own.keep_case,
             forms,
-            delimiter: None,
-            header: None,
+            ..Reading::default()
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::batch::{Batch, Origin, Reading, Reason, Reject, Remains, Stage};
 use crate::coordinator::{SubmitError, WriteCoordinator};
 use crate::dataset::quality::Findings;
 use crate::dataset::text::Texts;
-use crate::dataset::{Mapper, MapperSettings};
+use crate::dataset::{Mapper, MapperSettings, item};
 use crate::decode::{Broken, DecodeError, Decoder, Passed, RawBatch};
 use crate::error::{Error, Result};
 use crate::port::runs::base_of;
@@ -126,7 +126,7 @@ fn rejected(batch: &Batch) -> Vec<Reject> {
             reason: reason.clone(),
             origin: batch.origin.clone(),
             row: batch.rows[row],
-            remains: Remains::Item(crate::dataset::item::to_json(&batch.columns, row)),
+            remains: Remains::Item(item::to_json(&batch.columns, row)),
             reading: Some(Reading::understood()),
             attempts: 1,
         })
@@ -232,12 +232,20 @@ pub(super) fn as_they_are(
     reading: &Arc<Reading>,
 ) -> Vec<Reject> {
     let reason = Arc::new(reason);
+    let typed = item::typed(columns);
+    let reading = match &typed {
+        Some(_) => &Arc::new(Reading { typed: true, ..Reading::clone(reading) }),
+        None => reading,
+    };
     let reject = |(row, number): (usize, &u64)| Reject {
         stage,
         reason: reason.clone(),
         origin: origin.clone(),
         row: *number,
-        remains: Remains::Item(crate::dataset::item::of_source(columns, row)),
+        remains: Remains::Item(match &typed {
+            Some(typed) => item::to_json(typed, row),
+            None => item::of_source(columns, row),
+        }),
         reading: Some(reading.clone()),
         attempts: 1,
     };
@@ -707,7 +715,8 @@ pub(super) fn with_fields(fields: Option<(u8, Vec<Arc<str>>)>, reading: &Arc<Rea
             header: Some(header.iter().map(|name| name.to_string()).collect()),
             ..Reading::clone(reading)
         }),
-        None => reading.clone(),
+        // A line of JSON.
+        None => Arc::new(Reading { typed: true, ..Reading::clone(reading) }),
     }
 }
 

@@ -437,6 +437,27 @@ fn rows_of_a_pipe_that_were_never_mapped_are_read_by_the_flags_of_their_load() {
 }
 
 #[test]
+fn strings_of_a_json_pipe_that_was_never_mapped_are_strings() {
+    let (work, db) = (Work::new(), Postgres::shared().database());
+    db.execute("CREATE TABLE t (k int PRIMARY KEY, ts timestamptz, j jsonb)");
+    let dsn = db.dsn();
+    let lines = concat!(
+        r#"{"k":1,"ts":"9/10/2020","j":"123"}"#,
+        "\n",
+        r#"{"k":2,"ts":"10/10/2020","j":{"a":"b"}}"#,
+        "\n",
+        r#"{"k":3,"ts":"11/10/2020","j":123}"#,
+        "\n",
+    );
+    let flags = ["load", "-", "--table", "t", "--dlq", "d.ndjson", "--dsn", &dsn];
+    let run = work.mdsctl(flags).stdin(lines).run();
+    assert_ne!(run.code, 0, "{run}");
+    work.mdsctl(["replay-dlq", "d.ndjson", "--date-order", "dmy", "--dsn", &dsn]).run().expect(0);
+    let types = db.value("SELECT string_agg(jsonb_typeof(j) || ' ' || ts::date, ', ' ORDER BY k) FROM t");
+    assert_eq!(types, "string 2020-10-09, object 2020-10-10, number 2020-10-11");
+}
+
+#[test]
 fn what_was_deduced_of_a_file_holds_for_its_dead_letters() {
     let (work, db) = (Work::new(), Postgres::shared().database());
     db.execute("CREATE TABLE t (k int PRIMARY KEY, ts timestamptz NOT NULL, at timestamptz, day date, v numeric CHECK (v < 9))");
