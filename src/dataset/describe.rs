@@ -222,6 +222,10 @@ const TIME_NAMES: &[&str] = &[
     "sip_timestamp",
     "ts_utc",
     "timestamp_utc",
+    "gmt time",
+    "gmt_time",
+    "transact_time",
+    "transaction_time",
 ];
 /// Names that vendors give to the instrument.
 const SYMBOL_NAMES: &[&str] =

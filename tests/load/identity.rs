@@ -196,6 +196,35 @@ fn quotes_of_vendors_are_found_and_kept() {
 }
 
 #[test]
+fn quotes_by_other_vendors_names_are_found() {
+    let inputs = [
+        ("dukascopy.csv", "Gmt time,Ask,Bid,AskVolume,BidVolume\n13.01.2024 00:00:00.123,1.5,1.25,2,3\n"),
+        (
+            "book-ticker.csv",
+            "update_id,best_bid_price,best_bid_qty,best_ask_price,best_ask_qty,transaction_time,event_time\n\
+             1,1.25,3,1.5,2,1705104000123,1705104000124\n",
+        ),
+        ("ib.csv", "time,bidPrice,askPrice,bidSize,askSize\n2024-01-13 00:00:00.123,1.25,1.5,3,2\n"),
+        (
+            "alpaca.ndjson",
+            "{\"t\":\"2024-01-13T00:00:00.123Z\",\"ap\":1.5,\"as\":2,\"bp\":1.25,\"bs\":3,\"ax\":\"Q\",\"bx\":\"P\"}\n",
+        ),
+    ];
+    for (name, text) in inputs {
+        let work = Work::new();
+        let store = Store::sqlite(&work);
+        let file = work.write(name, text);
+        let flags = ["--vendor", "v", "--symbol", "X", "--dsn"];
+        work.mdsctl(["load", &file]).arguments(flags).arguments([&store.dsn()]).run().expect(0);
+        let stored = column(
+            &store,
+            "SELECT ts || ' ' || bid || ' ' || bid_size || ' ' || ask || ' ' || ask_size FROM quotes",
+        );
+        assert_eq!(stored, ["2024-01-13 00:00:00.123 1.25 3 1.5 2"], "{name}");
+    }
+}
+
+#[test]
 fn crossed_quotes_are_told_and_stored() {
     on_both(|work, store| {
         let file = work.write(
