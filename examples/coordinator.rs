@@ -148,6 +148,7 @@ fn batch(first: u64) -> Result<Batch, Box<dyn Error>> {
         identities,
         origin: Arc::new(Origin::new("example")),
         order: Default::default(),
+        given: None,
     })
 }
 

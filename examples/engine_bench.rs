@@ -112,7 +112,14 @@ fn null_batch(first: i64, distinct: i64) -> Result<Batch, Box<dyn Error>> {
     )?;
     let identities = identity::of_keys(&[columns.column(0)], ROWS);
     let rows = (1..=ROWS as u64).collect();
-    Ok(Batch { columns, rows, identities, origin: Arc::new(Origin::new("bench")), order: Default::default() })
+    Ok(Batch {
+        columns,
+        rows,
+        identities,
+        origin: Arc::new(Origin::new("bench")),
+        order: Default::default(),
+        given: None,
+    })
 }
 
 async fn throughput(name: &str, batches: Vec<Batch>, refuse: Option<u64>) -> f64 {
@@ -159,6 +166,7 @@ async fn latency() -> Result<(), Box<dyn Error>> {
             identities,
             origin: Arc::new(Origin::new("bench")),
             order: Default::default(),
+            given: None,
         };
         let start = Instant::now();
         engine.submit(batch).await?;

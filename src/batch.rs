@@ -13,7 +13,7 @@ pub use reading::{Form, Reading};
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
-use arrow_select::filter::filter_record_batch;
+use arrow_select::filter::{filter, filter_record_batch};
 use uuid::Uuid;
 
 /// The input that rows were read from.
@@ -101,6 +101,29 @@ pub struct Batch {
     pub origin: Arc<Origin>,
     /// Whether the order of the rows counts. Where it does, all identities fall into the first slot.
     pub order: Order,
+    /// What the columns were made of, where they may have to be made anew.
+    pub given: Option<Arc<Given>>,
+}
+
+/// What the input gave for the columns of a batch.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// The version of the table that the columns were made for.
+    pub version: u64,
+    /// Of each column what the input gave for it, where it did; as long as the batch.
+    pub columns: Vec<Option<ArrayRef>>,
+}
+
+impl Given {
+    /// The same for the rows that are kept.
+    ///
+    /// # Errors
+    /// A column that Arrow cannot take apart.
+    pub fn only(&self, keep: &BooleanArray) -> Result<Arc<Self>, ArrowError> {
+        let column = |column: &Option<ArrayRef>| column.as_ref().map(|given| filter(given, keep)).transpose();
+        let columns = self.columns.iter().map(column).collect::<Result<_, _>>()?;
+        Ok(Arc::new(Self { version: self.version, columns }))
+    }
 }
 
 impl Batch {
@@ -122,6 +145,11 @@ impl Batch {
             identities: kept().map(|row| self.identities[row]).collect(),
             origin: self.origin.clone(),
             order: self.order,
+            given: self
+                .given
+                .as_ref()
+                .map(|given| given.only(&BooleanArray::from(keep.clone())))
+                .transpose()?,
         })
     }
 
@@ -141,7 +169,8 @@ impl Batch {
         let of = |column: &ArrayRef| {
             column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
         };
-        let columns: usize = self.columns.columns().iter().map(of).sum();
+        let given = self.given.iter().flat_map(|given| given.columns.iter().flatten());
+        let columns: usize = self.columns.columns().iter().chain(given).map(of).sum();
         columns + self.rows.len() * (size_of::<u64>() + size_of::<Identity>())
     }
 

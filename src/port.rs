@@ -11,6 +11,14 @@ use std::time::Duration;
 
 use crate::batch::{Reason, Reject, Rows, Stage};
 
+/// Code of the reason where the table has changed under a write: what was written is undone, and is to be
+/// written again at once, as the table is now. Transient, and no fault of the store.
+pub const TABLE_CHANGED: &str = "table_changed";
+
+/// Code of the reason where the key of the table has changed so that rows under way cannot be told apart
+/// any more. Fatal for the run, and cured by the next.
+pub const TABLE_REKEYED: &str = "table_rekeyed";
+
 /// Why a store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SinkError {

@@ -2,6 +2,7 @@
 //!
 //! `scripts/test` runs them, and installs PostgreSQL where it is missing.
 
+mod changes;
 mod connections;
 mod dlq;
 #[path = "../examples/generate/generator/mod.rs"]

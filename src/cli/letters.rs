@@ -150,6 +150,9 @@ impl Letters {
             let Some(leg) = self.course.legs.get(place) else { break };
             let span =
                 tracing::trace_span!("decode", rows = tracing::field::Empty, bytes = leg.bytes() as i64);
+            if rows.rekeys() {
+                outlet.settle();
+            }
             let rowed = span.in_scope(|| rows.leg(leg))?;
             span.record("rows", rowed.read as i64);
             report.rows += rowed.read;

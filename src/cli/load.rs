@@ -18,7 +18,8 @@ use crate::cli::store::Store;
 use crate::cli::tail::Followed;
 use crate::cli::{settings, traces};
 use crate::dataset::mapping::{self, MapOptions};
-use crate::dataset::{Dataset, MapperSettings, Target, earlier_key};
+use crate::dataset::reading::How;
+use crate::dataset::{Dataset, LiveTarget, MapperSettings, Target, earlier_key};
 use crate::dlq::names::{Kind, kind, live};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
@@ -287,6 +288,7 @@ impl<'a> Load<'a> {
                 }
             },
         };
+        let by_table = dataset.is_none();
         let dataset = dataset.unwrap_or_else(|| mapping::of_table(&target));
         let missing = dataset.missing_from(&target.key);
         if !missing.is_empty() {
@@ -300,7 +302,13 @@ impl<'a> Load<'a> {
             Ok(named) => named,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
-        let mapper = Arc::new(self.mapper(dataset, target, tenant.as_deref())?);
+        let live = match &opened {
+            _ if self.args.rejects.dry_run => None,
+            OpenStore::Postgres(sink) => Some(sink.live()),
+            OpenStore::Sqlite(sink) => Some(sink.live()),
+            OpenStore::Planned => None,
+        };
+        let mapper = Arc::new(self.mapper(dataset, (target, live), by_table, tenant.as_deref())?);
         if self.args.rejects.dry_run {
             return self.rehearse(mapper, peeked).await;
         }
@@ -411,8 +419,18 @@ impl<'a> Load<'a> {
         RunInfo { run_id: self.run_id, dataset: dataset.to_owned(), table, tenant_id }
     }
 
-    fn mapper(&self, dataset: Dataset, target: Target, tenant: Option<&str>) -> Result<MapperSettings> {
+    fn mapper(
+        &self,
+        dataset: Dataset,
+        (target, live): (Target, Option<Arc<LiveTarget>>),
+        by_table: bool,
+        tenant: Option<&str>,
+    ) -> Result<MapperSettings> {
         let meaning = settings::meaning(&self.args.data)?;
+        if let Some(live) = &live {
+            let (time, nulls) = (meaning.time.clone(), meaning.nulls.clone());
+            live.read_by(How { time, nulls, keep_case: self.args.data.keep_case });
+        }
         // A tenant says to whom rows belong; a table without tenants has no place for that.
         let tenant = tenant.filter(|_| target.column("tenant_id").is_some());
         Ok(MapperSettings {
@@ -427,6 +445,8 @@ impl<'a> Load<'a> {
             // The ledger then tells how far a followed file is settled, whatever its rows' keys.
             one_lane: self.followed.is_some() && !target.key.is_empty() && !target.is_keyed(),
             now: soon,
+            by_table,
+            live,
             dataset,
             target,
         })

@@ -10,6 +10,7 @@ use tracing_subscriber::fmt::time::ChronoUtc;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::batch::Reason;
 use crate::cli::args::{Color, GlobalArgs, LogFormat};
 use crate::coordinator::DEAD_LETTERS;
 use crate::observe::screen::Screen;
@@ -56,13 +57,15 @@ pub fn start(global: &GlobalArgs, screen: &Screen, traces: Option<&Traces>) {
     };
 }
 
-/// Time after which it is said again that rows wait for the dead-letter queue.
+/// Time after which it is said again that rows wait.
 const AGAIN: Duration = Duration::from_secs(60);
 
 /// Logs what an operator wants to find in a log: outages and their ends, retries, pauses.
 #[derive(Default)]
 pub struct EventLog {
     blocked: Mutex<Blocked>,
+    /// What was said last of a store that is away, and when.
+    away: Mutex<Option<(String, Instant)>>,
 }
 
 /// Whether rows wait for the dead-letter queue.
@@ -93,6 +96,16 @@ impl EventLog {
         }
     }
 
+    /// The store is tried every few seconds; that it is still away is not said each time.
+    fn away(&self, reason: &Reason) {
+        let mut told = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = told.as_ref().is_some_and(|(text, at)| *text == reason.message && at.elapsed() < AGAIN);
+        if !known {
+            *told = Some((reason.message.to_string(), Instant::now()));
+            warn!(code = %reason.code, "the store is unavailable, rows wait: {}", reason.message);
+        }
+    }
+
     fn flows(&self) {
         if self.with(|blocked| blocked.told.take()).is_some() {
             warn!("the dead-letter queue takes rows again");
@@ -101,6 +114,7 @@ impl EventLog {
 
     fn closed(&self) {
         if !self.with(|blocked| std::mem::take(&mut blocked.circuit)) {
+            *self.away.lock().unwrap_or_else(PoisonError::into_inner) = None;
             warn!("the store is back");
         }
     }
@@ -115,7 +129,7 @@ impl Observer for EventLog {
             }
             Event::Circuit { state: Circuit::Open, reason: Some(reason) } => {
                 self.with(|blocked| blocked.circuit = false);
-                warn!(code = %reason.code, "the store is unavailable, rows wait: {}", reason.message);
+                self.away(reason);
             }
             Event::Circuit { state: Circuit::Closed, .. } => self.closed(),
             Event::Retry { worker, attempt, delay, reason } => info!(

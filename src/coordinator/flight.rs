@@ -366,6 +366,7 @@ mod tests {
             identities: identities.to_vec(),
             origin: Arc::new(Origin::new("test")),
             order: Order::Any,
+            given: None,
         };
         Portion {
             rows: (0..identities.len() as u32).collect(),

@@ -19,7 +19,9 @@ use crate::coordinator::hold::Hold;
 use crate::coordinator::isolate::{isolate, settle_refused};
 use crate::coordinator::retry::backoff;
 use crate::dataset::item;
-use crate::port::{DeadLetterError, DeadLetters, Event, Guard, Session, Sink, SinkError, Written};
+use crate::port::{
+    DeadLetterError, DeadLetters, Event, Guard, Session, Sink, SinkError, TABLE_CHANGED, Written,
+};
 use crate::settings::{OnConflict, SecondTry};
 
 /// How long a commit that is under way may take when the run is stopped at once.
@@ -603,9 +605,10 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     }
 }
 
-/// Whether two sessions were in each other's way: a serialization failure or a deadlock.
+/// Whether two sessions were in each other's way: a serialization failure or a deadlock, or a table that
+/// one has changed and the other wrote to.
 fn is_contention(reason: &Reason) -> bool {
-    matches!(reason.code.as_ref(), "40001" | "40P01")
+    matches!(reason.code.as_ref(), "40001" | "40P01" | TABLE_CHANGED)
 }
 
 /// Whether a transaction asked more of the server than it has for one (locks on thousands of chunks,

@@ -66,6 +66,18 @@ impl Faults {
         self.rows.entry(row).or_insert_with(|| reason.clone());
     }
 
+    /// Takes back those that `held` does not say yes to.
+    pub fn retain(&mut self, held: impl Fn(&Reason) -> bool) {
+        self.rows.retain(|_, reason| held(reason));
+    }
+
+    /// Adds what another column has against rows.
+    pub fn take(&mut self, other: Self) {
+        for (row, reason) in other.rows {
+            self.rows.entry(row).or_insert(reason);
+        }
+    }
+
     /// Whether no row is at fault.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()

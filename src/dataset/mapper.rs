@@ -1,5 +1,7 @@
 //! From the rows of an input to the rows of a table: one [`Mapper`] an input.
 
+mod current;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -20,7 +22,8 @@ use crate::dataset::identity::{self, ContentIds};
 use crate::dataset::item;
 use crate::dataset::json_text::{is_json, is_marked, json_texts};
 use crate::dataset::learned::{Learned, TimeForm};
-use crate::dataset::mapping::{Feed, MapOptions, Mapping, list, resolve};
+use crate::dataset::live::LiveTarget;
+use crate::dataset::mapping::{Feed, MapOptions, Mapping, list};
 use crate::dataset::name_pattern::{NamePattern, stem};
 use crate::dataset::narrow::Narrow;
 use crate::dataset::quality::{self, Findings, Quality};
@@ -38,6 +41,10 @@ pub struct MapperSettings {
     pub dataset: Dataset,
     /// The table.
     pub target: Target,
+    /// The same while others may change it; none where nothing is to be written.
+    pub live: Option<Arc<LiveTarget>>,
+    /// Whether the dataset is what the table is by itself, so that its kinds change with the table.
+    pub by_table: bool,
     /// `--map`, `--set` and their short forms; `from_name` is filled in per input.
     pub columns: MapOptions,
     /// `--name-pattern`.
@@ -93,6 +100,13 @@ pub struct Mapped {
 /// Maps the rows of one input.
 pub struct Mapper {
     settings: Arc<MapperSettings>,
+    /// The version of the table that they are for, and the one that was seen last.
+    version: u64,
+    seen: u64,
+    /// Those for which all that is read has had its place last, and their version.
+    good: (Arc<MapperSettings>, u64),
+    /// What the input gave for the columns of the batch in the making.
+    given: Vec<Option<ArrayRef>>,
     options: MapOptions,
     origin: Arc<Origin>,
     mapping: Option<(SchemaRef, Arc<Mapping>)>,
@@ -139,6 +153,10 @@ impl Mapper {
         Ok(Self {
             readings,
             nulled: BTreeMap::new(),
+            version: 0,
+            seen: 0,
+            good: (settings.clone(), 0),
+            given: Vec::new(),
             options,
             origin,
             mapping: None,
@@ -164,6 +182,7 @@ impl Mapper {
     /// Maps rows: `source` as the decoder gave them, and their row numbers. Rows may be held back
     /// until more of them tell the timeframe. Errors are about the input as a whole, and name it.
     pub fn map(&mut self, source: &RecordBatch, rows: &[u64]) -> Result<Mapped> {
+        self.follow();
         let Some(now) = self.map_now(source, rows)? else {
             self.waiting.push((source.clone(), rows.to_vec()));
             let held: usize = self.waiting.iter().map(|(_, rows)| rows.len()).sum();
@@ -267,9 +286,18 @@ impl Mapper {
         if source.num_rows() == 0 {
             return Ok(Some(Mapped::default()));
         }
-        let mapping = self.mapping_of(source.schema_ref()).map_err(|e| e.at(&self.origin.source))?;
+        let mut mapping = self.mapping_of(source.schema_ref()).map_err(|e| e.at(&self.origin.source))?;
         let mut faults = Faults::default();
-        let columns = self.columns(&mapping, source, &mut faults)?;
+        let mut columns = self.columns(&mapping, source, &mut faults)?;
+        if !faults.is_empty() && self.has_changed() {
+            mapping = self.mapping_of(source.schema_ref()).map_err(|e| e.at(&self.origin.source))?;
+            if self.settings.by_table {
+                faults = Faults::default();
+                columns = self.columns(&mapping, source, &mut faults)?;
+            } else {
+                self.forgive(&mut faults);
+            }
+        }
         // Rows that are all refused wait for no timeframe.
         let waits = |row: usize| faults.of(row).is_none();
         if std::mem::take(&mut self.spacing_unknown) && (0..source.num_rows()).any(waits) {
@@ -279,6 +307,7 @@ impl Mapper {
             quality::reject(&columns, self.settings.dataset.checks, (self.settings.now)(), &mut faults);
         }
         let rejects = self.rejects(&mapping, source, &columns, rows, &faults);
+        let given = self.given(&faults, rows.len());
         let (columns, rows) =
             if faults.is_empty() { (columns, rows.to_vec()) } else { without(&columns, rows, &faults)? };
         if self.settings.quality == Quality::Warn {
@@ -294,7 +323,7 @@ impl Mapper {
             identities.iter_mut().for_each(|identity| *identity = *identity >> SLOT_BITS << SLOT_BITS);
         }
         self.narrow.look(&columns, &identities);
-        let batch = Batch { columns, rows, identities, origin: self.origin.clone(), order };
+        let batch = Batch { columns, rows, identities, origin: self.origin.clone(), order, given };
         Ok(Some(Mapped { batches: vec![batch], rejects }))
     }
 
@@ -333,12 +362,11 @@ impl Mapper {
         {
             return Ok(mapping.clone());
         }
-        let settings = &self.settings;
         let mut options = self.options.clone();
         options
             .maps
             .extend(self.pinned.iter().filter(|(_, source)| schema.index_of(source).is_ok()).cloned());
-        let mapping = Arc::new(resolve(&settings.dataset, &settings.target, schema, &options)?);
+        let mapping = Arc::new(self.resolved(schema, &options)?);
         if self.pinned.is_empty() {
             self.pinned = mapping
                 .columns
@@ -379,7 +407,9 @@ impl Mapper {
         let settings = self.settings.clone();
         let mut made: Vec<Option<ArrayRef>> = vec![None; mapping.columns.len()];
         let series = self.series(mapping, source);
-        for (place, (column, name, feed)) in made.iter_mut().zip(&mapping.columns) {
+        let keeps_given = self.keeps_given();
+        self.given.clear();
+        for (at, (place, (column, name, feed))) in made.iter_mut().zip(&mapping.columns).enumerate() {
             if matches!(feed, Feed::Constant(_))
                 && let Some(made) = self.constants.get(name).filter(|made| made.len() >= rows)
             {
@@ -387,7 +417,12 @@ impl Mapper {
                 continue;
             }
             let given: ArrayRef = match feed {
-                Feed::Source(index) => source.column(*index).clone(),
+                Feed::Source(index) => {
+                    if keeps_given {
+                        current::keep(&mut self.given, at, source.column(*index));
+                    }
+                    source.column(*index).clone()
+                }
                 Feed::Constant(text) => {
                     Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)))
                 }
@@ -893,6 +928,8 @@ mod tests {
                 ..Target::default()
             },
             dataset: dataset.clone(),
+            live: None,
+            by_table: false,
             columns: MapOptions {
                 sets: sets.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
                 ..Default::default()

@@ -11,6 +11,7 @@ pub mod identity;
 pub mod item;
 pub mod json_text;
 pub mod learned;
+mod live;
 pub mod mapper;
 pub mod mapping;
 pub mod name_pattern;
@@ -18,6 +19,7 @@ mod narrow;
 pub mod number;
 pub mod quality;
 pub mod reading;
+mod refit;
 pub mod shape;
 pub mod target;
 pub mod text;
@@ -30,5 +32,7 @@ pub use describe::{
     ALL, BARS, Check, Column, Dataset, Derive, FUNDAMENTALS, Kind, NEWS, NO_TENANT, Need, OPTIONS, QUOTES,
     TICKS, by_name, earlier_key,
 };
+pub use live::LiveTarget;
 pub use mapper::{Mapped, Mapper, MapperSettings};
+pub use refit::{Fitted, Refits};
 pub use target::{Grain, KeyNulls, Rule, Target, TargetColumn};

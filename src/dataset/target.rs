@@ -1,5 +1,7 @@
 //! The table that rows go to, as a store describes it to the mapping.
 
+mod changes;
+
 use crate::dataset::Kind;
 
 /// A column of an existing table.

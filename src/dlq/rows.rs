@@ -135,6 +135,12 @@ impl Rows {
         Ok(rowed)
     }
 
+    /// Whether the next rows will be told apart by another key than those before: see
+    /// [`Mapper::rekeys`].
+    pub fn rekeys(&self) -> bool {
+        self.mappers.values().any(Mapper::rekeys)
+    }
+
     /// What was found out on the way, for the user.
     pub fn finish(mut self) -> (Vec<String>, Findings) {
         self.forget();

@@ -535,6 +535,9 @@ impl Pipeline {
                 let lines = lines_of(&opened, &mapper.reading());
                 outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin, &lines)).collect())?;
             }
+            if mapper.rekeys() {
+                outlet.settle();
+            }
             let span = trace_span!("map", rows = raw.rows.len() as i64);
             let mapped = match span.in_scope(|| mapper.map(&raw.columns, &raw.rows)) {
                 Ok(mapped) => mapped,

@@ -59,7 +59,10 @@ impl<O: Outlet> Outlet for Resumed<O> {
         let chosen = || open.iter().enumerate().filter(|(_, open)| **open).map(|(row, _)| row);
         let rows = chosen().map(|row| batch.rows[row]).collect();
         let identities = chosen().map(|row| batch.identities[row]).collect();
-        self.outlet.rows(Batch { columns, rows, identities, origin: batch.origin, order: batch.order })
+        let keep = BooleanArray::from(open.clone());
+        let given = batch.given.map(|given| given.only(&keep)).transpose();
+        let given = given.map_err(|error| Error::Internal(format!("rows cannot be taken apart: {error}")))?;
+        self.outlet.rows(Batch { columns, rows, identities, origin: batch.origin, order: batch.order, given })
     }
 
     fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool> {
@@ -136,6 +139,7 @@ mod tests {
             identities: identities.to_vec(),
             origin: origin(input),
             order: Order::Any,
+            given: None,
         }
     }
 

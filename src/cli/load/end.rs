@@ -18,6 +18,7 @@ use crate::observe::result::{DlqResult, RunFacts, RunResult};
 use crate::observe::snapshot::Snapshot;
 use crate::observe::summary::{self, Extras};
 use crate::observe::tally::Tally;
+use crate::port::TABLE_REKEYED;
 use crate::port::runs::{RunEnd, RunStatus};
 use crate::source::pipeline::Report;
 
@@ -157,6 +158,8 @@ impl Ending<'_> {
         match self.outcome.map(|o| &o.end) {
             Some(End::GaveUp(_)) => return Exit::Unavailable,
             Some(End::Failed(reason)) if reason.code == DEAD_LETTERS => return Exit::Internal,
+            // The next run goes on.
+            Some(End::Failed(reason)) if reason.code == TABLE_REKEYED => return Exit::Unavailable,
             Some(End::Failed(_)) => return Exit::Usage,
             Some(End::Aborted) => return self.signals.unwrap_or(Exit::Interrupted),
             Some(End::Drained) | None => {}

@@ -42,6 +42,7 @@ pub fn batch(rows: &[Row], first: u64, replayable: bool) -> Batch {
         identities: rows.iter().map(|r| xxhash_rust::xxh3::xxh3_128(&r.key.to_le_bytes())).collect(),
         origin: Arc::new(Origin { replayable, ..Origin::new("test") }),
         order: Order::Any,
+        given: None,
     }
 }
 

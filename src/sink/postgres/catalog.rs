@@ -21,7 +21,8 @@ SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text,
        has_table_privilege(c.oid, 'INSERT') OR has_any_column_privilege(c.oid, 'INSERT'),
        has_table_privilege(c.oid, 'UPDATE') OR has_any_column_privilege(c.oid, 'UPDATE'),
        has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'),
-       to_regclass('timescaledb_information.hypertables') IS NOT NULL
+       to_regclass('timescaledb_information.hypertables') IS NOT NULL,
+       has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass($1)";
 
@@ -32,7 +33,8 @@ SELECT a.attname::text, base.oid::int8, base.modifier, format_type(a.atttypid, a
        pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, a.attgenerated::text,
        (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e
         WHERE e.enumtypid = base.oid),
-       EXISTS (SELECT FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic)
+       EXISTS (SELECT FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic),
+       base.defined
 FROM pg_catalog.pg_attribute a
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 CROSS JOIN LATERAL (
@@ -44,7 +46,9 @@ CROSS JOIN LATERAL (
     FROM step JOIN pg_catalog.pg_type t ON t.oid = step.typbasetype
     WHERE step.typtype = 'd'
   )
-  SELECT step.oid, step.modifier, step.not_null FROM step WHERE step.typtype <> 'd'
+  SELECT step.oid, step.modifier, step.not_null,
+         (SELECT array_agg(s.oid::int8) FROM step s WHERE s.typtype IN ('d', 'e')) AS defined
+  FROM step WHERE step.typtype <> 'd'
 ) base
 WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum";
@@ -160,7 +164,15 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
     })?;
     let Some(row) = table else { return Ok(None) };
 
+    let mut defined = Vec::new();
+    for column in &columns {
+        defined.extend(get::<Option<Vec<i64>>>(column, 11).map_err(failed)?.unwrap_or_default());
+    }
+    defined.sort_unstable();
+    defined.dedup();
     let mut found = Table {
+        defined,
+        lockable: get(&row, 12).map_err(failed)?,
         schema: get(&row, 1).map_err(failed)?,
         name: get(&row, 2).map_err(failed)?,
         columns: columns.iter().map(column).collect::<Result<_, _>>().map_err(failed)?,

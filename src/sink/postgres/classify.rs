@@ -29,13 +29,16 @@ pub enum Fault {
 ///   server raises the second from `ExecWithCheckOptions`, and that one is the row's fault.
 /// - 21000 is "cannot affect row a second time": two rows that became the same key in the
 ///   store. Apart from each other both can be written, so it counts as data.
+/// - 08P01 is what a COPY fails with whose bytes are too few or too many for their column: the rows were
+///   written for another table than this. A pooler uses it for all that it has to say, and ends the
+///   connection with it; see [`of_server`].
 /// - 53400 is a limit that somebody configured (TimescaleDB's decompression limit among them);
 ///   unlike the rest of class 53 it does not pass by itself.
 pub fn fault(code: &SqlState, routine: Option<&str>) -> Fault {
     let code = code.code();
     match code {
         "53400" | "57P04" | "58P01" | "58P02" => Fault::Fatal,
-        "40002" => Fault::Data,
+        "40002" | "08P01" => Fault::Data,
         "42501" if routine == Some("ExecWithCheckOptions") => Fault::Data,
         // Read-only: a standby, or a primary in the middle of a failover. 26000 and 42P05 are
         // prepared statements that a pooler mixed up.
@@ -78,7 +81,10 @@ fn of_server(db: &DbError) -> SinkError {
         return SinkError::Fatal(Reason::new("taken_over", words));
     }
     let mut message = db.message().to_owned();
-    let fault = fault(db.code(), db.routine());
+    let fault = match db.parsed_severity() {
+        Some(Severity::Fatal | Severity::Panic) if db.code().code() == "08P01" => Fault::Transient,
+        _ => fault(db.code(), db.routine()),
+    };
     // Of what is waited for, this alone may need somebody to act: a limit on locks, say.
     if let Some(hint) = db.hint().filter(|_| fault == Fault::Fatal || db.code().code() == "53200") {
         message = format!("{message} ({hint})");
@@ -171,7 +177,9 @@ mod tests {
         for code in transient {
             assert_eq!(of(code, None), Fault::Transient, "{code}");
         }
-        for code in ["22003", "22001", "23505", "23502", "23514", "23503", "P0001", "21000", "44000"] {
+        for code in [
+            "22003", "22001", "08P01", "22P03", "23505", "23502", "23514", "23503", "P0001", "21000", "44000",
+        ] {
             assert_eq!(of(code, None), Fault::Data, "{code}");
         }
         for code in ["42P01", "42501", "28P01", "28000", "3D000", "42703", "53400", "57P04", "0A000", "XX000"]

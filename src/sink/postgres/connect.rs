@@ -49,11 +49,11 @@ impl Connector {
     /// that is away or of the other kind is passed by; one that refuses us ends the search, as
     /// with libpq.
     pub(super) async fn connect(&self) -> Result<Link, SinkError> {
-        let mut failed = Vec::new();
+        let (mut failed, places) = (Vec::new(), self.dsn.places_now());
         for wanted in self.dsn.session.rounds() {
             // Of an earlier round nothing counts: the places are the same.
             failed.clear();
-            for place in self.in_order(self.dsn.places.iter().collect()) {
+            for place in self.in_order(places.iter().collect()) {
                 match self.visit(place, *wanted).await {
                     Ok(link) => return Ok(link),
                     Err(SinkError::Transient(reason)) => failed.push((place, reason)),

@@ -239,6 +239,18 @@ impl Dsn {
         Ok(dsn)
     }
 
+    /// The places, with the passwords that the password file has for them by now: a process that runs for
+    /// months outlives a password.
+    pub(super) fn places_now(&self) -> Vec<Place> {
+        let mut places = self.places.clone();
+        if let Some(file) = self.passfile.as_deref().and_then(PassFile::read) {
+            for place in &mut places {
+                place.password = file.password(place, &self.dbname, &self.user).or(place.password.take());
+            }
+        }
+        places
+    }
+
     /// Looks each place's password up.
     fn ask_password_file(&mut self, path: Option<PathBuf>) {
         let Some(file) = path.and_then(|path| PassFile::read(&path)) else { return };

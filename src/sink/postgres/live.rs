@@ -97,6 +97,7 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> Arc<Batch> {
         identities: (0..len as u128).collect(),
         origin: Arc::new(Origin::new("-")),
         order: crate::batch::Order::Any,
+        given: None,
     })
 }
 

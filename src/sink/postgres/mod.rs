@@ -40,6 +40,7 @@ mod passfile;
 mod period;
 mod place;
 mod plan;
+mod proof;
 mod refusal;
 mod runs;
 pub mod schema;

@@ -194,6 +194,7 @@ mod tests {
             identities: (6..11).collect(),
             origin: Arc::new(Origin { past: Some(Arc::new(past)), ..Origin::new("dlq") }),
             order: crate::batch::Order::Any,
+            given: None,
         });
         let picks: Vec<Pick> = (0..5).map(|row| Pick { part: 0, row }).collect();
         let parts = [part];

@@ -339,6 +339,7 @@ mod tests {
             identities: (0..len as u128).collect(),
             origin: Arc::new(Origin::new("-")),
             order: crate::batch::Order::Any,
+            given: None,
         });
         let parts = [Arc::clone(&batch)];
         let picks: Vec<Pick> = (0..len as u32).map(|row| Pick { part: 0, row }).collect();

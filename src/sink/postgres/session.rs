@@ -10,6 +10,7 @@ mod write;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio_postgres::SimpleQueryMessage;
 
@@ -17,9 +18,11 @@ use self::write::sources;
 use super::classify::is_disconnect;
 use super::connect::Link;
 use super::plan::Plan;
+use super::proof::{Proof, changed, is_another};
 use super::refusal::Reasons;
 use super::sink::Shared;
 use crate::batch::{Reason, Rows};
+use crate::dataset::Refits;
 use crate::port::{Guard, Mark, Session, SinkError, Written};
 
 /// Shapes of batches whose plans are kept.
@@ -54,7 +57,16 @@ pub struct PgSession {
     worker: usize,
     link: Option<Link>,
     state: State,
+    /// What the open transaction has proven of the table, and none has without it. Kept beyond the end of
+    /// the transaction only to tell whether the plans are by the same description as the next.
+    proof: Option<Proof>,
+    /// Plans by that description.
     plans: Vec<(Arc<Plan>, Reasons)>,
+    /// Batches that were made anew for that description.
+    refits: Refits,
+    /// Whether the catalog was read anew since the server took rows for something else last, so that the
+    /// table is none the wiser for another look.
+    doubted: bool,
     /// Stages of this transaction: number of the plan, and whether rows are in it.
     stages: Vec<(usize, bool)>,
     /// Whether rows that came last met rows of their key, so that the next are expected to.
@@ -75,14 +87,17 @@ pub(super) struct Failure {
 
 impl PgSession {
     pub(super) async fn open(shared: Arc<Shared>, worker: usize) -> Result<Self, SinkError> {
-        let link = shared.connector.connect().await?;
+        let link = shared.connect().await?;
         let (plans, stages) = (Vec::new(), Vec::new());
         Ok(Self {
             shared,
             worker,
             link: Some(link),
             state: State::Idle,
+            proof: None,
             plans,
+            refits: Refits::default(),
+            doubted: false,
             stages,
             merging: false,
             unflushed: VecDeque::new(),
@@ -122,10 +137,27 @@ impl PgSession {
         link.client.batch_execute(sql).await.map_err(|error| failure(link, &error))
     }
 
-    /// What begins a transaction.
-    fn preamble(&self) -> String {
-        let lock = self.shared.ledger.as_ref().map(|ledger| ledger.begin(self.worker));
-        self.shared.begin.clone() + &lock.unwrap_or_default()
+    /// Begins a transaction, and proves in it what is known of the table: the only way to one that can be
+    /// written in, since nothing else makes a [`Proof`]. `before` and `after` are said with it; returns
+    /// what was answered.
+    async fn start(&mut self, before: &str, after: &str) -> Result<Vec<SimpleQueryMessage>, SinkError> {
+        let ledger = self.shared.ledger.as_ref().map(|ledger| ledger.begin(self.worker));
+        let first = format!("{before} {} {}", self.shared.begin, ledger.unwrap_or_default());
+        self.state = State::Broken;
+        self.stages.clear();
+        let proven = self.shared.catalog.prove(self.link()?, &first, after).await;
+        let (proof, answers) = proven.map_err(|failure| {
+            if failure.intact {
+                self.state = State::Failed;
+            }
+            self.shared.waited_for(failure.error)
+        })?;
+        if self.plans.len() > MAX_PLANS || self.proof.as_ref().is_none_or(|before| !before.is_of(&proof)) {
+            self.plans.clear();
+        }
+        self.proof = Some(proof);
+        self.state = State::Open;
+        Ok(answers)
     }
 
     /// Forgets the connection. The server stops a statement that is on its way; a commit runs to
@@ -153,22 +185,15 @@ impl Session for PgSession {
                 self.unflushed.clear();
                 return Err(lost());
             }
-            self.link = Some(self.shared.connector.connect().await?);
-        }
-        self.stages.clear();
-        if self.plans.len() > MAX_PLANS {
-            self.plans.clear();
+            self.link = Some(self.shared.connect().await?);
         }
         let (Some((serial, _)), Some(ledger)) = (self.unflushed.back(), &self.shared.ledger) else {
-            return self.run(&self.preamble(), State::Open).await;
+            return self.start("", "").await.map(|_| ());
         };
         // Behind a pooler this may be another server connection than the last, to a server that has
         // crashed in between.
-        let begin = format!("{} {}", self.preamble(), ledger.ask(self.last_slot, *serial));
-        self.state = State::Broken;
-        let link = self.link()?;
-        let answers = link.client.simple_query(&begin).await.map_err(|error| failure(link, &error).error)?;
-        self.state = State::Open;
+        let ask = ledger.ask(self.last_slot, *serial);
+        let answers = self.start("", &ask).await?;
         let known = answers.iter().rev().find_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => Some(row.try_get(0).ok().flatten() == Some("t")),
             _ => None,
@@ -181,49 +206,30 @@ impl Session for PgSession {
     }
 
     async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
-        self.expect_open()?;
-        if rows.is_empty() {
-            return Ok(Written::default());
+        let proof = self.expect_open()?;
+        let fitted = self.refits.fit(&self.shared.catalog.live, rows, proof.version());
+        match fitted.map_err(|reason| self.shared.waited_for(SinkError::Fatal(reason)))? {
+            Some(fitted) => fitted.told(self.write_fitting(fitted.rows(), guard, &proof).await),
+            None => self.write_fitting(rows, guard, &proof).await,
         }
-        let place = self.plan(rows)?;
-        let sources = match self.plans.get(place) {
-            Some((plan, _)) => sources(rows, plan).map_err(SinkError::Fatal)?,
-            None => return Err(lost()),
-        };
-        self.state = State::Broken;
-        let failure = match self.put(rows, &sources, place, guard).await {
-            Ok(written) => {
-                self.state = State::Open;
-                return Ok(written);
-            }
-            Err(failure) => failure,
-        };
-        if !failure.intact {
-            return Err(outside_of_data(failure.error));
-        }
-        self.state = State::Failed;
-        if guard == Guard::Savepoint {
-            let sql = "ROLLBACK TO SAVEPOINT mds_write; RELEASE SAVEPOINT mds_write";
-            if self.run(sql, State::Open).await.is_err() {
-                return Err(outside_of_data(failure.error));
-            }
-        }
-        Err(failure.error)
     }
 
     async fn commit(&mut self, mark: &Mark, now: bool) -> Result<u64, SinkError> {
-        self.expect_open()?;
+        let proof = self.expect_open()?;
         self.state = State::Committing;
         let link = self.link()?;
         let later = self.shared.lazy && !now && !mark.slots.is_empty();
         // COMMIT of an aborted transaction rolls back and reports success; the SELECT before it
         // would fail there.
+        let still = proof.still();
         let ledger = self.shared.ledger.as_ref().map(|ledger| ledger.mark(mark)).unwrap_or_default();
         let wait = if self.shared.lazy && !later { WAIT_FOR_DISK } else { "" };
         let places = if later { PLACES } else { "" };
-        match link.client.simple_query(&format!("SELECT 1; {ledger} {wait} COMMIT; {places}")).await {
+        match link.client.simple_query(&format!("{still} {ledger} {wait} COMMIT; {places}")).await {
             Ok(answers) => {
                 self.state = State::Idle;
+                self.doubted = false;
+                self.shared.worked.store(true, Ordering::Relaxed);
                 if !later {
                     self.unflushed.clear();
                     return Ok(mark.serial);
@@ -249,7 +255,10 @@ impl Session for PgSession {
                 if failure.intact {
                     self.state = State::Failed;
                 }
-                Err(failure.error)
+                if is_another(failure.error.reason()) {
+                    return Err(changed(proof.table()));
+                }
+                Err(self.shared.waited_for(failure.error))
             }
         }
     }
@@ -284,11 +293,12 @@ impl Session for PgSession {
         }
         if self.link.as_ref().is_none_or(|link| link.client.is_closed()) {
             self.disconnect();
-            self.link = Some(self.shared.connector.connect().await?);
+            self.link = Some(self.shared.connect().await?);
         }
         self.state = State::Broken;
         let link = self.link()?;
-        let known = ledger.has(link, self.worker, mark).await.map_err(|error| failure(link, &error).error)?;
+        let known = ledger.has(link, self.worker, mark).await;
+        let known = known.map_err(|error| self.shared.waited_for(failure(link, &error).error))?;
         self.state = State::Idle;
         if known && self.shared.lazy {
             // Where in the WAL it is nobody knows now: it is on disk when a later commit waited for that.
@@ -300,9 +310,58 @@ impl Session for PgSession {
 }
 
 impl PgSession {
-    fn expect_open(&self) -> Result<(), SinkError> {
+    /// Writes rows that are for the table as it was proven.
+    async fn write_fitting(
+        &mut self,
+        rows: Rows<'_>,
+        guard: Guard,
+        proof: &Proof,
+    ) -> Result<Written, SinkError> {
+        if rows.is_empty() {
+            return Ok(Written::default());
+        }
+        let place = self.plan(rows, proof).map_err(|error| self.shared.waited_for(error))?;
+        let sources = match self.plans.get(place) {
+            Some((plan, _)) => {
+                sources(rows, plan).map_err(|reason| self.shared.waited_for(SinkError::Fatal(reason)))?
+            }
+            None => return Err(lost()),
+        };
+        self.state = State::Broken;
+        let mut failure = match self.put(rows, &sources, place, guard, proof).await {
+            Ok(written) => {
+                self.state = State::Open;
+                return Ok(written);
+            }
+            Err(failure) => failure,
+        };
+        failure.error = self.shared.waited_for(failure.error);
+        if means_another_table(&failure.error) && !self.doubted {
+            // Not what was proven, then: all is read anew, and written anew by that.
+            self.shared.catalog.doubt();
+            (self.doubted, failure.error) = (true, changed(proof.table()));
+            if failure.intact {
+                self.state = State::Failed;
+            }
+            return Err(failure.error);
+        }
+        if !failure.intact {
+            return Err(outside_of_data(failure.error));
+        }
+        self.state = State::Failed;
+        if guard == Guard::Savepoint {
+            let sql = "ROLLBACK TO SAVEPOINT mds_write; RELEASE SAVEPOINT mds_write";
+            if self.run(sql, State::Open).await.is_err() {
+                return Err(outside_of_data(failure.error));
+            }
+        }
+        Err(failure.error)
+    }
+
+    /// What the open transaction has proven of the table.
+    fn expect_open(&self) -> Result<Proof, SinkError> {
         match self.state {
-            State::Open => Ok(()),
+            State::Open => self.proof.clone().ok_or_else(lost),
             State::Broken | State::Committing => Err(lost()),
             State::Idle => Err(SinkError::Fatal(Reason::new("no_transaction", "no transaction is open"))),
             State::Failed => Err(SinkError::Fatal(Reason::new(
@@ -317,6 +376,12 @@ impl Drop for PgSession {
     fn drop(&mut self) {
         self.disconnect();
     }
+}
+
+/// Whether the server read the bytes of a COPY as something else than they were written as.
+fn means_another_table(error: &SinkError) -> bool {
+    matches!(error.reason().code.as_ref(), "08P01" | "22P03" | "22P04")
+        && matches!(error, SinkError::Data { .. })
 }
 
 /// The two places of an answer to [`PLACES`].

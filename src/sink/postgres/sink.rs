@@ -1,7 +1,10 @@
 //! The store as the engine sees it.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::catalog::describe;
@@ -11,11 +14,12 @@ use super::encode::Rules;
 use super::ledger::Ledger;
 use super::names::literal;
 use super::newer::{self, clock_ahead, tells_when};
+use super::proof::Catalog;
 use super::session::{PLACES, PgSession};
 use super::table::Table;
 use super::tenant::{expect_tenant, find_tenant};
-use crate::dataset::Target;
 use crate::dataset::time::{DateOrder, TimeOptions};
+use crate::dataset::{LiveTarget, Target};
 use crate::error::Result;
 use crate::port::{Sink, SinkError};
 use crate::settings::OnConflict;
@@ -50,6 +54,8 @@ pub struct PgOptions {
 /// A table of a PostgreSQL server.
 pub struct PgSink {
     shared: Arc<Shared>,
+    /// The table as it was at the start.
+    table: Table,
     target: Target,
     notes: Vec<String>,
 }
@@ -57,7 +63,10 @@ pub struct PgSink {
 /// What all sessions of a sink have in common.
 pub(super) struct Shared {
     pub connector: Connector,
-    pub table: Table,
+    /// The table, as far as it is known.
+    pub catalog: Catalog,
+    /// Whether rows of this run have been stored.
+    pub worked: AtomicBool,
     pub tenant: Option<Uuid>,
     pub rules: Rules,
     pub on_conflict: OnConflict,
@@ -71,6 +80,75 @@ pub(super) struct Shared {
     pub lazy: bool,
     /// What of the run is committed, where this role may keep that.
     pub ledger: Option<Ledger>,
+}
+
+impl Shared {
+    /// A connection more. What opened the store has had one, so a server that refuses us now (a password
+    /// that was changed, a database that is made anew) is waited for.
+    pub async fn connect(&self) -> Result<Link, SinkError> {
+        self.connector.connect().await.map_err(|error| match error {
+            SinkError::Fatal(reason) if is_waited_for(&reason.code) => SinkError::Transient(reason),
+            other => other,
+        })
+    }
+
+    /// The error where somebody is at work on the store. What it refuses of a run that has stored rows, or
+    /// since the table has changed, worked before: it is waited for like an outage, so that it can be
+    /// mended without the run. At the start of a run the same is an error of its user.
+    pub fn waited_for(&self, error: SinkError) -> SinkError {
+        let worked = self.worked.load(Ordering::Relaxed);
+        match error {
+            SinkError::Fatal(reason) => {
+                let wait = match &*reason.code {
+                    "table_unfit" | "42P01" | "3F000" => true,
+                    // Whether these columns fit is known only since there are rows with them.
+                    "no_column" | "missing_column" | "bad_type" => self.catalog.has_changed(),
+                    code => (worked || self.catalog.has_changed()) && is_waited_for(code),
+                };
+                if wait { SinkError::Transient(reason) } else { SinkError::Fatal(reason) }
+            }
+            other => other,
+        }
+    }
+}
+
+/// Has the table looked at by a connection of its own, which is opened where there is something to look
+/// for first.
+fn look_by(shared: &Arc<Shared>) {
+    let (weak, runtime) = (Arc::downgrade(shared), Handle::current());
+    let looker: Mutex<(Option<Link>, Option<Instant>)> = Mutex::default();
+    shared.catalog.live.looked_at_by(move || {
+        let Some(shared) = weak.upgrade() else { return };
+        let mut looker = looker.lock().unwrap_or_else(PoisonError::into_inner);
+        let (link, failed) = &mut *looker;
+        if failed.is_some_and(|at| at.elapsed() < AFTER_FAILURE) {
+            return;
+        }
+        let looked = runtime.block_on(tokio::time::timeout(LONGEST_LOOK, async {
+            let open = match link.take().filter(|link| !link.client.is_closed()) {
+                Some(open) => open,
+                None => shared.connect().await.ok()?,
+            };
+            shared.catalog.look(&open).await.ok()?;
+            Some(open)
+        }));
+        *link = looked.ok().flatten();
+        *failed = link.is_none().then(Instant::now);
+    });
+}
+
+/// How long a look at the table may take; it holds up the reading of the input.
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
+
+/// How long after a look that came to nothing there is no other: the store is away, and what can be told
+/// without it goes on.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Whether a refusal is about what stands in the store: credentials, names, privileges, types.
+fn is_waited_for(code: &str) -> bool {
+    // A password that is asked for or a certificate that has run out, where neither was the case before.
+    matches!(code, "57P04" | "connection_refused" | "tls")
+        || matches!(code.get(..2), Some("28" | "3D" | "3F" | "42" | "0A"))
 }
 
 impl PgSink {
@@ -100,20 +178,22 @@ impl PgSink {
         let notes = note.into_iter().chain(clock_ahead.and_then(newer::note)).collect();
         let watch = link.client.batch_execute(WATCH).await.is_ok();
         let limitless = table.decompression_limit;
-        let reading = if table.casts() { settings(&options.reading) } else { String::new() };
         let lazy = ledger.is_some() && tells_flushed(&link).await;
         let shared = Shared {
             lazy,
             connector,
-            table,
+            catalog: Catalog::new(table.clone(), settings(&options.reading)),
+            worked: AtomicBool::new(false),
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
             on_conflict: options.on_conflict,
             clock_ahead,
-            begin: begin(tenant, watch, limitless, lazy) + &reading,
+            begin: begin(tenant, watch, limitless, lazy),
             ledger,
         };
-        Ok(Self { shared: Arc::new(shared), target, notes })
+        let shared = Arc::new(shared);
+        look_by(&shared);
+        Ok(Self { shared, table, target, notes })
     }
 
     /// What the user should know of this store, one sentence each.
@@ -137,9 +217,14 @@ impl PgSink {
         &self.target
     }
 
-    /// The table as the catalog describes it.
+    /// The table as the catalog described it at the start.
     pub fn table(&self) -> &Table {
-        &self.shared.table
+        &self.table
+    }
+
+    /// The table as it is while rows are written, for the mapping.
+    pub fn live(&self) -> Arc<LiveTarget> {
+        self.shared.catalog.live.clone()
     }
 
     /// The tenant that was asked for.
@@ -236,7 +321,7 @@ impl Sink for PgSink {
     /// The workers have waited for the disk. The ledger stays until the run has said how it ended.
     async fn seal(&self) -> Result<(), SinkError> {
         let Some(seal) = self.shared.ledger.as_ref().and_then(Ledger::seal) else { return Ok(()) };
-        let link = self.shared.connector.connect().await?;
+        let link = self.shared.connect().await?;
         link.client.batch_execute(&seal).await.map_err(|error| link.classify(&error))
     }
 }

@@ -92,6 +92,10 @@ pub struct Table {
     pub checks: Vec<String>,
     /// Version of the server, as in `server_version_num` (150018).
     pub server_version: i32,
+    /// Oids of the domains and enums of its columns: these change without the table.
+    pub defined: Vec<i64>,
+    /// Whether we may lock it: a privilege on single columns is not enough for that.
+    pub lockable: bool,
 }
 
 impl Table {
@@ -285,6 +289,8 @@ pub(super) mod tests {
             triggers: Vec::new(),
             checks: Vec::new(),
             server_version: 150_000,
+            defined: Vec::new(),
+            lockable: true,
         };
         table.choose_key(
             indexes.iter().map(|key| (key.iter().map(|n| (*n).to_owned()).collect(), false)).collect(),

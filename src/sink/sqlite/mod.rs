@@ -48,7 +48,7 @@ pub use self::runs::SqliteRuns;
 use self::schema::Earlier;
 pub use self::session::SqliteSession;
 use self::session::blocking;
-use crate::dataset::{self, Column, Dataset, Need, Target};
+use crate::dataset::{self, Column, Dataset, LiveTarget, Need, Target};
 use crate::error::{Error, Result};
 use crate::port::{Sink, SinkError};
 use crate::settings::OnConflict;
@@ -74,6 +74,7 @@ pub struct SqliteSink {
     path: PathBuf,
     table: Arc<Table>,
     target: Target,
+    live: Arc<LiveTarget>,
     options: SqliteOptions,
 }
 
@@ -141,12 +142,20 @@ impl SqliteSink {
         let newer_stays =
             options.newer_stays && options.on_conflict == OnConflict::Update && newer::tells_when(&table);
         let options = SqliteOptions { newer_stays, ..options };
-        Ok(Self { path: path.to_owned(), target: table.target(), table: Arc::new(table), options })
+        let (target, path) = (table.target(), path.to_owned());
+        let live = Arc::new(LiveTarget::new(target.clone()));
+        look_by(&live, &path, &target.table);
+        Ok(Self { path, target, live, table: Arc::new(table), options })
     }
 
     /// The table that rows go to.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// The table as it is while rows are written, for the mapping.
+    pub fn live(&self) -> Arc<LiveTarget> {
+        self.live.clone()
     }
 
     /// Whether rows that the table has stay where they were written after the rows at hand had failed:
@@ -202,6 +211,25 @@ impl SqliteSink {
     }
 }
 
+/// Has the table looked at for rows that are about to be refused. Under another key the rows that are under
+/// way come first, which the session sees to.
+fn look_by(live: &Arc<LiveTarget>, path: &Path, table: &str) {
+    let (weak, path, table) = (Arc::downgrade(live), path.to_owned(), table.to_owned());
+    live.looked_at_by(move || {
+        let Some(live) = weak.upgrade() else { return };
+        let found = blocking(|| {
+            let connection = file::open(&path, Access::Read).ok()?;
+            catalog::read(&connection, &table).ok()?
+        });
+        let (found, known) = (found.map(|found| found.target()), live.target(live.version()));
+        if let (Some(found), Some(known)) = (found, known)
+            && found.rekeyed_since(&known).is_none()
+        {
+            live.set(found);
+        }
+    });
+}
+
 /// The name for as long as the program runs.
 fn lasting(name: &str) -> &'static str {
     let known = dataset::ALL.iter().flat_map(|dataset| dataset.key.iter().copied());
@@ -245,7 +273,7 @@ impl Sink for SqliteSink {
     }
 
     async fn connect(&self, _: usize) -> Result<SqliteSession, SinkError> {
-        blocking(|| SqliteSession::open(&self.path, self.table.clone(), self.options))
+        blocking(|| SqliteSession::open(&self.path, (self.table.clone(), self.live.clone()), self.options))
     }
 
     async fn seal(&self) -> Result<(), SinkError> {

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use super::SqliteOptions;
 use super::bind::{Binder, Unbound, Values};
-use super::catalog::Table;
+use super::catalog::{self, Table};
 use super::fault::{Place, classify};
 use super::file::{self, Access};
 use super::instant::{self, Clock};
@@ -34,7 +34,8 @@ use super::ledger;
 use super::newer::{Answer, Answers};
 use super::plan::{COUNT_UPDATE, Plan};
 use crate::batch::{Reason, Rows};
-use crate::port::{Guard, Mark, Session, SinkError, Written};
+use crate::dataset::{LiveTarget, Refits};
+use crate::port::{Guard, Mark, Session, SinkError, TABLE_REKEYED, Written};
 use crate::settings::OnConflict;
 
 /// Plans kept; inputs have few shapes, and one more only costs preparing its statement again.
@@ -54,6 +55,12 @@ pub struct SqliteSession {
     connection: Connection,
     path: PathBuf,
     table: Arc<Table>,
+    /// The same for the mapping, which version of that `table` is, and rows of earlier ones.
+    live: Arc<LiveTarget>,
+    version: u64,
+    refits: Refits,
+    /// The count of changes to the schema that `table` was read at, in a transaction that writes.
+    schema: Option<i64>,
     on_conflict: OnConflict,
     plans: Vec<Plan>,
     binder: Binder,
@@ -67,7 +74,11 @@ pub struct SqliteSession {
 }
 
 impl SqliteSession {
-    pub(super) fn open(path: &Path, table: Arc<Table>, options: SqliteOptions) -> Result<Self, SinkError> {
+    pub(super) fn open(
+        path: &Path,
+        (table, live): (Arc<Table>, Arc<LiveTarget>),
+        options: SqliteOptions,
+    ) -> Result<Self, SinkError> {
         let updates = Arc::new(AtomicU64::new(0));
         let (counter, answers) = (updates.clone(), Answers::default());
         let connection = file::open(path, Access::Write)
@@ -91,6 +102,10 @@ impl SqliteSession {
             connection,
             path: path.to_owned(),
             table,
+            live,
+            version: 0,
+            refits: Refits::default(),
+            schema: None,
             on_conflict: options.on_conflict,
             plans: Vec::new(),
             binder: Binder::new(options.exact),
@@ -107,6 +122,51 @@ impl SqliteSession {
 
     fn run(&self, sql: &str) -> Result<(), SinkError> {
         blocking(|| self.connection.execute_batch(sql)).map_err(|error| self.fault(&error))
+    }
+
+    /// Proves in the open transaction that the table is as it is known, or reads it anew. Nobody else may
+    /// change the schema while this transaction writes, and SQLite counts the changes.
+    fn prove(&mut self) -> Result<(), SinkError> {
+        let count = || self.connection.query_row("PRAGMA schema_version", [], |row| row.get::<_, i64>(0));
+        let now = blocking(count).map_err(|error| self.fault(&error))?;
+        if self.schema == Some(now) {
+            return Ok(());
+        }
+        let (name, path) = (&self.table.name, self.path.display());
+        let found = blocking(|| catalog::read(&self.connection, name)).map_err(|error| self.fault(&error))?;
+        let Some(found) = found else {
+            let message = format!("{path} has no table {name} any more");
+            return Err(SinkError::Transient(Reason::new("42P01", message)));
+        };
+        let (before, target) = (self.table.target(), found.target());
+        let changes = target.changes_since(&before).join(", ");
+        if let Some(why) = target.rekeyed_since(&before) {
+            let message = format!(
+                "table {name} has changed ({changes}), and {why} tells rows apart in another way than those under way were read for: start again, which goes on by what the table is now"
+            );
+            return Err(SinkError::Fatal(Reason::new(TABLE_REKEYED, message)));
+        }
+        if !changes.is_empty() {
+            tracing::warn!("table {name} has changed: {changes}; rows are written as it is now");
+        }
+        self.version = self.live.set(target);
+        self.table = Arc::new(found);
+        self.plans.clear();
+        self.schema = Some(now);
+        Ok(())
+    }
+
+    /// The error where the table that was written to before does not fit any more: somebody is at work on
+    /// it, which is waited for.
+    fn waited_for(&self, error: SinkError) -> SinkError {
+        match error {
+            SinkError::Fatal(reason)
+                if self.version > 0 && matches!(&*reason.code, "42P01" | "42703" | "42804" | "bad_type") =>
+            {
+                SinkError::Transient(reason)
+            }
+            other => other,
+        }
     }
 
     fn undo(&self) -> Result<(), SinkError> {
@@ -185,11 +245,17 @@ impl Session for SqliteSession {
     async fn begin(&mut self) -> Result<(), SinkError> {
         self.undo()?;
         // IMMEDIATE: the lock is taken here, where waiting for it is harmless.
-        self.run("BEGIN IMMEDIATE")
+        self.run("BEGIN IMMEDIATE")?;
+        self.prove()
     }
 
     async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
-        blocking(|| self.write_guarded(rows, guard))
+        let fitted = self.refits.fit(&self.live, rows, self.version).map_err(SinkError::Fatal);
+        let written = fitted.and_then(|fitted| match fitted {
+            Some(fitted) => fitted.told(blocking(|| self.write_guarded(fitted.rows(), guard))),
+            None => blocking(|| self.write_guarded(rows, guard)),
+        });
+        written.map_err(|error| self.waited_for(error))
     }
 
     /// With the mark, so that a later run knows what is settled. The outcome itself needs no

@@ -475,6 +475,9 @@ impl Generation {
         let source = self.name.clone();
         let origin = Arc::new(Origin { source, replayable: true, base, past: None });
         let rows = Arc::downgrade(&origin);
+        if self.mapper.rekeys() {
+            outlet.settle();
+        }
         self.mapper.continues(origin.clone());
         let span = tracing::trace_span!("decode", rows = read as i64, bytes = raw.bytes as i64);
         let mapped = span.in_scope(|| self.mapper.map(&raw.columns, &raw.rows));

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use tokio_postgres::types::ToSql;
 
-use super::{Failure, PgSession, failure, lost};
+use super::{Failure, PgSession, State, failure, lost};
 use crate::batch::{Order, Reason, Rows};
 use crate::port::{Guard, SinkError, Written};
 use crate::sink::postgres::connect::Link;
 use crate::sink::postgres::copy::copy;
 use crate::sink::postgres::encode::{Encoder, put_uuid};
 use crate::sink::postgres::merge::{Cell, Job, Span};
-use crate::sink::postgres::newer::Firsts;
+use crate::sink::postgres::newer::{Firsts, tells_when};
 use crate::sink::postgres::order::waves;
 use crate::sink::postgres::out::Out;
 use crate::sink::postgres::plan::Plan;
+use crate::sink::postgres::proof::{Proof, changed};
 use crate::sink::postgres::refusal::Reasons;
 use crate::sink::postgres::source::Source;
 
@@ -29,7 +30,7 @@ const ASKED: usize = 12;
 
 impl PgSession {
     /// The place of the plan for batches with those columns.
-    pub(super) fn plan(&mut self, rows: Rows<'_>) -> Result<usize, SinkError> {
+    pub(super) fn plan(&mut self, rows: Rows<'_>, proof: &Proof) -> Result<usize, SinkError> {
         let Some(part) = rows.parts.first() else {
             return Err(SinkError::Fatal(Reason::new("no_batch", "rows were given without their batch")));
         };
@@ -43,10 +44,10 @@ impl PgSession {
         }
         let names = fields.iter().map(|field| field.name().clone()).collect();
         let plan = Plan::new(
-            &self.shared.table,
+            proof.table(),
             names,
             self.shared.tenant.is_some(),
-            self.shared.clock_ahead.is_some(),
+            self.shared.clock_ahead.is_some() && tells_when(proof.table()),
             self.plans.len(),
         )
         .map_err(SinkError::Fatal)?;
@@ -61,6 +62,7 @@ impl PgSession {
         sources: &[Source<'_>],
         place: usize,
         guard: Guard,
+        proof: &Proof,
     ) -> Result<Written, Failure> {
         let (plan, mut reasons) = match self.plans.get_mut(place) {
             Some((plan, reasons)) => (Arc::clone(plan), std::mem::take(reasons)),
@@ -92,19 +94,20 @@ impl PgSession {
                 let (width, rules, tenant) = (straight.names.len(), shared.rules, shared.tenant);
                 let mut plain = Reasons::default();
                 let mut encoder = Encoder::new(goals, origins, sources, width, rules, tenant, &mut plain);
-                result = self.append(rows, straight, place, wave, guard, &mut encoder).await.transpose();
+                result =
+                    self.append(rows, straight, place, wave, guard, proof, &mut encoder).await.transpose();
             }
             self.merging = result.is_none();
         } else if let Some(wave) = lone.filter(|_| straight && !plan.newer_stays) {
             let there = keyed && self.there(rows, &plan, wave, sources).await?;
             if !there {
-                result = self.append(rows, &plan, place, wave, guard, &mut encoder).await.transpose();
+                result = self.append(rows, &plan, place, wave, guard, proof, &mut encoder).await.transpose();
             }
             self.merging = keyed && result.is_none();
         }
         let mut result = match result {
             Some(result) => result,
-            None => self.merge(rows, &plan, place, &waves, sources, guard, &mut encoder).await,
+            None => self.merge(rows, &plan, place, &waves, sources, guard, proof, &mut encoder).await,
         };
         if let Ok(written) = &mut result {
             written.refused.sort_unstable_by_key(|(position, _)| *position);
@@ -170,6 +173,7 @@ impl PgSession {
 
     /// Puts rows into the table as if none of them were there. `None` where one is: the
     /// transaction is then as it was before.
+    #[expect(clippy::too_many_arguments, reason = "all that a write is made of, taken apart once")]
     async fn append(
         &mut self,
         rows: Rows<'_>,
@@ -177,6 +181,7 @@ impl PgSession {
         place: usize,
         wave: &[u32],
         guard: Guard,
+        proof: &Proof,
         encoder: &mut Encoder<'_>,
     ) -> Result<Option<Written>, Failure> {
         let keyed = plan.stage.merge.is_some();
@@ -200,7 +205,7 @@ impl PgSession {
                 } else if sent == 0 {
                     Ok(())
                 } else {
-                    let appended = self.job(plan, Span::None, None, link).append(&mut written).await;
+                    let appended = self.job(proof, plan, Span::None, None, link).append(&mut written).await;
                     written.unchanged = sent.saturating_sub(written.inserted);
                     appended
                 }
@@ -217,10 +222,15 @@ impl PgSession {
             Err(Failure { error: SinkError::Data { reason, .. }, intact: true })
                 if keyed && reason.code == "23505" =>
             {
-                // Bare: nothing else is in the transaction.
-                self.stages.clear();
-                self.say(&format!("ROLLBACK; {}", self.preamble())).await?;
-                Ok(None)
+                // Bare: nothing else is in the transaction. The next one proves the table anew, which what
+                // is at hand was encoded for.
+                let begun = self.start("ROLLBACK;", "").await;
+                let intact = self.state != State::Broken;
+                begun.map_err(|error| Failure { error, intact })?;
+                match self.proof.as_ref().is_some_and(|now| now.is_of(proof)) {
+                    true => Ok(None),
+                    false => Err(Failure { error: changed(proof.table()), intact: true }),
+                }
             }
             Err(failure) => Err(failure),
         }
@@ -236,6 +246,7 @@ impl PgSession {
         waves: &[Vec<u32>],
         sources: &[Source<'_>],
         guard: Guard,
+        proof: &Proof,
         encoder: &mut Encoder<'_>,
     ) -> Result<Written, Failure> {
         let span = match plan.stage.merge.as_ref().and_then(|merge| merge.bound) {
@@ -261,7 +272,7 @@ impl PgSession {
             if copied.sent.is_empty() {
                 continue;
             }
-            let job = self.job(plan, span, latest, link);
+            let job = self.job(proof, plan, span, latest, link);
             if guard == Guard::Bare {
                 job.merge(&mut copied.sent, &mut written).await?;
             } else {
@@ -282,10 +293,17 @@ impl PgSession {
         Some(Firsts { parts: rows.parts, ahead })
     }
 
-    fn job<'a>(&'a self, plan: &'a Plan, span: Span, latest: Option<i64>, link: &'a Link) -> Job<'a> {
+    fn job<'a>(
+        &'a self,
+        proof: &'a Proof,
+        plan: &'a Plan,
+        span: Span,
+        latest: Option<i64>,
+        link: &'a Link,
+    ) -> Job<'a> {
         Job {
             link,
-            table: &self.shared.table,
+            table: proof.table(),
             stage: &plan.stage.name,
             append: &plan.stage.append,
             merge: plan.stage.merge.as_ref(),

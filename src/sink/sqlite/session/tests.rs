@@ -61,6 +61,7 @@ fn batch(columns: Vec<(&str, Arc<dyn Array>)>) -> Arc<Batch> {
         identities: (1..=u128::from(rows)).collect(),
         origin: Arc::new(Origin::new("test")),
         order: crate::batch::Order::Any,
+        given: None,
     })
 }
 
