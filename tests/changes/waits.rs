@@ -113,7 +113,7 @@ fn another_key() {
     db.execute("ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id, v)");
     append(&work, "1,2\n1,3\n");
     let run = running.finish().expect(5);
-    assert!(run.error().contains("its key is id, v now") && run.error().contains("start again"), "{run}");
+    assert!(run.stderr.contains("its key is id, v now") && run.stderr.contains("start again"), "{run}");
     let mut running = tail(&work, &db.dsn());
     stored(&db, &mut running, 4);
     // Where there is none any more, all rows are added.
