@@ -189,7 +189,14 @@ mod tests {
             ((from..from + ids.len() as u64).collect(), Arc::new(Int64Array::from(ids)));
         let identities = identity::of_keys(&[&array], rows.len());
         let columns = RecordBatch::try_from_iter([("id", array)]).unwrap();
-        Batch { columns, rows, identities, origin: Arc::new(Origin::new("a.csv")), order: Order::Any, given: None }
+        Batch {
+            columns,
+            rows,
+            identities,
+            origin: Arc::new(Origin::new("a.csv")),
+            order: Order::Any,
+            given: None,
+        }
     }
 
     fn shared(ids: impl IntoIterator<Item = i64>) -> Option<Shared> {
