@@ -170,6 +170,9 @@ impl LiveTarget {
                 times: &mut times,
                 keep_case: reading.keep_case,
                 nulled: &mut nulled,
+                // As the mapping has it for tables that are none of ours.
+                wide: true,
+                series: &[],
                 faults: &mut own,
             };
             match conversion.run(source) {
@@ -178,7 +181,9 @@ impl LiveTarget {
                     return Ok(array);
                 }
                 Err(Unreadable::Type(WrongType(what))) => why = what,
-                Err(Unreadable::DateOrder) => why = "holds dates of which none settles the order".to_owned(),
+                Err(Unreadable::DateOrder(doubt)) => {
+                    why = format!("holds dates of which none settles the order ({doubt})");
+                }
             }
         }
         let message = format!("column {name} of the input {why}");
