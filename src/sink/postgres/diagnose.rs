@@ -43,6 +43,7 @@ pub(super) async fn violators(
         .query_typed_opt(CONSTRAINT, &[(&table.sql_name(), Type::TEXT), (&name, Type::TEXT)])
         .await?;
     let Some(row) = found else { return Ok(None) };
+    let mut seeds = None;
     let violated = match row.try_get::<_, String>(0)?.as_str() {
         "c" => match row.try_get::<_, Option<String>>(1)? {
             Some(condition) => format!("({condition}) IS FALSE"),
@@ -61,22 +62,22 @@ pub(super) async fn violators(
                 .map(|(c, t)| format!("mds_r.{} = mds_n.{}", ident(t), ident(c)))
                 .collect();
             let same = same.join(" AND ");
-            let own = row.try_get::<_, Option<bool>>(5)?.unwrap_or(false);
-            // Rows of the same statement may refer to one another.
-            let beside = match own {
-                true => format!(" AND NOT EXISTS (SELECT FROM {stage} mds_r WHERE {same})"),
-                false => String::new(),
-            };
-            format!(
-                "{} AND NOT EXISTS (SELECT FROM {other} mds_r WHERE {same}){beside}",
-                present.join(" AND ")
-            )
+            let lacks =
+                format!("{} AND NOT EXISTS (SELECT FROM {other} mds_r WHERE {same})", present.join(" AND "));
+            if row.try_get::<_, Option<bool>>(5)?.unwrap_or(false) {
+                seeds = Some(Family { index: index(link, stage, &own).await?, own, there, other, same });
+            }
+            lacks
         }
+    };
+    let bad = match &seeds {
+        Some(family) => family.bad(stage, &violated),
+        None => format!("mds_bad AS (SELECT mds_tid, mds_place FROM mds_n WHERE {violated})"),
     };
     // COPY appends, so the physical order of an emptied stage is the order of sending.
     let sql = format!(
-        "WITH mds_n AS (SELECT ctid AS mds_tid, row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* FROM {stage} s), \
-         mds_bad AS (SELECT mds_tid, mds_place FROM mds_n WHERE {violated}), \
+        "WITH RECURSIVE mds_n AS (SELECT ctid AS mds_tid, row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* FROM {stage} s), \
+         {bad}, \
          mds_gone AS (DELETE FROM {stage} t USING mds_bad b WHERE t.ctid = b.mds_tid) \
          SELECT mds_place FROM mds_bad ORDER BY mds_place"
     );
@@ -90,4 +91,68 @@ pub(super) async fn violators(
         .map(|row| row.try_get::<_, i64>(0).map(|place| usize::try_from(place).unwrap_or(usize::MAX)))
         .collect::<Result<Vec<_>, _>>()
         .map(Some)
+}
+
+/// A foreign key of a table to itself.
+struct Family {
+    /// Its columns, those that they refer to, and the table.
+    own: Vec<String>,
+    there: Vec<String>,
+    other: String,
+    /// Whether the row `mds_r` is the one that `mds_n` refers to.
+    same: String,
+    /// Whether rows of the stage are found by what they refer to.
+    index: bool,
+}
+
+impl Family {
+    /// The rows whose parent is neither in the table nor in the stage, where rows may refer to one
+    /// another, and all that descend from them.
+    fn bad(&self, stage: &str, lacks: &str) -> String {
+        let columns = |row: &str, names: &[String]| -> Vec<String> {
+            names.iter().map(|name| format!("{row}.{}", ident(name))).collect()
+        };
+        let named = |row: &str| {
+            let columns = columns(row, &self.there).into_iter().enumerate();
+            columns.map(|(at, column)| format!("{column} AS mds_k{at}")).collect::<Vec<_>>().join(", ")
+        };
+        let keys: Vec<String> = (0..self.there.len()).map(|at| format!("mds_k{at}")).collect();
+        let keys = keys.join(", ");
+        let child: Vec<String> =
+            columns("c", &self.own).iter().enumerate().map(|(at, c)| format!("{c} = b.mds_k{at}")).collect();
+        let parent: Vec<String> = columns("mds_r", &self.there)
+            .iter()
+            .zip(columns("c", &self.own))
+            .map(|(t, c)| format!("{t} = {c}"))
+            .collect();
+        // The fence has each child looked up by the index, where there is one.
+        let fence = if self.index { " OFFSET 0" } else { "" };
+        format!(
+            "mds_lost AS (\
+             SELECT mds_n.mds_tid, {seed} FROM mds_n \
+             WHERE {lacks} AND NOT EXISTS (SELECT FROM {stage} mds_r WHERE {same}) \
+             UNION ALL SELECT x.mds_tid, {keys} FROM mds_lost b, LATERAL (SELECT c.ctid AS mds_tid, {found} \
+             FROM {stage} c WHERE {child}{fence}) AS x ({names}) WHERE x.mds_orphan), \
+             mds_bad AS (SELECT n.mds_tid, n.mds_place FROM mds_n n WHERE n.mds_tid IN (SELECT mds_tid FROM mds_lost))",
+            seed = named("mds_n"),
+            same = self.same,
+            keys = (0..self.there.len()).map(|at| format!("x.mds_k{at}")).collect::<Vec<_>>().join(", "),
+            found = format!(
+                "{}, NOT EXISTS (SELECT FROM {} mds_r WHERE {})",
+                columns("c", &self.there).join(", "),
+                self.other,
+                parent.join(" AND ")
+            ),
+            child = child.join(" AND "),
+            names = format!("mds_tid, {keys}, mds_orphan"),
+        )
+    }
+}
+
+/// Has the rows of a stage found by those columns.
+async fn index(link: &Link, stage: &str, columns: &[String]) -> Result<bool, tokio_postgres::Error> {
+    let name = stage.rsplit('.').next().unwrap_or(stage);
+    let list: Vec<String> = columns.iter().map(|column| ident(column)).collect();
+    let sql = format!("CREATE INDEX IF NOT EXISTS {name}_refers ON {stage} ({})", list.join(", "));
+    link.client.batch_execute(&sql).await.map(|()| true)
 }

@@ -303,6 +303,7 @@ pub(super) mod tests {
         let columns = || {
             let id = TableColumn {
                 default: Some("nextval('s'::regclass)".into()),
+                not_null: true,
                 ..column("id", ColumnType::Int8, "bigint")
             };
             let tenant = TableColumn {
