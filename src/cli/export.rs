@@ -1,6 +1,6 @@
 //! Rows of dead letters alone, ready to be mended and loaded.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::batch::Reading;
 use crate::cli::args::{GlobalArgs, InspectArgs};
 use crate::cli::ending::Ending;
 use crate::cli::exit::Exit;
@@ -29,17 +30,23 @@ const MOST_COLUMNS: usize = 10_000;
 const MODE: u32 = 0o640;
 
 /// What was left out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Told {
     rows: u64,
     raw: u64,
     damaged: u64,
+    /// Rows of which columns stand as the input's own text, by the flags that read them.
+    own: BTreeMap<String, u64>,
 }
 
 impl Told {
-    fn tell(self, global: &GlobalArgs) {
+    fn tell(&self, global: &GlobalArgs) {
         if global.quiet {
             return;
+        }
+        for (flags, rows) in &self.own {
+            let (rows, it) = (plural(*rows, "row"), if *rows == 1 { "it" } else { "them" });
+            tell(&format!("{rows} partly as the input wrote {it}: load {it} with {flags}"));
         }
         if self.raw > 0 {
             let it = plural(self.raw, "row");
@@ -54,6 +61,24 @@ impl Told {
             ));
         }
     }
+}
+
+/// The flags that read what stands as the input's own text; none where it needs none.
+fn flags(reading: &Reading) -> Option<String> {
+    if reading.columns.as_ref().is_some_and(Vec::is_empty) {
+        return None;
+    }
+    let order = || reading.forms.values().find_map(|form| form.order.clone());
+    let flag = |name: &str, value: Option<String>| value.map(|value| format!("{name} {value}"));
+    let all: Vec<String> = [
+        flag("--timezone", reading.zone.clone()),
+        flag("--timestamp-unit", reading.unit.clone()),
+        flag("--date-order", reading.order.clone().or_else(order)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!all.is_empty()).then(|| all.join(" "))
 }
 
 /// What ended a reading.
@@ -89,6 +114,9 @@ fn each(
             match letter.items.get(place).filter(|item| item.get().starts_with('{')) {
                 Some(item) => {
                     told.rows += 1;
+                    if let Some(flags) = letter.meta.reading.as_ref().and_then(flags) {
+                        *told.own.entry(flags).or_default() += 1;
+                    }
                     row(item).map_err(Ended::Out)?;
                 }
                 None => told.raw += 1,
@@ -214,7 +242,7 @@ pub fn to_file(
     if let Some(exit) = ending.exit() {
         return Ok(exit);
     }
-    let Told { rows: written, raw, damaged } = rows.told;
+    let Told { rows: written, raw, damaged, .. } = rows.told;
     if global.json {
         let path = (written > 0).then(|| path.to_string_lossy());
         let object = json!({"path": path, "rows": written, "undecodable": raw, "damaged": damaged});

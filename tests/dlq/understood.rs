@@ -390,6 +390,10 @@ fn a_zone_that_was_told_is_not_told_again_for_the_replay() {
         assert_eq!(meta[of(1)]["reading"]["columns"], serde_json::json!(["v"]));
         assert_eq!(meta[of(3)]["reading"]["columns"], serde_json::json!(["ts"]));
         assert_eq!(meta[of(3)]["reading"]["zone"], "America/New_York");
+        let export =
+            work.mdsctl(["inspect-dlq", "d.ndjson", "--where", "column=ts", "--export", "e.csv"]).run();
+        let said = "1 row partly as the input wrote it: load it with --timezone America/New_York";
+        assert!(export.stderr.contains(said), "{export}");
         // The time as somebody mends it by hand is read as its neighbours were.
         let text = std::fs::read_to_string(work.path("d.ndjson")).expect("the queue");
         work.write("d.ndjson", text.replace("2024-13-02", "2024-01-03"));
