@@ -331,7 +331,10 @@ impl Mapper {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.notes.clone();
         for (name, rows) in &self.nulled {
-            notes.push(format!("{name}: {rows} floats that are no number (NaN, infinite) became null"));
+            notes.push(format!(
+                "{name}: floats that are no number (NaN, infinite) became null in {rows} row{}",
+                if *rows == 1 { "" } else { "s" }
+            ));
         }
         for (name, reader) in &self.times {
             notes.extend(reader.notes().into_iter().map(|note| format!("{name} {note}")));
