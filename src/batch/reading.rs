@@ -28,6 +28,9 @@ pub struct Reading {
     /// `--null`: further texts that stand for null.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub null: Vec<String>,
+    /// `--decimal`: what stands before the decimals of a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<String>,
     /// `--keep-case`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub keep_case: bool,

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::cli::values::{self, Limit};
+use crate::dataset::separators::Decimal;
 
 mod dlq;
 mod engine;
@@ -292,7 +293,11 @@ pub struct ValueArgs {
     /// Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)
     #[arg(long, value_enum, value_name = "ORDER")]
     pub date_order: Option<DateOrderName>,
-    /// A further text that stands for null (beside empty, null, NaN, None, \N and -)
+    /// What stands before the decimals of a number, `.` or `,` (else judged by all numbers of the input)
+    #[arg(long, value_name = "SIGN", value_parser = values::decimal)]
+    pub decimal: Option<Decimal>,
+    /// A further text that stands for null, in text too (in numbers and times beside empty, null, NaN,
+    /// inf, None, \N and -)
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub null: Vec<String>,
     /// Leave symbols in the case that they have

@@ -429,7 +429,12 @@ impl<'a> Load<'a> {
         let meaning = settings::meaning(&self.args.data)?;
         if let Some(live) = &live {
             let (time, nulls) = (meaning.time.clone(), meaning.nulls.clone());
-            live.read_by(How { time, nulls, keep_case: self.args.data.keep_case });
+            live.read_by(How {
+                time,
+                nulls,
+                keep_case: self.args.data.keep_case,
+                decimal: self.args.data.decimal,
+            });
         }
         // A tenant says to whom rows belong; a table without tenants has no place for that.
         let tenant = tenant.filter(|_| target.column("tenant_id").is_some());
@@ -439,6 +444,7 @@ impl<'a> Load<'a> {
             time: meaning.time,
             nulls: meaning.nulls,
             keep_case: self.args.data.keep_case,
+            decimal: self.args.data.decimal,
             quality: meaning.quality,
             tenant: tenant.map(str::to_owned),
             sparse: self.letters.is_some(),

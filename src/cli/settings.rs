@@ -16,9 +16,10 @@ use crate::cli::args::{
 use crate::coordinator::SLOTS;
 use crate::dataset::mapping::MapOptions;
 use crate::dataset::name_pattern::NamePattern;
+use crate::dataset::nulls::NullTokens;
 use crate::dataset::quality::Quality;
 use crate::dataset::reading::{How, Readings};
-use crate::dataset::text::NullTokens;
+use crate::dataset::separators::Decimal;
 use crate::dataset::time::{DateOrder, TimeOptions, Unit};
 use crate::dataset::{Dataset, Target, by_name};
 use crate::decode::csv::CsvOptions;
@@ -159,6 +160,7 @@ pub fn identity(
         "timestamp-unit": word(data.timestamp_unit),
         "timezone": data.timezone,
         "date-order": word(data.date_order),
+        "decimal": data.decimal.map(Decimal::sign),
         "null": data.null,
         "keep-case": data.keep_case,
         "exact": data.exact,
@@ -204,7 +206,8 @@ pub struct Meaning {
 /// How rows are to be read that could not even be looked at.
 pub fn reading(args: &DataArgs) -> Result<Arc<Reading>> {
     let Meaning { time, nulls, .. } = meaning(args)?;
-    let readings = Readings::new(How { time, nulls, keep_case: args.values.keep_case });
+    let values = &args.values;
+    let readings = Readings::new(How { time, nulls, keep_case: values.keep_case, decimal: values.decimal });
     Ok(Arc::new(readings.note(None, Default::default())))
 }
 

@@ -1,5 +1,6 @@
 //! Readers of values on the command line: durations, pairs, limits.
 
+use crate::dataset::separators::Decimal;
 use std::time::Duration;
 
 use crate::settings::Secret;
@@ -29,6 +30,11 @@ pub fn some_time(text: &str) -> Result<Duration, String> {
         true => Err("it has to be longer than 0".to_owned()),
         false => Ok(time),
     })
+}
+
+/// What stands before the decimals of a number.
+pub fn decimal(text: &str) -> Result<Decimal, String> {
+    Decimal::of_sign(text).ok_or_else(|| "it is a point or a comma: . or ,".to_owned())
 }
 
 /// A duration: a number with `ms`, `s`, `m`, `h` or `d`; a bare number is seconds.

@@ -20,8 +20,10 @@ use crate::dataset::coded;
 use crate::dataset::describe::{Column, Derive, Kind, Need};
 use crate::dataset::faults::Faults;
 use crate::dataset::float;
+use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::number::{self, NumberBuilder, NumberError, Numbers};
-use crate::dataset::text::{NullTokens, Texts};
+use crate::dataset::separators::{self, Decimal, Plain, Separators};
+use crate::dataset::text::Texts;
 use crate::dataset::time::{TimeError, TimeReader, Twice, calendar};
 use crate::dataset::unpack::unpacked;
 use crate::dataset::value;
@@ -44,14 +46,19 @@ pub struct Conversion<'a> {
     pub times: &'a mut TimeReader,
     /// Whether symbols keep their case.
     pub keep_case: bool,
-    /// Floats that are no number, and became null.
-    pub nulled: &'a mut u64,
     /// Whether times may be any that PostgreSQL holds, and infinite.
     pub wide: bool,
     /// Columns of the input that tell the series of a row.
     pub series: &'a [ArrayRef],
+    /// Whether a key of text must say something: no null word and no empty text. So it is in the
+    /// datasets' own keys, where such a word would make one row of many.
+    pub telling_key: bool,
+    /// What stands before the decimals of numbers, where it is known; `None` for values that are plain.
+    pub separators: Option<&'a mut Separators>,
     /// Where rows at fault are noted.
     pub faults: &'a mut Faults,
+    /// Where values that become null are counted.
+    pub nulled: &'a mut Nulled,
 }
 
 /// The column is of a type that its kind cannot be made of; the text says which, in words that
@@ -108,6 +115,17 @@ impl Conversion<'_> {
     pub fn run(&mut self, array: &ArrayRef) -> Result<ArrayRef, Unreadable> {
         let plain = unpacked(array).map_err(|e| WrongType(format!("cannot be read: {e}")))?;
         let array = plain.as_ref().unwrap_or(array);
+        let without = self.nulls.without_given(array, self.column.kind, self.nulled);
+        let array = without.as_ref().unwrap_or(array);
+        let without_signs = self.without_signs(array);
+        let array = without_signs.as_ref().unwrap_or(array);
+        let kind = self.column.kind;
+        if is_nested(array.data_type())
+            && !matches!(kind, Kind::Text | Kind::Words | Kind::Label | Kind::Json)
+        {
+            // What is wanted is a part of it, or another column.
+            return Err(WrongType("holds lists or other values with parts".to_owned()).into());
+        }
         let made: ArrayRef = if array.data_type() == &DataType::Null {
             let kind = self.column.kind.arrow_type().unwrap_or(DataType::Decimal128(38, 0));
             new_null_array(&kind, array.len())
@@ -120,7 +138,7 @@ impl Conversion<'_> {
                 Kind::Timestamp => self.timestamps(array)?,
                 Kind::Date => Arc::new(self.dates(array)?),
                 Kind::Symbol => self.symbols(array)?,
-                Kind::Text | Kind::Words | Kind::Bytes | Kind::Json => self.texts(array)?,
+                Kind::Text | Kind::Words | Kind::Label | Kind::Bytes | Kind::Json => self.texts(array)?,
                 Kind::OptionType => {
                     self.words(array, "bad_option_type", "is neither call nor put (C, P)", |text| match text
                         .to_ascii_lowercase()
@@ -144,9 +162,62 @@ impl Conversion<'_> {
         Ok(made)
     }
 
+    /// A column of numbers as plain numbers; `None` where they are plain.
+    fn without_signs(&mut self, array: &ArrayRef) -> Option<ArrayRef> {
+        let is_number = self.column.kind.is_number() || self.column.kind == Kind::Nanos;
+        let texts = Texts::of(array).filter(|_| is_number)?;
+        let signs = self.separators.take()?;
+        let decimal = signs.decimal();
+        let signed = |bytes: &[u8]| {
+            memchr::memchr3(b',', b' ', b'\'', bytes).is_some()
+                || memchr::memchr2(0xc2, 0xe2, bytes).is_some()
+        };
+        if decimal != Some(Decimal::Comma) && !texts.any(signed) {
+            return None;
+        }
+        let mut scratch = String::new();
+        let mut take = |row: usize| {
+            let text = texts.get(row)?.trim();
+            let read = separators::plain(text, decimal, &mut scratch);
+            (read != Plain::AsIs).then(|| (read, text, scratch.clone()))
+        };
+        let first = (0..texts.len()).find(|row| take(*row).is_some())?;
+        let mut builder = StringBuilder::with_capacity(texts.len(), texts.len() * 8);
+        for row in 0..texts.len() {
+            match (row < first, texts.get(row)) {
+                (false, Some(text)) => match take(row) {
+                    Some((Plain::Ambiguous, ..)) => {
+                        self.fault(
+                            row,
+                            "ambiguous_number",
+                            "could have a thousand or three decimals behind its comma, and no other value of the input tells; add --decimal . where its decimals stand behind a point, --decimal , where behind a comma",
+                        );
+                        builder.append_null();
+                    }
+                    Some((_, text, plain)) => {
+                        signs.took(text, &plain);
+                        builder.append_value(plain);
+                    }
+                    None => builder.append_value(text),
+                },
+                (_, text) => builder.append_option(text),
+            }
+        }
+        Some(Arc::new(builder.finish()))
+    }
+
     fn fault(&mut self, row: usize, code: &'static str, what: &str) {
         let name = &self.column.name;
         self.faults.add(row, self.name, code, || format!("{name} {what}"));
+    }
+
+    /// Whether a text, trimmed, stands for null; it is counted if so.
+    fn nulls(&mut self, text: &str) -> bool {
+        let is_null = self.nulls.matches(text);
+        if is_null {
+            self.nulled.add(text);
+        }
+        is_null
     }
 
     fn wrong(&self, array: &ArrayRef, wanted: &str) -> WrongType {
@@ -170,7 +241,7 @@ impl Conversion<'_> {
                                 builder.push(value);
                                 continue;
                             }
-                            _ if self.nulls.matches(text) => {}
+                            _ if self.nulls(text) => {}
                             Err(NumberError::Syntax) => self.fault(row, "bad_number", "is no number"),
                             Err(NumberError::TooLong) => match number::long(text.as_bytes()) {
                                 Ok(long) => {
@@ -225,9 +296,8 @@ impl Conversion<'_> {
             _ => {}
         }
         let Some(texts) = Texts::of(array) else { return self.numbers(array) };
-        let nulls = self.nulls;
         let made = float::column::<T>(texts, |row, text, error| match error {
-            _ if nulls.matches(text) => {}
+            _ if self.nulls(text) => {}
             NumberError::Syntax => self.fault(row, "bad_number", "is no number"),
             NumberError::TooLong => self.fault(row, "number_range", "is out of the range of its column"),
         });
@@ -246,7 +316,9 @@ impl Conversion<'_> {
         let mut valid = Vec::with_capacity(source.len());
         for (row, value) in source.values().iter().enumerate() {
             let finite = float::Float::finite(*value);
-            *self.nulled += u64::from(!finite && source.is_valid(row));
+            if !finite && source.is_valid(row) {
+                self.nulled.add(float::Float::word(*value));
+            }
             valid.push(source.is_valid(row) && finite);
         }
         let values = source.values().clone();
@@ -297,7 +369,7 @@ impl Conversion<'_> {
                 let value = texts.get(row).and_then(|text| match self.times.text(text) {
                     Ok(value) => Some(Ok(value)),
                     Err(error @ (TimeError::Infinite | TimeError::Far)) => Some(Err(error)),
-                    Err(_) if self.nulls.matches(text.trim()) => None,
+                    Err(_) if self.nulls(text.trim()) => None,
                     Err(error) => Some(Err(error)),
                 });
                 self.take(row, value, &mut made);
@@ -539,12 +611,15 @@ impl Conversion<'_> {
         Ok(Arc::new(builder.finish()))
     }
 
+    /// Text stands as it is: a headline may well be "None". What is no value at all in a column that
+    /// holds no text, and in a key that must tell rows apart, is null.
     fn texts(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
-        // A headline may well be "None"; where a value is needed, only an empty text is none.
-        let needed = self.column.need == Need::Required;
-        let is_null = |text: &str| {
-            let text = text.trim();
-            if needed { text.is_empty() } else { self.nulls.matches(text) }
+        let null_words = self.column.kind == Kind::Words || self.telling_key && self.column.need == Need::Key;
+        let nulls = self.nulls;
+        let is_null = |text: &str| match self.column.kind {
+            _ if null_words => nulls.matches(text.trim()),
+            Kind::Json => text.trim().is_empty(),
+            _ => false,
         };
         if let Some(coded) = self.codes(array)?
             && !coded.values().as_string::<i32>().iter().flatten().any(is_null)
@@ -555,6 +630,7 @@ impl Conversion<'_> {
         if !plain.iter().flatten().any(is_null) {
             return Ok(Arc::new(plain));
         }
+        plain.iter().flatten().filter(|text| is_null(text)).for_each(|text| self.nulled.add(text.trim()));
         Ok(Arc::new(plain.iter().map(|text| text.filter(|t| !is_null(t))).collect::<StringArray>()))
     }
 
@@ -571,7 +647,7 @@ impl Conversion<'_> {
             let text = text.map(str::trim);
             match text.map(&read) {
                 Some(Some(word)) => builder.append_value(word),
-                Some(None) if !text.is_some_and(|t| self.nulls.matches(t)) => {
+                Some(None) if !text.is_some_and(|t| self.nulls(t)) => {
                     self.fault(row, code, what);
                     builder.append_null();
                 }
@@ -608,7 +684,7 @@ impl Conversion<'_> {
                 "true" | "t" | "yes" | "y" | "1" => builder.append_value(true),
                 "false" | "f" | "no" | "n" | "0" => builder.append_value(false),
                 _ => {
-                    if !self.nulls.matches(text) {
+                    if !self.nulls(text) {
                         self.fault(row, "bad_bool", "is neither true nor false");
                     }
                     builder.append_null();
@@ -672,6 +748,20 @@ impl Conversion<'_> {
     }
 }
 
+/// Whether values of that type have parts.
+fn is_nested(type_: &DataType) -> bool {
+    matches!(
+        type_,
+        DataType::List(_)
+            | DataType::LargeList(_)
+            | DataType::ListView(_)
+            | DataType::LargeListView(_)
+            | DataType::FixedSizeList(..)
+            | DataType::Struct(_)
+            | DataType::Map(..)
+    )
+}
+
 fn is_bytes(array: &ArrayRef) -> bool {
     matches!(
         array.data_type(),
@@ -689,6 +779,19 @@ fn bytes_of(array: &ArrayRef, row: usize) -> Option<&[u8]> {
         DataType::BinaryView => Some(array.as_binary_view().value(row)),
         DataType::FixedSizeBinary(_) => Some(array.as_fixed_size_binary().value(row)),
         _ => None,
+    }
+}
+
+/// Whole numbers and decimals of any width in a type that numbers travel in; `None` for other types.
+pub(super) fn whole_numbers(array: &ArrayRef) -> Option<ArrayRef> {
+    match array.data_type() {
+        DataType::Decimal128(..) | DataType::Decimal256(..) => Some(array.clone()),
+        DataType::UInt64 => {
+            let values = array.as_primitive::<UInt64Type>().iter().map(|value| value.map(i128::from));
+            let made = values.collect::<arrow_array::Decimal128Array>().with_precision_and_scale(38, 0);
+            made.ok().map(|made| Arc::new(made) as ArrayRef)
+        }
+        _ => integers(array).map(|made| Arc::new(made) as ArrayRef),
     }
 }
 

@@ -27,12 +27,14 @@ pub enum Kind {
     OptionType,
     /// Text; `Utf8`.
     Text,
-    /// Text in the words of the table's own type (an enum, an array, a time of day), taken as it is;
-    /// `Utf8`.
+    /// Text in the words of the table's own type that holds no text (an array, a time of day, a range),
+    /// taken as it is; `Utf8`.
     Words,
     /// Bytes, as `\x` and hexadecimal digits where they came as bytes, and otherwise as the text that came;
     /// `Utf8`.
     Bytes,
+    /// The same where any text may be a value (an enum, `citext`, `xml`): null words are none; `Utf8`.
+    Label,
     /// A UUID as text; `Utf8`.
     Uuid,
     /// Any JSON value as text; `Utf8`.
@@ -59,6 +61,7 @@ impl Kind {
             | Self::Text
             | Self::Words
             | Self::Bytes
+            | Self::Label
             | Self::Uuid
             | Self::Json => Some(DataType::Utf8),
             Self::Bool => Some(DataType::Boolean),
@@ -138,6 +141,11 @@ pub enum Check {
     Uncrossed(&'static str, &'static str),
     /// The time is not in the future.
     NotFuture(&'static str),
+    /// One of the columns has a value; the text names what they are.
+    Some(&'static str, &'static [&'static str]),
+    /// One of these, which are all that a row says beside its key, has a value. One that has none is
+    /// refused whatever `--quality` says: it must not replace a row that says something.
+    Says(&'static [&'static str]),
 }
 
 /// A dataset: what its rows mean and where they are stored.
@@ -302,6 +310,8 @@ pub const BARS: Dataset = Dataset {
             "trades",
         ]),
         Check::NotFuture("ts"),
+        Check::Some("price", &["open_price", "high_price", "low_price", "close_price"]),
+        Check::Says(&["open_price", "high_price", "low_price", "close_price", "volume", "vwap", "trades"]),
     ],
 };
 
@@ -336,7 +346,12 @@ pub const TICKS: Dataset = Dataset {
     segment_by: &["symbol", "vendor", "tenant_id"],
     compress_days: 7,
     signature: &["price"],
-    checks: &[Check::NotNegative(&["price", "size"]), Check::NotFuture("ts")],
+    checks: &[
+        Check::NotNegative(&["price", "size"]),
+        Check::NotFuture("ts"),
+        Check::Some("price", &["price"]),
+        Check::Says(&["price", "size"]),
+    ],
 };
 
 /// Bid and ask of an instrument, one row a change.
@@ -443,6 +458,7 @@ pub const QUOTES: Dataset = Dataset {
         Check::NotNegative(&["bid", "bid_size", "ask", "ask_size"]),
         Check::Uncrossed("ask", "bid"),
         Check::NotFuture("ts"),
+        Check::Says(&["bid", "bid_size", "ask", "ask_size"]),
     ],
 };
 
@@ -525,6 +541,7 @@ pub const OPTIONS: Dataset = Dataset {
         Check::NotNegative(&["strike", "iv", "oi", "volume", "spot", "bid", "ask"]),
         Check::Uncrossed("ask", "bid"),
         Check::NotFuture("ts"),
+        Check::Says(&["iv", "delta", "gamma", "theta", "vega", "oi", "volume", "spot", "bid", "ask"]),
     ],
 };
 
@@ -560,7 +577,11 @@ pub const FUNDAMENTALS: Dataset = Dataset {
     segment_by: &["vendor", "tenant_id"],
     compress_days: 365,
     signature: &["total_assets", "total_liabilities", "net_income", "eps"],
-    checks: &[Check::NotNegative(&["total_assets", "total_liabilities"]), Check::NotFuture("asof")],
+    checks: &[
+        Check::NotNegative(&["total_assets", "total_liabilities"]),
+        Check::NotFuture("asof"),
+        Check::Says(&["total_assets", "total_liabilities", "net_income", "eps"]),
+    ],
 };
 
 /// Headlines.
@@ -607,7 +628,11 @@ pub const NEWS: Dataset = Dataset {
     segment_by: &["vendor", "tenant_id"],
     compress_days: 90,
     signature: &["title"],
-    checks: &[Check::Between("sentiment_score", -1, 1), Check::NotFuture("published_at")],
+    checks: &[
+        Check::Between("sentiment_score", -1, 1),
+        Check::NotFuture("published_at"),
+        Check::Says(&["title", "url", "sentiment_score"]),
+    ],
 };
 
 /// All datasets, in the order in which they are named to the user.

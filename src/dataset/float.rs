@@ -12,11 +12,23 @@ pub trait Float: Copy + std::str::FromStr {
     fn finite(self) -> bool;
     /// Whether it is zero.
     fn zero(self) -> bool;
+    /// What it says where it is no number.
+    fn word(self) -> &'static str;
 }
 
 impl Float for f64 {
     fn finite(self) -> bool {
         self.is_finite()
+    }
+
+    fn word(self) -> &'static str {
+        if self.is_nan() {
+            "NaN"
+        } else if self > 0.0 {
+            "inf"
+        } else {
+            "-inf"
+        }
     }
 
     fn zero(self) -> bool {
@@ -27,6 +39,16 @@ impl Float for f64 {
 impl Float for f32 {
     fn finite(self) -> bool {
         self.is_finite()
+    }
+
+    fn word(self) -> &'static str {
+        if self.is_nan() {
+            "NaN"
+        } else if self > 0.0 {
+            "inf"
+        } else {
+            "-inf"
+        }
     }
 
     fn zero(self) -> bool {

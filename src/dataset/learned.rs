@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::separators::Decimal;
 use crate::dataset::time::{DateOrder, Last, Unit};
 
 /// What a mapper has deduced, for the one that goes on with the same input: whose first rows may tell
@@ -19,17 +20,20 @@ pub struct Learned {
     /// By column, the last rows of its series where the clocks are changed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub series: BTreeMap<String, BTreeMap<u64, Last>>,
+    /// What stands before the decimals of numbers that are not plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<Decimal>,
 }
 
 impl Learned {
     /// Whether that is nothing.
     pub fn is_empty(&self) -> bool {
-        self.timeframe.is_none() && self.times.is_empty() && self.series.is_empty()
+        self.timeframe.is_none() && self.times.is_empty() && self.series.is_empty() && self.decimal.is_none()
     }
 
     /// What holds for another input of the same writer too: not the timeframe.
     pub fn forms(&self) -> Self {
-        Self { times: self.times.clone(), ..Self::default() }
+        Self { times: self.times.clone(), decimal: self.decimal, ..Self::default() }
     }
 }
 

@@ -17,9 +17,11 @@ use crate::dataset::describe::{Column, Dataset, Kind, Need};
 use crate::dataset::faults::Faults;
 use crate::dataset::item::marked_as_json;
 use crate::dataset::mapping::of_table;
+use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::reading::How;
+use crate::dataset::separators::Separators;
 use crate::dataset::target::Target;
-use crate::dataset::text::NullTokens;
+use crate::dataset::text::Texts;
 use crate::dataset::time::{TimeOptions, TimeReader};
 
 /// Has the store look at the table now, and waits until it has.
@@ -154,14 +156,17 @@ impl LiveTarget {
         faults: &mut Faults,
     ) -> Result<ArrayRef, Reason> {
         let (time, nulls) = (TimeOptions::default(), NullTokens::default());
-        let plain = How { time, nulls, keep_case: false };
+        let plain = How { time, nulls, keep_case: false, decimal: None };
         let reading = self.reading.get().unwrap_or(&plain);
         let name: Arc<str> = column.name.as_ref().into();
         // Nulls are the store's to judge.
         let column = Column { need: Need::Optional, ..column.clone() };
         let mut why = String::new();
         for source in given.into_iter().chain([made]) {
-            let (mut own, mut nulled) = (Faults::default(), 0);
+            let (mut own, mut nulled) = (Faults::default(), Nulled::default());
+            let mut signs = Separators::told(reading.decimal);
+            let numbers = Texts::of(source).filter(|_| column.kind.is_number());
+            signs.look(&Vec::from_iter(numbers));
             let mut times = TimeReader::new(reading.time.clone());
             let mut conversion = Conversion {
                 column: &column,
@@ -169,6 +174,8 @@ impl LiveTarget {
                 nulls: &reading.nulls,
                 times: &mut times,
                 keep_case: reading.keep_case,
+                telling_key: false,
+                separators: Some(&mut signs),
                 nulled: &mut nulled,
                 // As the mapping has it for tables that are none of ours.
                 wide: true,

@@ -2,7 +2,7 @@
 
 mod current;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
@@ -12,9 +12,10 @@ use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, String
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::filter::FilterBuilder;
 
-use crate::batch::{Batch, Identity, Order, Origin, Reading, Reject, Remains, Stage};
+use crate::batch::{Batch, Form, Identity, Order, Origin, Reading, Reject, Remains, Stage};
 use crate::dataset::articles::{Articles, article, article_id};
 use crate::dataset::coded;
+use crate::dataset::codes::Codes;
 use crate::dataset::convert::{Conversion, Unreadable, WrongType};
 use crate::dataset::describe::{Column, Dataset, Derive, Kind, NO_TENANT};
 use crate::dataset::faults::Faults;
@@ -26,10 +27,12 @@ use crate::dataset::live::LiveTarget;
 use crate::dataset::mapping::{Feed, MapOptions, Mapping, list};
 use crate::dataset::name_pattern::{NamePattern, stem};
 use crate::dataset::narrow::Narrow;
+use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::quality::{self, Findings, Quality};
 use crate::dataset::reading::{How, Readings, form_of};
+use crate::dataset::separators::{Decimal, Separators};
 use crate::dataset::target::{Grain, KeyNulls, Target};
-use crate::dataset::text::{NullTokens, Texts};
+use crate::dataset::text::Texts;
 use crate::dataset::time::{TimeOptions, TimeReader};
 use crate::dataset::timeframe::Spacings;
 use crate::error::{Error, Result};
@@ -53,6 +56,8 @@ pub struct MapperSettings {
     pub time: TimeOptions,
     /// `--null`.
     pub nulls: NullTokens,
+    /// `--decimal`.
+    pub decimal: Option<Decimal>,
     /// `--keep-case`.
     pub keep_case: bool,
     /// `--quality`.
@@ -85,6 +90,21 @@ pub fn is_deduction(note: &str) -> bool {
         .any(|said| note.contains(said))
 }
 
+/// A second name of a column, in rows that do not have it by its first.
+#[derive(Debug)]
+struct Other {
+    /// The column's place in the input by its first name.
+    main: usize,
+    /// And by the second.
+    index: usize,
+    /// The second name.
+    name: String,
+    /// What the table calls it.
+    column: Arc<str>,
+    /// Whether a row that has both goes by the first.
+    worse: bool,
+}
+
 /// Rows that may wait for their timeframe.
 const MAX_WAITING: usize = 20_000;
 
@@ -112,8 +132,16 @@ pub struct Mapper {
     mapping: Option<(SchemaRef, Arc<Mapping>)>,
     times: HashMap<Arc<str>, TimeReader>,
     readings: Readings,
-    /// Floats that were no number, by column.
-    nulled: BTreeMap<Arc<str>, u64>,
+    /// The signs in numbers.
+    signs: Separators,
+    /// Symbols that could be numbers, by column.
+    codes: HashMap<Arc<str>, Codes>,
+    /// The names of the first rows.
+    names: Option<HashSet<String>>,
+    /// Names of later rows for columns that are there by another name.
+    others: Vec<Other>,
+    /// How columns are called that have two names.
+    twofold: BTreeMap<Arc<str>, (String, String)>,
     content: ContentIds,
     articles: Articles,
     narrow: Narrow,
@@ -129,6 +157,10 @@ pub struct Mapper {
     output: Option<SchemaRef>,
     notes: Vec<String>,
     findings: Findings,
+    /// Values that became null, by column.
+    nulled: HashMap<Arc<str>, Nulled>,
+    /// The same of the rows at hand, which may have to wait and be looked at again.
+    nulled_now: Vec<(Arc<str>, Nulled)>,
     homeless: Vec<String>,
     unused: Vec<String>,
 }
@@ -149,14 +181,20 @@ impl Mapper {
             time: settings.time.clone(),
             nulls: settings.nulls.clone(),
             keep_case: settings.keep_case,
+            decimal: settings.decimal,
         });
+        let signs = Separators::told(settings.decimal);
         Ok(Self {
             readings,
-            nulled: BTreeMap::new(),
             version: 0,
             seen: 0,
             good: (settings.clone(), 0),
             given: Vec::new(),
+            signs,
+            codes: HashMap::new(),
+            names: None,
+            others: Vec::new(),
+            twofold: BTreeMap::new(),
             options,
             origin,
             mapping: None,
@@ -173,6 +211,8 @@ impl Mapper {
             output: None,
             notes: Vec::new(),
             findings: Findings::new(),
+            nulled: HashMap::new(),
+            nulled_now: Vec::new(),
             homeless: Vec::new(),
             unused: Vec::new(),
             settings,
@@ -210,7 +250,9 @@ impl Mapper {
 
     /// How rows are to be read that stay as the input gives them.
     pub fn reading(&self) -> Arc<Reading> {
-        let forms = self.times.iter().map(|(name, times)| (name.to_string(), form_of(times, true)));
+        let forms = self.times.iter().map(|(name, times)| {
+            (name.to_string(), Form { decimal: self.decimal_of(name), ..form_of(times, true) })
+        });
         Arc::new(self.readings.note(None, forms.filter(|(_, form)| !form.is_empty()).collect()))
     }
 
@@ -241,12 +283,14 @@ impl Mapper {
             timeframe: self.timeframe.clone(),
             times: self.times.iter().filter_map(known).collect(),
             series: self.times.iter().filter_map(series).collect(),
+            decimal: self.signs.learned(),
         }
     }
 
     /// Goes on with an input of which that is known.
     pub fn knows(&mut self, learned: &Learned) {
         self.timeframe.clone_from(&learned.timeframe);
+        self.signs.knows(learned.decimal);
         for (name, form) in &learned.times {
             let reader = TimeReader::knowing(self.settings.time.clone(), *form);
             self.times.insert(name.as_str().into(), reader);
@@ -288,11 +332,14 @@ impl Mapper {
         }
         let mut mapping = self.mapping_of(source.schema_ref()).map_err(|e| e.at(&self.origin.source))?;
         let mut faults = Faults::default();
+        let joined = self.joined(source, &mut faults)?;
+        let source = joined.as_ref().unwrap_or(source);
         let mut columns = self.columns(&mapping, source, &mut faults)?;
         if !faults.is_empty() && self.has_changed() {
             mapping = self.mapping_of(source.schema_ref()).map_err(|e| e.at(&self.origin.source))?;
             if self.settings.by_table {
                 faults = Faults::default();
+                self.joined(source, &mut faults)?;
                 columns = self.columns(&mapping, source, &mut faults)?;
             } else {
                 self.forgive(&mut faults);
@@ -303,6 +350,10 @@ impl Mapper {
         if std::mem::take(&mut self.spacing_unknown) && (0..source.num_rows()).any(waits) {
             return Ok(None);
         }
+        for (name, nulled) in self.nulled_now.drain(..) {
+            self.nulled.entry(name).or_default().join(nulled);
+        }
+        quality::refuse_silent(&columns, self.settings.dataset.checks, &mut faults);
         if self.settings.quality == Quality::Reject {
             quality::reject(&columns, self.settings.dataset.checks, (self.settings.now)(), &mut faults);
         }
@@ -330,11 +381,10 @@ impl Mapper {
     /// What was deduced and what was left out, one sentence each, for the user.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.notes.clone();
-        for (name, rows) in &self.nulled {
-            notes.push(format!(
-                "{name}: floats that are no number (NaN, infinite) became null in {rows} row{}",
-                if *rows == 1 { "" } else { "s" }
-            ));
+        notes.extend(self.signs.note());
+        notes.extend(self.codes.iter().filter_map(|(name, codes)| codes.note(name)));
+        for (name, (main, other)) in &self.twofold {
+            notes.push(format!("{name} is {main} in some rows and {other} in others"));
         }
         for (name, reader) in &self.times {
             notes.extend(reader.notes().into_iter().map(|note| format!("{name} {note}")));
@@ -354,9 +404,16 @@ impl Mapper {
         notes
     }
 
-    /// Implausible rows that were stored all the same, by what is wrong with them.
-    pub fn findings(&self) -> &Findings {
-        &self.findings
+    /// What there is to say of how many rows: implausible ones that were stored all the same, and values
+    /// that became null.
+    pub fn findings(&self) -> Findings {
+        let implausible =
+            |(what, rows): (&String, &u64)| (format!("implausible, stored all the same: {what}"), *rows);
+        let mut findings: Findings = self.findings.iter().map(implausible).collect();
+        for (name, nulled) in &self.nulled {
+            nulled.tell(name, &mut findings);
+        }
+        findings
     }
 
     fn mapping_of(&mut self, schema: &SchemaRef) -> Result<Arc<Mapping>> {
@@ -370,17 +427,21 @@ impl Mapper {
             .maps
             .extend(self.pinned.iter().filter(|(_, source)| schema.index_of(source).is_ok()).cloned());
         let mapping = Arc::new(self.resolved(schema, &options)?);
-        if self.pinned.is_empty() {
-            self.pinned = mapping
-                .columns
-                .iter()
-                .filter_map(|(_, name, feed)| match feed {
-                    Feed::Source(index) => Some((name.to_string(), schema.field(*index).name().clone())),
-                    _ => None,
-                })
-                .collect();
+        for (_, name, feed) in &mapping.columns {
+            if let Feed::Source(index) = feed
+                && !self.pinned.iter().any(|(pinned, _)| **pinned == **name)
+            {
+                self.pinned.push((name.to_string(), schema.field(*index).name().clone()));
+            }
         }
         self.unused.clone_from(&mapping.unused);
+        self.others = match &self.names {
+            Some(first) => others(&mapping, schema, first),
+            None => Vec::new(),
+        };
+        let names = || schema.fields().iter().map(|field| field.name().clone()).collect();
+        self.names.get_or_insert_with(names);
+        self.unused.retain(|name| !self.others.iter().any(|other| other.name == *name));
         self.homeless.clone_from(&mapping.homeless);
         self.mapping = Some((schema.clone(), mapping.clone()));
         Ok(mapping)
@@ -400,6 +461,47 @@ impl Mapper {
         }
     }
 
+    /// The rows with the values of a column that has another name in some of them in one place.
+    fn joined(&mut self, source: &RecordBatch, faults: &mut Faults) -> Result<Option<RecordBatch>> {
+        let mut columns = source.columns().to_vec();
+        let mut any = false;
+        for other in &self.others {
+            let second = source.column(other.index).clone();
+            let first = columns[other.main].clone();
+            let (Some(firsts), Some(seconds)) = (Texts::of(&first), Texts::of(&second)) else { continue };
+            if second.null_count() == second.len() {
+                continue;
+            }
+            any = true;
+            let main = source.schema_ref().field(other.main).name().clone();
+            self.twofold.entry(other.column.clone()).or_insert_with(|| (main.clone(), other.name.clone()));
+            let value = |row: usize| match (firsts.get(row), seconds.get(row)) {
+                (Some(one), Some(two)) if one.trim() != two.trim() && !other.worse => {
+                    faults.add(row, &other.column, "two_values", || {
+                        format!("{} has two values, one as {main} and one as {}", other.column, other.name)
+                    });
+                    Some(one)
+                }
+                (one, two) => one.or(two),
+            };
+            columns[other.main] = Arc::new((0..source.num_rows()).map(value).collect::<StringArray>());
+        }
+        if !any {
+            return Ok(None);
+        }
+        let fields: Vec<Field> = source
+            .schema_ref()
+            .fields()
+            .iter()
+            .zip(&columns)
+            .map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone()))
+            .collect();
+        let schema = Schema::new_with_metadata(fields, source.schema_ref().metadata().clone());
+        RecordBatch::try_new(Arc::new(schema), columns)
+            .map(Some)
+            .map_err(|e| Error::Internal(format!("{}: columns do not fit together: {e}", self.origin.source)))
+    }
+
     fn columns(
         &mut self,
         mapping: &Mapping,
@@ -409,9 +511,18 @@ impl Mapper {
         let rows = source.num_rows();
         let settings = self.settings.clone();
         let mut made: Vec<Option<ArrayRef>> = vec![None; mapping.columns.len()];
+        self.nulled_now.clear();
         let series = self.series(mapping, source);
         let keeps_given = self.keeps_given();
         self.given.clear();
+        let numbers = mapping.columns.iter().filter_map(|(column, name, feed)| match feed {
+            Feed::Source(index) if column.kind.is_number() && self.readings.signs(name).is_none() => {
+                Texts::of(source.column(*index))
+            }
+            _ => None,
+        });
+        let numbers: Vec<Texts<'_>> = numbers.collect();
+        self.signs.look(&numbers);
         for (at, (place, (column, name, feed))) in made.iter_mut().zip(&mapping.columns).enumerate() {
             if matches!(feed, Feed::Constant(_))
                 && let Some(made) = self.constants.get(name).filter(|made| made.len() >= rows)
@@ -444,22 +555,31 @@ impl Mapper {
                 false => readings.times(name),
             });
             let how = readings.of(name);
+            // What a flag says is meant.
+            let none = NullTokens::default();
             let (nulls, keep_case) = match constant {
-                true => (&settings.nulls, settings.keep_case),
+                true => (&none, settings.keep_case),
                 false => (&how.nulls, how.keep_case),
             };
-            let mut nulled = 0;
-            let mut own = Faults::default();
+            let (mut own, mut nulled) = (Faults::default(), Nulled::default());
+            let mut remembered = readings.signs(name);
+            let separators = match &mut remembered {
+                _ if constant => None,
+                Some(remembered) => remembered.as_mut(),
+                None => Some(&mut self.signs),
+            };
             let mut conversion = Conversion {
                 column,
                 name,
                 nulls,
                 times,
                 keep_case,
-                nulled: &mut nulled,
                 wide: settings.dataset.signature.is_empty(),
                 series: &series,
+                telling_key: !settings.dataset.signature.is_empty(),
+                separators,
                 faults: if constant { &mut own } else { faults },
+                nulled: &mut nulled,
             };
             let converted = conversion.run(&given).map_err(|unreadable| {
                 let named = match feed {
@@ -487,8 +607,11 @@ impl Mapper {
                     }
                 }
             }
-            if nulled > 0 {
-                *self.nulled.entry(name.clone()).or_default() += nulled;
+            if !constant && !nulled.is_empty() {
+                self.nulled_now.push((name.clone(), nulled));
+            }
+            if column.kind == Kind::Symbol && !constant {
+                self.codes.entry(name.clone()).or_default().look(&given, &converted);
             }
             if let (Feed::Source(_), "tenant_id", Some(tenant)) = (feed, &**name, &settings.tenant) {
                 let texts = Texts::of(&converted);
@@ -866,11 +989,20 @@ impl Mapper {
         rejects
     }
 
+    /// What stands before the decimals of that column's numbers, where others told it.
+    fn decimal_of(&self, name: &str) -> Option<String> {
+        let own = self.settings.dataset.column(name).map(|column| column.kind);
+        let kind = own.or_else(|| self.settings.target.column(name).map(|column| column.kind))?;
+        let decimal = self.signs.learned().filter(|_| kind.is_number())?;
+        Some(decimal.sign().to_string())
+    }
+
     /// How a row is to be read of which those columns were not.
     fn reading_of(&self, unread: &[(Arc<str>, &'static str)]) -> Reading {
         let forms = unread.iter().filter_map(|(name, code)| {
             // An epoch that speaks for another unit than its neighbours is not read by theirs.
             let form = form_of(self.times.get(name)?, *code != "timestamp_unit");
+            let form = Form { decimal: self.decimal_of(name), ..form };
             (!form.is_empty()).then(|| (name.to_string(), form))
         });
         let columns = unread.iter().map(|(name, _)| name.to_string()).collect();
@@ -892,6 +1024,35 @@ fn or_empty(array: &ArrayRef) -> ArrayRef {
     match Texts::of(array) {
         Some(texts) => Arc::new(StringArray::from_iter_values(texts.iter().map(Option::unwrap_or_default))),
         None => array.clone(),
+    }
+}
+
+/// Names that turn up in later rows for columns that are there by another one. A single letter in another
+/// case is another field: in the streams of exchanges `t` and `T` are two times.
+fn others(mapping: &Mapping, schema: &SchemaRef, first: &HashSet<String>) -> Vec<Other> {
+    let later = mapping.unused.iter().filter(|name| !first.contains(*name));
+    let found = later.filter_map(|name| {
+        let index = schema.index_of(name).ok()?;
+        mapping.columns.iter().find_map(|(column, canonical, feed)| {
+            let Feed::Source(main) = feed else { return None };
+            let known = schema.field(*main).name();
+            let letter = known.chars().count() == 1 && known.eq_ignore_ascii_case(name);
+            let rank = rank(column, name).filter(|_| !letter)?;
+            // A name that is not the column's best gives way to the better one.
+            let worse = self::rank(column, known).is_some_and(|known| known < rank);
+            Some(Other { main: *main, index, name: name.clone(), column: canonical.clone(), worse })
+        })
+    });
+    found.collect()
+}
+
+/// How well a name fits a column, the best first.
+fn rank(column: &Column, name: &str) -> Option<u8> {
+    let name = name.trim();
+    if name.eq_ignore_ascii_case(&column.name) {
+        Some(0)
+    } else {
+        column.synonyms.iter().any(|synonym| name.eq_ignore_ascii_case(synonym)).then_some(1)
     }
 }
 
@@ -941,6 +1102,7 @@ mod tests {
             time: TimeOptions::default(),
             nulls: NullTokens::default(),
             keep_case: false,
+            decimal: None,
             quality: Quality::Warn,
             now: || 1_800_000_000_000_000_000,
             tenant: None,
@@ -996,8 +1158,11 @@ mod tests {
         let warn = settings(&BARS, &[("vendor", "v")]);
         let mut counting = mapper(warn.clone());
         assert_eq!(counting.map(&source, &rows).unwrap().batches.remove(0).len(), 2);
-        assert_eq!(counting.findings().get("high_price is below open_price"), Some(&1));
-        assert_eq!(counting.findings().get("volume is negative"), Some(&1));
+        assert_eq!(
+            counting.findings().get("implausible, stored all the same: high_price is below open_price"),
+            Some(&1)
+        );
+        assert_eq!(counting.findings().get("implausible, stored all the same: volume is negative"), Some(&1));
         let mut refusing = mapper(MapperSettings { quality: Quality::Reject, ..warn });
         let mut mapped = refusing.map(&source, &rows).unwrap();
         assert_eq!((mapped.batches.remove(0).len(), mapped.rejects.len()), (1, 1));

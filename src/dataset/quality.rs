@@ -11,6 +11,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use crate::dataset::describe::Check;
 use crate::dataset::faults::Faults;
 use crate::dataset::number::{Number, Numbers, compare};
+use crate::dataset::text::Texts;
 
 /// `--quality`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,6 +103,52 @@ pub fn examine(
                     times.value(row) > now && times.is_valid(row)
                 });
             }
+            Check::Some(what, names) => {
+                let Some(silent) = Silent::of(columns, names) else { continue };
+                let name = names.first().copied().unwrap_or_default();
+                each(name, "implausible", &format!("no {what}"), &|row| silent.is(row));
+            }
+            // Looked at whatever `--quality` says.
+            Check::Says(_) => {}
+        }
+    }
+}
+
+/// Columns of which each has a row without a value.
+struct Silent<'a>(Vec<&'a ArrayRef>);
+
+impl<'a> Silent<'a> {
+    /// `None` where every row has a value in one of them, or none of them is there.
+    fn of(columns: &'a RecordBatch, names: &[&str]) -> Option<Self> {
+        let found: Vec<_> = names.iter().filter_map(|name| columns.column_by_name(name)).collect();
+        let silent = |column: &&ArrayRef| column.null_count() > 0 || Texts::of(column).is_some();
+        (!found.is_empty() && found.iter().all(silent)).then_some(Self(found))
+    }
+
+    /// Whether the row has a value in none of them.
+    fn is(&self, row: usize) -> bool {
+        let silent = |column: &&ArrayRef| match Texts::of(column) {
+            Some(texts) => texts.get(row).is_none_or(|text| text.trim().is_empty()),
+            None => column.is_null(row),
+        };
+        self.0.iter().all(silent)
+    }
+}
+
+/// Notes rows that say nothing beside their key as faults.
+pub fn refuse_silent(columns: &RecordBatch, checks: &[Check], faults: &mut Faults) {
+    for check in checks {
+        let Check::Says(names) = *check else { continue };
+        let Some(silent) = Silent::of(columns, names) else { continue };
+        let mut shared: Option<Arc<str>> = None;
+        for row in (0..columns.num_rows()).filter(|row| silent.is(*row)) {
+            let first = names.first().copied().unwrap_or_default();
+            faults.refuse(row, shared.get_or_insert_with(|| first.into()), "no_values", || {
+                format!(
+                    "the row has no value beside its key, none of {}; what is stored stays",
+                    names.join(", ")
+                )
+            });
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::batch::{Form, Reading};
 use crate::dataset::learned::TimeForm;
-use crate::dataset::text::NullTokens;
+use crate::dataset::nulls::NullTokens;
+use crate::dataset::separators::{Decimal, Separators};
 use crate::dataset::time::{DateOrder, TimeOptions, TimeReader, Unit};
 
 /// What is the same for all columns of a kind of them.
@@ -17,6 +18,8 @@ pub struct How {
     pub nulls: NullTokens,
     /// Whether symbols keep their case.
     pub keep_case: bool,
+    /// What stands before the decimals of a number, where the user says so.
+    pub decimal: Option<Decimal>,
 }
 
 /// How the columns of an input are read.
@@ -50,8 +53,12 @@ impl Readings {
         let unit = reading.unit.as_deref().and_then(Unit::of_word);
         let order = reading.order.as_deref().and_then(DateOrder::of_word);
         let mut nulls = flags.nulls.more().to_vec();
-        let understood =
-            How { time: flags.time.clone(), nulls: NullTokens::only(nulls.clone()), keep_case: true };
+        let understood = How {
+            time: flags.time.clone(),
+            nulls: NullTokens::only(nulls.clone()),
+            keep_case: true,
+            decimal: None,
+        };
         nulls.extend(reading.null.iter().cloned());
         let own = How {
             time: TimeOptions {
@@ -61,6 +68,7 @@ impl Readings {
             },
             nulls: NullTokens::with(nulls),
             keep_case: flags.keep_case || reading.keep_case,
+            decimal: flags.decimal.or_else(|| reading.decimal.as_deref().and_then(Decimal::of_sign)),
         };
         self.letter = Some(Remembered { reading, own, understood });
     }
@@ -79,6 +87,18 @@ impl Readings {
     pub fn is_own_text(&self, column: &str) -> Option<bool> {
         let letter = self.letter.as_ref()?;
         Some(letter.reading.is_own_text(column) && !letter.reading.typed)
+    }
+
+    /// What a dead letter says of the signs in the numbers of that column: nothing where there is none,
+    /// and `Some(None)` where they are plain since they were understood.
+    pub fn signs(&self, column: &str) -> Option<Option<Separators>> {
+        let letter = self.letter.as_ref()?;
+        if !letter.reading.is_own_text(column) {
+            return Some(None);
+        }
+        let form = letter.reading.forms.get(column).and_then(|form| form.decimal.as_deref());
+        let decimal = self.flags.decimal.or_else(|| form.and_then(Decimal::of_sign)).or(letter.own.decimal);
+        decimal.map(|decimal| Some(Separators::told(Some(decimal))))
     }
 
     /// A reader of the times in that column.
@@ -105,6 +125,7 @@ impl Readings {
             unit: own.time.unit.map(|unit| unit.as_str().to_owned()),
             order: own.time.order.map(|order| order.as_str().to_owned()),
             null: own.nulls.more().to_vec(),
+            decimal: own.decimal.map(|decimal| decimal.sign().to_string()),
             keep_case: own.keep_case,
             forms,
             ..Reading::default()

@@ -1,4 +1,4 @@
-//! Text columns of any Arrow kind, and the texts that stand for null.
+//! Text columns of any Arrow kind.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
@@ -61,6 +61,19 @@ impl<'a> Texts<'a> {
         self.len() == 0
     }
 
+    /// Whether one of the values has bytes of which that is true.
+    pub fn any(&self, has: impl Fn(&[u8]) -> bool) -> bool {
+        match self {
+            Self::Plain(a) => {
+                let offsets = a.value_offsets();
+                let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else { return false };
+                let used = a.value_data().get(*first as usize..*last as usize);
+                used.is_some_and(has)
+            }
+            _ => self.iter().flatten().any(|text| has(text.as_bytes())),
+        }
+    }
+
     /// All values.
     pub fn iter(self) -> impl Iterator<Item = Option<&'a str>> {
         (0..self.len()).map(move |row| self.get(row))
@@ -89,55 +102,6 @@ pub fn head(data: &[u8], start: usize, end: usize) -> u64 {
     u64::from_be_bytes(block)
 }
 
-/// The texts that stand for null.
-#[derive(Debug, Clone, Default)]
-pub struct NullTokens {
-    more: Vec<String>,
-    /// Whether the usual ones are none.
-    only: bool,
-}
-
-impl NullTokens {
-    /// The usual ones (empty, `null`, `NaN`, `inf`, `None`, `\N`, `-`) and these.
-    pub fn with(more: Vec<String>) -> Self {
-        Self { more, only: false }
-    }
-
-    /// These alone, for values that were understood before.
-    pub fn only(more: Vec<String>) -> Self {
-        Self { more, only: true }
-    }
-
-    /// Those beside the usual ones.
-    pub fn more(&self) -> &[String] {
-        &self.more
-    }
-
-    /// Whether a text, trimmed, stands for null.
-    pub fn matches(&self, text: &str) -> bool {
-        if self.only {
-            return self.more.iter().any(|m| m == text);
-        }
-        match text.len() {
-            0 => true,
-            1 => text == "-" || self.more.iter().any(|m| m == text),
-            2..=9 => {
-                matches!(text.as_bytes()[0], b'n' | b'N' | b'i' | b'I' | b'\\' | b'+' | b'-')
-                    && is_usual(text)
-                    || self.more.iter().any(|m| m == text)
-            }
-            _ => self.more.iter().any(|m| m == text),
-        }
-    }
-}
-
-fn is_usual(text: &str) -> bool {
-    let word = text.strip_prefix(['+', '-']).unwrap_or(text);
-    text == "\\N"
-        || ["null", "none", "nan"].iter().any(|w| text.eq_ignore_ascii_case(w))
-        || ["inf", "infinity", "nan"].iter().any(|w| word.eq_ignore_ascii_case(w))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,18 +114,5 @@ mod tests {
         assert_eq!(head(data, 1, 10), u64::from_be_bytes(*b"bcdefghi"));
         assert_eq!(head(data, 8, 10), u64::from_be_bytes(*b"ij\0\0\0\0\0\0"));
         assert_eq!(head(data, 10, 10), 0);
-    }
-
-    #[test]
-    fn null_tokens() {
-        let tokens = NullTokens::with(vec!["n/a".into(), "?".into()]);
-        for text in
-            ["", "-", "null", "NULL", "NaN", "nan", "None", "\\N", "inf", "-Inf", "Infinity", "n/a", "?"]
-        {
-            assert!(tokens.matches(text), "{text}");
-        }
-        for text in ["0", "-1", "NA", "nil", "n", "--", "N/A", "none of it"] {
-            assert!(!tokens.matches(text), "{text}");
-        }
     }
 }

@@ -387,6 +387,8 @@ impl Rows<'_> {
                 }
                 self.unquoted.push_str(rest);
                 builder.append_value(&*self.unquoted);
+            } else if !span.quoted && (raw.is_empty() || raw == "\\N") {
+                builder.append_null();
             } else {
                 builder.append_value(raw);
             }

@@ -30,8 +30,8 @@ use arrow_array::RecordBatch;
 #[derive(Debug, Clone)]
 pub struct RawBatch {
     /// Columns under the input's own names, in the order of the input. Text formats give
-    /// nullable `Utf8` columns; an empty CSV cell is an empty text, a missing or null JSON field
-    /// is null, other JSON scalars are their text, nested values their JSON text.
+    /// nullable `Utf8` columns; an empty CSV cell without quotes is null, as `\N` is, and one with quotes an
+    /// empty text; a missing or null JSON field is null, other JSON scalars are their text, nested values their JSON text.
     /// Parquet gives its own types, and texts of few distinct values as `Dictionary(Int32, Utf8)`.
     pub columns: RecordBatch,
     /// Row number of each row of `columns`, 1-based, counted over all rows of the input, the

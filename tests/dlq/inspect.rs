@@ -169,7 +169,7 @@ fn filters_choose_rows() {
 fn exports_are_loaded_again_with_every_digit() {
     let items = json!([
         {"ts": "2024-03-04T14:30:00Z", "vendor": "acme", "symbol": "A", "timeframe": "1m", "open_price": "X", "high_price": null, "low_price": null, "close_price": null, "volume": null},
-        {"ts": "2024-03-04T14:31:00.123456Z", "symbol": "B \"Q\", \n ü", "timeframe": "1m", "vendor": "acme"},
+        {"ts": "2024-03-04T14:31:00.123456Z", "symbol": "B \"Q\", \n ü", "timeframe": "1m", "vendor": "acme", "trades": 7},
     ]);
     let exact = r#"{"ts":"2024-03-04T14:32:00Z","vendor":"acme","symbol":"C","timeframe":"1m","open_price":0.1234567890123456789,"close_price":12345678901234567890.5,"volume":1.10}"#;
     let exact = format!("{{\"ts\":1,\"error\":\"x\",\"metadata\":{{}},\"items\":[{exact}]}}\n");

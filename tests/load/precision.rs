@@ -68,10 +68,10 @@ fn stamp(nanos: i64) -> String {
 }
 
 impl Row {
-    /// The values as text, in the order of [`COLUMNS`]; null where a text is one.
+    /// The values as text, in the order of [`COLUMNS`].
     fn literals(&self) -> Vec<Option<String>> {
         let decimals = self.decimals.iter().zip(SCALES).map(|(value, scale)| Some(plain(*value, scale)));
-        let text = |text: &String| Some(text.clone()).filter(|text| !text.trim().is_empty());
+        let text = |text: &String| Some(text.clone());
         let day = NaiveDate::from_epoch_days(self.day).expect("a day");
         let [first, second, third, fourth] = self.times.map(stamp);
         decimals

@@ -75,7 +75,7 @@ fn notes(report: &Report) -> Vec<String> {
     let mut notes = of_inputs(&report.notes);
     notes.extend(passed(&report.passed));
     for (what, rows) in &report.findings {
-        notes.push(format!("implausible, stored all the same: {what} in {}", plural(*rows, "row")));
+        notes.push(format!("{what} in {}", plural(*rows, "row")));
     }
     notes
 }

@@ -13,6 +13,8 @@ pub(super) const MAX_COLUMNS: usize = 4096;
 pub(super) struct Span {
     pub(super) start: u32,
     pub(super) end: u32,
+    /// Whether there are quotes around it.
+    pub(super) quoted: bool,
     /// Whether there are doubled quotes in it, each of which means one.
     pub(super) doubled: bool,
 }
@@ -212,7 +214,7 @@ impl Splitter {
             let mut hits = !(((differs & SEVENS) + SEVENS) | differs | SEVENS);
             while hits != 0 {
                 let at = i * 8 + (hits.trailing_zeros() / 8) as usize;
-                self.push(start, at, false, width);
+                self.push(start, at, width);
                 start = at + 1;
                 hits &= hits - 1;
             }
@@ -220,20 +222,31 @@ impl Splitter {
         let base = words.len() * 8;
         for (i, &byte) in tail.iter().enumerate() {
             if byte == self.delimiter {
-                self.push(start, base + i, false, width);
+                self.push(start, base + i, width);
                 start = base + i + 1;
             }
         }
-        self.push(start, line.len(), false, width);
+        self.push(start, line.len(), width);
     }
 
     #[inline]
-    fn push(&mut self, start: usize, end: usize, doubled: bool, width: Option<usize>) {
+    fn push(&mut self, start: usize, end: usize, width: Option<usize>) {
+        self.push_span(Span { start: start as u32, end: end as u32, quoted: false, doubled: false }, width);
+    }
+
+    #[inline]
+    fn push_span(&mut self, span: Span, width: Option<usize>) {
         self.fields += 1;
         // Rows end at 16 MiB, so the places fit.
         if self.spans.len() < width.unwrap_or(MAX_COLUMNS) {
-            self.spans.push(Span { start: start as u32, end: end as u32, doubled });
+            self.spans.push(span);
         }
+    }
+
+    /// The field between quotes that ends there.
+    fn push_quoted(&mut self, end: usize, doubled: bool, width: Option<usize>) {
+        let span = Span { start: self.field as u32, end: end as u32, quoted: true, doubled };
+        self.push_span(span, width);
     }
 
     fn quoted(&mut self, bytes: &[u8], ended: bool, width: Option<usize>) -> Found {
@@ -259,7 +272,7 @@ impl Splitter {
                 },
                 State::Bare => match memchr2(self.delimiter, b'\n', rest) {
                     Some(i) if rest[i] == self.delimiter => {
-                        self.push(self.field, self.at + i, false, width);
+                        self.push(self.field, self.at + i, width);
                         self.at += i + 1;
                         self.state = State::Start;
                     }
@@ -270,7 +283,7 @@ impl Splitter {
                     hit => {
                         let end = hit.map_or(bytes.len(), |i| self.at + i);
                         let cr = end > self.field && bytes[end - 1] == b'\r';
-                        self.push(self.field, end - usize::from(cr), false, width);
+                        self.push(self.field, end - usize::from(cr), width);
                         return Found::Record(end + usize::from(hit.is_some()));
                     }
                 },
@@ -311,12 +324,12 @@ impl Splitter {
                             self.state = State::Quoted { doubled: true };
                         }
                         [b, ..] if *b == self.delimiter => {
-                            self.push(self.field, end, doubled, width);
+                            self.push_quoted(end, doubled, width);
                             self.at += 1;
                             self.state = State::Start;
                         }
                         [] | [b'\r'] | [b'\n', ..] | [b'\r', b'\n', ..] => {
-                            self.push(self.field, end, doubled, width);
+                            self.push_quoted(end, doubled, width);
                             let line_end = rest.iter().take_while(|b| **b == b'\r').count().min(1);
                             let newline = rest.get(line_end).is_some_and(|b| *b == b'\n');
                             return Found::Record(self.at + line_end + usize::from(newline));

@@ -22,7 +22,7 @@ fn read_text(text: &str) -> Heard {
 #[test]
 fn plain_rows_with_either_line_end() {
     let heard = read_text("ts,open,close\r\n1,2,3\r\n\r\n4,,6\n\n7,8,9");
-    assert_eq!(heard.cells(), [["1", "2", "3"], ["4", "", "6"], ["7", "8", "9"]]);
+    assert_eq!(heard.cells(), [["1", "2", "3"], ["4", "∅", "6"], ["7", "8", "9"]]);
     assert_eq!(heard.rows.iter().map(|(n, _)| *n).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(heard.rows[0].1[1].0, "open");
     assert_eq!(heard.bytes, 35);
@@ -342,7 +342,7 @@ proptest! {
         }
         let heard = read(Script::sizes(text.as_bytes(), &sizes), options());
         let expected: Vec<Vec<&str>> =
-            rows.iter().map(|r| r.iter().map(|(f, _)| f.as_str()).collect()).collect();
+            rows.iter().map(|r| r.iter().map(|(f, q)| if f.is_empty() && !q { "∅" } else { f.as_str() }).collect()).collect();
         prop_assert_eq!(heard.cells(), expected);
         prop_assert_eq!(heard.broken, vec![]);
     }

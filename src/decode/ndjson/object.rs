@@ -63,6 +63,24 @@ pub(super) struct Objects {
 impl Objects {
     /// Reads an object. Its cells are kept until the next call.
     pub(super) fn read(&mut self, object: &[u8]) -> Result<(), Refusal> {
+        let text = std::str::from_utf8(object).map_err(|_| NOT_UTF8)?;
+        match self.read_text(text) {
+            Err(NOT_JSON) => {}
+            other => return other,
+        }
+        // Python writes floats that are no number as bare words.
+        let mended = with_quoted_words(text).ok_or(NOT_JSON)?;
+        self.read_text(&mended)?;
+        for cell in &mut self.cells {
+            let (Cell::Json(start, end) | Cell::Text(start, end)) = *cell else { continue };
+            let from = self.unescaped.len();
+            self.unescaped.push_str(mended.get(start..end).unwrap_or_default());
+            *cell = Cell::Unescaped(from, self.unescaped.len());
+        }
+        Ok(())
+    }
+
+    fn read_text(&mut self, text: &str) -> Result<(), Refusal> {
         for name in self.names.drain(self.accepted..) {
             self.index.remove(&name);
         }
@@ -71,7 +89,6 @@ impl Objects {
         self.unescaped.clear();
         self.next = 0;
         self.refusal = None;
-        let text = std::str::from_utf8(object).map_err(|_| NOT_UTF8)?;
         let mut json = serde_json::Deserializer::from_str(text);
         let base = text.as_ptr() as usize;
         json.deserialize_map(Fields { objects: self, base })
@@ -162,6 +179,47 @@ impl Objects {
         }
         Ok(())
     }
+}
+
+/// The text with quotes around the words that some writers put where a number should be; `None` where
+/// there are none.
+fn with_quoted_words(text: &str) -> Option<String> {
+    const WORDS: [&str; 7] = ["NaN", "nan", "-Infinity", "Infinity", "-inf", "inf", "-NaN"];
+    let mut out = String::new();
+    let (mut done, mut at) = (0, 0);
+    let bytes = text.as_bytes();
+    let (mut in_string, mut before) = (false, b' ');
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            b'N' | b'n' | b'I' | b'i' | b'-' if !in_string && matches!(before, b':' | b',' | b'[') => {
+                let rest = text.get(at..).unwrap_or_default();
+                let ends = |rest: &str| rest.starts_with([',', '}', ']', ' ', '\t', '\r', '\n']);
+                let word = WORDS.iter().find(|word| rest.strip_prefix(**word).is_some_and(ends));
+                if let Some(word) = word {
+                    out.push_str(text.get(done..at).unwrap_or_default());
+                    out.push('"');
+                    out.push_str(word);
+                    out.push('"');
+                    at += word.len();
+                    done = at;
+                    before = b'"';
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        if !byte.is_ascii_whitespace() {
+            before = byte;
+        }
+        at += 1;
+    }
+    if done == 0 {
+        return None;
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    Some(out)
 }
 
 /// Why a line that does not start like an object is no row.

@@ -285,7 +285,8 @@ impl Goal {
             ColumnType::Time(digits) => return put_clock(text, digits, rules, out),
             ColumnType::Enum => {
                 if !self.labels.has(text) {
-                    return Err(Refusal::NoLabel);
+                    // Empty, it is no label and says that there is none.
+                    return if text.is_empty() { self.put_null(out) } else { Err(Refusal::NoLabel) };
                 }
                 put_len(text.len(), out)?;
                 out.put_slice(text.as_bytes());

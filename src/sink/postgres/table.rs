@@ -217,6 +217,7 @@ impl Table {
             Some(Kind::Nanos) if kind == Kind::Number => Kind::Nanos,
             Some(Kind::OptionType) if kind == Kind::Text => Kind::OptionType,
             _ if column.type_name == "bytea" => Kind::Bytes,
+            _ if column.type_ == ColumnType::Other && takes_any_text(&column.type_name) => Kind::Label,
             _ => kind,
         }
     }
@@ -246,6 +247,29 @@ impl Table {
             derive: known.and_then(|k| k.derive).filter(|_| kind == Kind::Nanos),
         }
     }
+}
+
+/// Whether any text may be a value of a type that the server itself reads, so that a null word is none.
+fn takes_any_text(type_name: &str) -> bool {
+    const TEXTS: [&str; 14] = [
+        "text",
+        "citext",
+        "xml",
+        "name",
+        "ltree",
+        "lquery",
+        "ltxtquery",
+        "tsvector",
+        "tsquery",
+        "hstore",
+        "jsonpath",
+        "character",
+        "character varying",
+        "\"char\"",
+    ];
+    // `extensions.citext`, `character varying(20)`
+    let name = type_name.split('(').next().unwrap_or(type_name);
+    TEXTS.contains(&name.rsplit('.').next().unwrap_or(name))
 }
 
 /// The first of our datasets' columns of that name.
