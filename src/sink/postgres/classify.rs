@@ -29,6 +29,8 @@ pub enum Fault {
 ///   server raises the second from `ExecWithCheckOptions`, and that one is the row's fault.
 /// - 21000 is "cannot affect row a second time": two rows that became the same key in the
 ///   store. Apart from each other both can be written, so it counts as data.
+/// - 42601 is what the input functions of some types (`tsvector`, `ltree`, `jsonpath`) say of a text: the
+///   statements themselves are ours, and their syntax is right.
 /// - 08P01 is what a COPY fails with whose bytes are too few or too many for their column: the rows were
 ///   written for another table than this. A pooler uses it for all that it has to say, and ends the
 ///   connection with it; see [`of_server`].
@@ -38,7 +40,7 @@ pub fn fault(code: &SqlState, routine: Option<&str>) -> Fault {
     let code = code.code();
     match code {
         "53400" | "57P04" | "58P01" | "58P02" => Fault::Fatal,
-        "40002" | "08P01" => Fault::Data,
+        "40002" | "08P01" | "42601" => Fault::Data,
         "42501" if routine == Some("ExecWithCheckOptions") => Fault::Data,
         // Read-only: a standby, or a primary in the middle of a failover. 26000 and 42P05 are
         // prepared statements that a pooler mixed up.
@@ -178,7 +180,7 @@ mod tests {
             assert_eq!(of(code, None), Fault::Transient, "{code}");
         }
         for code in [
-            "22003", "22001", "08P01", "22P03", "23505", "23502", "23514", "23503", "P0001", "21000", "44000",
+            "22003", "22001", "08P01", "22P03", "42601", "23505", "23502", "23514", "23503", "P0001", "21000", "44000",
         ] {
             assert_eq!(of(code, None), Fault::Data, "{code}");
         }
