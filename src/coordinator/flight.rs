@@ -437,6 +437,35 @@ mod tests {
     }
 
     #[test]
+    fn the_mark_ends_before_the_first_row_that_waits_for_others() {
+        let ordered = |order| {
+            let mut portion = portion(&[0, 64, 128, 192, 64]);
+            Arc::get_mut(&mut portion.batch).unwrap().order = order;
+            let mut flight = Flight::new(vec![portion], 1, Wins::Last, &mut ByIdentity::default());
+            flight.room = 1;
+            let refused = ["23514", "23503", "23505"].map(|code| Arc::new(Reason::new(code, "x")));
+            for (place, reason) in [1, 2, 3].into_iter().zip(refused) {
+                flight.condemn(place, reason);
+            }
+            flight.hold();
+            flight.set_mark();
+            flight
+        };
+        // None goes before another of its key, and what there is no room for is dead at once.
+        let again = ordered(Order::Again);
+        assert_eq!((again.winners.len(), again.superseded(), again.mark.slots[0]), (5, 0, (0, 2)));
+        assert_eq!(again.held.iter().map(|(pick, _)| pick.row).collect::<Vec<_>>(), [2]);
+        assert_eq!(again.condemned.iter().map(|(pick, _)| pick.row).collect::<Vec<_>>(), [1, 3]);
+        // Without a key nothing waits.
+        let input = ordered(Order::Input);
+        assert_eq!((input.held.len(), input.condemned.len(), input.mark.slots[0]), (0, 3, (0, 5)));
+        let mut after = again;
+        after.floor = Some(1);
+        after.set_mark();
+        assert_eq!(after.mark.slots[0], (0, 0));
+    }
+
+    #[test]
     fn the_mark_names_the_last_row_of_each_slot() {
         let flight = Flight::new(vec![portion(&[0, 64, 1])], 5, Wins::Last, &mut ByIdentity::default());
         assert_eq!(flight.mark.slots, [(0, 2), (1, 3)]);
