@@ -23,8 +23,8 @@ const MOST_EXAMPLE: usize = 160;
 /// Counts rows by their keys, in bounded memory.
 #[derive(Debug, Default)]
 pub struct Keys {
-    /// By the hash of their key: rows, of those whose hash has so many leading zeros.
-    seen: HashMap<u64, u64, BuildHasherDefault<Unhashed>>,
+    /// By the hash of their key: rows and the first of them, of those whose hash has so many leading zeros.
+    seen: HashMap<u64, (u64, Place), BuildHasherDefault<Unhashed>>,
     zeros: u32,
     rows: u64,
     sources: Vec<Arc<str>>,
@@ -77,7 +77,13 @@ impl Keys {
                 self.search(hash, batch, row, key);
             }
             if hash.leading_zeros() >= self.zeros {
-                *self.seen.entry(hash).or_default() += 1;
+                let here = (self.source(&batch.origin.source), batch.rows[row]);
+                let (count, there) = self.seen.entry(hash).or_insert((0, here));
+                *count += 1;
+                if *count == 2 && self.example.is_none() {
+                    let there = *there;
+                    self.take(there, here, batch, row, key);
+                }
                 if self.seen.len() > MOST {
                     self.zeros += 1;
                     let zeros = self.zeros;
@@ -95,11 +101,16 @@ impl Keys {
         let Some(place) = self.recent.get_mut(hash as usize % RECENT) else { return };
         let (before, there) = std::mem::replace(place, (hash, here));
         if before == hash && there.0 != u32::MAX {
-            let name = |place: Place| self.sources.get(place.0 as usize).map(|name| (name.clone(), place.1));
-            if let (Some(first), Some(second)) = (name(there), name(here)) {
-                self.example = Some(Example { key: written(batch, row, key), rows: [first, second] });
-                self.recent = Vec::new();
-            }
+            self.take(there, here, batch, row, key);
+        }
+    }
+
+    /// Takes two rows for an example, the second of which is that of the batch.
+    fn take(&mut self, there: Place, here: Place, batch: &Batch, row: usize, key: &[&str]) {
+        let name = |place: Place| self.sources.get(place.0 as usize).map(|name| (name.clone(), place.1));
+        if let (Some(first), Some(second)) = (name(there), name(here)) {
+            self.example = Some(Example { key: written(batch, row, key), rows: [first, second] });
+            self.recent = Vec::new();
         }
     }
 
@@ -122,7 +133,7 @@ impl Keys {
     /// What there is to say: nothing where no row shares its key.
     pub fn shared(&self) -> Option<Shared> {
         let (mut sampled, mut rows, mut keys) = (0, 0, 0);
-        for count in self.seen.values() {
+        for (count, _) in self.seen.values() {
             sampled += count;
             if *count > 1 {
                 rows += count;
@@ -227,11 +238,12 @@ mod tests {
     #[test]
     fn many_rows_are_estimated() {
         assert_eq!(shared(0..400_000), None);
-        let near = |seen: u64, meant: u64| seen.abs_diff(meant) * 20 < meant;
+        let near = |seen: u64, meant: u64| seen.abs_diff(meant) * 6 < meant;
         let twice = shared((0..200_000).chain(0..200_000)).unwrap();
         assert!(twice.about && twice.rows == 400_000 && near(twice.surplus, 200_000), "{twice:?}");
         let some = shared((0..400_000).chain(0..8_000)).unwrap();
         assert!(near(some.rows, 16_000) && near(some.surplus, 8_000) && some.is_loud(), "{some:?}");
+        assert!(twice.example.is_some() && some.example.is_some(), "{some:?}");
         // One key of very many rows.
         let heavy = shared((0..300_000).flat_map(|i| [i, -1])).unwrap();
         assert!(near(heavy.surplus, 300_000) && heavy.example.is_some(), "{heavy:?}");

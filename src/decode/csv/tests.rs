@@ -214,7 +214,7 @@ fn a_header_that_is_none_is_objected_to() {
         "date,2020,2021\nx,1,2\n",
         "a,b\n1,2,3\n4,5\n",
         "a,b\n1,2,3\n",
-        "foo,bar,baz\nopen,close,x\nask,low,y\n",
+        "foo,bar,baz\nopen,close,zz\nask,low,yy\n",
         ",ts,open\n0,1,2\n",
         "a\n1\n",
         "a,b\n",
