@@ -1,5 +1,6 @@
 //! Parquet: columns in their own types, page by page.
 
+mod nested;
 mod quiet;
 mod stored;
 #[cfg(test)]
@@ -14,9 +15,9 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::basic::{Repetition, Type as PhysicalType};
+use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::ParquetMetaData;
-use parquet::schema::types::{SchemaDescriptor, TypePtr};
+use parquet::schema::types::TypePtr;
 
 use crate::decode::{BATCH_ROWS, DecodeError, Decoder, RawBatch};
 use quiet::quietly;
@@ -32,12 +33,13 @@ const FEWEST_ROWS: usize = 16;
 ///
 /// Texts with a small dictionary come as codes, all others as plain values; the Arrow schema that a writer may have left is not looked
 /// at, so the same data gives the same types whoever wrote it. Columns with parts (lists, maps,
-/// structs) are left out. At no time is more than a page of each column in memory besides the
+/// structs) come as JSON text. At no time is more than a page of each column in memory besides the
 /// batch.
 pub struct ParquetDecoder {
     reader: Option<ParquetRecordBatchReader>,
     names: Vec<Arc<str>>,
-    nested: Vec<Arc<str>>,
+    /// Of the batches that are handed on.
+    schema: SchemaRef,
     rows: u64,
     total: u64,
     bytes: u64,
@@ -66,21 +68,14 @@ impl ParquetDecoder {
                     .map_err(failed)?;
         }
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(stored, metadata);
-        let (flat, nested) = flat_columns(builder.parquet_schema());
         let total = builder.metadata().row_groups().iter().map(|g| u64::try_from(g.num_rows()).unwrap_or(0));
         let total = total.fold(0, u64::saturating_add);
-        let mask = ProjectionMask::roots(builder.parquet_schema(), flat);
-        let rows = batch_rows(builder.metadata(), &mask);
-        let reader = builder.with_projection(mask).with_batch_size(rows).build();
+        let rows = batch_rows(builder.metadata(), &ProjectionMask::all());
+        let reader = builder.with_batch_size(rows).build();
         let reader = reader.map_err(|e| corrupt(&e.to_string()))?;
-        let schema = arrow_array::RecordBatchReader::schema(&reader);
+        let schema = nested::flat_schema(&arrow_array::RecordBatchReader::schema(&reader));
         let names = schema.fields().iter().map(|f| Arc::from(f.name().as_str())).collect();
-        Ok(Self { reader: Some(reader), names, nested, rows: 0, total, bytes, reported: 0 })
-    }
-
-    /// The names of the columns that are left out because they have parts.
-    pub fn nested(&self) -> &[Arc<str>] {
-        &self.nested
+        Ok(Self { reader: Some(reader), names, schema, rows: 0, total, bytes, reported: 0 })
     }
 
     /// Rows in the file, as its footer has it.
@@ -169,7 +164,14 @@ impl Decoder for ParquetDecoder {
                     if batch.num_rows() == 0 {
                         continue;
                     }
-                    return Ok(Some(self.number(batch)));
+                    let schema = self.schema.clone();
+                    match quietly(move || nested::flat(batch, &schema)) {
+                        Ok(Ok(batch)) => return Ok(Some(self.number(batch))),
+                        Ok(Err(detail)) | Err(detail) => {
+                            self.reader = None;
+                            detail
+                        }
+                    }
                 }
                 Ok(Some((Err(error), _))) => error.to_string(),
                 Err(detail) => detail,
@@ -182,21 +184,6 @@ impl Decoder for ParquetDecoder {
     fn names(&self) -> Vec<Arc<str>> {
         self.names.clone()
     }
-}
-
-/// Positions of the columns without parts, and the names of the others.
-fn flat_columns(schema: &SchemaDescriptor) -> (Vec<usize>, Vec<Arc<str>>) {
-    let (mut flat, mut nested) = (Vec::new(), Vec::new());
-    for (i, field) in schema.root_schema().get_fields().iter().enumerate() {
-        let info = field.get_basic_info();
-        let repeated = info.has_repetition() && info.repetition() == Repetition::REPEATED;
-        if field.is_primitive() && !repeated {
-            flat.push(i);
-        } else {
-            nested.push(Arc::from(field.name()));
-        }
-    }
-    (flat, nested)
 }
 
 /// Rows of a batch: fewer where rows are large, by the row group with the largest ones.

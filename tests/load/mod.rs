@@ -22,6 +22,7 @@ mod keys;
 mod lines;
 mod meet;
 mod metrics;
+mod nested;
 mod nulls;
 mod order;
 mod outage;

@@ -67,7 +67,7 @@ fn read(data: &[u8]) -> (u64, Option<String>) {
 }
 
 #[test]
-fn flat_columns_in_their_types() {
+fn columns_in_their_types_and_parts_as_json() {
     for compression in [
         Compression::UNCOMPRESSED,
         Compression::SNAPPY,
@@ -77,13 +77,15 @@ fn flat_columns_in_their_types() {
     ] {
         let data = written(20_001, compression);
         let mut decoder = ParquetDecoder::open(file(&data)).unwrap();
-        assert_eq!(decoder.names().join(" "), "ts symbol close");
-        assert_eq!(decoder.nested().join(" "), "conditions publisher");
+        assert_eq!(decoder.names().join(" "), "ts conditions symbol publisher close");
         assert_eq!(decoder.total_rows(), 20_001);
         let (mut next, mut bytes) = (1, 0);
         while let Some(batch) = decoder.next_batch().unwrap() {
             assert!(batch.rows.len() <= BATCH_ROWS);
-            let symbols = batch.columns.column(1).as_dictionary::<Int32Type>();
+            assert_eq!(batch.columns.column(1).as_string::<i32>().value(0), "[1]");
+            let publisher = batch.columns.column(3).as_string::<i32>().value(0);
+            assert_eq!(publisher, format!("{{\"x\":\"{}\"}}", batch.rows[0] - 1));
+            let symbols = batch.columns.column(2).as_dictionary::<Int32Type>();
             let symbols = symbols.downcast_dict::<StringArray>().unwrap();
             for (i, row) in batch.rows.iter().enumerate() {
                 assert_eq!(*row, next);

@@ -278,7 +278,10 @@ fn column(row: &Row) -> Result<TableColumn, tokio_postgres::Error> {
         Some(_) => ColumnType::Enum,
         // Which texts are the same there only the server knows.
         None if get(row, 10)? => ColumnType::Other,
-        None => ColumnType::from_catalog(oid, get(row, 2)?),
+        None => match ColumnType::from_catalog(oid, get(row, 2)?) {
+            ColumnType::Other if get::<String>(row, 4)?.ends_with("[]") => ColumnType::Array,
+            type_ => type_,
+        },
     };
     let identity: String = get(row, 7)?;
     let generated: String = get(row, 8)?;
@@ -286,7 +289,7 @@ fn column(row: &Row) -> Result<TableColumn, tokio_postgres::Error> {
         name: get(row, 0)?,
         type_,
         type_name: get(row, 3)?,
-        stage_type: if type_ == ColumnType::Other { "text".into() } else { get(row, 4)? },
+        stage_type: if type_.is_cast() { "text".into() } else { get(row, 4)? },
         labels: labels.unwrap_or_default(),
         not_null: get(row, 5)?,
         default: if generated.is_empty() { get(row, 6)? } else { None },

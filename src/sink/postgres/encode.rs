@@ -8,6 +8,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::array::{Elements, put_array};
+use super::array_literal::put_literal;
 use super::clock::{NoClock, clock};
 use super::column::{CELL, Cell, Column, Size};
 use super::ids::NewIds;
@@ -97,6 +98,7 @@ impl Goal {
                     | T::Enum
                     | T::TextArray
                     | T::VarcharArray(_)
+                    | T::Array
                     | T::Other
             ),
             Source::Bool(_) => self.type_ == T::Bool,
@@ -296,6 +298,8 @@ impl Goal {
                 let cut = put_array(text, Elements { oid: VARCHAR, limit }, out)?;
                 return if cut && rules.exact { Err(Refusal::Inexact) } else { Ok(cut) };
             }
+            // Whatever else it is, the server says.
+            ColumnType::Array if put_literal(text, out)? => {}
             ColumnType::Json | ColumnType::Jsonb => {
                 if !is_json(text) {
                     return Err(Refusal::NoJson);

@@ -6,6 +6,7 @@
 //! [`schema`] makes and compares our own tables.
 
 mod array;
+mod array_literal;
 pub mod catalog;
 pub mod classify;
 mod clock;

@@ -25,7 +25,7 @@ const EXACT: Rules = Rules { exact: true, round: false };
 const ROUND: Rules = Rules { exact: false, round: true };
 
 /// Types of columns, one of each, in the order of the table.
-const TYPES: [ColumnType; 20] = [
+const TYPES: [ColumnType; 21] = [
     Bool,
     Int2,
     Int4,
@@ -45,6 +45,7 @@ const TYPES: [ColumnType; 20] = [
     Time(6),
     Enum,
     TextArray,
+    Array,
     Other,
 ];
 
@@ -59,26 +60,26 @@ fn table() -> Vec<(ArrayRef, &'static str)> {
     let decimal = Decimal128Array::from(vec![1]).with_precision_and_scale(38, 0).unwrap();
     let wide = Decimal256Array::from(vec![i256::ONE]).with_precision_and_scale(76, 0).unwrap();
     let coded: DictionaryArray<Int32Type> = ["buy"].into_iter().collect();
-    //                                                  b i i i f f n t v c u j j d t t t e a o
+    //                                                  b i i i f f n t v c u j j d t t t e a a o
     vec![
-        (Arc::new(NullArray::new(1)), "xxxxxxxxxxxxxxxxxxxx"),
-        (Arc::new(BooleanArray::from(vec![true])), "x..................."),
-        (Arc::new(Int8Array::from(vec![1])), ".xxxxxx............."),
-        (Arc::new(Int16Array::from(vec![1])), ".xxxxxx............."),
-        (Arc::new(Int32Array::from(vec![1])), ".xxxxxx............."),
-        (Arc::new(Int64Array::from(vec![1])), ".xxxxxx............."),
-        (Arc::new(UInt8Array::from(vec![1])), ".xxxxxx............."),
-        (Arc::new(UInt16Array::from(vec![1])), ".xxxxxx............."),
-        (Arc::new(UInt32Array::from(vec![1])), ".xxxxxx............."),
-        (Arc::new(UInt64Array::from(vec![1])), ".xxxxxx............."),
-        (Arc::new(Float32Array::from(vec![1.0])), ".xxxxxx............."),
-        (Arc::new(Float64Array::from(vec![1.0])), ".xxxxxx............."),
-        (Arc::new(decimal), ".xxxxxx............."),
-        (Arc::new(wide), ".xxxxxx............."),
-        (Arc::new(StringArray::from(vec!["buy"])), ".......xxxxxx...xxxx"),
-        (Arc::new(coded), ".......xxxxxx...xxxx"),
-        (Arc::new(Date32Array::from(vec![1])), ".............xxx...."),
-        (Arc::new(TimestampNanosecondArray::from(vec![1])), ".............xxx...."),
+        (Arc::new(NullArray::new(1)), "xxxxxxxxxxxxxxxxxxxxx"),
+        (Arc::new(BooleanArray::from(vec![true])), "x...................."),
+        (Arc::new(Int8Array::from(vec![1])), ".xxxxxx.............."),
+        (Arc::new(Int16Array::from(vec![1])), ".xxxxxx.............."),
+        (Arc::new(Int32Array::from(vec![1])), ".xxxxxx.............."),
+        (Arc::new(Int64Array::from(vec![1])), ".xxxxxx.............."),
+        (Arc::new(UInt8Array::from(vec![1])), ".xxxxxx.............."),
+        (Arc::new(UInt16Array::from(vec![1])), ".xxxxxx.............."),
+        (Arc::new(UInt32Array::from(vec![1])), ".xxxxxx.............."),
+        (Arc::new(UInt64Array::from(vec![1])), ".xxxxxx.............."),
+        (Arc::new(Float32Array::from(vec![1.0])), ".xxxxxx.............."),
+        (Arc::new(Float64Array::from(vec![1.0])), ".xxxxxx.............."),
+        (Arc::new(decimal), ".xxxxxx.............."),
+        (Arc::new(wide), ".xxxxxx.............."),
+        (Arc::new(StringArray::from(vec!["buy"])), ".......xxxxxx...xxxxx"),
+        (Arc::new(coded), ".......xxxxxx...xxxxx"),
+        (Arc::new(Date32Array::from(vec![1])), ".............xxx....."),
+        (Arc::new(TimestampNanosecondArray::from(vec![1])), ".............xxx....."),
     ]
 }
 
@@ -168,6 +169,8 @@ fn values_that_do_not_fit_are_rounded_and_counted_or_refused() {
         (Uuid, text("x"), Err(Refusal::NoUuid), Err(Refusal::NoUuid)),
         (Jsonb, text("{"), Err(Refusal::NoJson), Err(Refusal::NoJson)),
         (TextArray, text("{a}"), exact, exact),
+        (Array, text("[1,null]"), exact, exact),
+        (Array, text("[0:1]={1,2}"), exact, exact),
         (TextArray, text("a"), Err(Refusal::NoArray), Err(Refusal::NoArray)),
         (VarcharArray(Some(1)), text("{ab}"), Err(Refusal::TooLong), Err(Refusal::TooLong)),
         (VarcharArray(Some(1)), text("[\"a \"]"), rounded, Err(Refusal::Inexact)),

@@ -145,7 +145,7 @@ impl Plan {
             key = &[];
         }
         // A row-level policy forbids COPY into the table; text for other types must be cast.
-        let indirect = table.security.binds || columns.iter().any(|(c, _)| c.type_ == ColumnType::Other);
+        let indirect = table.security.binds || columns.iter().any(|(c, _)| c.type_.is_cast());
         let list = idents(columns.iter().map(|(c, _)| &c.name));
         let key_columns: Vec<KeyColumn> = key
             .iter()
@@ -446,7 +446,7 @@ fn probe(table: &Table, key: &[String], columns: &[(&TableColumn, Origin)]) -> O
 fn staged_value(column: &TableColumn) -> String {
     let name = ident(&column.name);
     match column.type_ {
-        ColumnType::Other => format!("CAST(s.{name} AS {})", column.type_name),
+        ColumnType::Array | ColumnType::Other => format!("CAST(s.{name} AS {})", column.type_name),
         _ => format!("s.{name}"),
     }
 }

@@ -6,7 +6,7 @@ use crate::dataset::{Grain, Kind};
 
 /// Type of a column: its base where it is a domain, with what the type modifier says.
 ///
-/// All but [`Other`](Self::Other) are sent in their wire form, by COPY right into the table where that
+/// All but [`Array`](Self::Array) and [`Other`](Self::Other) are sent in their wire form, by COPY right into the table where that
 /// is allowed. Other are ranges, networks, `interval`, `money`, `bytea`, `xml`, composites, `time with
 /// time zone`, `char(n)[]` and arrays of what is no text: these go as text into a stage, and from there
 /// by a CAST.
@@ -52,6 +52,9 @@ pub enum ColumnType {
     TextArray,
     /// `character varying[]`, whose elements have at most so many characters; the same
     VarcharArray(Option<usize>),
+    /// Any other array: sent as text like [`Other`](Self::Other), a JSON array as the array literal of
+    /// its elements
+    Array,
     /// Any other: sent as text, and the server reads it as it reads any text for that type.
     Other,
 }
@@ -101,7 +104,9 @@ impl ColumnType {
             Self::Float8 => Kind::Double,
             Self::Text | Self::Varchar(_) | Self::Bpchar(_) => Kind::Text,
             Self::Enum => Kind::Label,
-            Self::Time(_) | Self::TextArray | Self::VarcharArray(_) | Self::Other => Kind::Words,
+            Self::Time(_) | Self::TextArray | Self::VarcharArray(_) | Self::Array | Self::Other => {
+                Kind::Words
+            }
             Self::Uuid => Kind::Uuid,
             Self::Json | Self::Jsonb => Kind::Json,
             Self::Date => Kind::Date,
@@ -134,6 +139,7 @@ impl ColumnType {
             | Self::Time(_)
             | Self::TextArray
             | Self::VarcharArray(_)
+            | Self::Array
             | Self::Other => Grain::Opaque,
         }
     }
@@ -161,13 +167,18 @@ impl ColumnType {
             Self::VarcharArray(_) => Type::VARCHAR_ARRAY,
             Self::Timestamp(_) => Type::TIMESTAMP,
             Self::Timestamptz(_) => Type::TIMESTAMPTZ,
-            Self::Other => return None,
+            Self::Array | Self::Other => return None,
         })
     }
 
     /// Whether `IS DISTINCT FROM` is certain to exist for it.
     pub fn comparable(self) -> bool {
-        !matches!(self, Self::Json | Self::Other)
+        !matches!(self, Self::Json | Self::Array | Self::Other)
+    }
+
+    /// Whether its values go as text into a stage, and from there by a CAST.
+    pub(super) fn is_cast(self) -> bool {
+        matches!(self, Self::Array | Self::Other)
     }
 }
 
