@@ -7,13 +7,10 @@
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 
-use crate::dataset::item::{begin_field, write_value};
-use crate::dataset::text::Texts;
+use crate::dataset::value;
 
 /// Bytes of JSON text that a column of a batch may have: its offsets are of 31 bits.
 const MOST_BYTES: usize = 1 << 30;
@@ -56,7 +53,7 @@ fn texts(column: &ArrayRef) -> Option<ArrayRef> {
             continue;
         }
         text.clear();
-        write(column, row, &mut text);
+        value::write(column, row, &mut text);
         bytes += text.len();
         if bytes > MOST_BYTES {
             return None;
@@ -66,87 +63,10 @@ fn texts(column: &ArrayRef) -> Option<ArrayRef> {
     Some(Arc::new(builder.finish()))
 }
 
-fn write(column: &ArrayRef, row: usize, out: &mut String) {
-    if column.is_null(row) {
-        return out.push_str("null");
-    }
-    match column.data_type() {
-        DataType::List(_) => {
-            let lists = column.as_list::<i32>();
-            let offsets = lists.value_offsets();
-            write_list(lists.values(), offsets[row] as usize..offsets[row + 1] as usize, out);
-        }
-        DataType::LargeList(_) => {
-            let lists = column.as_list::<i64>();
-            let offsets = lists.value_offsets();
-            write_list(lists.values(), offsets[row] as usize..offsets[row + 1] as usize, out);
-        }
-        DataType::FixedSizeList(_, _) => {
-            let lists = column.as_fixed_size_list();
-            let length = lists.value_length() as usize;
-            write_list(lists.values(), row * length..(row + 1) * length, out);
-        }
-        DataType::Struct(fields) => {
-            out.push('{');
-            for (field, part) in fields.iter().zip(column.as_struct().columns()) {
-                begin_field(out, field.name());
-                write(part, row, out);
-            }
-            out.push('}');
-        }
-        DataType::Map(..) => {
-            let maps = column.as_map();
-            let offsets = maps.value_offsets();
-            out.push('{');
-            for at in offsets[row] as usize..offsets[row + 1] as usize {
-                begin_field(out, &key(maps.keys(), at));
-                write(maps.values(), at, out);
-            }
-            out.push('}');
-        }
-        DataType::Float64 => write_float(column.as_primitive::<Float64Type>().value(row), column, row, out),
-        DataType::Float32 => {
-            write_float(column.as_primitive::<Float32Type>().value(row).into(), column, row, out);
-        }
-        _ => write_value(column, row, out),
-    }
-}
-
-fn write_list(values: &ArrayRef, places: std::ops::Range<usize>, out: &mut String) {
-    out.push('[');
-    let first = places.start;
-    for at in places {
-        if at > first {
-            out.push(',');
-        }
-        write(values, at, out);
-    }
-    out.push(']');
-}
-
-/// `value` is the one in that row of the column, perhaps widened.
-fn write_float(value: f64, column: &ArrayRef, row: usize, out: &mut String) {
-    match value {
-        value if value.is_nan() => out.push_str("\"NaN\""),
-        f64::INFINITY => out.push_str("\"Infinity\""),
-        f64::NEG_INFINITY => out.push_str("\"-Infinity\""),
-        _ => write_value(column, row, out),
-    }
-}
-
-/// The name that an entry of a map has in a JSON object.
-fn key(keys: &ArrayRef, at: usize) -> String {
-    if let Some(text) = Texts::of(keys).and_then(|texts| texts.get(at)) {
-        return text.to_owned();
-    }
-    let mut json = String::new();
-    write(keys, at, &mut json);
-    json.trim_matches('"').to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use arrow_array::builder::{Int32Builder, MapBuilder};
+    use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
     use arrow_array::{Float64Array, ListArray, StringArray, StructArray};
 
