@@ -114,9 +114,18 @@ impl Readings {
     }
 
     /// How rows are to be read of which those columns, or all, stand as the input's own text.
-    pub fn note(&self, columns: Option<Vec<String>>, forms: BTreeMap<String, Form>) -> Reading {
+    pub fn note(&self, columns: Option<Vec<String>>, mut forms: BTreeMap<String, Form>) -> Reading {
         if columns.as_ref().is_some_and(Vec::is_empty) {
             return Reading { columns, ..Reading::default() };
+        }
+        // What the input told of its numbers stays with rows that fail once more.
+        for (name, known) in self.letter.iter().flat_map(|letter| &letter.reading.forms) {
+            let stands = columns.as_ref().is_none_or(|columns| columns.contains(name));
+            if stands && (known.decimal.is_some() || known.thousands.is_some()) {
+                let form = forms.entry(name.clone()).or_default();
+                form.decimal = form.decimal.take().or_else(|| known.decimal.clone());
+                form.thousands = form.thousands.take().or_else(|| known.thousands.clone());
+            }
         }
         let own = self.letter.as_ref().map_or(&self.flags, |letter| &letter.own);
         Reading {
@@ -140,5 +149,32 @@ pub fn form_of(times: &TimeReader, unit: bool) -> Form {
         unit: form.unit.filter(|_| unit).map(|unit| unit.as_str().to_owned()),
         order: form.order.map(|order| order.as_str().to_owned()),
         ..Form::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_of_numbers_outlives_a_second_failure() {
+        let flags = How {
+            time: TimeOptions::default(),
+            nulls: NullTokens::default(),
+            keep_case: false,
+            decimal: None,
+        };
+        let mut readings = Readings::new(flags);
+        let form = Form { decimal: Some(",".into()), ..Form::default() };
+        let reading = Reading {
+            columns: Some(vec!["n".into(), "m".into()]),
+            zone: Some("Asia/Tokyo".into()),
+            forms: [("n".to_owned(), form.clone()), ("m".to_owned(), form)].into(),
+            ..Reading::default()
+        };
+        readings.remember(Arc::new(reading.clone()));
+        assert_eq!(readings.note(reading.columns.clone(), BTreeMap::new()), reading);
+        let one = readings.note(Some(vec!["n".into()]), BTreeMap::new());
+        assert_eq!(one.forms.keys().collect::<Vec<_>>(), ["n"]);
     }
 }
