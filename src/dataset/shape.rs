@@ -62,6 +62,13 @@ fn is_count(fields: &[&str]) -> bool {
     })
 }
 
+/// Whether it is a time of day without its day: `09:30`.
+pub fn is_clock(field: &str) -> bool {
+    let mut parts = field.trim().split(':');
+    let whole = |part: &str| matches!(part.len(), 1 | 2) && part.bytes().all(|b| b.is_ascii_digit());
+    parts.next().is_some_and(whole) && parts.next().is_some_and(whole)
+}
+
 /// The flags that load rows of bars whose columns have no names, where the rows leave no doubt about
 /// them: a time, then four prices of which one is always the highest and one the lowest, then a volume.
 pub fn bars_by_number(rows: &[Vec<&str>]) -> Option<String> {
@@ -72,7 +79,8 @@ pub fn bars_by_number(rows: &[Vec<&str>]) -> Option<String> {
         None => is_value(field) && field.trim().len() >= 8,
     };
     let time = first.iter().position(|field| is_time(field))?;
-    let from = time + 1;
+    let clock = first.get(time + 1).is_some_and(|field| is_clock(field));
+    let from = time + 1 + usize::from(clock);
     let mut order: Option<[usize; 2]> = None;
     for row in rows {
         let prices: Vec<f64> = (from..from + 4).filter_map(|at| number(row, at)).collect();
@@ -106,6 +114,9 @@ pub fn bars_by_number(rows: &[Vec<&str>]) -> Option<String> {
     let mut others = (0..4).filter(|i| *i != high && *i != low);
     let (open, close) = (others.next()?, others.next()?);
     let mut flags = format!("--map ts={}", time + 1);
+    if clock {
+        flags.push_str(&format!("+{}", time + 2));
+    }
     for (name, at) in [("open_price", open), ("high_price", high), ("low_price", low), ("close_price", close)]
     {
         flags.push_str(&format!(" --map {name}={}", from + at + 1));
@@ -178,6 +189,10 @@ mod tests {
         assert_eq!(
             bars_by_number(&rows("A,2024-01-02,22,23,21,24\nA,2024-01-03,22,23,21,24")).as_deref(),
             Some("--map ts=2 --map open_price=3 --map high_price=6 --map low_price=5 --map close_price=4")
+        );
+        assert_eq!(
+            bars_by_number(&rows("2024.01.02,00:00,22,24,21,23\n2024.01.02,00:01:00,22,24,21,23")).as_deref(),
+            Some("--map ts=1+2 --map open_price=3 --map high_price=4 --map low_price=5 --map close_price=6")
         );
         for unclear in [
             "1698364800000,22,24,21,23\n1698364800000,22,21,24,23",

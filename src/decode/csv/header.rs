@@ -267,7 +267,15 @@ pub(super) fn objection(
             std::iter::once(names.to_vec()).chain(shown.iter().map(|row| texts(row))).collect();
         let flags = match shape::bars_by_number(&rows) {
             Some(flags) => format!("for bars by the looks of them --no-header {flags}"),
-            None => "for instance --map ts=1 where the first column is the time".to_owned(),
+            None => match names.iter().position(|name| shape::is_clock(name)) {
+                Some(clock @ 1..) => {
+                    format!(
+                        "for instance --map ts={clock}+{} where these are the day and the time of day",
+                        clock + 1
+                    )
+                }
+                _ => "for instance --map ts=1 where the first column is the time".to_owned(),
+            },
         };
         return Some(format!(
             "its first line holds data and no names of columns ({}, …); add --no-header, by which the columns are called 1, 2, 3 and so on, and say which is which: {flags}",
