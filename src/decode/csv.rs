@@ -373,7 +373,7 @@ impl Rows<'_> {
         if count < width
             && let Some(builder) = row.last_mut()
         {
-            builder.append_value("");
+            builder.append_null();
         }
         for (builder, span) in row.iter_mut().zip(self.splitter.spans()) {
             let raw = field(text, *span);

@@ -189,7 +189,7 @@ fn an_empty_field_without_a_column_is_no_fault() {
     assert_eq!(heard.cells(), [["1", "2"], ["8", "9"]]);
     assert_eq!((over.longer, heard.faults()), (1, vec![(2, "bad_width"), (3, "bad_width")]));
     let (heard, over) = passed("a,b,\n1,2\n3,4,\n5\n", options());
-    assert_eq!(heard.cells(), [["1", "2", ""], ["3", "4", "∅"]]);
+    assert_eq!(heard.cells(), [["1", "2", "∅"], ["3", "4", "∅"]]);
     assert_eq!((over.shorter, heard.faults()), (1, vec![(3, "bad_width")]));
 }
 
