@@ -170,9 +170,9 @@ committed; the number of workers and the size of batches may be others. Inputs a
 paths, sizes and a fingerprint of their beginnings and ends; a pipe by its --source-id, and it has
 to bring the same rows from the start again. `mdsctl runs` shows what there is to go on with.
 
-Column names are matched without regard to case and through their usual synonyms (open, o,
-open_price; t, time, timestamp, date, window_start); what is not found is said, with the --map to
-write. Rows that fail go to .dlq/<dataset>.ndjson with their reason, and the exit code is 3.";
+Column names are matched without regard to case, blanks and punctuation, and through their usual
+synonyms (open, o, open_price; t, time, timestamp, date, window_start); what is not found is said,
+with the --map to write. A day and a time of day in two columns are joined. Rows that fail go to .dlq/<dataset>.ndjson with their reason, and the exit code is 3.";
 
 /// `load`.
 #[derive(Debug, Clone, Args)]
@@ -260,7 +260,16 @@ pub struct DataArgs {
     /// Short for --set timeframe=T (else from the columns, or from the spacing of the rows)
     #[arg(long, value_name = "T")]
     pub timeframe: Option<String>,
+    /// Let --set, --vendor, --symbol and --timeframe go over a column of the input that means the same
+    ///
+    /// Without it such a flag is refused, since it would make the rows of all symbols those of one. A day
+    /// alone is taken with --map too, where another column has the time of day.
+    #[arg(long)]
+    pub force_set: bool,
     /// Columns from the name of the file, for instance '{symbol}-{timeframe}-{date}'
+    ///
+    /// {date} tells the day of rows that have a time of day alone. A name that can be divided in two
+    /// ways is refused.
     #[arg(long, value_name = "PATTERN")]
     pub name_pattern: Option<String>,
     #[command(flatten)]
@@ -278,7 +287,8 @@ impl Deref for DataArgs {
 /// How values are read and written, in loads and in replays.
 #[derive(Debug, Clone, Args, serde::Serialize, serde::Deserialize)]
 pub struct ValueArgs {
-    /// Take column TARGET from the column or field SOURCE
+    /// Take column TARGET from the column or field SOURCE; a time may be made of two, as in
+    /// ts=DATE+TIME
     #[arg(long, value_name = "TARGET=SOURCE", value_parser = values::pair)]
     pub map: Vec<(String, String)>,
     /// Give a column the same value in every row

@@ -309,6 +309,10 @@ impl<'a> Load<'a> {
             OpenStore::Planned => None,
         };
         let mapper = Arc::new(self.mapper(dataset, (target, live), by_table, tenant.as_deref())?);
+        if mapper.name_pattern.is_some() && self.followed.is_none() {
+            // All names are tried before the first row is stored.
+            self.inputs.iter().try_for_each(|input| mapper.named(&input.name).map(drop))?;
+        }
         if self.args.rejects.dry_run {
             return self.rehearse(mapper, peeked).await;
         }

@@ -21,6 +21,7 @@ use crate::dataset::quality::Quality;
 use crate::dataset::reading::{How, Readings};
 use crate::dataset::separators::Decimal;
 use crate::dataset::time::{DateOrder, TimeOptions, Unit};
+use crate::dataset::timeframe;
 use crate::dataset::{Dataset, Target, by_name};
 use crate::decode::csv::CsvOptions;
 use crate::error::{Error, Result};
@@ -130,7 +131,7 @@ pub fn columns(args: &DataArgs, tenant: Option<&str>) -> MapOptions {
     sets.extend(args.set.iter().cloned());
     // A tenant is for rows that bring none.
     let from_name = tenant.map(|id| ("tenant_id".to_owned(), id.to_owned())).into_iter().collect();
-    MapOptions { maps: args.map.clone(), sets, from_name }
+    MapOptions { maps: args.map.clone(), sets, from_name, day: None, force_set: args.force_set }
 }
 
 /// What decides what a row becomes, and in which slot its checkpoint is, by the names of the
@@ -215,6 +216,12 @@ pub fn reading(args: &DataArgs) -> Result<Arc<Reading>> {
 pub fn meaning(args: &DataArgs) -> Result<Meaning> {
     let name_pattern =
         args.name_pattern.as_deref().map(NamePattern::parse).transpose().map_err(Error::Usage)?;
+    // What the columns of another table hold is not for us to say.
+    if let (Some(text), None) = (&args.timeframe, &args.table)
+        && timeframe::canonical(text).is_none()
+    {
+        return Err(Error::Usage(format!("--timeframe {text} is no timeframe; {}", timeframe::WRITE)));
+    }
     let zone = args.timezone.as_deref().map(|name| {
         name.parse().map_err(|_| {
             Error::Usage(format!("--timezone {name}: no such zone; names are like America/New_York or UTC"))

@@ -3,6 +3,7 @@
 //! What already has the right form is passed on without a copy. A value that cannot be read is
 //! null in the result and noted in [`Faults`].
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::builder::{BooleanBuilder, StringBuilder};
@@ -25,11 +26,15 @@ use crate::dataset::number::{self, NumberBuilder, NumberError, Numbers};
 use crate::dataset::separators::{self, Decimal, Plain, Separators};
 use crate::dataset::text::Texts;
 use crate::dataset::time::{TimeError, TimeReader, Twice, calendar};
+use crate::dataset::timeframe;
 use crate::dataset::unpack::unpacked;
 use crate::dataset::value;
 
 /// What is wrong with a number that no store has room for.
 const TOO_LONG: &str = "has more digits than any store keeps (131,072 before the point and 16,383 behind it)";
+
+/// What is wrong with a timeframe, behind the name of its column.
+const NO_TIMEFRAME: &str = "is no timeframe (write for instance 1m, 5m, 1h, 1d, 1w or 1mo)";
 
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;
@@ -149,6 +154,7 @@ impl Conversion<'_> {
                         _ => None,
                     })?
                 }
+                Kind::Timeframe => self.timeframes(array)?,
                 Kind::Uuid => self.uuids(array)?,
                 Kind::Bool => Arc::new(self.bools(array)?),
             }
@@ -579,7 +585,7 @@ impl Conversion<'_> {
                 && text.is_ascii()
                 && !text.as_bytes()[0].is_ascii_whitespace()
                 && !text.as_bytes()[text.len() - 1].is_ascii_whitespace()
-                && (keep_case || !text.bytes().any(|b| b.is_ascii_lowercase()))
+                && (keep_case || !is_lower(text))
         };
         if let Some(coded) = self.codes(array)? {
             let values = coded.values().as_string::<i32>();
@@ -589,8 +595,8 @@ impl Conversion<'_> {
             // One that is blank becomes null, which only the way below can say.
             if !values.iter().flatten().any(|text| text.trim().is_empty()) {
                 let cleaned = values.iter().flatten().map(|text| match text.trim() {
-                    text if keep_case => text.to_owned(),
-                    text => text.to_uppercase(),
+                    text if !keep_case && is_lower(text) => text.to_uppercase(),
+                    text => text.to_owned(),
                 });
                 let cleaned = StringArray::from_iter_values(cleaned);
                 return Ok(Arc::new(coded.with_values(Arc::new(cleaned))));
@@ -604,8 +610,8 @@ impl Conversion<'_> {
         for text in plain.iter() {
             match text.map(str::trim) {
                 None | Some("") => builder.append_null(),
-                Some(text) if self.keep_case => builder.append_value(text),
-                Some(text) => builder.append_value(text.to_uppercase()),
+                Some(text) if !keep_case && is_lower(text) => builder.append_value(text.to_uppercase()),
+                Some(text) => builder.append_value(text),
             }
         }
         Ok(Arc::new(builder.finish()))
@@ -632,6 +638,36 @@ impl Conversion<'_> {
         }
         plain.iter().flatten().filter(|text| is_null(text)).for_each(|text| self.nulled.add(text.trim()));
         Ok(Arc::new(plain.iter().map(|text| text.filter(|t| !is_null(t))).collect::<StringArray>()))
+    }
+
+    /// Timeframes in their one spelling.
+    fn timeframes(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+        if let Some(coded) = self.codes(array)? {
+            let values = coded.values().as_string::<i32>();
+            let spelled: Option<Vec<_>> = values.iter().map(|text| timeframe::canonical(text?)).collect();
+            if let Some(spelled) = spelled {
+                if spelled.iter().all(|text| matches!(text, Cow::Borrowed(_))) {
+                    return Ok(Arc::new(coded));
+                }
+                let spelled = StringArray::from_iter_values(spelled);
+                return Ok(Arc::new(coded.with_values(Arc::new(spelled))));
+            }
+        }
+        let plain = self.plain_text(array)?;
+        let mut builder = StringBuilder::with_capacity(plain.len(), plain.value_data().len());
+        for (row, text) in plain.iter().enumerate() {
+            match text.map(|text| (text, timeframe::canonical(text))) {
+                Some((_, Some(name))) => builder.append_value(name),
+                Some((text, None)) => {
+                    if !self.nulls.matches(text.trim()) {
+                        self.fault(row, "bad_timeframe", NO_TIMEFRAME);
+                    }
+                    builder.append_null();
+                }
+                None => builder.append_null(),
+            }
+        }
+        Ok(Arc::new(builder.finish()))
     }
 
     fn words(
@@ -762,6 +798,12 @@ fn is_nested(type_: &DataType) -> bool {
     )
 }
 
+/// Whether all letters of a symbol are small ones: it is written so for ease, while of `AMPB` and `AMpB`
+/// each is an instrument of its own.
+fn is_lower(symbol: &str) -> bool {
+    symbol.chars().any(char::is_lowercase) && !symbol.chars().any(char::is_uppercase)
+}
+
 fn is_bytes(array: &ArrayRef) -> bool {
     matches!(
         array.data_type(),
@@ -796,7 +838,7 @@ pub(super) fn whole_numbers(array: &ArrayRef) -> Option<ArrayRef> {
 }
 
 /// Whole numbers of any width as `Int64`; `None` for other types and for values that do not fit.
-fn integers(array: &ArrayRef) -> Option<Int64Array> {
+pub(super) fn integers(array: &ArrayRef) -> Option<Int64Array> {
     fn widen<T>(array: &ArrayRef) -> Option<Int64Array>
     where
         T: ArrowPrimitiveType,

@@ -21,8 +21,10 @@ pub enum Kind {
     Single,
     /// Nanoseconds that a microsecond clock cuts off, 0 to 999; made from the time column.
     Nanos,
-    /// A ticker: trimmed, upper-cased, never null; `Utf8`.
+    /// A ticker: trimmed, upper-cased where it is all in small letters, never null; `Utf8`.
     Symbol,
+    /// The time that a bar spans, in its one spelling (`1m`); `Utf8`.
+    Timeframe,
     /// `C` or `P`; `Utf8`.
     OptionType,
     /// Text; `Utf8`.
@@ -57,6 +59,7 @@ impl Kind {
             Self::Nanos => Some(DataType::Int64),
             Self::Number | Self::Double | Self::Single => None,
             Self::Symbol
+            | Self::Timeframe
             | Self::OptionType
             | Self::Text
             | Self::Words
@@ -263,7 +266,7 @@ pub const BARS: Dataset = Dataset {
         SYMBOL,
         derived(
             "timeframe",
-            Text,
+            Kind::Timeframe,
             Key,
             &["interval", "tf", "resolution", "bar_size", "barsize", "period", "granularity"],
             Derive::SpacingOf("ts"),

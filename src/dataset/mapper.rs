@@ -9,7 +9,7 @@ use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use arrow_select::filter::FilterBuilder;
 
 use crate::batch::{Batch, Form, Identity, Order, Origin, Reading, Reject, Remains, Stage};
@@ -17,6 +17,7 @@ use crate::dataset::articles::{Articles, article, article_id};
 use crate::dataset::coded;
 use crate::dataset::codes::Codes;
 use crate::dataset::convert::{Conversion, Unreadable, WrongType};
+use crate::dataset::daytime::{self, Clock, Day, Look};
 use crate::dataset::describe::{Column, Dataset, Derive, Kind, NO_TENANT};
 use crate::dataset::faults::Faults;
 use crate::dataset::identity::{self, ContentIds};
@@ -24,8 +25,9 @@ use crate::dataset::item;
 use crate::dataset::json_text::{is_json, is_marked, json_texts};
 use crate::dataset::learned::{Learned, TimeForm};
 use crate::dataset::live::LiveTarget;
-use crate::dataset::mapping::{Feed, MapOptions, Mapping, list};
-use crate::dataset::name_pattern::{NamePattern, stem};
+use crate::dataset::mapping::{Feed, MapOptions, Mapping, enumerated, list, shell_word, target_of};
+use crate::dataset::name_pattern::{Meaning, NamePattern, stem};
+use crate::dataset::names::Names;
 use crate::dataset::narrow::Narrow;
 use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::quality::{self, Findings, Quality};
@@ -71,6 +73,44 @@ pub struct MapperSettings {
     pub sparse: bool,
     /// Whether all rows go through one lane, whatever the table.
     pub one_lane: bool,
+}
+
+impl MapperSettings {
+    /// What is said of the columns of an input of that name, with what the name tells.
+    ///
+    /// # Errors
+    /// Usage, where the name does not fit `--name-pattern`, or in two ways.
+    pub fn named(&self, source: &str) -> Result<MapOptions> {
+        let mut options = self.columns.clone();
+        let Some(pattern) = &self.name_pattern else { return Ok(options) };
+        let column_of = |field: &str| {
+            let name = target_of(field, &self.dataset, &self.target).ok()?;
+            let known = self.target.column(&name)?;
+            // The day of a file is no time of its rows.
+            (known.kind != Kind::Timestamp || name == field).then_some(name)
+        };
+        let is_timeframe =
+            |name: &str| self.dataset.column(name).is_some_and(|column| column.kind == Kind::Timeframe);
+        let meaning = |field: &str| match column_of(field) {
+            Some(name) if is_timeframe(&name) => Meaning::Timeframe,
+            Some(_) => Meaning::Column,
+            None if matches!(field, "date" | "day") => Meaning::Date,
+            None => Meaning::Nothing,
+        };
+        let fields = pattern
+            .fields(stem(source), &meaning)
+            .map_err(|what| Error::Usage(format!("{source}: {what}")))?;
+        for (field, value) in fields {
+            match meaning(&field) {
+                Meaning::Date => options.day = Some(value),
+                Meaning::Nothing => {}
+                Meaning::Column | Meaning::Timeframe => {
+                    options.from_name.extend(column_of(&field).map(|name| (name, value)))
+                }
+            }
+        }
+        Ok(options)
+    }
 }
 
 /// Bits of an identity that tell its slot.
@@ -163,20 +203,16 @@ pub struct Mapper {
     nulled_now: Vec<(Arc<str>, Nulled)>,
     homeless: Vec<String>,
     unused: Vec<String>,
+    /// Columns that nothing feeds, with those of the input that speak of them.
+    empty: Vec<(String, Vec<String>)>,
+    /// How times of day are written, by column of the input.
+    clocks: HashMap<String, Clock>,
 }
 
 impl Mapper {
     /// A mapper for the input of that origin.
     pub fn new(settings: Arc<MapperSettings>, origin: Arc<Origin>) -> Result<Self> {
-        let mut options = settings.columns.clone();
-        if let Some(pattern) = &settings.name_pattern {
-            let name = stem(&origin.source);
-            let fields = pattern.fields(name).ok_or_else(|| {
-                Error::Usage(format!("{}: the name {name:?} does not fit --name-pattern", origin.source))
-            })?;
-            options.from_name =
-                fields.into_iter().filter(|(n, _)| settings.target.column(n).is_some()).collect();
-        }
+        let options = settings.named(&origin.source)?;
         let readings = Readings::new(How {
             time: settings.time.clone(),
             nulls: settings.nulls.clone(),
@@ -215,6 +251,8 @@ impl Mapper {
             nulled_now: Vec::new(),
             homeless: Vec::new(),
             unused: Vec::new(),
+            empty: Vec::new(),
+            clocks: HashMap::new(),
             settings,
         })
     }
@@ -330,17 +368,19 @@ impl Mapper {
         if source.num_rows() == 0 {
             return Ok(Some(Mapped::default()));
         }
-        let mut mapping = self.mapping_of(source.schema_ref()).map_err(|e| e.at(&self.origin.source))?;
+        let given = source;
+        let mut mapping = self.mapping_of(given).map_err(|e| e.at(&self.origin.source))?;
         let mut faults = Faults::default();
-        let joined = self.joined(source, &mut faults)?;
-        let source = joined.as_ref().unwrap_or(source);
-        let mut columns = self.columns(&mapping, source, &mut faults)?;
+        let coalesced = self.coalesced(given, &mut faults)?;
+        let mut source = self.joined(&mapping, &coalesced)?;
+        let mut columns = self.columns(&mapping, &source, &mut faults)?;
         if !faults.is_empty() && self.has_changed() {
-            mapping = self.mapping_of(source.schema_ref()).map_err(|e| e.at(&self.origin.source))?;
+            mapping = self.mapping_of(given).map_err(|e| e.at(&self.origin.source))?;
             if self.settings.by_table {
                 faults = Faults::default();
-                self.joined(source, &mut faults)?;
-                columns = self.columns(&mapping, source, &mut faults)?;
+                let coalesced = self.coalesced(given, &mut faults)?;
+                source = self.joined(&mapping, &coalesced)?;
+                columns = self.columns(&mapping, &source, &mut faults)?;
             } else {
                 self.forgive(&mut faults);
             }
@@ -357,7 +397,7 @@ impl Mapper {
         if self.settings.quality == Quality::Reject {
             quality::reject(&columns, self.settings.dataset.checks, (self.settings.now)(), &mut faults);
         }
-        let rejects = self.rejects(&mapping, source, &columns, rows, &faults);
+        let rejects = self.rejects(&mapping, &source, &columns, rows, &faults);
         let given = self.given(&faults, rows.len());
         let (columns, rows) =
             if faults.is_empty() { (columns, rows.to_vec()) } else { without(&columns, rows, &faults)? };
@@ -392,6 +432,17 @@ impl Mapper {
         if !self.unused.is_empty() {
             notes.push(format!("columns not loaded: {}", list(self.unused.iter().map(String::as_str))));
         }
+        for (name, speaking) in &self.empty {
+            let quoted: Vec<String> = speaking.iter().map(|source| format!("{source:?}")).collect();
+            let (are, source) = match &speaking[..] {
+                [one] => ("is", shell_word(one)),
+                _ => ("are", "COLUMN".to_owned()),
+            };
+            notes.push(format!(
+                "{name} is null in every row: no column is called so, and {} {are} not loaded; --map {name}={source} takes it from there",
+                enumerated(&quoted, "and")
+            ));
+        }
         if !self.homeless.is_empty() {
             notes.push(format!(
                 "{} has no column for {}",
@@ -416,23 +467,40 @@ impl Mapper {
         findings
     }
 
-    fn mapping_of(&mut self, schema: &SchemaRef) -> Result<Arc<Mapping>> {
+    fn mapping_of(&mut self, source: &RecordBatch) -> Result<Arc<Mapping>> {
+        let schema = source.schema_ref();
         if let Some((known, mapping)) = &self.mapping
             && (Arc::ptr_eq(known, schema) || known == schema)
         {
             return Ok(mapping.clone());
         }
         let mut options = self.options.clone();
-        options
-            .maps
-            .extend(self.pinned.iter().filter(|(_, source)| schema.index_of(source).is_ok()).cloned());
-        let mapping = Arc::new(self.resolved(schema, &options)?);
+        let names = Names::new(schema.fields().iter().map(|f| f.name().as_str()));
+        options.maps.extend(self.pinned.iter().filter(|(_, source)| names.has_source(source)).cloned());
+        let (clocks, settings) = (self.clocks.clone(), self.settings.clone());
+        let look = |index: usize| match clocks.get(names.all[index]) {
+            // What the first rows have told stays so.
+            Some(form) => Look::Clocks(*form, false),
+            None => daytime::look(source.column(index), names.plain(index), &settings.nulls),
+        };
+        let mapping = Arc::new(self.resolved(schema, &look, &options)?);
+        let shown = |index: usize| names.all[index].to_owned();
         for (_, name, feed) in &mapping.columns {
-            if let Feed::Source(index) = feed
-                && !self.pinned.iter().any(|(pinned, _)| **pinned == **name)
-            {
-                self.pinned.push((name.to_string(), schema.field(*index).name().clone()));
+            let Feed::Source(index) = feed else { continue };
+            if self.pinned.iter().any(|(pinned, _)| **pinned == **name) {
+                continue;
             }
+            let place = match index.checked_sub(names.all.len()).and_then(|join| mapping.joins.get(join)) {
+                None => shown(*index),
+                Some(join) => match join.day {
+                    Day::Source(day) => format!("{}+{}", shown(day), shown(join.clock)),
+                    Day::Constant(_) => continue,
+                },
+            };
+            self.pinned.push((name.to_string(), place));
+        }
+        for join in &mapping.joins {
+            self.clocks.insert(names.all[join.clock].to_owned(), join.form);
         }
         self.unused.clone_from(&mapping.unused);
         self.others = match &self.names {
@@ -443,6 +511,7 @@ impl Mapper {
         self.names.get_or_insert_with(names);
         self.unused.retain(|name| !self.others.iter().any(|other| other.name == *name));
         self.homeless.clone_from(&mapping.homeless);
+        self.empty.clone_from(&mapping.empty);
         self.mapping = Some((schema.clone(), mapping.clone()));
         Ok(mapping)
     }
@@ -462,7 +531,7 @@ impl Mapper {
     }
 
     /// The rows with the values of a column that has another name in some of them in one place.
-    fn joined(&mut self, source: &RecordBatch, faults: &mut Faults) -> Result<Option<RecordBatch>> {
+    fn coalesced(&mut self, source: &RecordBatch, faults: &mut Faults) -> Result<RecordBatch> {
         let mut columns = source.columns().to_vec();
         let mut any = false;
         for other in &self.others {
@@ -487,7 +556,7 @@ impl Mapper {
             columns[other.main] = Arc::new((0..source.num_rows()).map(value).collect::<StringArray>());
         }
         if !any {
-            return Ok(None);
+            return Ok(source.clone());
         }
         let fields: Vec<Field> = source
             .schema_ref()
@@ -498,7 +567,41 @@ impl Mapper {
             .collect();
         let schema = Schema::new_with_metadata(fields, source.schema_ref().metadata().clone());
         RecordBatch::try_new(Arc::new(schema), columns)
-            .map(Some)
+            .map_err(|e| Error::Internal(format!("{}: columns do not fit together: {e}", self.origin.source)))
+    }
+
+    /// The rows with the columns behind them that are made of two, where there are such.
+    fn joined(&mut self, mapping: &Mapping, source: &RecordBatch) -> Result<RecordBatch> {
+        if mapping.joins.is_empty() {
+            return Ok(source.clone());
+        }
+        let mut fields: Vec<FieldRef> = source.schema_ref().fields().iter().cloned().collect();
+        let mut columns = source.columns().to_vec();
+        for join in &mapping.joins {
+            let named = |index: usize| source.schema_ref().field(index).name().trim().to_owned();
+            let made = daytime::join(join, source.columns(), source.num_rows());
+            let (day, clock) = (
+                match &join.day {
+                    Day::Source(day) => named(*day),
+                    Day::Constant(day) => day.clone(),
+                },
+                named(join.clock),
+            );
+            if !self
+                .notes
+                .iter()
+                .any(|note| note.starts_with(&format!("{day} and {clock} are read together")))
+                && let Some(example) =
+                    Texts::of(&made).and_then(|texts| texts.iter().flatten().next().map(str::to_owned))
+            {
+                self.notes
+                    .push(format!("{day} and {clock} are read together as one time, the first as {example}"));
+            }
+            fields.push(Arc::new(Field::new(format!("{day}+{clock}"), DataType::Utf8, true)));
+            columns.push(made);
+        }
+        let schema = Schema::new_with_metadata(fields, source.schema_ref().metadata().clone());
+        RecordBatch::try_new(Arc::new(schema), columns)
             .map_err(|e| Error::Internal(format!("{}: columns do not fit together: {e}", self.origin.source)))
     }
 
@@ -1035,7 +1138,7 @@ fn others(mapping: &Mapping, schema: &SchemaRef, first: &HashSet<String>) -> Vec
         let index = schema.index_of(name).ok()?;
         mapping.columns.iter().find_map(|(column, canonical, feed)| {
             let Feed::Source(main) = feed else { return None };
-            let known = schema.field(*main).name();
+            let known = schema.fields().get(*main)?.name();
             let letter = known.chars().count() == 1 && known.eq_ignore_ascii_case(name);
             let rank = rank(column, name).filter(|_| !letter)?;
             // A name that is not the column's best gives way to the better one.
@@ -1070,7 +1173,6 @@ fn without(columns: &RecordBatch, rows: &[u64], faults: &Faults) -> Result<(Reco
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::describe::Kind;
     use crate::dataset::target::{Grain, TargetColumn};
     use crate::dataset::{BARS, Need, TICKS};
 

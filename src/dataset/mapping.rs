@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use arrow_schema::Schema;
 
+use crate::dataset::daytime::{self, Clock, Day, Join, Look};
 use crate::dataset::describe::{self, Column, Dataset, Derive, Kind, Need};
+use crate::dataset::names::{Names, plain};
 use crate::dataset::target::{KeyNulls, Target, TargetColumn};
+use crate::dataset::timeframe;
 use crate::error::{Error, Result};
 
 /// Where the values of a column come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Feed {
-    /// The column of the input with that index.
+    /// The column of the input with that index; behind its own stand the ones that are joined of two.
     Source(usize),
     /// The same text in every row.
     Constant(String),
@@ -23,12 +26,54 @@ pub enum Feed {
 /// What the user said about columns.
 #[derive(Debug, Clone, Default)]
 pub struct MapOptions {
-    /// `--map TARGET=SOURCE`.
+    /// `--map TARGET=SOURCE`; a time may be `TARGET=DAY+TIME`.
     pub maps: Vec<(String, String)>,
     /// `--set COLUMN=VALUE`, and its short forms.
     pub sets: Vec<(String, String)>,
     /// Values from the name of the file, used where neither a column nor `sets` has one.
     pub from_name: Vec<(String, String)>,
+    /// The day that the name of the file tells, for rows that have a time of day alone.
+    pub day: Option<String>,
+    /// Whether `sets` go before columns of the input that mean the same, and a day alone is a time even
+    /// where another column has the time of day.
+    pub force_set: bool,
+}
+
+impl MapOptions {
+    /// The same with the table's own names for what `maps` and `sets` name by a synonym.
+    fn canonical(&self, dataset: &Dataset, target: &Target) -> Result<Self> {
+        let mut same = self.clone();
+        for (name, _) in same.maps.iter_mut().chain(&mut same.sets) {
+            *name = target_of(name, dataset, target)?;
+        }
+        Ok(same)
+    }
+}
+
+/// The column that a flag's target names: by its own name, or by a synonym that only one column has.
+pub fn target_of(name: &str, dataset: &Dataset, target: &Target) -> Result<String> {
+    if dataset.column(name).is_some() || target.column(name).is_some() {
+        return Ok(name.to_owned());
+    }
+    let wanted = plain(name);
+    let own = target.columns.iter().map(|c| c.name.as_str()).chain(dataset.columns.iter().map(|c| &*c.name));
+    if let Some(own) = own.into_iter().find(|own| !wanted.is_empty() && plain(own) == wanted) {
+        return Ok(own.to_owned());
+    }
+    let by_synonym: Vec<&str> = dataset
+        .columns
+        .iter()
+        .filter(|column| column.synonyms.iter().any(|synonym| plain(synonym) == wanted))
+        .map(|column| &*column.name)
+        .collect();
+    match by_synonym[..] {
+        [one] => Ok(one.to_owned()),
+        _ => Err(Error::Usage(format!(
+            "{} has no column {name:?}; its columns are {}",
+            target.table,
+            list(target.columns.iter().map(|c| c.name.as_str()))
+        ))),
+    }
 }
 
 /// The mapping of one input.
@@ -36,39 +81,79 @@ pub struct MapOptions {
 pub struct Mapping {
     /// The columns to make, each with where it comes from; in the order of the dataset.
     pub columns: Vec<(Column, Arc<str>, Feed)>,
+    /// Columns that are made of two of the input's; they stand behind the input's own, in that order.
+    pub joins: Vec<Join>,
     /// Names of the input's columns that feed nothing.
     pub unused: Vec<String>,
     /// Columns of the dataset that the input has and the table has not.
     pub homeless: Vec<String>,
+    /// Columns that nothing feeds, each with those of the input whose names speak of it.
+    pub empty: Vec<(String, Vec<String>)>,
 }
 
-/// Finds the mapping of an input with these columns into that table.
-pub fn resolve(dataset: &Dataset, target: &Target, source: &Schema, options: &MapOptions) -> Result<Mapping> {
-    let names: Vec<&str> = source.fields().iter().map(|f| f.name().as_str()).collect();
-    let mut used = vec![false; names.len()];
-    let mut mapping = Mapping { columns: Vec::new(), unused: Vec::new(), homeless: Vec::new() };
+/// Why a column has no feed.
+enum Lack {
+    /// Several columns could be it.
+    Doubt(String),
+    /// The name of its column stands in the header more than once: its own name, theirs.
+    Repeated(String, Vec<String>),
+    /// A sentence that says what is wrong, and a flag.
+    Wrong(String, String),
+    /// There is none.
+    Missing(String),
+}
 
-    for (name, _) in options.maps.iter().chain(&options.sets) {
-        if dataset.column(name).is_none() && target.column(name).is_none() {
-            return Err(Error::Usage(format!(
-                "{} has no column {name:?}; its columns are {}",
-                target.table,
-                list(target.columns.iter().map(|c| c.name.as_str()))
-            )));
-        }
-    }
+/// Finds the mapping of an input with these columns into that table. `look` tells what a column holds.
+pub fn resolve(
+    dataset: &Dataset,
+    target: &Target,
+    source: &Schema,
+    look: &dyn Fn(usize) -> Look,
+    options: &MapOptions,
+) -> Result<Mapping> {
+    let names = Names::new(source.fields().iter().map(|f| f.name().as_str()));
+    let options = &options.canonical(dataset, target)?;
+    let mut finder =
+        Finder { dataset, target, names: &names, look, options, taken: Vec::new(), joins: Vec::new() };
+    finder.taken = finder.taken_by_maps()?;
+    let mut used = vec![false; names.all.len()];
+    let mut lacks: Vec<Lack> = Vec::new();
+    let mut mapping = Mapping {
+        columns: Vec::new(),
+        joins: Vec::new(),
+        unused: Vec::new(),
+        homeless: Vec::new(),
+        empty: Vec::new(),
+    };
+    let mut unfed: Vec<Column> = Vec::new();
 
     for column in dataset.columns.iter().cloned().chain(extra_columns(dataset, target, options)) {
         let name = column.name.as_ref();
-        let feed = find(&column, &names, options)?;
-        if let Some(Feed::Source(index)) = feed {
-            used[index] = true;
+        let place = target.column(name);
+        if place.is_none() && options.sets.iter().chain(&options.maps).any(|(n, _)| n == name) {
+            return Err(Error::Usage(format!("{} has no column {name:?}", target.table)));
         }
-        let Some(place) = target.column(name) else {
-            let asked = options.sets.iter().chain(&options.maps).any(|(n, _)| n == name);
-            if asked {
-                return Err(Error::Usage(format!("{} has no column {name:?}", target.table)));
+        let feed = match finder.find(&column) {
+            Ok(feed) => feed,
+            Err(Failure::Flag(error)) => return Err(error),
+            Err(Failure::Lack(_)) if place.is_none() => continue,
+            Err(Failure::Lack(lack)) => {
+                lacks.push(lack);
+                continue;
             }
+        };
+        match feed {
+            Some(Feed::Source(index)) if index < used.len() => used[index] = true,
+            Some(Feed::Source(index)) => {
+                let join = &finder.joins[index - used.len()];
+                used[join.clock] = true;
+                if let Day::Source(day) = join.day {
+                    used[day] = true;
+                }
+            }
+            _ => {}
+        }
+        let Some(place) = place else {
             if feed.is_some() {
                 mapping.homeless.push(name.to_owned());
             }
@@ -77,7 +162,10 @@ pub fn resolve(dataset: &Dataset, target: &Target, source: &Schema, options: &Ma
         let feed = match (feed, column.derive) {
             (Some(feed), _) => Some(feed),
             // The table's own default, or null, says it as well.
-            (None, Some(Derive::Empty)) if place.has_default || place.nullable => continue,
+            (None, Some(Derive::Empty)) if place.has_default || place.nullable => {
+                unfed.push(column);
+                continue;
+            }
             (None, derive) => derive.map(Feed::Derived),
         };
         match feed {
@@ -87,25 +175,97 @@ pub fn resolve(dataset: &Dataset, target: &Target, source: &Schema, options: &Ma
                 mapping.columns.push((column, name, feed));
             }
             None if !place.has_default && (column.need != Need::Optional || !place.nullable) => {
-                return Err(missing(&column, &names));
+                lacks.push(Lack::Missing(name.to_owned()));
             }
-            None => {}
+            None => unfed.push(column),
         }
     }
-    drop_underivable(&mut mapping, &names)?;
-
+    // What is made of a column that is missing needs no words of its own.
+    let underivable = drop_underivable(&mut mapping);
+    lacks.extend(underivable.filter(|_| lacks.is_empty()).map(Lack::Missing));
     for place in &target.columns {
         let fed = mapping.columns.iter().any(|(c, ..)| c.name == place.name);
-        if !fed && !place.nullable && !place.has_default {
-            return Err(Error::Usage(format!(
-                "column {:?} of {} takes no null, has no default, and the input gives it no value; add --set {}=VALUE or --map {}=COLUMN",
-                place.name, target.table, place.name, place.name
-            )));
+        let said = lacks.iter().any(|lack| match lack {
+            Lack::Missing(name) | Lack::Repeated(name, _) => *name == place.name,
+            Lack::Doubt(_) | Lack::Wrong(..) => dataset.column(&place.name).is_some(),
+        });
+        if !fed && !said && !place.nullable && !place.has_default {
+            lacks.push(Lack::Missing(place.name.clone()));
         }
     }
-    mapping.unused =
-        names.iter().zip(&used).filter(|(_, used)| !**used).map(|(n, _)| (*n).to_owned()).collect();
+    if !lacks.is_empty() {
+        return Err(lacking(&lacks, &names));
+    }
+    mapping.joins = finder.joins;
+    let unused = |index: &usize| !used[*index];
+    for column in unfed {
+        let speaking = names.speaking_of(&column, |index| unused(&index));
+        if !speaking.is_empty() {
+            let speaking = speaking.into_iter().map(|index| names.all[index].to_owned()).collect();
+            mapping.empty.push((column.name.into_owned(), speaking));
+        }
+    }
+    mapping.unused = (0..used.len()).filter(unused).map(|index| source.field(index).name().clone()).collect();
     Ok(mapping)
+}
+
+/// Everything that is lacking, in one sentence, with all the flags that it takes.
+fn lacking(lacks: &[Lack], names: &Names<'_>) -> Error {
+    let missing: Vec<&str> = lacks
+        .iter()
+        .filter_map(|lack| if let Lack::Missing(name) = lack { Some(&**name) } else { None })
+        .collect();
+    let mut said: Vec<String> = Vec::new();
+    let mut flags: Vec<String> = Vec::new();
+    for lack in lacks {
+        match lack {
+            Lack::Doubt(sentence) => said.push(sentence.clone()),
+            Lack::Wrong(sentence, flag) => {
+                said.push(sentence.clone());
+                flags.push(flag.clone());
+            }
+            Lack::Missing(_) | Lack::Repeated(..) => {}
+        }
+    }
+    let repeated: Vec<(&String, &Vec<String>)> = lacks
+        .iter()
+        .filter_map(|lack| if let Lack::Repeated(name, all) = lack { Some((name, all)) } else { None })
+        .collect();
+    if let Some((_, all)) = repeated.first() {
+        let quoted: Vec<String> = repeated.iter().map(|(_, all)| format!("{:?}", all[0])).collect();
+        let (stand, second) = (if quoted.len() == 1 { "stands" } else { "stand" }, &all[1]);
+        said.push(format!(
+            "{} {stand} in the header more than once (the second {:?} is called {second:?}); say which of them to take",
+            enumerated(&quoted, "and"),
+            all[0]
+        ));
+        flags.extend(repeated.iter().map(|(name, all)| {
+            let choices: Vec<String> = all.iter().map(|source| shell_word(source)).collect();
+            format!("--map {name}={}", choices.join("|"))
+        }));
+    }
+    if !missing.is_empty() {
+        let quoted: Vec<String> = missing.iter().map(|name| format!("{name:?}")).collect();
+        let found = list(names.all.iter().copied());
+        said.insert(0, format!("no column for {}: found {found}", enumerated(&quoted, "and")));
+        flags.extend(missing.iter().map(|name| match *name {
+            "vendor" | "symbol" | "timeframe" => format!("--{name} VALUE"),
+            "tenant_id" => "--tenant UUID or --tenant NAME".to_owned(),
+            _ if missing.len() == 1 => format!("--map {name}=COLUMN or --set {name}=VALUE"),
+            _ => format!("--map {name}=COLUMN"),
+        }));
+    }
+    let flags = if flags.is_empty() { String::new() } else { format!("; add {}", flags.join(" ")) };
+    Error::Usage(format!("{}{flags}", said.join("; ")))
+}
+
+/// `a, b and c`.
+pub fn enumerated(words: &[String], and: &str) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} {and} {last}", first.join(", ")),
+    }
 }
 
 /// A key column stays one, unless what it lacks is made; any other may be null where the table lets it.
@@ -136,52 +296,340 @@ fn extra_columns<'a>(
     })
 }
 
-fn find(column: &Column, names: &[&str], options: &MapOptions) -> Result<Option<Feed>> {
-    let name = column.name.as_ref();
-    let given =
-        |list: &[(String, String)]| list.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.clone());
-    if let Some(value) = given(&options.sets) {
-        return Ok(Some(Feed::Constant(value)));
-    }
-    if let Some(source) = given(&options.maps) {
-        let exact = names.iter().position(|n| *n == source);
-        let index = exact.or_else(|| names.iter().position(|n| n.eq_ignore_ascii_case(&source)));
-        return match index {
-            Some(index) => Ok(Some(Feed::Source(index))),
-            None => Err(Error::Usage(format!(
-                "--map {name}={source}: there is no column {source:?}; found {}",
-                list(names.iter().copied())
-            ))),
-        };
-    }
-    let taken =
-        |index: usize| options.maps.iter().any(|(_, source)| source.eq_ignore_ascii_case(names[index]));
-    let matching = |wanted: &dyn Fn(&str) -> bool| -> Vec<usize> {
-        (0..names.len()).filter(|i| !taken(*i) && wanted(names[*i].trim())).collect()
-    };
-    let mut found = matching(&|n| n == name);
-    if found.is_empty() {
-        found = matching(&|n| n.eq_ignore_ascii_case(name));
-    }
-    if found.is_empty() {
-        found = matching(&|n| column.synonyms.iter().any(|s| n.eq_ignore_ascii_case(s)));
-    }
-    match found[..] {
-        [] => Ok(given(&options.from_name).map(Feed::Constant)),
-        [one] => Ok(Some(Feed::Source(one))),
-        _ => {
-            let candidates: Vec<&str> = found.iter().map(|i| names[*i]).collect();
-            Err(Error::Usage(format!(
-                "columns {} could each be {name:?}; say which: --map {name}={}",
-                list(candidates.iter().copied()),
-                shell_word(candidates[0])
-            )))
+/// Why no feed was found.
+enum Failure {
+    /// A flag is wrong.
+    Flag(Error),
+    /// The input does not say it.
+    Lack(Lack),
+}
+
+/// Looks for the columns of an input.
+struct Finder<'a> {
+    dataset: &'a Dataset,
+    target: &'a Target,
+    names: &'a Names<'a>,
+    look: &'a dyn Fn(usize) -> Look,
+    options: &'a MapOptions,
+    /// Columns that a `--map` gives to another one.
+    taken: Vec<usize>,
+    joins: Vec<Join>,
+}
+
+/// The last value that is given to a name.
+fn given<'l>(list: &'l [(String, String)], name: &str) -> Option<&'l String> {
+    list.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value)
+}
+
+impl Finder<'_> {
+    fn find(&mut self, column: &Column) -> Result<Option<Feed>, Failure> {
+        let name = column.name.as_ref();
+        if let Some(value) = given(&self.options.sets, name) {
+            self.settable(column, value)?;
+            return Ok(Some(Feed::Constant(value.clone())));
         }
+        if let Some(source) = given(&self.options.maps, name) {
+            return self.mapped(column, &source.clone()).map(|index| Some(Feed::Source(index)));
+        }
+        let feed = if column.kind == Kind::Timestamp { self.time(column) } else { self.other(column) }?;
+        match feed {
+            Some(Feed::Source(index)) if index < self.names.all.len() => {
+                let again = self.names.repeated(index);
+                if !again.is_empty() {
+                    let all = std::iter::once(index).chain(again).map(|i| self.names.all[i].to_owned());
+                    return Err(Failure::Lack(Lack::Repeated(name.to_owned(), all.collect())));
+                }
+            }
+            _ => {}
+        }
+        Ok(feed)
+    }
+
+    /// The feed of a column that no flag speaks of, and that is no time.
+    fn other(&self, column: &Column) -> Result<Option<Feed>, Failure> {
+        let name = column.name.as_ref();
+        let found = self.names.best(column, |index| !self.taken.contains(&index));
+        match found[..] {
+            [] => Ok(given(&self.options.from_name, name).cloned().map(Feed::Constant)),
+            [one] => Ok(Some(Feed::Source(one))),
+            _ => Err(self.doubt(name, &found)),
+        }
+    }
+
+    /// The columns that the `--map`s name.
+    fn taken_by_maps(&self) -> Result<Vec<usize>> {
+        let mut taken = Vec::new();
+        for (_, source) in &self.options.maps {
+            match self.names.named(source)[..] {
+                [] => taken.extend(self.halves(source).into_iter().flatten()),
+                ref found => taken.extend_from_slice(found),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The two columns of `DAY+TIME`.
+    fn halves(&self, source: &str) -> Option<[usize; 2]> {
+        source.match_indices('+').find_map(|(at, _)| {
+            let (left, right) = (self.names.named(&source[..at]), self.names.named(&source[at + 1..]));
+            match (&left[..], &right[..]) {
+                (&[left], &[right]) => Some([left, right]),
+                _ => None,
+            }
+        })
+    }
+
+    /// The column of `--map NAME=SOURCE`.
+    fn mapped(&mut self, column: &Column, source: &str) -> Result<usize, Failure> {
+        let name = &column.name;
+        let wrong = |what: String| Failure::Flag(Error::Usage(format!("--map {name}={source}: {what}")));
+        let found = self.names.named(source);
+        match found[..] {
+            [one] => {
+                if column.kind == Kind::Timestamp {
+                    return self.mapped_time(column, source, one);
+                }
+                Ok(one)
+            }
+            [] => {
+                let Some(halves) = self.halves(source) else {
+                    return Err(wrong(format!(
+                        "there is no column {source:?}; found {}",
+                        list(self.names.all.iter().copied())
+                    )));
+                };
+                if column.kind != Kind::Timestamp {
+                    return Err(wrong(format!("two columns make a time, and {name} is none")));
+                }
+                let [left, right] = halves;
+                match ((self.look)(left), (self.look)(right)) {
+                    (_, Look::Clocks(form, _)) => Ok(self.join(Day::Source(left), right, form)),
+                    (Look::Clocks(form, _), _) => Ok(self.join(Day::Source(right), left, form)),
+                    (_, Look::Unknown) => Ok(self.join(Day::Source(left), right, Clock::Text)),
+                    _ => {
+                        let (left, right) = (self.names.all[left], self.names.all[right]);
+                        Err(wrong(format!("neither {left:?} nor {right:?} holds times of day alone")))
+                    }
+                }
+            }
+            _ => Err(wrong(format!(
+                "columns {} are called so; write it as it stands there",
+                list(found.iter().map(|i| self.names.all[*i]))
+            ))),
+        }
+    }
+
+    /// A time that the user takes from one column.
+    fn mapped_time(&mut self, column: &Column, source: &str, index: usize) -> Result<usize, Failure> {
+        let name = &column.name;
+        let own = self.names.all[index];
+        match (self.look)(index) {
+            Look::Clocks(form, _) => match (self.options.day.clone(), &self.days(column, &[index])[..]) {
+                (Some(day), _) => Ok(self.join(Day::Constant(day), index, form)),
+                (None, &[day]) => Err(Failure::Flag(Error::Usage(format!(
+                    "--map {name}={source}: {own:?} holds times of day alone, and {:?} the days; write --map {name}={}",
+                    self.names.all[day],
+                    shell_word(&format!("{}+{own}", self.names.all[day]))
+                )))),
+                _ => Err(Failure::Flag(Error::Usage(format!(
+                    "--map {name}={source}: {own:?} holds times of day alone; {}",
+                    no_day(name, own)
+                )))),
+            },
+            Look::Days | Look::Midnights
+                if !self.options.force_set
+                    && self.dataset.time.as_deref() == Some(name)
+                    && !self.is_of_days() =>
+            {
+                let clocks = self.clocks(column, &[index]);
+                match clocks.iter().find(|(_, _, midnight)| !midnight) {
+                    Some((clock, ..)) => Err(Failure::Flag(Error::Usage(format!(
+                        "--map {name}={source}: {own:?} holds the day alone, and {:?} the time of day; write --map {name}={} for both, or add --force-set for the day alone",
+                        self.names.all[*clock],
+                        shell_word(&format!("{own}+{}", self.names.all[*clock]))
+                    )))),
+                    None => Ok(index),
+                }
+            }
+            _ => Ok(index),
+        }
+    }
+
+    /// Whether the rows are known to be of whole days, so that a day alone is a time.
+    fn is_of_days(&self) -> bool {
+        let timeframe = self.dataset.columns.iter().find(|c| matches!(c.derive, Some(Derive::SpacingOf(_))));
+        timeframe.is_some_and(|column| {
+            let known =
+                given(&self.options.sets, &column.name).or(given(&self.options.from_name, &column.name));
+            known.is_some_and(|text| timeframe::is_of_days(text))
+        })
+    }
+
+    fn join(&mut self, day: Day, clock: usize, form: Clock) -> usize {
+        self.joins.push(Join { day, clock, form });
+        self.names.all.len() + self.joins.len() - 1
+    }
+
+    /// Columns with the days of that column's times of day.
+    fn days(&self, column: &Column, but: &[usize]) -> Vec<usize> {
+        let named: Vec<usize> = self.names.steps(column, |_| true).into_iter().flatten().collect();
+        (0..self.names.all.len())
+            .filter(|index| !but.contains(index) && !self.is_elsewhere(column, *index))
+            .filter(|index| named.contains(index) || daytime::is_day_name(self.names.plain(*index)))
+            .filter(|index| matches!((self.look)(*index), Look::Days | Look::Midnights))
+            .collect()
+    }
+
+    /// Columns with the times of day of that column's days; whether all are midnight.
+    fn clocks(&self, column: &Column, but: &[usize]) -> Vec<(usize, Clock, bool)> {
+        let named: Vec<usize> = self.names.steps(column, |_| true).into_iter().flatten().collect();
+        (0..self.names.all.len())
+            .filter(|index| !but.contains(index) && !self.is_elsewhere(column, *index))
+            .filter(|index| named.contains(index) || daytime::is_clock_name(self.names.plain(*index)))
+            .filter_map(|index| match (self.look)(index) {
+                Look::Clocks(form, midnight) => Some((index, form, midnight)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whether a column of the input has a place of its own in the table, or goes elsewhere by a flag.
+    fn is_elsewhere(&self, column: &Column, index: usize) -> bool {
+        let name = self.names.all[index];
+        self.taken.contains(&index) || name != column.name && self.target.column(name).is_some()
+    }
+
+    /// The feed of a column of times: a column that has them whole, else a day and a time of day.
+    fn time(&mut self, column: &Column) -> Result<Option<Feed>, Failure> {
+        let name = column.name.as_ref();
+        let steps = self.names.steps(column, |index| !self.taken.contains(&index));
+        let found = steps.iter().find(|found| !found.is_empty()).cloned().unwrap_or_default();
+        // The table's own name for it is no matter of choice.
+        let own = !steps[0].is_empty() || !steps[1].is_empty();
+        let looks: Vec<Look> = found.iter().map(|index| (self.look)(*index)).collect();
+        if let ([one], [Look::Instants | Look::Unknown]) = (&found[..], &looks[..]) {
+            return Ok(Some(Feed::Source(*one)));
+        }
+        let all: Vec<usize> = match own {
+            true => found.clone(),
+            false => steps.into_iter().flatten().collect(),
+        };
+        let of = |wanted: &dyn Fn(Look) -> bool| -> Vec<usize> {
+            all.iter().copied().filter(|index| wanted((self.look)(*index))).collect()
+        };
+        let instants = of(&|look| look == Look::Instants);
+        let dated = of(&|look| matches!(look, Look::Days | Look::Midnights));
+        let unknown = of(&|look| look == Look::Unknown);
+        let only_found = |list: &[usize]| list.iter().any(|index| found.contains(index));
+        match (&instants[..], &dated[..]) {
+            // What tells the time of day goes before what tells the day alone.
+            (&[one], _) if unknown.is_empty() || !only_found(&unknown) => return Ok(Some(Feed::Source(one))),
+            ([], days) if !days.is_empty() && (unknown.is_empty() || !only_found(&unknown)) => {
+                let clocks = self.clocks(column, days);
+                let days_alone: Vec<usize> =
+                    days.iter().copied().filter(|index| (self.look)(*index) == Look::Days).collect();
+                let day = match (days, &days_alone[..]) {
+                    (&[day], _) | (_, &[day]) => Some(day),
+                    _ => None,
+                };
+                match (day, &clocks[..]) {
+                    (Some(day), &[(clock, form, _)]) => {
+                        return Ok(Some(Feed::Source(self.join(Day::Source(day), clock, form))));
+                    }
+                    (Some(day), [_, _, ..]) => {
+                        let clocks = clocks.iter().map(|(index, ..)| self.names.all[*index]);
+                        return Err(Failure::Lack(Lack::Doubt(format!(
+                            "column {:?} holds days, and {} times of day; say which: --map {name}={}",
+                            self.names.all[day],
+                            list(clocks),
+                            shell_word(&format!("{}+COLUMN", self.names.all[day]))
+                        ))));
+                    }
+                    _ => {}
+                }
+                let midnights: Vec<usize> =
+                    days.iter().copied().filter(|index| (self.look)(*index) == Look::Midnights).collect();
+                match (days, &midnights[..], &found[..]) {
+                    (&[one], ..) | (_, &[one], _) | (.., &[one]) => return Ok(Some(Feed::Source(one))),
+                    _ => return Err(self.doubt(name, days)),
+                }
+            }
+            ([_, _, ..], _) => return Err(self.doubt(name, &instants)),
+            _ => {}
+        }
+        let clocks: Vec<(usize, Clock, bool)> = match self.dataset.time.as_deref() == Some(name) {
+            _ if !instants.is_empty() || !unknown.is_empty() || !dated.is_empty() => Vec::new(),
+            true => self.clocks(column, &[]),
+            false => self.clocks(column, &[]).into_iter().filter(|(index, ..)| all.contains(index)).collect(),
+        };
+        if let &[(clock, form, _)] = &clocks[..] {
+            let own = self.names.all[clock];
+            return match (&self.days(column, &[])[..], self.options.day.clone()) {
+                (&[day], _) => Ok(Some(Feed::Source(self.join(Day::Source(day), clock, form)))),
+                ([], Some(day)) => Ok(Some(Feed::Source(self.join(Day::Constant(day), clock, form)))),
+                ([], None) => Err(Failure::Lack(Lack::Wrong(
+                    format!("column {own:?} holds times of day alone"),
+                    no_day_flag(name, own),
+                ))),
+                (days, _) => Err(Failure::Lack(Lack::Doubt(format!(
+                    "column {own:?} holds times of day, and {} days; say which: --map {name}={}",
+                    list(days.iter().map(|index| self.names.all[*index])),
+                    shell_word(&format!("COLUMN+{own}"))
+                )))),
+            };
+        }
+        match found[..] {
+            [] => Ok(given(&self.options.from_name, name).cloned().map(Feed::Constant)),
+            [one] => Ok(Some(Feed::Source(one))),
+            _ => Err(self.doubt(name, &found)),
+        }
+    }
+
+    /// A flag that gives a column one value, where the input has a column that means the same.
+    fn settable(&self, column: &Column, value: &str) -> Result<(), Failure> {
+        if self.options.force_set {
+            return Ok(());
+        }
+        let name = column.name.as_ref();
+        let flag = match name {
+            "vendor" | "symbol" | "timeframe" => format!("--{name} {}", shell_word(value)),
+            _ => format!("--set {name}={}", shell_word(value)),
+        };
+        if let Some(source) = given(&self.options.maps, name) {
+            return Err(Failure::Flag(Error::Usage(format!(
+                "{flag} and --map {name}={source} both say what {name} is; leave one of them out"
+            ))));
+        }
+        let found = self.names.best(column, |index| !self.taken.contains(&index));
+        let Some(first) = found.first() else { return Ok(()) };
+        Err(Failure::Flag(Error::Usage(format!(
+            "{flag}: the input has a column {:?}, which says what {name} is; leave the flag out to take it from there, or add --force-set to give every row that one value",
+            self.names.all[*first]
+        ))))
+    }
+
+    fn doubt(&self, name: &str, found: &[usize]) -> Failure {
+        let candidates = list(found.iter().map(|i| self.names.all[*i]));
+        Failure::Lack(Lack::Doubt(format!(
+            "columns {candidates} could each be {name:?}; say which: --map {name}=COLUMN"
+        )))
     }
 }
 
+/// What to do about times of day without their day.
+fn no_day(name: &str, clock: &str) -> String {
+    format!("add {}", no_day_flag(name, clock))
+}
+
+fn no_day_flag(name: &str, clock: &str) -> String {
+    format!(
+        "--map {name}={} with the column of the days, or --name-pattern with {{date}} where the name of the file tells the day",
+        shell_word(&format!("COLUMN+{clock}"))
+    )
+}
+
 /// A derived column whose source is not there cannot be made.
-fn drop_underivable(mapping: &mut Mapping, names: &[&str]) -> Result<()> {
+fn drop_underivable(mapping: &mut Mapping) -> Option<String> {
     let present: Vec<String> = mapping.columns.iter().map(|(c, ..)| c.name.to_string()).collect();
     let has = |name: &str| present.iter().any(|p| p == name);
     let mut failed = None;
@@ -192,24 +640,11 @@ fn drop_underivable(mapping: &mut Mapping, names: &[&str]) -> Result<()> {
             _ => true,
         };
         if !made && column.need != Need::Optional {
-            failed = Some(column.clone());
+            failed = Some(column.name.to_string());
         }
         made
     });
-    match failed {
-        Some(column) => Err(missing(&column, names)),
-        None => Ok(()),
-    }
-}
-
-fn missing(column: &Column, names: &[&str]) -> Error {
-    let name = &column.name;
-    let short = match name.as_ref() {
-        "vendor" | "symbol" | "timeframe" => format!("--{name} VALUE"),
-        "tenant_id" => "--tenant UUID or --tenant NAME".to_owned(),
-        _ => format!("--map {name}=COLUMN or --set {name}=VALUE"),
-    };
-    Error::Usage(format!("no column for {name:?}: found {}; add {short}", list(names.iter().copied())))
+    failed
 }
 
 /// A list for a message, bounded.
@@ -229,7 +664,8 @@ pub fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
     }
 }
 
-fn shell_word(text: &str) -> String {
+/// A word as a shell takes it.
+pub fn shell_word(text: &str) -> String {
     if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:#".contains(&b)) {
         text.to_owned()
     } else {
@@ -239,16 +675,13 @@ fn shell_word(text: &str) -> String {
 
 /// Finds the dataset that the columns of an input speak for.
 pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset> {
-    let names: Vec<&str> = source.fields().iter().map(|f| f.name().as_str()).collect();
+    let names = Names::new(source.fields().iter().map(|f| f.name().as_str()));
     let has = |column: &Column| {
-        let given = |list: &[(String, String)]| list.iter().any(|(n, _)| *n == column.name);
-        given(&options.maps)
-            || given(&options.sets)
-            || names.iter().any(|n| {
-                let n = n.trim();
-                n.eq_ignore_ascii_case(&column.name)
-                    || column.synonyms.iter().any(|s| n.eq_ignore_ascii_case(s))
-            })
+        let meant = |name: &String| {
+            let name = plain(name);
+            name == plain(&column.name) || column.synonyms.iter().any(|synonym| plain(synonym) == name)
+        };
+        options.maps.iter().chain(&options.sets).any(|(name, _)| meant(name)) || names.has(column)
     };
     let named = |dataset: &Dataset, name: &str| dataset.column(name).is_some_and(has);
     // Bars and option chains both have a strike's neighbours: the most telling signature first.
@@ -265,7 +698,7 @@ pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset>
     order.find(fits).ok_or_else(|| {
         Error::Usage(format!(
             "these columns are of no dataset that mdsctl knows: {}; say which with --dataset bars|ticks|quotes|options|fundamentals|news, and name its columns with --map TARGET=SOURCE",
-            list(names.iter().copied())
+            list(names.all.iter().copied())
         ))
     })
 }
@@ -287,7 +720,11 @@ pub fn of_table(target: &Target) -> Dataset {
             (false, false) => Need::Required,
             (false, true) => Need::Optional,
         };
-        let text = |kind: Kind| matches!(kind, Kind::Text | Kind::Symbol | Kind::OptionType);
+        let text =
+            |kind: Kind| matches!(kind, Kind::Text | Kind::Symbol | Kind::Timeframe | Kind::OptionType);
+        // What a column called `interval` holds is only known where the rest is like bars.
+        let known =
+            known.filter(|known| known.kind != Kind::Timeframe || alike.is_some_and(|d| d.name == "bars"));
         Column {
             name: Cow::Owned(place.name.clone()),
             kind: match known {
@@ -385,7 +822,7 @@ mod tests {
     }
 
     fn bars(names: &[&str], options: &MapOptions) -> Result<Mapping> {
-        resolve(&BARS, &table(&BARS), &schema(names), options)
+        resolve(&BARS, &table(&BARS), &schema(names), &|_| Look::Unknown, options)
     }
 
     #[test]
@@ -415,7 +852,7 @@ mod tests {
     fn doubt_and_absence_are_said_with_the_remedy() {
         let options = MapOptions { sets: vec![set("vendor", "v")], ..Default::default() };
         let error = bars(&["date", "time", "symbol", "open", "high", "low", "close"], &options).unwrap_err();
-        assert!(error.to_string().contains("--map ts=date"), "{error}");
+        assert!(error.to_string().contains("--map ts=COLUMN"), "{error}");
         let error = bars(&["when", "symbol", "open", "high", "low", "close"], &options).unwrap_err();
         assert!(error.to_string().contains("no column for \"ts\": found when, symbol"), "{error}");
         let options = MapOptions { maps: vec![set("ts", "whn")], ..options };
@@ -429,7 +866,9 @@ mod tests {
     #[test]
     fn an_id_is_derived_where_the_news_have_none() {
         let names = ["published_utc", "headline", "url", "vendor"];
-        let mapping = resolve(&NEWS, &table(&NEWS), &schema(&names), &MapOptions::default()).unwrap();
+        let mapping =
+            resolve(&NEWS, &table(&NEWS), &schema(&names), &|_| Look::Unknown, &MapOptions::default())
+                .unwrap();
         assert!(mapping.columns.iter().any(|(c, _, f)| c.name == "id" && matches!(f, Feed::Derived(_))));
     }
 

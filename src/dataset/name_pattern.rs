@@ -1,5 +1,7 @@
 //! Columns from the name of a file: `{symbol}-{timeframe}-{date}`.
 
+use crate::dataset::timeframe;
+
 /// A parsed `--name-pattern`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamePattern {
@@ -52,38 +54,117 @@ impl NamePattern {
         Ok(Self { parts })
     }
 
-    /// The fields of a file's name (without folder and extensions), or `None` where it does not
-    /// fit. `{date}` and `{}` other than columns are up to the caller to ignore.
-    pub fn fields(&self, name: &str) -> Option<Vec<(String, String)>> {
-        let mut found = Vec::new();
-        matches(&self.parts, name, &mut found).then_some(found)
+    /// The fields of a file's name (without folder and extensions). `meaning` tells what a field is for.
+    ///
+    /// # Errors
+    /// A sentence, where the name does not fit, or can be divided in two ways that both make sense.
+    pub fn fields(&self, name: &str, meaning: &dyn Fn(&str) -> Meaning) -> Result<Vec<Field>, String> {
+        let mut readings = Vec::new();
+        readings_of(&self.parts, name, &mut Vec::new(), &mut readings);
+        if readings.is_empty() {
+            return Err(format!("the name {name:?} does not fit --name-pattern"));
+        }
+        let of = |reading: &[Field], wanted: Meaning, holds: &dyn Fn(&str) -> bool| {
+            reading.iter().all(|(field, value)| meaning(field) != wanted || holds(value))
+        };
+        let first = readings[0].clone();
+        let has_timeframe = |text: &str| timeframe::canonical(text).is_some();
+        readings.retain(|reading| of(reading, Meaning::Timeframe, &has_timeframe));
+        if readings.is_empty() {
+            let value = first.iter().find(|(field, _)| meaning(field) == Meaning::Timeframe);
+            let value = value.map_or("", |(_, value)| value);
+            return Err(format!(
+                "--name-pattern reads {value:?} in the name {name:?} as a timeframe, which it is not; {}",
+                timeframe::WRITE
+            ));
+        }
+        let dated: Vec<Vec<Field>> =
+            readings.iter().filter(|reading| of(reading, Meaning::Date, &is_date)).cloned().collect();
+        if !dated.is_empty() {
+            readings = dated;
+        }
+        let told = |reading: &[Field]| -> Vec<Field> {
+            reading.iter().filter(|(field, _)| meaning(field) != Meaning::Nothing).cloned().collect()
+        };
+        let one = told(&readings[0]);
+        if let Some(other) = readings.iter().map(|reading| told(reading)).find(|other| *other != one) {
+            let shown = |fields: &[Field]| {
+                let pairs: Vec<String> =
+                    fields.iter().map(|(field, value)| format!("{field}={value}")).collect();
+                pairs.join(", ")
+            };
+            return Err(format!(
+                "--name-pattern divides the name {name:?} in two ways, {} or {}; write more of the name into the pattern, or give --symbol and --timeframe",
+                shown(&one),
+                shown(&other)
+            ));
+        }
+        Ok(readings.swap_remove(0))
     }
 }
 
-fn matches(parts: &[Part], text: &str, found: &mut Vec<(String, String)>) -> bool {
+/// A field's name, and what a file's name has for it.
+pub type Field = (String, String);
+
+/// What a field of a pattern is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// A column with a timeframe.
+    Timeframe,
+    /// The date of the file.
+    Date,
+    /// Another column.
+    Column,
+    /// It is passed by.
+    Nothing,
+}
+
+/// Ways to divide a name that are looked at.
+const MOST: usize = 1_000;
+
+fn readings_of(parts: &[Part], text: &str, so_far: &mut Vec<Field>, found: &mut Vec<Vec<Field>>) {
+    if found.len() >= MOST {
+        return;
+    }
     match parts {
-        [] => text.is_empty(),
+        [] => {
+            if text.is_empty() {
+                found.push(so_far.clone());
+            }
+        }
         [Part::Literal(literal), rest @ ..] => {
-            text.strip_prefix(literal.as_str()).is_some_and(|t| matches(rest, t, found))
+            if let Some(text) = text.strip_prefix(literal.as_str()) {
+                readings_of(rest, text, so_far, found);
+            }
         }
         [Part::Field(field)] => {
-            found.push((field.clone(), text.to_owned()));
-            !text.is_empty()
+            if !text.is_empty() {
+                so_far.push((field.clone(), text.to_owned()));
+                found.push(so_far.clone());
+                so_far.pop();
+            }
         }
         [Part::Field(field), rest @ ..] => {
-            // The shortest text first; what follows is a literal, so few ends are possible.
-            let Some(Part::Literal(literal)) = rest.first() else { return false };
-            text.match_indices(literal.as_str()).filter(|(end, _)| *end > 0).any(|(end, _)| {
-                let mark = found.len();
-                found.push((field.clone(), text[..end].to_owned()));
-                let fits = matches(rest, &text[end..], found);
-                if !fits {
-                    found.truncate(mark);
-                }
-                fits
-            })
+            // What follows is a literal, so few ends are possible.
+            let Some(Part::Literal(literal)) = rest.first() else { return };
+            for (end, _) in text.match_indices(literal.as_str()).filter(|(end, _)| *end > 0) {
+                so_far.push((field.clone(), text[..end].to_owned()));
+                readings_of(rest, &text[end..], so_far, found);
+                so_far.pop();
+            }
         }
     }
+}
+
+/// Whether a text is a year, a month or a day, or a span of them: digits and separators, with a year
+/// at either end.
+fn is_date(text: &str) -> bool {
+    let year = |digits: &str| {
+        digits.len() == 4 && digits.parse().is_ok_and(|year: u32| (1800..2300).contains(&year))
+    };
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.' | b'T'));
+    plain
+        && (text.get(..4).is_some_and(year) || text.len() > 4 && text.get(text.len() - 4..).is_some_and(year))
 }
 
 /// The name of a file without its folder and its known extensions.
@@ -104,20 +185,42 @@ pub fn stem(source: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn fields(pattern: &str, name: &str) -> Option<Vec<(String, String)>> {
-        NamePattern::parse(pattern).unwrap().fields(stem(name))
+    fn fields(pattern: &str, name: &str) -> Result<String, String> {
+        let meaning = |field: &str| match field {
+            "timeframe" => Meaning::Timeframe,
+            "date" => Meaning::Date,
+            "symbol" | "exchange" => Meaning::Column,
+            _ => Meaning::Nothing,
+        };
+        let found = NamePattern::parse(pattern).unwrap().fields(stem(name), &meaning)?;
+        Ok(found.into_iter().map(|(_, value)| value).collect::<Vec<_>>().join("|"))
     }
 
     #[test]
-    fn binance_names() {
-        let found = fields("{symbol}-{timeframe}-{date}", "data/spot/BTCUSDT-1m-2024-02.csv.gz").unwrap();
-        let text = |i: usize| (found[i].0.as_str(), found[i].1.as_str());
-        assert_eq!(text(0), ("symbol", "BTCUSDT"));
-        assert_eq!(text(1), ("timeframe", "1m"));
-        assert_eq!(text(2), ("date", "2024-02"));
-        assert_eq!(fields("{symbol}-{timeframe}-{date}", "BTCUSDT.csv"), None);
-        assert_eq!(fields("x_{symbol}", "y_A.csv"), None);
-        assert_eq!(fields("{symbol}_us", "brk.b_us.txt").unwrap()[0].1, "brk.b");
+    fn names_of_files_tell_their_fields() {
+        const ALL: &str = "{symbol}-{timeframe}-{date}";
+        for (pattern, name, wanted) in [
+            (ALL, "data/spot/BTCUSDT-1m-2024-02.csv.gz", "BTCUSDT|1m|2024-02"),
+            (ALL, "BTC-USD-1m-2024-01-02.csv", "BTC-USD|1m|2024-01-02"),
+            ("{symbol}-{date}", "BTC-USD-2024-01-02.csv", "BTC-USD|2024-01-02"),
+            ("{symbol}-trades-{date}", "BTC-USDT-trades-2025-10-01.zip", "BTC-USDT|2025-10-01"),
+            ("{symbol}_us", "brk.b_us.txt", "brk.b"),
+            ("{symbol}-{what}-{date}", "A-trades-2024-01.csv", "A|trades|2024-01"),
+            ("{date}_{symbol}", "20240102_BRK_B.csv", "20240102|BRK_B"),
+            ("{symbol}_{timeframe}", "EURUSD_M15.csv", "EURUSD|M15"),
+        ] {
+            assert_eq!(fields(pattern, name).as_deref(), Ok(wanted), "{pattern} {name}");
+        }
+        assert!(fields(ALL, "BTCUSDT.csv").unwrap_err().contains("does not fit"));
+        assert!(fields("x_{symbol}", "y_A.csv").unwrap_err().contains("does not fit"));
+    }
+
+    #[test]
+    fn a_name_that_can_be_divided_in_two_ways_is_refused() {
+        let both = fields("{exchange}-{symbol}", "BTC-USD-PERP.csv").unwrap_err();
+        assert!(both.contains("exchange=BTC, symbol=USD-PERP or exchange=BTC-USD, symbol=PERP"), "{both}");
+        let none = fields("{symbol}-{timeframe}", "BTC-USD.csv").unwrap_err();
+        assert!(none.contains("\"USD\"") && none.contains("timeframe"), "{none}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod lines;
 mod meet;
 mod metrics;
 mod nested;
+mod names;
 mod nulls;
 mod order;
 mod outage;

@@ -157,6 +157,8 @@ impl MendArgs {
             vendor: None,
             symbol: None,
             timeframe: None,
+            // What is set mends the rows.
+            force_set: true,
             name_pattern: None,
             values: self.values.clone(),
         }

@@ -7,6 +7,7 @@ use arrow_schema::Schema;
 
 use super::{MapOptions, Mapper, MapperSettings};
 use crate::batch::Given;
+use crate::dataset::daytime::Look;
 use crate::dataset::describe::Need;
 use crate::dataset::faults::Faults;
 use crate::dataset::mapping::{Mapping, resolve};
@@ -63,12 +64,17 @@ impl Mapper {
 
     /// The mapping for the table as it is now. Where that lacks something that the rows have had a place
     /// for, they are mapped as before: whether they can wait for that place is for the store to say.
-    pub(super) fn resolved(&mut self, schema: &Schema, options: &MapOptions) -> Result<Mapping> {
-        let now = resolve(&self.settings.dataset, &self.settings.target, schema, options);
+    pub(super) fn resolved(
+        &mut self,
+        schema: &Schema,
+        look: &dyn Fn(usize) -> Look,
+        options: &MapOptions,
+    ) -> Result<Mapping> {
+        let now = resolve(&self.settings.dataset, &self.settings.target, schema, look, options);
         if self.version == self.good.1 {
             return now;
         }
-        let good = resolve(&self.good.0.dataset, &self.good.0.target, schema, options);
+        let good = resolve(&self.good.0.dataset, &self.good.0.target, schema, look, options);
         let has =
             |mapping: &Mapping, name: &str| mapping.columns.iter().any(|(_, known, _)| **known == *name);
         match (now, good) {

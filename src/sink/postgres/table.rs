@@ -224,8 +224,10 @@ impl Table {
 
     fn describe(&self, column: &TableColumn) -> Column {
         let kind = self.kind(column);
-        let known = known(&column.name)
-            .filter(|known| known.kind == kind || known.kind.is_number() && kind.is_number());
+        let known = known(&column.name).filter(|known| {
+            let finer = known.kind == Kind::Timeframe && kind == Kind::Text;
+            known.kind == kind || finer || known.kind.is_number() && kind.is_number()
+        });
         let need = if self.key.contains(&column.name) && self.nulls == KeyNulls::Never {
             Need::Key
         } else if column.not_null && !column.has_default() {

@@ -82,7 +82,13 @@ fn definition(column: &Column) -> Definition<'_> {
         Kind::OptionType => "C or P",
         Kind::Bool => "0 or 1",
         Kind::Json => "JSON",
-        Kind::Symbol | Kind::Text | Kind::Words | Kind::Label | Kind::Bytes | Kind::Uuid => "",
+        Kind::Symbol
+        | Kind::Timeframe
+        | Kind::Text
+        | Kind::Words
+        | Kind::Label
+        | Kind::Bytes
+        | Kind::Uuid => "",
     };
     Definition { name: &column.name, kind: column.kind, rule, note }
 }
