@@ -194,7 +194,8 @@ fn look_at(sample: &[String], plain: &str) -> Look {
         }
     }
     let all = sample.len();
-    if clocks == all {
+    // A stray word costs its own row, and does not make the column another one.
+    if clocks * 2 >= all && days + midnights + instants == 0 {
         return Look::Clocks(Clock::Text, zero);
     }
     if digits
@@ -204,7 +205,6 @@ fn look_at(sample: &[String], plain: &str) -> Look {
     {
         return Look::Clocks(form, sample.iter().all(|value| value.bytes().all(|b| b == b'0')));
     }
-    // A stray word costs its own row, and does not make the column another one.
     match (days + midnights + instants) * 2 > all {
         false => Look::Unknown,
         true if instants > 0 => Look::Instants,

@@ -182,13 +182,16 @@ pub fn resolve(
     }
     // What is made of a column that is missing needs no words of its own.
     let underivable = drop_underivable(&mut mapping);
-    lacks.extend(underivable.filter(|_| lacks.is_empty()).map(Lack::Missing));
+    if lacks.is_empty() {
+        lacks.extend(underivable.clone().map(Lack::Missing));
+    }
     for place in &target.columns {
         let fed = mapping.columns.iter().any(|(c, ..)| c.name == place.name);
         let said = lacks.iter().any(|lack| match lack {
             Lack::Missing(name) | Lack::Repeated(name, _) => *name == place.name,
             Lack::Doubt(_) | Lack::Wrong(..) => dataset.column(&place.name).is_some(),
         });
+        let said = said || underivable.as_ref() == Some(&place.name);
         if !fed && !said && !place.nullable && !place.has_default {
             lacks.push(Lack::Missing(place.name.clone()));
         }
@@ -666,7 +669,7 @@ pub fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
 
 /// A word as a shell takes it.
 pub fn shell_word(text: &str) -> String {
-    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:#".contains(&b)) {
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:#+".contains(&b)) {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
