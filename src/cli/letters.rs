@@ -8,7 +8,8 @@ use arrow_schema::{DataType, Field, Schema};
 use serde_json::{Map, Value, json};
 
 use crate::batch::Reject;
-use crate::dataset::mapping::{self, MapOptions};
+use crate::dataset::detection;
+use crate::dataset::mapping::MapOptions;
 use crate::dataset::{Dataset, MapperSettings};
 use crate::dlq::claim::{Claim, Home, Moved};
 use crate::dlq::course::Course;
@@ -208,7 +209,7 @@ pub fn detect(item: &str, columns: &MapOptions) -> Result<Dataset> {
     let item: Map<String, Value> = serde_json::from_str(item).unwrap_or_default();
     let field = |name: &String| Field::new(name, DataType::Utf8, true);
     let schema = Schema::new(item.keys().map(field).collect::<Vec<_>>());
-    mapping::detect(&schema, columns).cloned()
+    detection::detect(&schema, columns).cloned()
 }
 
 /// Rows that fail again go back to the queue, or aside where they have failed too often.

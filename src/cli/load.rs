@@ -17,6 +17,7 @@ use crate::cli::signals::Signals;
 use crate::cli::store::Store;
 use crate::cli::tail::Followed;
 use crate::cli::{settings, traces};
+use crate::dataset::detection;
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::reading::How;
 use crate::dataset::{Dataset, LiveTarget, MapperSettings, Target, earlier_key};
@@ -247,7 +248,7 @@ impl<'a> Load<'a> {
                         let seen =
                             tokio::task::block_in_place(|| follow::schema(&followed.options, &self.stop))?;
                         match seen {
-                            Some(schema) => mapping::detect(&schema, &columns).cloned(),
+Some(schema) => detection::detect(&schema, &columns).cloned(),
                             None => return self.unbegun(signals.exit().unwrap_or(Exit::Stored)),
                         }
                     }
@@ -363,7 +364,7 @@ impl<'a> Load<'a> {
                     }
                     return match seen.schema() {
                         Some(schema) => {
-                            let found = mapping::detect(&schema, columns).cloned();
+                            let found = detection::detect(&schema, columns).cloned();
                             found.map_err(|e| seen.no_rows(input).unwrap_or_else(|| e.at(&input.name)))
                         }
                         None => Err(Error::Input(match seen.first.as_ref().and_then(|f| f.broken.first()) {

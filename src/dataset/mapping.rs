@@ -676,36 +676,6 @@ pub fn shell_word(text: &str) -> String {
     }
 }
 
-/// Finds the dataset that the columns of an input speak for.
-pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset> {
-    let names = Names::new(source.fields().iter().map(|f| f.name().as_str()));
-    let has = |column: &Column| {
-        let meant = |name: &String| {
-            let name = plain(name);
-            name == plain(&column.name) || column.synonyms.iter().any(|synonym| plain(synonym) == name)
-        };
-        options.maps.iter().chain(&options.sets).any(|(name, _)| meant(name)) || names.has(column)
-    };
-    let named = |dataset: &Dataset, name: &str| dataset.column(name).is_some_and(has);
-    // Bars and option chains both have a strike's neighbours: the most telling signature first.
-    let mut order = ["options", "news", "bars", "ticks", "quotes", "fundamentals"]
-        .into_iter()
-        .filter_map(describe::by_name);
-    let fits = |dataset: &&'static Dataset| match dataset.name.as_ref() {
-        "options" => named(dataset, "strike") && named(dataset, "expiry"),
-        "bars" => dataset.signature.iter().all(|s| named(dataset, s)),
-        "ticks" => named(dataset, "price") && named(dataset, "size"),
-        "quotes" => dataset.signature.iter().all(|s| named(dataset, s)),
-        _ => dataset.signature.iter().any(|s| named(dataset, s)),
-    };
-    order.find(fits).ok_or_else(|| {
-        Error::Usage(format!(
-            "these columns are of no dataset that mdsctl knows: {}; say which with --dataset bars|ticks|quotes|options|fundamentals|news, and name its columns with --map TARGET=SOURCE",
-            list(names.all.iter().copied())
-        ))
-    })
-}
-
 /// The dataset that an existing table is, for `--table`: columns, types and key are the table's;
 /// kinds and synonyms of a column are borrowed from the datasets where they have one of that name, or
 /// from the one whose columns the table has by other names.
@@ -873,21 +843,5 @@ mod tests {
             resolve(&NEWS, &table(&NEWS), &schema(&names), &|_| Look::Unknown, &MapOptions::default())
                 .unwrap();
         assert!(mapping.columns.iter().any(|(c, _, f)| c.name == "id" && matches!(f, Feed::Derived(_))));
-    }
-
-    #[test]
-    fn columns_tell_the_dataset() {
-        let of = |names: &[&str]| detect(&schema(names), &MapOptions::default()).map(|d| d.name.to_string());
-        assert_eq!(of(&["t", "o", "h", "l", "c", "v"]).unwrap(), "bars");
-        assert_eq!(of(&["ts", "symbol", "price", "size"]).unwrap(), "ticks");
-        assert_eq!(
-            of(&["symbol", "expiration", "strike", "right", "open", "high", "low"]).unwrap(),
-            "options"
-        );
-        assert_eq!(of(&["asof", "symbol", "eps"]).unwrap(), "fundamentals");
-        assert_eq!(of(&["exchange", "symbol", "timestamp", "ask_price", "bid_price"]).unwrap(), "quotes");
-        assert_eq!(of(&["ts", "symbol", "price", "size", "bid", "ask"]).unwrap(), "ticks");
-        assert_eq!(of(&["published_at", "title"]).unwrap(), "news");
-        assert!(of(&["foo", "bar"]).unwrap_err().to_string().contains("foo, bar"));
     }
 }

@@ -7,6 +7,7 @@ mod codes;
 pub mod convert;
 pub mod daytime;
 pub mod describe;
+pub mod detection;
 pub mod faults;
 mod float;
 pub mod identity;

@@ -1,0 +1,137 @@
+//! Which dataset the columns of an input speak for.
+
+use arrow_schema::Schema;
+
+use crate::dataset::describe::{self, Column, Dataset};
+use crate::dataset::mapping::{MapOptions, list};
+use crate::dataset::names::{Names, plain};
+use crate::error::{Error, Result};
+
+/// Names, in plain writing, that only the levels and updates of an order book have: Tardis, Binance,
+/// Coinbase and their like.
+const BOOK: [&str; 8] = [
+    "issnapshot",
+    "updatetype",
+    "bids",
+    "asks",
+    "firstupdateid",
+    "finalupdateid",
+    "lastupdateid",
+    "bookside",
+];
+/// How names of the levels of a book begin: `asks[0].price`, `bid_px_01`.
+const LEVELS: [&str; 4] = ["asks0", "bids0", "askpx01", "bidpx01"];
+/// Names that stand side by side in the single orders of a book (Databento's `mbo`).
+const ORDERS: [&str; 2] = ["orderid", "action"];
+
+/// Names of a trade's price and size that are used for nothing else.
+const PRICE: [&str; 4] = ["price", "p", "px", "tradeprice"];
+const SIZE: [&str; 6] = ["size", "s", "qty", "quantity", "amount", "tradesize"];
+
+/// Finds the dataset that the columns of an input speak for. What the flags name counts as there.
+///
+/// # Errors
+/// Usage, where they speak for none, or for data of another kind.
+pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset> {
+    let names = Names::new(source.fields().iter().map(|f| f.name().as_str()));
+    if let Some(name) = book(&names) {
+        return Err(Error::Usage(format!(
+            "these are updates or levels of an order book (column {name:?}), for which mdsctl has no dataset; load them into a table of your own with --table TABLE, or say what they are with --dataset ticks|quotes"
+        )));
+    }
+    let has = |column: &Column| {
+        let meant = |name: &String| {
+            let name = plain(name);
+            name == plain(&column.name) || column.synonyms.iter().any(|synonym| plain(synonym) == name)
+        };
+        options.maps.iter().chain(&options.sets).any(|(name, _)| meant(name)) || names.has(column)
+    };
+    let named = |dataset: &Dataset, name: &str| dataset.column(name).is_some_and(has);
+    // A price and a size are a trade, whatever else is known of it; then the most telling columns first.
+    if is_trade(&names)
+        && let Some(ticks) = describe::by_name("ticks")
+    {
+        return Ok(ticks);
+    }
+    let mut order = ["options", "news", "bars", "ticks", "quotes", "fundamentals"]
+        .into_iter()
+        .filter_map(describe::by_name);
+    let fits = |dataset: &&'static Dataset| match dataset.name.as_ref() {
+        "options" => named(dataset, "strike") && named(dataset, "expiry"),
+        "bars" => dataset.signature.iter().all(|s| named(dataset, s)),
+        "ticks" => named(dataset, "price") && named(dataset, "size"),
+        "quotes" => dataset.signature.iter().all(|s| named(dataset, s)),
+        _ => dataset.signature.iter().any(|s| named(dataset, s)),
+    };
+    order.find(fits).ok_or_else(|| {
+        Error::Usage(format!(
+            "these columns are of no dataset that mdsctl knows: {}; say which with --dataset bars|ticks|quotes|options|fundamentals|news, and name its columns with --map TARGET=SOURCE",
+            list(names.all.iter().copied())
+        ))
+    })
+}
+
+/// The column that gives an order book away.
+fn book<'a>(names: &Names<'a>) -> Option<&'a str> {
+    let place = |fits: &dyn Fn(&str) -> bool| (0..names.all.len()).find(|index| fits(names.plain(*index)));
+    let found = place(&|name| BOOK.contains(&name))
+        .or_else(|| place(&|name| LEVELS.iter().any(|level| name.starts_with(level))))
+        .or_else(|| {
+            let orders = ORDERS.iter().all(|order| place(&|name| name == *order).is_some());
+            place(&|name| name == ORDERS[0]).filter(|_| orders)
+        })?;
+    Some(names.all[found])
+}
+
+/// Whether a price and a size are there under names that say nothing else, and no price of an interval.
+fn is_trade(names: &Names<'_>) -> bool {
+    let has = |wanted: &[&str]| (0..names.all.len()).any(|index| wanted.contains(&names.plain(index)));
+    has(&PRICE) && has(&SIZE) && !["open", "high", "low"].iter().all(|name| has(&[name]))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{DataType, Field};
+
+    use super::*;
+
+    fn schema(names: &[&str]) -> Schema {
+        Schema::new(names.iter().map(|n| Field::new(*n, DataType::Utf8, true)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn columns_tell_the_dataset() {
+        let of = |names: &[&str]| detect(&schema(names), &MapOptions::default()).map(|d| d.name.to_string());
+        assert_eq!(of(&["t", "o", "h", "l", "c", "v"]).unwrap(), "bars");
+        assert_eq!(of(&["ts", "symbol", "price", "size"]).unwrap(), "ticks");
+        assert_eq!(
+            of(&["symbol", "expiration", "strike", "right", "open", "high", "low"]).unwrap(),
+            "options"
+        );
+        assert_eq!(of(&["asof", "symbol", "eps"]).unwrap(), "fundamentals");
+        assert_eq!(of(&["exchange", "symbol", "timestamp", "ask_price", "bid_price"]).unwrap(), "quotes");
+        assert_eq!(of(&["ts", "symbol", "price", "size", "bid", "ask"]).unwrap(), "ticks");
+        assert_eq!(of(&["ts", "symbol", "price", "size", "strike", "expiry", "title"]).unwrap(), "ticks");
+        assert_eq!(of(&["t", "p", "s", "x", "title"]).unwrap(), "ticks");
+        assert_eq!(
+            of(&["contractSymbol", "expiration", "strike", "lastPrice", "bid", "ask", "volume"]).unwrap(),
+            "options"
+        );
+        assert_eq!(of(&["published_at", "title"]).unwrap(), "news");
+        assert!(of(&["foo", "bar"]).unwrap_err().to_string().contains("foo, bar"));
+    }
+
+    #[test]
+    fn an_order_book_is_data_of_another_kind() {
+        for names in [
+            &["exchange", "symbol", "timestamp", "is_snapshot", "side", "price", "amount"][..],
+            &["ts", "update_type", "price", "size"],
+            &["timestamp", "bids", "asks"],
+            &["timestamp", "asks[0].price", "asks[0].amount", "bids[0].price"],
+            &["ts_event", "order_id", "action", "side", "price", "size"],
+        ] {
+            let error = detect(&schema(names), &MapOptions::default()).unwrap_err().to_string();
+            assert!(error.contains("order book") && error.contains("--table"), "{names:?}: {error}");
+        }
+    }
+}
