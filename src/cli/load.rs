@@ -248,7 +248,7 @@ impl<'a> Load<'a> {
                         let seen =
                             tokio::task::block_in_place(|| follow::schema(&followed.options, &self.stop))?;
                         match seen {
-Some(schema) => detection::detect(&schema, &columns).cloned(),
+                            Some(schema) => detection::detect(&schema, &columns).cloned(),
                             None => return self.unbegun(signals.exit().unwrap_or(Exit::Stored)),
                         }
                     }
