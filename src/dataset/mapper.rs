@@ -1102,13 +1102,16 @@ impl Mapper {
 
     /// How a row is to be read of which those columns were not.
     fn reading_of(&self, unread: &[(Arc<str>, &'static str)]) -> Reading {
-        let forms = unread.iter().filter_map(|(name, code)| {
-            // An epoch that speaks for another unit than its neighbours is not read by theirs.
-            let form = form_of(self.times.get(name)?, *code != "timestamp_unit");
+        // An epoch that speaks for another unit than its neighbours is not read by theirs. (That it has no
+        // value is noted too.)
+        let other = |name: &str| unread.iter().any(|(of, code)| &**of == name && *code == "timestamp_unit");
+        let forms = unread.iter().filter_map(|(name, _)| {
+            let form = form_of(self.times.get(name)?, !other(name));
             let form = Form { decimal: self.decimal_of(name), ..form };
             (!form.is_empty()).then(|| (name.to_string(), form))
         });
-        let columns = unread.iter().map(|(name, _)| name.to_string()).collect();
+        let mut columns: Vec<String> = unread.iter().map(|(name, _)| name.to_string()).collect();
+        columns.dedup();
         let mut reading = self.readings.note(Some(columns), forms.collect());
         // Nor by the unit that was given for all of them.
         if unread.iter().any(|(_, code)| *code == "timestamp_unit") {

@@ -1,5 +1,6 @@
 //! Parquet: columns in their own types, page by page.
 
+mod int96;
 mod nested;
 mod quiet;
 mod stored;
@@ -20,6 +21,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::TypePtr;
 
 use crate::decode::{BATCH_ROWS, DecodeError, Decoder, RawBatch};
+use int96::Fine;
 use quiet::quietly;
 use stored::Stored;
 
@@ -38,6 +40,8 @@ const FEWEST_ROWS: usize = 16;
 pub struct ParquetDecoder {
     reader: Option<ParquetRecordBatchReader>,
     names: Vec<Arc<str>>,
+    /// INT96 times in all of their digits, where the file has some.
+    fine: Option<Fine>,
     /// Of the batches that are handed on.
     schema: SchemaRef,
     rows: u64,
@@ -67,15 +71,18 @@ impl ParquetDecoder {
                 ArrowReaderMetadata::try_new(metadata.metadata().clone(), options().with_schema(schema))
                     .map_err(failed)?;
         }
+        let again = (stored.clone(), metadata.clone());
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(stored, metadata);
         let total = builder.metadata().row_groups().iter().map(|g| u64::try_from(g.num_rows()).unwrap_or(0));
         let total = total.fold(0, u64::saturating_add);
         let rows = batch_rows(builder.metadata(), &ProjectionMask::all());
+        let all: Vec<usize> = (0..builder.parquet_schema().root_schema().get_fields().len()).collect();
         let reader = builder.with_batch_size(rows).build();
         let reader = reader.map_err(|e| corrupt(&e.to_string()))?;
+        let fine = Fine::open(&again.0, &again.1, &all, rows).map_err(failed)?;
         let schema = nested::flat_schema(&arrow_array::RecordBatchReader::schema(&reader));
         let names = schema.fields().iter().map(|f| Arc::from(f.name().as_str())).collect();
-        Ok(Self { reader: Some(reader), names, schema, rows: 0, total, bytes, reported: 0 })
+        Ok(Self { reader: Some(reader), names, fine, schema, rows: 0, total, bytes, reported: 0 })
     }
 
     /// Rows in the file, as its footer has it.
@@ -102,7 +109,7 @@ const SMALL_DICTIONARY: i64 = 32 << 10;
 /// The schema with some types other than those that Arrow reads by itself, if there are such columns.
 ///
 /// - INT96 times in microseconds. In nanoseconds the years after 2262 (Spark writes 9999-12-31 for
-///   "never") come out as others, without a word.
+///   "never") come out as others, without a word; [`Fine`] has the nanoseconds of the others.
 /// - Texts as codes where every row group has a small dictionary for them.
 fn with_types_of_our_own(metadata: &ArrowReaderMetadata) -> Option<SchemaRef> {
     let roots = metadata.parquet_schema().root_schema().get_fields();
@@ -153,6 +160,9 @@ fn has_small_dictionary(metadata: &ParquetMetaData, leaf: usize) -> bool {
 impl Decoder for ParquetDecoder {
     fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError> {
         loop {
+            if let Some(ready) = self.fine.as_mut().and_then(|fine| fine.ready.pop_front()) {
+                return Ok(Some(self.number(ready)));
+            }
             // A reader that has failed is not asked again.
             let Some(mut reader) = self.reader.take() else { return Ok(None) };
             let next = quietly(move || reader.next().map(|batch| (batch, reader)));
@@ -166,7 +176,16 @@ impl Decoder for ParquetDecoder {
                     }
                     let schema = self.schema.clone();
                     match quietly(move || nested::flat(batch, &schema)) {
-                        Ok(Ok(batch)) => return Ok(Some(self.number(batch))),
+                        Ok(Ok(batch)) => match &mut self.fine {
+                            None => return Ok(Some(self.number(batch))),
+                            Some(fine) => match fine.refine(batch) {
+                                Ok(()) => continue,
+                                Err(detail) => {
+                                    self.reader = None;
+                                    detail
+                                }
+                            },
+                        },
                         Ok(Err(detail)) | Err(detail) => {
                             self.reader = None;
                             detail

@@ -33,4 +33,5 @@ mod rejects;
 mod resume;
 mod sharing;
 mod spellings;
+mod times;
 mod types;

@@ -13,6 +13,7 @@ use crate::decode::DecodeError;
 
 /// A file that several columns read at once: each read names its place, so that no position is
 /// shared and no handle is duplicated for a page; and asks for no more memory than there are bytes.
+#[derive(Clone)]
 pub(super) struct Stored {
     file: Arc<File>,
     bytes: u64,
