@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_schema::Schema;
 
 use crate::dataset::daytime::{self, Clock, Day, Join, Look};
-use crate::dataset::describe::{self, Column, Dataset, Derive, Kind, Need};
+use crate::dataset::describe::{self, Check, Column, Dataset, Derive, Kind, Need};
 use crate::dataset::names::{Names, plain};
 use crate::dataset::target::{KeyNulls, Target, TargetColumn};
 use crate::dataset::timeframe;
@@ -196,6 +196,9 @@ pub fn resolve(
             lacks.push(Lack::Missing(place.name.clone()));
         }
     }
+    if lacks.is_empty() {
+        lacks.extend(no_measure(dataset, &mapping));
+    }
     if !lacks.is_empty() {
         return Err(lacking(&lacks, &names));
     }
@@ -210,6 +213,27 @@ pub fn resolve(
     }
     mapping.unused = (0..used.len()).filter(unused).map(|index| source.field(index).name().clone()).collect();
     Ok(mapping)
+}
+
+/// What is wrong with rows that say nothing beside their key: they are of another kind.
+fn no_measure(dataset: &Dataset, mapping: &Mapping) -> Option<Lack> {
+    let measures = dataset.checks.iter().find_map(|check| match check {
+        Check::Says(names) => Some(*names),
+        _ => None,
+    })?;
+    let fed = |name: &&str| mapping.columns.iter().any(|(column, ..)| column.name == **name);
+    if measures.iter().any(|name| fed(&name)) {
+        return None;
+    }
+    let quoted: Vec<String> = measures.iter().map(|name| format!("{name:?}")).collect();
+    Some(Lack::Wrong(
+        format!(
+            "rows of {} need one of {}, and the input has a column for none",
+            dataset.name,
+            enumerated(&quoted, "and")
+        ),
+        format!("--map {}=COLUMN if it has one of them by another name", measures.first()?),
+    ))
 }
 
 /// Everything that is lacking, in one sentence, with all the flags that it takes.

@@ -19,6 +19,7 @@ mod interrupt;
 mod json_columns;
 mod kept_keys;
 mod keys;
+mod kinds;
 mod lines;
 mod meet;
 mod metrics;
