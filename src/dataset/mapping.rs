@@ -594,6 +594,10 @@ impl Finder<'_> {
             return match (&self.days(column, &[])[..], self.options.day.clone()) {
                 (&[day], _) => Ok(Some(Feed::Source(self.join(Day::Source(day), clock, form)))),
                 ([], Some(day)) => Ok(Some(Feed::Source(self.join(Day::Constant(day), clock, form)))),
+                // Months and years look like times of day too: the reader of times tells them apart.
+                ([], None) if !matches!(form, Clock::Text | Clock::Typed) && all.contains(&clock) => {
+                    Ok(Some(Feed::Source(clock)))
+                }
                 ([], None) => Err(Failure::Lack(Lack::Wrong(
                     format!("column {own:?} holds times of day alone"),
                     no_day_flag(name, own),

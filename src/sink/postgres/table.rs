@@ -334,9 +334,14 @@ pub(super) mod tests {
             };
             let tenant = TableColumn {
                 default: Some("'0'::uuid".into()),
+                not_null: true,
                 ..column("tenant_id", ColumnType::Uuid, "uuid")
             };
-            vec![id, tenant, column("ts", ColumnType::Timestamptz(6), "timestamp with time zone")]
+            let ts = TableColumn {
+                not_null: true,
+                ..column("ts", ColumnType::Timestamptz(6), "timestamp with time zone")
+            };
+            vec![id, tenant, ts]
         };
         let natural = table(columns(), &[&["id"], &["tenant_id", "ts"]]);
         assert_eq!(
