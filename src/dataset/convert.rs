@@ -21,6 +21,7 @@ use crate::dataset::coded;
 use crate::dataset::describe::{Column, Derive, Kind, Need};
 use crate::dataset::faults::Faults;
 use crate::dataset::float;
+use crate::dataset::folds::Folds;
 use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::number::{self, NumberBuilder, NumberError, Numbers};
 use crate::dataset::separators::{self, Decimal, Plain, Separators};
@@ -51,6 +52,8 @@ pub struct Conversion<'a> {
     pub times: &'a mut TimeReader,
     /// Whether symbols keep their case.
     pub keep_case: bool,
+    /// Which symbols become the same, where the table takes them in capitals.
+    pub folds: &'a mut Folds,
     /// Whether times may be any that PostgreSQL holds, and infinite.
     pub wide: bool,
     /// Columns of the input that tell the series of a row.
@@ -154,6 +157,8 @@ impl Conversion<'_> {
                         _ => None,
                     })?
                 }
+                Kind::UpperSymbol if !self.keep_case => self.capitals(array)?,
+                Kind::UpperSymbol => self.symbols(array)?,
                 Kind::Timeframe => self.timeframes(array)?,
                 Kind::Uuid => self.uuids(array)?,
                 Kind::Bool => Arc::new(self.bools(array)?),
@@ -576,6 +581,28 @@ impl Conversion<'_> {
             }
             _ => coded::code(&self.plain_text(array)?),
         })
+    }
+
+    /// Symbols in capitals, for a table that takes no others.
+    fn capitals(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+        if let Some(coded) = self.codes(array)? {
+            let values = coded.values().as_string::<i32>();
+            // One that is blank becomes null, which only the way below can say.
+            if !values.iter().flatten().any(|text| text.trim().is_empty()) {
+                let stored = values.iter().flatten().map(|text| self.folds.stored(text.trim()));
+                let stored = StringArray::from_iter_values(stored);
+                return Ok(Arc::new(coded.with_values(Arc::new(stored))));
+            }
+        }
+        let plain = self.plain_text(array)?;
+        let mut builder = StringBuilder::with_capacity(plain.len(), plain.value_data().len());
+        for text in plain.iter() {
+            match text.map(str::trim) {
+                None | Some("") => builder.append_null(),
+                Some(text) => builder.append_value(self.folds.stored(text)),
+            }
+        }
+        Ok(Arc::new(builder.finish()))
     }
 
     fn symbols(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {

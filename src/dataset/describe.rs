@@ -25,6 +25,8 @@ pub enum Kind {
     Symbol,
     /// The time that a bar spans, in its one spelling (`1m`); `Utf8`.
     Timeframe,
+    /// The same in a table with a CHECK that wants capitals; `Utf8`.
+    UpperSymbol,
     /// `C` or `P`; `Utf8`.
     OptionType,
     /// Text; `Utf8`.
@@ -59,6 +61,7 @@ impl Kind {
             Self::Nanos => Some(DataType::Int64),
             Self::Number | Self::Double | Self::Single => None,
             Self::Symbol
+            | Self::UpperSymbol
             | Self::Timeframe
             | Self::OptionType
             | Self::Text

@@ -15,6 +15,7 @@ use crate::batch::{Batch, Reason};
 use crate::dataset::convert::{Conversion, Unreadable, WrongType};
 use crate::dataset::describe::{Column, Dataset, Kind, Need};
 use crate::dataset::faults::Faults;
+use crate::dataset::folds::Folds;
 use crate::dataset::item::marked_as_json;
 use crate::dataset::mapping::of_table;
 use crate::dataset::nulls::{NullTokens, Nulled};
@@ -174,6 +175,7 @@ impl LiveTarget {
                 nulls: &reading.nulls,
                 times: &mut times,
                 keep_case: reading.keep_case,
+                folds: &mut Folds::default(),
                 telling_key: false,
                 separators: Some(&mut signs),
                 nulled: &mut nulled,

@@ -20,6 +20,7 @@ use crate::dataset::convert::{Conversion, Unreadable, WrongType};
 use crate::dataset::daytime::{self, Clock, Day, Look};
 use crate::dataset::describe::{Column, Dataset, Derive, Kind, NO_TENANT};
 use crate::dataset::faults::Faults;
+use crate::dataset::folds::Folds;
 use crate::dataset::identity::{self, ContentIds};
 use crate::dataset::item;
 use crate::dataset::json_text::{is_json, is_marked, json_texts};
@@ -201,6 +202,8 @@ pub struct Mapper {
     nulled: HashMap<Arc<str>, Nulled>,
     /// The same of the rows at hand, which may have to wait and be looked at again.
     nulled_now: Vec<(Arc<str>, Nulled)>,
+    /// Symbols that are stored in capitals, by column.
+    folds: HashMap<Arc<str>, Folds>,
     homeless: Vec<String>,
     unused: Vec<String>,
     /// Columns that nothing feeds, with those of the input that speak of them.
@@ -249,6 +252,7 @@ impl Mapper {
             findings: Findings::new(),
             nulled: HashMap::new(),
             nulled_now: Vec::new(),
+            folds: HashMap::new(),
             homeless: Vec::new(),
             unused: Vec::new(),
             empty: Vec::new(),
@@ -425,6 +429,9 @@ impl Mapper {
         notes.extend(self.codes.iter().filter_map(|(name, codes)| codes.note(name)));
         for (name, (main, other)) in &self.twofold {
             notes.push(format!("{name} is {main} in some rows and {other} in others"));
+        }
+        for (name, folds) in &self.folds {
+            notes.extend(folds.note().map(|note| format!("{name} {note}")));
         }
         for (name, reader) in &self.times {
             notes.extend(reader.notes().into_iter().map(|note| format!("{name} {note}")));
@@ -677,6 +684,7 @@ impl Mapper {
                 nulls,
                 times,
                 keep_case,
+                folds: self.folds.entry(name.clone()).or_default(),
                 wide: settings.dataset.signature.is_empty(),
                 series: &series,
                 telling_key: !settings.dataset.signature.is_empty(),
@@ -713,7 +721,7 @@ impl Mapper {
             if !constant && !nulled.is_empty() {
                 self.nulled_now.push((name.clone(), nulled));
             }
-            if column.kind == Kind::Symbol && !constant {
+            if matches!(column.kind, Kind::Symbol | Kind::UpperSymbol) && !constant {
                 self.codes.entry(name.clone()).or_default().look(&given, &converted);
             }
             if let (Feed::Source(_), "tenant_id", Some(tenant)) = (feed, &**name, &settings.tenant) {
@@ -801,7 +809,7 @@ impl Mapper {
         const NAMES: [&str; 5] = ["symbol", "exchange", "vendor", "timeframe", "interval"];
         let ours = !self.settings.dataset.signature.is_empty();
         let names_one = |column: &Column, name: &str| match column.kind {
-            Kind::Symbol => true,
+            Kind::Symbol | Kind::UpperSymbol => true,
             Kind::Text | Kind::Words | Kind::OptionType if !ours => {
                 self.settings.target.key.iter().any(|key| key == name)
             }

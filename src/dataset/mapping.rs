@@ -170,7 +170,11 @@ pub fn resolve(
         };
         match feed {
             Some(feed) => {
-                let column = Column { need: need_of(&column, place.nullable, &feed), ..column };
+                let kind = match (column.kind, place.kind) {
+                    (Kind::Symbol, Kind::UpperSymbol) => Kind::UpperSymbol,
+                    (kind, _) => kind,
+                };
+                let column = Column { kind, need: need_of(&column, place.nullable, &feed), ..column };
                 let name: Arc<str> = column.name.as_ref().into();
                 mapping.columns.push((column, name, feed));
             }
@@ -721,14 +725,16 @@ pub fn of_table(target: &Target) -> Dataset {
             (false, false) => Need::Required,
             (false, true) => Need::Optional,
         };
-        let text =
-            |kind: Kind| matches!(kind, Kind::Text | Kind::Symbol | Kind::Timeframe | Kind::OptionType);
+        let text = |kind: Kind| {
+            matches!(kind, Kind::Text | Kind::Symbol | Kind::UpperSymbol | Kind::Timeframe | Kind::OptionType)
+        };
         // What a column called `interval` holds is only known where the rest is like bars.
         let known =
             known.filter(|known| known.kind != Kind::Timeframe || alike.is_some_and(|d| d.name == "bars"));
         Column {
             name: Cow::Owned(place.name.clone()),
             kind: match known {
+                Some(_) if place.kind == Kind::UpperSymbol => place.kind,
                 Some(known) if text(known.kind) && text(place.kind) => known.kind,
                 _ => place.kind,
             },

@@ -76,7 +76,7 @@ impl NullTokens {
     /// has none of them.
     pub fn without_given(&self, array: &ArrayRef, kind: Kind, nulled: &mut Nulled) -> Option<ArrayRef> {
         // A ticker may be called as anything is.
-        if self.given.is_empty() || kind == Kind::Symbol {
+        if self.given.is_empty() || matches!(kind, Kind::Symbol | Kind::UpperSymbol) {
             return None;
         }
         let hits: BooleanArray = if let Some(texts) = Texts::of(array) {

@@ -82,7 +82,11 @@ fn the_truth_is_what_the_server_reads_from_the_csv() {
                 "-v",
                 "ON_ERROR_STOP=1",
                 "-c",
-                "\\copy t FROM STDIN (FORMAT csv, HEADER)",
+                // The key of the news has the symbol, and not all are about one.
+                match dataset {
+                    Dataset::News => "\\copy t FROM STDIN (FORMAT csv, HEADER, FORCE_NOT_NULL (symbol))",
+                    _ => "\\copy t FROM STDIN (FORMAT csv, HEADER)",
+                },
                 &db.dsn(),
             ])
             .stdin(Stdio::piped())

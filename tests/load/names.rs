@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Date32Array, Float64Array, RecordBatch, Time64MicrosecondArray};
 use parquet::arrow::ArrowWriter;
 
-use crate::harness::{Run, Store, Work};
+use crate::harness::{Postgres, Run, Store, Work};
 
 const USAGE: i32 = 2;
 
@@ -434,5 +434,23 @@ fn the_timeframe_is_what_all_spacings_have_in_common_or_is_asked_for() {
                 None => drop(refused(store, run, &[name, "--timeframe"])),
             }
         });
+    }
+}
+
+#[test]
+fn symbols_that_a_check_makes_one_are_told() {
+    for kind in ["text", "varchar(20)"] {
+        let (work, db) = (Work::new(), Postgres::shared().database());
+        db.execute(&format!(
+            "CREATE TABLE t (symbol {kind} NOT NULL CHECK (symbol = upper(symbol)), ts timestamptz NOT NULL,
+             price numeric, PRIMARY KEY (symbol, ts))"
+        ));
+        let csv = "symbol,ts,price\nAMPB,2024-01-02T14:30:00Z,1\nAMpB,2024-01-02T14:31:00Z,2\nbrk,2024-01-02T14:30:00Z,3\n";
+        let path = work.write("t.csv", csv);
+        let run = work.mdsctl(["load", &path, "--table", "t", "--dsn", &db.dsn()]).run().expect(0);
+        assert!(run.stderr.contains("AMPB and AMpB became one symbol, AMPB"), "{run}");
+        let stored = db.rows("SELECT symbol || price FROM t ORDER BY price").concat();
+        let stored: Vec<&str> = stored.iter().flatten().map(String::as_str).collect();
+        assert_eq!(stored, ["AMPB1", "AMPB2", "BRK3"], "{run}");
     }
 }

@@ -34,7 +34,9 @@ SELECT a.attname::text, base.oid::int8, base.modifier, format_type(a.atttypid, a
        (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e
         WHERE e.enumtypid = base.oid),
        EXISTS (SELECT FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic),
-       base.defined
+       base.defined,
+       (SELECT array_agg(pg_catalog.pg_get_constraintdef(k.oid)) FROM pg_catalog.pg_constraint k
+        WHERE k.conrelid = a.attrelid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum])
 FROM pg_catalog.pg_attribute a
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 CROSS JOIN LATERAL (
@@ -295,6 +297,43 @@ fn column(row: &Row) -> Result<TableColumn, tokio_postgres::Error> {
         default: if generated.is_empty() { get(row, 6)? } else { None },
         identity: !identity.is_empty(),
         always: identity == "a",
+        upper: get::<Option<Vec<String>>>(row, 12)?
+            .is_some_and(|checks| checks.iter().any(|check| wants_capitals(check))),
         generated: !generated.is_empty(),
     })
+}
+
+/// Whether the definition of a CHECK of one column is `column = upper(column)`, with whatever casts and
+/// brackets the server writes around it.
+fn wants_capitals(definition: &str) -> bool {
+    let mut plain = definition.replace("character varying", "varchar");
+    for cast in ["::text", "::varchar", "::bpchar"] {
+        plain = plain.replace(cast, "");
+    }
+    plain.retain(|c| !matches!(c, '(' | ')' | ' ' | '"'));
+    let Some((left, right)) = plain.strip_prefix("CHECK").and_then(|rest| rest.split_once('=')) else {
+        return false;
+    };
+    right.strip_prefix("upper") == Some(left) || left.strip_prefix("upper") == Some(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wants_capitals;
+
+    #[test]
+    fn checks_that_want_capitals_are_told() {
+        for check in [
+            "CHECK (((symbol)::text = upper((symbol)::text)))",
+            "CHECK ((upper(symbol) = symbol))",
+            "CHECK ((\"Sym\" = upper(\"Sym\")))",
+        ] {
+            assert!(wants_capitals(check), "{check}");
+        }
+        for check in
+            ["CHECK ((symbol <> ''::text))", "CHECK ((length(symbol) = 4))", "CHECK ((a = lower(a)))"]
+        {
+            assert!(!wants_capitals(check), "{check}");
+        }
+    }
 }

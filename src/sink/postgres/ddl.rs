@@ -218,7 +218,13 @@ pub(super) fn type_name(kind: Kind) -> &'static str {
         Kind::Double => "double precision",
         Kind::Single => "real",
         Kind::Nanos => "smallint",
-        Kind::Symbol | Kind::Timeframe | Kind::OptionType | Kind::Text | Kind::Words | Kind::Label => "text",
+        Kind::Symbol
+        | Kind::UpperSymbol
+        | Kind::Timeframe
+        | Kind::OptionType
+        | Kind::Text
+        | Kind::Words
+        | Kind::Label => "text",
         Kind::Bytes => "bytea",
         Kind::Uuid => "uuid",
         Kind::Json => "jsonb",

@@ -4,8 +4,10 @@
 //! A `*` fits anything, a backslash takes the meaning from a `:` or a backslash after it, and the
 //! first line that fits counts. A file that others may read is left alone, with a warning.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::place::{LOCAL_SOCKETS, Place};
 use crate::settings::Secret;
@@ -16,11 +18,21 @@ pub(super) struct PassFile {
     text: String,
 }
 
+/// Says it, unless it was said before: the file is read anew for every connection.
+fn warn_once(what: String) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if !said.contains(&what) {
+        tracing::warn!("{what}");
+        said.insert(what);
+    }
+}
+
 impl PassFile {
     /// Reads the file. There need not be one; of one that cannot be used a line in the log says why.
     pub fn read(path: &Path) -> Option<Self> {
         let ignored = |why: &str| {
-            tracing::warn!("the password file {} is ignored: {why}", path.display());
+            warn_once(format!("the password file {} is ignored: {why}", path.display()));
             None
         };
         // One that is not there, or out of reach, is none.

@@ -28,6 +28,8 @@ pub struct TableColumn {
     /// Whether its number is the server's unless a statement says otherwise, and can never be changed
     /// (`GENERATED ALWAYS AS IDENTITY`).
     pub always: bool,
+    /// Whether a CHECK of the table lets only texts in capitals into it.
+    pub upper: bool,
     /// Whether no value can be given for it: computed from other columns.
     pub generated: bool,
 }
@@ -213,6 +215,7 @@ impl Table {
         let kind = column.type_.kind();
         match known(&column.name).map(|known| known.kind) {
             // The finer kinds of text and number are ours by name.
+            Some(Kind::Symbol) if kind == Kind::Text && column.upper => Kind::UpperSymbol,
             Some(Kind::Symbol) if kind == Kind::Text => Kind::Symbol,
             Some(Kind::Nanos) if kind == Kind::Number => Kind::Nanos,
             Some(Kind::OptionType) if kind == Kind::Text => Kind::OptionType,
@@ -225,7 +228,8 @@ impl Table {
     fn describe(&self, column: &TableColumn) -> Column {
         let kind = self.kind(column);
         let known = known(&column.name).filter(|known| {
-            let finer = known.kind == Kind::Timeframe && kind == Kind::Text;
+            let finer = known.kind == Kind::Timeframe && kind == Kind::Text
+                || known.kind == Kind::Symbol && kind == Kind::UpperSymbol;
             known.kind == kind || finer || known.kind.is_number() && kind.is_number()
         });
         let need = if self.key.contains(&column.name) && self.nulls == KeyNulls::Never {
@@ -294,6 +298,7 @@ pub(super) mod tests {
             default: None,
             identity: false,
             always: false,
+            upper: false,
             generated: false,
         }
     }

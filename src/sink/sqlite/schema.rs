@@ -83,6 +83,7 @@ fn definition(column: &Column) -> Definition<'_> {
         Kind::Bool => "0 or 1",
         Kind::Json => "JSON",
         Kind::Symbol
+        | Kind::UpperSymbol
         | Kind::Timeframe
         | Kind::Text
         | Kind::Words
