@@ -49,7 +49,7 @@ fn open_load(work: &Work, db: &Db, writer: &mut std::io::PipeWriter, reader: std
 fn a_load_that_succeeds() {
     let (work, db) = (Work::new(), database());
     let path = work.write("bars.csv", CSV);
-    let flags = ["load", &path, "--set", "vendor=acme", "--dlq", "d", "--dsn", &db.dsn()];
+    let flags = ["load", &path, "--set", "vendor=acme", "--force-set", "--dlq", "d", "--dsn", &db.dsn()];
     work.mdsctl(flags).run().expect(3);
     let row = jobs(
         &db,

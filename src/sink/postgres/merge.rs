@@ -326,6 +326,8 @@ impl Job<'_> {
             if sent.is_empty() {
                 return Ok(());
             }
+            // They stay out of the stage when the next refusal is rolled back.
+            statement("RELEASE SAVEPOINT mds_merge; SAVEPOINT mds_merge").await?;
         }
         self.merge(sent, written).await
     }
