@@ -524,7 +524,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__load)
-            opts="-v -q -h --dsn --tenant --dataset --table --vendor --symbol --timeframe --name-pattern --map --set --timestamp-unit --timezone --date-order --null --keep-case --exact --round --on-conflict --quality --format --delimiter --no-header --skip-lines --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --resume --source-id --force --workers --capacity --batch-size --flush-interval --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --dsn --tenant --dataset --table --vendor --symbol --timeframe --force-set --name-pattern --map --set --timestamp-unit --timezone --date-order --decimal --null --keep-case --exact --round --on-conflict --quality --format --delimiter --no-header --skip-lines --comment --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --resume --source-id --force --workers --capacity --batch-size --flush-interval --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -539,7 +539,7 @@ _mdsctl() {
                     return 0
                     ;;
                 --dataset)
-                    COMPREPLY=($(compgen -W "bars ticks options fundamentals news" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "bars ticks quotes options fundamentals news" -- "${cur}"))
                     return 0
                     ;;
                 --table)
@@ -571,7 +571,7 @@ _mdsctl() {
                     return 0
                     ;;
                 --timestamp-unit)
-                    COMPREPLY=($(compgen -W "s ms us ns" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "s ms us ns days excel dotnet filetime yyyymm yyyy" -- "${cur}"))
                     return 0
                     ;;
                 --timezone)
@@ -580,6 +580,10 @@ _mdsctl() {
                     ;;
                 --date-order)
                     COMPREPLY=($(compgen -W "mdy dmy ymd" -- "${cur}"))
+                    return 0
+                    ;;
+                --decimal)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --null)
@@ -603,6 +607,10 @@ _mdsctl() {
                     return 0
                     ;;
                 --skip-lines)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --comment)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -783,7 +791,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__replay__subcmd__dlq)
-            opts="-v -q -h --dsn --tenant --where --code --stage --since --until --symbol --limit --dataset --table --map --set --timestamp-unit --timezone --date-order --null --keep-case --exact --round --on-conflict --quality --max-attempts --archive --force --discard --dry-run --dlq-max-bytes --workers --capacity --batch-size --flush-interval --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --dsn --tenant --where --code --stage --since --until --symbol --limit --dataset --table --map --set --timestamp-unit --timezone --date-order --decimal --null --keep-case --exact --round --on-conflict --quality --max-attempts --archive --force --discard --dry-run --dlq-max-bytes --workers --capacity --batch-size --flush-interval --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -826,7 +834,7 @@ _mdsctl() {
                     return 0
                     ;;
                 --dataset)
-                    COMPREPLY=($(compgen -W "bars ticks options fundamentals news" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "bars ticks quotes options fundamentals news" -- "${cur}"))
                     return 0
                     ;;
                 --table)
@@ -842,7 +850,7 @@ _mdsctl() {
                     return 0
                     ;;
                 --timestamp-unit)
-                    COMPREPLY=($(compgen -W "s ms us ns" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "s ms us ns days excel dotnet filetime yyyymm yyyy" -- "${cur}"))
                     return 0
                     ;;
                 --timezone)
@@ -851,6 +859,10 @@ _mdsctl() {
                     ;;
                 --date-order)
                     COMPREPLY=($(compgen -W "mdy dmy ymd" -- "${cur}"))
+                    return 0
+                    ;;
+                --decimal)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --null)
@@ -1293,7 +1305,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__tail)
-            opts="-v -q -h --from --checkpoint --poll --idle-exit --dsn --tenant --dataset --table --vendor --symbol --timeframe --name-pattern --map --set --timestamp-unit --timezone --date-order --null --keep-case --exact --round --on-conflict --quality --format --delimiter --no-header --skip-lines --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --workers --capacity --batch-size --flush-interval --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --from --checkpoint --poll --idle-exit --dsn --tenant --dataset --table --vendor --symbol --timeframe --force-set --name-pattern --map --set --timestamp-unit --timezone --date-order --decimal --null --keep-case --exact --round --on-conflict --quality --format --delimiter --no-header --skip-lines --comment --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --workers --capacity --batch-size --flush-interval --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1324,7 +1336,7 @@ _mdsctl() {
                     return 0
                     ;;
                 --dataset)
-                    COMPREPLY=($(compgen -W "bars ticks options fundamentals news" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "bars ticks quotes options fundamentals news" -- "${cur}"))
                     return 0
                     ;;
                 --table)
@@ -1356,7 +1368,7 @@ _mdsctl() {
                     return 0
                     ;;
                 --timestamp-unit)
-                    COMPREPLY=($(compgen -W "s ms us ns" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "s ms us ns days excel dotnet filetime yyyymm yyyy" -- "${cur}"))
                     return 0
                     ;;
                 --timezone)
@@ -1365,6 +1377,10 @@ _mdsctl() {
                     ;;
                 --date-order)
                     COMPREPLY=($(compgen -W "mdy dmy ymd" -- "${cur}"))
+                    return 0
+                    ;;
+                --decimal)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --null)
@@ -1388,6 +1404,10 @@ _mdsctl() {
                     return 0
                     ;;
                 --skip-lines)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --comment)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -54,6 +54,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dsn -d 'Where row
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l tenant -d 'Tenant of the rows' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dataset -d 'What the rows are (else detected from the columns)' -r -f -a "bars\t''
 ticks\t''
+quotes\t''
 options\t''
 fundamentals\t''
 news\t''"
@@ -62,17 +63,24 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l vendor -d 'Short 
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l symbol -d 'Short for --set symbol=S' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l timeframe -d 'Short for --set timeframe=T (else from the columns, or from the spacing of the rows)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l name-pattern -d 'Columns from the name of the file, for instance \'{symbol}-{timeframe}-{date}\'' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l map -d 'Take column TARGET from the column or field SOURCE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l map -d 'Take column TARGET from the column or field SOURCE; a time may be made of two, as in ts=DATE+TIME' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l set -d 'Give a column the same value in every row' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l timestamp-unit -d 'Unit of epochs (else deduced from their magnitude, and held to)' -r -f -a "s\t''
-ms\t''
-us\t''
-ns\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l timestamp-unit -d 'What numbers are as times (else an epoch in s, ms, us or ns or a date YYYYMMDD, deduced and held to)' -r -f -a "s\t'Seconds since 1970'
+ms\t'Milliseconds since 1970'
+us\t'Microseconds since 1970'
+ns\t'Nanoseconds since 1970'
+days\t'Days since 1970'
+excel\t'Days of a spreadsheet (44197 is 2021-01-01)'
+dotnet\t'Ticks of .NET'
+filetime\t'Windows file times'
+yyyymm\t'Months: their first day'
+yyyy\t'Years: their first day'"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l timezone -d 'Zone of times that name none, for instance America/New_York (else UTC)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l date-order -d 'Order of dates such as 10/9/2020 (else deduced, where a row settles it)' -r -f -a "mdy\t''
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l date-order -d 'Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)' -r -f -a "mdy\t''
 dmy\t''
 ymd\t''"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l null -d 'A further text that stands for null (beside empty, null, NaN, None, \\N and -)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l decimal -d 'What stands before the decimals of a number, `.` or `,` (else judged by all numbers of the input)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l null -d 'A further text that stands for null, in text too (in numbers and times beside empty, null, NaN, inf, None, \\N and -)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l on-conflict -d 'What happens to a row whose key is in the table already, or came before in the input' -r -f -a "update\t'It replaces the row that is there; the last row of a key wins'
 skip\t'The row that is there stays, and this one is counted as skipped; the first wins'
 error\t'The row that is there stays, and this one goes to the dead-letter queue'"
@@ -84,6 +92,7 @@ ndjson\t''
 parquet\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l skip-lines -d 'Lines to skip before the header' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dlq -d 'Dead-letter queue (else `.dlq/<dataset>.ndjson`)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dlq-max-bytes -d 'Begin a new queue file when this one would grow beyond SIZE (for instance 100M or 1G)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l max-rejects -d 'Stop when more rows than this are rejected, or a larger share of the rows read' -r
@@ -127,10 +136,11 @@ bar\t'The live block'
 plain\t'A line every few seconds'
 json\t'A JSON object a line'
 none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l force-set -d 'Let --set, --vendor, --symbol and --timeframe go over a column of the input that means the same'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l keep-case -d 'Leave symbols in the case that they have'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l exact -d 'Reject values with more decimals than their column, rather than round them'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l round -d 'Round fractions for columns of whole numbers, rather than reject them'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l no-header -d 'The CSV has no header; its columns are named 1, 2, 3, …'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l no-header -d 'The CSV has no header; its columns are named 1, 2, 3, … and every line is a row'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l recursive -d 'Look into the folders of folders'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dry-run -d 'Read, map and check everything; write nothing, neither to the store nor to the queue'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l resume -d 'Go on where an interrupted load of the same inputs stopped'
@@ -152,6 +162,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dsn -d 'Where row
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l tenant -d 'Tenant of the rows' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dataset -d 'What the rows are (else detected from the columns)' -r -f -a "bars\t''
 ticks\t''
+quotes\t''
 options\t''
 fundamentals\t''
 news\t''"
@@ -160,17 +171,24 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l vendor -d 'Short 
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l symbol -d 'Short for --set symbol=S' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l timeframe -d 'Short for --set timeframe=T (else from the columns, or from the spacing of the rows)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l name-pattern -d 'Columns from the name of the file, for instance \'{symbol}-{timeframe}-{date}\'' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l map -d 'Take column TARGET from the column or field SOURCE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l map -d 'Take column TARGET from the column or field SOURCE; a time may be made of two, as in ts=DATE+TIME' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l set -d 'Give a column the same value in every row' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l timestamp-unit -d 'Unit of epochs (else deduced from their magnitude, and held to)' -r -f -a "s\t''
-ms\t''
-us\t''
-ns\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l timestamp-unit -d 'What numbers are as times (else an epoch in s, ms, us or ns or a date YYYYMMDD, deduced and held to)' -r -f -a "s\t'Seconds since 1970'
+ms\t'Milliseconds since 1970'
+us\t'Microseconds since 1970'
+ns\t'Nanoseconds since 1970'
+days\t'Days since 1970'
+excel\t'Days of a spreadsheet (44197 is 2021-01-01)'
+dotnet\t'Ticks of .NET'
+filetime\t'Windows file times'
+yyyymm\t'Months: their first day'
+yyyy\t'Years: their first day'"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l timezone -d 'Zone of times that name none, for instance America/New_York (else UTC)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l date-order -d 'Order of dates such as 10/9/2020 (else deduced, where a row settles it)' -r -f -a "mdy\t''
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l date-order -d 'Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)' -r -f -a "mdy\t''
 dmy\t''
 ymd\t''"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l null -d 'A further text that stands for null (beside empty, null, NaN, None, \\N and -)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l decimal -d 'What stands before the decimals of a number, `.` or `,` (else judged by all numbers of the input)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l null -d 'A further text that stands for null, in text too (in numbers and times beside empty, null, NaN, inf, None, \\N and -)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l on-conflict -d 'What happens to a row whose key is in the table already, or came before in the input' -r -f -a "update\t'It replaces the row that is there; the last row of a key wins'
 skip\t'The row that is there stays, and this one is counted as skipped; the first wins'
 error\t'The row that is there stays, and this one goes to the dead-letter queue'"
@@ -182,6 +200,7 @@ ndjson\t''
 parquet\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l skip-lines -d 'Lines to skip before the header' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dlq -d 'Dead-letter queue (else `.dlq/<dataset>.ndjson`)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dlq-max-bytes -d 'Begin a new queue file when this one would grow beyond SIZE (for instance 100M or 1G)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l max-rejects -d 'Stop when more rows than this are rejected, or a larger share of the rows read' -r
@@ -224,10 +243,11 @@ bar\t'The live block'
 plain\t'A line every few seconds'
 json\t'A JSON object a line'
 none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l force-set -d 'Let --set, --vendor, --symbol and --timeframe go over a column of the input that means the same'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l keep-case -d 'Leave symbols in the case that they have'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l exact -d 'Reject values with more decimals than their column, rather than round them'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l round -d 'Round fractions for columns of whole numbers, rather than reject them'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l no-header -d 'The CSV has no header; its columns are named 1, 2, 3, …'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l no-header -d 'The CSV has no header; its columns are named 1, 2, 3, … and every line is a row'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l recursive -d 'Look into the folders of folders'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dry-run -d 'Read, map and check everything; write nothing, neither to the store nor to the queue'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l no-retry-jitter -d 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)'
@@ -284,21 +304,29 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l symbol -d '
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l limit -d 'So many rows at most (the newest ones, where rows are handed out or replayed)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l dataset -d 'What the rows are (else as their records say, or detected)' -r -f -a "bars\t''
 ticks\t''
+quotes\t''
 options\t''
 fundamentals\t''
 news\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l table -d 'Load into this table (else the one that they were meant for)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l map -d 'Take column TARGET from the column or field SOURCE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l map -d 'Take column TARGET from the column or field SOURCE; a time may be made of two, as in ts=DATE+TIME' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l set -d 'Give a column the same value in every row' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l timestamp-unit -d 'Unit of epochs (else deduced from their magnitude, and held to)' -r -f -a "s\t''
-ms\t''
-us\t''
-ns\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l timestamp-unit -d 'What numbers are as times (else an epoch in s, ms, us or ns or a date YYYYMMDD, deduced and held to)' -r -f -a "s\t'Seconds since 1970'
+ms\t'Milliseconds since 1970'
+us\t'Microseconds since 1970'
+ns\t'Nanoseconds since 1970'
+days\t'Days since 1970'
+excel\t'Days of a spreadsheet (44197 is 2021-01-01)'
+dotnet\t'Ticks of .NET'
+filetime\t'Windows file times'
+yyyymm\t'Months: their first day'
+yyyy\t'Years: their first day'"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l timezone -d 'Zone of times that name none, for instance America/New_York (else UTC)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l date-order -d 'Order of dates such as 10/9/2020 (else deduced, where a row settles it)' -r -f -a "mdy\t''
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l date-order -d 'Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)' -r -f -a "mdy\t''
 dmy\t''
 ymd\t''"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l null -d 'A further text that stands for null (beside empty, null, NaN, None, \\N and -)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l decimal -d 'What stands before the decimals of a number, `.` or `,` (else judged by all numbers of the input)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l null -d 'A further text that stands for null, in text too (in numbers and times beside empty, null, NaN, inf, None, \\N and -)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l on-conflict -d 'What happens to a row whose key is in the table already, or came before in the input' -r -f -a "update\t'It replaces the row that is there; the last row of a key wins'
 skip\t'The row that is there stays, and this one is counted as skipped; the first wins'
 error\t'The row that is there stays, and this one goes to the dead-letter queue'"
@@ -426,8 +454,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_see
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and not __fish_seen_subcommand_from show apply check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l tenant -d 'Tenant of the rows' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks and quotes 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
@@ -447,8 +475,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_su
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l tenant -d 'Tenant of the rows' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks and quotes 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
@@ -468,8 +496,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_su
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l tenant -d 'Tenant of the rows' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks and quotes 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
