@@ -1,6 +1,6 @@
 //! Symbols that a table takes in capitals only, and which of the input's become the same by that.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Symbols that are remembered: beyond, it is no longer told which become one.
 const MOST: usize = 100_000;
@@ -13,7 +13,7 @@ pub struct Folds {
     /// Two that became one, and as what.
     example: Option<(String, String, String)>,
     /// Ways of writing that became another symbol's.
-    merged: HashMap<String, ()>,
+    merged: HashSet<String>,
 }
 
 impl Folds {
@@ -23,10 +23,10 @@ impl Folds {
         // Small letters alone are another way of writing, and no other instrument.
         let written = if symbol.chars().any(char::is_uppercase) { symbol } else { &stored };
         match self.first.get(&stored) {
-            Some(first) if first != written => {
-                if self.merged.len() < MOST && self.merged.insert(written.to_owned(), ()).is_none() {
-                    self.example.get_or_insert_with(|| (first.clone(), written.to_owned(), stored.clone()));
-                }
+            Some(first)
+                if first != written && self.merged.len() < MOST && self.merged.insert(written.to_owned()) =>
+            {
+                self.example.get_or_insert_with(|| (first.clone(), written.to_owned(), stored.clone()));
             }
             Some(_) => {}
             None if self.first.len() < MOST => {

@@ -28,6 +28,9 @@ use crate::dataset::time::{TimeOptions, TimeReader};
 /// Has the store look at the table now, and waits until it has.
 type Look = Box<dyn Fn() + Send + Sync>;
 
+/// A table, with the dataset that such a one is by itself where that was asked for.
+type Version = (Arc<Target>, Option<Arc<Dataset>>);
+
 /// A table that others may change while rows are on their way to it.
 ///
 /// The store that writes there tells what it has become, whenever it finds out; the mapping reads the
@@ -37,7 +40,7 @@ pub struct LiveTarget {
     version: AtomicU64,
     /// What it has been, the first first. Each with the dataset that such a table is by itself, made where
     /// it is asked for.
-    versions: Mutex<Vec<(Arc<Target>, Option<Arc<Dataset>>)>>,
+    versions: Mutex<Vec<Version>>,
     reading: OnceLock<How>,
     look: OnceLock<Look>,
 }

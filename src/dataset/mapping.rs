@@ -226,7 +226,7 @@ fn no_measure(dataset: &Dataset, mapping: &Mapping) -> Option<Lack> {
         _ => None,
     })?;
     let fed = |name: &&str| mapping.columns.iter().any(|(column, ..)| column.name == **name);
-    if measures.iter().any(|name| fed(&name)) {
+    if measures.iter().any(fed) {
         return None;
     }
     let quoted: Vec<String> = measures.iter().map(|name| format!("{name:?}")).collect();

@@ -40,7 +40,7 @@ impl<'a> Names<'a> {
         let synonyms: Vec<String> = column.synonyms.iter().map(|s| plain(s)).collect();
         let loosely = |index: usize| {
             let name = self.all[index];
-            !self.plain[index].is_empty() && !(self.both_cases && name.chars().count() == 1)
+            !(self.plain[index].is_empty() || self.both_cases && name.chars().count() == 1)
         };
         let mut left: Vec<usize> = (0..self.all.len()).filter(|index| free(*index)).collect();
         let mut step = |fits: &dyn Fn(usize) -> bool| -> Vec<usize> {

@@ -114,7 +114,7 @@ fn spell(count: u64, unit: Unit) -> Option<String> {
         return None;
     }
     Some(match unit {
-        Unit::Millisecond if count % 1_000 == 0 => return spell(count / 1_000, Unit::Seconds(1)),
+        Unit::Millisecond if count.is_multiple_of(1_000) => return spell(count / 1_000, Unit::Seconds(1)),
         Unit::Millisecond => format!("{count}ms"),
         Unit::Months(each) => match count * each {
             months if months % 12 == 0 => format!("{}y", months / 12),

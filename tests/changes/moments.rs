@@ -41,7 +41,7 @@ fn line(id: u64) -> String {
     let (a, b, d) = (id * 7, id % 4096, 1_700_000_000 + id);
     let quarter = ["", ".25", ".5", ".75"][(id % 4) as usize];
     let day = chrono::DateTime::from_timestamp(d as i64, 0).expect("a time").format("%Y-%m-%d %H:%M:%S+00");
-    format!("{id},{a},{b}{quarter},s{id},{day},{}\n", id % 2 == 0)
+    format!("{id},{a},{b}{quarter},s{id},{day},{}\n", id.is_multiple_of(2))
 }
 
 /// The rows whose values are not what the input gave.

@@ -62,7 +62,7 @@ fn a_day_and_a_time_of_day_in_two_columns_are_one_time() {
     let files: [(&str, String, &[&str], [&str; 2]); 10] = [
         (
             "metatrader.csv",
-            format!("<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\n2011.12.08\t18:49:00\t1\t2\t0.5\t1.5\n2011.12.08\t18:50:00\t1\t2\t0.5\t1.5\n"),
+            "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\n2011.12.08\t18:49:00\t1\t2\t0.5\t1.5\n2011.12.08\t18:50:00\t1\t2\t0.5\t1.5\n".to_owned(),
             &[],
             ["2011-12-08 18:49:00", "2011-12-08 18:50:00"],
         ),

@@ -127,24 +127,24 @@ impl Family {
             .collect();
         // The fence has each child looked up by the index, where there is one.
         let fence = if self.index { " OFFSET 0" } else { "" };
+        let found = format!(
+            "{}, NOT EXISTS (SELECT FROM {} mds_r WHERE {})",
+            columns("c", &self.there).join(", "),
+            self.other,
+            parent.join(" AND ")
+        );
         format!(
             "mds_lost AS (\
              SELECT mds_n.mds_tid, {seed} FROM mds_n \
              WHERE {lacks} AND NOT EXISTS (SELECT FROM {stage} mds_r WHERE {same}) \
-             UNION ALL SELECT x.mds_tid, {keys} FROM mds_lost b, LATERAL (SELECT c.ctid AS mds_tid, {found} \
-             FROM {stage} c WHERE {child}{fence}) AS x ({names}) WHERE x.mds_orphan), \
+             UNION ALL SELECT x.mds_tid, {each} FROM mds_lost b, LATERAL (SELECT c.ctid AS mds_tid, {found} \
+             FROM {stage} c WHERE {child}{fence}) AS x (mds_tid, {all}, mds_orphan) WHERE x.mds_orphan), \
              mds_bad AS (SELECT n.mds_tid, n.mds_place FROM mds_n n WHERE n.mds_tid IN (SELECT mds_tid FROM mds_lost))",
             seed = named("mds_n"),
             same = self.same,
-            keys = (0..self.there.len()).map(|at| format!("x.mds_k{at}")).collect::<Vec<_>>().join(", "),
-            found = format!(
-                "{}, NOT EXISTS (SELECT FROM {} mds_r WHERE {})",
-                columns("c", &self.there).join(", "),
-                self.other,
-                parent.join(" AND ")
-            ),
+            each = (0..self.there.len()).map(|at| format!("x.mds_k{at}")).collect::<Vec<_>>().join(", "),
+            all = keys,
             child = child.join(" AND "),
-            names = format!("mds_tid, {keys}, mds_orphan"),
         )
     }
 }
