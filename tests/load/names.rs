@@ -447,8 +447,8 @@ fn symbols_that_a_check_makes_one_are_told() {
         ));
         let csv = "symbol,ts,price\nAMPB,2024-01-02T14:30:00Z,1\nAMpB,2024-01-02T14:31:00Z,2\nbrk,2024-01-02T14:30:00Z,3\n";
         let path = work.write("t.csv", csv);
-        let run = work.mdsctl(["load", &path, "--table", "t", "--dsn", &db.dsn()]).run().expect(0);
-        assert!(run.stderr.contains("AMPB and AMpB became one symbol, AMPB"), "{run}");
+        let run = work.mdsctl(["load", &path, "--table", "t", "--json", "--dsn", &db.dsn()]).run().expect(0);
+        assert!(run.stdout.contains("AMPB and AMpB became one symbol, AMPB"), "{run}");
         let stored = db.rows("SELECT symbol || price FROM t ORDER BY price").concat();
         let stored: Vec<&str> = stored.iter().flatten().map(String::as_str).collect();
         assert_eq!(stored, ["AMPB1", "AMPB2", "BRK3"], "{run}");
