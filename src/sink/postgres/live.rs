@@ -441,11 +441,10 @@ async fn a_refused_or_dropped_write_leaves_a_session_that_begins_anew() {
     assert_eq!(session.write(rows, Guard::Bare).await.unwrap().inserted, 200_000);
     session.commit(&Mark::default(), true).await.unwrap();
 
-    // Dropped halfway: the lock makes it wait, the time makes it give up.
+    // Dropped halfway: the lock makes it wait for its proof, the time makes it give up.
     let blocker = Connector::new(db.dsn.clone()).unwrap().connect().await.unwrap();
     blocker.client.batch_execute("BEGIN; LOCK TABLE a IN EXCLUSIVE MODE").await.unwrap();
-    session.begin().await.unwrap();
-    let slow = tokio::time::timeout(std::time::Duration::from_millis(200), session.write(rows, Guard::Bare));
+    let slow = tokio::time::timeout(std::time::Duration::from_millis(200), session.begin());
     slow.await.unwrap_err();
     assert!(matches!(session.write(rows, Guard::Bare).await, Err(SinkError::Transient(_))));
     blocker.client.batch_execute("ROLLBACK").await.unwrap();
