@@ -33,7 +33,7 @@ pub enum Fault {
 ///   statements themselves are ours, and their syntax is right.
 /// - 08P01 is what a COPY fails with whose bytes are too few or too many for their column: the rows were
 ///   written for another table than this. A pooler uses it for all that it has to say, and ends the
-///   connection with it; see [`of_server`].
+///   connection with it; see `of_server`.
 /// - 53400 is a limit that somebody configured (TimescaleDB's decompression limit among them);
 ///   unlike the rest of class 53 it does not pass by itself.
 pub fn fault(code: &SqlState, routine: Option<&str>) -> Fault {
