@@ -128,7 +128,7 @@ impl Conversion<'_> {
         let without_signs = self.without_signs(array);
         let array = without_signs.as_ref().unwrap_or(array);
         let kind = self.column.kind;
-        if is_nested(array.data_type())
+        if array.data_type().is_nested()
             && !matches!(kind, Kind::Text | Kind::Words | Kind::Label | Kind::Json)
         {
             // What is wanted is a part of it, or another column.
@@ -809,20 +809,6 @@ impl Conversion<'_> {
         }
         builder.finish()
     }
-}
-
-/// Whether values of that type have parts.
-fn is_nested(type_: &DataType) -> bool {
-    matches!(
-        type_,
-        DataType::List(_)
-            | DataType::LargeList(_)
-            | DataType::ListView(_)
-            | DataType::LargeListView(_)
-            | DataType::FixedSizeList(..)
-            | DataType::Struct(_)
-            | DataType::Map(..)
-    )
 }
 
 /// Whether all letters of a symbol are small ones: it is written so for ease, while of `AMPB` and `AMpB`
