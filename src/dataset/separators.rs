@@ -227,14 +227,17 @@ impl Separators {
         }
         self.looked = true;
         let (mut point, mut comma) = (self.points, false);
+        let mut scratch = String::new();
         for text in columns.iter().flat_map(|texts| texts.iter()).flatten() {
             let text = text.trim();
             if text.bytes().all(|byte| byte.is_ascii_digit()) {
                 continue;
             }
             let Some(number) = Signed::of(text) else { continue };
-            let mut scratch = String::new();
+            // What has been told already need not be written again.
             match number.tells() {
+                Ok(Decimal::Point) if point => {}
+                Ok(Decimal::Comma) if comma => {}
                 Ok(decimal) if number.write(decimal, &mut scratch) => match decimal {
                     Decimal::Point => point = true,
                     Decimal::Comma => comma = true,

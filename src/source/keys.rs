@@ -71,13 +71,13 @@ impl Keys {
     /// Takes note of rows with that key.
     pub fn look(&mut self, batch: &Batch, key: &[&str]) {
         self.rows += batch.len() as u64;
-        for (row, identity) in batch.identities.iter().enumerate() {
-            let hash = hash(*identity);
+        let source = self.source(&batch.origin.source);
+        for (row, (identity, number)) in batch.identities.iter().zip(&batch.rows).enumerate() {
+            let (hash, here) = (hash(*identity), (source, *number));
             if self.example.is_none() {
-                self.search(hash, batch, row, key);
+                self.search(hash, here, batch, row, key);
             }
             if hash.leading_zeros() >= self.zeros {
-                let here = (self.source(&batch.origin.source), batch.rows[row]);
                 let (count, there) = self.seen.entry(hash).or_insert((0, here));
                 *count += 1;
                 if *count == 2 && self.example.is_none() {
@@ -93,11 +93,10 @@ impl Keys {
         }
     }
 
-    fn search(&mut self, hash: u64, batch: &Batch, row: usize, key: &[&str]) {
+    fn search(&mut self, hash: u64, here: Place, batch: &Batch, row: usize, key: &[&str]) {
         if self.recent.is_empty() {
             self.recent = vec![(0, (u32::MAX, 0)); RECENT];
         }
-        let here = (self.source(&batch.origin.source), batch.rows[row]);
         let Some(place) = self.recent.get_mut(hash as usize % RECENT) else { return };
         let (before, there) = std::mem::replace(place, (hash, here));
         if before == hash && there.0 != u32::MAX {

@@ -112,9 +112,9 @@ impl Objects {
 
     /// Appends the cells of the object read last, one to each column.
     pub(super) fn append(&self, object: &[u8], columns: &mut [StringBuilder], strings: &mut [Strings]) {
-        let piece = |start: usize, end: usize| {
-            std::str::from_utf8(object.get(start..end).unwrap_or_default()).unwrap_or_default()
-        };
+        // Once for the row: a look at each of its cells costs more.
+        let text = std::str::from_utf8(object).unwrap_or_default();
+        let piece = |start: usize, end: usize| text.get(start..end).unwrap_or_default();
         for ((column, strings), cell) in columns.iter_mut().zip(strings).zip(&self.cells) {
             let row = column.len();
             match *cell {
