@@ -112,6 +112,8 @@ pub struct Given {
     pub version: u64,
     /// Of each column what the input gave for it, where it did; as long as the batch.
     pub columns: Vec<Option<ArrayRef>>,
+    /// How texts are to be read that the store reads by itself; none where the batch has no such columns.
+    pub reading: Option<Arc<Reading>>,
 }
 
 impl Given {
@@ -122,11 +124,18 @@ impl Given {
     pub fn only(&self, keep: &BooleanArray) -> Result<Arc<Self>, ArrowError> {
         let column = |column: &Option<ArrayRef>| column.as_ref().map(|given| filter(given, keep)).transpose();
         let columns = self.columns.iter().map(column).collect::<Result<_, _>>()?;
-        Ok(Arc::new(Self { version: self.version, columns }))
+        Ok(Arc::new(Self { version: self.version, columns, reading: self.reading.clone() }))
     }
 }
 
 impl Batch {
+    /// How its rows are to be read once they are dead letters: as they were understood, but for the texts
+    /// that only the store reads.
+    pub fn reading(&self) -> Arc<Reading> {
+        let texts = self.given.as_ref().and_then(|given| given.reading.clone());
+        texts.unwrap_or_else(Reading::understood)
+    }
+
     /// Those rows of it, ascending, in a batch of their own.
     ///
     /// # Errors

@@ -21,8 +21,11 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// The same error with a prefix before its message, as in `bars.csv: …`.
+    /// The same error with a prefix before its message, as in `bars.csv: …`, where there is one.
     pub fn at(self, place: &str) -> Self {
+        if place.is_empty() {
+            return self;
+        }
         self.map(|message| format!("{place}: {message}"))
     }
 

@@ -46,6 +46,19 @@ pub struct Reading {
     /// Of such a line: the names of its fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<Vec<String>>,
+    /// Of a row under the input's own names: what columns have that no field of it tells, by `--set` and its
+    /// short forms, by the name of the file or by the spacing of the rows.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, String>,
+    /// Whether that goes before fields that mean the same.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub force_set: bool,
+    /// Of such a row: `--map`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub map: BTreeMap<String, String>,
+    /// Of such a row: the day of its times of day, by the name of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day: Option<String>,
 }
 
 /// What was deduced of a column from its other rows.

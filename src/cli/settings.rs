@@ -131,7 +131,7 @@ pub fn columns(args: &DataArgs, tenant: Option<&str>) -> MapOptions {
     sets.extend(args.set.iter().cloned());
     // A tenant is for rows that bring none.
     let from_name = tenant.map(|id| ("tenant_id".to_owned(), id.to_owned())).into_iter().collect();
-    MapOptions { maps: args.map.clone(), sets, from_name, day: None, force_set: args.force_set }
+    MapOptions { maps: args.map.clone(), sets, from_name, force_set: args.force_set, ..MapOptions::default() }
 }
 
 /// What decides what a row becomes, and in which slot its checkpoint is, by the names of the
@@ -209,7 +209,9 @@ pub fn reading(args: &DataArgs) -> Result<Arc<Reading>> {
     let Meaning { time, nulls, .. } = meaning(args)?;
     let values = &args.values;
     let readings = Readings::new(How { time, nulls, keep_case: values.keep_case, decimal: values.decimal });
-    Ok(Arc::new(readings.note(None, Default::default())))
+    let mut reading = readings.note(None, Default::default());
+    columns(args, None).note(&mut reading);
+    Ok(Arc::new(reading))
 }
 
 /// Reads them.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::batch::{Pick, Reading, Reason, Reject, Remains, Stage};
+use crate::batch::{Pick, Reason, Reject, Remains, Stage};
 use crate::coordinator::breaker::Breaker;
 use crate::coordinator::flight::Flight;
 use crate::coordinator::lanes::Portion;
@@ -178,7 +178,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
                 origin: batch.origin.clone(),
                 row: batch.rows[row],
                 remains: Remains::Item(item::to_json(&batch.columns, row)),
-                reading: Some(Reading::understood()),
+                reading: Some(batch.reading()),
                 attempts: 1,
             }
         };
@@ -210,7 +210,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
                     origin: portion.batch.origin.clone(),
                     row: portion.batch.rows[*row as usize],
                     remains: Remains::Item(item::to_json(&portion.batch.columns, *row as usize)),
-                    reading: Some(Reading::understood()),
+                    reading: Some(portion.batch.reading()),
                     attempts: 1,
                 }));
             }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use tracing::field::Empty;
 use tracing::{Instrument as _, trace_span};
 
-use crate::batch::{Order, Reading, Reason, Reject, Remains, Stage};
+use crate::batch::{Order, Reason, Reject, Remains, Stage};
 use crate::coordinator::engine::{Engine, Halted};
 use crate::coordinator::flight::{ByIdentity, Flight, Wins};
 use crate::coordinator::hold::Hold;
@@ -562,7 +562,7 @@ async fn bury_condemned<S: Sink, D: DeadLetters>(
                 origin: batch.origin.clone(),
                 row: batch.rows[row],
                 remains: Remains::Item(item::to_json(&batch.columns, row)),
-                reading: Some(Reading::understood()),
+                reading: Some(batch.reading()),
                 attempts: 1,
             }
         })

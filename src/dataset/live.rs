@@ -4,6 +4,7 @@
 //! the table (`--table`), their batches keep what the input gave, so that a column of another kind is made
 //! anew from that, as a load that began now would make it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -43,6 +44,8 @@ pub struct LiveTarget {
     versions: Mutex<Vec<Version>>,
     reading: OnceLock<How>,
     look: OnceLock<Look>,
+    /// What values of rows under way have lost, one sentence each, and whether it has been taken.
+    lost: Mutex<BTreeMap<String, bool>>,
 }
 
 impl LiveTarget {
@@ -53,6 +56,7 @@ impl LiveTarget {
             versions: Mutex::new(vec![(Arc::new(target), None)]),
             reading: OnceLock::new(),
             look: OnceLock::new(),
+            lost: Mutex::default(),
         }
     }
 
@@ -106,6 +110,20 @@ impl LiveTarget {
     pub fn look(&self) {
         if let Some(look) = self.look.get() {
             look();
+        }
+    }
+
+    /// What values have lost that were made anew, one sentence each; each is given once.
+    pub fn take_lost(&self) -> Vec<String> {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = lost.iter_mut().filter(|(_, taken)| !**taken);
+        fresh.map(|(sentence, taken)| (*taken = true, sentence.clone()).1).collect()
+    }
+
+    fn lose(&self, sentences: impl IntoIterator<Item = String>) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for sentence in sentences {
+            lost.entry(sentence).or_default();
         }
     }
 
@@ -190,6 +208,12 @@ impl LiveTarget {
             match conversion.run(source) {
                 Ok(array) => {
                     faults.take(own);
+                    let cut =
+                        format!("column {name} is a day now: times of day that its rows have are cut off");
+                    self.lose((times.cut() > 0).then_some(cut));
+                    let mut words = BTreeMap::new();
+                    nulled.tell(&name, &mut words);
+                    self.lose(words.into_keys().map(|word| format!("column {word}")));
                     return Ok(array);
                 }
                 Err(Unreadable::Type(WrongType(what))) => why = what,

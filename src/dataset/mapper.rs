@@ -215,7 +215,7 @@ pub struct Mapper {
 impl Mapper {
     /// A mapper for the input of that origin.
     pub fn new(settings: Arc<MapperSettings>, origin: Arc<Origin>) -> Result<Self> {
-        let options = settings.named(&origin.source)?;
+        let options = MapOptions { mending: origin.past.is_some(), ..settings.named(&origin.source)? };
         let readings = Readings::new(How {
             time: settings.time.clone(),
             nulls: settings.nulls.clone(),
@@ -287,6 +287,10 @@ impl Mapper {
 
     /// The rows are out of dead letters that are to be read so.
     pub fn reads_by(&mut self, reading: Arc<Reading>) {
+        // Under the names of its table a row has all of its columns.
+        if reading.columns.is_none() {
+            self.options.remember(&reading);
+        }
         self.readings.remember(reading);
     }
 
@@ -295,7 +299,10 @@ impl Mapper {
         let forms = self.times.iter().map(|(name, times)| {
             (name.to_string(), Form { decimal: self.decimal_of(name), ..form_of(times, true) })
         });
-        Arc::new(self.readings.note(None, forms.filter(|(_, form)| !form.is_empty()).collect()))
+        let mut reading = self.readings.note(None, forms.filter(|(_, form)| !form.is_empty()).collect());
+        reading.set.extend(self.timeframe.iter().map(|deduced| ("timeframe".to_owned(), deduced.clone())));
+        self.options.note(&mut reading);
+        Arc::new(reading)
     }
 
     /// The rows that follow are of that origin.
@@ -361,10 +368,12 @@ impl Mapper {
     }
 
     fn no_timeframe(&self) -> Error {
-        Error::Usage(format!(
-            "{}: no timeframe in the columns, and the spacing of the rows tells none; add --timeframe, for instance --timeframe 1m",
-            self.origin.source
-        ))
+        let flag = match self.options.mending {
+            true => "it, for instance --set timeframe=1m",
+            false => "--timeframe, for instance --timeframe 1m",
+        };
+        let sentence = "no timeframe in the columns, and the spacing of the rows tells none";
+        Error::Usage(format!("{sentence}; add {flag}")).at(&self.origin.source)
     }
 
     /// Maps rows, or `None` where the timeframe is not known yet.
@@ -402,7 +411,7 @@ impl Mapper {
             quality::reject(&columns, self.settings.dataset.checks, (self.settings.now)(), &mut faults);
         }
         let rejects = self.rejects(&mapping, &source, &columns, rows, &faults);
-        let given = self.given(&faults, rows.len());
+        let given = self.given(&mapping, &faults, rows.len());
         let (columns, rows) =
             if faults.is_empty() { (columns, rows.to_vec()) } else { without(&columns, rows, &faults)? };
         if self.settings.quality == Quality::Warn {
@@ -1086,7 +1095,8 @@ impl Mapper {
         let mut rejects = Vec::new();
         for (row, reason) in faults.sorted() {
             let unread = faults.unread(row);
-            let reading = readings.entry(unread).or_insert_with(|| Arc::new(self.reading_of(unread)));
+            let reading =
+                readings.entry(unread).or_insert_with(|| Arc::new(self.reading_of(mapping, unread)));
             rejects.push(Reject {
                 stage: Stage::Validate,
                 reason,
@@ -1109,7 +1119,7 @@ impl Mapper {
     }
 
     /// How a row is to be read of which those columns were not.
-    fn reading_of(&self, unread: &[(Arc<str>, &'static str)]) -> Reading {
+    fn reading_of(&self, mapping: &Mapping, unread: &[(Arc<str>, &'static str)]) -> Reading {
         // An epoch that speaks for another unit than its neighbours is not read by theirs. (That it has no
         // value is noted too.)
         let other = |name: &str| unread.iter().any(|(of, code)| &**of == name && *code == "timestamp_unit");
@@ -1119,7 +1129,9 @@ impl Mapper {
             (!form.is_empty()).then(|| (name.to_string(), form))
         });
         let mut columns: Vec<String> = unread.iter().map(|(name, _)| name.to_string()).collect();
-        columns.dedup();
+        columns.extend(current::words(mapping));
+        let mut named = HashSet::new();
+        columns.retain(|name| named.insert(name.clone()));
         let mut reading = self.readings.note(Some(columns), forms.collect());
         // Nor by the unit that was given for all of them.
         if unread.iter().any(|(_, code)| *code == "timestamp_unit") {

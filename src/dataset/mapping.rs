@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_schema::Schema;
 
+use crate::batch::Reading;
 use crate::dataset::daytime::{self, Clock, Day, Join, Look};
 use crate::dataset::describe::{self, Check, Column, Dataset, Derive, Kind, Need};
 use crate::dataset::names::{Names, plain};
@@ -37,9 +38,35 @@ pub struct MapOptions {
     /// Whether `sets` go before columns of the input that mean the same, and a day alone is a time even
     /// where another column has the time of day.
     pub force_set: bool,
+    /// Whether the rows are out of dead letters, where no flag but `--set` gives a column a value.
+    pub mending: bool,
 }
 
 impl MapOptions {
+    /// Notes them, for rows that stay under the names of their input.
+    pub fn note(&self, reading: &mut Reading) {
+        let told = self.from_name.iter().filter(|(name, _)| name != "tenant_id").chain(&self.sets);
+        reading.set.extend(told.cloned());
+        reading.force_set = self.force_set && !self.sets.is_empty();
+        reading.map.extend(self.maps.iter().cloned());
+        reading.day.clone_from(&self.day);
+    }
+
+    /// Takes over what was noted, where these say nothing.
+    pub fn remember(&mut self, reading: &Reading) {
+        let unsaid = |said: &[(String, String)], name: &str| said.iter().all(|(known, _)| known != name);
+        let set: Vec<_> = reading.set.iter().filter(|(name, _)| unsaid(&self.sets, name)).collect();
+        let set = set.into_iter().map(|(name, value)| (name.clone(), value.clone()));
+        if reading.force_set {
+            self.sets.extend(set)
+        } else {
+            self.from_name.extend(set)
+        }
+        let map: Vec<_> = reading.map.iter().filter(|(name, _)| unsaid(&self.maps, name)).collect();
+        self.maps.extend(map.into_iter().map(|(name, source)| (name.clone(), source.clone())));
+        self.day = self.day.take().or_else(|| reading.day.clone());
+    }
+
     /// The same with the table's own names for what `maps` and `sets` name by a synonym.
     fn canonical(&self, dataset: &Dataset, target: &Target) -> Result<Self> {
         let mut same = self.clone();
@@ -204,7 +231,7 @@ pub fn resolve(
         lacks.extend(no_measure(dataset, &mapping));
     }
     if !lacks.is_empty() {
-        return Err(lacking(&lacks, &names));
+        return Err(lacking(&lacks, &names, options.mending));
     }
     mapping.joins = finder.joins;
     let unused = |index: &usize| !used[*index];
@@ -241,7 +268,7 @@ fn no_measure(dataset: &Dataset, mapping: &Mapping) -> Option<Lack> {
 }
 
 /// Everything that is lacking, in one sentence, with all the flags that it takes.
-fn lacking(lacks: &[Lack], names: &Names<'_>) -> Error {
+fn lacking(lacks: &[Lack], names: &Names<'_>, mending: bool) -> Error {
     let missing: Vec<&str> = lacks
         .iter()
         .filter_map(|lack| if let Lack::Missing(name) = lack { Some(&**name) } else { None })
@@ -280,7 +307,8 @@ fn lacking(lacks: &[Lack], names: &Names<'_>) -> Error {
         let found = list(names.all.iter().copied());
         said.insert(0, format!("no column for {}: found {found}", enumerated(&quoted, "and")));
         flags.extend(missing.iter().map(|name| match *name {
-            "vendor" | "symbol" | "timeframe" => format!("--{name} VALUE"),
+            "vendor" | "symbol" | "timeframe" if !mending => format!("--{name} VALUE"),
+            "vendor" | "symbol" | "timeframe" => format!("--set {name}=VALUE"),
             "tenant_id" => "--tenant UUID or --tenant NAME".to_owned(),
             _ if missing.len() == 1 => format!("--map {name}=COLUMN or --set {name}=VALUE"),
             _ => format!("--map {name}=COLUMN"),

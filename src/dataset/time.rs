@@ -145,6 +145,11 @@ impl TimeReader {
         (self.days, self.wide) = (days, wide);
     }
 
+    /// Values of a column of days that had a time of day.
+    pub fn cut(&self) -> u64 {
+        self.cut
+    }
+
     /// Whether it is a column of days.
     pub fn is_of_days(&self) -> bool {
         self.days

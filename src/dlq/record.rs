@@ -24,8 +24,9 @@
 //! their case. Those that were not stand as the input's own text; `reading` names them in `columns`, and
 //! says how they were to be read: `zone`, `unit`, `order` (of day and month), `null`, `keep_case`, and in
 //! `forms` what was deduced, column by column. A `reading` without `columns` is about all of the row, under
-//! the input's own names (`typed` where those are of JSON); of a `raw` line it has the `delimiter` and the
-//! `header` too.
+//! the input's own names (`typed` where those are of JSON), with what columns have that no field tells
+//! (`set`, `force_set`, `day`: flags, the name of the file, a timeframe that was deduced) and with `map`; of a
+//! `raw` line it has the `delimiter` and the `header` too.
 //!
 //! Rows that failed alike share a record, up to [`MOST_ROWS`] rows or [`MOST_BYTES`] bytes of
 //! items; each undecodable row has a record of its own. Items are taken over as text, so that

@@ -127,7 +127,7 @@ fn rejected(batch: &Batch) -> Vec<Reject> {
             origin: batch.origin.clone(),
             row: batch.rows[row],
             remains: Remains::Item(item::to_json(&batch.columns, row)),
-            reading: Some(Reading::understood()),
+            reading: Some(batch.reading()),
             attempts: 1,
         })
         .collect()

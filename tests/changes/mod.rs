@@ -1,6 +1,7 @@
 //! A table that somebody changes while rows are on their way to it.
 
 mod kinds;
+mod lost;
 mod moments;
 mod waits;
 

@@ -70,6 +70,40 @@ fn a_zone_and_an_order_of_dates_that_are_told_hold_in_ranges_too() {
 }
 
 #[test]
+fn arrays_that_stand_alone_are_read_by_no_setting_of_the_database_either() {
+    for (type_, utc, told) in [
+        ("timestamptz[]", "2024-03-04 09:30Z", "2024-03-04 14:30Z"),
+        ("date[]", "2024-03-04", "2024-04-03"),
+        ("timestamp[]", "2024-03-04", "2024-04-03"),
+    ] {
+        let db = odd();
+        db.execute(&format!("CREATE TABLE t (id int PRIMARY KEY, a {type_})"));
+        let work = Work::new();
+        let load = |text: &str| {
+            let path = work.write("t.csv", format!("id,a\n1,{{{text}}}\n"));
+            work.mdsctl(["load", &path, "--table", "t", "--dsn", &db.dsn(), "--dlq", "d.ndjson", "--force"])
+        };
+        let zoned = type_ == "timestamptz[]";
+        let is = |what: &str| {
+            let sql = format!("SELECT a = ARRAY['{what}']::{type_} FROM t");
+            assert_eq!(db.value(&sql), "t", "{type_}: {:?}", db.rows("SELECT a FROM t"));
+        };
+        load(if zoned { "2024-03-04 09:30" } else { "2024-03-04" }).run().expect(0);
+        is(utc);
+        if !zoned {
+            // Which of them is the month has not been said.
+            load("03/04/2024").run().expect(3);
+            is(utc);
+        }
+        load(if zoned { "2024-03-04 09:30" } else { "03/04/2024" })
+            .arguments(["--timezone", "America/New_York", "--date-order", "dmy"])
+            .run()
+            .expect(0);
+        is(told);
+    }
+}
+
+#[test]
 fn triggers_of_a_table_without_such_columns_see_the_settings_of_the_database() {
     let db = odd();
     db.execute(

@@ -1,5 +1,6 @@
 //! How a mapper follows a table that is changed while rows are read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray};
@@ -8,9 +9,9 @@ use arrow_schema::Schema;
 use super::{MapOptions, Mapper, MapperSettings};
 use crate::batch::Given;
 use crate::dataset::daytime::Look;
-use crate::dataset::describe::Need;
+use crate::dataset::describe::{Kind, Need};
 use crate::dataset::faults::Faults;
-use crate::dataset::mapping::{Mapping, resolve};
+use crate::dataset::mapping::{Feed, Mapping, resolve};
 use crate::dataset::target::{Grain, Target};
 use crate::error::Result;
 
@@ -122,11 +123,14 @@ impl Mapper {
     }
 
     /// What the input gave for the rows that are not at fault.
-    pub(super) fn given(&mut self, faults: &Faults, rows: usize) -> Option<Arc<Given>> {
+    pub(super) fn given(&mut self, mapping: &Mapping, faults: &Faults, rows: usize) -> Option<Arc<Given>> {
         if !self.keeps_given() {
             return None;
         }
-        let given = Given { version: self.version, columns: std::mem::take(&mut self.given) };
+        let columns = std::mem::take(&mut self.given);
+        let words = words(mapping);
+        let reading = (!words.is_empty()).then(|| Arc::new(self.readings.note(Some(words), BTreeMap::new())));
+        let given = Given { version: self.version, columns, reading };
         if faults.is_empty() {
             return Some(Arc::new(given));
         }
@@ -141,4 +145,12 @@ pub(super) fn keep(kept: &mut Vec<Option<ArrayRef>>, place: usize, given: &Array
         kept.resize(place + 1, None);
     }
     kept[place] = Some(given.clone());
+}
+
+/// The columns of the input whose texts the store reads by itself.
+pub(super) fn words(mapping: &Mapping) -> Vec<String> {
+    let columns = mapping.columns.iter();
+    let words =
+        columns.filter(|(column, _, feed)| column.kind == Kind::Words && matches!(feed, Feed::Source(_)));
+    words.map(|(_, name, _)| name.to_string()).collect()
 }

@@ -7,6 +7,7 @@
 
 mod array;
 mod array_literal;
+mod casts;
 pub mod catalog;
 pub mod classify;
 mod clock;

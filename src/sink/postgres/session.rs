@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering;
 use tokio_postgres::SimpleQueryMessage;
 
 use self::write::sources;
+use super::casts::Casts;
 use super::classify::is_disconnect;
 use super::connect::Link;
 use super::plan::Plan;
@@ -60,6 +61,8 @@ pub struct PgSession {
     /// What the open transaction has proven of the table, and none has without it. Kept beyond the end of
     /// the transaction only to tell whether the plans are by the same description as the next.
     proof: Option<Proof>,
+    /// By what the server reads texts that it casts, in the open transaction.
+    casts: Casts,
     /// Plans by that description.
     plans: Vec<(Arc<Plan>, Reasons)>,
     /// Batches that were made anew for that description.
@@ -88,6 +91,7 @@ pub(super) struct Failure {
 impl PgSession {
     pub(super) async fn open(shared: Arc<Shared>, worker: usize) -> Result<Self, SinkError> {
         let link = shared.connect().await?;
+        let casts = shared.casts;
         let (plans, stages) = (Vec::new(), Vec::new());
         Ok(Self {
             shared,
@@ -95,6 +99,7 @@ impl PgSession {
             link: Some(link),
             state: State::Idle,
             proof: None,
+            casts,
             plans,
             refits: Refits::default(),
             doubted: false,
@@ -156,6 +161,7 @@ impl PgSession {
             self.plans.clear();
         }
         self.proof = Some(proof);
+        self.casts = self.shared.casts;
         self.state = State::Open;
         Ok(answers)
     }
@@ -208,6 +214,9 @@ impl Session for PgSession {
     async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
         let proof = self.expect_open()?;
         let fitted = self.refits.fit(&self.shared.catalog.live, rows, proof.version());
+        for lost in self.shared.catalog.live.take_lost() {
+            tracing::warn!("table {} has changed: {lost}", proof.table().display_name());
+        }
         match fitted.map_err(|reason| self.shared.waited_for(SinkError::Fatal(reason)))? {
             Some(fitted) => fitted.told(self.write_fitting(fitted.rows(), guard, &proof).await),
             None => self.write_fitting(rows, guard, &proof).await,
@@ -320,6 +329,9 @@ impl PgSession {
         if rows.is_empty() {
             return Ok(Written::default());
         }
+        if proof.table().casts() {
+            self.cast_as_meant(rows).await?;
+        }
         let place = self.plan(rows, proof).map_err(|error| self.shared.waited_for(error))?;
         let sources = match self.plans.get(place) {
             Some((plan, _)) => {
@@ -356,6 +368,21 @@ impl PgSession {
             }
         }
         Err(failure.error)
+    }
+
+    /// Has the server read the texts of those rows as they are meant. Rows that are each meant otherwise
+    /// are refused together: the engine splits them.
+    async fn cast_as_meant(&mut self, rows: Rows<'_>) -> Result<(), SinkError> {
+        let Some(casts) = self.shared.casts.of(rows) else {
+            let reason =
+                Reason::new("mixed_reading", "the rows are read by different zones or orders of dates");
+            return Err(SinkError::Data { reason, suspects: Vec::new() });
+        };
+        if casts != self.casts {
+            self.run(&casts.settings(), State::Open).await?;
+            self.casts = casts;
+        }
+        Ok(())
     }
 
     /// What the open transaction has proven of the table.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+use super::casts::Casts;
 use super::catalog::describe;
 use super::connect::{Connector, Link};
 use super::dsn::Dsn;
@@ -18,7 +19,7 @@ use super::proof::Catalog;
 use super::session::{PLACES, PgSession};
 use super::table::Table;
 use super::tenant::{expect_tenant, find_tenant};
-use crate::dataset::time::{DateOrder, TimeOptions};
+use crate::dataset::time::TimeOptions;
 use crate::dataset::{LiveTarget, Target};
 use crate::error::Result;
 use crate::port::{Sink, SinkError};
@@ -65,6 +66,8 @@ pub(super) struct Shared {
     pub connector: Connector,
     /// The table, as far as it is known.
     pub catalog: Catalog,
+    /// By what the server reads texts that it casts, where rows say nothing else.
+    pub casts: Casts,
     /// Whether rows of this run have been stored.
     pub worked: AtomicBool,
     pub tenant: Option<Uuid>,
@@ -179,10 +182,12 @@ impl PgSink {
         let watch = link.client.batch_execute(WATCH).await.is_ok();
         let limitless = table.decompression_limit;
         let lazy = ledger.is_some() && tells_flushed(&link).await;
+        let casts = Casts::told(&options.reading);
         let shared = Shared {
             lazy,
             connector,
-            catalog: Catalog::new(table.clone(), settings(&options.reading)),
+            catalog: Catalog::new(table.clone(), casts.settings()),
+            casts,
             worked: AtomicBool::new(false),
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
@@ -244,30 +249,6 @@ const WATCH: &str = "SELECT set_config('client_connection_check_interval', '1s',
 /// See [`begin`].
 const LIMITLESS: &str =
     "SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);";
-
-/// Has the server read the texts that it is to cast (ranges, arrays, intervals, composites) as it would
-/// with no setting of the role's or the database's. For the transaction alone, behind a pooler too;
-/// triggers and defaults of the table see the same settings there.
-fn settings(reading: &TimeOptions) -> String {
-    let style = match reading.order {
-        None | Some(DateOrder::Ymd) => "ISO, YMD",
-        Some(DateOrder::Mdy) => "ISO, MDY",
-        Some(DateOrder::Dmy) => "ISO, DMY",
-    };
-    let all = [
-        ("TimeZone", reading.zone.map_or("UTC", |zone| zone.name())),
-        ("DateStyle", style),
-        ("IntervalStyle", "postgres"),
-        ("lc_monetary", "C"),
-        ("timezone_abbreviations", "Default"),
-        ("array_nulls", "on"),
-        ("xmloption", "content"),
-        // Values are compared by their texts where a type has no other comparison.
-        ("extra_float_digits", "1"),
-    ];
-    let each = all.map(|(name, value)| format!("set_config('{name}', {}, true)", literal(value)));
-    format!(" SELECT {};", each.join(", "))
-}
 
 /// Whether the server says how far its WAL is on disk, and whether that is all there is to wait for: a
 /// synchronous standby is waited for in every commit.

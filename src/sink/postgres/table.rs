@@ -120,7 +120,7 @@ impl Table {
     /// what that means. (A collation alone makes a text no other.)
     pub(super) fn casts(&self) -> bool {
         let text = |c: &TableColumn| c.type_name == "text" || c.type_name.starts_with("character");
-        self.columns.iter().any(|c| c.type_ == ColumnType::Other && !c.generated && !text(c))
+        self.columns.iter().any(|c| c.type_.is_cast() && !c.generated && !text(c))
     }
 
     /// Chooses among the unique indexes, the primary key being the first, each with whether nulls are
