@@ -62,6 +62,8 @@ pub struct Written {
     /// Rows that were there with other values and were left alone, since what is there was written
     /// after the rows at hand had failed for the first time. They count as superseded.
     pub newer: u64,
+    /// Those of the skipped rows that a trigger of the table has left out, or put somewhere else.
+    pub left_out: u64,
     /// Values that were rounded to the scale of their column.
     pub rounded: u64,
     /// Rows that this store can not hold, by position in the rows given; the others are written.
@@ -82,6 +84,7 @@ impl Written {
         self.unchanged += other.unchanged;
         self.skipped += other.skipped;
         self.newer += other.newer;
+        self.left_out += other.left_out;
         self.rounded += other.rounded;
     }
 }

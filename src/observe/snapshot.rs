@@ -182,6 +182,8 @@ pub struct Snapshot {
     pub aborted: u64,
     /// Those of the superseded rows that the store had newer: written after they had failed.
     pub newer: u64,
+    /// Those of the skipped rows that a trigger of the table has left out, or put somewhere else.
+    pub left_out: u64,
     /// Rows read ahead and given back to their files; they do not count as read.
     pub returned: u64,
     /// Values rounded to the scale of their column.

@@ -36,6 +36,8 @@ pub struct Extras {
     pub resume: Option<String>,
     /// Whether it was the dead-letter queue, and not the store, that was waited for in vain.
     pub blocked: bool,
+    /// Whether the table tells rows apart in another way than it did when the run began.
+    pub rekeyed: bool,
 }
 
 impl Extras {
@@ -51,6 +53,7 @@ impl Extras {
             claimed: false,
             resume: None,
             blocked: false,
+            rekeyed: false,
         }
     }
 }
@@ -123,9 +126,20 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
             (format!("Dry run: nothing was written; {} can go into {store}.", noun(new)), Ink::Strong)
         }
         0 if rows.read == 0 => ("Nothing to load: the input has no rows.".to_owned(), Ink::Strong),
+        0 if new == 0
+            && rows.read > 0
+            && rows.skipped == extras.snapshot.left_out
+            && rows.skipped == rows.read =>
+        {
+            (
+                format!("Nothing is stored: a trigger of the table left all {} out.", noun(rows.read)),
+                Ink::Warn,
+            )
+        }
         0 if new == 0 && rows.unchanged + rows.skipped + extras.snapshot.newer > 0 => {
             let newer = extras.snapshot.newer;
-            let there = noun(rows.unchanged + rows.skipped + newer);
+            let there =
+                noun((rows.unchanged + rows.skipped + newer).saturating_sub(extras.snapshot.left_out));
             let or_newer = if newer > 0 { ", or newer ones" } else { "" };
             (format!("Nothing new: {store} has all {there} already{or_newer}."), Ink::Good)
         }
@@ -141,6 +155,7 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
         5 if extras.blocked => {
             (format!("Gave up: the dead-letter queue could not be written. {}", before()), Ink::Bad)
         }
+        5 if extras.rekeyed => (format!("Stopped: the key of the table has changed. {}", before()), Ink::Bad),
         5 => (format!("Gave up: the store stayed away. {}", before()), Ink::Bad),
         6 => (format!("The input could not be read to its end. {}", before()), Ink::Bad),
         130 | 143 => (format!("Interrupted. {}", before()), Ink::Warn),
@@ -318,6 +333,14 @@ pub fn counted(snapshot: &Snapshot) -> Vec<String> {
         );
         all.push(text);
     }
+    let left_out = snapshot.left_out;
+    if left_out > 0 {
+        let rows = plural(left_out, "row");
+        let (they, are) = if left_out == 1 { ("it counts", "was") } else { ("they count", "were") };
+        all.push(format!(
+            "{rows} {are} left out by a trigger of the table, or put somewhere else by it: {they} as skipped"
+        ));
+    }
     let rounded = snapshot.rounded;
     if rounded > 0 {
         all.push(format!("{} rounded to the decimals that their columns hold", were(rounded, "value")));
@@ -362,6 +385,7 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
             "look at the first reason above: it is often a wrong column or unit for the whole file".to_owned()
         }
         5 if extras.blocked => format!("when the dead-letter queue can be written, {again}"),
+        5 if extras.rekeyed => again,
         5 => format!("when the store is back, {again}"),
         6 => format!("mend or fetch the input again, then {again}"),
         130 | 143 => match result.dlq.path.as_ref().filter(|_| extras.snapshot.aborted > 0) {

@@ -43,6 +43,7 @@ pub struct Tally {
     dropped: AtomicU64,
     skipped: AtomicU64,
     newer: AtomicU64,
+    left_out: AtomicU64,
     rounded: AtomicU64,
     batches: AtomicU64,
     failures: AtomicU64,
@@ -156,6 +157,7 @@ impl Tally {
             dropped: zero(),
             skipped: zero(),
             newer: zero(),
+            left_out: zero(),
             rounded: zero(),
             batches: zero(),
             failures: zero(),
@@ -222,6 +224,7 @@ impl Tally {
             submitted: self.submitted.load(Relaxed),
             aborted: self.aborted.load(Relaxed),
             newer: self.newer.load(Relaxed),
+            left_out: self.left_out.load(Relaxed),
             returned: self.returned.load(Relaxed),
             rounded: self.rounded.load(Relaxed),
             batches: self.batches.load(Relaxed),
@@ -391,6 +394,7 @@ impl Observer for Tally {
                 self.unchanged.fetch_add(written.unchanged, Relaxed);
                 self.skipped.fetch_add(written.skipped, Relaxed);
                 self.newer.fetch_add(written.newer, Relaxed);
+                self.left_out.fetch_add(written.left_out, Relaxed);
                 self.rounded.fetch_add(written.rounded, Relaxed);
                 self.superseded.fetch_add(superseded, Relaxed);
                 self.batches.fetch_add(1, Relaxed);

@@ -114,6 +114,7 @@ fn another_key() {
     append(&work, "1,2\n1,3\n");
     let run = running.finish().expect(5);
     assert!(run.stderr.contains("its key is id, v now") && run.stderr.contains("start again"), "{run}");
+    assert!(!run.stderr.contains("stayed away") && !run.stderr.contains("store is back"), "{run}");
     let mut running = tail(&work, &db.dsn());
     stored(&db, &mut running, 4);
     // Where there is none any more, all rows are added.

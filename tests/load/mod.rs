@@ -35,4 +35,5 @@ mod resume;
 mod sharing;
 mod spellings;
 mod times;
+mod triggers;
 mod types;

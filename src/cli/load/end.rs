@@ -151,6 +151,12 @@ impl Ending<'_> {
         errors
     }
 
+    /// Whether it ended since the key of the table had changed.
+    fn is_rekeyed(&self) -> bool {
+        let end = self.outcome.map(|outcome| &outcome.end);
+        matches!(end, Some(End::Failed(reason)) if reason.code == TABLE_REKEYED)
+    }
+
     pub(super) fn exit(&self, inputs: usize, failed: u64, over: bool) -> Exit {
         if let Some(error) = &self.broken {
             return Exit::from(error);
@@ -159,7 +165,7 @@ impl Ending<'_> {
             Some(End::GaveUp(_)) => return Exit::Unavailable,
             Some(End::Failed(reason)) if reason.code == DEAD_LETTERS => return Exit::Internal,
             // The next run goes on.
-            Some(End::Failed(reason)) if reason.code == TABLE_REKEYED => return Exit::Unavailable,
+            Some(End::Failed(_)) if self.is_rekeyed() => return Exit::Unavailable,
             Some(End::Failed(_)) => return Exit::Usage,
             Some(End::Aborted) => return self.signals.unwrap_or(Exit::Interrupted),
             Some(End::Drained) | None => {}
@@ -306,6 +312,7 @@ impl Load<'_> {
                     .ends_with("--resume")
                     .then(|| "the same command and --resume".to_owned()),
                 blocked: ending.blocked_by().is_some(),
+                rekeyed: ending.is_rekeyed(),
                 ..Extras::new(snapshot)
             };
             let text = summary::render(&result, &extras, style(self.global.color));

@@ -94,11 +94,18 @@ FROM pg_catalog.pg_constraint c
 WHERE c.conrelid = to_regclass($1) AND c.contype = 'f'
   AND (c.confrelid = c.conrelid OR c.confrelid IN (SELECT relid FROM pg_partition_ancestors(c.conrelid)))";
 
-/// Triggers and check constraints.
+/// Triggers and check constraints. Of a trigger that sees each row before it is inserted, its program where
+/// that is in PL/pgSQL, and nothing said where it is in another language; what comes with the server or with
+/// TimescaleDB changes no key.
 const RULES: &str = "\
-SELECT true, tgname::text FROM pg_catalog.pg_trigger WHERE tgrelid = to_regclass($1) AND NOT tgisinternal
+SELECT true, t.tgname::text,
+       CASE WHEN l.lanname = 'plpgsql' THEN p.prosrc ELSE '' END,
+       t.tgtype & 7 = 7 AND l.lanname <> 'internal' AND t.tgname <> 'ts_insert_blocker'
+FROM pg_catalog.pg_trigger t
+JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+WHERE t.tgrelid = to_regclass($1) AND NOT t.tgisinternal
 UNION ALL
-SELECT false, conname::text FROM pg_catalog.pg_constraint
+SELECT false, conname::text, '', false FROM pg_catalog.pg_constraint
 WHERE conrelid = to_regclass($1) AND contype = 'c'
 ORDER BY 2";
 
@@ -211,9 +218,17 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
             )));
         }
     }
+    let mut programs: Vec<String> = Vec::new();
     for rule in &rules {
         let name = get(rule, 1).map_err(failed)?;
-        if get(rule, 0).map_err(failed)? { found.triggers.push(name) } else { found.checks.push(name) }
+        if get(rule, 0).map_err(failed)? {
+            found.triggers.push(name)
+        } else {
+            found.checks.push(name)
+        }
+        if get(rule, 3).map_err(failed)? {
+            programs.push(get(rule, 2).map_err(failed)?);
+        }
     }
     let indexes = indexes
         .iter()
@@ -221,6 +236,10 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
         .collect::<Result<_, _>>()
         .map_err(failed)?;
     found.choose_key(indexes);
+    if programs.iter().any(|program| may_change(program, &found.key)) {
+        // Which rows are one nobody knows before they are there.
+        found.rules.push(Rule { columns: Vec::new(), unique: false, passes_null: false });
+    }
     if get(&row, 11).map_err(failed)? {
         let place = [
             (&found.schema as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT),
@@ -303,6 +322,19 @@ fn column(row: &Row) -> Result<TableColumn, tokio_postgres::Error> {
     })
 }
 
+/// Whether that program of a trigger, or one that is not known, may give a row another key.
+fn may_change(program: &str, key: &[String]) -> bool {
+    if key.is_empty() || program.is_empty() {
+        return !key.is_empty();
+    }
+    let mut plain = program.to_lowercase();
+    plain.retain(|c| !c.is_whitespace() && c != '"');
+    let sets = |what: &str| [":=", "="].iter().any(|sign| plain.contains(&format!("{what}{sign}")));
+    plain.contains("intonew")
+        || sets("new")
+        || key.iter().any(|name| sets(&format!("new.{}", name.to_lowercase().replace([' ', '"'], ""))))
+}
+
 /// Whether the definition of a CHECK of one column is `column = upper(column)`, with whatever casts and
 /// brackets the server writes around it.
 fn wants_capitals(definition: &str) -> bool {
@@ -319,7 +351,24 @@ fn wants_capitals(definition: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::wants_capitals;
+    use super::{may_change, wants_capitals};
+
+    #[test]
+    fn programs_that_may_change_a_key_are_told() {
+        let key = ["Sym".to_owned(), "ts".to_owned()];
+        for program in [
+            "BEGIN NEW.\"Sym\" := upper(NEW.\"Sym\"); RETURN NEW; END",
+            "begin new . ts = date_trunc('minute', new.ts); return new; end",
+            "BEGIN SELECT * INTO NEW FROM other; RETURN NEW; END",
+            "BEGIN NEW := f(NEW); RETURN NEW; END",
+            "",
+        ] {
+            assert!(may_change(program, &key), "{program}");
+            assert!(!may_change(program, &[]), "{program}");
+        }
+        let stamps = "BEGIN NEW.updated_at := now(); NEW.day := NEW.ts::date; RETURN NEW; END";
+        assert!(!may_change(stamps, &key));
+    }
 
     #[test]
     fn checks_that_want_capitals_are_told() {

@@ -164,8 +164,7 @@ impl Job<'_> {
         let Some(merge) = self.merge else {
             let rows = self.execute(self.append, false).await?;
             written.inserted += rows;
-            // Rows that a trigger suppressed: they are not there, on its demand.
-            written.unchanged += (sent.len() as u64).saturating_sub(rows);
+            left_out(self.table, (sent.len() as u64).saturating_sub(rows), written);
             return Ok(());
         };
         if let Some(sql) = &merge.twice {
@@ -194,7 +193,10 @@ impl Job<'_> {
                 let fresh = if merge.tells { fresh } else { staged.saturating_sub(known).min(touched) };
                 written.inserted += fresh;
                 written.updated += touched.saturating_sub(fresh);
-                written.unchanged += staged.saturating_sub(touched);
+                let expected = staged.saturating_sub(known) + differing;
+                let left = if self.table.triggers.is_empty() { 0 } else { expected.saturating_sub(touched) };
+                left_out(self.table, left, written);
+                written.unchanged += staged.saturating_sub(touched + left);
             }
             OnConflict::Skip => {
                 let staged = sent.len() as u64;
@@ -330,6 +332,17 @@ impl Job<'_> {
             statement("RELEASE SAVEPOINT mds_merge; SAVEPOINT mds_merge").await?;
         }
         self.merge(sent, written).await
+    }
+}
+
+/// Counts rows that the server took and neither stored nor found there: a trigger of the table has left them
+/// out, or put them somewhere else.
+pub(super) fn left_out(table: &Table, rows: u64, written: &mut Written) {
+    if table.triggers.is_empty() {
+        written.unchanged += rows;
+    } else {
+        written.skipped += rows;
+        written.left_out += rows;
     }
 }
 

@@ -12,9 +12,9 @@ use crate::port::{Guard, SinkError, Written};
 use crate::sink::postgres::connect::Link;
 use crate::sink::postgres::copy::copy;
 use crate::sink::postgres::encode::{Encoder, put_uuid};
-use crate::sink::postgres::merge::{Cell, Job, Span};
+use crate::sink::postgres::merge::{Cell, Job, Span, left_out};
 use crate::sink::postgres::newer::{Firsts, tells_when};
-use crate::sink::postgres::order::waves;
+use crate::sink::postgres::order::{KeyColumn, waves};
 use crate::sink::postgres::out::Out;
 use crate::sink::postgres::plan::Plan;
 use crate::sink::postgres::proof::{Proof, changed};
@@ -80,7 +80,9 @@ impl PgSession {
         )
         .with_firsts(self.firsts(&plan, rows));
         let mut waves = waves(rows, &plan.key, plan.apart, sources, plan.names.len());
-        if rows.parts.iter().any(|part| part.order != Order::Any) {
+        // Which texts are one only the server knows there: the last of the input is to stay.
+        let own_key = |part: &KeyColumn| plan.goals.get(part.column).is_some_and(|goal| goal.type_.is_cast());
+        if rows.parts.iter().any(|part| part.order != Order::Any) || plan.key.iter().any(own_key) {
             waves.iter_mut().for_each(|wave| wave.sort_unstable());
         }
         let lone = if let [wave] = waves.as_slice() { Some(wave) } else { None };
@@ -200,13 +202,13 @@ impl PgSession {
                 written.refused = copied.refused;
                 if plan.direct.is_some() {
                     written.inserted = copied.stored.min(sent);
-                    written.unchanged = sent - written.inserted;
+                    left_out(proof.table(), sent - written.inserted, &mut written);
                     Ok(())
                 } else if sent == 0 {
                     Ok(())
                 } else {
                     let appended = self.job(proof, plan, Span::None, None, link).append(&mut written).await;
-                    written.unchanged = sent.saturating_sub(written.inserted);
+                    left_out(proof.table(), sent.saturating_sub(written.inserted), &mut written);
                     appended
                 }
             }
