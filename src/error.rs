@@ -15,6 +15,9 @@ pub enum Error {
     /// A bug, or something about this machine that nothing above covers.
     #[error("{0}")]
     Internal(String),
+    /// A signal ended it before it had come to its work; `true` where that was SIGTERM.
+    #[error("{0}")]
+    Interrupted(String, bool),
 }
 
 /// Result with [`Error`].
@@ -40,6 +43,7 @@ impl Error {
             Self::Unavailable(m) => Self::Unavailable(change(m)),
             Self::Input(m) => Self::Input(change(m)),
             Self::Internal(m) => Self::Internal(change(m)),
+            Self::Interrupted(m, terminated) => Self::Interrupted(change(m), terminated),
         }
     }
 }

@@ -53,6 +53,8 @@ impl From<&Error> for Exit {
             Error::Unavailable(_) => Self::Unavailable,
             Error::Input(_) => Self::Input,
             Error::Internal(_) => Self::Internal,
+            Error::Interrupted(_, false) => Self::Interrupted,
+            Error::Interrupted(_, true) => Self::Terminated,
         }
     }
 }

@@ -252,7 +252,12 @@ impl<'a> Load<'a> {
                             None => return self.unbegun(signals.exit().unwrap_or(Exit::Stored)),
                         }
                     }
-                    (None, None) => tokio::task::block_in_place(|| self.detect(&columns, &mut peeked)),
+                    (None, None) => {
+                        signals.holds(true);
+                        let detected = tokio::task::block_in_place(|| self.detect(&columns, &mut peeked));
+                        signals.holds(peeked.as_ref().is_some_and(|peeked| !peeked.opened.replayable));
+                        detected
+                    }
                 };
                 match detected {
                     Ok(dataset) => Some(dataset),

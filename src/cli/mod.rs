@@ -63,6 +63,12 @@ pub fn run() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Stored };
         }
     };
+    if matches!(cli.command, Command::Load(_) | Command::Tail(_) | Command::ReplayDlq(_))
+        && let Err(error) = signals::heard()
+    {
+        unbegun::print_result(&cli, &error);
+        return complain(&error, Some(&cli.global));
+    }
     let screen = Screen::default();
     let traces = match traces::start(&cli.command) {
         Ok(traces) => traces,

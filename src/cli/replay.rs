@@ -49,7 +49,7 @@ fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen, metrics: &RunMet
         args,
         screen,
         metrics,
-        ending: Ending::note()?,
+        ending: Ending::listen()?,
         store: Store::choose(&args.store)?.0.shown(),
         filter: selection.filter,
         left: selection.limit,

@@ -229,7 +229,7 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
         }
         let rows = batch.len() as u64;
         let pushed = match engine.settings.overflow {
-            Overflow::Block => engine.queue.push(batch).await,
+            Overflow::Block => engine.queue.push(batch, |depth| engine.tell_depth(depth, "full")).await,
             Overflow::Error => engine.queue.try_push(batch),
             Overflow::DropOldest => match engine.queue.push_dropping(batch) {
                 Ok((depth, dropped)) => {

@@ -58,6 +58,8 @@ struct State {
     asked: bool,
     aborted: bool,
     above_high: bool,
+    /// Whether a batch waits for room.
+    full: bool,
     level: Level,
 }
 
@@ -85,6 +87,7 @@ impl BoundedQueue {
             asked: false,
             aborted: false,
             above_high: false,
+            full: false,
             level: Level::Ok,
         };
         Self {
@@ -96,19 +99,33 @@ impl BoundedQueue {
         }
     }
 
-    /// Waits for room, then takes the batch.
-    pub async fn push(&self, batch: Batch) -> Result<Depth, Refused> {
+    /// Waits for room, then takes the batch. `waits` is told when the wait begins: a queue that has no
+    /// room for the next batch is as full as it gets, whatever is missing to its high mark.
+    pub async fn push(&self, batch: Batch, waits: impl Fn(Depth)) -> Result<Depth, Refused> {
         let _turn = self.turnstile.lock().await;
         let mut batch = batch;
         loop {
             // Registered before the look at the state, so that no wake-up between is lost.
             let space = self.space.notified();
             match self.try_push(batch) {
-                Err(Refused::Full(back)) => batch = *back,
+                Err(Refused::Full(back)) => {
+                    batch = *back;
+                    if let Some(depth) = self.full() {
+                        waits(depth);
+                    }
+                }
                 done => return done,
             }
             space.await;
         }
+    }
+
+    /// Notes that a batch waits for room; `None` where nothing changes by that.
+    fn full(&self) -> Option<Depth> {
+        let mut state = self.lock();
+        state.full = true;
+        let depth = self.look(&mut state);
+        (depth.level.is_some() || depth.crossed.is_some()).then_some(depth)
     }
 
     /// Takes the batch if there is room now.
@@ -163,6 +180,7 @@ impl BoundedQueue {
 
     fn admit(&self, state: &mut State, batch: Batch) -> Depth {
         state.sequence += 1;
+        state.full = false;
         for (worker, portion) in deal(batch, self.ready.len(), state.sequence).into_iter().enumerate() {
             if portion.rows.is_empty() {
                 continue;
@@ -271,16 +289,17 @@ impl BoundedQueue {
     fn look(&self, state: &mut State) -> Depth {
         let Bounds { high, low, .. } = self.bounds;
         let rows = state.rows;
+        let full = state.full || rows >= high;
         let crossed = match state.above_high {
-            false if rows >= high => Some(true),
-            true if rows <= low => Some(false),
+            false if full => Some(true),
+            true if rows <= low && !full => Some(false),
             _ => None,
         };
         if let Some(up) = crossed {
             state.above_high = up;
         }
         let level = match state.level {
-            _ if rows >= high => Level::Hard,
+            _ if full => Level::Hard,
             Level::Hard if rows >= low + (high - low) / 2 => Level::Hard,
             Level::Ok if rows <= low => Level::Ok,
             _ if rows > low - low / 4 => Level::Soft,

@@ -340,12 +340,16 @@ impl Conversion<'_> {
     /// of the same value.
     fn singles(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
         let finite = self.finite::<Float32Type>(array);
-        let source = finite.as_primitive::<Float32Type>();
-        let mut builder = NumberBuilder::with_capacity(source.len());
-        for value in source {
-            match value.and_then(number::of_f32) {
+        let view = Numbers::of(&finite).ok_or_else(|| self.wrong(array, "number"))?;
+        let mut builder = NumberBuilder::with_capacity(array.len());
+        for row in 0..array.len() {
+            match view.get(row) {
                 Some(number) => builder.push(number),
-                None => builder.push_null(),
+                // Few are beyond what a decimal holds.
+                None => match view.long(row) {
+                    Some(long) => builder.push_long(long),
+                    None => builder.push_null(),
+                },
             }
         }
         Ok(builder.finish())
@@ -357,9 +361,9 @@ impl Conversion<'_> {
         let mut made = Vec::with_capacity(array.len());
         for row in 0..array.len() {
             made.push(match view.get(row).map(number::Number::normalised) {
-                None => None,
+                None if view.long(row).is_none() => None,
                 Some(number::Number::Small(value @ 0..=999, 0)) => Some(value as i64),
-                Some(_) => {
+                _ => {
                     self.fault(row, "bad_number", "is no whole number from 0 to 999");
                     None
                 }
@@ -441,15 +445,24 @@ impl Conversion<'_> {
                 | DataType::Float32
                 | DataType::Decimal128(..)
                 | DataType::Decimal256(..) => {
-                    let view = Numbers::of(array).ok_or_else(|| self.wrong(array, "time"))?;
+                    // What is no number is no time either, and is counted.
+                    let finite = match array.data_type() {
+                        DataType::Float64 => self.finite::<Float64Type>(array),
+                        DataType::Float32 => self.finite::<Float32Type>(array),
+                        _ => array.clone(),
+                    };
+                    let view = Numbers::of(&finite).ok_or_else(|| self.wrong(array, "time"))?;
                     let mut text = String::new();
                     self.times.learn_integers((0..rows).filter_map(|row| whole(view.get(row)?)));
                     for row in 0..rows {
-                        let value = view.get(row).map(|number| {
-                            text.clear();
-                            number.write(&mut text);
-                            self.times.text(&text)
-                        });
+                        let value = match view.get(row) {
+                            Some(number) => {
+                                text.clear();
+                                number.write(&mut text);
+                                Some(self.times.text(&text))
+                            }
+                            None => view.long(row).map(|long| self.times.text(&long)),
+                        };
                         self.take(row, value, &mut made);
                     }
                 }
@@ -686,7 +699,7 @@ impl Conversion<'_> {
             match text.map(|text| (text, timeframe::canonical(text))) {
                 Some((_, Some(name))) => builder.append_value(name),
                 Some((text, None)) => {
-                    if !self.nulls.matches(text.trim()) {
+                    if !self.nulls(text.trim()) {
                         self.fault(row, "bad_timeframe", NO_TIMEFRAME);
                     }
                     builder.append_null();

@@ -37,7 +37,7 @@ use crate::dataset::separators::{Decimal, Separators};
 use crate::dataset::target::{Grain, KeyNulls, Target};
 use crate::dataset::text::Texts;
 use crate::dataset::time::{TimeOptions, TimeReader};
-use crate::dataset::timeframe::Spacings;
+use crate::dataset::timeframe::{self, Spacings};
 use crate::error::{Error, Result};
 
 /// What the mapping of all inputs of a run goes by.
@@ -187,6 +187,8 @@ pub struct Mapper {
     articles: Articles,
     narrow: Narrow,
     timeframe: Option<String>,
+    /// Where bars stand within a step of that timeframe, in nanoseconds.
+    step_at: Option<i64>,
     spacings: Spacings,
     /// Rows that wait for the timeframe that the spacing of more rows will tell.
     waiting: Vec<(RecordBatch, Vec<u64>)>,
@@ -242,6 +244,7 @@ impl Mapper {
             articles: Articles::default(),
             narrow: Narrow::of(&settings.dataset, &settings.target),
             timeframe: None,
+            step_at: None,
             spacings: Spacings::default(),
             waiting: Vec::new(),
             spacing_unknown: false,
@@ -367,6 +370,35 @@ impl Mapper {
         std::mem::take(&mut self.waiting)
     }
 
+    /// Holds later rows to the timeframe that the spacing of the first ones told: a bar that does not stand
+    /// at a step of it is one of a shorter timeframe. Of longer ones nothing can be said, since a bar may
+    /// be missing where nobody traded.
+    fn look_at_steps(&mut self, columns: &RecordBatch, faults: &mut Faults) {
+        let (quality, name) = (self.settings.quality, self.settings.dataset.time.clone());
+        let (Some(timeframe), Some(name), true) = (&self.timeframe, name, quality != Quality::Off) else {
+            return;
+        };
+        let times =
+            columns.column_by_name(&name).and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>());
+        let (Some(step), Some(times)) = (timeframe::step(timeframe), times) else { return };
+        let Some(first) = times.iter().flatten().next() else { return };
+        let at = *self.step_at.get_or_insert(first.rem_euclid(step));
+        let off = |row: &usize| times.is_valid(*row) && times.value(*row).rem_euclid(step) != at;
+        let mut odd = (0..times.len()).filter(off).peekable();
+        if odd.peek().is_none() {
+            return;
+        }
+        let what = format!(
+            "{name} is no step of {timeframe}, which the spacing of the first rows told as the timeframe"
+        );
+        if quality == Quality::Reject {
+            let column: Arc<str> = name.as_ref().into();
+            odd.for_each(|row| faults.refuse(row, &column, "implausible", || what.clone()));
+        } else {
+            *self.findings.entry(what).or_default() += odd.count() as u64;
+        }
+    }
+
     fn no_timeframe(&self) -> Error {
         let flag = match self.options.mending {
             true => "it, for instance --set timeframe=1m",
@@ -410,6 +442,7 @@ impl Mapper {
         if self.settings.quality == Quality::Reject {
             quality::reject(&columns, self.settings.dataset.checks, (self.settings.now)(), &mut faults);
         }
+        self.look_at_steps(&columns, &mut faults);
         let rejects = self.rejects(&mapping, &source, &columns, rows, &faults);
         let given = self.given(&mapping, &faults, rows.len());
         let (columns, rows) =

@@ -146,6 +146,18 @@ fn name_of(nanos: i64) -> Option<String> {
     }
 }
 
+/// The nanoseconds of a timeframe below an hour, in which bars stand at even steps: hours count from the
+/// opening of a session here and from midnight there, and days are not all of one length.
+pub fn step(timeframe: &str) -> Option<i64> {
+    let (count, unit) = timeframe.split_at_checked(timeframe.len().checked_sub(1)?)?;
+    let count: i64 = count.parse().ok().filter(|count| *count > 0)?;
+    match unit {
+        "s" => count.checked_mul(SECOND),
+        "m" if count < 60 => count.checked_mul(60 * SECOND),
+        _ => None,
+    }
+}
+
 /// Where in its series a spacing was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {

@@ -65,14 +65,36 @@ fn table(db: &Db, key: &str) {
     ));
 }
 
-fn change(db: &Db, random: &mut Random) {
-    db.execute(&format!("ALTER TABLE t {}", random.pick(CHANGES)));
+/// The changes in an order of chance: each once, then each once more, and so on.
+struct Deck {
+    random: Random,
+    left: Vec<&'static str>,
 }
 
+impl Deck {
+    fn new(seed: u64) -> Self {
+        Self { random: Random::new(seed, 104), left: Vec::new() }
+    }
+
+    fn change(&mut self, db: &Db) {
+        if self.left.is_empty() {
+            self.left = CHANGES.to_vec();
+        }
+        let at = self.random.between(0, self.left.len() as i64 - 1) as usize;
+        db.execute(&format!("ALTER TABLE t {}", self.left.swap_remove(at)));
+    }
+}
+
+/// How often each change is made: once, unless `MDSCTL_CHANGES` asks for more.
+fn rounds() -> u64 {
+    std::env::var("MDSCTL_CHANGES").map_or(1, |rounds| rounds.parse().expect("a number"))
+}
+
+/// `MDSCTL_TEST_SEED` replays a failure, `MDSCTL_CHANGES` asks for more rounds.
 #[test]
 fn a_table_that_changes_all_the_time_under_a_load() {
     let seed = seed();
-    let mut random = Random::new(seed, 104);
+    let mut deck = Deck::new(seed);
     for (key, command) in [("PRIMARY KEY", "load"), ("", "load"), ("PRIMARY KEY", "tail")] {
         let (work, db) = (Work::new(), Postgres::shared().database());
         table(&db, key);
@@ -80,13 +102,17 @@ fn a_table_that_changes_all_the_time_under_a_load() {
         let flags = [command, "-", "--table", "t", "--json", "--batch-size", "200", "--capacity", "2000"];
         let running = work.mdsctl(flags).arguments(["--dsn", &db.dsn()]).pipe(reader).spawn();
         writer.write_all(b"id,a,b,c,d,e\n").expect("the pipe");
-        let (mut id, rows) = (0, 30_000);
-        while id < rows {
-            let some = random.between(1, 1_500) as u64;
+        let changes = rounds() * CHANGES.len() as u64;
+        let (mut id, rows) = (0, changes * 700);
+        for change in 1..=changes {
+            let some = match change == changes {
+                true => rows - id,
+                false => deck.random.between(1, 1_300) as u64,
+            };
             let text: String = (id..(id + some).min(rows)).map(line).collect();
             writer.write_all(text.as_bytes()).expect("the pipe");
             id = (id + some).min(rows);
-            change(&db, &mut random);
+            deck.change(&db);
         }
         drop(writer);
         let run = running.finish().expect(0);
@@ -96,27 +122,28 @@ fn a_table_that_changes_all_the_time_under_a_load() {
     }
 }
 
+/// `MDSCTL_TEST_SEED` replays a failure, `MDSCTL_CHANGES` asks for more rounds.
 #[test]
 fn a_table_that_changes_all_the_time_under_a_tail() {
     let seed = seed();
-    let mut random = Random::new(seed, 104);
+    let mut deck = Deck::new(seed);
     let (work, db) = (Work::new(), Postgres::shared().database());
     table(&db, "PRIMARY KEY");
     append(&work, "id,a,b,c,d,e\n");
     let mut running = tail(&work, &db.dsn());
-    let (mut id, rounds) = (0, 120);
-    for _ in 0..rounds {
-        let some = random.between(1, 5) as u64;
+    let mut id = 0;
+    for _ in 0..rounds() * CHANGES.len() as u64 {
+        let some = deck.random.between(1, 5) as u64;
         append(&work, &(id..id + some).map(line).collect::<String>());
         id += some;
-        if random.once_in(2) {
+        if deck.random.once_in(2) {
             let seen = wait::within(PATIENCE, || {
                 assert!(!running.has_ended(), "it has ended: {}", running.said());
                 (db.count("t") == id).then_some(())
             });
             assert!(seen.is_some(), "seed {seed}: {} of {id}: {}", db.count("t"), running.said());
         }
-        change(&db, &mut random);
+        deck.change(&db);
     }
     super::stored(&db, &mut running, id);
     let run = stop(running);

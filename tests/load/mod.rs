@@ -33,6 +33,8 @@ mod precision;
 mod rejects;
 mod resume;
 mod sharing;
+mod signals;
+mod silent;
 mod spellings;
 mod times;
 mod triggers;

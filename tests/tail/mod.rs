@@ -1,6 +1,7 @@
 //! `mdsctl tail`, end to end.
 
 mod exact;
+mod learned;
 mod lines;
 mod live;
 

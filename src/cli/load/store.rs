@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cli::exit::Exit;
 use crate::cli::load::Load;
 use crate::cli::settings;
 use crate::cli::signals::Signals;
@@ -105,7 +106,8 @@ impl Load<'_> {
         }
     }
 
-    /// Under `--wait` a store that is away at the start is waited for like one that goes away.
+    /// Under `--wait` a store that is away at the start is waited for like one that goes away. Whatever it
+    /// does not answer, a signal ends the wait.
     pub(super) async fn patiently<T>(
         &self,
         signals: &Signals,
@@ -113,8 +115,13 @@ impl Load<'_> {
     ) -> Result<T> {
         let mut told = false;
         loop {
-            match act().await {
-                Err(Error::Unavailable(why)) if self.args.engine.wait && signals.exit().is_none() => {
+            let done = tokio::select! {
+                biased;
+                done = act() => done,
+                () = signals.insist() => return Err(interrupted(signals)),
+            };
+            match done {
+                Err(Error::Unavailable(why)) if self.args.engine.wait => {
                     if self.engine.max_outage.is_some_and(|most| self.started.elapsed() > most) {
                         return Err(Error::Unavailable(why));
                     }
@@ -122,10 +129,20 @@ impl Load<'_> {
                         tracing::warn!("waiting for the store: {why}");
                         told = true;
                     }
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    tokio::select! {
+                        biased;
+                        () = signals.come() => return Err(interrupted(signals)),
+                        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                    }
                 }
                 done => return done,
             }
         }
     }
+}
+
+fn interrupted(signals: &Signals) -> Error {
+    let terminated = signals.exit() == Some(Exit::Terminated);
+    let what = "interrupted while the store was waited for; run the same command again";
+    Error::Interrupted(what.into(), terminated)
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::scripted::{Chances, Graves, Ledger, Pointing, Row, Scripted, batch};
 use super::{on_paused_clock, silence_scripted_panics};
+use crate::coordinator::queue::{BoundedQueue, Bounds, Depth};
 use crate::coordinator::{Builder, End, SubmitError, WriteCoordinator};
-use crate::port::Circuit;
+use crate::port::{Circuit, Level};
 use crate::settings::{EngineSettings, Overflow};
 
 fn rows(count: usize) -> Vec<Row> {
@@ -327,4 +328,25 @@ fn a_commit_in_doubt_is_settled_by_the_ledger() {
     });
     assert_eq!(sink.world.lock().unwrap().commits, 10);
     assert_eq!(books.0.lock().unwrap().stored, 100);
+}
+
+#[test]
+fn a_queue_without_room_for_the_next_batch_is_as_full_as_it_gets() {
+    on_paused_clock(async {
+        let queue = BoundedQueue::new(1, Bounds { rows: 10, bytes: usize::MAX, high: 8, low: 5 });
+        let some = |count| batch(&rows(count), 0, true);
+        let told = std::sync::Mutex::new(Vec::new());
+        let note = |depth: Depth| told.lock().unwrap().push((depth.rows, depth.level, depth.crossed));
+        queue.push(some(7), note).await.unwrap();
+        assert!(told.lock().unwrap().is_empty(), "there was room");
+        let mut waits = std::pin::pin!(queue.push(some(6), note));
+        assert!(tokio::time::timeout(Duration::from_secs(1), &mut waits).await.is_err());
+        assert_eq!(*told.lock().unwrap(), [(7, Some(Level::Hard), Some(true))], "7 of 10, and it waits");
+        queue.settle(7, 0);
+        let depth = waits.await.unwrap();
+        assert_eq!((depth.rows, depth.level), (6, None), "it falls later than it rises");
+        let empty = queue.settle(6, 0);
+        assert_eq!((empty.level, empty.crossed), (Some(Level::Ok), Some(false)));
+        assert_eq!(told.lock().unwrap().len(), 1, "told once");
+    });
 }
