@@ -17,6 +17,12 @@ use crate::harness::{Work, wait};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How often each change is made under a load and under a tail: once, unless `MDSCTL_CHANGES` asks for
+/// more, which `scripts/campaign` does.
+fn rounds() -> u64 {
+    std::env::var("MDSCTL_CHANGES").map_or(1, |rounds| rounds.parse().expect("a number"))
+}
+
 fn append(work: &Work, text: &str) {
     let file = OpenOptions::new().create(true).append(true).open(work.path("f.csv"));
     file.expect("a file").write_all(text.as_bytes()).expect("it is written");

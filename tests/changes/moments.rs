@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{PATIENCE, append, stop, tail};
+use super::{PATIENCE, append, rounds, stop, tail};
 use crate::generator::random::Random;
 use crate::harness::db::Db;
 use crate::harness::seed::seed;
@@ -83,11 +83,6 @@ impl Deck {
         let at = self.random.between(0, self.left.len() as i64 - 1) as usize;
         db.execute(&format!("ALTER TABLE t {}", self.left.swap_remove(at)));
     }
-}
-
-/// How often each change is made: once, unless `MDSCTL_CHANGES` asks for more.
-fn rounds() -> u64 {
-    std::env::var("MDSCTL_CHANGES").map_or(1, |rounds| rounds.parse().expect("a number"))
 }
 
 /// `MDSCTL_TEST_SEED` replays a failure, `MDSCTL_CHANGES` asks for more rounds.

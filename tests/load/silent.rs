@@ -65,7 +65,10 @@ fn doubles_that_are_no_times_are_told_or_refused() {
         let run = work.mdsctl(flags).run().expect(3);
         assert_eq!((run.books().inserted, run.books().rejected), (3, 1), "{store}: {run}");
         assert!(run.json()["notes"].to_string().contains("NaN"), "{store}: {run}");
-        let letters = work.dlq(".dlq/t.ndjson");
+        let queue = run.json()["dlq"]["path"].as_str().expect("a path").to_owned();
+        let letters = work.dlq(&queue);
         assert_eq!(dlq::rows(&letters), 1);
+        let raw = &letters[0].line;
+        assert!(raw.to_string().contains("80") || raw.to_string().contains("00000000"), "{raw}");
     });
 }

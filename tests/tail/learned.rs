@@ -75,13 +75,13 @@ fn the_two_hours_of_a_change_of_clocks_are_told_apart_over_batches_and_restarts(
         let more = ["--timeframe", "30m", "--timezone", "America/New_York"];
         let mut running = None;
         for (at, time) in local.iter().enumerate() {
-            append(work, format, &line(format, &format!("2024-11-03 {time}:00"), "1.5"));
-            // Within one tail, and over a restart, in turn: the step back to 01:00 is seen over a restart.
+            // Within one tail and over a restart, in turn: the step back to 01:00 falls on one.
             if at % 2 == 1
                 && let Some(before) = running.take()
             {
                 stop(before);
             }
+            append(work, format, &line(format, &format!("2024-11-03 {time}:00"), "1.5"));
             let now = running.get_or_insert_with(|| tail(work, store, format, &more));
             stored(store, now, at as u64 + 1);
         }
