@@ -401,8 +401,9 @@ impl<'a> Load<'a> {
             (_, Err(lost)) => Error::Internal(format!("{error}; and what was read of stdin is lost: {lost}")),
             (0, Ok(())) => error,
             (rows, Ok(())) => error.and(&format!(
-                "; {} already read from stdin are in {}",
+                "; {} already read from stdin {} in {}",
                 figures::plural(rows, "row"),
+                if rows == 1 { "is" } else { "are" },
                 dead.path().display()
             )),
         }

@@ -453,9 +453,13 @@ impl Conversion<'_> {
                     };
                     let view = Numbers::of(&finite).ok_or_else(|| self.wrong(array, "time"))?;
                     let mut text = String::new();
+                    // Beyond that, single precision passes over whole numbers.
+                    let single = array.as_primitive_opt::<Float32Type>();
+                    let is_rough = |row: usize| single.is_some_and(|all| all.value(row).abs() > 16_777_216.0);
                     self.times.learn_integers((0..rows).filter_map(|row| whole(view.get(row)?)));
                     for row in 0..rows {
                         let value = match view.get(row) {
+                            Some(_) if is_rough(row) => Some(Err(TimeError::Shortened)),
                             Some(number) => {
                                 text.clear();
                                 number.write(&mut text);

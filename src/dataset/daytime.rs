@@ -39,6 +39,10 @@ pub enum Look {
     Days,
     /// Times of day alone; `true` where all are midnight.
     Clocks(Clock, bool),
+    /// Minutes of an hour, which another column tells.
+    Minutes,
+    /// A part of a time of day, by its name, in numbers that tell no time.
+    Part,
     /// None of these, or nothing.
     Unknown,
 }
@@ -56,6 +60,12 @@ pub enum Clock {
     Milliseconds,
     /// Milliseconds since midnight.
     SinceMidnight,
+    /// Seconds since midnight.
+    SecondsOfDay,
+    /// Minutes since midnight.
+    MinutesOfDay,
+    /// Full hours.
+    Hours,
     /// A type of its own.
     Typed,
 }
@@ -78,6 +88,8 @@ pub struct Join {
     pub clock: usize,
     /// How that is written.
     pub form: Clock,
+    /// The column with the minutes, where `clock` has the hours alone.
+    pub minutes: Option<usize>,
 }
 
 /// What the name of a column of numbers says of them, where it says it.
@@ -86,17 +98,36 @@ fn form_of_name(plain: &str) -> Option<Clock> {
         "msofday" | "millisofday" | "millisecondsofday" | "mssincemidnight" | "millisecondssincemidnight" => {
             Some(Clock::SinceMidnight)
         }
+        "secondofday" | "secondsofday" | "secofday" | "secondssincemidnight" => Some(Clock::SecondsOfDay),
+        "minuteofday" | "minutesofday" | "minutessincemidnight" => Some(Clock::MinutesOfDay),
+        "hour" | "hours" | "hr" | "hourofday" => Some(Clock::Hours),
         "hhmm" => Some(Clock::Minutes),
         "hhmmss" => Some(Clock::Seconds),
         _ => None,
     }
 }
 
+/// Whether a column of that name has minutes: of the hour, of the day, or with the hours before them.
+fn is_of_minutes(plain: &str) -> bool {
+    matches!(plain, "minute" | "minutes" | "mins" | "minuteofhour")
+}
+
+/// Whether a column of that name holds epochs, though it is no usual name of a time.
+pub fn is_epoch_name(plain: &str) -> bool {
+    let unit = |rest: &str| {
+        matches!(rest, "" | "s" | "ms" | "us" | "ns" | "sec" | "seconds" | "millis" | "micros" | "nanos")
+    };
+    ["epochtime", "epoch", "unixtimestamp", "unixtime", "unixts", "unix", "timestamp", "time", "ts"]
+        .iter()
+        .any(|name| plain.strip_prefix(name).is_some_and(unit))
+}
+
 /// Whether a column of that name (without case and punctuation) may hold the times of day of another.
 pub fn is_clock_name(plain: &str) -> bool {
     const NOT: [&str; 8] = ["close", "end", "last", "exp", "update", "recv", "receive", "expir"];
     form_of_name(plain).is_some()
-        || matches!(plain, "minute" | "tod" | "timeofday" | "clock" | "timestamp" | "datetime")
+        || is_of_minutes(plain)
+        || matches!(plain, "tod" | "timeofday" | "clock" | "timestamp" | "datetime")
         || (plain.starts_with("time") || plain.ends_with("time")) && !NOT.iter().any(|n| plain.starts_with(n))
 }
 
@@ -151,7 +182,8 @@ pub fn look(array: &ArrayRef, plain: &str, nulls: &NullTokens) -> Look {
         text.clear();
         let value = text_of(array, row, &mut text).then_some(text.trim());
         if let Some(value) = value.filter(|value| !nulls.matches(value)) {
-            sample.push(value.to_owned());
+            // A whole number among doubles.
+            sample.push(value.strip_suffix(".0").unwrap_or(value).to_owned());
         }
         if sample.len() == SAMPLE {
             break;
@@ -205,6 +237,16 @@ fn look_at(sample: &[String], plain: &str) -> Look {
     {
         return Look::Clocks(form, sample.iter().all(|value| value.bytes().all(|b| b == b'0')));
     }
+    if is_of_minutes(plain) || form_of_name(plain) == Some(Clock::Hours) {
+        let numbers = sample.iter().all(|value| value.parse::<f64>().is_ok());
+        let minutes = |value: &String| value.parse().is_ok_and(|n: u8| n < 60);
+        if is_of_minutes(plain) && sample.iter().all(minutes) {
+            return Look::Minutes;
+        }
+        if numbers {
+            return Look::Part;
+        }
+    }
     match (days + midnights + instants) * 2 > all {
         false => Look::Unknown,
         true if instants > 0 => Look::Instants,
@@ -223,12 +265,19 @@ fn form_of_digits(sample: &[String], plain: &str) -> Option<Clock> {
         return fits(form).then_some(form);
     }
     let widest = sample.iter().map(String::len).max().unwrap_or(0);
-    // A column of minutes of the hour, or of the day, tells no time of day that could be told apart.
-    if plain == "minute" {
-        return None;
+    if is_of_minutes(plain) {
+        // `0930` and `1600` have the hours before them, 570 and 960 count from midnight; 600 could do either.
+        let written = most >= 1_440 || sample.iter().any(|value| value.len() == 4 && value.starts_with('0'));
+        return match (fits(Clock::Minutes), fits(Clock::MinutesOfDay)) {
+            _ if most < 60 && !written => None,
+            (true, _) if written => Some(Clock::Minutes),
+            (false, true) => Some(Clock::MinutesOfDay),
+            _ => None,
+        };
     }
     let form = match widest {
         0..=4 => Clock::Minutes,
+        5 | 6 if !fits(Clock::Seconds) => Clock::SecondsOfDay,
         5 | 6 => Clock::Seconds,
         7..=9 if most >= 86_400_000 || !fits(Clock::SinceMidnight) => Clock::Milliseconds,
         // `93000000` could be both; half past nine in one, an hour that no day has in the other.
@@ -245,6 +294,9 @@ fn fields(number: u64, form: Clock) -> Option<(u64, u64, u64)> {
         Clock::Seconds => (number / 10_000, number / 100 % 100, number % 100 * 1_000_000_000),
         Clock::Milliseconds => (number / 10_000_000, number / 100_000 % 100, number % 100_000 * 1_000_000),
         Clock::SinceMidnight => (number / 3_600_000, number / 60_000 % 60, number % 60_000 * 1_000_000),
+        Clock::SecondsOfDay => (number / 3_600, number / 60 % 60, number % 60 * 1_000_000_000),
+        Clock::MinutesOfDay => (number / 60, number % 60, 0),
+        Clock::Hours => (number, 0, 0),
         Clock::Text | Clock::Typed => return None,
     };
     (hours < 24 && minutes < 60 && nanos < 60_000_000_000).then_some((hours, minutes, nanos))
@@ -257,6 +309,7 @@ pub fn join(join: &Join, columns: &[ArrayRef], rows: usize) -> ArrayRef {
         Day::Constant(_) => None,
     };
     let clocks = widened(&columns[join.clock]);
+    let minutes = join.minutes.map(|index| widened(&columns[index]));
     let mut builder = StringBuilder::with_capacity(rows, rows * 20);
     let (mut line, mut part) = (String::new(), String::new());
     for row in 0..rows {
@@ -288,6 +341,9 @@ pub fn join(join: &Join, columns: &[ArrayRef], rows: usize) -> ArrayRef {
         line.push(' ');
         let before = line.len();
         clock_of(&clocks, join.form, row, &mut line);
+        if let Some(minutes) = &minutes {
+            minutes_of(minutes, row, before, &mut line);
+        }
         if line.trim_end().len() < before {
             // A day without its time is no midnight.
             line.push_str("(no time of day)");
@@ -365,6 +421,22 @@ fn clock_of(array: &ArrayRef, form: Clock, row: usize, out: &mut String) {
     } else if !text.is_empty() {
         out.push_str(" is no time of day");
     }
+}
+
+/// Writes the minutes of a row into the full hour at the end of a line, which begins there.
+fn minutes_of(array: &ArrayRef, row: usize, from: usize, out: &mut String) {
+    let Some(hour) = out.get(from..).and_then(|clock| clock.strip_suffix(":00:00")).map(str::len) else {
+        return;
+    };
+    let mut text = String::new();
+    text_of(array, row, &mut text);
+    let text = text.trim();
+    out.truncate(from + hour);
+    // Writing into a text does not fail.
+    let _ = match text.strip_suffix(".0").unwrap_or(text).parse::<u8>() {
+        Ok(minute) if minute < 60 => write!(out, ":{minute:02}:00"),
+        _ => write!(out, " and {text:?} are no time of day"),
+    };
 }
 
 /// A day with a time behind it: the day, the time, and an offset from UTC.
@@ -478,13 +550,21 @@ mod tests {
         assert_eq!(seen("time", &["093000000", "160000000"]), Look::Clocks(Clock::Milliseconds, false));
         // Years, and minutes of the hour, are no times of day.
         assert_eq!(seen("date", &["2023", "2024"]), Look::Unknown);
-        assert_eq!(seen("minute", &["1", "59"]), Look::Unknown);
+        assert_eq!(seen("minute", &["1", "59"]), Look::Minutes);
+        assert_eq!(seen("minute", &["570", "960"]), Look::Clocks(Clock::MinutesOfDay, false));
+        assert_eq!(seen("minute", &["0930", "0931"]), Look::Clocks(Clock::Minutes, false));
+        assert_eq!(seen("minute", &["600", "601"]), Look::Part);
+        assert_eq!(seen("minute", &["", ""]), Look::Unknown);
+        assert_eq!(seen("hour", &["0", "23"]), Look::Clocks(Clock::Hours, false));
+        assert_eq!(seen("hour", &["1", "24"]), Look::Part);
+        assert_eq!(seen("hour", &["9:00", "10:00"]), Look::Clocks(Clock::Text, false));
+        assert_eq!(seen("time", &["34200", "34260"]), Look::Clocks(Clock::SecondsOfDay, false));
         assert_eq!(seen("time", &["", ""]), Look::Unknown);
     }
 
     fn joined(day: ArrayRef, clock: ArrayRef, form: Clock) -> Vec<Option<String>> {
         let rows = day.len();
-        let made = join(&Join { day: Day::Source(0), clock: 1, form }, &[day, clock], rows);
+        let made = join(&Join { day: Day::Source(0), clock: 1, form, minutes: None }, &[day, clock], rows);
         made.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect()
     }
 

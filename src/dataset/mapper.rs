@@ -2,6 +2,7 @@
 
 mod current;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ use crate::dataset::learned::{Learned, TimeForm};
 use crate::dataset::live::LiveTarget;
 use crate::dataset::mapping::{Feed, MapOptions, Mapping, enumerated, list, shell_word, target_of};
 use crate::dataset::name_pattern::{Meaning, NamePattern, stem};
-use crate::dataset::names::Names;
+use crate::dataset::names::{Names, plain};
 use crate::dataset::narrow::Narrow;
 use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::quality::{self, Findings, Quality};
@@ -144,6 +145,24 @@ struct Other {
     column: Arc<str>,
     /// Whether a row that has both goes by the first.
     worse: bool,
+    /// Whether any text is a value of it.
+    is_text: bool,
+}
+
+/// Whether a column of that name, without case and punctuation, tells the zone of the times beside it.
+fn is_zone_name(plain: &str) -> bool {
+    matches!(
+        plain,
+        "timezone"
+            | "tz"
+            | "tzname"
+            | "zone"
+            | "zoneid"
+            | "utcoffset"
+            | "gmtoffset"
+            | "tzoffset"
+            | "timezoneoffset"
+    )
 }
 
 /// Rows that may wait for their timeframe.
@@ -212,6 +231,8 @@ pub struct Mapper {
     empty: Vec<(String, Vec<String>)>,
     /// How times of day are written, by column of the input.
     clocks: HashMap<String, Clock>,
+    /// Columns with the minutes of the hours that another one has.
+    minutes: Vec<String>,
 }
 
 impl Mapper {
@@ -260,6 +281,7 @@ impl Mapper {
             unused: Vec::new(),
             empty: Vec::new(),
             clocks: HashMap::new(),
+            minutes: Vec::new(),
             settings,
         })
     }
@@ -478,6 +500,7 @@ impl Mapper {
         for (name, reader) in &self.times {
             notes.extend(reader.notes().into_iter().map(|note| format!("{name} {note}")));
         }
+        notes.extend(self.zone_passed_over());
         if !self.unused.is_empty() {
             notes.push(format!("columns not loaded: {}", list(self.unused.iter().map(String::as_str))));
         }
@@ -504,6 +527,22 @@ impl Mapper {
         notes
     }
 
+    /// What there is to say of a column that may tell the zone of the times, which nothing reads.
+    fn zone_passed_over(&self) -> Option<String> {
+        let time = self.time()?;
+        let written = self.times.get(time)?.deduced_unit().is_none() && self.settings.time.unit.is_none();
+        let (_, mapping) = self.mapping.as_ref()?;
+        let from_input =
+            mapping.columns.iter().any(|(_, name, feed)| **name == *time && matches!(feed, Feed::Source(_)));
+        let zone = self.unused.iter().find(|name| is_zone_name(&plain(name)))?;
+        (written && from_input && self.settings.time.zone.is_none()).then(|| {
+            format!(
+                "times without an offset were read as UTC, whatever {:?} says: --timezone ZONE reads them in another zone",
+                zone.trim()
+            )
+        })
+    }
+
     /// What there is to say of how many rows: implausible ones that were stored all the same, and values
     /// that became null.
     pub fn findings(&self) -> Findings {
@@ -527,10 +566,14 @@ impl Mapper {
         let names = Names::new(schema.fields().iter().map(|f| f.name().as_str()));
         options.maps.extend(self.pinned.iter().filter(|(_, source)| names.has_source(source)).cloned());
         let (clocks, settings) = (self.clocks.clone(), self.settings.clone());
+        let minutes = self.minutes.clone();
         let look = |index: usize| match clocks.get(names.all[index]) {
             // What the first rows have told stays so.
             Some(form) => Look::Clocks(*form, false),
-            None => daytime::look(source.column(index), names.plain(index), &settings.nulls),
+            None => match minutes.iter().any(|name| *name == names.all[index]) {
+                true => Look::Minutes,
+                false => daytime::look(source.column(index), names.plain(index), &settings.nulls),
+            },
         };
         let mapping = Arc::new(self.resolved(schema, &look, &options)?);
         let shown = |index: usize| names.all[index].to_owned();
@@ -550,6 +593,7 @@ impl Mapper {
         }
         for join in &mapping.joins {
             self.clocks.insert(names.all[join.clock].to_owned(), join.form);
+            self.minutes.extend(join.minutes.map(|index| names.all[index].to_owned()));
         }
         self.unused.clone_from(&mapping.unused);
         self.others = match &self.names {
@@ -598,9 +642,11 @@ impl Mapper {
                     faults.add(row, &other.column, "two_values", || {
                         format!("{} has two values, one as {main} and one as {}", other.column, other.name)
                     });
-                    Some(one)
+                    // Both, so that a replay does not choose one of them.
+                    let both = || Cow::Owned(format!("{one} as {main}, {two} as {}", other.name));
+                    Some(if other.is_text { Cow::Borrowed(one) } else { both() })
                 }
-                (one, two) => one.or(two),
+                (one, two) => one.or(two).map(Cow::Borrowed),
             };
             columns[other.main] = Arc::new((0..source.num_rows()).map(value).collect::<StringArray>());
         }
@@ -636,15 +682,15 @@ impl Mapper {
                 },
                 named(join.clock),
             );
-            if !self
-                .notes
-                .iter()
-                .any(|note| note.starts_with(&format!("{day} and {clock} are read together")))
+            let both = match join.minutes {
+                Some(minutes) => format!("{day}, {clock} and {}", named(minutes)),
+                None => format!("{day} and {clock}"),
+            };
+            if !self.notes.iter().any(|note| note.starts_with(&format!("{both} are read together")))
                 && let Some(example) =
                     Texts::of(&made).and_then(|texts| texts.iter().flatten().next().map(str::to_owned))
             {
-                self.notes
-                    .push(format!("{day} and {clock} are read together as one time, the first as {example}"));
+                self.notes.push(format!("{both} are read together as one time, the first as {example}"));
             }
             fields.push(Arc::new(Field::new(format!("{day}+{clock}"), DataType::Utf8, true)));
             columns.push(made);
@@ -1199,19 +1245,22 @@ fn others(mapping: &Mapping, schema: &SchemaRef, first: &HashSet<String>) -> Vec
             let rank = rank(column, name).filter(|_| !letter)?;
             // A name that is not the column's best gives way to the better one.
             let worse = self::rank(column, known).is_some_and(|known| known < rank);
-            Some(Other { main: *main, index, name: name.clone(), column: canonical.clone(), worse })
+            let is_text = !(column.kind.is_number() || matches!(column.kind, Kind::Timestamp | Kind::Date));
+            Some(Other { main: *main, index, name: name.clone(), column: canonical.clone(), worse, is_text })
         })
     });
     found.collect()
 }
 
-/// How well a name fits a column, the best first.
+/// How well a name fits a column, the best first, in whatever writing.
 fn rank(column: &Column, name: &str) -> Option<u8> {
-    let name = name.trim();
-    if name.eq_ignore_ascii_case(&column.name) {
+    let name = plain(name);
+    if name.is_empty() {
+        None
+    } else if name == plain(&column.name) {
         Some(0)
     } else {
-        column.synonyms.iter().any(|synonym| name.eq_ignore_ascii_case(synonym)).then_some(1)
+        column.synonyms.iter().any(|synonym| name == plain(synonym)).then_some(1)
     }
 }
 

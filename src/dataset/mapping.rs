@@ -174,6 +174,9 @@ pub fn resolve(
             Some(Feed::Source(index)) => {
                 let join = &finder.joins[index - used.len()];
                 used[join.clock] = true;
+                if let Some(minutes) = join.minutes {
+                    used[minutes] = true;
+                }
                 if let Day::Source(day) = join.day {
                     used[day] = true;
                 }
@@ -507,7 +510,10 @@ impl Finder<'_> {
                         self.names.all[*clock],
                         shell_word(&format!("{own}+{}", self.names.all[*clock]))
                     )))),
-                    None => Ok(index),
+                    None => match self.day_alone(column, index) {
+                        Err(failure) => Err(failure),
+                        Ok(_) => Ok(index),
+                    },
                 }
             }
             _ => Ok(index),
@@ -525,7 +531,10 @@ impl Finder<'_> {
     }
 
     fn join(&mut self, day: Day, clock: usize, form: Clock) -> usize {
-        self.joins.push(Join { day, clock, form });
+        let minutes = (form == Clock::Hours)
+            .then(|| (0..self.names.all.len()).find(|index| (self.look)(*index) == Look::Minutes))
+            .flatten();
+        self.joins.push(Join { day, clock, form, minutes });
         self.names.all.len() + self.joins.len() - 1
     }
 
@@ -609,7 +618,7 @@ impl Finder<'_> {
                 let midnights: Vec<usize> =
                     days.iter().copied().filter(|index| (self.look)(*index) == Look::Midnights).collect();
                 match (days, &midnights[..], &found[..]) {
-                    (&[one], ..) | (_, &[one], _) | (.., &[one]) => return Ok(Some(Feed::Source(one))),
+                    (&[one], ..) | (_, &[one], _) | (.., &[one]) => return self.day_alone(column, one),
                     _ => return Err(self.doubt(name, days)),
                 }
             }
@@ -648,6 +657,37 @@ impl Finder<'_> {
         }
     }
 
+    /// The feed of a column of times whose day another column tells, where none seems to have the time of
+    /// day: a column of epochs all the same, or the day; not where a column has a part of the time.
+    fn day_alone(&self, column: &Column, day: usize) -> Result<Option<Feed>, Failure> {
+        let name = column.name.as_ref();
+        if self.dataset.time.as_deref() != Some(name) {
+            return Ok(Some(Feed::Source(day)));
+        }
+        let others = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            let free = |index: &usize| *index != day && !self.is_elsewhere(column, *index);
+            (0..self.names.all.len()).filter(free).filter(|index| wanted(*index)).collect()
+        };
+        let epochs = others(&|index| {
+            daytime::is_epoch_name(self.names.plain(index)) && (self.look)(index) == Look::Instants
+        });
+        if let [epoch] = epochs[..] {
+            return Ok(Some(Feed::Source(epoch)));
+        }
+        let parts = others(&|index| matches!((self.look)(index), Look::Minutes | Look::Part));
+        let Some(part) = parts.first() else { return Ok(Some(Feed::Source(day))) };
+        if self.options.force_set || self.is_of_days() {
+            return Ok(Some(Feed::Source(day)));
+        }
+        let (day, part) = (self.names.all[day], self.names.all[*part]);
+        Err(Failure::Lack(Lack::Wrong(
+            format!(
+                "{day:?} holds the day alone, and {part:?} a part of the time of day, in numbers that tell no time; make one column of both in the input, as in 2024-01-02 09:30"
+            ),
+            format!("--map {name}={} --force-set where the day alone is meant", shell_word(day)),
+        )))
+    }
+
     /// A flag that gives a column one value, where the input has a column that means the same.
     fn settable(&self, column: &Column, value: &str) -> Result<(), Failure> {
         if self.options.force_set {
@@ -673,6 +713,18 @@ impl Finder<'_> {
 
     fn doubt(&self, name: &str, found: &[usize]) -> Failure {
         let candidates = list(found.iter().map(|i| self.names.all[*i]));
+        // One of both would be half a time.
+        let day = found.iter().find(|index| daytime::is_day_name(self.names.plain(**index)));
+        let clock = found.iter().find(|index| {
+            let plain = self.names.plain(**index);
+            plain == "time" && (self.look)(**index) == Look::Unknown
+        });
+        if let (Some(day), Some(clock)) = (day, clock) {
+            return Failure::Lack(Lack::Doubt(format!(
+                "{:?} and {:?} seem to be the day and the time of day, but not in a form that mdsctl joins; write them in the input as in 2024-01-02 and 09:30:00",
+                self.names.all[*day], self.names.all[*clock]
+            )));
+        }
         Failure::Lack(Lack::Doubt(format!(
             "columns {candidates} could each be {name:?}; say which: --map {name}=COLUMN"
         )))
@@ -886,7 +938,8 @@ mod tests {
     #[test]
     fn doubt_and_absence_are_said_with_the_remedy() {
         let options = MapOptions { sets: vec![set("vendor", "v")], ..Default::default() };
-        let error = bars(&["date", "time", "symbol", "open", "high", "low", "close"], &options).unwrap_err();
+        let error =
+            bars(&["datetime", "timestamp", "symbol", "open", "high", "low", "close"], &options).unwrap_err();
         assert!(error.to_string().contains("--map ts=COLUMN"), "{error}");
         let error = bars(&["when", "symbol", "open", "high", "low", "close"], &options).unwrap_err();
         assert!(error.to_string().contains("no column for \"ts\": found when, symbol"), "{error}");

@@ -16,7 +16,10 @@ use chrono_tz::Tz;
 use crate::dataset::learned::TimeForm;
 use change::Series;
 use order::{OrderVotes, Orders};
-use unit::{DAY, DOTNET_1970, Elected, FILETIME_1970, Shape, Votes, of_digits, pattern, shape_of};
+use unit::{
+    DAY, DOTNET_1970, Elected, FILETIME_1970, Shape, Votes, is_short_stamp, of_digits, of_short_stamp,
+    pattern, shape_of,
+};
 use zone::{Local, Place};
 
 pub use change::{Last, Twice};
@@ -49,6 +52,8 @@ pub enum TimeError {
     OtherForm,
     /// It is a number, but no epoch: a count of something else.
     Count,
+    /// It is a number that was shortened, so that it tells no moment.
+    Shortened,
     /// Day and month could be either, and nothing before it settled which.
     Ambiguous,
     /// It names its zone by a short name that several have.
@@ -71,6 +76,8 @@ pub struct TimeReader {
     /// Epochs from .0 to .1 are of the deduced unit, of which each has .2 nanoseconds.
     plain: (i64, i64, i64),
     digits: Option<u8>,
+    /// Numbers are dates with a year of two and a time of day.
+    stamps: bool,
     order: Option<DateOrder>,
     /// Most numbers have the magnitude of the unit that the user gave.
     fits: bool,
@@ -99,7 +106,7 @@ impl TimeError {
             Self::Syntax | Self::NoSuchTime => "bad_timestamp",
             Self::Range | Self::Far | Self::Infinite => "timestamp_range",
             Self::OtherUnit | Self::OtherForm => "timestamp_unit",
-            Self::Count => "timestamp_form",
+            Self::Count | Self::Shortened => "timestamp_form",
             Self::Ambiguous => "ambiguous_date",
             Self::ZoneName => "timestamp_zone",
             Self::Skipped => "no_such_local_time",
@@ -192,12 +199,16 @@ impl TimeReader {
             ));
         }
         if self.cut > 0 {
-            notes.push(format!("is a day: the time of day of {} values was cut off", self.cut));
+            notes.push(match self.cut {
+                1 => "is a day: the time of day of 1 value was cut off".to_owned(),
+                cut => format!("is a day: the time of day of {cut} values was cut off"),
+            });
         }
         if self.series.told > 0 {
             notes.push(format!(
-                "has {} local times that the change of clocks repeats: the order of the rows tells which of both they are{}",
-                self.series.told,
+                "has {} that the change of clocks repeats: the order of the rows tells which of both {}{}",
+                if self.series.told == 1 { "1 local time".to_owned() } else { format!("{} local times", self.series.told) },
+                if self.series.told == 1 { "it is" } else { "they are" },
                 match self.series.taken {
                     0 => String::new(),
                     taken => format!(
@@ -324,6 +335,7 @@ impl TimeReader {
             _ if self.unit.is_some() || self.digits.is_some() => {}
             Some(Elected::Epoch(unit)) => self.settle(unit),
             Some(Elected::Digits(digits)) => self.digits = Some(digits),
+            Some(Elected::Stamps) => self.stamps = true,
             None => {}
         }
     }
@@ -377,6 +389,9 @@ impl TimeReader {
             return match super::number::parse(bytes).map_err(|_| TimeError::Syntax)? {
                 super::number::Number::Small(value, scale) => {
                     let whole = split(value, u32::from(scale)).0;
+                    if is_shortened(bytes, whole) {
+                        return Err(TimeError::Shortened);
+                    }
                     self.number(value, u32::from(scale), width_of(bytes, leading, whole))
                 }
                 super::number::Number::Large(..) => Err(TimeError::Range),
@@ -429,6 +444,17 @@ impl TimeReader {
         let (whole, part) = (value / ten_to, value % ten_to != 0);
         if let Some(unit) = self.options.unit {
             return self.in_unit(unit, value, ten_to, width);
+        }
+        if self.stamps && !part && is_short_stamp_in(whole, width, self.options.order) {
+            let order = self.options.order;
+            let day = |fields| order.and_then(|order| order.day(fields, false).ok());
+            return match of_short_stamp(whole, width, day) {
+                Some((days, nanos)) => self.compose(days, nanos, Place::Unsaid),
+                None => {
+                    self.refused = (Shape::ShortStamp, whole);
+                    Err(TimeError::Count)
+                }
+            };
         }
         if let Some(unit) = self.unit
             && unit.is_plausible(whole)
@@ -658,6 +684,7 @@ impl TimeReader {
                 Shape::YearLast => 60,
                 Shape::ShortYear => 61,
                 Shape::Clock => 62,
+                Shape::ShortStamp => 65,
                 Shape::Julian => 63,
                 Shape::Unknown => 64,
             },
@@ -679,6 +706,7 @@ impl TimeReader {
             TimeError::Infinite => "is infinite, and a row of this dataset needs a time".into(),
             TimeError::OtherUnit | TimeError::OtherForm => self.other(),
             TimeError::Count => self.count(),
+            TimeError::Shortened => "is a number that was shortened, as a spreadsheet or single precision does it, and so tells no moment; it has to be written in full in the input".into(),
             TimeError::Ambiguous => self.doubt.doubt(),
             TimeError::ZoneName => match self.options.zone {
                 Some(zone) => format!(
@@ -769,6 +797,15 @@ impl TimeReader {
             Shape::ShortYear => format!(
                 "({value:06}) is no epoch; --date-order ymd reads YYMMDD, --date-order dmy reads DDMMYY, --date-order mdy reads MMDDYY"
             ),
+            Shape::ShortStamp => {
+                let (form, width, unit) = match width(value) {
+                    11.. => ("YYMMDDHHMMSS", 12, "ms"),
+                    _ => ("YYMMDDHHMM", 10, "s"),
+                };
+                format!(
+                    "({value:0width$}) is written {form}, by the looks of all: --date-order ymd reads it so (an epoch in {unit}: --timestamp-unit {unit})"
+                )
+            }
             Shape::Clock => format!("({value:06}) is no epoch but a time HHMMSS; {clock}"),
             Shape::OfDay(unit) => format!(
                 "({value}) is no epoch; as {} of the day it is a time without its day: {clock}",
@@ -824,6 +861,22 @@ fn in_order(value: i128, width: usize, order: DateOrder) -> Option<i64> {
         return None;
     }
     order.day([a, b, c], long).ok()
+}
+
+/// Whether it is a date with a year of two and a time of day, in that order or in the usual one.
+fn is_short_stamp_in(value: i128, width: usize, order: Option<DateOrder>) -> bool {
+    match order {
+        Some(order) => of_short_stamp(value, width, |fields| order.day(fields, false).ok()).is_some(),
+        None => is_short_stamp(value, width),
+    }
+}
+
+/// Whether a number is written with fewer digits than it has, as in `1.61E+12`: programs that write `E+` cut
+/// off what does not fit in, while those that write it in full do so without the sign.
+fn is_shortened(text: &[u8], whole: i128) -> bool {
+    let Some(end) = text.iter().position(|b| matches!(b, b'e' | b'E')) else { return false };
+    let digits = text.iter().take(end).filter(|b| b.is_ascii_digit()).count();
+    text.get(end + 1) == Some(&b'+') && digits < width(whole) && whole.unsigned_abs() < 10_000_000_000_000_000
 }
 
 /// The number that a text is, if it is one of up to 38 digits.

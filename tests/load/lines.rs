@@ -96,9 +96,9 @@ fn joined_files_repeat_their_header() {
             assert!(run.stderr.contains("2 repeated header lines passed over"), "{what}: {run}");
             assert_eq!(bars(store), ["2024-01-02 X 5", "2024-01-03 X 6", "2024-01-04 X 7"], "{what}: {run}");
         }
-        // Only an exact repetition is one.
+        // A line with another name is a row.
         let path =
-            work.write("b.csv", format!("{header}\n2024-01-05,1,1,1,1,8\nDate,open,high,low,close,volume\n"));
+            work.write("b.csv", format!("{header}\n2024-01-05,1,1,1,1,8\ndate,open,high,low,close,shares\n"));
         let run = load(work, store, &[&path], &["--symbol", "X"]).expect(3);
         assert_eq!(bars(store).len(), 4, "{what}: {run}");
     });

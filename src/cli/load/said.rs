@@ -53,11 +53,13 @@ fn sharing(shared: &Shared, on_conflict: OnConflict) -> String {
         };
         format!(": for instance {place}, {}", example.key)
     });
+    let left = shared.of - shared.surplus.min(shared.of);
     format!(
-        "{about}{} of {} share their key with other rows of the input, and {stays}, so that {about}{} are left{}",
+        "{about}{} of {} share their key with other rows of the input, and {stays}, so that {about}{} {} left{}",
         count(shared.rows),
         plural(shared.of, "row"),
-        count(shared.of - shared.surplus.min(shared.of)),
+        count(left),
+        if left == 1 { "is" } else { "are" },
         example.unwrap_or_default()
     )
 }

@@ -114,6 +114,8 @@ pub(super) enum Shape {
     YearLast,
     /// Six digits that are a date with a year of two.
     ShortYear,
+    /// Ten or twelve digits that are a date with a year of two, and a time of day.
+    ShortStamp,
     /// Hours, minutes and seconds without a day.
     Clock,
     /// Seconds, or milliseconds, of a day.
@@ -213,8 +215,64 @@ pub(super) struct Votes {
     digits: [usize; 5],
     /// Epochs in seconds that would be `YYYYMMDDHH` too.
     hours: usize,
+    stamps: Stamps,
     /// All numbers.
     pub(super) all: usize,
+}
+
+/// Epochs that would be `YYMMDDHHMM` or `YYMMDDHHMMSS` too.
+#[derive(Debug, Clone, Default)]
+struct Stamps {
+    votes: usize,
+    /// How often one differed from the one before it, and the least and the greatest of them.
+    changes: usize,
+    last: i128,
+    range: Option<(i128, i128)>,
+    /// Whether one has the seconds too.
+    long: bool,
+}
+
+impl Stamps {
+    fn count(&mut self, value: i128, width: usize) {
+        self.votes += 1;
+        self.changes += usize::from(value != self.last);
+        self.last = value;
+        self.long |= width == 12;
+        let (least, most) = self.range.unwrap_or((value, value));
+        self.range = Some((least.min(value), most.max(value)));
+    }
+
+    /// Whether so many epochs are none: all read as dates, and as epochs they would be of years to come, of
+    /// the years before 2001 in milliseconds, or such as are never all dates by chance.
+    fn are_all(&self, votes: usize) -> bool {
+        let Some((least, most)) = self.range else { return false };
+        self.votes == votes
+            && (self.long || least >= 2_082_758_400 || self.changes >= 8 && most - least >= 1_000)
+    }
+}
+
+/// The day of a number that is `YYMMDDHHMM` or `YYMMDDHHMMSS`, in whatever order, and the nanoseconds since
+/// its midnight; `None` where it is neither. `day` tells the day of three numbers.
+pub(super) fn of_short_stamp(
+    value: i128,
+    width: usize,
+    day: impl Fn([i64; 3]) -> Option<i64>,
+) -> Option<(i64, i64)> {
+    let value = i64::try_from(value).ok().filter(|value| *value > 0)?;
+    let (date, clock) = match width {
+        10 => (value / 10_000, value % 10_000 * 100),
+        12 => (value / 1_000_000, value % 1_000_000),
+        _ => return None,
+    };
+    let (hour, minute, second) = (clock / 10_000, clock / 100 % 100, clock % 100);
+    let exists = hour < 24 && minute < 60 && second < 60;
+    let days = day([date / 10_000, date / 100 % 100, date % 100]).filter(|_| exists)?;
+    Some((days, ((hour * 60 + minute) * 60 + second) * 1_000_000_000))
+}
+
+/// Whether a number has the form `YYMMDDHHMM` or `YYMMDDHHMMSS`.
+pub(super) fn is_short_stamp(value: i128, width: usize) -> bool {
+    of_short_stamp(value, width, |[y, m, d]| days_of(2000 + y, m, d).ok()).is_some()
 }
 
 /// What most numbers of a column are, where that can be read without a flag.
@@ -222,6 +280,8 @@ pub(super) struct Votes {
 pub(super) enum Elected {
     Epoch(Unit),
     Digits(u8),
+    /// Dates with a year of two and a time of day.
+    Stamps,
 }
 
 impl Votes {
@@ -231,6 +291,9 @@ impl Votes {
             Shape::Epoch(unit) => {
                 self.epochs[unit as usize & 3] += 1;
                 self.hours += usize::from(unit == Unit::Second && !part && of_digits(value, 10).is_some());
+                if !part && is_short_stamp(value, width) {
+                    self.stamps.count(value, width);
+                }
             }
             Shape::Digits(digits) => {
                 if let Some(at) = WIDTHS.iter().position(|(width, _)| *width == digits) {
@@ -257,6 +320,9 @@ impl Votes {
         match best {
             // Seconds of the years 2033 and after that are all dates are dates.
             (votes, Some(Elected::Epoch(Unit::Second))) if self.hours == votes => Some(Elected::Digits(10)),
+            (votes, Some(Elected::Epoch(Unit::Second | Unit::Milli))) if self.stamps.are_all(votes) => {
+                Some(Elected::Stamps)
+            }
             (_, elected) => elected,
         }
     }
@@ -300,6 +366,28 @@ mod tests {
         ] {
             assert_eq!(shape(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn years_of_two_digits_with_a_time_of_day_are_no_epochs() {
+        let elected = |values: &[i128]| {
+            let mut votes = Votes::default();
+            values.iter().for_each(|value| votes.count(*value, width_of(*value), false));
+            votes.elected()
+        };
+        fn width_of(value: i128) -> usize {
+            value.to_string().len()
+        }
+        assert_eq!(elected(&[2_401_020_930, 2_401_020_931]), Some(Elected::Stamps));
+        assert_eq!(elected(&[240_102_093_000]), Some(Elected::Stamps));
+        let minutes: Vec<i128> = (0..20).map(|i| 1_501_020_900 + i / 10 * 100 + i % 10).collect();
+        assert_eq!(elected(&minutes), Some(Elected::Epoch(Unit::Second)), "a span that seconds have too");
+        let hours: Vec<i128> =
+            (0..20).map(|i| 1_501_020_930 + i * 100).filter(|n| n / 100 % 100 < 24).collect();
+        assert_eq!(elected(&hours), Some(Elected::Stamps));
+        // Epochs that read as dates by chance.
+        assert_eq!(elected(&[1_704_182_301, 1_704_182_302]), Some(Elected::Epoch(Unit::Second)));
+        assert_eq!(elected(&[946_684_800_000]), Some(Elected::Epoch(Unit::Milli)));
     }
 
     #[test]

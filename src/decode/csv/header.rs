@@ -43,7 +43,11 @@ pub(super) fn seek(
         let end = match memchr(b'\n', bytes) {
             Some(i) => Some(i + 1),
             None if bytes.len() > MAX_ROW => {
-                return Err(DecodeError::Corrupt("its first line is longer than 16 MiB".into()));
+                let begin = bytes.get(..64 << 10).unwrap_or(bytes);
+                return Err(DecodeError::Corrupt(match of_old_macs(begin, true) {
+                    true => OLD_MACS.into(),
+                    false => "its first line is longer than 16 MiB".into(),
+                }));
             }
             // What has no line end here is the last line.
             None if feed.ending() == Ending::Whole && !bytes.is_empty() => Some(bytes.len()),
@@ -51,6 +55,9 @@ pub(super) fn seek(
         };
         if let Some(length) = end {
             let line = trimmed(bytes.get(..length).unwrap_or_default());
+            if !options.known_header && of_old_macs(line, memchr(b'\n', bytes).is_none()) {
+                return Err(DecodeError::Corrupt(OLD_MACS.into()));
+            }
             let what = match (skip, line, separator.is_some()) {
                 (1.., ..) => What::Skipped,
                 (_, [], _) => What::Blank,
@@ -93,6 +100,40 @@ pub(super) fn seek(
             (true, 0) => "the input has nothing but blank lines and comments".into(),
             (true, n) => format!("the input has nothing after the {n} lines to be skipped"),
         }));
+    }
+}
+
+/// What is said of lines that no line feed ends.
+const OLD_MACS: &str = "its lines end in a carriage return alone, as old Macs wrote them; turn these into line feeds first: tr '\\r' '\\n' < FILE | mdsctl load -";
+
+/// Whether a line is several whose ends are carriage returns; `alone` where no line feed is behind it.
+/// Between others a line may have one in a name, so there the parts have to be alike.
+fn of_old_macs(line: &[u8], alone: bool) -> bool {
+    if memchr(b'\r', line).is_none() {
+        return false;
+    }
+    let mut quoted = false;
+    let parts = line.split(|byte| {
+        quoted ^= *byte == b'"';
+        !quoted && *byte == b'\r'
+    });
+    let mut parts = parts.filter(|part| !part.is_empty());
+    let (Some(first), Some(second)) = (parts.next(), parts.next()) else { return false };
+    let fields = |part: &[u8]| shown(first).map(|delimiter| outside_quotes(part, delimiter));
+    alone || fields(first).is_some() && fields(first) == fields(second)
+}
+
+/// Whether a line has the names of the header in another writing: in other case, with quotes or blanks.
+/// One of few names may be a row that says the same.
+pub(super) fn is_again(line: &[u8], header: &[u8], delimiter: u8) -> bool {
+    let plain = |byte: &&u8| **byte == delimiter || !matches!(**byte, b'"' | b' ' | b'#');
+    let (mut left, mut right) = (line.iter().filter(plain), header.iter().filter(plain));
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return outside_quotes(header, delimiter) > 1,
+            (Some(a), Some(b)) if a.eq_ignore_ascii_case(b) => {}
+            _ => return false,
+        }
     }
 }
 

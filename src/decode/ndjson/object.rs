@@ -43,6 +43,8 @@ pub(super) const INCOMPLETE: Refusal = ("bad_line", "the last line is incomplete
 pub(super) const TOO_LONG: Refusal = ("too_long", "the row is longer than 16 MiB");
 const NOT_UTF8: Refusal = ("bad_utf8", "the row is not valid UTF-8");
 const TOO_MANY: Refusal = ("too_many_columns", "the row would add a column to the 1,024 there are");
+const TWICE: Refusal =
+    ("two_values", "the row has a name twice, with another value the second time; keep one of both");
 const LONG_NAME: Refusal = ("bad_line", "the row has a name that is longer than 1,024 bytes");
 
 /// Reads objects, one at a time; knows the columns met so far.
@@ -54,6 +56,8 @@ pub(super) struct Objects {
     /// at hand.
     accepted: usize,
     cells: Vec<Cell>,
+    /// The places of two values of one name in the object at hand.
+    twice: Vec<[(usize, usize); 2]>,
     unescaped: String,
     /// Column of the name that is likely to come next.
     next: usize,
@@ -87,6 +91,7 @@ impl Objects {
         self.cells.clear();
         self.cells.resize(self.accepted, Cell::Null);
         self.unescaped.clear();
+        self.twice.clear();
         self.next = 0;
         self.refusal = None;
         let mut json = serde_json::Deserializer::from_str(text);
@@ -155,12 +160,18 @@ impl Objects {
         };
         self.next = column + 1;
         if let Some(cell) = self.cells.get_mut(column) {
+            if let Cell::Json(from, to) = *cell {
+                self.twice.push([(from, to), (start, end)]);
+            }
             *cell = Cell::Json(start, end);
         }
     }
 
     /// Looks into the strings and finds the nulls.
     fn settle(&mut self, text: &str) -> Result<(), Refusal> {
+        if self.twice.iter().any(|[one, two]| text.get(one.0..one.1) != text.get(two.0..two.1)) {
+            return Err(TWICE);
+        }
         for cell in &mut self.cells {
             let Cell::Json(start, end) = *cell else { continue };
             let json = text.get(start..end).unwrap_or_default();

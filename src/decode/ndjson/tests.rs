@@ -54,7 +54,7 @@ fn values_keep_their_text() {
 #[test]
 fn a_new_name_starts_a_batch() {
     let heard = read_text(
-        "{\"a\":1}\n{\"a\":2,\"b\":3}\n{\"b\":4}\n{}\n{\"c\":null,\"a\":5,\"a\":6,\"\\u0062\":7}\n",
+        "{\"a\":1}\n{\"a\":2,\"b\":3}\n{\"b\":4}\n{}\n{\"c\":null,\"a\":6,\"a\":6,\"\\u0062\":7}\n",
     );
     assert_eq!(heard.batches, 3);
     let cells = heard.cells();
