@@ -254,9 +254,12 @@ impl CsvDecoder {
                     let torn = self.feed.ending() == Ending::Torn && length == bytes.len();
                     if torn && record.last() != Some(&b'\n') {
                         self.pending.broken(record, "bad_line", "the last line is incomplete");
-                    } else if let Some(count) =
-                        repeated(record, (&self.header_line, &self.separator), self.splitter.delimiter(), &mut self.passed)
-                    {
+                    } else if let Some(count) = repeated(
+                        record,
+                        (&self.header_line, &self.separator),
+                        self.splitter.delimiter(),
+                        &mut self.passed,
+                    ) {
                         *count += 1;
                         self.feed.consume(length);
                         continue;
