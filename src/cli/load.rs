@@ -289,7 +289,7 @@ impl<'a> Load<'a> {
                 Some(dataset) => (sqlite::schema::planned(&dataset), Some(dataset)),
                 None => {
                     return Err(Error::Usage(
-                        "--dry-run with --table needs a store that has the table: add --dsn".into(),
+                        "--dry-run with --table needs a store that has the table: name one with --dsn".into(),
                     ));
                 }
             },

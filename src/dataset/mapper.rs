@@ -747,6 +747,8 @@ impl Mapper {
                 }
                 _ => (given, true),
             };
+            // What has a type of its own is no JSON in quotes: a time is a JSON string.
+            let of_time = is_text && column.kind == Kind::Json && given.data_type().is_temporal();
             let readings = &self.readings;
             let times = self.times.entry(name.clone()).or_insert_with(|| match constant {
                 true => TimeReader::new(settings.time.clone()),
@@ -795,6 +797,13 @@ impl Mapper {
                     ),
                 })
             })?;
+            let converted = match Texts::of(&converted).filter(|_| of_time) {
+                Some(texts) => {
+                    let quoted = texts.iter().map(|text| text.map(|text| format!("\"{text}\"")));
+                    Arc::new(quoted.collect::<StringArray>()) as ArrayRef
+                }
+                None => converted,
+            };
             if column.kind == Kind::Json
                 && is_text
                 && !constant

@@ -114,6 +114,10 @@ fn another_key() {
     append(&work, "1,2\n1,3\n");
     let run = running.finish().expect(5);
     assert!(run.stderr.contains("its key is id, v now") && run.stderr.contains("start again"), "{run}");
+    assert!(
+        !run.stderr.contains("2 rows read ahead was") && !run.stderr.contains("1 row read ahead were"),
+        "{run}"
+    );
     assert!(!run.stderr.contains("stayed away") && !run.stderr.contains("store is back"), "{run}");
     let mut running = tail(&work, &db.dsn());
     stored(&db, &mut running, 4);

@@ -36,6 +36,37 @@ fn rows_that_a_trigger_leaves_out_are_told_and_are_not_there_already() {
 }
 
 #[test]
+fn rows_that_a_trigger_changes_are_there_when_they_come_again() {
+    for program in ["NEW.v := NEW.v * 2; RETURN NEW;", "NEW.k := upper(NEW.k); RETURN NEW;"] {
+        let db = with_trigger(program);
+        let work = Work::new();
+        let path = work.write("t.csv", "k,v\na,1\nb,3\n");
+        let load =
+            || work.mdsctl(["load", &path, "--table", "t", "--dsn", &db.dsn(), "--json"]).run().expect(0);
+        assert_eq!(load().books().inserted, 2, "{program}");
+        let again = load();
+        assert_eq!((again.books().unchanged, again.books().skipped), (2, 0), "{program}: {again}");
+        assert!(!again.stdout.contains("left out"), "{again}");
+    }
+}
+
+#[test]
+fn a_replay_tells_what_a_trigger_leaves_out() {
+    let db = with_trigger("IF NEW.v > 1 THEN RETURN NULL; END IF; RETURN NEW;");
+    db.execute(
+        "ALTER TABLE t ADD updated_at timestamptz NOT NULL DEFAULT now(), ADD CONSTRAINT c CHECK (v < 0)",
+    );
+    db.execute("ALTER TABLE t DISABLE TRIGGER f");
+    let work = Work::new();
+    let path = work.write("t.csv", "k,v\na,1\nb,3\nc,5\n");
+    work.mdsctl(["load", &path, "--table", "t", "--dsn", &db.dsn(), "--dlq", "d.ndjson"]).run().expect(3);
+    db.execute("ALTER TABLE t DROP CONSTRAINT c; ALTER TABLE t ENABLE TRIGGER f");
+    let run = work.mdsctl(["replay-dlq", "d.ndjson", "--dsn", &db.dsn()]).run().expect(0);
+    assert!(run.stderr.contains("2 rows were left out by a trigger"), "{run}");
+    assert_eq!(db.value("SELECT string_agg(k, '') FROM t"), "a");
+}
+
+#[test]
 fn the_last_row_of_the_input_stays_where_a_trigger_or_the_server_makes_keys_one() {
     let folded = || {
         let db = Postgres::shared().database();

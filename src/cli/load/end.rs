@@ -109,16 +109,22 @@ impl Ending<'_> {
                 End::Failed(reason) => errors.push(reason.message.to_string()),
                 End::Drained | End::Aborted => {}
             }
+            let sentence = |rows: u64, one: &str, many: &str| match rows {
+                1 => format!("1 row {one}"),
+                _ => format!("{} {many}", figures::plural(rows, "row")),
+            };
             if seen.returned > 0 {
-                errors.push(format!(
-                    "{} read ahead were not stored; their files still have them",
-                    figures::plural(seen.returned, "row")
+                errors.push(sentence(
+                    seen.returned,
+                    "read ahead was not stored; its file still has it",
+                    "read ahead were not stored; their files still have them",
                 ));
             }
             if outcome.unburied > 0 {
-                errors.push(format!(
-                    "{} are in neither the store nor the dead-letter queue, since neither took them",
-                    figures::plural(outcome.unburied, "row")
+                errors.push(sentence(
+                    outcome.unburied,
+                    "is in neither the store nor the dead-letter queue, since neither took it",
+                    "are in neither the store nor the dead-letter queue, since neither took them",
                 ));
             }
         }

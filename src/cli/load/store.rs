@@ -68,12 +68,14 @@ impl Load<'_> {
         let data = &self.args.data;
         let newer_stays = self.letters.as_ref().is_some_and(|letters| !letters.force);
         match &self.store {
-            Store::Sqlite(_) if self.args.rejects.dry_run => Ok(OpenStore::Planned),
+            Store::Sqlite(path) if self.args.rejects.dry_run && (data.table.is_none() || !path.exists()) => {
+                Ok(OpenStore::Planned)
+            }
             Store::Sqlite(path) => {
                 let options = SqliteOptions {
                     exact: data.exact,
                     on_conflict: settings::on_conflict(data),
-                    run_id: Some(self.run_id),
+                    run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
                     newer_stays,
                 };
                 let sink = match (&data.table, dataset) {

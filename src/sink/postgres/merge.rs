@@ -193,10 +193,11 @@ impl Job<'_> {
                 let fresh = if merge.tells { fresh } else { staged.saturating_sub(known).min(touched) };
                 written.inserted += fresh;
                 written.updated += touched.saturating_sub(fresh);
-                let expected = staged.saturating_sub(known) + differing;
-                let left = if self.table.triggers.is_empty() { 0 } else { expected.saturating_sub(touched) };
-                left_out(self.table, left, written);
-                written.unchanged += staged.saturating_sub(touched + left);
+                let missing = staged.saturating_sub(known) + differing > touched;
+                let absent = if missing { self.absent::<2>(merge, staged).await? } else { 0 };
+                let absent = absent.min(staged.saturating_sub(touched));
+                left_out(self.table, absent, written);
+                written.unchanged += staged.saturating_sub(touched + absent);
             }
             OnConflict::Skip => {
                 let staged = sent.len() as u64;
@@ -260,11 +261,28 @@ impl Job<'_> {
         // counts once all the same.
         let left = staged.saturating_sub(fresh + updated);
         let newer = newer.min(left);
+        let missing = staged.saturating_sub(known) > fresh;
+        let absent = if missing { self.absent::<4>(merge, staged).await? } else { 0 };
+        let absent = absent.min(left - newer);
+        left_out(self.table, absent, written);
         written.inserted += fresh;
         written.updated += updated;
         written.newer += newer;
-        written.unchanged += left - newer;
+        written.unchanged += left - newer - absent;
         Ok(())
+    }
+
+    /// Rows of the stage that are not in the table after they were written: a trigger has left them out.
+    /// One that gives rows another key hides whether it has; and of rows that are there with other values
+    /// nobody can tell whether it has changed those, or kept the new ones out. `N`: numbers that
+    /// [`Merge::compare`] answers.
+    async fn absent<const N: usize>(&self, merge: &Merge, staged: u64) -> Result<u64, Failure> {
+        let changes_keys = || self.table.rules.iter().any(|rule| rule.columns.is_empty());
+        if self.table.triggers.is_empty() || changes_keys() {
+            return Ok(0);
+        }
+        let known = self.counts::<N>(&merge.compare, &self.span.cells()).await?.first().copied();
+        Ok(staged.saturating_sub(known.unwrap_or(staged)))
     }
 
     /// Whether a chunk in the span of the rows is compressed. Such rows are then joined by a hash for

@@ -21,7 +21,7 @@ use super::catalog::describe;
 use super::connect::Link;
 use super::names::literal;
 use super::session::{Failure, failure};
-use super::table::Table;
+use super::table::{Table, TableColumn};
 use crate::batch::Reason;
 use crate::dataset::LiveTarget;
 use crate::error::Error;
@@ -270,7 +270,11 @@ fn changes(before: &Table, now: &Table) -> Vec<String> {
         if was.is_some_and(|was| was.type_name == column.type_name && was.labels != column.labels) {
             changes.push(format!("column {name} has other labels"));
         }
-        if was.is_some_and(|was| (&was.default, was.generated) != (&column.default, column.generated)) {
+        let filled = |was: &TableColumn| {
+            let other = (&was.default, was.generated) != (&column.default, column.generated);
+            other && was.has_default() == column.has_default()
+        };
+        if was.is_some_and(filled) {
             changes.push(format!("column {name} is filled in another way"));
         }
     }

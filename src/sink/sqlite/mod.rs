@@ -116,8 +116,9 @@ impl SqliteSink {
                 path.display()
             )));
         }
-        let connection =
-            file::open(path, Access::Write).map_err(|error| ending(&error, Place { path, table }))?;
+        // Without a run nothing is to be written.
+        let access = if options.run_id.is_some() { Access::Write } else { Access::Read };
+        let connection = file::open(path, access).map_err(|error| ending(&error, Place { path, table }))?;
         // The one schema that a file has may be named.
         Self::with(connection, path, table.strip_prefix("main.").unwrap_or(table), options)
     }
