@@ -20,6 +20,7 @@ pub fn selection(args: &FilterArgs) -> Selection {
         wheres: args.r#where.clone(),
         since: args.since,
         until: args.until,
+        tenant: None,
     };
     Selection { filter, limit: args.limit.map(|limit| limit as u64) }
 }

@@ -142,7 +142,7 @@ impl Open {
         self.offset = self.offset.min(length);
         let mut lines = Lines::at(Slice::new(&self.file, self.offset..length).buffered(), self.offset, 0);
         while let Some(line) = lines.next()? {
-            let end = line.offset + line.bytes.map_or_else(|length| length, |bytes| bytes.len() as u64) + 1;
+            let end = line.offset + line.length + 1;
             if end > length {
                 // Without its end it is not whole yet.
                 return Ok(true);
@@ -188,14 +188,14 @@ impl Printer<'_> {
                     text = format!("a damaged line: it {}\n", plain(&why.to_string())).into_bytes();
                 }
             }
-            (Ok(letter), bytes) => {
+            (Ok(letter), _) => {
                 let room = limit.saturating_sub(self.printed);
                 let meant = at_most(self.selection.filter.meant(&letter, line), &letter, room);
                 let rows = count(&meant, &letter);
                 self.printed += rows;
                 match self.format {
                     _ if rows == 0 => {}
-                    LetterFormat::Json => text = [bytes.unwrap_or_default().trim_ascii(), b"\n"].concat(),
+                    LetterFormat::Json => text = [line.stands.trim_ascii(), b"\n"].concat(),
                     LetterFormat::Ndjson => {
                         let items = letter.items.iter().enumerate();
                         let meant =

@@ -10,12 +10,13 @@ use serde_json::{Map, Value, json};
 use crate::batch::Reject;
 use crate::dataset::detection;
 use crate::dataset::mapping::MapOptions;
-use crate::dataset::{Dataset, MapperSettings};
+use crate::dataset::{Dataset, MapperSettings, describe};
 use crate::dlq::claim::{Claim, Home, Moved};
 use crate::dlq::course::Course;
+use crate::dlq::names;
 use crate::dlq::rows::Rows;
 use crate::dlq::{DlqWriter, RunInfo};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::observe::result::RunResult;
 use crate::port::runs::InputIdentity;
 use crate::port::{DeadLetterError, DeadLetters, Event, Observer};
@@ -100,7 +101,7 @@ impl Letters {
     /// The input as the history of runs knows it.
     pub fn inputs(&self) -> Vec<InputIdentity> {
         let names = self.course.claims.iter().map(|claim| claim.path.display().to_string());
-        let path = std::path::absolute(&self.queue).unwrap_or_else(|_| self.queue.clone());
+        let path = names::place(&self.queue);
         vec![InputIdentity {
             // Rows that go elsewhere are not settled by these.
             id: Some(format!("{} {}", path.display(), self.identity)),
@@ -123,7 +124,14 @@ impl Letters {
     /// Usage, where they are of none.
     pub fn detect(&self, columns: &MapOptions) -> Result<Dataset> {
         let sample = self.homes.iter().find_map(|home| sample(&self.course.claims, home));
-        detect(sample.unwrap_or("{}"), columns).map_err(|e| e.at(&self.queue.display().to_string()))
+        let queue = self.queue.display().to_string();
+        let Some(sample) = sample else {
+            return Err(Error::Usage(
+                "some records say no dataset, and hold no row that could tell it; look at them with mdsctl inspect-dlq, give --dataset, mend them, or throw them away with --discard and a filter".into(),
+            )
+            .at(&queue));
+        };
+        detect(sample, columns).map_err(|e| e.at(&queue))
     }
 
     /// Sends the rows to `outlet`; with `reverse` the last one first.
@@ -209,7 +217,14 @@ pub fn detect(item: &str, columns: &MapOptions) -> Result<Dataset> {
     let item: Map<String, Value> = serde_json::from_str(item).unwrap_or_default();
     let field = |name: &String| Field::new(name, DataType::Utf8, true);
     let schema = Schema::new(item.keys().map(field).collect::<Vec<_>>());
-    detection::detect(&schema, columns).cloned()
+    detection::detect(&schema, columns).cloned().or_else(|error| {
+        // A dump of the Python system leaves out what is null: a bar may have its close alone.
+        let has = |name: &&str| item.contains_key(*name);
+        let bar = has(&"timeframe")
+            && ["open_price", "high_price", "low_price", "close_price"].iter().any(has);
+        let bars = describe::by_name("bars").filter(|_| bar);
+        bars.cloned().ok_or(error)
+    })
 }
 
 /// Rows that fail again go back to the queue, or aside where they have failed too often.

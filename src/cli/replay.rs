@@ -10,22 +10,24 @@ mod round;
 mod which;
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::cli::args::{GlobalArgs, MendArgs, ReplayArgs};
 use crate::cli::ending::Ending;
 use crate::cli::exit::Exit;
-use crate::cli::load::say;
+use crate::cli::load::{runtime, say};
 use crate::cli::metrics::RunMetrics;
 use crate::cli::replay::report::Report;
 use crate::cli::replay::round::Part;
 use crate::cli::store::Store;
 use crate::cli::{filter, print, process, traces};
-use crate::dlq::filter::Filter;
+use crate::dlq::filter::{Filter, Tenant};
 use crate::dlq::hold::{self, Hold};
 use crate::dlq::journal::{Journal, Orders, Way};
 use crate::dlq::names::{self, Kind};
 use crate::error::{Error, Result};
 use crate::observe::screen::Screen;
+use crate::sink::postgres::resolve_tenant;
 
 /// Attempts after which a row goes aside, where nothing else is said.
 const MOST_ATTEMPTS: u32 = 5;
@@ -44,13 +46,18 @@ pub fn run(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen) -> Result<Ex
 
 fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen, metrics: &RunMetrics) -> Result<Exit> {
     let selection = filter::selection(&args.filter);
+    let store = Store::choose(&args.store)?.0;
     let mut replay = Replay {
         global,
         args,
         screen,
         metrics,
         ending: Ending::listen()?,
-        store: Store::choose(&args.store)?.0.shown(),
+        store: store.shown(),
+        place: match &store {
+            Store::Sqlite(path) => format!("sqlite:{}", names::place(path).display()),
+            Store::Postgres(_) => store.shown(),
+        },
         filter: selection.filter,
         left: selection.limit,
         stuck: false,
@@ -91,6 +98,8 @@ struct Replay<'a> {
     ending: Ending,
     /// The store, for people.
     store: String,
+    /// The same however its path is spelled.
+    place: String,
     filter: Filter,
     /// Rows that may still be taken.
     left: Option<u64>,
@@ -137,6 +146,7 @@ impl Replay<'_> {
             return Ok(());
         }
         self.passed_by(&strays);
+        self.know_tenant()?;
         let (way, own) = (self.way(), self.orders(live));
         if self.args.dry_run {
             let files = segments.into_iter().chain([live.to_owned()]).filter(|path| !is_empty(path));
@@ -208,10 +218,42 @@ impl Replay<'_> {
         Ok(())
     }
 
+    /// Finds out whose rows are meant, before any is looked at.
+    fn know_tenant(&mut self) -> Result<()> {
+        let Some(given) = self.args.store.tenant.clone().filter(|given| !given.is_empty()) else {
+            return Ok(());
+        };
+        if self.filter.tenant.is_some() {
+            return Ok(());
+        }
+        let id = match Store::choose(&self.args.store)?.0 {
+            // What is thrown away asks no store: whose name is another one stays.
+            _ if self.args.discard => None,
+            Store::Sqlite(_) => None,
+            Store::Postgres(dsn) => {
+                let runtime = runtime()?;
+                let id = loop {
+                    match runtime.block_on(resolve_tenant(&dsn, &given)) {
+                        Err(Error::Unavailable(_))
+                            if self.args.engine.wait && self.ending.exit().is_none() =>
+                        {
+                            std::thread::sleep(Duration::from_secs(1));
+                        }
+                        done => break done?,
+                    }
+                };
+                runtime.shutdown_background();
+                Some(id.to_string())
+            }
+        };
+        self.filter.tenant = Some(Tenant { given, id });
+        Ok(())
+    }
+
     /// Where the rows go.
     fn way(&self) -> Way {
         Way {
-            store: self.store.clone(),
+            store: self.place.clone(),
             tenant: self.args.store.tenant.clone(),
             mend: serde_json::to_value(&self.args.mend).unwrap_or_default(),
         }
@@ -236,7 +278,8 @@ impl Replay<'_> {
     /// Says what it all came to.
     fn finish(self) -> Result<Exit> {
         let mut exit = self.exit;
-        if exit == Exit::Stored && self.report.parked > 0 && !self.args.dry_run {
+        let aside = self.report.parked > 0 || self.report.aside.is_some();
+        if exit == Exit::Stored && aside && !self.args.dry_run {
             exit = Exit::Rejects;
         }
         self.report.sentences().iter().for_each(|sentence| self.say(sentence));

@@ -191,6 +191,11 @@ pub fn resolve(
         };
         let feed = match (feed, column.derive) {
             (Some(feed), _) => Some(feed),
+            // What a dead letter lacks nobody can give it any more.
+            (None, None) if options.mending && place.nullable && column.need == Need::Expected => {
+                unfed.push(column);
+                continue;
+            }
             // The table's own default, or null, says it as well.
             (None, Some(Derive::Empty)) if place.has_default || place.nullable => {
                 unfed.push(column);

@@ -16,7 +16,7 @@ pub(crate) mod script;
 mod written;
 
 pub use csv::{CsvDecoder, CsvOptions};
-pub use ndjson::NdjsonDecoder;
+pub use ndjson::{NdjsonDecoder, with_quoted_words};
 pub use parquet::ParquetDecoder;
 pub use passed::Passed;
 pub use written::{Cell, FileFormat, RowWriter};

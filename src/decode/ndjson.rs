@@ -15,6 +15,7 @@ use crate::decode::patience::Patience;
 use crate::decode::pending::Pending;
 use crate::decode::{Chunks, DecodeError, Decoder, MAX_RAW, MAX_ROW, Passed, RawBatch};
 use document::{REACH, Shape};
+pub use object::with_quoted_words;
 use object::{INCOMPLETE, NOT_JSON, Objects, Refusal, TOO_LONG, refuse};
 use scan::{Scan, Scanner};
 

@@ -10,11 +10,12 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::dlq::filter::{Filter, Meant};
-use crate::dlq::letter::{Letter, id_of_place};
+use crate::dlq::letter::{Letter, fields, id_of_place};
 use crate::dlq::lines::{Line, Lines};
 
 /// Rows of a window, and bytes, after which the next record begins another.
@@ -138,15 +139,34 @@ pub struct Home {
     pub table: Option<String>,
     /// The tenant.
     pub tenant: Option<String>,
+    /// Where neither of the first two is said: what the names of its fields come to, the same for the same
+    /// names. Records of several datasets may stand in one file, and their fields alone tell them apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<u64>,
 }
+
+/// What dead letters say in place of a dataset that was not known yet.
+pub const UNKNOWN: &str = "unknown";
 
 impl Home {
     /// Of a record.
     pub fn of(letter: &Letter<'_>) -> Self {
-        let text = |value: &Option<std::borrow::Cow<'_, str>>| value.as_deref().map(str::to_owned);
+        let text = |value: &Option<std::borrow::Cow<'_, str>>| {
+            value.as_deref().filter(|text| !text.is_empty()).map(str::to_owned)
+        };
         let meta = &letter.meta;
-        Self { dataset: text(&meta.dataset), table: text(&meta.table), tenant: text(&meta.tenant_id) }
+        let (dataset, table) = (text(&meta.dataset).filter(|name| name != UNKNOWN), text(&meta.table));
+        let names = match (&dataset, &table) {
+            (None, None) => letter.first().map(names_of),
+            _ => None,
+        };
+        Self { dataset, table, tenant: text(&meta.tenant_id), names }
     }
+}
+
+/// The same for items that have the same names, in whatever order.
+fn names_of(item: &RawValue) -> u64 {
+    fields(item).iter().fold(0, |all: u64, (name, _)| all.wrapping_add(xxh3_64(name.as_bytes())))
 }
 
 /// A piece of a file.
@@ -175,7 +195,7 @@ impl Window {
 
     /// One record of a window of this one.
     pub(super) fn record(line: &Line<'_>, letter: &Letter<'_>, rows: u64) -> Self {
-        let end = line.offset + line.bytes.map_or(0, <[u8]>::len) as u64 + 1;
+        let end = line.offset + line.length + 1;
         let age = letter.first_us();
         Self { end, count: letter.rows(), ages: (age, age), ..Self::at(line.offset, line.number - 1, rows) }
     }
@@ -203,6 +223,8 @@ pub struct Claim {
     pub rows: u64,
     /// Rows that are meant.
     pub meant: u64,
+    /// Rows of another tenant than the one that is meant, and who that is of the first of them.
+    pub foreign: (u64, Option<String>),
     /// Lines that are no records.
     pub damaged: u64,
     /// The first of them, and why.
@@ -251,6 +273,7 @@ impl Claim {
             choice: choice.clone(),
             rows: 0,
             meant: 0,
+            foreign: (0, None),
             damaged: 0,
             damage: None,
             too_long: false,
@@ -281,6 +304,9 @@ impl Claim {
             {
                 repeated.insert(id);
             }
+            let (foreign, whose) = claim.choice.filter.foreign(&letter);
+            claim.foreign.0 += foreign;
+            claim.foreign.1 = claim.foreign.1.take().or(whose);
             let meant = count(&claim.choice.meant(&letter, &line), &letter);
             if meant == 0 {
                 continue;
@@ -289,7 +315,7 @@ impl Claim {
             let age = letter.first_us();
             window.ages = (window.ages.0.min(age), window.ages.1.max(age));
             let home = Home::of(&letter);
-            if let Some(item) = letter.items.first()
+            if let Some(item) = letter.first()
                 && !claim.samples.contains_key(&home)
             {
                 claim.samples.insert(home.clone(), item.get().to_owned());
@@ -390,15 +416,15 @@ impl Moved {
             };
             let mut lines = Lines::new(BufReader::with_capacity(BUFFER, file));
             while let Some(line) = lines.next()? {
-                match (Letter::read(&line), line.bytes) {
+                match (Letter::read(&line), line.bytes.is_ok()) {
                     (Ok(letter), _) => {
                         let Some(id) = letter.meta.id else { continue };
                         (0..letter.rows() as usize).for_each(|row| moved.note(id, letter.row_number(row)));
                     }
-                    (Err(_), Ok(bytes)) => {
-                        moved.lines.insert(xxh3_64(bytes));
+                    (Err(_), true) => {
+                        moved.lines.insert(xxh3_64(line.stands));
                     }
-                    (Err(_), Err(_)) => {}
+                    (Err(_), false) => {}
                 }
             }
         }

@@ -25,6 +25,40 @@ pub struct Filter {
     pub since: Option<i64>,
     /// The `ts` before which all are, in microseconds since 1970.
     pub until: Option<i64>,
+    /// The tenant alone whose rows are meant, by all of its names; rows that say none are meant too.
+    #[serde(default)]
+    pub tenant: Option<Tenant>,
+}
+
+/// A tenant, for whom alone a replay writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// As the user gave it.
+    pub given: String,
+    /// Its id, where the store knows tenants.
+    pub id: Option<String>,
+}
+
+impl Tenant {
+    fn is(&self, name: &str) -> bool {
+        name.eq_ignore_ascii_case(&self.given) || self.id.as_ref().is_some_and(|id| name.eq_ignore_ascii_case(id))
+    }
+
+    /// Whether a record says that it is of another one. Of a short name the store alone may know whose it is.
+    fn is_foreign(&self, letter: &Letter<'_>) -> bool {
+        letter.meta.tenant_id.as_deref().is_some_and(|of| {
+            !of.is_empty() && !self.is(of) && (self.id.is_none() || uuid::Uuid::try_parse(of).is_ok())
+        })
+    }
+
+    /// Whether a row is of another one.
+    fn is_other(&self, item: &RawValue) -> Option<String> {
+        ["tenant_id", "tenant"]
+            .iter()
+            .find_map(|name| field(item, name))
+            .filter(|of| !of.trim().is_empty() && !self.is(of.trim()))
+            .map(Cow::into_owned)
+    }
 }
 
 /// Which rows of a record are meant.
@@ -42,6 +76,16 @@ impl Filter {
     /// Whether it lets everything through.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// How many rows of a record are of another tenant than the one that is meant, and of which.
+    pub fn foreign(&self, letter: &Letter<'_>) -> (u64, Option<String>) {
+        let Some(tenant) = &self.tenant else { return (0, None) };
+        if tenant.is_foreign(letter) {
+            return (letter.rows(), letter.meta.tenant_id.as_deref().map(str::to_owned));
+        }
+        let others: Vec<String> = letter.items.iter().filter_map(|item| tenant.is_other(item)).collect();
+        (others.len() as u64, others.into_iter().next())
     }
 
     /// Which rows of that record are meant. `line` is the one that it was read from.
@@ -67,7 +111,11 @@ impl Filter {
                 None => of_rows.push((name, value)),
             }
         }
-        if of_rows.is_empty() && self.symbols.is_empty() {
+        if self.tenant.as_ref().is_some_and(|tenant| tenant.is_foreign(letter)) {
+            return Meant::None;
+        }
+        let tenant = self.tenant.as_ref().filter(|_| !letter.items.is_empty());
+        if of_rows.is_empty() && self.symbols.is_empty() && tenant.is_none() {
             return Meant::All;
         }
         let fits = |item: &RawValue| {
@@ -78,6 +126,7 @@ impl Filter {
             };
             of_rows.iter().all(|(name, value)| field(item, name).as_deref() == Some(*value))
                 && (self.symbols.is_empty() || symbol())
+                && tenant.is_none_or(|tenant| tenant.is_other(item).is_none())
         };
         let meant: Vec<bool> = letter.items.iter().map(|item| fits(item)).collect();
         match meant.iter().filter(|meant| **meant).count() {
@@ -128,7 +177,7 @@ mod tests {
     const RECORD: &str = r#"{"ts":100.5,"error":"bad","metadata":{"stage":"write","code":"22003","column":"volume","batch":7},"items":[{"symbol":"A","volume":1},{"symbol":"B","volume":2.0}]}"#;
 
     fn meant(filter: Filter) -> Meant {
-        let line = Line { number: 1, offset: 0, bytes: Ok(RECORD.as_bytes()) };
+        let line = Line::of(RECORD);
         filter.meant(&Letter::read(&line).unwrap(), &line)
     }
 

@@ -281,7 +281,7 @@ mod tests {
     use crate::dlq::lines::Line;
 
     fn counted(groups: &mut Groups, by: &[By], text: &str, offset: u64) {
-        let line = Line { number: 1, offset, bytes: Ok(text.as_bytes()) };
+        let line = Line { offset, ..Line::of(text) };
         let letter = Letter::read(&line).unwrap();
         for row in 0..letter.rows() as usize {
             let place = (0, offset);

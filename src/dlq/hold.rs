@@ -132,7 +132,7 @@ pub fn carry(
         claim.read(window, |line, letter, _| {
             let Some(letter) = letter else {
                 // One that is too long to be read stays in the file.
-                let bytes = line.bytes.ok();
+                let bytes = line.bytes.ok().map(|_| line.stands);
                 if let Some(bytes) = bytes.filter(|bytes| moved.is_none_or(|moved| !moved.has_line(bytes))) {
                     aside.lines.extend_from_slice(bytes);
                     aside.lines.push(b'\n');
@@ -253,9 +253,8 @@ fn add(to: &mut Bundle, line: &Line<'_>, letter: &Letter<'_>, id: Uuid, rows: &[
     if count == 0 {
         return Ok(());
     }
-    let bytes = line.bytes.unwrap_or_default();
     if count == rows.len() && letter.meta.id == Some(id) {
-        to.lines.extend_from_slice(bytes);
+        to.lines.extend_from_slice(line.stands);
     } else {
         excerpt(&mut to.lines, line, letter, id, rows)?;
     }
@@ -284,7 +283,7 @@ fn excerpt(
     if let Some(first) = letter.first_ts() {
         metadata.entry("first_ts".into()).or_insert(to_raw_value(&first)?);
     }
-    let items: Vec<&RawValue> = kept().filter_map(|row| letter.items.get(row).copied()).collect();
+    let items: Vec<&RawValue> = kept().filter_map(|row| letter.items.get(row).map(|item| &**item)).collect();
     record.remove("items");
     let (ts, error) = (record.remove("ts"), record.remove("error"));
     out.extend_from_slice(b"{\"ts\":");

@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::batch::Reading;
+use crate::decode::with_quoted_words;
 use crate::dlq::lines::{Line, MOST_LINE};
+use crate::dlq::python;
 
 /// A record of the queue. What a line does not say is absent; what it says wrongly too.
 #[derive(Debug, Clone, Default)]
@@ -21,8 +23,9 @@ pub struct Letter<'a> {
     pub error: Cow<'a, str>,
     /// What else is known of it.
     pub meta: Meta<'a>,
-    /// The rows, each a JSON value, an object as a rule.
-    pub items: Vec<&'a RawValue>,
+    /// The rows, each a JSON value, an object as a rule: texts that the Python system wrote of its models are
+    /// objects here.
+    pub items: Vec<Cow<'a, RawValue>>,
 }
 
 /// `metadata` of a record; see [`crate::dlq`] for the fields.
@@ -111,7 +114,7 @@ impl<'a> Letter<'a> {
         }
         match serde_json::from_str::<Strict<'a>>(text) {
             Ok(Strict { ts, error, metadata, items }) => {
-                Ok(Self { ts, error, meta: metadata, items }.numbered())
+                Ok(Self { ts, error, meta: metadata, items: rows(items) }.numbered())
             }
             Err(_) => Self::leniently(text),
         }
@@ -126,7 +129,7 @@ impl<'a> Letter<'a> {
         }
         let items = match line.items {
             None => Vec::new(),
-            Some(items) => serde_json::from_str(items.get()).unwrap_or_else(|_| vec![items]),
+            Some(items) => rows(serde_json::from_str(items.get()).unwrap_or_else(|_| vec![items])),
         };
         let error = line.error.map(words).unwrap_or_default();
         let meta = line.metadata.map(meta).unwrap_or_default();
@@ -142,6 +145,16 @@ impl<'a> Letter<'a> {
             numbers.len() == rows && (ascending || numbers.iter().all(|number| seen.insert(*number)))
         });
         self
+    }
+
+    /// The first of its rows that can be read.
+    pub fn first(&self) -> Option<&RawValue> {
+        self.items.iter().map(|item| &**item).find(|item| is_row(item))
+    }
+
+    /// Whether it is one of ours, whose rows have been through one mapping.
+    pub fn is_ours(&self) -> bool {
+        self.meta.run_id.is_some() && self.meta.dataset.is_some()
     }
 
     /// Number of rows that it stands for.
@@ -174,6 +187,51 @@ impl<'a> Letter<'a> {
     pub fn id(&self, line: &Line<'_>) -> Uuid {
         self.meta.id.unwrap_or_else(|| id_of_place(line))
     }
+}
+
+/// Whether a value has fields.
+pub fn is_row(item: &RawValue) -> bool {
+    item.get().starts_with('{')
+}
+
+/// The rows that items stand for.
+fn rows<'a>(items: Vec<&'a RawValue>) -> Vec<Cow<'a, RawValue>> {
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        let texts = match item.get().as_bytes().first() {
+            Some(b'"') => rows_of_text(&words(item)),
+            Some(b'[') => rows_of_list(item.get()),
+            _ => None,
+        };
+        let texts = texts.into_iter().flatten().map(RawValue::from_string).collect::<Result<Vec<_>, _>>();
+        match texts {
+            Ok(rows) if !rows.is_empty() => all.extend(rows.into_iter().map(Cow::Owned)),
+            // Somebody may mend it.
+            _ => all.push(Cow::Borrowed(item)),
+        }
+    }
+    all
+}
+
+/// The rows that a text in quotes stands for, as JSON objects: it is JSON in its turn, or what Python says of
+/// a model; `None` where it is neither.
+pub(super) fn rows_of_text(text: &str) -> Option<Vec<String>> {
+    let text = text.trim();
+    let quoted = with_quoted_words(text);
+    let json = quoted.as_deref().unwrap_or(text);
+    match json.as_bytes().first()? {
+        b'{' if serde_json::from_str::<&RawValue>(json).is_ok() => Some(vec![json.to_owned()]),
+        b'[' if serde_json::from_str::<&RawValue>(json).is_ok() => rows_of_list(json),
+        b'"' => rows_of_text(&serde_json::from_str::<String>(json).ok()?),
+        _ => python::rows(text),
+    }
+}
+
+/// The rows in a JSON list; `None` where not all of it are some.
+fn rows_of_list(list: &str) -> Option<Vec<String>> {
+    let items: Vec<&RawValue> = serde_json::from_str(list).ok()?;
+    let rows = rows(items);
+    rows.iter().all(|row| is_row(row)).then(|| rows.iter().map(|row| row.get().to_owned()).collect())
 }
 
 /// The id of a record that has none of its own: the same for the same line in the same place of a file.
@@ -297,7 +355,7 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> Line<'_> {
-        Line { number: 1, offset: 0, bytes: Ok(text.as_bytes()) }
+        Line::of(text)
     }
 
     #[test]
@@ -311,9 +369,9 @@ mod tests {
         );
         assert_eq!((letter.ts, letter.first_ts()), (Some(1_732_351_234.5), Some(1_732_351_200.25)));
         assert_eq!(letter.id(&line).get_version_num(), 7);
-        assert_eq!(field(letter.items[0], "volume").as_deref(), Some("1.10"));
-        assert_eq!(field(letter.items[0], "symbol").as_deref(), Some("A"));
-        assert_eq!((field(letter.items[1], "symbol"), field(letter.items[1], "x")), (None, None));
+        assert_eq!(field(&letter.items[0], "volume").as_deref(), Some("1.10"));
+        assert_eq!(field(&letter.items[0], "symbol").as_deref(), Some("A"));
+        assert_eq!((field(&letter.items[1], "symbol"), field(&letter.items[1], "x")), (None, None));
     }
 
     #[test]
@@ -328,6 +386,18 @@ mod tests {
         let at = |offset| Line { offset, ..line(text) };
         assert_eq!(Letter::read(&at(5)).unwrap().id(&at(5)), Letter::read(&at(5)).unwrap().id(&at(5)));
         assert_ne!(Letter::read(&at(5)).unwrap().id(&at(5)), Letter::read(&at(6)).unwrap().id(&at(6)));
+    }
+
+    #[test]
+    fn texts_of_models_and_of_json_are_rows() {
+        let text = r#"{"ts": 1, "error": "x", "metadata": {}, "items": ["symbol='A' p=nan", "{\"symbol\": \"B\", \"p\": NaN}", "[{\"symbol\": \"C\"}, {\"symbol\": \"D\"}]", "nonsense", {"symbol": "E"}, ["symbol='F'"]]}"#;
+        let letter_line = line(text);
+        let letter = Letter::read(&letter_line).unwrap();
+        let symbols: Vec<String> = letter.items.iter().map(|i| field(i, "symbol").unwrap_or_default().into()).collect();
+        assert_eq!(symbols, ["A", "B", "C", "D", "", "E", "F"]);
+        assert_eq!(letter.items[1].get(), r#"{"symbol": "B", "p": "NaN"}"#);
+        let whole = line(r#"{"error":"x","items":"[Bar(symbol='A'), Bar(symbol='B')]"}"#);
+        assert_eq!(Letter::read(&whole).unwrap().items.len(), 2);
     }
 
     #[test]

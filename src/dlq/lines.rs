@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, ErrorKind};
 
+use crate::decode::with_quoted_words;
+
 /// Longest line that is taken for a record, in bytes.
 pub const MOST_LINE: usize = 64 << 20;
 
@@ -12,8 +14,13 @@ pub struct Line<'a> {
     pub number: u64,
     /// Where it begins in the file, in bytes.
     pub offset: u64,
-    /// Its bytes, or the length of one that is longer than [`MOST_LINE`].
+    /// How many bytes it takes there.
+    pub length: u64,
+    /// Its bytes, or the length of one that is longer than [`MOST_LINE`]. Words that Python writes where a
+    /// number should be (`NaN`, `Infinity`) stand in quotes here, since JSON has none.
     pub bytes: Result<&'a [u8], u64>,
+    /// Its bytes as they stand in the file; of one that is too long its beginning.
+    pub stands: &'a [u8],
 }
 
 /// What marks UTF-8 at the very beginning of a file.
@@ -24,6 +31,8 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 pub struct Lines<R> {
     from: R,
     line: Vec<u8>,
+    /// The same in JSON, where it is none for the words in it.
+    mended: Option<String>,
     number: u64,
     offset: u64,
 }
@@ -36,7 +45,7 @@ impl<R: BufRead> Lines<R> {
 
     /// The lines of a reader that stands at `offset`, behind `number` lines.
     pub fn at(from: R, offset: u64, number: u64) -> Self {
-        Self { from, line: Vec::new(), number, offset }
+        Self { from, line: Vec::new(), mended: None, number, offset }
     }
 
     /// Where the next line begins, in bytes.
@@ -87,15 +96,46 @@ impl<R: BufRead> Lines<R> {
             if whole && self.line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let bytes = if whole { Ok(&*self.line) } else { Err(length) };
-            return Ok(Some(Line { number, offset, bytes }));
+            self.mended = if whole { mended(&self.line) } else { None };
+            let bytes = self.mended.as_ref().map_or(&*self.line, |text| text.as_bytes());
+            let bytes = if whole { Ok(bytes) } else { Err(length) };
+            return Ok(Some(Line { number, offset, length, bytes, stands: &self.line }));
         }
+    }
+}
+
+/// The line with its bare words in quotes; `None` where it has none.
+fn mended(line: &[u8]) -> Option<String> {
+    // Most lines have not even a letter sequence like them.
+    let words: [&[u8]; 4] = [b"NaN", b"nan", b"Infinity", b"inf"];
+    if words.iter().all(|word| memchr::memmem::find(line, word).is_none()) {
+        return None;
+    }
+    with_quoted_words(std::str::from_utf8(line).ok()?)
+}
+
+#[cfg(test)]
+impl<'a> Line<'a> {
+    /// The first line of a file.
+    pub(super) fn of(text: &'a str) -> Self {
+        let (bytes, length) = (text.as_bytes(), text.len() as u64);
+        Self { number: 1, offset: 0, length, bytes: Ok(bytes), stands: bytes }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_python_are_quoted_and_the_line_stays_as_it_stands() {
+        let text = "{\"a\":NaN,\"b\":[-Infinity, \"NaN\"]}\n{\"a\":\"in, nan\"}\n";
+        let mut lines = Lines::new(text.as_bytes());
+        let line = lines.next().unwrap().unwrap();
+        assert_eq!(line.bytes.unwrap(), b"{\"a\":\"NaN\",\"b\":[\"-Infinity\", \"NaN\"]}");
+        assert_eq!((line.length, line.stands), (33, &text.as_bytes()[..33]));
+        assert_eq!(lines.next().unwrap().unwrap().bytes.unwrap(), b"{\"a\":\"in, nan\"}");
+    }
 
     #[test]
     fn lines_have_their_numbers_and_places() {

@@ -2,7 +2,7 @@
 //!
 //! `record` is the line format as it is written, `file` the locked and synced appending, `writer` the
 //! thread that takes batches of rejects from the engine. `lines`, `letter` and `filter` read a queue
-//! again, line by line, whoever wrote it. `names` names the files that stand beside a queue. A replay
+//! again, line by line, whoever wrote it; `python` knows what that system says of its models. `names` names the files that stand beside a queue. A replay
 //! `hold`s a queue, writes a `journal` of the files that it claims, finds what is meant in each `claim` and
 //! the `course` through them, and makes `rows` of their records again. A `survey` counts what is in it, by `groups`.
 
@@ -17,6 +17,7 @@ pub mod letter;
 mod line;
 pub mod lines;
 pub mod names;
+mod python;
 mod record;
 pub mod rows;
 pub mod slice;

@@ -108,6 +108,15 @@ pub fn live(path: &Path) -> PathBuf {
     path.with_file_name(joined(&[before, if ends { ENDING } else { b"" }]))
 }
 
+/// The same for all spellings of the path of a file, which may not be there.
+pub fn place(path: &Path) -> PathBuf {
+    let directory = std::fs::canonicalize(directory_of(path));
+    match directory {
+        Ok(directory) => directory.join(path.file_name().unwrap_or_default()),
+        Err(_) => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+    }
+}
+
 /// The last part of a path.
 fn name(path: &Path) -> &[u8] {
     path.file_name().map(OsStr::as_bytes).unwrap_or_default()

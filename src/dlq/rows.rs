@@ -15,12 +15,16 @@ use crate::dataset::{Mapped, Mapper, MapperSettings};
 use crate::decode::{Decoder, NdjsonDecoder, RawBatch};
 use crate::dlq::claim::{Home, Moved, is_meant};
 use crate::dlq::course::{Course, Leg};
-use crate::dlq::letter::Letter;
+use crate::dlq::letter::{Letter, is_row};
 use crate::dlq::line::{self, Once};
 use crate::error::{Error, Result};
 
 /// Sources that keep what their times have taught, at most.
 const MOST_SOURCES: usize = 1024;
+
+/// What is said of an item that is none of the forms that rows have.
+const NO_ROW: &str =
+    "the item is no row: neither an object, nor JSON in a text, nor what Python says of a model with fields";
 
 /// Makes rows of dead letters again: one for the rows that go to one place.
 pub struct Rows {
@@ -110,12 +114,12 @@ impl Rows {
         };
         let mut rowed = Rowed { read: taken.read, moved: taken.moved, mapped: Vec::new() };
         if !taken.raw.is_empty() {
-            let reject = |(number, source, stage, reason, bytes, reading): RawRow| Reject {
+            let reject = |(number, source, stage, reason, remains, reading): RawRow| Reject {
                 stage,
                 reason: Arc::new(reason),
                 origin: origin(&source),
                 row: number,
-                remains: Remains::Raw(bytes),
+                remains,
                 reading,
                 attempts: 1,
             };
@@ -189,7 +193,8 @@ impl Rows {
             }
             let (meant, group) = (claim.choice.meant(letter, line), taken.group(letter));
             let reading = letter.meta.reading.clone().map(|reading| taken.reading(reading));
-            let shape = letter.items.first().map_or(0, |item| shape(item));
+            // Rows of ours have been through one mapping, so that the first speaks for all.
+            let of_all = letter.is_ours().then(|| letter.first().map_or(0, shape));
             for row in (0..rows).filter(|row| is_meant(&meant, *row)) {
                 taken.read += 1;
                 if moved.is_some_and(|moved| moved.has(id, letter.row_number(row))) {
@@ -197,7 +202,8 @@ impl Rows {
                     continue;
                 }
                 let number = before + row as u64 + 1;
-                let item = letter.items.get(row).map(|item| item.get()).filter(|item| item.starts_with('{'));
+                let own = letter.items.get(row).map(|item| &**item).filter(|item| is_row(item));
+                let item = own.map(RawValue::get);
                 let raw = letter.meta.raw.as_deref().filter(|_| letter.items.is_empty());
                 let raw = raw.filter(|_| !letter.meta.truncated && letter.meta.raw_hex.is_none());
                 let object = raw.map(str::trim).filter(|raw| raw.starts_with('{') && is_json(raw));
@@ -206,6 +212,7 @@ impl Rows {
                     raw.filter(|_| object.is_none()).and_then(|raw| line::read(raw, reading.as_ref()));
                 match item.or(object).or(fields.as_deref()) {
                     Some(item) => {
+                        let shape = of_all.unwrap_or_else(|| own.map_or(0, shape));
                         let start = taken.text.len();
                         taken.text.extend_from_slice(item.as_bytes());
                         // Between tokens a line end means the same as a blank.
@@ -333,7 +340,7 @@ impl Rows {
     }
 }
 
-type RawRow = (u64, Arc<str>, Stage, Reason, Vec<u8>, Option<Arc<Reading>>);
+type RawRow = (u64, Arc<str>, Stage, Reason, Remains, Option<Arc<Reading>>);
 
 /// What a window holds.
 #[derive(Default)]
@@ -397,14 +404,16 @@ fn unreadable(
     reading: Option<Arc<Reading>>,
 ) -> RawRow {
     let meta = &letter.meta;
-    let bytes = match (letter.items.get(row), &meta.raw_hex, &meta.raw) {
-        (Some(item), ..) => item.get().as_bytes().to_vec(),
-        (None, Some(hex), _) => bytes_of(hex).unwrap_or_else(|| hex.as_bytes().to_vec()),
-        (None, None, Some(raw)) => raw.as_bytes().to_vec(),
-        (None, None, None) => Vec::new(),
+    let remains = match (letter.items.get(row), &meta.raw_hex, &meta.raw) {
+        // It stays what it is, so that it is a row once somebody has mended it.
+        (Some(item), ..) => Remains::Item(item.get().to_owned()),
+        (None, Some(hex), _) => Remains::Raw(bytes_of(hex).unwrap_or_else(|| hex.as_bytes().to_vec())),
+        (None, None, Some(raw)) => Remains::Raw(raw.as_bytes().to_vec()),
+        (None, None, None) => Remains::Raw(Vec::new()),
     };
     let code = meta.code.as_deref().unwrap_or("bad_line").to_owned();
     let message = match letter.error.is_empty() {
+        _ if letter.items.get(row).is_some() && !letter.is_ours() => NO_ROW.to_owned(),
         true => "there is no row in the record".to_owned(),
         false => letter.error.to_string(),
     };
@@ -415,7 +424,7 @@ fn unreadable(
     };
     let mut reason = Reason::new(code, message);
     reason.column = meta.column.as_deref().map(Into::into);
-    (number, source.clone(), stage, reason, bytes, reading)
+    (number, source.clone(), stage, reason, remains, reading)
 }
 
 fn bytes_of(hex: &str) -> Option<Vec<u8>> {

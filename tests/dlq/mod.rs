@@ -1,6 +1,7 @@
 //! The dead-letter queue: written, looked into, replayed.
 
 mod inspect;
+mod predecessor;
 mod remembered;
 mod replay;
 mod strange;

@@ -269,7 +269,7 @@ fn the_python_system_reads_and_writes_the_same_lines() {
     let run = work
         .mdsctl(["replay-dlq", "old.ndjson", "--table", "strict", "--dsn", &dsn, "--json"])
         .run()
-        .expect(0);
+        .expect(3);
     assert_eq!(run.books().inserted, 3, "{run}");
     assert!(run.stderr.contains("line 2 is no JSON object"), "{run}");
     assert_eq!(volumes(&db), [1, 2, 3]);

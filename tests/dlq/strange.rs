@@ -165,9 +165,9 @@ fn one_record_that_fits_nowhere_stays_and_the_others_go_on() {
     work.write(".dlq/a.ndjson", odd.clone() + &record(8.0, json!({"dataset": "bars"}), &[bar(1, "1.5")]));
     work.write(".dlq/z.ndjson", record(8.0, json!({"dataset": "bars"}), &[bar(2, "1.5")]));
     for _ in 0..2 {
-        let run = work.mdsctl(["replay-dlq", "--dsn", &dsn, "--json"]).run().expect(2);
-        assert!(run.stderr.contains("unknown") && run.stderr.contains("stay"), "{run}");
-        assert_eq!(run.json()["exit_code"], 2, "{run}");
+        let run = work.mdsctl(["replay-dlq", "--dsn", &dsn, "--json"]).run().expect(3);
+        assert!(run.stderr.contains("foo") && run.stderr.contains("stay"), "{run}");
+        assert_eq!(run.json()["exit_code"], 3, "{run}");
     }
     assert_eq!(sqlite(&work, "SELECT count(*) FROM bars"), ["2"]);
     let left = fs::read_to_string(work.path(".dlq/a.ndjson")).expect("the queue");

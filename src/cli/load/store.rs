@@ -21,12 +21,34 @@ pub struct TableFacts {
     pub keyed: bool,
     /// The tenant, by its id where the store knows tenants.
     pub tenant: Option<String>,
+    /// Why a dead letter alone cannot send rows there, where it cannot; a flag can.
+    pub closed: Option<String>,
 }
 
 impl TableFacts {
-    pub(super) fn of(target: &Target, tenant: Option<String>) -> Self {
-        Self { table: target.table.clone(), keyed: target.is_keyed(), tenant }
+    fn of(target: &Target, tenant: Option<String>, closed: Option<String>) -> Self {
+        Self { table: target.table.clone(), keyed: target.is_keyed(), tenant, closed }
     }
+}
+
+/// Tables in which the program, or the Python system, keeps its own books.
+const BOOKS: [&str; 2] = ["tenants", "job_runs"];
+
+/// Schemas that are the server's own, or an extension's, by how their names begin.
+const SYSTEM: [&str; 4] = ["pg_", "information_schema", "_timescaledb", "timescaledb_"];
+
+/// Why rows get into a table only where a flag says it: what stands in a file must not choose it.
+fn closed(schema: Option<&str>, name: &str, visible: bool) -> Option<String> {
+    let begins = |begin: &&str| schema.is_some_and(|schema| schema.starts_with(*begin));
+    let is_books = |name: &str| name.starts_with("mds_") || BOOKS.contains(&name);
+    if SYSTEM.iter().any(|begin| begins(&begin)) || schema.is_none() && name.starts_with("sqlite_") {
+        return Some("it is a table of the server's own".to_owned());
+    }
+    if is_books(name) {
+        return Some("it is no table of market data: books are kept in it".to_owned());
+    }
+    let schema = schema.filter(|_| !visible)?;
+    Some(format!("the schema {schema} is none that this store looks in"))
 }
 
 /// What is written to.
@@ -47,14 +69,21 @@ impl Load<'_> {
         };
         let opened = self.open_store(&signals, dataset.as_ref(), true).await?;
         Ok(match &opened {
-            OpenStore::Sqlite(sink) => TableFacts::of(sink.target(), self.args.store.tenant.clone()),
+            OpenStore::Sqlite(sink) => {
+                let closed = closed(None, &sink.target().table.to_ascii_lowercase(), true);
+                TableFacts::of(sink.target(), self.args.store.tenant.clone(), closed)
+            }
             OpenStore::Postgres(sink) => {
-                TableFacts::of(sink.target(), sink.tenant().map(|id| id.to_string()))
+                let table = sink.table();
+                let closed = closed(Some(&table.schema), &table.name, table.visible);
+                TableFacts::of(sink.target(), sink.tenant().map(|id| id.to_string()), closed)
             }
             OpenStore::Planned => {
                 let table = self.args.data.table.clone().or_else(|| dataset.map(|d| d.table.to_string()));
                 let tenant = self.args.store.tenant.clone();
-                TableFacts { table: table.unwrap_or_default(), keyed: true, tenant }
+                let table = table.unwrap_or_default();
+                let closed = closed(None, &table.to_ascii_lowercase(), true);
+                TableFacts { table, keyed: true, tenant, closed }
             }
         })
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
 use crate::observe::figures::plural;
+use crate::observe::letters::plain;
 use crate::observe::result::{RunFacts, RunResult};
 use crate::observe::tally::Tally;
 use crate::settings::EngineSettings;
@@ -29,6 +30,10 @@ pub struct Report {
     pub carried: u64,
     /// Rows among them whose table cannot be found.
     pub homeless: u64,
+    /// Rows of other tenants, and who that is of the first of them.
+    pub foreign: (u64, Option<String>),
+    /// Where lines that are no records went.
+    pub aside: Option<String>,
     /// Rows that went aside.
     pub parked: u64,
     /// Rows that were taken out without being loaded.
@@ -45,11 +50,14 @@ impl Report {
         let mut all = Vec::new();
         if self.files.is_empty() && !self.failed {
             all.push("nothing to replay: the dead-letter queue is empty".to_owned());
-        } else if self.meant == 0 && !self.files.is_empty() {
+        } else if self.meant == 0 && !self.files.is_empty() && self.foreign.0 == 0 {
             all.push("nothing to replay: no dead letter is meant by these filters".to_owned());
         }
         for (rows, what) in [
-            (self.carried - self.homeless.min(self.carried), "not meant, left in the queue as they are"),
+            (
+                self.carried.saturating_sub(self.homeless + self.foreign.0),
+                "not meant, left in the queue as they are",
+            ),
             (self.homeless, "left in the queue as they are, since they could not be sent anywhere"),
             (self.parked, "tried too often, parked"),
             (self.discarded, "discarded"),
@@ -57,6 +65,16 @@ impl Report {
             if rows > 0 {
                 all.push(format!("{}: {what}", plural(rows, "row")));
             }
+        }
+        if let (rows @ 1.., Some(whose)) = &self.foreign {
+            all.push(format!(
+                "{}: of another tenant than the one of --tenant ({}), left in the queue as they are",
+                plural(*rows, "row"),
+                plain(whose)
+            ));
+        }
+        if let Some(aside) = &self.aside {
+            all.push(format!("{}: no records, kept in {aside}", plural(self.damaged, "line")));
         }
         all.extend(self.archived.iter().map(|file| format!("archived in {file}")));
         all
@@ -102,7 +120,7 @@ impl Report {
             all.insert(
                 "replay".into(),
                 json!({"meant": self.meant, "older_than_stored": self.older, "carried": self.carried,
-                    "parked": self.parked, "discarded": self.discarded, "damaged": self.damaged,
+                    "parked": self.parked, "discarded": self.discarded, "damaged": self.damaged, "other_tenants": self.foreign.0,
                     "archived": self.archived}),
             );
             all.insert("exit_code".into(), json!(exit as u8));

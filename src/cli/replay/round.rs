@@ -18,11 +18,13 @@ use crate::cli::replay::{Replay, mending, worse};
 use crate::cli::{settings, traces};
 use crate::dlq::claim::{Claim, Home, Moved};
 use crate::dlq::course::Course;
+use crate::dlq::filter::Tenant;
 use crate::dlq::hold::{self, To};
 use crate::dlq::journal::{Begun, Claimed, Journal, Orders, Way};
 use crate::dlq::names::{self, Kind};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
+use crate::observe::letters::plain;
 
 /// A file of the queue.
 pub struct Part {
@@ -129,6 +131,11 @@ impl Round<'_> {
         }
     }
 
+    /// The tenant that rows are for, where one was given.
+    fn tenant(&self) -> Option<&Tenant> {
+        self.parts.first().and_then(|part| part.orders.filter.tenant.as_ref())
+    }
+
     /// Those homes, where rows of theirs have begun to go somewhere.
     fn begun_with(&self, homes: &[Home]) -> Option<&Begun> {
         self.begun.iter().find(|begun| begun.homes.iter().any(|home| homes.contains(home)))
@@ -233,6 +240,8 @@ impl Replay<'_> {
         self.report.files.push(claim.path.display().to_string());
         self.report.meant += claim.meant;
         self.report.damaged += claim.damaged;
+        self.report.foreign.0 += claim.foreign.0;
+        self.report.foreign.1 = self.report.foreign.1.take().or_else(|| claim.foreign.1.clone());
         if let Some((line, why)) = &claim.damage {
             let more = match claim.damaged {
                 1 => String::new(),
@@ -288,6 +297,8 @@ impl Replay<'_> {
             }
         }
         let mut goals: Vec<Goal> = Vec::new();
+        let mut unplaced: Vec<(Vec<Home>, Error)> = Vec::new();
+        let all = |round: &Round<'_>| (0..round.claims.len()).collect::<Vec<_>>();
         for (place, homes) in places {
             let claims =
                 round.claims.iter().filter(|claim| claim.homes.iter().any(|(h, _)| homes.contains(h)));
@@ -310,9 +321,13 @@ impl Replay<'_> {
                         error.and("; an earlier replay has begun to store rows there, and did not end")
                     );
                 }
+                // Where the records say nothing of it, one that fits nothing is no fault of the others.
+                Err(error) if homes.iter().all(|h| h.dataset.is_none() && h.table.is_none()) && place.dataset.is_none() && round.mend.table.is_none() => {
+                    unplaced.push((homes, error));
+                    continue;
+                }
                 Err(error) => {
-                    let all: Vec<usize> = (0..round.claims.len()).collect();
-                    self.leave_alone(round, &all, &homes, error)?;
+                    self.leave_alone(round, &all(round), &homes, error, None)?;
                     continue;
                 }
             };
@@ -327,6 +342,34 @@ impl Replay<'_> {
                     facts.table
                 )));
             }
+            // What stands in a file chooses no table beyond those of market data.
+            let names_table = |home: &Home| home.table.is_some() || home.dataset.is_some();
+            if round.mend.table.is_none()
+                && let Some(why) = &facts.closed
+                && homes.iter().any(names_table)
+            {
+                let error = Error::Usage(format!(
+                    "{}: its records name the table {}, and {why}; a replay sends rows there only with --table {}",
+                    round.live.display(),
+                    facts.table,
+                    place.table.as_deref().unwrap_or(&facts.table)
+                ));
+                self.leave_alone(round, &all(round), &homes, error, None)?;
+                continue;
+            }
+            // A short name may be that of another tenant.
+            if let Some(own) = round.tenant().filter(|_| place.tenant != round.way.tenant)
+                && facts.tenant.as_deref().is_some_and(|tenant| !tenant.eq_ignore_ascii_case(own.id.as_ref().unwrap_or(&own.given)))
+            {
+                let error = Error::Usage(format!(
+                    "{}: records of the tenant {} are not for --tenant {}",
+                    round.live.display(),
+                    plain(place.tenant.as_deref().unwrap_or_default()),
+                    own.given
+                ));
+                self.leave_alone(round, &all(round), &homes, error, Some(Exit::Stored))?;
+                continue;
+            }
             // The same table may go by several names.
             let same = |goal: &&mut Goal| goal.facts == facts;
             match goals.iter_mut().find(same) {
@@ -339,6 +382,9 @@ impl Replay<'_> {
                 None => goals.push(Goal { place, facts, homes }),
             }
         }
+        for (homes, error) in unplaced {
+            self.leave_alone(round, &all(round), &homes, error, Some(Exit::Rejects))?;
+        }
         goals.iter_mut().for_each(|goal| goal.homes.sort());
         Ok(goals)
     }
@@ -350,6 +396,7 @@ impl Replay<'_> {
         places: &[usize],
         homes: &[Home],
         error: Error,
+        exit: Option<Exit>,
     ) -> Result<()> {
         if !matches!(error, Error::Usage(_) | Error::Input(_)) {
             return Err(error);
@@ -364,7 +411,7 @@ impl Replay<'_> {
                 part.left_alone.extend(homes.iter().cloned());
             }
         }
-        self.exit = worse(self.exit, Exit::from(&error));
+        self.exit = worse(self.exit, exit.unwrap_or_else(|| Exit::from(&error)));
         Ok(())
     }
 
@@ -489,7 +536,7 @@ impl Replay<'_> {
             Ok(exit) => exit,
             // In a table without a key nobody can tell which of them an interrupted replay has stored.
             Err(error) if taken_up && !goal.facts.keyed => return Err(error),
-            Err(error) => return self.leave_alone(round, places, &goal.homes, error),
+            Err(error) => return self.leave_alone(round, places, &goal.homes, error, None),
         };
         self.exit = worse(self.exit, exit);
         if !self.args.dry_run && !round.done.take_complete() {
@@ -599,6 +646,9 @@ impl Replay<'_> {
         }
         if let Some(kept) = hold::keep_long_lines(claim, round.live).map_err(broken)? {
             self.say(&format!("a line that is too long to be read is kept in {}", kept.display()));
+            self.report.aside = Some(kept.display().to_string());
+        } else if claim.damaged > 0 {
+            self.report.aside = Some(round.parked.display().to_string());
         }
         hold::remove(path).map_err(broken)
     }

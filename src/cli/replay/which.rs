@@ -35,7 +35,7 @@ pub fn queues(named: &[PathBuf], archive: Option<&Path>) -> Result<Found> {
     }
     // The same file may be named in several ways.
     let mut seen = HashSet::new();
-    found.queues.retain(|live| seen.insert(place(live)));
+    found.queues.retain(|live| seen.insert(names::place(live)));
     if let Some(directory) = archive {
         let own = std::fs::canonicalize(directory).ok();
         let inside = |live: &&PathBuf| own.is_some() && std::fs::canonicalize(directory_of(live)).ok() == own;
@@ -66,12 +66,6 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
 
 fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// The same for all names of a file that may not be there.
-fn place(path: &Path) -> PathBuf {
-    let directory = std::fs::canonicalize(directory_of(path)).unwrap_or_else(|_| directory_of(path).into());
-    directory.join(path.file_name().unwrap_or_default())
 }
 
 /// A link stays where it is; what it leads to is replayed.

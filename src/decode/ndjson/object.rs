@@ -194,7 +194,7 @@ impl Objects {
 
 /// The text with quotes around the words that some writers put where a number should be; `None` where
 /// there are none.
-fn with_quoted_words(text: &str) -> Option<String> {
+pub fn with_quoted_words(text: &str) -> Option<String> {
     const WORDS: [&str; 7] = ["NaN", "nan", "-Infinity", "Infinity", "-inf", "inf", "-NaN"];
     let mut out = String::new();
     let (mut done, mut at) = (0, 0);

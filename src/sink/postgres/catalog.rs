@@ -22,7 +22,8 @@ SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text,
        has_table_privilege(c.oid, 'UPDATE') OR has_any_column_privilege(c.oid, 'UPDATE'),
        has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'),
        to_regclass('timescaledb_information.hypertables') IS NOT NULL,
-       has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+       has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'),
+       pg_catalog.pg_table_is_visible(c.oid)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass($1)";
 
@@ -182,6 +183,7 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
     let mut found = Table {
         defined,
         lockable: get(&row, 12).map_err(failed)?,
+        visible: get(&row, 13).map_err(failed)?,
         schema: get(&row, 1).map_err(failed)?,
         name: get(&row, 2).map_err(failed)?,
         columns: columns.iter().map(column).collect::<Result<_, _>>().map_err(failed)?,

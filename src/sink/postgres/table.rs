@@ -63,6 +63,8 @@ pub struct RowSecurity {
 pub struct Table {
     /// Its schema.
     pub schema: String,
+    /// Whether its name alone means it: its schema is one of those that the session looks in.
+    pub visible: bool,
     /// Its name.
     pub name: String,
     /// Columns in the order of the table, generated ones included.
@@ -305,6 +307,7 @@ pub(super) mod tests {
 
     pub fn table(columns: Vec<TableColumn>, indexes: &[&[&str]]) -> Table {
         let mut table = Table {
+            visible: true,
             schema: "public".into(),
             name: "t".into(),
             columns,
