@@ -220,8 +220,8 @@ pub fn detect(item: &str, columns: &MapOptions) -> Result<Dataset> {
     detection::detect(&schema, columns).cloned().or_else(|error| {
         // A dump of the Python system leaves out what is null: a bar may have its close alone.
         let has = |name: &&str| item.contains_key(*name);
-        let bar = has(&"timeframe")
-            && ["open_price", "high_price", "low_price", "close_price"].iter().any(has);
+        let bar =
+            has(&"timeframe") && ["open_price", "high_price", "low_price", "close_price"].iter().any(has);
         let bars = describe::by_name("bars").filter(|_| bar);
         bars.cloned().ok_or(error)
     })

@@ -41,7 +41,8 @@ pub struct Tenant {
 
 impl Tenant {
     fn is(&self, name: &str) -> bool {
-        name.eq_ignore_ascii_case(&self.given) || self.id.as_ref().is_some_and(|id| name.eq_ignore_ascii_case(id))
+        name.eq_ignore_ascii_case(&self.given)
+            || self.id.as_ref().is_some_and(|id| name.eq_ignore_ascii_case(id))
     }
 
     /// Whether a record says that it is of another one. Of a short name the store alone may know whose it is.

@@ -393,7 +393,8 @@ mod tests {
         let text = r#"{"ts": 1, "error": "x", "metadata": {}, "items": ["symbol='A' p=nan", "{\"symbol\": \"B\", \"p\": NaN}", "[{\"symbol\": \"C\"}, {\"symbol\": \"D\"}]", "nonsense", {"symbol": "E"}, ["symbol='F'"]]}"#;
         let letter_line = line(text);
         let letter = Letter::read(&letter_line).unwrap();
-        let symbols: Vec<String> = letter.items.iter().map(|i| field(i, "symbol").unwrap_or_default().into()).collect();
+        let symbols: Vec<String> =
+            letter.items.iter().map(|i| field(i, "symbol").unwrap_or_default().into()).collect();
         assert_eq!(symbols, ["A", "B", "C", "D", "", "E", "F"]);
         assert_eq!(letter.items[1].get(), r#"{"symbol": "B", "p": "NaN"}"#);
         let whole = line(r#"{"error":"x","items":"[Bar(symbol='A'), Bar(symbol='B')]"}"#);

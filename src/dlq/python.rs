@@ -326,8 +326,7 @@ impl<'t> Parser<'t> {
             .char_indices()
             .find(|(place, c)| {
                 let signed = matches!(c, '-' | '+')
-                    && (*place == 0
-                        || rest.get(..*place).is_some_and(|before| before.ends_with(['e', 'E'])));
+                    && (*place == 0 || rest.get(..*place).is_some_and(|before| before.ends_with(['e', 'E'])));
                 !(signed || c.is_ascii_alphanumeric() || *c == '.')
             })
             .map_or(rest.len(), |(place, _)| place);
@@ -487,8 +486,7 @@ fn call(name: &str, mut given: Arguments, whole: impl Fn() -> String) -> Option<
         "timedelta" => return moment::span(&given).map(Value::Span),
         // Of pandas: its text has the offset.
         "Timestamp" if given.plain.len() == 1 => return given.plain.pop(),
-        "ZoneInfo" | "timezone" | "tzutc" | "tzoffset" | "tzfile" | "FixedOffset"
-        | "FixedOffsetTimezone" => {
+        "ZoneInfo" | "timezone" | "tzutc" | "tzoffset" | "tzfile" | "FixedOffset" | "FixedOffsetTimezone" => {
             return moment::zone(last(name), &given).map(Value::Zone);
         }
         _ => {}
@@ -541,8 +539,14 @@ mod tests {
             ("datetime.date(2024, 3, 1)", r#""2024-03-01""#),
             ("datetime.timedelta(days=1, seconds=5)", r#""1 days 5.000000 seconds""#),
             ("datetime.datetime(2024, 1, 2, 0, 0)", r#""2024-01-02T00:00:00""#),
-            ("datetime.datetime(2024, 1, 2, 9, 30, 1, 500, tzinfo=TzInfo(UTC))", r#""2024-01-02T09:30:01.000500Z""#),
-            ("datetime.datetime(2024, 1, 2, 9, 30, tzinfo=datetime.timezone.utc)", r#""2024-01-02T09:30:00Z""#),
+            (
+                "datetime.datetime(2024, 1, 2, 9, 30, 1, 500, tzinfo=TzInfo(UTC))",
+                r#""2024-01-02T09:30:01.000500Z""#,
+            ),
+            (
+                "datetime.datetime(2024, 1, 2, 9, 30, tzinfo=datetime.timezone.utc)",
+                r#""2024-01-02T09:30:00Z""#,
+            ),
             ("datetime.datetime(2024, 1, 2, 9, 30, tzinfo=TzInfo(+05:30))", r#""2024-01-02T09:30:00+05:30""#),
             ("datetime.datetime(2024, 1, 2, 9, 30, tzinfo=TzInfo(-18000))", r#""2024-01-02T09:30:00-05:00""#),
             (
@@ -567,7 +571,10 @@ mod tests {
             ),
             ("datetime.datetime(2024, 1, 2, 9, 30, tzinfo=<UTC>)", r#""2024-01-02T09:30:00Z""#),
             ("datetime.datetime(2024, 1, 2, 9, 30, tzinfo=tzutc())", r#""2024-01-02T09:30:00Z""#),
-            ("datetime.datetime(2024, 1, 2, 9, 30, tzinfo=tzoffset(None, -18000))", r#""2024-01-02T09:30:00-05:00""#),
+            (
+                "datetime.datetime(2024, 1, 2, 9, 30, tzinfo=tzoffset(None, -18000))",
+                r#""2024-01-02T09:30:00-05:00""#,
+            ),
             ("Timestamp('2024-01-02 09:30:00+0000', tz='UTC')", r#""2024-01-02 09:30:00+0000""#),
         ] {
             let expected: serde_json::Value = serde_json::from_str(json).unwrap();
@@ -595,7 +602,10 @@ mod tests {
         ] {
             assert_eq!(one(text), expected, "{text}");
         }
-        assert_eq!(rows("[Bar(n=1), {'n': 2}, \"n=3\"]").unwrap(), [r#"{"n":1}"#, r#"{"n":2}"#, r#"{"n":3}"#]);
+        assert_eq!(
+            rows("[Bar(n=1), {'n': 2}, \"n=3\"]").unwrap(),
+            [r#"{"n":1}"#, r#"{"n":2}"#, r#"{"n":3}"#]
+        );
     }
 
     #[test]

@@ -33,21 +33,34 @@ fn bars() -> Vec<(String, Vec<[Option<&'static str>; 3]>)> {
     vec![
         (
             letter(&[
-                bar("ALONE", "open_price=None high_price=None low_price=None close_price=1.5 volume=None id=None"),
-                bar("DECIMAL", "open_price=Decimal('1.25') high_price=Decimal('2') low_price=1.0 close_price=Decimal('1.50') volume=10 id=None"),
+                bar(
+                    "ALONE",
+                    "open_price=None high_price=None low_price=None close_price=1.5 volume=None id=None",
+                ),
+                bar(
+                    "DECIMAL",
+                    "open_price=Decimal('1.25') high_price=Decimal('2') low_price=1.0 close_price=Decimal('1.50') volume=10 id=None",
+                ),
             ]),
             vec![[Some("ALONE"), None, Some("1.5")], [Some("DECIMAL"), Some("1.25"), Some("1.5")]],
         ),
         (
-            letter(&[bar("NANS", "open_price=nan high_price=inf low_price=-inf close_price=2.5 volume=None id=None")]),
+            letter(&[bar(
+                "NANS",
+                "open_price=nan high_price=inf low_price=-inf close_price=2.5 volume=None id=None",
+            )]),
             vec![[Some("NANS"), None, Some("2.5")]],
         ),
         (
-            letter(&[json!(format!("Bar(tenant_id='{TENANT}', vendor='v', symbol='CALL', timeframe='1d', ts={ny}, open_price=1.0, high_price=1.0, low_price=1.0, close_price=1.0, volume=1, id=None)"))]),
+            letter(&[json!(format!(
+                "Bar(tenant_id='{TENANT}', vendor='v', symbol='CALL', timeframe='1d', ts={ny}, open_price=1.0, high_price=1.0, low_price=1.0, close_price=1.0, volume=1, id=None)"
+            ))]),
             vec![[Some("CALL"), Some("1"), Some("1")]],
         ),
         (
-            letter(&[json!(format!("{{'tenant_id': UUID('{TENANT}'), 'vendor': 'v', 'symbol': 'DICT', 'timeframe': <Frame.DAY: '1d'>, 'ts': datetime.datetime(2024, 1, 2, 14, 30, tzinfo=datetime.timezone.utc), 'close_price': Decimal('3.5')}}"))]),
+            letter(&[json!(format!(
+                "{{'tenant_id': UUID('{TENANT}'), 'vendor': 'v', 'symbol': 'DICT', 'timeframe': <Frame.DAY: '1d'>, 'ts': datetime.datetime(2024, 1, 2, 14, 30, tzinfo=datetime.timezone.utc), 'close_price': Decimal('3.5')}}"
+            ))]),
             vec![[Some("DICT"), None, Some("3.5")]],
         ),
         (
@@ -67,18 +80,24 @@ fn bars() -> Vec<(String, Vec<[Option<&'static str>; 3]>)> {
 fn stored(store: &Store) -> Vec<Vec<Option<String>>> {
     let plain = |price: &str| format!("trim(CAST(round(CAST({price} AS numeric), 2) AS text), ' ')");
     let number = |text: Option<String>| text.map(|t| t.parse::<f64>().expect("a number").to_string());
-    let sql = format!(
-        "SELECT symbol, {}, {} FROM bars ORDER BY symbol",
-        plain("open_price"),
-        plain("close_price")
-    );
-    store.rows(&sql).into_iter().map(|row| vec![row[0].clone(), number(row[1].clone()), number(row[2].clone())]).collect()
+    let sql =
+        format!("SELECT symbol, {}, {} FROM bars ORDER BY symbol", plain("open_price"), plain("close_price"));
+    store
+        .rows(&sql)
+        .into_iter()
+        .map(|row| vec![row[0].clone(), number(row[1].clone()), number(row[2].clone())])
+        .collect()
 }
 
 #[test]
 fn every_form_of_the_python_system_is_replayed_and_one_bad_record_holds_no_other_back() {
     for postgres in [false, true] {
-        for bad in [None, Some(json!("could not connect")), Some(json!({"colour": "red"})), Some(json!("Bar(symbol='x'"))] {
+        for bad in [
+            None,
+            Some(json!("could not connect")),
+            Some(json!({"colour": "red"})),
+            Some(json!("Bar(symbol='x'")),
+        ] {
             let work = Work::new();
             let store = if postgres { Store::postgres() } else { Store::sqlite(&work) };
             let mut text: String = bars().iter().map(|(line, _)| line.as_str()).collect();
@@ -114,9 +133,15 @@ fn letters_of_several_datasets_in_one_file_go_to_their_tables() {
         let utc = "datetime.datetime(2024, 1, 2, 0, 0, tzinfo=datetime.timezone.utc)";
         let head = format!("tenant_id='{TENANT}' vendor='v'");
         let items = [
-            json!(format!("{head} symbol='A' asof={utc} total_assets=1.0 total_liabilities=None net_income=nan eps=None id=None")),
-            json!(format!("{head} published_at={utc} title=\"it's\" id=None symbol='A' url=None sentiment_score=0.5")),
-            json!(format!("{head} symbol='A' expiry=datetime.date(2024, 3, 1) option_type='C' strike=1.5 ts={utc} iv=0.2 delta=None gamma=None oi=None volume=None spot=None id=None")),
+            json!(format!(
+                "{head} symbol='A' asof={utc} total_assets=1.0 total_liabilities=None net_income=nan eps=None id=None"
+            )),
+            json!(format!(
+                "{head} published_at={utc} title=\"it's\" id=None symbol='A' url=None sentiment_score=0.5"
+            )),
+            json!(format!(
+                "{head} symbol='A' expiry=datetime.date(2024, 3, 1) option_type='C' strike=1.5 ts={utc} iv=0.2 delta=None gamma=None oi=None volume=None spot=None id=None"
+            )),
         ];
         let lines: String = items.iter().map(|item| letter(std::slice::from_ref(item))).collect();
         work.write(QUEUE, bars()[0].0.clone() + &lines);
@@ -161,11 +186,12 @@ fn a_replay_for_a_tenant_writes_to_no_other() {
     let record = |metadata: Value, items: &[Value]| {
         json!({"ts": 1_732_351_234.5, "error": "x", "metadata": metadata, "items": items}).to_string() + "\n"
     };
-    let text = record(json!({"dataset": "bars", "tenant_id": a}), &[item("A1", Some(a)), item("B1", Some(b))])
-        + &record(json!({"dataset": "bars", "tenant_id": b}), &[item("B2", Some(b)), item("B3", None)])
-        + &record(json!({"dataset": "bars", "tenant_id": "desk-b"}), &[item("B4", None)])
-        + &record(json!({"dataset": "bars", "tenant_id": "desk-a"}), &[item("A2", None)])
-        + &record(json!({"dataset": "bars"}), &[item("A3", None), item("B5", Some(b))]);
+    let text =
+        record(json!({"dataset": "bars", "tenant_id": a}), &[item("A1", Some(a)), item("B1", Some(b))])
+            + &record(json!({"dataset": "bars", "tenant_id": b}), &[item("B2", Some(b)), item("B3", None)])
+            + &record(json!({"dataset": "bars", "tenant_id": "desk-b"}), &[item("B4", None)])
+            + &record(json!({"dataset": "bars", "tenant_id": "desk-a"}), &[item("A2", None)])
+            + &record(json!({"dataset": "bars"}), &[item("A3", None), item("B5", Some(b))]);
     let expected = |store: &Store, given: &str, run: &crate::harness::Run, rows: usize| {
         let rows_there = store.rows("SELECT symbol FROM bars ORDER BY symbol");
         let symbols: Vec<String> = rows_there.iter().filter_map(|row| row[0].clone()).collect();
@@ -177,7 +203,8 @@ fn a_replay_for_a_tenant_writes_to_no_other() {
         let (work, db) = (Work::new(), existing());
         work.write("bars.ndjson", &text);
         let dsn = db.dsn();
-        let run = work.mdsctl(["replay-dlq", "bars.ndjson", "--dsn", &dsn, "--tenant", given]).run().expect(0);
+        let run =
+            work.mdsctl(["replay-dlq", "bars.ndjson", "--dsn", &dsn, "--tenant", given]).run().expect(0);
         expected(&Store::Postgres(db), given, &run, 3);
         let left = std::fs::read_to_string(work.path("bars.ndjson")).expect("the queue");
         for symbol in ["B1", "B2", "B3", "B4", "B5"] {
@@ -188,7 +215,8 @@ fn a_replay_for_a_tenant_writes_to_no_other() {
     let work = Work::new();
     let store = Store::sqlite(&work);
     work.write("bars.ndjson", &text);
-    let run = work.mdsctl(["replay-dlq", "bars.ndjson", "--dsn", &store.dsn(), "--tenant", a]).run().expect(0);
+    let run =
+        work.mdsctl(["replay-dlq", "bars.ndjson", "--dsn", &store.dsn(), "--tenant", a]).run().expect(0);
     expected(&store, a, &run, 2);
 }
 
@@ -238,7 +266,10 @@ fn a_record_chooses_no_table_beyond_those_of_market_data() {
     work.write("letters.ndjson", record("mds_runs"));
     Store::sqlite(&work);
     let dsn = Store::sqlite(&work).dsn();
-    work.write("b.csv", "ts,vendor,symbol,timeframe,open,high,low,close,volume\n2024-01-02,v,A,1d,1,1,1,1,1\n");
+    work.write(
+        "b.csv",
+        "ts,vendor,symbol,timeframe,open,high,low,close,volume\n2024-01-02,v,A,1d,1,1,1,1,1\n",
+    );
     work.mdsctl(["load", "b.csv", "--dsn", &dsn]).run().expect(0);
     let run = work.mdsctl(["replay-dlq", "letters.ndjson", "--dsn", &dsn]).run().expect(2);
     assert!(run.stderr.contains("books are kept in it"), "{run}");

@@ -322,7 +322,11 @@ impl Replay<'_> {
                     );
                 }
                 // Where the records say nothing of it, one that fits nothing is no fault of the others.
-                Err(error) if homes.iter().all(|h| h.dataset.is_none() && h.table.is_none()) && place.dataset.is_none() && round.mend.table.is_none() => {
+                Err(error)
+                    if homes.iter().all(|h| h.dataset.is_none() && h.table.is_none())
+                        && place.dataset.is_none()
+                        && round.mend.table.is_none() =>
+                {
                     unplaced.push((homes, error));
                     continue;
                 }
@@ -359,7 +363,10 @@ impl Replay<'_> {
             }
             // A short name may be that of another tenant.
             if let Some(own) = round.tenant().filter(|_| place.tenant != round.way.tenant)
-                && facts.tenant.as_deref().is_some_and(|tenant| !tenant.eq_ignore_ascii_case(own.id.as_ref().unwrap_or(&own.given)))
+                && facts
+                    .tenant
+                    .as_deref()
+                    .is_some_and(|tenant| !tenant.eq_ignore_ascii_case(own.id.as_ref().unwrap_or(&own.given)))
             {
                 let error = Error::Usage(format!(
                     "{}: records of the tenant {} are not for --tenant {}",
