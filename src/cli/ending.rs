@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM of a command that has nothing to drain: it looks now and then, and ends.
+//! Signals to a command that has nothing to drain: it looks now and then, and ends.
 
 use tokio::sync::watch;
 

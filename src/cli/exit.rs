@@ -23,7 +23,7 @@ pub enum Exit {
     Input = 6,
     /// Interrupted (SIGINT), drained; can be run again.
     Interrupted = 130,
-    /// Terminated (SIGTERM), drained; can be run again.
+    /// Terminated (SIGTERM, SIGHUP, SIGQUIT), drained; can be run again.
     Terminated = 143,
 }
 

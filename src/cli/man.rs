@@ -24,7 +24,7 @@ const ENDS_OF_RUNS: [(&str, &str); 8] = [
     ("4", "Stopped at --max-rejects."),
     ("5", "The store was not available, and the run gave up."),
     ("6", "An input is unreadable or corrupt."),
-    ("130, 143", "Interrupted (SIGINT) or terminated (SIGTERM); what was read is stored."),
+    ("130, 143", "Interrupted (SIGINT) or terminated (SIGTERM, SIGHUP, SIGQUIT); what was read is stored."),
 ];
 /// Of those that only look.
 const ENDS: [(&str, &str); 3] =

@@ -1,6 +1,7 @@
 //! The command line: arguments to settings, one file a subcommand, exit codes.
 
 mod args;
+mod asked;
 mod completions;
 mod config;
 mod ending;

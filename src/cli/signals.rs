@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first drains, the second stops at once.
+//! The signals that end a command: the first drains, the second stops at once.
 //!
 //! They are listened to in one place, for the whole process and from early on, and what has come is
 //! kept: whoever asks later, between two loads of a replay too, sees it.
@@ -13,6 +13,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::cli::asked::Askings;
 use crate::cli::exit::Exit;
 use crate::coordinator::Stopper;
 use crate::error::{Error, Result};
@@ -25,8 +26,11 @@ static HEARD: Mutex<Option<watch::Receiver<Heard>>> = Mutex::new(None);
 /// for others to heed, and does not end it on the spot.
 static HOLDS: AtomicBool = AtomicBool::new(false);
 
-/// How long rows in hand wait for the store after the first signal; whoever sent it may well kill next.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long what was read may take to be written after SIGTERM and its like, and rows in hand wait for a
+/// store after any signal. Service managers kill a program some time after that (Docker after 10 s), and
+/// what a pipe gave must be in the dead letters before. After SIGINT somebody sits there who can press the
+/// key again.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// The signals that have come.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,11 +56,10 @@ pub fn heard() -> Result<watch::Receiver<Heard>> {
     let failed = |e: std::io::Error| Error::Internal(format!("signals cannot be listened to: {e}"));
     let runtime = Builder::new_current_thread().enable_io().build().map_err(failed)?;
     let inside = runtime.enter();
-    let unmasked = SigSet::from_iter([Masked::SIGINT, Masked::SIGTERM])
+    let unmasked = SigSet::from_iter([Masked::SIGINT, Masked::SIGTERM, Masked::SIGHUP, Masked::SIGQUIT])
         .thread_swap_mask(SigmaskHow::SIG_BLOCK)
         .map_err(|e| failed(e.into()))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut askings = Askings::listen().map_err(failed)?;
     // Who reaches the limit on the size of files (ulimit -f) is killed by default. With the
     // signal caught the write fails instead, and is waited for like one on a full disk.
     drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map_err(failed)?);
@@ -64,18 +67,14 @@ pub fn heard() -> Result<watch::Receiver<Heard>> {
     drop(inside);
     let (tell, told) = watch::channel(Heard::default());
     let work = async move {
-        loop {
-            let exit = tokio::select! {
-                Some(()) = interrupt.recv() => Exit::Interrupted,
-                Some(()) = terminate.recv() => Exit::Terminated,
-                else => return,
-            };
+        while let Some(asked) = askings.next().await {
             let before = *tell.borrow();
             match before.first {
+                None => tell.send_modify(|heard| heard.first = Some(asked.exit)),
+                Some(_) if !asked.insists => {}
                 // The first one has not been heeded: something hangs.
                 Some(first) if !HOLDS.load(Ordering::SeqCst) => std::process::exit(first as i32),
                 Some(_) => tell.send_modify(|heard| heard.again = true),
-                None => tell.send_modify(|heard| heard.first = Some(exit)),
             }
         }
     };
@@ -106,13 +105,35 @@ impl Signals {
             }
             tracing::warn!("stopping: what was read is being written (once more to stop at once)");
             stop.set();
-            if this.heard.wait_for(|heard| heard.again).await.is_ok()
-                && let Some(stopper) = this.stopper.get()
-            {
+            let patience = (this.exit() == Some(Exit::Terminated)).then_some(GRACE);
+            if !this.is_told_again(patience).await {
+                tracing::warn!(
+                    "the store has not taken what was read within {} s of the signal: stopping at once",
+                    GRACE.as_secs()
+                );
+            }
+            if let Some(stopper) = this.stopper.get() {
+                stopper.stop_now();
+            }
+            // Where only the dead letters were in the way, that has the good rows written without them.
+            this.until(|heard| heard.again).await;
+            if let (Some(_), Some(stopper)) = (patience, this.stopper.get()) {
                 stopper.stop_now();
             }
         });
         Ok(signals)
+    }
+
+    /// Waits for a second signal; `false` where there was none for so long.
+    async fn is_told_again(&self, patience: Option<Duration>) -> bool {
+        let again = self.until(|heard| heard.again);
+        match patience {
+            Some(patience) => tokio::time::timeout(patience, again).await.is_ok(),
+            None => {
+                again.await;
+                true
+            }
+        }
     }
 
     /// From now on a second signal stops this engine.

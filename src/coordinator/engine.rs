@@ -1,6 +1,6 @@
 //! What the workers share: queue, breaker, store, dead-letter queue, observer, and how the run ends.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +34,13 @@ pub(super) struct Engine<S, D> {
     pub(super) alive: AtomicUsize,
     pub(super) returned: AtomicU64,
     pub(super) unburied: AtomicU64,
+    /// Whether the dead-letter queue took nothing when it was asked last.
+    pub(super) letters_blocked: AtomicBool,
+    /// How the run ends since it is waited for no longer: good rows go to the store, and rows of a pipe that
+    /// it should have are counted as lost.
+    pub(super) without_letters: Mutex<Option<End>>,
+    /// Rows of which it is not known whether the store has them.
+    pub(super) doubtful: AtomicU64,
     pub(super) healed: AtomicU64,
     pub(super) unheld: AtomicU64,
 }
@@ -53,8 +60,20 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         }
     }
 
-    /// Ends the run, in this way unless it is ending already.
+    /// Ends the run, in this way unless it is ending already. Where only the dead-letter queue is in the way
+    /// it is given up first, and what was read goes to the store as far as it is good.
     pub(super) fn stop(&self, end: End) {
+        if matches!(end, End::Aborted | End::GaveUp(_))
+            && self.letters_block()
+            && self.give_letters_up(end.clone())
+        {
+            return;
+        }
+        self.halt_now(end);
+    }
+
+    /// Ends the run, whatever is in the way.
+    pub(super) fn halt_now(&self, end: End) {
         self.halt.send_if_modified(|current| {
             let first = current.is_none();
             if first {
@@ -63,6 +82,38 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             first
         });
         self.queue.close();
+    }
+
+    /// Whether the dead-letter queue is what is in the way, and not the store.
+    fn letters_block(&self) -> bool {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        self.letters_blocked.load(Ordering::Relaxed)
+            && (self.breaker.outage().is_zero() || trouble.as_ref().is_some_and(|t| t.code == DEAD_LETTERS))
+    }
+
+    /// Waits for the dead-letter queue no longer, and ends so; `true` the first time.
+    pub(super) fn give_letters_up(&self, end: End) -> bool {
+        let first = {
+            let mut given_up = self.without_letters.lock().unwrap_or_else(PoisonError::into_inner);
+            given_up.is_none() && given_up.replace(end).is_none()
+        };
+        if first {
+            // Nothing keeps the others from writing any more.
+            self.store_is_well();
+        }
+        first
+    }
+
+    /// How the run ends where the dead-letter queue is waited for no longer.
+    pub(super) fn without_letters(&self) -> Option<End> {
+        self.without_letters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts rows of a pipe that neither the store nor the dead-letter queue takes.
+    pub(super) fn lose(&self, rows: u64, error: &DeadLetterError) {
+        self.unburied.fetch_add(rows, Ordering::Relaxed);
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        *trouble = Some(Reason::new(DEAD_LETTERS, error.to_string()));
     }
 
     /// Ends the run: nothing that waiting cures.
@@ -133,7 +184,9 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
                 None => groups.push((reject.stage, reject.reason.clone(), 1)),
             }
         }
-        self.dead.bury(rejects).await?;
+        let buried = self.dead.bury(rejects).await;
+        self.letters_blocked.store(buried.is_err(), Ordering::Relaxed);
+        buried?;
         for (stage, reason, rows) in groups {
             self.observer.on(&Event::Buried { stage, reason: &reason, rows });
         }
@@ -162,8 +215,9 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         self.observer.on(&Event::Worker { worker, alive });
     }
 
-    /// Lets go of a flight that will not be written: see [`Engine::abandon`].
-    pub(super) async fn abandon_flight(&self, flight: &mut Flight) {
+    /// Lets go of a flight that will not be written: see [`Engine::abandon`]. Where its commit is `in_doubt`
+    /// its rows may be in the store all the same, which its dead letters say.
+    pub(super) async fn abandon_flight(&self, flight: &mut Flight, in_doubt: bool) {
         flight.compact();
         let mut fresh: Vec<(Pick, Arc<Reason>)> = flight.condemned.drain(flight.buried..).collect();
         let (again, lost): (Vec<_>, Vec<_>) =
@@ -184,7 +238,10 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         };
         let mut rejects: Vec<Reject> =
             fresh.into_iter().map(|(pick, reason)| reject(pick, Stage::Write, reason)).collect();
-        let ended = ended();
+        let ended = if in_doubt { unknown() } else { ended() };
+        if in_doubt {
+            self.doubtful.fetch_add(flight.unsettled().count() as u64, Ordering::Relaxed);
+        }
         let mut returned = again.len() as u64;
         for pick in flight.unsettled() {
             if flight.parts[pick.part as usize].origin.replayable {
@@ -221,11 +278,12 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     async fn let_go(&self, rejects: Vec<Reject>, returned: u64) {
         self.give_back(returned);
         // The run is ending: a queue that cannot take the rows now is asked a few times more.
-        for wait in [100, 400, 1600, 0] {
+        let given_up = self.without_letters().is_some();
+        for wait in if given_up { &[0][..] } else { &[100, 400, 1600, 0] } {
             let Err(error) = self.bury(rejects.clone()).await else { return };
             self.observer.on(&Event::DeadLettersBlocked { error: &error });
-            if wait > 0 {
-                tokio::time::sleep(Duration::from_millis(wait)).await;
+            if *wait > 0 {
+                tokio::time::sleep(Duration::from_millis(*wait)).await;
                 continue;
             }
             // Whatever condemned a row will do so again when it is read again. What the queue had
@@ -235,7 +293,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             self.give_back(returned);
             let lost = rejects.len() as u64 - returned;
             if lost > 0 {
-                self.unburied.fetch_add(lost, Ordering::Relaxed);
+                self.lose(lost, &error);
                 let end = End::Failed(Reason::new(DEAD_LETTERS, error.to_string()));
                 self.halt.send_replace(Some(end));
             }
@@ -253,4 +311,11 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
 /// The reason of stage `abort`.
 pub(super) fn ended() -> Arc<Reason> {
     Arc::new(Reason::new("aborted", "the run ended before the row could be stored"))
+}
+
+/// The reason of stage `abort` for rows whose commit got no answer, and of which nobody could be asked.
+fn unknown() -> Arc<Reason> {
+    let message =
+        "the run ended before the store said whether the row was committed: it may be there already";
+    Arc::new(Reason::new("commit_unknown", message))
 }

@@ -336,6 +336,11 @@ impl Flight {
         }
     }
 
+    /// Whether none of its rows can be read again.
+    pub fn is_of_pipes(&self) -> bool {
+        self.parts.iter().all(|part| !part.origin.replayable)
+    }
+
     /// Rows that another one goes before.
     pub fn superseded(&self) -> u64 {
         self.replaced.len() as u64 + self.older.values().map(|chain| chain.len() as u64).sum::<u64>()

@@ -22,8 +22,8 @@ mod retry;
 mod tests;
 mod worker;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -61,9 +61,12 @@ pub struct Outcome {
     pub end: End,
     /// Rows given back to sources that can be read again.
     pub returned: u64,
-    /// Rows that neither the store nor the dead-letter queue would take. Not zero only when both
-    /// are broken at the end of a run that was cut short.
+    /// Rows of sources that cannot be read again which the store refused, or could not be given, and which
+    /// the dead-letter queue did not take either.
     pub unburied: u64,
+    /// Rows whose commit got no answer, and of which the store could not be asked: they may be in it, and
+    /// those of a pipe are in the dead-letter queue too.
+    pub doubtful: u64,
     /// Rows that were stored when they were tried once more, after rows that came behind them.
     pub healed: u64,
     /// Refused rows that were not tried once more, since too many waited for that.
@@ -177,6 +180,9 @@ impl<S: Sink, D: DeadLetters> Builder<S, D> {
             alive: AtomicUsize::new(0),
             returned: AtomicU64::new(0),
             unburied: AtomicU64::new(0),
+            letters_blocked: AtomicBool::new(false),
+            without_letters: Mutex::new(None),
+            doubtful: AtomicU64::new(0),
             healed: AtomicU64::new(0),
             unheld: AtomicU64::new(0),
         });
@@ -271,6 +277,18 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
         Ok(())
     }
 
+    /// Counts rows of a pipe that the dead-letter queue did not take, and waits for it no longer: what is
+    /// read already goes to the store as far as it is good.
+    pub fn lose(&self, rows: u64, error: &DeadLetterError) {
+        self.engine.give_letters_up(End::GaveUp(Some(Reason::new(DEAD_LETTERS, error.to_string()))));
+        self.engine.lose(rows, error);
+    }
+
+    /// Whether the dead-letter queue is waited for no longer.
+    pub fn is_without_letters(&self) -> bool {
+        self.engine.without_letters().is_some()
+    }
+
     /// Writes rows that failed before they reached the engine to the dead-letter queue, and
     /// reports them as the engine reports its own.
     pub async fn reject(&self, rejects: Vec<Reject>) -> Result<(), DeadLetterError> {
@@ -339,11 +357,19 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
         if !self.stopped() {
             self.seal().await;
         }
-        let end = self.engine.halt.borrow().clone().unwrap_or(End::Drained);
+        let end = self.engine.halt.borrow().clone().unwrap_or_else(|| {
+            let Some(given_up) = engine.without_letters() else { return End::Drained };
+            let trouble = engine.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            match trouble.filter(|_| engine.unburied.load(Ordering::Relaxed) > 0) {
+                Some(reason) => End::Failed(reason),
+                None => given_up,
+            }
+        });
         Outcome {
             end,
             returned: self.engine.returned.load(Ordering::Relaxed),
             unburied: self.engine.unburied.load(Ordering::Relaxed),
+            doubtful: self.engine.doubtful.load(Ordering::Relaxed),
             healed: self.engine.healed.load(Ordering::Relaxed),
             unheld: self.engine.unheld.load(Ordering::Relaxed),
         }

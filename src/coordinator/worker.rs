@@ -25,7 +25,11 @@ use crate::port::{
 use crate::settings::{OnConflict, SecondTry};
 
 /// How long a commit that is under way may take when the run is stopped at once.
-const LAST_COMMIT: Duration = Duration::from_secs(5);
+const LAST_COMMIT: Duration = Duration::from_millis(2500);
+
+/// How long the store is asked after that what has become of commits without an answer. With the time that
+/// signals leave for draining it stays below the ten seconds of a service manager.
+const LAST_WORD: Duration = Duration::from_millis(2500);
 
 /// Why an attempt did not settle its rows.
 enum Failure {
@@ -84,6 +88,8 @@ struct Bench<'a, S: Sink, D> {
     serial: u64,
     /// Whether a connection was lost since `aloft` was last compared with the ledger.
     doubt: bool,
+    /// Flights that were under way when the run was ended at once, and whose commit got no answer.
+    unanswered: VecDeque<Flight>,
 }
 
 /// Committed flights of a worker that may wait to be known to be on disk. Each keeps its rows in
@@ -109,6 +115,7 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
         hold: Hold::default(),
         serial: 0,
         doubt: false,
+        unanswered: VecDeque::new(),
     };
     loop {
         // Nothing stays in the air while the worker waits for rows: those who bring them may be waiting
@@ -264,35 +271,96 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
         Ok(())
     }
 
-    async fn let_go(&mut self, mut flight: Flight) {
-        self.engine.abandon_flight(&mut flight).await;
+    /// Lets go of a flight that is not written; one whose commit got no answer is seen to at the end.
+    async fn let_go(&mut self, flight: Flight) {
+        if flight.in_doubt.is_some() {
+            self.unanswered.push_back(flight);
+        } else {
+            self.abandon(flight, false).await;
+        }
+    }
+
+    async fn abandon(&mut self, mut flight: Flight, in_doubt: bool) {
+        self.engine.abandon_flight(&mut flight, in_doubt).await;
         let depth = self.engine.queue.settle(flight.rows, flight.bytes);
         self.engine.tell_depth(depth, "drained");
     }
 
     /// Sees to what is still in the air.
     async fn end(&mut self) {
-        let sure = self.undone.is_empty() && !self.doubt;
-        if !self.aloft.is_empty() || !self.undone.is_empty() {
-            if self.settle(None).await.is_ok() {
+        let open = |bench: &Self| !bench.aloft.is_empty() || !bench.undone.is_empty();
+        if open(self) && self.settle(None).await.is_ok() {
+            self.land(u64::MAX);
+        }
+        // The run was stopped at once: the store tells what of it is there, if it can.
+        let (mut gone, mut unknown) = (Vec::new(), Vec::new());
+        if open(self) || !self.unanswered.is_empty() {
+            let asked = AssertUnwindSafe(self.ask_for_all(&mut gone, &mut unknown)).catch_unwind();
+            if let Ok(Ok(Ok(()))) = timeout(LAST_WORD, asked).await {
                 self.land(u64::MAX);
-            } else if let Some(session) = self.session.as_mut().filter(|_| sure) {
-                // The run was stopped: what is committed needs only to be waited for.
-                let flushed = AssertUnwindSafe(session.flush()).catch_unwind();
-                if let Ok(Ok(Ok(()))) = timeout(LAST_COMMIT, flushed).await {
-                    self.land(u64::MAX);
-                }
             }
         }
         for (mut flight, reasons) in self.hold.take(&mut self.serial, false) {
             flight.refuse_all(reasons, true);
             self.let_go(flight).await;
         }
-        let left: Vec<Flight> =
-            self.aloft.drain(..).map(|aloft| aloft.flight).chain(self.undone.drain(..)).collect();
-        for flight in left {
-            self.let_go(flight).await;
+        unknown.extend(self.aloft.drain(..).map(|aloft| aloft.flight));
+        unknown.extend(self.unanswered.drain(..));
+        gone.append(&mut self.undone.drain(..).collect());
+        for flight in gone {
+            self.abandon(flight, false).await;
         }
+        for flight in unknown {
+            let in_doubt = flight.in_doubt.is_some();
+            self.abandon(flight, in_doubt).await;
+        }
+    }
+
+    /// Asks the store of all commits that are not known to be there, and has it put them on disk. Those that
+    /// it has are in `aloft` then, and those that it has not in `gone`; of those in `unknown` it cannot tell.
+    async fn ask_for_all(
+        &mut self,
+        gone: &mut Vec<Flight>,
+        unknown: &mut Vec<Flight>,
+    ) -> Result<(), SinkError> {
+        // Whatever is waited for here may be cut off: until there is an answer the flights stay where they are.
+        while let Some(flight) = self.undone.pop_back() {
+            self.unanswered.push_front(flight);
+        }
+        let open = match &mut self.session {
+            Some(open) => open,
+            None => self.session.insert(self.engine.sink.connect(self.worker).await?),
+        };
+        if self.doubt {
+            let mut there = 0;
+            for aloft in &self.aloft {
+                if open.settled(&aloft.flight.mark).await? != Some(true) {
+                    break;
+                }
+                there += 1;
+            }
+            gone.extend(self.aloft.split_off(there).into_iter().map(|aloft| aloft.flight));
+            self.doubt = false;
+        }
+        while let Some(flight) = self.unanswered.front() {
+            let known = match &flight.in_doubt {
+                Some(_) => open.settled(&flight.mark).await?,
+                None => Some(false),
+            };
+            let Some(mut flight) = self.unanswered.pop_front() else { break };
+            match (known, &flight.in_doubt) {
+                (Some(true), Some(written)) => {
+                    let written = written.clone();
+                    self.aloft.push_back(Aloft { flight, written, latency: Duration::ZERO });
+                }
+                (None, _) => unknown.push(flight),
+                _ => {
+                    flight.in_doubt = None;
+                    gone.push(flight);
+                }
+            }
+        }
+        open.flush().await
     }
 
     /// Tries until the rows are committed or the engine halts; without rows, until all that was
@@ -341,6 +409,11 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                 }
                 Failure::DeadLetters(error) => {
                     undo(engine, &mut self.session).await;
+                    if let Some(end) = engine.without_letters() {
+                        // The input still has these rows, and what comes behind them must not be settled.
+                        engine.halt_now(end);
+                        return Err(Stop::Halted);
+                    }
                     engine.observer.on(&Event::DeadLettersBlocked { error: &error });
                     // Good rows wait with the bad ones, behind the same breaker: none is dropped.
                     if !engine.store_failed(&Reason::new(super::DEAD_LETTERS, error.to_string()), false) {
@@ -472,10 +545,14 @@ async fn transaction<S: Sink, D: DeadLetters>(
     now: bool,
 ) -> Result<(Written, u64), Failure> {
     if let Some(written) = &flight.in_doubt {
-        // The store's own ledger says whether the commit came through. Where none is kept the
-        // rows are written again, which leaves the same table wherever there is a key.
-        if engine.limited(open.settled(&flight.mark)).await? == Some(true) {
-            return Ok((written.clone(), 0));
+        // The store's own ledger says whether the commit came through, or the server does. Where neither
+        // can, the rows are written again, which leaves the same table wherever there is a key.
+        match engine.limited(open.settled(&flight.mark)).await? {
+            Some(true) => return Ok((written.clone(), 0)),
+            Some(false) => {}
+            None => {
+                engine.doubtful.fetch_add(flight.winners.len() as u64, Relaxed);
+            }
         }
         flight.in_doubt = None;
     }
@@ -567,7 +644,13 @@ async fn bury_condemned<S: Sink, D: DeadLetters>(
             }
         })
         .collect();
-    engine.bury(rejects).await.map_err(Failure::DeadLetters)?;
+    let rows = fresh.len() as u64;
+    match engine.bury(rejects).await {
+        Ok(()) => {}
+        // Of a pipe the good rows are stored all the same.
+        Err(error) if engine.without_letters().is_some() && flight.is_of_pipes() => engine.lose(rows, &error),
+        Err(error) => return Err(Failure::DeadLetters(error)),
+    }
     flight.buried = flight.condemned.len();
     Ok(())
 }

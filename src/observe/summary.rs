@@ -32,6 +32,8 @@ pub struct Extras {
     pub dry_run: bool,
     /// Whether rows that are not accounted for are still in a queue that is claimed.
     pub claimed: bool,
+    /// Rows of a pipe that nobody has any more, which is said elsewhere.
+    pub lost: u64,
     /// What to type to go on where an interrupted run stopped, if that can be done.
     pub resume: Option<String>,
     /// Whether it was the dead-letter queue, and not the store, that was waited for in vain.
@@ -51,6 +53,7 @@ impl Extras {
             notes: Vec::new(),
             dry_run: false,
             claimed: false,
+            lost: 0,
             resume: None,
             blocked: false,
             rekeyed: false,
@@ -239,7 +242,10 @@ fn books(page: &mut Page, result: &RunResult, extras: &Extras) {
             sign = '+';
         }
     }
-    if let (false, Err(sentence)) = (extras.claimed, rows.closes()) {
+    if extras.lost > 0 {
+        line("", '+', extras.lost, "lost", Ink::Alarm);
+    }
+    if let (false, Err(sentence)) = (extras.claimed, rows.closes_but_for(extras.lost)) {
         page.entry("", &format!("This is a bug: {sentence}."), Ink::Alarm);
     }
 }

@@ -92,16 +92,19 @@ impl<S: Sink, D: DeadLetters> Outlet for EngineOutlet<'_, S, D> {
                 Err(error) => error,
             };
             let given_up = self.patience.is_some_and(|most| start.elapsed() >= most);
-            let lost = rejects.iter().filter(|r| !r.origin.replayable).count();
+            let lost = rejects.iter().filter(|r| !r.origin.replayable).count() as u64;
+            let no_longer = given_up || self.engine.stopped() || self.engine.is_without_letters();
+            if lost > 0 && no_longer {
+                // Nobody has them any more. The good rows beside them and behind them are stored all the
+                // same, as far as they are taken from the pipe already.
+                self.engine.lose(lost, &error);
+                return Ok(false);
+            }
             // Rows that would be lost are held on to until somebody says so twice.
-            let stopping = self.stop.is_set() && lost == 0;
-            if self.engine.stopped() || stopping || given_up {
+            if lost == 0 && (no_longer || self.stop.is_set()) {
+                // The input still has them.
                 self.observer.on(&Event::Returned { rows: rejects.len() as u64 });
-                return Err(match lost {
-                    // The input still has them.
-                    0 => Error::Unavailable(error.0),
-                    _ => Error::Internal(format!("{error}; {lost} rows of a pipe are lost with it")),
-                });
+                return Err(Error::Unavailable(error.0));
             }
             self.engine.dead_letters_blocked(&error);
             self.runtime.block_on(tokio::time::sleep(wait));
@@ -568,14 +571,9 @@ impl Pipeline {
                 Err(error) => (false, Some(error)),
             };
             if let Some(error) = unburied {
-                // The good rows beside them: those of a pipe are stored all the same, others go
-                // no further than the bad ones.
+                // The good rows beside them go no further than the bad ones: the file still has them.
                 for batch in mapped.batches {
-                    if opened.replayable {
-                        self.observer.on(&Event::Returned { rows: batch.len() as u64 });
-                    } else {
-                        outlet.rows(batch)?;
-                    }
+                    self.observer.on(&Event::Returned { rows: batch.len() as u64 });
                 }
                 break Err(error);
             }

@@ -13,6 +13,7 @@ pub mod listener;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod programs;
+pub mod proxy;
 pub mod quotes;
 pub mod run;
 pub mod seed;

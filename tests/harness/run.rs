@@ -65,7 +65,7 @@ impl Work {
             environment: Vec::new(),
             stdin: Stdin::Nothing,
             user: None,
-            files: None,
+            before: Vec::new(),
             limit: Duration::from_secs(120),
         }
     }
@@ -97,7 +97,8 @@ pub struct Mdsctl {
     environment: Vec<(String, OsString)>,
     stdin: Stdin,
     user: Option<(u32, u32)>,
-    files: Option<u64>,
+    /// What the shell that starts it does before.
+    before: Vec<String>,
     limit: Duration,
 }
 
@@ -140,7 +141,13 @@ impl Mdsctl {
 
     /// Lets it have so many open files at first (`ulimit -Sn`).
     pub fn open_files(mut self, files: u64) -> Self {
-        self.files = Some(files);
+        self.before.push(format!("ulimit -Sn {files}"));
+        self
+    }
+
+    /// Starts it deaf to SIGHUP, as `nohup` does.
+    pub fn without_hangups(mut self) -> Self {
+        self.before.push("trap '' HUP".into());
         self
     }
 
@@ -152,9 +159,10 @@ impl Mdsctl {
     /// Starts it.
     pub fn spawn(self) -> Running {
         let program = env!("CARGO_BIN_EXE_mdsctl");
-        let mut command = Command::new(if self.files.is_some() { "sh" } else { program });
-        if let Some(files) = self.files {
-            command.args(["-c", &format!("ulimit -Sn {files} && exec \"$0\" \"$@\""), program]);
+        let plain = self.before.is_empty();
+        let mut command = Command::new(if plain { program } else { "sh" });
+        if !plain {
+            command.args(["-c", &format!("{} && exec \"$0\" \"$@\"", self.before.join(" && ")), program]);
         }
         command
             .args(&self.arguments)

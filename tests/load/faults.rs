@@ -5,6 +5,7 @@
 //! says that they have hit it often enough. A load that is fed goes on until then.
 
 mod endings;
+mod given_up;
 mod kills;
 mod refusals;
 mod sessions;

@@ -27,7 +27,8 @@ fn first_rows(store: &Store, running: &mut Running) {
 #[test]
 fn in_the_middle_of_a_file() {
     let all = &LARGE.truth;
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    let signals = [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 143), (Signal::QUIT, 143)];
+    for (signal, code) in signals {
         for (kind, workers) in [("sqlite", "1"), ("postgres", "1"), ("postgres", "4")] {
             let work = Work::new();
             let store = if kind == "sqlite" { Store::sqlite(&work) } else { Store::postgres() };

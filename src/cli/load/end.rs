@@ -123,8 +123,15 @@ impl Ending<'_> {
             if outcome.unburied > 0 {
                 errors.push(sentence(
                     outcome.unburied,
-                    "is in neither the store nor the dead-letter queue, since neither took it",
-                    "are in neither the store nor the dead-letter queue, since neither took them",
+                    "of a pipe is lost: the store did not take it, and neither did the dead-letter queue",
+                    "of a pipe are lost: the store did not take them, and neither did the dead-letter queue",
+                ));
+            }
+            if outcome.doubtful > 0 {
+                errors.push(sentence(
+                    outcome.doubtful,
+                    "may be in the store, which could not be asked about its commit: where the table has no key, look before it is loaded again",
+                    "may be in the store, which could not be asked about their commit: where the table has no key, look before they are loaded again",
                 ));
             }
         }
@@ -169,7 +176,7 @@ impl Ending<'_> {
         }
         match self.outcome.map(|o| &o.end) {
             Some(End::GaveUp(_)) => return Exit::Unavailable,
-            Some(End::Failed(reason)) if reason.code == DEAD_LETTERS => return Exit::Internal,
+            Some(End::Failed(reason)) if reason.code == DEAD_LETTERS => return Exit::Unavailable,
             // The next run goes on.
             Some(End::Failed(_)) if self.is_rekeyed() => return Exit::Unavailable,
             Some(End::Failed(_)) => return Exit::Usage,
@@ -202,7 +209,8 @@ impl Load<'_> {
         let mut errors = ending.errors(self.inputs.len(), over, &snapshot);
         let mut exit = ending.exit(self.inputs.len(), failed, over);
         if !self.args.rejects.dry_run
-            && let Err(gap) = snapshot.closes()
+            && let Err(gap) =
+                snapshot.books.closes_but_for(ending.outcome.map_or(0, |outcome| outcome.unburied))
         {
             // What a replay did not get done stays claimed, and is not lost.
             let claimed = self.letters.is_some() && exit != Exit::Stored && exit != Exit::Rejects;
@@ -313,6 +321,7 @@ impl Load<'_> {
                 notes: deductions.into_iter().chain(notes).collect(),
                 dry_run,
                 claimed: self.letters.is_some() && exit != Exit::Internal,
+                lost: ending.outcome.map_or(0, |outcome| outcome.unburied),
                 resume: ending
                     .again
                     .ends_with("--resume")

@@ -9,8 +9,8 @@
 mod write;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use tokio_postgres::SimpleQueryMessage;
 
@@ -33,6 +33,12 @@ const MAX_PLANS: usize = 32;
 /// synchronous standby).
 const WAIT_FOR_DISK: &str = "SET LOCAL synchronous_commit TO DEFAULT; \
     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';";
+
+/// Names the transaction, so that the server can be asked how it ended. Both functions are in every version.
+const NAME_IT: &str = "SELECT pg_catalog.txid_current()";
+
+/// Commits of a worker that the server can be asked for: more than the engine keeps in the air.
+const MOST_NAMED: u64 = 8;
 
 /// The end of the WAL, and how far it is on disk.
 pub(super) const PLACES: &str = "SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()";
@@ -79,6 +85,8 @@ pub struct PgSession {
     unflushed: VecDeque<(u64, u64)>,
     /// A slot that the last commit has marked.
     last_slot: u16,
+    /// The server's number of the open transaction, where there is no ledger.
+    transaction: Option<u64>,
 }
 
 /// Why a write did not come through.
@@ -107,6 +115,7 @@ impl PgSession {
             merging: false,
             unflushed: VecDeque::new(),
             last_slot: 0,
+            transaction: None,
         })
     }
 
@@ -193,6 +202,14 @@ impl Session for PgSession {
             }
             self.link = Some(self.shared.connect().await?);
         }
+        if self.shared.ledger.is_none() {
+            let answers = self.start("", NAME_IT).await?;
+            self.transaction = answers.iter().rev().find_map(|answer| match answer {
+                SimpleQueryMessage::Row(row) => row.try_get(0).ok()??.parse().ok(),
+                _ => None,
+            });
+            return Ok(());
+        }
         let (Some((serial, _)), Some(ledger)) = (self.unflushed.back(), &self.shared.ledger) else {
             return self.start("", "").await.map(|_| ());
         };
@@ -226,6 +243,14 @@ impl Session for PgSession {
     async fn commit(&mut self, mark: &Mark, now: bool) -> Result<u64, SinkError> {
         let proof = self.expect_open()?;
         self.state = State::Committing;
+        if self.shared.ledger.is_none() {
+            // Kept beyond this connection, which may not outlive the commit.
+            let mut named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner);
+            named.remove(&(self.worker, mark.serial.saturating_sub(MOST_NAMED)));
+            if let Some(transaction) = self.transaction {
+                named.insert((self.worker, mark.serial), transaction);
+            }
+        }
         let link = self.link()?;
         let later = self.shared.lazy && !now && !mark.slots.is_empty();
         // COMMIT of an aborted transaction rolls back and reports success; the SELECT before it
@@ -295,7 +320,12 @@ impl Session for PgSession {
     }
 
     async fn settled(&mut self, mark: &Mark) -> Result<Option<bool>, SinkError> {
-        let Some(ledger) = self.shared.ledger.clone() else { return Ok(None) };
+        let place = (self.worker, mark.serial);
+        let named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied();
+        let ledger = self.shared.ledger.clone();
+        if ledger.is_none() && named.is_none() {
+            return Ok(None);
+        }
         self.unflushed.clear();
         if self.state != State::Idle {
             let _ = self.rollback().await;
@@ -306,6 +336,13 @@ impl Session for PgSession {
         }
         self.state = State::Broken;
         let link = self.link()?;
+        let Some(ledger) = ledger else {
+            let known = ended(link, named.unwrap_or_default()).await;
+            if known.is_ok() {
+                self.state = State::Idle;
+            }
+            return known;
+        };
         let known = ledger.has(link, self.worker, mark).await;
         let known = known.map_err(|error| self.shared.waited_for(failure(link, &error).error))?;
         self.state = State::Idle;
@@ -402,6 +439,30 @@ impl PgSession {
 impl Drop for PgSession {
     fn drop(&mut self) {
         self.disconnect();
+    }
+}
+
+/// Whether a transaction was committed, by the server's own record; `None` where that is gone already.
+async fn ended(link: &Link, transaction: u64) -> Result<Option<bool>, SinkError> {
+    let sql = format!("SELECT pg_catalog.txid_status({transaction})");
+    let answers = match link.client.simple_query(&sql).await {
+        Ok(answers) => answers,
+        // In the future of a server that has taken the place of another, and never saw it.
+        Err(error) if error.code().is_some_and(|code| code.code() == "22023") => return Ok(Some(false)),
+        Err(error) => return Err(failure(link, &error).error),
+    };
+    let status = answers.iter().find_map(|answer| match answer {
+        SimpleQueryMessage::Row(row) => row.try_get(0).ok()?,
+        _ => None,
+    });
+    match status {
+        Some("committed") => Ok(Some(true)),
+        Some("aborted") => Ok(Some(false)),
+        Some(_) => {
+            let what = "the server has not ended the last transaction yet";
+            Err(SinkError::Transient(Reason::new("commit_in_progress", what)))
+        }
+        None => Ok(None),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The store as the engine sees it.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -83,6 +84,8 @@ pub(super) struct Shared {
     pub lazy: bool,
     /// What of the run is committed, where this role may keep that.
     pub ledger: Option<Ledger>,
+    /// Where it may not: the server's own numbers of the last commits, by worker and serial.
+    pub named: Mutex<HashMap<(usize, u64), u64>>,
 }
 
 impl Shared {
@@ -195,6 +198,7 @@ impl PgSink {
             clock_ahead,
             begin: begin(tenant, watch, limitless, lazy),
             ledger,
+            named: Mutex::default(),
         };
         let shared = Arc::new(shared);
         look_by(&shared);

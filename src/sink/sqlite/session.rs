@@ -276,6 +276,11 @@ impl Session for SqliteSession {
     async fn rollback(&mut self) -> Result<(), SinkError> {
         self.undo()
     }
+
+    /// A commit that was not answered well was undone.
+    async fn settled(&mut self, _: &Mark) -> Result<Option<bool>, SinkError> {
+        Ok(Some(false))
+    }
 }
 
 /// What became of a row.

@@ -25,11 +25,11 @@ fn file(work: &Work) -> (Quotes, String) {
     (quotes, work.write("quotes.csv", text))
 }
 
-fn stream() -> (Feed, std::io::PipeReader) {
+pub(super) fn stream() -> (Feed, std::io::PipeReader) {
     Feed::start(Quotes::distinct(Random::new(20, 0)), Format::Ndjson)
 }
 
-fn in_the_middle(db: &Db, running: &mut Running) {
+pub(super) fn in_the_middle(db: &Db, running: &mut Running) {
     wait::until(PATIENCE, "the first rows in the table", || {
         assert!(!running.has_ended(), "it ended before a row was seen: {}", running.said());
         (progress(db) > 0).then_some(())
@@ -57,7 +57,7 @@ fn assert_left_in_the_file(work: &Work, db: &Db, run: &Run, quotes: &Quotes, wha
 
 /// After a load of a stream: every row that was taken out of the pipe is in the table or in the
 /// dead-letter queue.
-fn assert_none_lost(work: &Work, db: &Db, run: &Run, taken: &Taken, what: &str) {
+pub(super) fn assert_none_lost(work: &Work, db: &Db, run: &Run, taken: &Taken, what: &str) {
     let books = run.books();
     let stored: BTreeSet<u64> =
         Quotes::stored(db).iter().map(|row| row[2].parse().expect("a number")).collect();
@@ -132,7 +132,7 @@ fn a_server_that_never_comes_back() {
 }
 
 /// Keeps everybody from writing into the table until it is dropped.
-fn lock(db: &Db) -> Session {
+pub(super) fn lock(db: &Db) -> Session {
     let session = db.session().expect("a session");
     session.execute("BEGIN; LOCK TABLE quotes IN SHARE MODE");
     session

@@ -1,0 +1,90 @@
+//! A way to the server on which answers to COMMIT get lost.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What becomes of an answer that is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The connection is cut when the server has answered.
+    Cut,
+    /// Nothing more comes over the connection, which stays open.
+    Silence,
+}
+
+/// Passes bytes on, both ways.
+pub struct Proxy {
+    port: u16,
+    lost: Arc<AtomicUsize>,
+}
+
+impl Proxy {
+    /// To a server on that port; of the answers to COMMIT every `nth` gets lost, `most` of them at most.
+    pub fn start(server: u16, nth: usize, most: usize, loss: Loss) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        let (seen, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let losses = lost.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                let (mut back, mut to) =
+                    (server.try_clone().expect("a socket"), client.try_clone().expect("a socket"));
+                let committing = Arc::new(AtomicUsize::new(0));
+                let asked = committing.clone();
+                let (mut client, mut server) = (client, server);
+                std::thread::spawn(move || {
+                    let mut piece = [0; 65536];
+                    while let Ok(count @ 1..) = client.read(&mut piece) {
+                        if piece[..count].windows(8).any(|bytes| bytes == b" COMMIT;") {
+                            asked.store(1, Ordering::SeqCst);
+                        }
+                        if server.write_all(&piece[..count]).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = server.shutdown(Shutdown::Write);
+                });
+                let (seen, lost) = (seen.clone(), lost.clone());
+                std::thread::spawn(move || {
+                    let mut piece = [0; 65536];
+                    while let Ok(count @ 1..) = back.read(&mut piece) {
+                        let answers = piece[..count].windows(7).any(|bytes| bytes == b"COMMIT\0");
+                        if answers && committing.swap(0, Ordering::SeqCst) == 1 {
+                            let turn = seen.fetch_add(1, Ordering::SeqCst) + 1;
+                            if turn.is_multiple_of(nth) && lost.load(Ordering::SeqCst) < most {
+                                lost.fetch_add(1, Ordering::SeqCst);
+                                match loss {
+                                    Loss::Cut => break,
+                                    // Until the client has had enough of it.
+                                    Loss::Silence => while let Ok(1..) = back.read(&mut piece) {},
+                                }
+                                return;
+                            }
+                        }
+                        if to.write_all(&piece[..count]).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to.shutdown(Shutdown::Both);
+                    let _ = back.shutdown(Shutdown::Both);
+                });
+            }
+        });
+        Self { port, lost: losses }
+    }
+
+    /// The DSN that goes through it instead of to that port.
+    pub fn dsn(&self, dsn: &str, server: u16) -> String {
+        let through = dsn.replace(&format!(":{server}/"), &format!(":{}/", self.port));
+        assert_ne!(through, dsn, "the port of the server is in it");
+        through
+    }
+
+    /// How many answers were lost.
+    pub fn lost(&self) -> usize {
+        self.lost.load(Ordering::SeqCst)
+    }
+}
