@@ -17,3 +17,4 @@ mod repository;
 mod runs;
 mod schema;
 mod tail;
+mod words;

@@ -14,18 +14,116 @@
 use std::path::{Path, PathBuf};
 
 use clap::Command;
+use toml::de::DeTable;
 use toml::{Table, Value};
 
 use crate::error::{Error, Result};
 
-/// The command with the file's values as defaults.
-pub fn with_defaults(command: Command, explicit: Option<&Path>) -> Result<Command> {
-    let Some(path) = find(explicit) else { return Ok(command) };
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
+/// Where the file says what.
+#[derive(Debug, Default)]
+pub struct Places {
+    path: PathBuf,
+    /// Section, long name of the flag, line.
+    lines: Vec<(Option<String>, String, usize)>,
+    /// The mode of the file.
+    mode: u32,
+}
+
+impl Places {
+    /// Where a flag of a command is given, as `configuration file FILE:LINE`.
+    pub fn of(&self, command: &str, long: &str) -> Option<String> {
+        let own = |section: &Option<String>| section.as_deref() == Some(command);
+        let found = self.lines.iter().filter(|(section, flag, _)| {
+            flag == long && (section.is_none() || own(section))
+        });
+        // What a section says goes before what is said at the top.
+        let line = found.max_by_key(|(section, ..)| section.is_some()).map(|(_, _, line)| line)?;
+        Some(format!("configuration file {}:{line}", self.path.display()))
+    }
+
+    /// What to say of a secret in a file that everybody may read. `is_secret` tells whether the value of a
+    /// flag is one.
+    pub fn warning(&self, command: &str, is_secret: impl Fn(&str) -> bool) -> Option<String> {
+        if self.mode & 0o004 == 0 {
+            return None;
+        }
+        let secret = self.lines.iter().find(|(section, flag, _)| {
+            section.as_deref().is_none_or(|section| section == command) && is_secret(flag)
+        });
+        let (_, flag, line) = secret?;
+        let (path, mode) = (self.path.display(), self.mode & 0o7777);
+        let elsewhere = match flag.as_str() {
+            "dsn" => ", or keep the password in ~/.pgpass",
+            _ => "",
+        };
+        Some(format!(
+            "configuration file {path}:{line}: {flag} holds a secret, and every user of this machine may read the file (mode {mode:04o}): chmod 600 {path}{elsewhere}"
+        ))
+    }
+}
+
+/// The command with the file's values as defaults, and where they stand.
+pub fn with_defaults(command: Command, explicit: Option<&Path>) -> Result<(Command, Places)> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(path) = find(explicit) else { return Ok((command, Places::default())) };
+    let read = std::fs::read_to_string(&path).and_then(|text| Ok((text, std::fs::metadata(&path)?)));
+    let (text, meta) = match read {
+        Ok(read) => read,
         Err(error) => return Err(Error::Usage(format!("configuration file {}: {error}", path.display()))),
     };
-    apply(command, &text).map_err(|e| e.at(&format!("configuration file {}", path.display())))
+    let at = |line: usize| format!("configuration file {}:{line}", path.display());
+    let lines = lines(&text).map_err(|(line, why)| Error::Usage(format!("{}: {why}", at(line))))?;
+    let mut places = Places { path: path.clone(), lines, mode: meta.permissions().mode() };
+    let command = apply(command, &text).map_err(|fault| {
+        let same = |(section, flag, _): &&(Option<String>, String, usize)| {
+            *section == fault.section && fault.flag.as_ref().is_none_or(|named| named == flag)
+        };
+        let line = places.lines.iter().find(same).map_or(1, |(_, _, line)| *line);
+        Error::Usage(format!("{}: {}", at(line), fault.why))
+    })?;
+    // A section itself is no flag.
+    places.lines.retain(|(_, flag, _)| !flag.is_empty());
+    for (_, flag, _) in &mut places.lines {
+        *flag = flag.replace('_', "-");
+    }
+    Ok((command, places))
+}
+
+/// Where names stand, or what is wrong in which line. A section has no flag.
+fn lines(text: &str) -> std::result::Result<Vec<(Option<String>, String, usize)>, (usize, String)> {
+    let line = |at: usize| text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+    let table = DeTable::parse(text)
+        .map_err(|error| (line(error.span().map_or(0, |span| span.start)), error.message().to_owned()))?;
+    let mut lines = Vec::new();
+    for (name, value) in table.get_ref() {
+        let at = line(name.span().start);
+        match value.get_ref().as_table() {
+            Some(section) => {
+                lines.push((Some(name.get_ref().to_string()), String::new(), at));
+                let flags = section.iter().map(|(flag, _)| {
+                    let place = line(flag.span().start);
+                    (Some(name.get_ref().to_string()), flag.get_ref().to_string(), place)
+                });
+                lines.extend(flags);
+            }
+            None => lines.push((None, name.get_ref().to_string(), at)),
+        }
+    }
+    Ok(lines)
+}
+
+/// What is wrong with a name or its value.
+#[derive(Debug)]
+struct Fault {
+    section: Option<String>,
+    flag: Option<String>,
+    why: String,
+}
+
+impl Fault {
+    fn of(section: Option<&str>, flag: &str, why: impl Into<String>) -> Self {
+        Self { section: section.map(str::to_owned), flag: Some(flag.to_owned()), why: why.into() }
+    }
 }
 
 /// The file to read: the one named, else the first that is there.
@@ -41,30 +139,36 @@ fn find(explicit: Option<&Path>) -> Option<PathBuf> {
     candidates.into_iter().flatten().find(|path| path.is_file())
 }
 
-fn apply(mut command: Command, text: &str) -> Result<Command> {
-    let table: Table = text.parse().map_err(|e: toml::de::Error| Error::Usage(e.message().to_owned()))?;
+fn apply(mut command: Command, text: &str) -> Result<Command, Fault> {
+    let whole = |e: toml::de::Error| Fault { section: None, flag: None, why: e.message().to_owned() };
+    let table: Table = text.parse().map_err(whole)?;
     let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
     for (name, value) in &table {
         match value {
             Value::Table(section) if names.contains(name) => {
                 for (flag, value) in section {
-                    let (changed, known) = set(command, Some(name), flag, value)?;
+                    let (changed, known) = set(command, Some(name), flag, value)
+                        .map_err(|why| Fault::of(Some(name.as_str()), flag, why))?;
                     command = changed;
                     if !known {
-                        return Err(Error::Usage(format!("[{name}] {flag}: the command has no such flag")));
+                        let why = format!("[{name}] {flag}: the command has no such flag");
+                        return Err(Fault::of(Some(name.as_str()), flag, why));
                     }
                 }
             }
-            Value::Table(_) => return Err(Error::Usage(format!("[{name}]: there is no such command"))),
+            Value::Table(_) => {
+                return Err(Fault::of(Some(name.as_str()), "", format!("[{name}]: there is no such command")));
+            }
             value => {
                 let mut anywhere = false;
                 for target in std::iter::once(None).chain(names.iter().map(|n| Some(n.as_str()))) {
-                    let (changed, known) = set(command, target, name, value)?;
+                    let (changed, known) =
+                        set(command, target, name, value).map_err(|why| Fault::of(None, name, why))?;
                     command = changed;
                     anywhere |= known;
                 }
                 if !anywhere {
-                    return Err(Error::Usage(format!("{name}: no command has such a flag")));
+                    return Err(Fault::of(None, name, format!("{name}: no command has such a flag")));
                 }
             }
         }
@@ -73,7 +177,12 @@ fn apply(mut command: Command, text: &str) -> Result<Command> {
 }
 
 /// Sets the default of a flag of a command and of the commands below it.
-fn set(command: Command, target: Option<&str>, flag: &str, value: &Value) -> Result<(Command, bool)> {
+fn set(
+    command: Command,
+    target: Option<&str>,
+    flag: &str,
+    value: &Value,
+) -> Result<(Command, bool), String> {
     let long = flag.replace('_', "-");
     let texts = texts(flag, value)?;
     let mut known = false;
@@ -101,16 +210,16 @@ fn on_this(command: Command, long: &str, texts: &[String], known: &mut bool) -> 
     command.mut_arg(id, |arg| arg.default_values(texts))
 }
 
-fn texts(flag: &str, value: &Value) -> Result<Vec<String>> {
+fn texts(flag: &str, value: &Value) -> Result<Vec<String>, String> {
     Ok(match value {
         Value::String(text) => vec![text.clone()],
         Value::Integer(number) => vec![number.to_string()],
         Value::Float(number) => vec![number.to_string()],
         Value::Boolean(flag) => vec![flag.to_string()],
         Value::Array(items) => {
-            items.iter().map(|item| texts(flag, item)).collect::<Result<Vec<_>>>()?.concat()
+            items.iter().map(|item| texts(flag, item)).collect::<Result<Vec<_>, String>>()?.concat()
         }
-        _ => return Err(Error::Usage(format!("{flag}: expected a text, a number, true, false or a list"))),
+        _ => return Err(format!("{flag}: expected a text, a number, true, false or a list")),
     })
 }
 
@@ -122,7 +231,7 @@ mod tests {
     use crate::cli::args::{Cli, Command as Chosen};
 
     fn parse(config: &str, line: &str) -> Result<Cli> {
-        let command = apply(Cli::command(), config)?;
+        let command = apply(Cli::command(), config).map_err(|fault| Error::Usage(fault.why))?;
         let matches =
             command.try_get_matches_from(line.split(' ')).map_err(|e| Error::Usage(e.to_string()))?;
         Cli::from_arg_matches(&matches).map_err(|e| Error::Usage(e.to_string()))
@@ -150,5 +259,17 @@ mod tests {
             let error = parse(config, "mdsctl load x.csv").unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
         }
+    }
+
+    #[test]
+    fn every_name_has_its_line() {
+        let text = "# store\ndsn = 'x'\n\n[load]\nworkers = 3\n\n[tail]\nworkers = [\n1]\n";
+        let places = Places { path: "a.toml".into(), lines: lines(text).unwrap(), mode: 0o644 };
+        let of = |command, flag| places.of(command, flag);
+        assert_eq!(of("load", "workers").as_deref(), Some("configuration file a.toml:5"));
+        assert_eq!(of("tail", "workers").as_deref(), Some("configuration file a.toml:8"));
+        assert_eq!(of("runs", "dsn").as_deref(), Some("configuration file a.toml:2"));
+        assert_eq!(of("runs", "workers"), None);
+        assert_eq!(lines("a = 1\nb = 'x\n").unwrap_err().0, 2);
     }
 }

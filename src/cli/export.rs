@@ -15,7 +15,7 @@ use crate::cli::ending::Ending;
 use crate::cli::exit::Exit;
 use crate::cli::filter::Selection;
 use crate::cli::queues::{Bytes, Queue, chosen, unreadable, whole};
-use crate::cli::{print, tell};
+use crate::cli::{print, tell, voice};
 use crate::decode::{Cell, FileFormat, RowWriter};
 use crate::dlq::claim::{Choice, is_meant};
 use crate::dlq::letter::{Letter, fields, words};
@@ -127,7 +127,7 @@ fn each(
 
 /// The rows to stdout as they stand in the queue, an object a line.
 pub fn as_they_are(global: &GlobalArgs, queues: Vec<Queue>, selection: &Selection) -> Result<Exit> {
-    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let mut out = voice::rows();
     let mut told = Told::default();
     let mut row = |item: &RawValue| {
         out.write_all(item.get().as_bytes())?;
@@ -157,7 +157,7 @@ pub fn as_they_are(global: &GlobalArgs, queues: Vec<Queue>, selection: &Selectio
 pub fn as_csv(global: &GlobalArgs, queues: Vec<Queue>, selection: &Selection) -> Result<Exit> {
     let rows = Rows::of(queues, selection, None)?;
     rows.told.tell(global);
-    printed(rows.write(FileFormat::Csv, BufWriter::with_capacity(1 << 16, io::stdout()), None).map(drop))?;
+    printed(rows.write(FileFormat::Csv, voice::rows(), None).map(drop))?;
     Ok(Exit::Stored)
 }
 
@@ -245,8 +245,8 @@ pub fn to_file(
     let Told { rows: written, raw, damaged, .. } = rows.told;
     if global.json {
         let path = (written > 0).then(|| path.to_string_lossy());
-        let object = json!({"path": path, "rows": written, "undecodable": raw, "damaged": damaged});
-        print(&(object.to_string() + "\n"))?;
+        let object = json!({"command": "inspect-dlq", "exit_code": 0, "path": path, "rows": written, "undecodable": raw, "damaged": damaged});
+        print(&voice::result(object))?;
     } else if !global.quiet {
         tell(&match written {
             0 => format!("no rows to export; {name} was not written"),

@@ -13,6 +13,7 @@ use crate::cli::ending::Ending;
 use crate::cli::exit::Exit;
 use crate::cli::filter::Selection;
 use crate::cli::queues::{live, unreadable};
+use crate::cli::voice;
 use crate::dlq::claim::{at_most, count, is_meant};
 use crate::dlq::letter::Letter;
 use crate::dlq::lines::{Line, Lines};
@@ -206,7 +207,7 @@ impl Printer<'_> {
                 }
             }
         }
-        let mut out = io::stdout().lock();
+        let mut out = voice::rows();
         match out.write_all(&text).and_then(|()| out.flush()) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
             Err(error) => Err(error),

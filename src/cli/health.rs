@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::cli::args::{GlobalArgs, HealthArgs};
 use crate::cli::exit::Exit;
-use crate::cli::print;
+use crate::cli::{print, voice};
 use crate::cli::store::Store;
 use crate::dataset::ALL;
 use crate::error::{Error, Result};
@@ -30,17 +30,17 @@ pub fn run(global: &GlobalArgs, args: &HealthArgs) -> Result<Exit> {
         Err(error) => Finding::new("usage", Status::Unknown, error.to_string()).into(),
     };
     print(&match global.json {
-        true => format!("{}\n", report.json()),
+        true => voice::result(report.json()),
         false => report.text(global.quiet),
     })?;
     Ok(Exit::of_monitor(report.status().code()))
 }
 
 /// The same for a command line or a configuration that cannot be followed.
-pub fn misread(why: &str) -> Exit {
-    let finding = Finding::new("usage", Status::Unknown, why.trim_end());
+pub fn misread(why: &str, json: bool) -> Exit {
+    let report = Report::from(Finding::new("usage", Status::Unknown, why.trim_end()));
     // Nobody is left to be told that nobody is told.
-    let _ = print(&Report::from(finding).text(true));
+    let _ = print(&if json { voice::result(report.json()) } else { report.text(true) });
     Exit::of_monitor(Status::Unknown.code())
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use crate::cli::args::{ByName, GlobalArgs, InspectArgs, LetterFormat};
 use crate::cli::exit::Exit;
 use crate::cli::queues::{self, Bytes, Queue, STANDARD, chosen, unreadable};
-use crate::cli::{export, filter, follow, print, style_of_stdout, tell};
+use crate::cli::{export, filter, follow, print, style_of_stdout, tell, voice};
 use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
 use crate::dlq::survey::{Plan, Survey};
@@ -30,12 +30,16 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
         }
     }
     let none = queues.is_empty();
-    if none && !global.quiet {
+    let mut notes = Vec::new();
+    if none {
         let place = match args.queues.as_slice() {
             [] => STANDARD.to_owned(),
             named => named.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
         };
-        tell(&format!("no dead letters: there is no queue in {place}"));
+        notes.push(format!("no dead letters: there is no queue in {place}"));
+        if !global.quiet {
+            notes.iter().for_each(|note| tell(note));
+        }
     }
     if let Some(path) = &args.export {
         return export::to_file(global, args, queues, &selection, path);
@@ -49,7 +53,13 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
             let (files, survey) = surveyed(queues, args, selection)?;
             let found = Findings { files: &files, survey: &survey, by: &by };
             if format == LetterFormat::Json {
-                print(&(json(found).to_string() + "\n"))?;
+                let mut object = json(found);
+                if let Some(fields) = object.as_object_mut() {
+                    fields.insert("command".into(), "inspect-dlq".into());
+                    fields.insert("notes".into(), notes.into());
+                    fields.insert("exit_code".into(), 0.into());
+                }
+                print(&voice::result(object))?;
             } else if !none {
                 print(&table(found, style(global)))?;
             }

@@ -16,7 +16,8 @@ use crate::cli::salvage::Graveyard;
 use crate::cli::signals::Signals;
 use crate::cli::store::Store;
 use crate::cli::tail::Followed;
-use crate::cli::{settings, traces};
+use crate::cli::voice::say;
+use crate::cli::{settings, traces, voice};
 use crate::dataset::detection;
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::reading::How;
@@ -545,6 +546,7 @@ impl<'a> Load<'a> {
     fn progress_choice(&self) -> Choice {
         match self.global.progress {
             ProgressForm::Auto if self.global.quiet => Choice::None,
+            ProgressForm::Auto | ProgressForm::Bar | ProgressForm::Plain if voice::is_json() => Choice::Json,
             ProgressForm::Auto => Choice::Auto,
             ProgressForm::Bar => Choice::Bar,
             ProgressForm::Plain => Choice::Plain,
@@ -556,12 +558,6 @@ impl<'a> Load<'a> {
     fn say(&self, text: &str) {
         say(self.screen, text);
     }
-}
-
-pub fn say(screen: &Screen, text: &str) {
-    use std::io::Write;
-    // If nobody reads stderr, nobody is told.
-    let _ = writeln!(screen.line(), "{text}");
 }
 
 /// The queue of a dataset where no flag names one.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::cli::args::{EngineArgs, GlobalArgs};
 use crate::cli::exit::Exit;
-use crate::cli::load::say;
+use crate::cli::voice::say;
 use crate::error::Result;
 use crate::observe::http::{EngineView, Feedback, Listener, Live, Patience, Service};
 use crate::observe::metrics::{Exposition, RunIdentity, Textfile};

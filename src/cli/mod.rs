@@ -30,57 +30,104 @@ mod signals;
 mod store;
 mod tail;
 mod traces;
+mod typed;
 mod unbegun;
 mod values;
+mod voice;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::error::Error;
 use crate::observe::screen::Screen;
-use crate::observe::style::{ColorChoice, Ink, Style};
-use args::{Cli, Color, Command, GlobalArgs};
+use crate::observe::style::{ColorChoice, Style};
+use args::{Cli, Color, Command, GlobalArgs, LogFormat};
+use config::Places;
 pub use exit::Exit;
+use typed::Typed;
+use voice::{print, tell};
 
 /// Runs the command that the process was started with.
 pub fn run() -> Exit {
     if let Some(done) = documentation() {
         return done.unwrap_or_else(|error| complain(&error, None));
     }
-    let command = match config::with_defaults(Cli::command(), config_flag().as_deref()) {
-        Ok(command) => command,
-        Err(error) if is_health() => return health::misread(&error.to_string()),
-        Err(error) => return complain(&error, None),
+    let typed = Typed::read();
+    let format = typed.value("log-format").and_then(|form| LogFormat::from_str(form.to_str()?, true).ok());
+    voice::speak(format.unwrap_or(LogFormat::Text));
+    let unread = |error: Error, json: bool| -> Exit {
+        if typed.command() == Some("health") {
+            return health::misread(&error.to_string(), json);
+        }
+        if json {
+            unbegun::print_unread(typed.command().unwrap_or_default(), &error);
+        }
+        complain(&error, None)
     };
-    let parsed = command.try_get_matches().and_then(|m| Cli::from_arg_matches(&m));
-    let cli = match parsed {
-        Ok(cli) => cli,
-        Err(error) if error.use_stderr() && is_health() => return health::misread(&error.to_string()),
+    let (mut command, places) = match config::with_defaults(Cli::command(), typed.config().as_deref()) {
+        Ok(read) => read,
+        Err(error) => return unread(error, typed.has("json")),
+    };
+    let defaults = |long: &str| {
+        let flag = command.get_arguments().find(|flag| flag.get_long() == Some(long));
+        flag.and_then(|flag| flag.get_default_values().first()?.to_str().map(str::to_owned))
+    };
+    let json = typed.has("json") || defaults("json").as_deref() == Some("true");
+    if let (None, Some(form)) = (format, defaults("log-format")) {
+        voice::speak(LogFormat::from_str(&form, true).unwrap_or(LogFormat::Text));
+    }
+    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) if error.use_stderr() => {
+            if let Some(placed) = placed(&error, &command, &typed, &places) {
+                return unread(Error::Usage(placed), json);
+            }
+            let short = Error::Usage(voice::in_short(&error.render().to_string()));
+            if typed.command() == Some("health") {
+                return unread(short, json);
+            }
+            if json {
+                unbegun::print_unread(typed.command().unwrap_or_default(), &short);
+            }
+            voice::misused(&error, style(Color::Auto));
+            return Exit::Usage;
+        }
         Err(error) => {
             // Help that nobody reads any more (a closed pipe) is no failure.
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Stored };
+            return Exit::Stored;
         }
+    };
+    voice::speak(cli.global.log_format);
+    let failed = |error: Error| {
+        let error = match error {
+            Error::Usage(message) => Error::Usage(said_where(message, &matches, &command, &places)),
+            error => error,
+        };
+        unbegun::print_result(&cli, &error);
+        complain(&error, Some(&cli.global))
     };
     if matches!(cli.command, Command::Load(_) | Command::Tail(_) | Command::ReplayDlq(_))
         && let Err(error) = signals::heard()
     {
-        unbegun::print_result(&cli, &error);
-        return complain(&error, Some(&cli.global));
+        return failed(error);
     }
     let screen = Screen::default();
     let traces = match traces::start(&cli.command) {
         Ok(traces) => traces,
-        Err(error) => {
-            unbegun::print_result(&cli, &error);
-            return complain(&error, Some(&cli.global));
-        }
+        Err(error) => return failed(error),
     };
     log::start(&cli.global, &screen, traces.traces.as_ref());
     if let Some(note) = traces.note {
         tracing::warn!("{note}");
+    }
+    if let Some(warning) = open_secret(&matches, &places).filter(|_| !cli.global.quiet) {
+        tell(&format!("warning: {warning}"));
     }
     let done = match &cli.command {
         Command::Load(args) => load::run(&cli.global, args, &screen),
@@ -96,9 +143,72 @@ pub fn run() -> Exit {
     if let Some(traces) = traces.traces {
         traces.finish();
     }
-    done.unwrap_or_else(|error| {
-        unbegun::print_result(&cli, &error);
-        complain(&error, Some(&cli.global))
+    done.unwrap_or_else(failed)
+}
+
+/// A value that cannot be read and was not typed, with the place where it stands: a variable, or a line of
+/// the configuration file.
+fn placed(error: &clap::Error, command: &clap::Command, typed: &Typed, places: &Places) -> Option<String> {
+    let word = typed.command()?;
+    let own = command.get_subcommands().find(|c| c.get_name() == word)?;
+    let flags = || command.get_arguments().chain(own.get_arguments());
+    let deeper = || flags().chain(own.get_subcommands().flat_map(clap::Command::get_arguments));
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        let is_text = |name: &&std::ffi::OsStr| {
+            std::env::var_os(name).is_none_or(|value| value.to_str().is_some())
+        };
+        let variable = deeper().filter_map(clap::Arg::get_env).find(|name| !is_text(name))?;
+        return Some(format!("{}: its value is no text in UTF-8", variable.to_string_lossy()));
+    }
+    let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) else { return None };
+    let flag = deeper().find(|flag| flag.to_string() == *named)?;
+    let long = flag.get_long().filter(|long| !typed.has(long))?;
+    let variable = flag.get_env().filter(|name| std::env::var_os(name).is_some());
+    let place = match variable {
+        Some(variable) => variable.to_string_lossy().into_owned(),
+        None => places.of(word, long)?,
+    };
+    Some(format!("{place}: {}", voice::in_short(&error.render().to_string())))
+}
+
+/// A message that begins with a flag which was not typed, with the place where it stands.
+fn said_where(message: String, matches: &ArgMatches, command: &clap::Command, places: &Places) -> String {
+    let Some((word, own)) = matches.subcommand() else { return message };
+    let Some(named) = message.strip_prefix("--") else { return message };
+    let end = named.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(named.len());
+    let (long, rest) = named.split_at(end);
+    let (mut own, mut level) = (own, command.find_subcommand(word));
+    if let Some((deeper, found)) = own.subcommand() {
+        (own, level) = (found, level.and_then(|level| level.find_subcommand(deeper)));
+    }
+    let Some(flag) = level.and_then(|l| l.get_arguments().find(|flag| flag.get_long() == Some(long))) else {
+        return message;
+    };
+    match own.value_source(flag.get_id().as_str()) {
+        Some(ValueSource::EnvVariable) => {
+            let variable = flag.get_env().unwrap_or_default().to_string_lossy();
+            format!("{variable}{rest}")
+        }
+        Some(ValueSource::DefaultValue) => match places.of(word, long) {
+            Some(place) => format!("{place}: {long}{rest}"),
+            None => message,
+        },
+        _ => message,
+    }
+}
+
+/// What to say of a password in a configuration file that everybody may read.
+fn open_secret(matches: &ArgMatches, places: &Places) -> Option<String> {
+    let (word, own) = matches.subcommand()?;
+    let own = own.subcommand().map_or(own, |(_, deeper)| deeper);
+    let text = |id: &str| own.try_get_raw(id).ok().flatten()?.next()?.to_str().map(str::to_owned);
+    places.warning(word, |flag| match flag {
+        "dsn" => text("dsn").is_some_and(|dsn| store::holds_password(&dsn)),
+        "metrics-token" | "token" => true,
+        "otlp" | "feedback-url" | "url" => {
+            text(&flag.replace('-', "_")).is_some_and(|url| store::holds_password(&url))
+        }
+        _ => false,
     })
 }
 
@@ -112,36 +222,10 @@ fn documentation() -> Option<Result<Exit, Error>> {
     }
 }
 
-/// Whether the command is the one whose exit codes mean something else.
-fn is_health() -> bool {
-    let commands: Vec<String> = Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
-    let first = std::env::args().skip(1).find(|arg| commands.contains(arg));
-    first.as_deref() == Some("health")
-}
-
 /// One sentence, and the exit code that goes with it.
 fn complain(error: &Error, global: Option<&GlobalArgs>) -> Exit {
-    let style = style(global.map_or(Color::Auto, |g| g.color));
-    tell(&format!("{} {error}", style.paint(Ink::Bad, "error:")));
+    voice::complain(&error.to_string(), style(global.map_or(Color::Auto, |g| g.color)));
     Exit::from(error)
-}
-
-/// A line on stderr; if nobody reads stderr, nobody is told.
-fn tell(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
-}
-
-/// Lines on stdout. A reader that has gone away has read enough; any other failure is one.
-fn print(text: &str) -> Result<(), Error> {
-    use std::io::Write;
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::Internal(format!("the result cannot be written to standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Of what goes to stderr.
@@ -160,20 +244,4 @@ fn choice(color: Color) -> ColorChoice {
         Color::Always => ColorChoice::Always,
         Color::Never => ColorChoice::Never,
     }
-}
-
-/// `--config` has to be known before the command line can be parsed with its defaults.
-fn config_flag() -> Option<PathBuf> {
-    let mut args = std::env::args_os().skip(1);
-    while let Some(arg) = args.next() {
-        match arg.to_str() {
-            Some("--") => return None,
-            Some("--config") => return args.next().map(PathBuf::from),
-            Some(text) if text.starts_with("--config=") => {
-                return Some(PathBuf::from(&text["--config=".len()..]));
-            }
-            _ => {}
-        }
-    }
-    None
 }

@@ -1,11 +1,13 @@
 //! `mdsctl runs [ID]`.
 
+use serde_json::{Value, json};
+
 use crate::cli::args::{GlobalArgs, RunsArgs};
 use crate::cli::exit::Exit;
 use crate::cli::history::History;
 use crate::cli::resume::{Life, life};
 use crate::cli::store::Store;
-use crate::cli::{print, style_of_stdout, tell};
+use crate::cli::{print, style_of_stdout, tell, voice};
 use crate::error::{Error, Result};
 use crate::observe::runs::{RunView, details, table};
 
@@ -26,10 +28,14 @@ pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
     let views: Vec<RunView> = found.iter().map(|run| RunView::new(run, life(run) != Life::Over)).collect();
     let style = style_of_stdout(global.color);
     match (&args.id, views.as_slice()) {
-        (None, all) if global.json => print(&json(&all)?)?,
+        (None, all) if global.json => {
+            let object = json!({"command": "runs", "store": store.shown(), "runs": value(&all)?, "exit_code": 0});
+            print(&voice::result(object))?;
+        }
         (None, []) => print(&format!("no runs in {} yet\n", store.shown()))?,
         (None, all) => print(&table(all, style))?,
-        (Some(_), [one]) if global.json => print(&json(one)?)?,
+        // Its error is that of the run.
+        (Some(_), [one]) if global.json => print(&voice::result(value(one)?))?,
         (Some(_), [one]) => print(&details(one, style))?,
         (Some(id), []) => {
             return Err(Error::Usage(format!(
@@ -46,7 +52,7 @@ pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
     Ok(Exit::Stored)
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String> {
-    let text = serde_json::to_string(value);
-    text.map(|text| text + "\n").map_err(|e| Error::Internal(format!("the runs cannot be written: {e}")))
+fn value(value: &impl serde::Serialize) -> Result<Value> {
+    serde_json::to_value(value)
+        .map_err(|error| Error::Internal(format!("the runs cannot be written: {error}")))
 }

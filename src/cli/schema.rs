@@ -1,9 +1,11 @@
 //! `mdsctl schema show|apply|check`.
 
+use serde_json::json;
+
 use crate::cli::args::{GlobalArgs, SchemaAction, SchemaArgs, SchemaOptions};
 use crate::cli::exit::Exit;
 use crate::cli::store::Store;
-use crate::cli::{print, tell};
+use crate::cli::{print, tell, voice};
 use crate::dataset::{ALL, by_name};
 use crate::error::{Error, Result};
 use crate::sink::postgres::{self, Periods};
@@ -78,7 +80,9 @@ fn wanted(options: &SchemaOptions) -> Result<postgres::SchemaOptions> {
 
 fn report(global: &GlobalArgs, store: &str, what: &str, lines: &[String]) -> Result<()> {
     if global.json {
-        return print(&format!("{}\n", serde_json::json!({ "store": store, what: lines })));
+        let exit = if what == "differences" && !lines.is_empty() { Exit::Usage } else { Exit::Stored };
+        let object = json!({"command": "schema", "store": store, what: lines, "exit_code": exit as u8});
+        return print(&voice::result(object));
     }
     lines.iter().try_for_each(|line| print(&format!("{line}\n")))
 }

@@ -57,3 +57,14 @@ impl Store {
         }
     }
 }
+
+/// Whether a connection string has a password in it, as a URL or as key and value.
+pub fn holds_password(text: &str) -> bool {
+    if let Some((_, rest)) = text.split_once("://") {
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+        let given = user.split_once(':').is_some_and(|(_, password)| !password.is_empty());
+        return given || rest.contains("password=");
+    }
+    text.split_whitespace().any(|pair| pair.strip_prefix("password").is_some_and(|v| v.trim_start().starts_with('=')))
+}

@@ -1,16 +1,48 @@
-//! `--json` of a run that ended before it could say anything itself.
+//! `--json` of a command that ended before it could say anything itself.
+
+use serde_json::json;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit::Exit;
 use crate::cli::load::known_name;
 use crate::cli::store::Store;
-use crate::cli::{print, traces};
+use crate::cli::{print, traces, voice};
 use crate::error::Error;
 use crate::observe::result::{RunFacts, RunResult};
 use crate::observe::tally::Tally;
 use crate::settings::EngineSettings;
 
-/// Prints the object of a command that writes, where it is asked for.
+/// Prints the object of a command whose line or configuration could not be understood.
+pub fn print_unread(command: &str, error: &Error) {
+    if matches!(command, "load" | "tail" | "replay-dlq") {
+        return print_run(RunFacts { command: command.to_owned(), ..RunFacts::default() }, error);
+    }
+    print_other(command, error);
+}
+
+/// The object of a command that writes no rows.
+fn print_other(command: &str, error: &Error) {
+    let object = json!({
+        "command": command,
+        "exit_code": Exit::from(error) as u8,
+        "error": error.to_string(),
+    });
+    let _ = print(&voice::result(object));
+}
+
+fn print_run(facts: RunFacts, error: &Error) {
+    let facts = RunFacts {
+        run_id: traces::run_id().to_string(),
+        exit_code: Some(Exit::from(error) as u8),
+        error: Some(error.to_string()),
+        ..facts
+    };
+    let nothing = Tally::new(&EngineSettings::default()).snapshot();
+    // Where nobody reads it, the exit code says the same.
+    let _ = print(&(RunResult::new(&nothing, facts).to_json() + "\n"));
+}
+
+/// Prints the object of a command that failed before it could, where it is asked for.
 pub fn print_result(cli: &Cli, error: &Error) {
     if !cli.global.json {
         return;
@@ -22,20 +54,19 @@ pub fn print_result(cli: &Cli, error: &Error) {
             let queues = a.queues.iter().map(|queue| queue.display().to_string()).collect();
             ("replay-dlq", queues, &a.store, None, a.dry_run)
         }
-        _ => return,
+        Command::InspectDlq(_) => return print_other("inspect-dlq", error),
+        Command::Health(_) => return print_other("health", error),
+        Command::Runs(_) => return print_other("runs", error),
+        Command::Schema(_) => return print_other("schema", error),
+        Command::Completions(_) | Command::Man(_) => return,
     };
     let facts = RunFacts {
-        run_id: traces::run_id().to_string(),
         command: command.to_owned(),
         dataset: dataset.map(str::to_owned),
         store: Store::choose(store).map(|(store, _)| store.shown()).unwrap_or_default(),
         inputs,
-        exit_code: Some(Exit::from(error) as u8),
-        error: Some(error.to_string()),
         dry_run,
         ..RunFacts::default()
     };
-    let nothing = Tally::new(&EngineSettings::default()).snapshot();
-    // Where nobody reads it, the exit code says the same.
-    let _ = print(&(RunResult::new(&nothing, facts).to_json() + "\n"));
+    print_run(facts, error);
 }

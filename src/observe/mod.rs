@@ -9,6 +9,7 @@
 //! - [`traces`]: spans for a collector
 //! - [`http`]: the same and more over HTTP, while the run goes on
 //! - [`screen`]: stderr, shared by the display and the log
+//! - [`visible`]: what in names and values would act on a terminal is shown
 
 mod canvas;
 pub mod client;
@@ -32,3 +33,4 @@ pub mod summary;
 pub mod tally;
 mod text;
 pub mod traces;
+pub mod visible;

@@ -17,6 +17,7 @@ use crate::observe::rates::{Rates, Sample};
 use crate::observe::screen::Screen;
 use crate::observe::style::Style;
 use crate::observe::tally::Tally;
+use crate::observe::visible::painted;
 
 /// What the user wants to see of the progress: `--progress`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -256,7 +257,7 @@ impl Output {
             Self::Lines { write, .. } => {
                 let mut line = write(frame);
                 line.push('\n');
-                io::stderr().lock().write_all(line.as_bytes()).is_ok()
+                io::stderr().lock().write_all(painted(&line).as_bytes()).is_ok()
             }
         }
     }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::ProgressBar;
 
+use crate::observe::visible::painted;
+
 /// The one way to stderr while a display may be running; clones share it.
 ///
 /// ```
@@ -100,7 +102,9 @@ impl Write for Line {
             return Ok(());
         }
         let bytes = std::mem::take(&mut self.bytes);
-        self.screen.suspend(|| io::stderr().lock().write_all(&bytes))
+        // Whatever a message quotes, it moves no cursor.
+        let text = String::from_utf8_lossy(&bytes);
+        self.screen.suspend(|| io::stderr().lock().write_all(painted(&text).as_bytes()))
     }
 }
 

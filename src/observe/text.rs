@@ -1,5 +1,7 @@
 //! Text that fits: without control characters, in so many columns.
 
+use crate::observe::visible::is_active;
+
 /// At most `most` columns, without control characters; a cut shows as `…`.
 ///
 /// Messages quote values of the input, which must not move the cursor of a terminal.
@@ -38,13 +40,6 @@ pub(super) fn tail(text: &str, most: usize) -> String {
         kept.push('…');
     }
     kept.into_iter().rev().collect()
-}
-
-/// Whether a character does something rather than show: control characters, and those that turn the
-/// direction of writing or end a line.
-fn is_active(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Columns that a text takes.

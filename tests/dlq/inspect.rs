@@ -227,7 +227,9 @@ fn an_export_is_there_whole_or_not_at_all() {
     inspect(&work, &["--export", "mend.csv", "--force", "--code", "no_such_code"]).expect(0);
     assert_eq!(fs::read_to_string(work.path("mend.csv")).expect("it"), "mine");
     let run = inspect(&work, &["--export", "mend.csv", "--force", "--symbol", "msft", "--json"]).expect(0);
-    assert_eq!(run.json(), json!({"path": "mend.csv", "rows": 1, "undecodable": 0, "damaged": 0}));
+    let written = json!({"command": "inspect-dlq", "exit_code": 0, "path": "mend.csv", "rows": 1,
+        "undecodable": 0, "damaged": 0, "error": null, "dry_run": false, "notes": [], "deductions": []});
+    assert_eq!(run.json(), written);
     let text = fs::read_to_string(work.path("mend.csv")).expect("it");
     assert!(text.lines().count() == 2 && text.contains("18446744073709551617"), "{text}");
     for (path, word) in [("mend.txt", ".parquet"), ("mend", ".parquet"), ("none/mend.csv", "written")] {

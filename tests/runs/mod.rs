@@ -103,6 +103,7 @@ fn the_history_and_one_run_of_it() {
             ");
         }
         let all = runs(&work, &store, &["--json", "--limit", "2"]).expect(0).json();
+        let all = &all["runs"];
         assert_eq!(all.as_array().map(Vec::len), Some(2), "{all}");
         assert_eq!((&all[0]["run_id"], &all[0]["status"]), (&id(2).into(), &"rejects".into()), "{all}");
         assert_eq!((&all[1]["run_id"], &all[1]["status"]), (&id(1).into(), &"interrupted".into()), "{all}");
@@ -122,6 +123,6 @@ fn a_store_without_history() {
     let work = Work::new();
     let store = Store::sqlite(&work);
     let run = runs(&work, &store, &["--json"]).expect(0);
-    assert_eq!(run.json(), serde_json::json!([]), "{run}");
+    assert_eq!(run.json()["runs"], serde_json::json!([]), "{run}");
     assert!(!work.path("store.db").exists(), "looking makes no file");
 }

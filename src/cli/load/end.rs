@@ -8,7 +8,7 @@ use crate::cli::keep::books_of;
 use crate::cli::letters::Sorted;
 use crate::cli::load::Load;
 use crate::cli::load::said::Said;
-use crate::cli::{print, style, traces};
+use crate::cli::{print, style, traces, voice};
 use crate::coordinator::{DEAD_LETTERS, End, Outcome};
 use crate::dataset::MapperSettings;
 use crate::dlq::DlqWriter;
@@ -331,7 +331,7 @@ impl Load<'_> {
                 ..Extras::new(snapshot)
             };
             let text = summary::render(&result, &extras, style(self.global.color));
-            self.say(text.trim_end_matches('\n'));
+            voice::close(self.screen, &text, &result);
         }
         for error in errors {
             self.say(&format!("error: {error}"));

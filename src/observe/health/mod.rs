@@ -10,6 +10,8 @@ mod store;
 
 use serde_json::{Map, Value, json};
 
+use crate::observe::visible::is_active;
+
 pub use instance::ask;
 pub use queues::{Limits, look};
 pub use store::{Latency, of_postgres, of_sqlite, unanswered, unread};
@@ -195,7 +197,11 @@ impl Report {
         let perfdata: Map<String, Value> =
             self.measures.iter().map(|m| (m.label.to_owned(), m.value.into())).collect();
         let status = self.status();
+        let wrong = |f: &&Finding| matches!(f.status, Status::Critical | Status::Unknown);
+        let wrong: Vec<&str> = self.findings.iter().filter(wrong).map(|f| f.message.as_str()).collect();
         json!({
+            "command": "health",
+            "error": (!wrong.is_empty()).then(|| wrong.join("; ")),
             "status": status.word().to_ascii_lowercase(),
             "exit_code": status.code(),
             "findings": findings,
@@ -216,7 +222,7 @@ fn plain(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '|' => '/',
-            c if c.is_control() => ' ',
+            c if is_active(c) => ' ',
             c => c,
         })
         .collect()

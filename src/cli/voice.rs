@@ -1,0 +1,157 @@
+//! What is said on the two streams, in one place: nothing of a name or a value acts on a terminal, and
+//! `--log-format json` holds for every line of stderr.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{SecondsFormat, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::cli::args::LogFormat;
+use crate::error::{Error, Result};
+use crate::observe::result::RunResult;
+use crate::observe::screen::Screen;
+use crate::observe::style::{Ink, Style};
+use crate::observe::visible::{Shown, painted, visible};
+
+/// Whether stderr takes JSON alone.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Lines are of that form from now on, that of a panic among them.
+pub fn speak(format: LogFormat) {
+    JSON.store(format == LogFormat::Json, Ordering::Relaxed);
+    if format == LogFormat::Json {
+        std::panic::set_hook(Box::new(|panic| {
+            let what = panic.payload_as_str().unwrap_or("without a word");
+            let place = panic.location().map_or(String::new(), |place| format!(" at {place}"));
+            tell(&format!("error: the program panicked{place}: {what}"));
+        }));
+    }
+}
+
+/// Whether they are objects.
+pub fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
+/// A line on stderr; if nobody reads stderr, nobody is told. One that begins with `error:` or `warning:`
+/// is one.
+pub fn tell(text: &str) {
+    say(&Screen::default(), text);
+}
+
+/// The same where a live display may be on the screen.
+pub fn say(screen: &Screen, text: &str) {
+    let line = match is_json() {
+        true => object(text, None),
+        false => visible(text).into_owned(),
+    };
+    let _ = writeln!(screen.line(), "{line}");
+}
+
+/// An error, in its colour.
+pub fn complain(text: &str, style: Style) {
+    match is_json() {
+        true => tell(&format!("error: {text}")),
+        false => {
+            let line = format!("{} {}", style.paint(Ink::Bad, "error:"), visible(text));
+            let _ = writeln!(Screen::default().line(), "{line}");
+        }
+    }
+}
+
+/// What clap says of a command line, which takes several lines.
+pub fn misused(error: &clap::Error, style: Style) {
+    let text = error.render().to_string();
+    if is_json() {
+        return tell(&format!("error: {}", in_short(&text)));
+    }
+    let head = style.paint(Ink::Bad, "error:");
+    for (place, line) in text.lines().enumerate() {
+        let line = match (place, line.strip_prefix("error:")) {
+            (0, Some(rest)) => format!("{head}{}", visible(rest)),
+            _ => visible(line).into_owned(),
+        };
+        let _ = writeln!(Screen::default().line(), "{line}");
+    }
+}
+
+/// The same in one sentence.
+pub fn in_short(text: &str) -> String {
+    let said = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let mut text = String::new();
+    for line in said.map(str::trim).filter(|line| !line.is_empty()) {
+        text.push_str(match line {
+            _ if text.is_empty() => "",
+            // A sentence of its own.
+            _ if line.starts_with("tip:") => "; ",
+            _ => " ",
+        });
+        text.push_str(line);
+    }
+    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+}
+
+/// The lines that close a run; for programs its first one, with the result beside it.
+pub fn close(screen: &Screen, summary: &str, result: &RunResult) {
+    match is_json() {
+        true => {
+            let head = summary.lines().next().unwrap_or_default();
+            let _ = writeln!(screen.line(), "{}", object(head, serde_json::to_value(result).ok()));
+        }
+        false => {
+            let _ = writeln!(screen.line(), "{}", summary.trim_end_matches('\n'));
+        }
+    }
+}
+
+/// A line in the form that log lines have.
+fn object(text: &str, result: Option<Value>) -> String {
+    let (level, message) = match text {
+        _ if text.starts_with("error: ") => ("ERROR", text.get("error: ".len()..)),
+        _ if text.starts_with("warning: ") => ("WARN", text.get("warning: ".len()..)),
+        _ => ("INFO", Some(text)),
+    };
+    let mut fields = Map::new();
+    fields.insert("message".into(), message.unwrap_or(text).into());
+    if let Some(result) = result {
+        fields.insert("result".into(), result);
+    }
+    let at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    json!({"timestamp": at, "level": level, "fields": fields}).to_string()
+}
+
+/// Lines on stdout. A reader that has gone away has read enough; any other failure is one.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let text = if stdout.is_terminal() { painted(text) } else { text.into() };
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Internal(format!("the result cannot be written to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// stdout, for rows as they are; on a terminal with what is active in them shown.
+pub fn rows() -> BufWriter<Box<dyn Write + Send>> {
+    let stdout = io::stdout();
+    let out: Box<dyn Write + Send> =
+        if stdout.is_terminal() { Box::new(Shown::new(stdout)) } else { Box::new(stdout) };
+    BufWriter::with_capacity(1 << 16, out)
+}
+
+/// An object of `--json`, with the fields that all of them have.
+pub fn result(mut object: Value) -> String {
+    if let Some(fields) = object.as_object_mut() {
+        for (name, nothing) in [
+            ("error", Value::Null),
+            ("dry_run", false.into()),
+            ("notes", json!([])),
+            ("deductions", json!([])),
+        ] {
+            fields.entry(name).or_insert(nothing);
+        }
+    }
+    format!("{object}\n")
+}
