@@ -33,9 +33,10 @@ impl Places {
     /// Where a flag of a command is given, as `configuration file FILE:LINE`.
     pub fn of(&self, command: &str, long: &str) -> Option<String> {
         let own = |section: &Option<String>| section.as_deref() == Some(command);
-        let found = self.lines.iter().filter(|(section, flag, _)| {
-            flag == long && (section.is_none() || own(section))
-        });
+        let found = self
+            .lines
+            .iter()
+            .filter(|(section, flag, _)| flag == long && (section.is_none() || own(section)));
         // What a section says goes before what is said at the top.
         let line = found.max_by_key(|(section, ..)| section.is_some()).map(|(_, _, line)| line)?;
         Some(format!("configuration file {}:{line}", self.path.display()))
@@ -157,7 +158,11 @@ fn apply(mut command: Command, text: &str) -> Result<Command, Fault> {
                 }
             }
             Value::Table(_) => {
-                return Err(Fault::of(Some(name.as_str()), "", format!("[{name}]: there is no such command")));
+                return Err(Fault::of(
+                    Some(name.as_str()),
+                    "",
+                    format!("[{name}]: there is no such command"),
+                ));
             }
             value => {
                 let mut anywhere = false;
@@ -177,12 +182,7 @@ fn apply(mut command: Command, text: &str) -> Result<Command, Fault> {
 }
 
 /// Sets the default of a flag of a command and of the commands below it.
-fn set(
-    command: Command,
-    target: Option<&str>,
-    flag: &str,
-    value: &Value,
-) -> Result<(Command, bool), String> {
+fn set(command: Command, target: Option<&str>, flag: &str, value: &Value) -> Result<(Command, bool), String> {
     let long = flag.replace('_', "-");
     let texts = texts(flag, value)?;
     let mut known = false;

@@ -7,8 +7,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::cli::args::{GlobalArgs, HealthArgs};
 use crate::cli::exit::Exit;
-use crate::cli::{print, voice};
 use crate::cli::store::Store;
+use crate::cli::{print, voice};
 use crate::dataset::ALL;
 use crate::error::{Error, Result};
 use crate::observe::client::Endpoint;

@@ -154,9 +154,8 @@ fn placed(error: &clap::Error, command: &clap::Command, typed: &Typed, places: &
     let flags = || command.get_arguments().chain(own.get_arguments());
     let deeper = || flags().chain(own.get_subcommands().flat_map(clap::Command::get_arguments));
     if error.kind() == ErrorKind::InvalidUtf8 {
-        let is_text = |name: &&std::ffi::OsStr| {
-            std::env::var_os(name).is_none_or(|value| value.to_str().is_some())
-        };
+        let is_text =
+            |name: &&std::ffi::OsStr| std::env::var_os(name).is_none_or(|value| value.to_str().is_some());
         let variable = deeper().filter_map(clap::Arg::get_env).find(|name| !is_text(name))?;
         return Some(format!("{}: its value is no text in UTF-8", variable.to_string_lossy()));
     }

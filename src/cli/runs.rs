@@ -29,7 +29,8 @@ pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
     let style = style_of_stdout(global.color);
     match (&args.id, views.as_slice()) {
         (None, all) if global.json => {
-            let object = json!({"command": "runs", "store": store.shown(), "runs": value(&all)?, "exit_code": 0});
+            let object =
+                json!({"command": "runs", "store": store.shown(), "runs": value(&all)?, "exit_code": 0});
             print(&voice::result(object))?;
         }
         (None, []) => print(&format!("no runs in {} yet\n", store.shown()))?,

@@ -66,5 +66,6 @@ pub fn holds_password(text: &str) -> bool {
         let given = user.split_once(':').is_some_and(|(_, password)| !password.is_empty());
         return given || rest.contains("password=");
     }
-    text.split_whitespace().any(|pair| pair.strip_prefix("password").is_some_and(|v| v.trim_start().starts_with('=')))
+    text.split_whitespace()
+        .any(|pair| pair.strip_prefix("password").is_some_and(|v| v.trim_start().starts_with('=')))
 }

@@ -39,7 +39,11 @@ pub fn painted(text: &str) -> Cow<'_, str> {
                 rest = more;
             }
             None => {
-                if matches!(c, '\n' | '\t') { out.push(c) } else { push(&mut out, c) }
+                if matches!(c, '\n' | '\t') {
+                    out.push(c)
+                } else {
+                    push(&mut out, c)
+                }
                 rest = rest.get(c.len_utf8()..).unwrap_or_default();
             }
         }
@@ -108,10 +112,7 @@ mod tests {
     #[test]
     fn what_would_act_is_shown() {
         assert_eq!(visible("bars.csv"), "bars.csv");
-        assert_eq!(
-            visible("a\x1b[2Jb\nc\r\u{9b}d\u{202e}\u{7f}"),
-            r"a\u001b[2Jb\nc\r\u009bd\u202e\u007f"
-        );
+        assert_eq!(visible("a\x1b[2Jb\nc\r\u{9b}d\u{202e}\u{7f}"), r"a\u001b[2Jb\nc\r\u009bd\u202e\u007f");
         assert_eq!(painted("\x1b[1;31merror:\x1b[0m a\tb\n"), "\x1b[1;31merror:\x1b[0m a\tb\n");
         assert_eq!(painted("\x1b[2J\x1b]0;t\x07\x1b[1\x1b["), r"\u001b[2J\u001b]0;t\u0007\u001b[1\u001b[");
     }

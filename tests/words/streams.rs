@@ -62,9 +62,13 @@ fn json_is_an_object_at_every_end() {
 /// Lines of stderr, each an object with a level and a message.
 fn lines(run: &Run) -> Vec<Value> {
     let read = |line: &str| -> Value {
-        let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}: {run}"));
+        let value: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}: {run}"));
         let is_progress = value["event"] == "progress";
-        assert!(is_progress || value["level"].is_string() && value["fields"]["message"].is_string(), "{line}");
+        assert!(
+            is_progress || value["level"].is_string() && value["fields"]["message"].is_string(),
+            "{line}"
+        );
         value
     };
     run.stderr.lines().map(read).collect()
@@ -84,7 +88,9 @@ fn every_line_of_stderr_is_json_where_that_is_asked_for() {
     let said = lines(&load(&[]).expect(3));
     let last = &said[said.len() - 1];
     assert_eq!(last["fields"]["result"]["rows"]["rejected"], 1, "{said:?}");
-    for more in [&["--dry-run"][..], &["--progress", "plain"], &["--progress", "bar", "-v"], &["--color", "always"]] {
+    for more in
+        [&["--dry-run"][..], &["--progress", "plain"], &["--progress", "bar", "-v"], &["--color", "always"]]
+    {
         assert!(!lines(&load(more)).is_empty(), "{more:?}");
     }
     for (arguments, code) in [

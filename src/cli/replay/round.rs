@@ -14,8 +14,8 @@ use crate::cli::args::{
 use crate::cli::exit::Exit;
 use crate::cli::letters::{self, Done, Letters, sample};
 use crate::cli::load::{Load, TableFacts, runtime};
-use crate::cli::voice::say;
 use crate::cli::replay::{Replay, mending, worse};
+use crate::cli::voice::say;
 use crate::cli::{settings, traces};
 use crate::dlq::claim::{Claim, Home, Moved};
 use crate::dlq::course::Course;
