@@ -231,8 +231,9 @@ impl<'a> Load<'a> {
         let live = self.inputs.iter().any(|i| i.path.is_none());
         let dead =
             if live && !self.args.rejects.dry_run { Some(self.dead_letters(known.as_ref())?) } else { None };
+        // A tail may wait for its first file for long: what refuses it is said before.
         if let Store::Postgres(dsn) = &self.store
-            && live
+            && (live || self.followed.is_some())
         {
             self.patiently(&signals, async || reachable(dsn).await).await?;
             self.metrics.reached();
@@ -370,13 +371,23 @@ impl<'a> Load<'a> {
                     }
                     return match seen.schema() {
                         Some(schema) => {
-                            let found = detection::detect(&schema, columns).cloned();
+                            let mut found = detection::detect(&schema, columns).cloned();
+                            while found.is_err() && seen.look_on(input)? {
+                                found = match seen.schema() {
+                                    Some(schema) => detection::detect(&schema, columns).cloned(),
+                                    None => break,
+                                };
+                            }
                             found.map_err(|e| seen.no_rows(input).unwrap_or_else(|| e.at(&input.name)))
                         }
-                        None => Err(Error::Input(match seen.first.as_ref().and_then(|f| f.broken.first()) {
-                            Some(broken) => format!("{}: row {}: {}", input.name, broken.row, broken.message),
-                            None => format!("{}: there is no row in it", input.name),
-                        })),
+                        None => Err(Error::Input(
+                            match seen.first.iter().flat_map(|batch| &batch.broken).next() {
+                                Some(broken) => {
+                                    format!("{}: row {}: {}", input.name, broken.row, broken.message)
+                                }
+                                None => format!("{}: there is no row in it", input.name),
+                            },
+                        )),
                     };
                 }
                 Err(error) => {

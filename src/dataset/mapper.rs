@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use arrow_select::filter::FilterBuilder;
 
@@ -168,6 +168,9 @@ fn is_zone_name(plain: &str) -> bool {
 /// Rows that may wait for their timeframe.
 const MAX_WAITING: usize = 20_000;
 
+/// Rows of JSON that may lack what a row must have before it is taken to be lacking in all of them.
+const MAX_LACKING: usize = 100;
+
 /// What became of some rows of an input.
 #[derive(Debug, Default)]
 pub struct Mapped {
@@ -211,6 +214,10 @@ pub struct Mapper {
     spacings: Spacings,
     /// Rows that wait for the timeframe that the spacing of more rows will tell.
     waiting: Vec<(RecordBatch, Vec<u64>)>,
+    /// The first rows of JSON, where they lack what a row must have: whether those that follow have it.
+    lacking: Vec<(RecordBatch, Vec<u64>)>,
+    /// What they lack.
+    lack: Option<Error>,
     spacing_unknown: bool,
     /// Columns that have been found: they stay what they are when more names turn up.
     pinned: Vec<(String, String)>,
@@ -268,6 +275,8 @@ impl Mapper {
             step_at: None,
             spacings: Spacings::default(),
             waiting: Vec::new(),
+            lacking: Vec::new(),
+            lack: None,
             spacing_unknown: false,
             pinned: Vec::new(),
             constants: HashMap::new(),
@@ -287,22 +296,52 @@ impl Mapper {
     }
 
     /// Maps rows: `source` as the decoder gave them, and their row numbers. Rows may be held back
-    /// until more of them tell the timeframe. Errors are about the input as a whole, and name it.
+    /// until more of them tell the timeframe, or show what those lack that came first. Errors are about the
+    /// input as a whole, and name it.
     pub fn map(&mut self, source: &RecordBatch, rows: &[u64]) -> Result<Mapped> {
         self.follow();
-        let Some(now) = self.map_now(source, rows)? else {
-            self.waiting.push((source.clone(), rows.to_vec()));
-            let held: usize = self.waiting.iter().map(|(_, rows)| rows.len()).sum();
-            return if held > MAX_WAITING { Err(self.no_timeframe()) } else { Ok(Mapped::default()) };
+        let now = match self.map_now(source, rows) {
+            Ok(Some(now)) => now,
+            Ok(None) => {
+                self.waiting.push((source.clone(), rows.to_vec()));
+                let held: usize = self.waiting.iter().map(|(_, rows)| rows.len()).sum();
+                return if held > MAX_WAITING { Err(self.no_timeframe()) } else { Ok(Mapped::default()) };
+            }
+            // A member that rows lack may be in those that follow; a column that is not there never comes.
+            Err(lack @ Error::Usage(_))
+                if self.names.is_none() && !self.settings.sparse && is_marked(source.schema_ref()) =>
+            {
+                let held: usize = self.lacking.iter().map(|(_, rows)| rows.len()).sum();
+                if held + rows.len() > MAX_LACKING {
+                    return Err(lack);
+                }
+                self.lacking.push((source.clone(), rows.to_vec()));
+                self.lack.get_or_insert(lack);
+                return Ok(Mapped::default());
+            }
+            Err(error) => return Err(error),
         };
         let mut all = Mapped::default();
-        if !self.waiting.is_empty() {
+        // Rows that are all refused tell nothing of those that wait.
+        let told = !now.batches.is_empty();
+        if !self.waiting.is_empty() && told {
             self.times.values_mut().for_each(TimeReader::forget_order);
         }
-        for (source, rows) in std::mem::take(&mut self.waiting) {
-            if let Some(earlier) = self.map_now(&source, &rows)? {
-                all.batches.extend(earlier.batches);
-                all.rejects.extend(earlier.rejects);
+        let mut earlier = match source.num_rows() {
+            0 => Vec::new(),
+            _ => std::mem::take(&mut self.lacking),
+        };
+        if told {
+            earlier.append(&mut self.waiting);
+        }
+        for (before, rows) in earlier {
+            // What has come since they lack.
+            match self.map_now(&widened(&before, source.schema_ref())?, &rows)? {
+                Some(earlier) => {
+                    all.batches.extend(earlier.batches);
+                    all.rejects.extend(earlier.rejects);
+                }
+                None => self.waiting.push((before, rows)),
             }
         }
         all.batches.extend(now.batches);
@@ -338,9 +377,13 @@ impl Mapper {
     /// To be called at the end of the input.
     ///
     /// # Errors
-    /// Usage, if rows still wait for a timeframe.
+    /// Usage, if rows still wait for a timeframe, or for what they lack.
     pub fn finish(&self) -> Result<()> {
-        if self.waiting.is_empty() { Ok(()) } else { Err(self.no_timeframe()) }
+        match (&self.lack, self.waiting.is_empty()) {
+            (Some(lack), _) if !self.lacking.is_empty() => Err(lack.clone()),
+            (_, true) => Ok(()),
+            (_, false) => Err(self.no_timeframe()),
+        }
     }
 
     /// What the rows so far have told of all.
@@ -384,12 +427,19 @@ impl Mapper {
 
     /// Whether rows are held back.
     pub fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || !self.lacking.is_empty()
+    }
+
+    /// What the rows so far lack, where more may show it.
+    pub fn lack(&self) -> Option<&Error> {
+        self.lack.as_ref().filter(|_| !self.lacking.is_empty())
     }
 
     /// The rows that are held back, as the input gave them.
     pub fn take_waiting(&mut self) -> Vec<(RecordBatch, Vec<u64>)> {
-        std::mem::take(&mut self.waiting)
+        let mut waiting = std::mem::take(&mut self.lacking);
+        waiting.append(&mut self.waiting);
+        waiting
     }
 
     /// Holds later rows to the timeframe that the spacing of the first ones told: a bar that does not stand
@@ -1227,6 +1277,21 @@ impl Mapper {
         }
         reading
     }
+}
+
+/// The same rows with all columns of that schema, of which they have the first: without values in the others.
+fn widened(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let own = rows.schema_ref().fields();
+    let begins = schema.fields().iter().zip(own).all(|(one, other)| one.name() == other.name());
+    if !begins || schema.fields().len() <= own.len() {
+        return Ok(rows.clone());
+    }
+    let more = schema.fields().iter().skip(own.len());
+    let columns = more.clone().map(|field| new_null_array(field.data_type(), rows.num_rows()));
+    let fields: Vec<_> = own.iter().chain(more).cloned().collect();
+    let wide = Schema::new_with_metadata(fields, schema.metadata().clone());
+    RecordBatch::try_new(Arc::new(wide), rows.columns().iter().cloned().chain(columns).collect())
+        .map_err(|error| Error::Internal(format!("rows of fewer columns do not fit: {error}")))
 }
 
 fn has_null(array: Option<&ArrayRef>) -> bool {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use crate::decode::feed::{Ending, Feed, More};
+use crate::decode::feed::{Ending, Feed, More, Zeros};
 use crate::decode::pending::Pending;
 use crate::decode::{Chunks, DecodeError, Decoder, Passed, RawBatch};
 use record::{Found, MAX_COLUMNS, Span, Splitter};
@@ -212,6 +212,19 @@ impl CsvDecoder {
                 }
                 continue;
             }
+            if self.splitter.is_between() && self.feed.bytes().first() == Some(&0) {
+                match self.feed.pass_hole(false) {
+                    Zeros::Hole(zeros) => {
+                        self.passed.zeros += zeros;
+                        continue;
+                    }
+                    Zeros::Unclear => match self.feed.more() {
+                        More::Idle => return Ok(Step::Idle),
+                        More::Data | More::End => continue,
+                    },
+                    Zeros::None => {}
+                }
+            }
             if !self.comment.is_empty() && self.splitter.is_between() {
                 let bytes = self.feed.bytes();
                 if bytes.starts_with(&self.comment) {
@@ -254,6 +267,8 @@ impl CsvDecoder {
                     let torn = self.feed.ending() == Ending::Torn && length == bytes.len();
                     if torn && record.last() != Some(&b'\n') {
                         self.pending.broken(record, "bad_line", "the last line is incomplete");
+                    } else if header::trimmed(record).last() == Some(&0) {
+                        self.pending.broken(record, "bad_line", "the line breaks off in zero bytes");
                     } else if let Some(count) = repeated(
                         record,
                         (&self.header_line, &self.separator),

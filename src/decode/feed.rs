@@ -1,7 +1,24 @@
 //! The bytes that a text decoder has not used up yet: one reused buffer, always UTF-8 or meant
 //! to be.
 
+use memchr::memchr;
+
 use crate::decode::{Chunk, Chunks, DecodeError};
+
+/// Zero bytes in a row that are no part of a line: a hole, as a file has where its writer went on behind the
+/// place up to which it was truncated, or where the machine went down.
+const HOLE: usize = 16;
+
+/// What stands at the start of a line, as far as zero bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Zeros {
+    /// None, or a few that are part of the line.
+    None,
+    /// So many that were a hole; they are used up.
+    Hole(u64),
+    /// More bytes have to be seen first.
+    Unclear,
+}
 
 /// What came of asking for more bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +68,10 @@ pub(super) struct Feed {
     ending: Ending,
     failure: Option<DecodeError>,
     used: u64,
+    /// Zero bytes at the end of the buffer.
+    zeros: usize,
+    /// Whether the zero bytes that come next belong to a hole.
+    in_hole: bool,
 }
 
 impl Feed {
@@ -65,6 +86,8 @@ impl Feed {
             ending: Ending::Open,
             failure: None,
             used: 0,
+            zeros: 0,
+            in_hole: false,
         }
     }
 
@@ -81,6 +104,46 @@ impl Feed {
         let count = count.min(self.buffer.len() - self.start);
         self.start += count;
         self.used += count as u64;
+    }
+
+    /// Uses up a hole at the start of a line. `any`: there any zero bytes are one, however few.
+    pub(super) fn pass_hole(&mut self, any: bool) -> Zeros {
+        let bytes = self.bytes();
+        let count = bytes.iter().take_while(|byte| **byte == 0).count();
+        if count == 0 {
+            self.in_hole &= bytes.is_empty();
+            return Zeros::None;
+        }
+        let (all, ended) = (count == bytes.len(), self.ended());
+        // One is left to the line that breaks off there, and one is its end.
+        if any || self.in_hole || count >= HOLE - 2 || all && ended {
+            self.consume(count);
+            self.in_hole = all;
+            return Zeros::Hole(count as u64);
+        }
+        if all { Zeros::Unclear } else { Zeros::None }
+    }
+
+    /// Lets a line that runs into a hole end there: behind its first zero byte, by which it is known. `from`:
+    /// where in the buffer the bytes are that are new.
+    fn end_lines_at_holes(&mut self, from: usize) {
+        let mut at = from;
+        while let Some(&byte) = self.buffer.get(at) {
+            if byte != 0 {
+                self.zeros = 0;
+                at += memchr(0, self.buffer.get(at..).unwrap_or_default()).unwrap_or(self.buffer.len() - at);
+                continue;
+            }
+            self.zeros += 1;
+            at += 1;
+            if self.zeros == HOLE
+                && let Some(first) = at.checked_sub(HOLE).filter(|first| *first > self.start)
+                && self.buffer.get(first - 1) != Some(&b'\n')
+                && let Some(second) = self.buffer.get_mut(first + 1)
+            {
+                *second = b'\n';
+            }
+        }
     }
 
     /// Bytes used up since the last call.
@@ -143,7 +206,11 @@ impl Feed {
             self.start = 0;
         }
         match self.encoding {
-            Encoding::Utf8 => self.buffer.extend_from_slice(data),
+            Encoding::Utf8 => {
+                let from = self.buffer.len();
+                self.buffer.extend_from_slice(data);
+                self.end_lines_at_holes(from);
+            }
             Encoding::Utf16 { big_endian } => self.transcode(data, big_endian),
             Encoding::Unknown => {
                 self.buffer.extend_from_slice(data);
@@ -167,7 +234,10 @@ impl Feed {
             _ => None,
         };
         match big_endian {
-            None => self.encoding = Encoding::Utf8,
+            None => {
+                self.encoding = Encoding::Utf8;
+                self.end_lines_at_holes(0);
+            }
             Some(big_endian) => {
                 self.encoding = Encoding::Utf16 { big_endian };
                 let raw = std::mem::take(&mut self.buffer);
@@ -255,6 +325,31 @@ mod tests {
                 assert_eq!(String::from_utf8(bytes).as_deref(), Ok(text));
                 assert_eq!(ending, Ending::Whole);
             }
+        }
+    }
+
+    #[test]
+    fn a_line_ends_in_a_hole_and_the_hole_is_passed_over_wherever_chunks_are_cut() {
+        let text = [b"a,b\n1,", vec![0; 40].as_slice(), b"2,c\n\0\0x\n", &[0; 20], b"3,d\n"].concat();
+        for size in 1..70 {
+            let mut feed = Feed::new(Box::new(Script::cut(&text, size)));
+            let (mut lines, mut passed) = (Vec::new(), 0);
+            loop {
+                match feed.pass_hole(false) {
+                    Zeros::Hole(zeros) => passed += zeros,
+                    Zeros::Unclear => drop(feed.more()),
+                    Zeros::None => match memchr(b'\n', feed.bytes()) {
+                        Some(end) => {
+                            lines.push(String::from_utf8(feed.bytes()[..end].to_vec()).unwrap());
+                            feed.consume(end + 1);
+                        }
+                        None if feed.more() == More::End => break,
+                        None => {}
+                    },
+                }
+            }
+            assert_eq!(lines, ["a,b", "1,\0", "2,c", "\0\0x", "3,d"], "{size}");
+            assert_eq!((passed, feed.take_used()), (38 + 20, text.len() as u64), "{size}");
         }
     }
 

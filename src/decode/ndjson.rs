@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use crate::decode::feed::{Ending, Feed, More};
+use crate::decode::feed::{Ending, Feed, More, Zeros};
 use crate::decode::patience::Patience;
 use crate::decode::pending::Pending;
 use crate::decode::{Chunks, DecodeError, Decoder, MAX_RAW, MAX_ROW, Passed, RawBatch};
@@ -126,6 +126,16 @@ impl NdjsonDecoder {
             Skip::Line => return self.skip_line(),
             Skip::Object => return self.skip_object(),
             Skip::Nothing => {}
+        }
+        if self.scanner.at() == 0 && self.searched == 0 && self.feed.bytes().first() == Some(&0) {
+            match self.feed.pass_hole(!self.judged) {
+                Zeros::Hole(zeros) => {
+                    self.passed.zeros += zeros;
+                    return Step::Some;
+                }
+                Zeros::Unclear => return Step::Need,
+                Zeros::None => {}
+            }
         }
         if self.scanner.at() == 0 && self.searched == 0 {
             let between = |b: &&u8| b.is_ascii_whitespace() || self.in_array && **b == b',';
@@ -499,6 +509,9 @@ impl Decoder for NdjsonDecoder {
             let rows = self.pending.last_row();
             let text = format!("the JSON array is not closed, the input ends early; {rows} rows were read");
             return Err(DecodeError::Corrupt(text));
+        }
+        if self.feed.ending() == Ending::Whole && self.pending.last_row() == 0 && self.passed.zeros > 0 {
+            return Err(DecodeError::Corrupt("the input is nothing but zero bytes".into()));
         }
         Ok(None)
     }

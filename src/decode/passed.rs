@@ -20,6 +20,8 @@ pub struct Passed {
     pub longer: u64,
     /// Rows that end before the last field, for which the header has no name.
     pub shorter: u64,
+    /// Zero bytes of holes.
+    pub zeros: u64,
 }
 
 impl Passed {
@@ -44,5 +46,6 @@ impl Passed {
         self.separators += more.separators;
         self.longer += more.longer;
         self.shorter += more.shorter;
+        self.zeros += more.zeros;
     }
 }

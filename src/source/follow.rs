@@ -7,12 +7,15 @@
 //! told by the store's ledger, through the ordinals that `course` gives.
 
 mod checkpoint;
+mod copies;
 mod course;
+mod cut;
 mod ears;
 mod generation;
 mod lag;
 mod lines;
 mod moved;
+mod names;
 mod patterns;
 mod scout;
 
@@ -38,7 +41,7 @@ use ears::{Change, Ears};
 use generation::{Generation, Moved, Sight};
 use lag::Lag;
 use lines::look_into;
-use moved::beside;
+use moved::{beside, is_rotated};
 use patterns::{expect, found, is_named};
 use scout::{Arrival, Scout, lock};
 
@@ -255,6 +258,12 @@ impl Follower {
             }
             change = ears.wait(SLICE.min(pause));
         }
+        // What was truncated in this moment may be in a copy, where the next tail is to go on.
+        for place in 0..self.files.len() {
+            if self.files.get(place).is_some_and(Generation::is_cut) {
+                self.cut(place, false, &mut report)?;
+            }
+        }
         for file in &mut self.files {
             if !self.stop.is_set()
                 && let Err(error) = file.finish()
@@ -325,7 +334,7 @@ impl Follower {
                     Moved::Bytes(_) => false,
                     Moved::Nothing => true,
                     // What was to be read again of it has gone.
-                    Moved::Truncated => false,
+                    Moved::Truncated { .. } => false,
                 };
             }
         }
@@ -360,19 +369,9 @@ impl Follower {
                 self.meter.decoded.fetch_add(bytes, Ordering::Relaxed);
                 Ok(Moved::Bytes(bytes))
             }
-            Ok(Moved::Truncated) => {
-                tracing::info!("{}: it was truncated; reading it from its start", file.name);
-                file.note(report);
-                let held = file.give_back();
-                if held > 0 {
-                    self.observer.on(&Event::Returned { rows: held });
-                }
-                file.begin_again(self.mapper.clone())?;
-                self.course.cut(file.id);
-                if let Err(error) = lock(&self.checkpoint).truncated(&file.path, file.id, file.found().file) {
-                    tracing::warn!("{error}");
-                }
-                Ok(Moved::Truncated)
+            Ok(Moved::Truncated { mended }) => {
+                self.cut(place, mended, report)?;
+                Ok(Moved::Truncated { mended })
             }
             Ok(Moved::Nothing) => Ok(Moved::Nothing),
             Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => Err(error),
@@ -418,7 +417,7 @@ impl Follower {
                     busy.extend(old);
                 }
                 Moved::Nothing => {}
-                Moved::Truncated => any = true,
+                Moved::Truncated { .. } => any = true,
             }
         }
         self.measure();
@@ -480,6 +479,13 @@ impl Follower {
                 }
                 continue;
             }
+            // A copy that is being made of what is followed has the same rows.
+            let is_copy =
+                |copy| self.files.iter().any(|f| is_rotated(&f.born, &path) && f.is_copied_to(copy));
+            if place.is_none() && file.as_ref().is_some_and(is_copy) {
+                continue;
+            }
+            let names = self.files.iter().rev().find(|file| file.born == path).and_then(Generation::names);
             let from = match self.options.from {
                 From::End if !self.first_look => From::Start,
                 from => from,
@@ -498,6 +504,7 @@ impl Follower {
                     if let Some(born) = born {
                         file.born = born;
                     }
+                    file.has_names(names);
                     self.course.above(file.rows);
                     self.lag.add(&file.ruler);
                     self.files.push(file);

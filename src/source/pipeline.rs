@@ -3,7 +3,7 @@
 //! Runs on a thread of its own, since decoding is work for a processor; it waits for the engine
 //! wherever the engine makes it wait.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -29,7 +29,7 @@ use crate::port::runs::base_of;
 use crate::port::{DeadLetters, Event, Observer, Sink};
 use crate::source::keys::Keys;
 use crate::source::settled::SettledInputs;
-use crate::source::{Compression, Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
+use crate::source::{Compression, Format, Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
 /// be wrong.
@@ -143,8 +143,12 @@ pub struct Peeked {
     /// The open input.
     pub opened: Opened,
     /// Its first rows, if it has any.
-    pub first: Option<RawBatch>,
+    pub first: VecDeque<RawBatch>,
 }
+
+/// Rows of JSON that are looked at for their columns before the input is taken to be of no dataset: the
+/// first may lack a member, which starts another batch.
+const LOOK_ROWS: usize = 100;
 
 /// Opens an input and reads its first rows.
 pub fn peek(
@@ -156,7 +160,7 @@ pub fn peek(
 ) -> Result<Peeked> {
     let mut opened = open(input, options, stop, meter)?;
     let first = opened.decoder.next_batch().map_err(|e| decode_error(e, &input.name))?;
-    Ok(Peeked { index, opened, first })
+    Ok(Peeked { index, opened, first: first.into_iter().collect() })
 }
 
 impl Peeked {
@@ -166,10 +170,26 @@ impl Peeked {
         Some(decode_error(DecodeError::Corrupt(sentence.to_owned()), &input.name))
     }
 
+    /// Looks at more of its rows, which may have columns that those so far lack; `false` where there are none
+    /// that could.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn look_on(&mut self, input: &Input) -> Result<bool> {
+        let seen: usize = self.first.iter().map(|batch| batch.rows.len() + batch.broken.len()).sum();
+        if self.opened.format != Format::Ndjson || seen >= LOOK_ROWS {
+            return Ok(false);
+        }
+        let next = self.opened.decoder.next_batch().map_err(|e| decode_error(e, &input.name))?;
+        let more = next.is_some();
+        self.first.extend(next);
+        Ok(more)
+    }
+
     /// The columns of the input, as far as they are known.
     pub fn schema(&self) -> Option<SchemaRef> {
-        if let Some(first) = self.first.as_ref().filter(|f| f.columns.num_columns() > 0) {
-            return Some(first.columns.schema());
+        if let Some(last) = self.first.iter().rev().find(|batch| batch.columns.num_columns() > 0) {
+            return Some(last.columns.schema());
         }
         let names = self.opened.decoder.names();
         let text = |name: &Arc<str>| Field::new(name.as_ref(), DataType::Utf8, true);
@@ -181,7 +201,7 @@ impl Peeked {
     pub fn bury(mut self, input: &Input, reading: &Arc<Reading>, outlet: &mut dyn Outlet) -> Result<()> {
         let origin =
             Arc::new(Origin { replayable: self.opened.replayable, ..Origin::new(input.name.clone()) });
-        let first = self.first.take();
+        let first = std::mem::take(&mut self.first);
         let mut bury = |rejects| outlet.rejects(rejects).map(|_| ());
         bury_rest(first, &mut self.opened, &origin, input, reading, &mut bury)
     }
@@ -190,7 +210,7 @@ impl Peeked {
 /// Sends all rows that are left in an input whose reading was stopped to the dead-letter queue,
 /// under the names that the input gives them.
 fn bury_rest(
-    first: Option<RawBatch>,
+    mut first: VecDeque<RawBatch>,
     opened: &mut Opened,
     origin: &Arc<Origin>,
     input: &Input,
@@ -198,9 +218,8 @@ fn bury_rest(
     bury: &mut dyn FnMut(Vec<Reject>) -> Result<()>,
 ) -> Result<()> {
     let lines = lines_of(opened, reading);
-    let mut next = first;
     loop {
-        let raw = match next.take() {
+        let raw = match first.pop_front() {
             Some(raw) => raw,
             None => match opened.decoder.next_batch() {
                 Ok(Some(raw)) => raw,
@@ -445,7 +464,7 @@ impl Pipeline {
     /// Sends what is left of a pipe to the dead-letter queue; returns how many rows that was.
     fn bury_rest(
         &self,
-        first: Option<RawBatch>,
+        first: VecDeque<RawBatch>,
         opened: &mut Opened,
         origin: &Arc<Origin>,
         input: &Input,
@@ -490,7 +509,7 @@ impl Pipeline {
         let input = &self.inputs[index];
         let (mut opened, mut first) = match peeked {
             Some(peeked) => (peeked.opened, peeked.first),
-            None => (open(input, &self.open, &self.stop, &self.meter)?, None),
+            None => (open(input, &self.open, &self.stop, &self.meter)?, VecDeque::new()),
         };
         let (source, replayable) = (input.name.clone(), opened.replayable);
         let origin = Arc::new(Origin { source, replayable, base: base_of(index), past: None });
@@ -508,7 +527,7 @@ impl Pipeline {
         let (mut rows, mut misfits, mut next) = (0u64, 0u64, Next::Input);
         let mut withheld: Vec<Broken> = Vec::new();
         let mut result = loop {
-            let raw = match first.take() {
+            let raw = match first.pop_front() {
                 Some(raw) => raw,
                 None => {
                     let span = trace_span!("decode", rows = Empty);
@@ -630,10 +649,17 @@ impl Pipeline {
         if !opened.replayable && result.is_err() {
             // Whatever ended it: what was taken from a pipe is not left behind.
             self.stop.set();
-            rows += self.bury_rest(None, &mut opened, &origin, input, &mapper.reading(), outlet)?;
+            rows += self.bury_rest(
+                std::mem::take(&mut first),
+                &mut opened,
+                &origin,
+                input,
+                &mapper.reading(),
+                outlet,
+            )?;
         }
-        if let (Some(first), Ok(())) = (withheld.first(), &result) {
-            result = Err(wrong_header(input, first, rows));
+        if let (Some(broken), Ok(())) = (withheld.first(), &result) {
+            result = Err(wrong_header(input, broken, rows));
             if opened.replayable {
                 rows = 0;
             } else {
@@ -641,7 +667,14 @@ impl Pipeline {
                 self.observer.on(&Event::Read { rows });
                 let lines = lines_of(&opened, &mapper.reading());
                 outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin, &lines)).collect())?;
-                rows += self.bury_rest(None, &mut opened, &origin, input, &mapper.reading(), outlet)?;
+                rows += self.bury_rest(
+                    std::mem::take(&mut first),
+                    &mut opened,
+                    &origin,
+                    input,
+                    &mapper.reading(),
+                    outlet,
+                )?;
             }
         }
         report.rows += rows;

@@ -37,6 +37,9 @@ impl Format {
     }
 }
 
+/// Zero bytes in a row that are no stray characters.
+const HOLE: usize = 16;
+
 /// The extensions that [`Format::of_extension`] knows, for messages.
 pub(super) const EXTENSIONS: &str =
     ".csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet or .pq, with or without .gz or .zst";
@@ -76,16 +79,32 @@ fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
     let utf16 = head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF");
     // A form feed or the end mark of DOS may stand in a text.
     let text = |b: &u8| !b.is_ascii_control() || matches!(b, b'\t' | b'\n' | b'\r' | 0x0C | 0x1A);
-    if !utf16 && !head.iter().all(text) {
+    let named = of_name(name);
+    // What a writer left out, as behind the place up to which its file was truncated.
+    let zeros = head.iter().take_while(|b| **b == 0).count();
+    let said = if utf16 { head } else { head.get(zeros..).unwrap_or_default() };
+    // Some stray characters cost their rows, and do not make a text another thing. Of bytes by chance every
+    // eighth is a control character.
+    let (mut odd, mut seen) = (0, 0);
+    for run in said.chunk_by(|one, other| *one == 0 && *other == 0) {
+        // A hole further on says no more than one at the start.
+        if run.len() < HOLE {
+            odd += run.iter().filter(|b| !text(b)).count();
+            seen += run.len();
+        }
+    }
+    let most = if named.is_some() { (seen / 10).max(2) } else { (seen / 20).max(1) };
+    let begins = said.first().is_some_and(text) || said.is_empty() && named.is_some();
+    if !utf16 && (odd > most || !begins) {
         let message = format!("{}: not CSV, NDJSON or Parquet{}", called(name), starts_with(head));
         return Err(Error::Input(message));
     }
     // Of UTF-16 the ASCII characters remain, which is all that is looked at.
-    let text: Vec<u8> = head.iter().copied().filter(|b| !utf16 || b.is_ascii() && *b != 0).collect();
+    let text: Vec<u8> = said.iter().copied().filter(|b| !utf16 || b.is_ascii() && *b != 0).collect();
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
     let lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_start);
     let first = lines.into_iter().find(|line| !line.is_empty() && !line.starts_with(b"#"));
-    match (first.and_then(|line| line.first()), of_name(name)) {
+    match (first.and_then(|line| line.first()), named) {
         (Some(b'{' | b'['), _) => Ok(Format::Ndjson),
         (_, Some(Format::Parquet)) => Err(Error::Input(format!(
             "{}: not a Parquet file{}; if its name is wrong, say --format",
@@ -134,6 +153,9 @@ mod tests {
             (b"ts,open", "x.JSONL.GZ", Format::Ndjson),
             (b"\n\n", "x.json.zst", Format::Ndjson),
             (b"caf\xE9,open", "x", Format::Csv),
+            (b"id,v\n1,a\0b\n2,c\n3,d\n", "x", Format::Csv),
+            (b"\0\0\0{\"a\":1}", "x", Format::Ndjson),
+            (b"\0\0\0\0", "x.csv", Format::Csv),
         ] {
             assert_eq!(format(head, name, None).ok(), Some(expected), "{name}");
         }
@@ -149,7 +171,13 @@ mod tests {
                 None,
                 "standard input: not CSV, NDJSON or Parquet (starts with the bytes 7f 45 4c 46)",
             ),
-            (b"\0", "x.csv", None, "x.csv: not CSV, NDJSON or Parquet (starts with the bytes 00)"),
+            (b"\0\0", "x", None, "x: not CSV, NDJSON or Parquet (starts with the bytes 00 00)"),
+            (
+                b"\x01\x02,a\n\x03\n",
+                "x.csv",
+                None,
+                "x.csv: not CSV, NDJSON or Parquet (starts with the bytes 01 02 2c 61)",
+            ),
             (
                 b"PK\x03\x04",
                 "x.zip",

@@ -29,8 +29,8 @@ fn where_it_begins_is_what_the_flag_says() {
     let all = run(&["--from", "start", "--checkpoint", "place.json"], 0).books();
     assert_eq!((all.read, all.inserted, all.unchanged), (5, 3, 2));
     assert_eq!(run(&["--checkpoint", "place.json"], 0).books().read, 0);
-    // A place that is damaged is told, and not taken for none.
-    work.write("place.json", "{\"files\":");
+    // What is somebody else's file is not taken for a place.
+    work.write("place.json", "ts,open\n1,2\n");
     let refused = run(&["--checkpoint", "place.json"], 2);
     assert!(refused.error().contains("place.json"), "{refused}");
 }

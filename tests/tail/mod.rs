@@ -1,9 +1,13 @@
 //! `mdsctl tail`, end to end.
 
+mod begins;
+mod copies;
 mod exact;
 mod learned;
 mod lines;
 mod live;
+mod waits;
+mod zeros;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

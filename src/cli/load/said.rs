@@ -90,6 +90,7 @@ fn passed(passed: &Passed) -> Vec<String> {
         (passed.separators, "line", "that names the delimiter passed over".to_owned()),
         (passed.headers, "repeated header line", "passed over".to_owned()),
         (passed.blank, "blank line", "passed over".to_owned()),
+        (passed.zeros, "zero byte", "passed over, where a writer has left a hole".to_owned()),
         (passed.longer, "row", "with an empty field behind the last column, which is left out".to_owned()),
         (passed.shorter, "row", "without the last field, which has no name in the header".to_owned()),
     ];

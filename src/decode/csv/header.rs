@@ -9,7 +9,7 @@ use memchr::memchr;
 use crate::dataset::mapping::list;
 use crate::dataset::shape;
 use crate::decode::csv::CsvOptions;
-use crate::decode::feed::{Ending, Feed, More};
+use crate::decode::feed::{Ending, Feed, More, Zeros};
 use crate::decode::{DecodeError, MAX_ROW, Passed};
 
 /// Delimiters that are looked for. Where two occur equally often the first one is taken: a comma
@@ -38,6 +38,9 @@ pub(super) fn seek(
 ) -> Result<Beginning, DecodeError> {
     let (mut skip, mut seen, mut before, mut separator) = (options.skip_lines, false, 0, None);
     loop {
+        if let Zeros::Hole(zeros) = feed.pass_hole(true) {
+            passed.zeros += zeros;
+        }
         let (bytes, ended) = (feed.bytes(), feed.ended());
         seen |= !bytes.is_empty();
         let end = match memchr(b'\n', bytes) {
@@ -96,6 +99,7 @@ pub(super) fn seek(
             _ => {}
         }
         return Err(DecodeError::Corrupt(match (seen, options.skip_lines) {
+            (false, _) if passed.zeros > 0 => "the input is nothing but zero bytes".into(),
             (false, _) => "the input is empty".into(),
             (true, 0) => "the input has nothing but blank lines and comments".into(),
             (true, n) => format!("the input has nothing after the {n} lines to be skipped"),

@@ -18,13 +18,14 @@ use crate::dataset::learned::Learned;
 use crate::error::{Error, Result};
 use crate::source::fault::words;
 use crate::source::follow::SAVE;
+use crate::source::follow::copies::size_of;
 use crate::source::follow::course::{End, Stretch};
 use crate::source::follow::generation::GRAIN;
 use crate::source::follow::moved::{beside, modified, moved};
 use crate::source::follow::scout::Arrival;
 
 /// Bytes at each end of what was read by which a file is known again.
-const MARK: u64 = 1024;
+pub(super) const MARK: u64 = 1024;
 
 /// Files that have been done with and are known again when they come back.
 const MOST_DONE: usize = 100;
@@ -52,6 +53,10 @@ pub(super) struct Place {
     pub(super) header: u64,
     /// Rows before that.
     pub(super) rows: u64,
+    /// The header as it stands there, with what is before it; where `header` is 0 that of earlier content,
+    /// which holds for this one too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) names: Option<String>,
     /// The name by which it was found, where it has another one now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) born: Option<PathBuf>,
@@ -71,6 +76,11 @@ impl Place {
     /// Whether it is a place of that file, as it is now.
     pub(super) fn fits(&self, file: &File, id: (u64, u64)) -> bool {
         self.id() == id && self.is_beginning_of(file)
+    }
+
+    /// Whether rows were read before it: the same header is no sign of the same content.
+    pub(super) fn has_rows(&self) -> bool {
+        self.rows > 0 || self.offset > self.header.max(MARK)
     }
 
     /// Whether that file begins with what was read, whichever it is.
@@ -139,6 +149,38 @@ struct Begun {
     stretch: Stretch,
     /// Whether lines that come soon after it may be lost where the machine goes down.
     loose: bool,
+}
+
+/// Whether what is no document may have been one: a text of another kind is somebody else's file.
+fn may_be_damaged(bytes: &[u8]) -> bool {
+    let begins = bytes.trim_ascii_start();
+    begins.is_empty()
+        || begins.starts_with(b"{")
+        || begins.contains(&0)
+        || std::str::from_utf8(bytes).is_err()
+}
+
+/// Most files that are put aside under one name.
+const MOST_ASIDE: u32 = 100;
+
+/// Gives a damaged file another name, and says so.
+fn put_aside(path: &Path) -> std::io::Result<()> {
+    let named = |number: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".damaged");
+        if number > 1 {
+            name.push(format!(".{number}"));
+        }
+        PathBuf::from(name)
+    };
+    let aside = (1..MOST_ASIDE).map(named).find(|path| !path.exists()).unwrap_or_else(|| named(MOST_ASIDE));
+    fs::rename(path, &aside)?;
+    tracing::warn!(
+        "the checkpoint file {} is damaged, and kept as {}: nobody knows how far the files were read, so they are read as by a first tail; rows that are stored already stay as they are in a table with a key, and are in a table without one twice",
+        path.display(),
+        aside.display()
+    );
+    Ok(())
 }
 
 /// What tells this boot of the machine from others.
@@ -247,12 +289,20 @@ impl CheckpointFile {
         match fs::read(path) {
             Ok(bytes) => {
                 let mut lines = serde_json::Deserializer::from_slice(&bytes);
-                let mut stored = Stored::deserialize(&mut lines).map_err(|_| {
-                    Error::Usage(format!(
-                        "{} is no checkpoint file of tail; name another one with --checkpoint",
-                        path.display()
-                    ))
-                })?;
+                let mut stored = match Stored::deserialize(&mut lines) {
+                    Ok(stored) => stored,
+                    Err(_) if may_be_damaged(&bytes) => {
+                        put_aside(path).map_err(|e| failed(&e))?;
+                        (this.written, this.doubt) = (None, Some("its checkpoint file is damaged"));
+                        return Ok(this);
+                    }
+                    Err(_) => {
+                        return Err(Error::Usage(format!(
+                            "{} is no checkpoint file of tail; name another one with --checkpoint",
+                            path.display()
+                        )));
+                    }
+                };
                 if !(1..=VERSION).contains(&stored.version) {
                     return Err(Error::Usage(format!(
                         "{} is a checkpoint file of version {}, and this mdsctl knows version {VERSION}; name another one with --checkpoint",
@@ -421,6 +471,11 @@ impl CheckpointFile {
         let mut earlier = std::mem::take(&mut self.earlier);
         let moved = moved(&mut earlier, there, self.written, now);
         self.searched = true;
+        for arrival in &moved {
+            if let (Some(place), Some(file)) = (&arrival.place, &arrival.file) {
+                self.copied(place.id(), &arrival.path, arrival.id, file);
+            }
+        }
         // Should this run die, the next one finds them again.
         for arrival in &moved {
             let Some(file) = arrival.file.as_ref().filter(|_| arrival.place.is_none()) else { continue };
@@ -459,6 +514,7 @@ impl CheckpointFile {
 
     /// Of what is in that file now nothing is read.
     pub(super) fn anew(&mut self, path: &Path, id: (u64, u64), file: &File) {
+        let names = self.names_of(path);
         self.known.retain(|place| place.id() != id);
         let is_of =
             |stretch: &Stretch| fingerprint(file, stretch.seen).as_ref() == Some(&stretch.fingerprint);
@@ -472,10 +528,87 @@ impl CheckpointFile {
             offset: 0,
             header: 0,
             rows: 0,
+            names,
             born: None,
             done: false,
             away: None,
         });
+    }
+
+    /// The header that files of that name have had.
+    pub(super) fn names_of(&self, path: &Path) -> Option<String> {
+        let places = || self.known.iter().chain(&self.saved).chain(&self.done).rev();
+        let is_own =
+            |place: &&Place| place.names.is_some() && place.born.as_deref().unwrap_or(&place.path) == path;
+        places().find(is_own)?.names.clone()
+    }
+
+    /// Whether some of that file was read by another name, or before it came back.
+    pub(super) fn has_read(&self, arrival: &Arrival) -> bool {
+        let Some(file) = &arrival.file else { return false };
+        let mut places = self.known.iter().chain(&self.saved).chain(&self.done);
+        places.any(|place| place.offset > 0 && place.fits(file, arrival.id))
+    }
+
+    /// What was read of a file is in that copy from now on, and read on there.
+    pub(super) fn copied(&mut self, from: (u64, u64), path: &Path, to: (u64, u64), copy: &File) {
+        for places in [&mut self.known, &mut self.saved, &mut self.done] {
+            places.retain(|place| place.id() != to);
+            places.retain_mut(|place| {
+                if place.id() != from {
+                    return true;
+                }
+                if !place.is_beginning_of(copy) {
+                    return false;
+                }
+                place.born.get_or_insert_with(|| place.path.clone());
+                place.path = path.to_owned();
+                (place.device, place.inode) = to;
+                true
+            });
+        }
+        let same = |seen, print: &String| fingerprint(copy, seen).as_ref() == Some(print);
+        self.stretches.retain(|stretch| stretch.id() != from || same(stretch.seen, &stretch.fingerprint));
+        for stretch in self.stretches.iter_mut().filter(|stretch| stretch.id() == from) {
+            (stretch.device, stretch.inode) = to;
+        }
+        for told in self.told.iter_mut().filter(|told| (told.device, told.inode) == from) {
+            (told.device, told.inode) = to;
+        }
+    }
+
+    /// A copy of which nothing is to be read.
+    pub(super) fn known_copy(&mut self, arrival: &Arrival, born: &Path) {
+        let Some(file) = &arrival.file else { return };
+        let offset = size_of(arrival);
+        let Some(fingerprint) = fingerprint(file, offset) else { return };
+        let ((device, inode), names) = (arrival.id, self.names_of(born));
+        let (path, born) = (arrival.path.clone(), Some(born.to_owned()));
+        let place = Place {
+            path,
+            device,
+            inode,
+            fingerprint,
+            offset,
+            header: 0,
+            rows: 1,
+            names,
+            born,
+            done: true,
+            away: None,
+        };
+        self.done(arrival.id, Some(place));
+    }
+
+    /// Writes what has changed by a truncation.
+    ///
+    /// # Errors
+    /// Where the checkpoint file cannot be written.
+    pub(super) fn write_truncated(&mut self, path: &Path, id: (u64, u64), file: &File) -> Result<()> {
+        self.anew(path, id, file);
+        let mut places: Vec<Place> = self.saved.iter().filter(|place| place.id() != id).cloned().collect();
+        places.extend(self.known.iter().filter(|place| place.id() == id).cloned());
+        self.replace(places)
     }
 
     /// Forgets what a file held that has other content now.
@@ -484,10 +617,7 @@ impl CheckpointFile {
     /// Where the checkpoint file cannot be written.
     pub(super) fn truncated(&mut self, path: &Path, id: (u64, u64), file: &File) -> Result<()> {
         self.stretches.retain(|stretch| stretch.id() != id);
-        self.anew(path, id, file);
-        let mut places: Vec<Place> = self.saved.iter().filter(|place| place.id() != id).cloned().collect();
-        places.extend(self.known.iter().filter(|place| place.id() == id).cloned());
-        self.replace(places)
+        self.write_truncated(path, id, file)
     }
 
     /// Notes how far the last stretch has come: what has been read is known again by its end.

@@ -183,6 +183,16 @@ impl Course {
         self.current.take_if(|current| current.id == id);
     }
 
+    /// What that file has held is in a copy from now on, and read on there.
+    pub(super) fn copied(&mut self, from: (u64, u64), to: (u64, u64), copy: &Arc<File>) {
+        for again in self.again.iter_mut().filter(|again| again.stretch.id() == from) {
+            (again.stretch.device, again.stretch.inode) = to;
+        }
+        if let Some(current) = self.current.as_mut().filter(|current| current.id == from) {
+            (current.id, current.file) = (to, copy.clone());
+        }
+    }
+
     /// What the rows that come next are numbered from, so that row `r` of the file has the ordinal
     /// `base + r`.
     ///

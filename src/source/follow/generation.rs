@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use memchr::memrchr;
+use memchr::{memchr, memrchr};
 
 use crate::batch::{Origin, Reason, Stage};
 use crate::dataset::learned::Learned;
@@ -18,15 +18,15 @@ use crate::port::{Event, Observer};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::follow::From;
 use crate::source::follow::checkpoint::{CheckpointFile, Place, fingerprint};
+use crate::source::follow::copies::{Ends, Likeness};
 use crate::source::follow::course::{Course, Found, Next, Point};
 use crate::source::follow::lag::Ruler;
 use crate::source::follow::lines::{Lines, Queue, check, head_of, whole_lines};
+use crate::source::follow::names;
+use crate::source::follow::scout::Arrival;
 use crate::source::pipeline::{Outlet, Report, as_they_are, of_broken, with_fields};
 use crate::source::reader::CHUNK;
-use crate::source::{Format, OpenOptions, Stop};
-
-/// Bytes before the place of reading that must stay what they were.
-const TAIL: usize = 256;
+use crate::source::{Format, OpenOptions, Stop, sniff};
 
 /// More than the grain of a file's times, and than they may be behind the clock: a file that was touched longer
 /// ago looks another way when it is touched again.
@@ -54,8 +54,10 @@ pub(super) struct Sight<'a> {
 pub(super) enum Moved {
     Nothing,
     Bytes(u64),
-    /// The file is another one under the same name and inode.
-    Truncated,
+    /// The file is another one under the same name and inode; `mended`: what was there could not be read.
+    Truncated {
+        mended: bool,
+    },
 }
 
 /// Rows on their way, and where the file is settled when none of them is any more.
@@ -82,8 +84,10 @@ pub(super) struct Generation {
     read: u64,
     /// Read and not handed on: a line without its end.
     held: Vec<u8>,
-    /// The last bytes read.
-    tail: Vec<u8>,
+    /// The first and the last bytes read, which must stay what they were.
+    ends: Ends,
+    /// When the reading of this content began.
+    began: SystemTime,
     /// Lines that wait for the header to be whole.
     start: Vec<u8>,
     lines: Option<(Lines, Queue)>,
@@ -92,6 +96,10 @@ pub(super) struct Generation {
     before: u64,
     /// Behind the header, where there is one.
     header: u64,
+    /// It, with what is before it; that of earlier content where this one has none.
+    names: Option<String>,
+    /// Bytes of a hole at the start of the file.
+    zeros: u64,
     /// Behind the last line that came out of the decoder.
     taken: u64,
     /// Behind the last row that did not wait for others.
@@ -109,6 +117,10 @@ pub(super) struct Generation {
     seen: Option<Stamp>,
     /// Its place, as the file and what is settled of it were then.
     placed: Option<(Stamp, u64, Place)>,
+    /// Whether it was said what its first rows lack.
+    lacks: bool,
+    /// The last place that was noted of the content at hand.
+    last: Option<Place>,
 }
 
 /// What tells that nobody has touched a file.
@@ -159,12 +171,15 @@ impl Generation {
             file,
             read: 0,
             held: Vec::new(),
-            tail: Vec::new(),
+            ends: Ends::default(),
+            began: SystemTime::now(),
             start: Vec::new(),
             lines: None,
             checked: false,
             before: 0,
             header: 0,
+            names: checkpoint.names_of(path),
+            zeros: 0,
             taken: 0,
             firm: Point::default(),
             told: Learned::default(),
@@ -176,6 +191,8 @@ impl Generation {
             ended: false,
             seen: None,
             placed: None,
+            lacks: false,
+            last: None,
         };
         check(&head_of(&this.file, &this.name)?, &this.name)?;
         if let Some(told) = checkpoint.told(path, id, &this.file) {
@@ -185,26 +202,26 @@ impl Generation {
         let known =
             here.or_else(|| checkpoint.of(&this.file, id).filter(|_| from == From::Checkpoint).cloned());
         if let Some(place) = known.filter(|place| place.offset > 0) {
-            this.go_on(place.header, place.offset, place.rows, options)?;
+            this.go_on(&place, options)?;
         } else if from == From::End {
             this.skip_to_end(metadata.len(), options)?;
         }
         Ok(this)
     }
 
-    /// Reads on at that place of a file whose header ends there.
-    fn go_on(&mut self, header: u64, offset: u64, rows: u64, options: &OpenOptions) -> Result<()> {
+    /// Reads on at that place of a file.
+    fn go_on(&mut self, place: &Place, options: &OpenOptions) -> Result<()> {
+        let (header, offset, rows) = (place.header, place.offset, place.rows);
         let bytes = head_of(&self.file, &self.name)?;
         let bom = check(&bytes, &self.name)?;
-        if header > bom {
+        if place.names.is_some() {
+            self.names.clone_from(&place.names);
+        } else if header > bom {
             let place = |at: u64| usize::try_from(at).unwrap_or(0);
-            let names = bytes.get(place(bom)..place(header)).unwrap_or_default();
-            let csv = CsvOptions { known_header: true, ..options.csv.clone() };
-            let options = OpenOptions { format: options.format.or(Some(Format::Csv)), csv };
-            self.lines = Lines::open(names, &self.name, &options, false)?;
-            if let Some((lines, _)) = &mut self.lines {
-                lines.take_used();
-            }
+            self.know_names(bytes.get(place(bom)..place(header)).unwrap_or_default());
+        }
+        if header > bom || place.names.is_some() {
+            self.lines = self.under_names(options)?;
         }
         (self.checked, self.header) = (true, header);
         (self.read, self.taken) = (offset, offset);
@@ -212,18 +229,40 @@ impl Generation {
         self.firm = Point { offset, rows };
         self.settled = Some((offset, rows));
         self.ruler.settle(offset);
-        self.tail = self.before_place();
+        self.ends = Ends::of(&self.file, offset);
         Ok(())
     }
 
-    /// The bytes before the place of reading.
-    fn before_place(&self) -> Vec<u8> {
-        let length = self.read.min(TAIL as u64);
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        match self.file.read_exact_at(&mut bytes, self.read - length) {
-            Ok(()) => bytes,
-            Err(_) => Vec::new(),
+    fn know_names(&mut self, region: &[u8]) {
+        let text = std::str::from_utf8(region).ok().filter(|text| text.len() <= names::MOST);
+        self.names = text.map(Into::into);
+    }
+
+    /// A decoder of what stands under the header that is known.
+    fn under_names(&self, options: &OpenOptions) -> Result<Option<(Lines, Queue)>> {
+        let Some(names) = self.names.as_deref().filter(|_| options.csv.header) else { return Ok(None) };
+        let csv = CsvOptions { known_header: true, ..options.csv.clone() };
+        let options = OpenOptions { format: options.format.or(Some(Format::Csv)), csv };
+        let mut opened = Lines::open(names.as_bytes(), &self.name, &options, false)?;
+        if let Some((lines, _)) = &mut opened {
+            lines.take_used();
         }
+        Ok(opened.filter(|(lines, _)| matches!(lines, Lines::Csv(_))))
+    }
+
+    /// The header of earlier content, where the lines that this one begins with are rows.
+    fn without_header(&self, options: &OpenOptions) -> Result<Option<(Lines, Queue)>> {
+        let head = self.start.get(..self.start.len().min(4096)).unwrap_or_default();
+        if self.names.is_none()
+            || !options.csv.header
+            || !matches!(sniff::format(head, &self.name, options.format), Ok(Format::Csv))
+        {
+            return Ok(None);
+        }
+        let Some(known) = self.under_names(options)? else { return Ok(None) };
+        let rows =
+            known.0.fields().and_then(|(delimiter, names)| names::are_rows(&self.start, delimiter, &names));
+        Ok((rows == Some(true)).then_some(known))
     }
 
     fn skip_to_end(&mut self, size: u64, options: &OpenOptions) -> Result<()> {
@@ -248,7 +287,15 @@ impl Generation {
             }
             end -= length;
         }
-        self.go_on(header, end.max(header), 0, options)
+        let names = bytes.get(usize::try_from(bom).unwrap_or(0)..usize::try_from(header).unwrap_or(0));
+        if let Some(names) = names.filter(|names| !names.is_empty()) {
+            self.know_names(names);
+        }
+        match self.place_at(end.max(header), header, 0) {
+            Some(place) => self.go_on(&place, options),
+            // It has become shorter in this moment.
+            None => Ok(()),
+        }
     }
 
     /// Reads the same file from its start, since its content is another one.
@@ -256,12 +303,12 @@ impl Generation {
         self.mapper = Mapper::new(mapper, self.origin.clone())?;
         self.mapper.knows(&self.told.forms());
         self.told = Learned::default();
-        (self.read, self.taken, self.header) = (0, 0, 0);
+        (self.read, self.taken, self.header, self.zeros) = (0, 0, 0, 0);
         (self.before, self.rows, self.firm) = (0, 0, Point::default());
         (self.checked, self.ended) = (false, false);
-        (self.seen, self.placed) = (None, None);
+        (self.seen, self.placed, self.last) = (None, None, None);
+        (self.ends, self.began) = (Ends::default(), SystemTime::now());
         self.held.clear();
-        self.tail.clear();
         self.start.clear();
         self.lines = None;
         self.marks.clear();
@@ -269,6 +316,70 @@ impl Generation {
         self.ruler.settle(0);
         self.ruler.hold(0);
         Ok(())
+    }
+
+    /// What was read of the content at hand, by which its copies are known; `None` where that is no row.
+    pub(super) fn ends(&self) -> Option<&Ends> {
+        (self.rows > 0).then_some(&self.ends)
+    }
+
+    /// Where the reading of it is.
+    pub(super) fn at(&self) -> u64 {
+        self.read
+    }
+
+    /// When the reading of the content at hand began.
+    pub(super) fn began(&self) -> SystemTime {
+        self.began
+    }
+
+    /// The header that it has had.
+    pub(super) fn names(&self) -> Option<String> {
+        self.names.clone()
+    }
+
+    /// Files of its name have had that one, as far as it has none of its own.
+    pub(super) fn has_names(&mut self, names: Option<String>) {
+        if self.read == 0 {
+            self.names = names.or_else(|| self.names.take());
+        }
+    }
+
+    /// Whether what is at hand has been truncated or written over since.
+    pub(super) fn is_cut(&self) -> bool {
+        !self.ended && !self.failed && self.metadata().is_ok_and(|m| !self.is_same(&m))
+    }
+
+    /// Whether that file, which has appeared beside it, may be a copy of it that is being made.
+    pub(super) fn is_copied_to(&self, copy: &File) -> bool {
+        if self.read > self.header && self.ends.likeness(copy) != Likeness::Other {
+            return true;
+        }
+        // What is in it now and has not been read.
+        let head = |file: &File| head_of(file, &self.name).unwrap_or_default();
+        let (own, other) = (head(&self.file), head(copy));
+        let common = own.len().min(other.len());
+        let header = memchr(b'\n', &own).map_or(own.len(), |end| end + 1);
+        !own.is_empty() && (other.is_empty() || common > header && own.get(..common) == other.get(..common))
+    }
+
+    /// What was read of it is in that copy from now on, where its reading goes on; the handle of the file that
+    /// was truncated.
+    pub(super) fn goes_on_in(&mut self, copy: &Arrival, file: File) -> (Arc<File>, (u64, u64)) {
+        let cut = (std::mem::replace(&mut self.file, Arc::new(file)), self.id);
+        (self.id, self.path) = (copy.id, copy.path.clone());
+        self.gone = Some(Instant::now());
+        let ruler = Ruler::new(self.file.clone());
+        ruler.settle(self.settled.map_or(0, |(offset, _)| offset));
+        ruler.hold(self.held.len());
+        self.ruler = Arc::new(ruler);
+        (self.seen, self.placed, self.last) = (None, None, None);
+        cut
+    }
+
+    /// The file, and how it is shared.
+    pub(super) fn file(&self) -> &Arc<File> {
+        &self.file
     }
 
     /// Bytes that are written and not read.
@@ -303,13 +414,8 @@ impl Generation {
     }
 
     /// Whether what was read is still there.
-    fn is_same(&self, metadata: &Metadata) -> Result<bool> {
-        if metadata.len() < self.read {
-            return Ok(false);
-        }
-        let mut now = vec![0; self.tail.len()];
-        let from = self.read - self.tail.len() as u64;
-        Ok(self.tail.is_empty() || self.file.read_exact_at(&mut now, from).is_ok() && now == self.tail)
+    fn is_same(&self, metadata: &Metadata) -> bool {
+        self.ends.are_in(&self.file, metadata.len())
     }
 
     /// Reads a piece and hands on the lines in it.
@@ -323,15 +429,15 @@ impl Generation {
             return Ok(Moved::Nothing);
         }
         let metadata = self.metadata()?;
+        self.ruler.look();
         let stamp = Stamp::of(&metadata);
         if stamp.is_some() && stamp == self.seen && !sight.over {
             return Ok(Moved::Nothing);
         }
         self.seen = None;
-        if !self.is_same(&metadata)? {
+        if !self.is_same(&metadata) {
             // What was wrong with its content may be mended.
-            self.failed = false;
-            return Ok(Moved::Truncated);
+            return Ok(Moved::Truncated { mended: std::mem::take(&mut self.failed) });
         }
         if self.failed {
             return Ok(Moved::Nothing);
@@ -349,8 +455,7 @@ impl Generation {
             return Ok(Moved::Nothing);
         }
         self.moved = Instant::now();
-        self.tail.extend_from_slice(piece.get(count.saturating_sub(TAIL)..).unwrap_or_default());
-        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        self.ends.read(&piece);
         self.held.extend_from_slice(&piece);
         self.read += count as u64;
         let length = match memrchr(b'\n', &self.held) {
@@ -382,6 +487,7 @@ impl Generation {
 
     /// Rows that wait for others, of which none will come.
     fn bury_waiting(&mut self, sight: &mut Sight<'_>, outlet: &mut dyn Outlet) -> Result<()> {
+        let lack = self.mapper.lack().map(|lack| lack.to_string());
         let waiting = self.mapper.take_waiting();
         if waiting.is_empty() {
             return Ok(());
@@ -390,12 +496,13 @@ impl Generation {
         let (id, file, firm) = (self.id, &self.file, Some(self.firm));
         let base = sight.course.base(Next { id, file, before: here, firm, after: here })?;
         let origin = Arc::new(Origin { source: self.name.clone(), replayable: true, base, past: None });
-        let reason = || {
-            Reason::new(
+        let reason = || match &lack {
+            Some(lack) => Reason::new("missing", lack.clone()),
+            None => Reason::new(
                 "no_timeframe",
                 "no timeframe in the columns, and too few rows to tell it by their spacing",
             )
-            .column("timeframe")
+            .column("timeframe"),
         };
         let reading = self.mapper.reading();
         let rejects = waiting.iter().flat_map(|(columns, rows)| {
@@ -429,17 +536,35 @@ impl Generation {
                     self.start.drain(..usize::try_from(bom).unwrap_or(0));
                     (self.taken, self.checked) = (bom, true);
                 }
+                let hole = self.start.iter().take_while(|byte| **byte == 0).count();
+                self.start.drain(..hole);
+                (self.taken, self.zeros) = (self.taken + hole as u64, self.zeros + hole as u64);
                 let mut open = sight.open.clone();
                 if self.settled.is_some_and(|(offset, _)| offset > 0) {
                     // What is to be skipped lies before the place where an earlier tail has stopped.
                     open.csv.skip_lines = 0;
                 }
-                self.lines = Lines::open(&self.start, &self.name, &open, self.ended)?;
-                let Some((lines, _)) = &mut self.lines else { return Ok(()) };
-                self.start.clear();
-                self.taken += lines.take_used();
-                if matches!(lines, Lines::Csv(_)) && sight.open.csv.header {
-                    self.header = self.taken;
+                self.lines = self.without_header(&open)?;
+                if let Some((_, queue)) = &self.lines {
+                    tracing::warn!(
+                        "{}: its content has no header, and is read by the one that was there before",
+                        self.name
+                    );
+                    let mut waiting = queue.lock();
+                    waiting.bytes.push_back(std::mem::take(&mut self.start).into());
+                    waiting.ended = self.ended;
+                } else {
+                    self.lines = Lines::open(&self.start, &self.name, &open, self.ended)?;
+                    let Some((lines, _)) = &mut self.lines else { return Ok(()) };
+                    let used = lines.take_used();
+                    self.taken += used;
+                    if matches!(lines, Lines::Csv(_)) && sight.open.csv.header {
+                        self.header = self.taken;
+                        let start = std::mem::take(&mut self.start);
+                        let used = usize::try_from(used).unwrap_or(0);
+                        self.know_names(start.get(..used).unwrap_or_default());
+                    }
+                    self.start.clear();
                 }
             }
         }
@@ -483,6 +608,9 @@ impl Generation {
         let mapped = span.in_scope(|| self.mapper.map(&raw.columns, &raw.rows));
         self.mapper.continues(self.origin.clone());
         let mapped = mapped?;
+        if let Some(lack) = self.mapper.lack().filter(|_| !std::mem::replace(&mut self.lacks, true)) {
+            tracing::warn!("{lack}; waiting for rows that have it");
+        }
         let learned = self.mapper.learned();
         if learned != self.told {
             // Before a row is stored by it.
@@ -556,6 +684,7 @@ impl Generation {
         if let Some((lines, _)) = &self.lines {
             report.passed.add(&lines.passed());
         }
+        report.passed.zeros += self.zeros;
         for note in self.mapper.notes() {
             *report.notes.entry(note).or_default() += 1;
         }
@@ -583,8 +712,7 @@ impl Generation {
 
     /// The place for the checkpoint file.
     pub(super) fn place(&mut self) -> Option<Place> {
-        let (mut offset, mut rows) = self.settled?;
-        let mut header = self.header;
+        let (offset, rows) = self.settled?;
         let metadata = self.metadata().ok();
         let stamp = metadata.as_ref().and_then(Stamp::of);
         if let Some((at, settled, place)) = &self.placed
@@ -594,16 +722,21 @@ impl Generation {
         {
             return Some(place.clone());
         }
-        if !metadata.is_some_and(|metadata| self.is_same(&metadata).unwrap_or(false)) {
-            // Its content is another one by now, of which nothing has been read.
-            (offset, rows, header) = (0, 0, 0);
+        if !metadata.is_some_and(|metadata| self.is_same(&metadata)) {
+            // Its content is another one by now, and that of before may be in a copy: what is known of it stays.
+            return self.last.clone().or_else(|| self.place_at(0, 0, 0));
         }
+        let place = self.place_at(offset, self.header, rows)?;
+        self.placed = stamp.zip(self.settled).map(|(stamp, (settled, _))| (stamp, settled, place.clone()));
+        self.last = Some(place.clone());
+        Some(place)
+    }
+
+    fn place_at(&self, offset: u64, header: u64, rows: u64) -> Option<Place> {
         let fingerprint = fingerprint(&self.file, offset)?;
         let (device, inode) = self.id;
         let born = (self.born != self.path).then(|| self.born.clone());
-        let (path, done, away) = (self.path.clone(), false, None);
-        let place = Place { path, device, inode, fingerprint, offset, header, rows, born, done, away };
-        self.placed = stamp.zip(self.settled).map(|(stamp, (settled, _))| (stamp, settled, place.clone()));
-        Some(place)
+        let (path, names, done, away) = (self.path.clone(), self.names.clone(), false, None);
+        Some(Place { path, device, inode, fingerprint, offset, header, rows, names, born, done, away })
     }
 }

@@ -22,12 +22,31 @@ pub(super) struct Ruler {
     file: Arc<File>,
     settled: AtomicU64,
     held: AtomicU64,
+    /// The size that it had last, and those that its contents had before each was truncated.
+    sizes: Mutex<(u64, Vec<u64>)>,
 }
 
 impl Ruler {
     /// For that file, of which nothing is settled.
     pub(super) fn new(file: Arc<File>) -> Self {
-        Self { file, settled: AtomicU64::new(0), held: AtomicU64::new(0) }
+        Self { file, settled: AtomicU64::new(0), held: AtomicU64::new(0), sizes: Mutex::default() }
+    }
+
+    /// Its size now.
+    pub(super) fn look(&self) -> u64 {
+        let size = self.file.metadata().map_or(0, |metadata| metadata.len());
+        let (last, ended) = &mut *lock(&self.sizes);
+        if size < *last {
+            ended.push(*last);
+        }
+        *last = size;
+        size
+    }
+
+    /// The sizes that contents of it had when they were looked at last before they were truncated.
+    pub(super) fn take_ended(&self) -> Vec<u64> {
+        self.look();
+        std::mem::take(&mut lock(&self.sizes).1)
     }
 
     /// All bytes before that one are in the store, in the dead-letter queue, or none of its rows.
@@ -118,7 +137,7 @@ fn measure(rulers: &mut Vec<(Weak<Ruler>, Sizes)>, now: Instant) -> (u64, Durati
     let (mut bytes, mut age) = (0, Duration::ZERO);
     rulers.retain_mut(|(ruler, sizes)| {
         let Some(ruler) = ruler.upgrade() else { return false };
-        let size = ruler.file.metadata().map_or(0, |metadata| metadata.len());
+        let size = ruler.look();
         // Read in this order they are never too large together.
         let held = ruler.held.load(Ordering::Relaxed);
         let settled = ruler.settled.load(Ordering::Relaxed) + held;

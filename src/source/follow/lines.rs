@@ -159,6 +159,21 @@ pub(super) fn head_of(file: &File, name: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The first bytes of a file behind the zero bytes that it begins with.
+fn behind_hole(file: &File, name: &str) -> Result<Vec<u8>> {
+    let (mut at, mut bytes) = (HEAD, vec![0; usize::try_from(HEAD).unwrap_or(CHUNK)]);
+    loop {
+        let count = file.read_at(&mut bytes, at).map_err(|e| io_error(&e, name))?;
+        let zeros = bytes.iter().take(count).take_while(|byte| **byte == 0).count();
+        if count == 0 || zeros < count {
+            bytes.truncate(count);
+            bytes.drain(..zeros.min(count));
+            return Ok(bytes);
+        }
+        at += count as u64;
+    }
+}
+
 pub(super) fn whole_lines(bytes: &[u8]) -> &[u8] {
     bytes.get(..memrchr(b'\n', bytes).map_or(0, |at| at + 1)).unwrap_or_default()
 }
@@ -169,11 +184,28 @@ pub(super) fn look_into(path: &Path, options: &OpenOptions) -> Result<Option<Sch
     let file = File::open(path).map_err(|e| io_error(&e, &name))?;
     let head = head_of(&file, &name)?;
     let bom = usize::try_from(check(&head, &name)?).unwrap_or(0);
-    let lines = whole_lines(head.get(bom..).unwrap_or_default());
+    let mut head = head;
+    let mut lines = whole_lines(head.get(bom..).unwrap_or_default());
+    if lines.is_empty() && head.len() as u64 == HEAD && head.iter().all(|byte| *byte == 0) {
+        // A hole that is larger than that.
+        head = behind_hole(&file, &name)?;
+        lines = whole_lines(&head);
+    }
+    let hole = lines.iter().take_while(|byte| **byte == 0).count();
+    let lines = lines.get(hole..).unwrap_or_default();
     let Some((mut lines, _queue)) = Lines::open(lines, &name, options, false)? else { return Ok(None) };
-    let first = lines.next_now().map_err(|e| decode_error(e, &name))?;
-    if let Some(first) = first.filter(|first| first.columns.num_columns() > 0) {
-        return Ok(Some(first.columns.schema()));
+    // The first rows of JSON may lack a member that those behind them have.
+    let mut seen: Option<SchemaRef> = None;
+    while let Some(batch) = lines.next_now().map_err(|e| decode_error(e, &name))? {
+        if batch.columns.num_columns() > 0 {
+            seen = Some(batch.columns.schema());
+        }
+        if seen.is_some() && matches!(lines, Lines::Csv(_)) {
+            break;
+        }
+    }
+    if seen.is_some() {
+        return Ok(seen);
     }
     let names = lines.decoder().names();
     let text = |name: &Arc<str>| Field::new(name.as_ref(), DataType::Utf8, true);

@@ -1,11 +1,13 @@
 //! Files that have other names than those by which they were followed.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::source::follow::checkpoint::Place;
+use crate::source::follow::copies::{siblings, size_of};
 use crate::source::follow::generation::id_of;
 use crate::source::follow::scout::Arrival;
 
@@ -21,31 +23,38 @@ pub(super) fn modified(path: &Path) -> Option<SystemTime> {
     fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
-/// Files of that name with a number or a date behind it, as log rotation makes them, that were written to
-/// since then; the oldest first.
-fn rotated_later(name: &Path, since: Option<SystemTime>) -> Vec<PathBuf> {
-    let (Some(since), Some(stem)) = (since, name.file_name().and_then(|name| name.to_str())) else {
-        return Vec::new();
-    };
-    let parent = name.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
-    let numbered = |name: &str| {
-        let rest = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix(['.', '-']));
-        rest.is_some_and(|rest| {
+/// Whether a file is called as one of that name is when log rotation has renamed it: with a number or a date
+/// behind the name.
+pub(super) fn is_rotated(name: &Path, other: &Path) -> bool {
+    let text = |part: Option<&OsStr>| part.and_then(OsStr::to_str).map(str::to_owned);
+    let (Some(own), Some(other)) = (text(name.file_name()), text(other.file_name())) else { return false };
+    let number = |rest: &str| {
+        rest.strip_prefix(['.', '-']).is_some_and(|rest| {
             rest.starts_with(|c: char| c.is_ascii_digit())
                 && rest.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '_' | 'T' | 'Z' | ':'))
         })
     };
-    let mut later: Vec<(SystemTime, PathBuf)> = entries
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let path = parent.join(entry.file_name());
-            let at = modified(&path).filter(|_| numbered(entry.file_name().to_str().unwrap_or_default()))?;
-            (at >= since && path.is_file()).then_some((at, path))
-        })
-        .collect();
-    later.sort();
-    later.into_iter().map(|(_, path)| path).collect()
+    other.strip_prefix(&*own).is_some_and(number)
+}
+
+/// Files of that name with a number or a date behind it, as log rotation makes them, that were written to
+/// since then; the oldest first.
+fn rotated_later(name: &Path, since: Option<SystemTime>) -> Vec<Arrival> {
+    let Some(since) = since else { return Vec::new() };
+    let mut later = siblings(name);
+    later
+        .retain(|other| is_rotated(name, &other.path) && modified(&other.path).is_some_and(|at| at >= since));
+    later
+}
+
+/// The largest copy of what was read up to that place, among the files beside it.
+fn copy_of(place: &Place, born: &Path, is_known: impl Fn(&Arrival) -> bool) -> Option<Arrival> {
+    let is_copy = |new: &Arrival| {
+        place.has_rows()
+            && !is_known(new)
+            && new.file.as_ref().is_some_and(|file| place.is_beginning_of(file))
+    };
+    siblings(born).into_iter().filter(is_copy).max_by_key(size_of)
 }
 
 /// Files of those that were known earlier, and that are not `there` by any name that is followed, where they
@@ -71,28 +80,47 @@ pub(super) fn moved(
         let file = ids.get(&place.id());
         file.is_some_and(|file| file.is_none_or(|file| place.fits(file, place.id())))
     };
-    for place in earlier {
+    let born_of = |place: &Place| place.born.clone().unwrap_or_else(|| place.path.clone());
+    // What is followed by a name of its own is a copy only where it is called as one.
+    let is_taken = |born: &Path, new: &Arrival| {
+        is_known(new) || ids.contains_key(&new.id) && !is_rotated(born, &new.path)
+    };
+    // Each where it is now, before anything is taken for new.
+    let mut found: Vec<Option<Arrival>> = Vec::new();
+    for place in known.iter() {
         let id = place.id();
+        if is_there(place) {
+            found.push(None);
+            continue;
+        }
+        // It may be renamed once more in this moment.
+        let renamed = (0..3).find_map(|_| Arrival::at(beside(&place.path, id)?).filter(|a| a.id == id));
+        let renamed = renamed.filter(|a| a.file.as_ref().is_some_and(|file| place.fits(file, id)));
+        let born = born_of(place);
+        let copy = || {
+            let copy = copy_of(place, &born, |new| is_taken(&born, new))?;
+            Some(Arrival { place: Some(place.clone()), ..copy })
+        };
+        found.push(renamed.or_else(copy));
+    }
+    let claimed: HashSet<(u64, u64)> = found.iter().flatten().map(|arrival| arrival.id).collect();
+    let is_copy = |new: &Arrival| {
+        let begins = |place: &Place| new.file.as_ref().is_some_and(|file| place.is_beginning_of(file));
+        known.iter().any(|place| place.has_rows() && begins(place))
+    };
+    for (place, found) in earlier.iter_mut().zip(found) {
         if is_there(place) {
             place.away = None;
             continue;
         }
-        let born = place.born.clone().unwrap_or_else(|| place.path.clone());
-        // It may be renamed once more in this moment.
-        let found = (0..3).find_map(|_| Arrival::at(beside(&place.path, id)?).filter(|a| a.id == id));
-        let found = found.filter(|a| a.file.as_ref().is_some_and(|file| place.fits(file, id)));
+        let born = born_of(place);
         // What was made and rotated away in its turn, while nobody looked.
         let since = found.as_ref().map_or(written, |found| modified(&found.path));
         let since = since.filter(|_| found.is_some() || place.away.is_none());
-        let later = rotated_later(&born, since).into_iter().filter_map(Arrival::at);
-        let later = later.filter(|new| !is_known(new) && !ids.contains_key(&new.id));
-        // A copy that was made before the file was truncated has the same rows.
-        let is_copy = |new: &Arrival| {
-            place.offset > 0 && new.file.as_ref().is_some_and(|file| place.is_beginning_of(file))
-        };
-        let (copies, later): (Vec<Arrival>, Vec<Arrival>) = later.partition(is_copy);
-        let copy = copies.into_iter().next().filter(|_| found.is_none());
-        let found = found.or(copy.map(|copy| Arrival { place: Some(place.clone()), ..copy }));
+        let later = rotated_later(&born, since).into_iter().filter(|new| {
+            // What is read already, or known to be, is not read as something new.
+            !is_known(new) && !ids.contains_key(&new.id) && !claimed.contains(&new.id) && !is_copy(new)
+        });
         match &found {
             Some(_) => place.away = None,
             None => {
