@@ -12,7 +12,7 @@ pub fn run(args: &CompletionsArgs) -> Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "mdsctl", &mut script);
     let script = String::from_utf8(script)
-        .map_err(|error| Error::Internal(format!("the completions are no text: {error}")))?;
+        .map_err(|error| Error::Internal(format!("the completions are not text: {error}")))?;
     print(&script)?;
     Ok(Exit::Stored)
 }

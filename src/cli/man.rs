@@ -145,7 +145,7 @@ fn page(entry: &Entry, commands: &[Entry]) -> Result<String> {
     })()
     .map_err(|error| Error::Internal(format!("the page {} cannot be made: {error}", entry.name)))?;
     let text = String::from_utf8(text)
-        .map_err(|error| Error::Internal(format!("the page {} is no text: {error}", entry.name)))?;
+        .map_err(|error| Error::Internal(format!("the page {} is not text: {error}", entry.name)))?;
     Ok(tidy(&text))
 }
 

@@ -119,7 +119,7 @@ impl Replay<'_> {
 
     fn passed_by(&self, strays: &[std::path::PathBuf]) {
         for path in strays {
-            self.say(&format!("{} is passed by: it is no file of dead letters", path.display()));
+            self.say(&format!("{} is passed by: it is not a file of dead letters", path.display()));
         }
     }
 

@@ -222,7 +222,7 @@ pub fn meaning(args: &DataArgs) -> Result<Meaning> {
     if let (Some(text), None) = (&args.timeframe, &args.table)
         && timeframe::canonical(text).is_none()
     {
-        return Err(Error::Usage(format!("--timeframe {text} is no timeframe; {}", timeframe::WRITE)));
+        return Err(Error::Usage(format!("--timeframe {text} is not a timeframe; {}", timeframe::WRITE)));
     }
     let zone = args.timezone.as_deref().map(|name| {
         name.parse().map_err(|_| {

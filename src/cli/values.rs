@@ -48,7 +48,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "m" | "min" => 60.0,
         "h" => 3_600.0,
         "d" => 86_400.0,
-        _ => return Err(format!("{unit:?} is no unit of time; use ms, s, m, h or d")),
+        _ => return Err(format!("{unit:?} is not a unit of time; use ms, s, m, h or d")),
     };
     let number: f64 =
         number.trim().parse().map_err(|_| "expected a number, as in 250ms, 5s or 15m".to_owned())?;
@@ -155,7 +155,7 @@ pub fn size(text: &str) -> Result<u64, String> {
         "M" | "MB" | "MIB" => 20,
         "G" | "GB" | "GIB" => 30,
         "T" | "TB" | "TIB" => 40,
-        _ => return Err(format!("{unit:?} is no unit of size; use K, M, G or T")),
+        _ => return Err(format!("{unit:?} is not a unit of size; use K, M, G or T")),
     };
     let number: u64 = number
         .trim()

@@ -35,7 +35,7 @@ use crate::dataset::value;
 const TOO_LONG: &str = "has more digits than any store keeps (131,072 before the point and 16,383 behind it)";
 
 /// What is wrong with a timeframe, behind the name of its column.
-const NO_TIMEFRAME: &str = "is no timeframe (write for instance 1m, 5m, 1h, 1d, 1w or 1mo)";
+const NO_TIMEFRAME: &str = "is not a timeframe (write for instance 1m, 5m, 1h, 1d, 1w or 1mo)";
 
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;
@@ -232,7 +232,7 @@ impl Conversion<'_> {
     }
 
     fn wrong(&self, array: &ArrayRef, wanted: &str) -> WrongType {
-        WrongType(format!("holds {}, which is no {wanted}", array.data_type()))
+        WrongType(format!("holds {}, which is not a {wanted}", array.data_type()))
     }
 
     fn numbers(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
@@ -253,7 +253,7 @@ impl Conversion<'_> {
                                 continue;
                             }
                             _ if self.nulls(text) => {}
-                            Err(NumberError::Syntax) => self.fault(row, "bad_number", "is no number"),
+                            Err(NumberError::Syntax) => self.fault(row, "bad_number", "is not a number"),
                             Err(NumberError::TooLong) => match number::long(text.as_bytes()) {
                                 Ok(long) => {
                                     builder.push_long(long);
@@ -309,7 +309,7 @@ impl Conversion<'_> {
         let Some(texts) = Texts::of(array) else { return self.numbers(array) };
         let made = float::column::<T>(texts, |row, text, error| match error {
             _ if self.nulls(text) => {}
-            NumberError::Syntax => self.fault(row, "bad_number", "is no number"),
+            NumberError::Syntax => self.fault(row, "bad_number", "is not a number"),
             NumberError::TooLong => self.fault(row, "number_range", "is out of the range of its column"),
         });
         Ok(Arc::new(made))
@@ -364,7 +364,7 @@ impl Conversion<'_> {
                 None if view.long(row).is_none() => None,
                 Some(number::Number::Small(value @ 0..=999, 0)) => Some(value as i64),
                 _ => {
-                    self.fault(row, "bad_number", "is no whole number from 0 to 999");
+                    self.fault(row, "bad_number", "is not a whole number from 0 to 999");
                     None
                 }
             });
@@ -742,7 +742,7 @@ impl Conversion<'_> {
     fn uuids(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
         let any_id = matches!(self.column.derive, Some(Derive::Article { .. }));
         let nulls = self.nulls;
-        self.words(array, "bad_uuid", "is no UUID", |text| match uuid::Uuid::try_parse(text) {
+        self.words(array, "bad_uuid", "is not a UUID", |text| match uuid::Uuid::try_parse(text) {
             Ok(id) => Some(id.to_string()),
             Err(_) if any_id && !nulls.matches(text) => Some(text.to_owned()),
             Err(_) => None,
@@ -819,7 +819,7 @@ impl Conversion<'_> {
                 }
                 (_, Ok(words)) => builder.append_value(words),
                 (_, Err(_)) => {
-                    self.fault(row, "bad_utf8", "holds bytes that are no text in UTF-8");
+                    self.fault(row, "bad_utf8", "holds bytes that are not text in UTF-8");
                     builder.append_null();
                 }
             }

@@ -419,7 +419,7 @@ fn clock_of(array: &ArrayRef, form: Clock, row: usize, out: &mut String) {
             let _ = write!(out, ".{:09}", nanos % 1_000_000_000);
         }
     } else if !text.is_empty() {
-        out.push_str(" is no time of day");
+        out.push_str(" is not a time of day");
     }
 }
 
@@ -435,7 +435,7 @@ fn minutes_of(array: &ArrayRef, row: usize, from: usize, out: &mut String) {
     // Writing into a text does not fail.
     let _ = match text.strip_suffix(".0").unwrap_or(text).parse::<u8>() {
         Ok(minute) if minute < 60 => write!(out, ":{minute:02}:00"),
-        _ => write!(out, " and {text:?} are no time of day"),
+        _ => write!(out, " and {text:?} are not a time of day"),
     };
 }
 

@@ -861,7 +861,7 @@ impl Mapper {
             {
                 for (row, text) in texts.iter().enumerate() {
                     if text.is_some_and(|text| !is_json(text)) {
-                        faults.add(row, name, "22P02", || format!("{name} is no JSON"));
+                        faults.add(row, name, "22P02", || format!("{name} is not JSON"));
                     }
                 }
             }
@@ -1464,6 +1464,6 @@ mod tests {
         let (source, rows) = csv("t,symbol,o,h,l,c\n2024-01-02T14:30:00Z,A,1,2,0.5,1.5\n");
         let error =
             mapper(settings(&BARS, &[("vendor", "v"), ("volume", "many")])).map(&source, &rows).unwrap_err();
-        assert_eq!(error.to_string(), "--set volume=many: volume is no number");
+        assert_eq!(error.to_string(), "--set volume=many: volume is not a number");
     }
 }

@@ -699,7 +699,7 @@ impl TimeReader {
     /// column.
     pub fn message(&self, error: TimeError) -> String {
         match error {
-            TimeError::Syntax => "is no timestamp that mdsctl knows".into(),
+            TimeError::Syntax => "is not a timestamp that mdsctl knows".into(),
             TimeError::NoSuchTime => "is a date or time that does not exist".into(),
             TimeError::Range | TimeError::Far if self.wide => "is out of range (epochs without --timestamp-unit: 1973 to 2100; days and times: as PostgreSQL holds them, before 1678 and after 2261 to the microsecond)".into(),
             TimeError::Range | TimeError::Far => "is out of range (epochs: 1973 to 2100, text: 1800 to 2261; an older epoch loads with --timestamp-unit)".into(),
@@ -766,12 +766,12 @@ impl TimeReader {
         let clock = "a time of day needs its day: --map COLUMN=DATE+TIME joins it with a column of days";
         match shape {
             Shape::Count(unit @ Unit::Excel) => format!(
-                "({value}) is no epoch; as a day of a spreadsheet it is {}: {} (days since 1970: --timestamp-unit days; seconds of the day: {clock})",
+                "({value}) is not an epoch; as a day of a spreadsheet it is {}: {} (days since 1970: --timestamp-unit days; seconds of the day: {clock})",
                 day(value - 25_569),
                 flag(unit)
             ),
             Shape::Count(unit @ Unit::Day) => format!(
-                "({value}) is no epoch; as days since 1970 it is {}: {} (days of a spreadsheet: --timestamp-unit excel; seconds of the day: {clock})",
+                "({value}) is not an epoch; as days since 1970 it is {}: {} (days of a spreadsheet: --timestamp-unit excel; seconds of the day: {clock})",
                 day(value),
                 flag(unit)
             ),
@@ -792,10 +792,10 @@ impl TimeReader {
                 format!("({value}) is a year, not a day: {}, as its first day", flag(unit))
             }
             Shape::YearLast => format!(
-                "({value:08}) is no date YYYYMMDD; --date-order dmy reads DDMMYYYY, --date-order mdy reads MMDDYYYY"
+                "({value:08}) is not a date YYYYMMDD; --date-order dmy reads DDMMYYYY, --date-order mdy reads MMDDYYYY"
             ),
             Shape::ShortYear => format!(
-                "({value:06}) is no epoch; --date-order ymd reads YYMMDD, --date-order dmy reads DDMMYY, --date-order mdy reads MMDDYY"
+                "({value:06}) is not an epoch; --date-order ymd reads YYMMDD, --date-order dmy reads DDMMYY, --date-order mdy reads MMDDYY"
             ),
             Shape::ShortStamp => {
                 let (form, width, unit) = match width(value) {
@@ -806,18 +806,18 @@ impl TimeReader {
                     "({value:0width$}) is written {form}, by the looks of all: --date-order ymd reads it so (an epoch in {unit}: --timestamp-unit {unit})"
                 )
             }
-            Shape::Clock => format!("({value:06}) is no epoch but a time HHMMSS; {clock}"),
+            Shape::Clock => format!("({value:06}) is not an epoch but a time HHMMSS; {clock}"),
             Shape::OfDay(unit) => format!(
-                "({value}) is no epoch; as {} of the day it is a time without its day: {clock}",
+                "({value}) is not an epoch; as {} of the day it is a time without its day: {clock}",
                 if unit == Unit::Milli { "milliseconds" } else { "seconds" }
             ),
             Shape::Julian => {
                 format!(
-                    "({value}) is no epoch but a Julian day ({}); write it as a date",
+                    "({value}) is not an epoch but a Julian day ({}); write it as a date",
                     day(value - 2_440_588)
                 )
             }
-            _ => format!("({value}) is a number that is no time"),
+            _ => format!("({value}) is a number that is not a time"),
         }
     }
 }

@@ -63,7 +63,7 @@ impl Endpoint {
     /// What is wrong, without the text itself, which may hold a password; or that this system trusts nobody.
     pub fn parse(text: &str, port: u16) -> Result<Self, String> {
         let expected = "expected http://HOST:PORT";
-        let uri: Uri = text.trim().parse().map_err(|_| format!("{expected}, and this is no URL"))?;
+        let uri: Uri = text.trim().parse().map_err(|_| format!("{expected}, and this is not a URL"))?;
         let tls = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => false,
             Some(scheme) if *scheme == Scheme::HTTPS => true,
@@ -121,7 +121,7 @@ impl Endpoint {
         let stream = stream.map_err(|error| Fault::Unreachable(format!("no connection: {error}")))?;
         let Some(tls) = &self.tls else { return self.exchange_on(stream, request, most).await };
         let name = ServerName::try_from(self.host.clone())
-            .map_err(|_| Fault::Unreachable(format!("{} is no name of a host", self.host)))?;
+            .map_err(|_| Fault::Unreachable(format!("{} is not the name of a host", self.host)))?;
         let stream = tls.connect(name, stream).await;
         let stream = stream.map_err(|error| Fault::Unreachable(format!("TLS failed: {error}")))?;
         self.exchange_on(stream, request, most).await
@@ -142,7 +142,7 @@ impl Endpoint {
         let driver = Driver(tokio::spawn(connection));
         // The host stands in a header of its own.
         let path = if self.path.is_empty() { "/" } else { &self.path };
-        *request.uri_mut() = path.parse().map_err(|_| Fault::Unreachable(format!("{path} is no path")))?;
+        *request.uri_mut() = path.parse().map_err(|_| Fault::Unreachable(format!("{path} is not a path")))?;
         if let Ok(host) = HeaderValue::from_str(&self.authority()) {
             request.headers_mut().insert(HOST, host);
         }

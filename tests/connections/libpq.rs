@@ -80,7 +80,7 @@ fn a_password_file_that_others_may_read_is_ignored_with_a_warning() {
     let run = load(&work, &dsn).env("PGPASSFILE", "nowhere").run().expect(USAGE);
     assert!(!run.stderr.contains("ignored") && run.error().contains("~/.pgpass"), "{run}");
     let run = load(&work, &dsn).env("PGPASSFILE", "home").run().expect(USAGE);
-    assert!(run.stderr.contains("it is no plain file"), "{run}");
+    assert!(run.stderr.contains("it is not a plain file"), "{run}");
 }
 
 #[test]

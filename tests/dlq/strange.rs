@@ -203,7 +203,7 @@ fn what_is_named_by_mistake_is_left_as_it_is() {
         let run = work.mdsctl(["replay-dlq", "--dsn", &dsn]).arguments(arguments.to_vec()).run().expect(2);
         assert!(run.stderr.contains(word), "{run}");
     };
-    refused(&["b.csv"], "is no dead-letter queue");
+    refused(&["b.csv"], "is not a dead-letter queue");
     assert_eq!(fs::read_to_string(work.path("b.csv")).expect("it"), csv);
     work.write("q/bars.1.ndjson", &one);
     work.write("q/bars.ndjson", &one);

@@ -34,7 +34,7 @@ pub struct DeadLetter {
 /// Records of a file, each checked for what DESIGN section 7 promises; none if there is no file.
 pub fn read(path: &Path) -> Vec<DeadLetter> {
     let Ok(text) = fs::read_to_string(path) else {
-        assert!(!path.exists(), "{} is no text", path.display());
+        assert!(!path.exists(), "{} is not text", path.display());
         return Vec::new();
     };
     assert!(text.is_empty() || text.ends_with('\n'), "the last line of {} is torn", path.display());
@@ -56,7 +56,7 @@ fn record(line: &str) -> DeadLetter {
 
     assert!(json["ts"].as_f64().is_some_and(|ts| ts > 1.7e9), "ts: {line}");
     let id: uuid::Uuid = must("id").parse().unwrap_or_else(|_| panic!("metadata.id: {line}"));
-    assert_eq!(id.get_version_num(), 7, "metadata.id is no UUIDv7: {line}");
+    assert_eq!(id.get_version_num(), 7, "metadata.id is not a UUIDv7: {line}");
     let stage = must("stage");
     assert!(["decode", "validate", "write", "overflow", "abort"].contains(&&*stage), "stage: {line}");
     for name in ["dataset", "run_id"] {

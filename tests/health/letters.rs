@@ -75,7 +75,7 @@ fn damaged_parked_and_claimed() {
     let work = work();
     work.write("q/bars.ndjson", "no json at all\n");
     let run = health(&work, &["--dlq", "q"]).expect(WARNING);
-    assert!(complaint(&run, "dlq_damage").contains("1 line of q/bars.ndjson is no record"), "{run}");
+    assert!(complaint(&run, "dlq_damage").contains("1 line of q/bars.ndjson is not a record"), "{run}");
 
     work.write("q/bars.ndjson", "");
     work.write("q/bars.parked.ndjson", letters(4, 1));

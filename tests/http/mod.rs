@@ -234,7 +234,7 @@ fn what_cannot_be_is_refused_before_anything_else() {
         (&["--metrics-listen", "[::]:0"], "give a --metrics-token, or --metrics-public"),
         (&["--metrics-listen", "0.0.0.0:0", "--metrics-token", ""], "--metrics-token is empty"),
         (&["--metrics-listen", &busy], "another process listens there already; give another port"),
-        (&["--metrics-listen", "nonsense"], "that is no address; give one such as 127.0.0.1:9464"),
+        (&["--metrics-listen", "nonsense"], "that is not an address; give one such as 127.0.0.1:9464"),
         (&["--feedback-url", "ftp://x/"], "give an http:// or https:// URL"),
         (&["--feedback-url", "http://u:p@x/"], "a user name in the URL is not sent; leave it out"),
     ];

@@ -1,5 +1,6 @@
 //! `mdsctl load`, end to end.
 
+mod advice;
 mod again;
 mod bad_input;
 mod casts;

@@ -361,7 +361,7 @@ fn a_checkpoint_that_is_none_is_refused() {
     append(&work, "bars.csv", HEADER);
     append(&work, "bars.csv", &bars(0..1));
     work.write("new.json", "{\"version\":9,\"files\":[]}");
-    for (path, words) in [("/dev/full", "is no checkpoint file"), ("new.json", "version 9")] {
+    for (path, words) in [("/dev/full", "is not a checkpoint file"), ("new.json", "version 9")] {
         let run =
             work.mdsctl(["tail", "bars.csv", "--checkpoint", path, "--idle-exit", "300ms"]).run().expect(2);
         assert!(run.error().contains(words), "{run}");

@@ -101,7 +101,7 @@ fn look(directory: &Path, found: &mut Found) -> Result<()> {
 fn one(path: &Path) -> Result<PathBuf> {
     if path == Path::new("-") {
         return Err(Error::Usage(
-            "- is no queue: a replay takes rows out of a file; put the letters into one, or inspect them with inspect-dlq -".into(),
+            "- is not a queue: a replay takes rows out of a file; put the letters into one, or inspect them with inspect-dlq -".into(),
         ));
     }
     let live = behind(path)?;
@@ -115,7 +115,7 @@ fn one(path: &Path) -> Result<PathBuf> {
     }
     match std::fs::metadata(&live) {
         Ok(there) if !there.is_file() => {
-            return Err(Error::Usage(format!("{} is no file, and so no dead-letter queue", path.display())));
+            return Err(Error::Usage(format!("{} is not a file, and so no dead-letter queue", path.display())));
         }
         Ok(_) if matches!(names::kind(path), Kind::Segment(_)) => {
             return Err(Error::Usage(format!(
@@ -126,7 +126,7 @@ fn one(path: &Path) -> Result<PathBuf> {
         }
         Ok(_) if is_no_queue(&live).map_err(|e| unreadable(&live, &e))? => {
             return Err(Error::Usage(format!(
-                "{} is no dead-letter queue: none of its first lines is a record; nothing was touched",
+                "{} is not a dead-letter queue: none of its first lines is a record; nothing was touched",
                 live.display()
             )));
         }

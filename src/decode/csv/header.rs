@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use crate::dataset::mapping::list;
+use crate::dataset::mapping::{list, shell_word};
 use crate::dataset::shape;
 use crate::decode::csv::CsvOptions;
 use crate::decode::feed::{Ending, Feed, More, Zeros};
@@ -285,6 +285,9 @@ pub(super) fn objection(
         fields.len() == width
             || fields.len() == width + 1 && fields.last().is_some_and(|last| last.is_empty())
     };
+    if let Some(objection) = of_tickers(names, &lines, delimiter, before) {
+        return Some(objection);
+    }
     let followed = said(0).any(|(_, line)| fits(line, delimiter, width));
     let known = shape::known(names);
     for (place, line) in said(0) {
@@ -337,6 +340,39 @@ pub(super) fn objection(
         ));
     }
     None
+}
+
+/// What is wrong with the three lines of names that pandas writes for columns with tickers: `Price,Close,…`,
+/// `Ticker,AAPL,…` and `Date,,…`.
+fn of_tickers(names: &[&str], lines: &[&[u8]], delimiter: u8, before: u64) -> Option<String> {
+    let [second, third, ..] = lines else { return None };
+    let (second, third) = (split(second, delimiter), split(third, delimiter));
+    let begins = |line: &[Cow<'_, str>], with: &str| line.first().is_some_and(|name| name.trim() == with);
+    let index = begins(&third, "Date") || begins(&third, "Datetime");
+    let bare = third.iter().skip(1).all(|name| name.trim().is_empty());
+    let three = names.first() == Some(&"Price") && begins(&second, "Ticker") && index && bare;
+    if !three || second.len() != names.len() {
+        return None;
+    }
+    let ticker = second.get(1)?;
+    // The columns of the first ticker, in their places.
+    let own: Vec<&str> = names
+        .iter()
+        .zip(&second)
+        .enumerate()
+        .map(|(place, (name, of))| if place > 0 && of == ticker { *name } else { "" })
+        .collect();
+    let more = if second.iter().skip(1).all(|of| of == ticker) {
+        "add"
+    } else {
+        "its rows hold several tickers side by side, which are loaded one at a time: for the first one add"
+    };
+    Some(format!(
+        "its names stand in three lines, as yfinance writes them; {more} --skip-lines {} --no-header --symbol {} --map ts=1{}",
+        before + 2,
+        shell_word(ticker.trim()),
+        shape::by_number(&own, 0)
+    ))
 }
 
 /// The delimiter that a line shows.

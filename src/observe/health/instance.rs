@@ -95,7 +95,7 @@ fn object(answer: &Answer) -> Result<Value, String> {
     }
     match serde_json::from_slice(&answer.body) {
         Ok(Value::Object(fields)) => Ok(Value::Object(fields)),
-        _ => Err("the answer is no JSON object".to_owned()),
+        _ => Err("the answer is not a JSON object".to_owned()),
     }
 }
 

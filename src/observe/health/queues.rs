@@ -196,7 +196,7 @@ fn of_damage(file: &Path, survey: &Survey) -> Finding {
         .as_ref()
         .map_or(String::new(), |((_, offset), why)| format!("; the first, at byte {offset}, {why}"));
     let lines = plural(survey.damaged, "line");
-    let are = if survey.damaged == 1 { "is no record" } else { "are no records" };
+    let are = if survey.damaged == 1 { "is not a record" } else { "are not records" };
     Finding::new("dlq_damage", Status::Warning, format!("{lines} of {} {are}{first}", file.display()))
         .value(survey.damaged)
         .remedy("mend or take out what was written there by hand, or by a disk that is not well")

@@ -24,7 +24,7 @@ use crate::port::Level;
 
 /// Longest wait between two attempts.
 const LONGEST: Duration = Duration::from_secs(30);
-const NO_URL: &str = "that is no URL; give one such as http://host:8080/feedback";
+const NO_URL: &str = "that is not a URL; give one such as http://host:8080/feedback";
 
 /// How patiently it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Feedback {
         let stream = TcpStream::connect((host, port)).await.map_err(|error| plain(&error))?;
         let Some(tls) = &self.tls else { return self.exchange(stream, change).await };
         let name =
-            ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is no name of a host"))?;
+            ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is not the name of a host"))?;
         let stream = tls.connect(name, stream).await.map_err(|error| plain(&error))?;
         self.exchange(stream, change).await
     }
@@ -221,9 +221,9 @@ mod tests {
         }
         insta::assert_snapshot!(said("ftp://host/x"), @"--feedback-url: ftp:// is not spoken; give an http:// or https:// URL");
         insta::assert_snapshot!(said("http://me:secret@host/x"), @"--feedback-url: a user name in the URL is not sent; leave it out");
-        insta::assert_snapshot!(said("host"), @"--feedback-url: that is no URL; give one such as http://host:8080/feedback");
+        insta::assert_snapshot!(said("host"), @"--feedback-url: that is not a URL; give one such as http://host:8080/feedback");
         for url in ["", "/path", "host:80", "http://", "a b"] {
-            assert!(said(url).contains("that is no URL"), "{url}");
+            assert!(said(url).contains("that is not a URL"), "{url}");
         }
     }
 

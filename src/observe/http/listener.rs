@@ -27,7 +27,7 @@ impl Listener {
     /// not `public`, or if the port is taken.
     pub fn bind(asked: &str, token: Option<Secret>, public: bool) -> Result<Self> {
         let refused = |why: &str| Error::Usage(format!("--metrics-listen {asked}: {why}"));
-        let not_one = || refused("that is no address; give one such as 127.0.0.1:9464");
+        let not_one = || refused("that is not an address; give one such as 127.0.0.1:9464");
         if token.as_ref().is_some_and(|token| token.reveal().trim().is_empty()) {
             return Err(Error::Usage("--metrics-token is empty; give a token, or leave it out".into()));
         }
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn a_bad_address_or_one_in_use_is_refused_in_one_sentence() {
-        insta::assert_snapshot!(said(":9464", None), @"--metrics-listen :9464: that is no address; give one such as 127.0.0.1:9464");
-        insta::assert_snapshot!(said("99999", None), @"--metrics-listen 99999: that is no address; give one such as 127.0.0.1:9464");
+        insta::assert_snapshot!(said(":9464", None), @"--metrics-listen :9464: that is not an address; give one such as 127.0.0.1:9464");
+        insta::assert_snapshot!(said("99999", None), @"--metrics-listen 99999: that is not an address; give one such as 127.0.0.1:9464");
         let taken = Listener::bind("0", None, false).unwrap();
         let asked = taken.address.to_string();
         let said = said(&asked, None).replace(&asked, "ADDR");

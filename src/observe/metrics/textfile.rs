@@ -96,7 +96,7 @@ fn target(path: &Path) -> Result<PathBuf> {
     match fs::metadata(path) {
         // A device or a pipe would be replaced by a file.
         Ok(found) if !found.is_file() => {
-            let what = if found.is_dir() { "a directory" } else { "no ordinary file" };
+            let what = if found.is_dir() { "a directory" } else { "not an ordinary file" };
             Err(Error::Usage(format!(
                 "--metrics-textfile {}: that is {what}; give the path of a file, such as metrics.prom",
                 path.display()
@@ -225,7 +225,7 @@ mod tests {
         let missing = said(&format!("{root}/no/such.prom"));
         insta::assert_snapshot!(missing, @"--metrics-textfile ROOT/no/such.prom: there is no directory ROOT/no; create it or give another path");
         insta::assert_snapshot!(said(&root), @"--metrics-textfile ROOT: that is a directory; give the path of a file, such as metrics.prom");
-        insta::assert_snapshot!(said("/dev/null"), @"--metrics-textfile /dev/null: that is no ordinary file; give the path of a file, such as metrics.prom");
+        insta::assert_snapshot!(said("/dev/null"), @"--metrics-textfile /dev/null: that is not an ordinary file; give the path of a file, such as metrics.prom");
         let below = said(&format!("{root}/file/x.prom"));
         insta::assert_snapshot!(below, @"--metrics-textfile ROOT/file/x.prom: cannot be written: Not a directory");
         assert_eq!(names(directory.path()), ["file"]);

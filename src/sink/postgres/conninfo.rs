@@ -23,7 +23,7 @@ pub(super) fn parse(text: &str) -> Result<Parameters> {
     match text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")) {
         Some(rest) => url(rest),
         None if scheme(text).is_some() => Err(Error::Usage(format!(
-            "{}:// is no store that can be loaded into; accepted are {ACCEPTED}",
+            "{}:// is not a store that can be loaded into; accepted are {ACCEPTED}",
             scheme(text).unwrap_or_default()
         ))),
         None if text.contains('=') || text.is_empty() => pairs(text),

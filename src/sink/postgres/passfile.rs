@@ -38,7 +38,7 @@ impl PassFile {
         // One that is not there, or out of reach, is none.
         let meta = std::fs::metadata(path).ok()?;
         if !meta.is_file() {
-            return ignored("it is no plain file");
+            return ignored("it is not a plain file");
         }
         if meta.mode() & 0o077 != 0 {
             return ignored(&format!("others may read it; run: chmod 600 {}", path.display()));

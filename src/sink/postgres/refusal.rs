@@ -68,18 +68,18 @@ impl Refusal {
             ),
             Self::TooLong => format!("text too long for column {name} ({type_name})"),
             Self::ZeroByte => format!("text with a zero byte for column {name} ({type_name})"),
-            Self::NoUuid => format!("text that is no UUID for column {name} ({type_name})"),
-            Self::NoJson => format!("text that is no JSON for column {name} ({type_name})"),
+            Self::NoUuid => format!("text that is not a UUID for column {name} ({type_name})"),
+            Self::NoJson => format!("text that is not JSON for column {name} ({type_name})"),
             Self::NoLabel => format!(
-                "text that is no label of the enum of column {name} ({type_name}), which are: {}",
+                "text that is not a label of the enum of column {name} ({type_name}), which are: {}",
                 labels.shown()
             ),
             Self::NoArray => format!(
-                "text that is no array of texts, like {{a,b}} or [\"a\",\"b\"], for column {name} ({type_name})"
+                "text that is not an array of texts, like {{a,b}} or [\"a\",\"b\"], for column {name} ({type_name})"
             ),
             Self::NoClock => {
                 format!(
-                    "text that is no time of day, like 09:30 or 09:30:00.25, for column {name} ({type_name})"
+                    "text that is not a time of day, like 09:30 or 09:30:00.25, for column {name} ({type_name})"
                 )
             }
             Self::Time => format!("time out of range for column {name} ({type_name})"),

@@ -76,7 +76,7 @@ fn group(service: &str, text: &str, file: &Path) -> Result<Option<Parameters>> {
         if line.starts_with("ldap://") {
             return Err(bad("services are not looked up by LDAP; write the parameters themselves"));
         }
-        let (key, value) = line.split_once('=').ok_or_else(|| bad("it is no key=value"))?;
+        let (key, value) = line.split_once('=').ok_or_else(|| bad("it is not key=value"))?;
         if key.ends_with(char::is_whitespace) || value.starts_with(char::is_whitespace) {
             return Err(bad("no spaces may stand around the ="));
         }

@@ -219,7 +219,7 @@ impl Work<'_> {
             }
             None => {
                 let create = create.replace("if_not_exists => TRUE", "migrate_data => TRUE");
-                self.say(format!("has rows and is no hypertable; to move them, run: {create}"));
+                self.say(format!("has rows and is not a hypertable; to move them, run: {create}"));
                 return Ok(());
             }
         };
@@ -311,7 +311,7 @@ pub(super) fn compare(
     }
     let mut differs = |what: String| differences.push(format!("{}: {what}", dataset.table));
     let Some(found) = found else {
-        return differs("is no hypertable; schema apply makes it one while it is empty".to_owned());
+        return differs("is not a hypertable; schema apply makes it one while it is empty".to_owned());
     };
     if let Some(Some(wanted)) = options.chunk.of(&dataset.name)
         && found.chunk != Some(wanted)

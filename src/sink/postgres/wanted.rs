@@ -59,7 +59,7 @@ impl Wanted {
             Self::ReadWrite if read_only => "it is read-only",
             Self::ReadOnly if !read_only => "it is not read-only",
             Self::Primary if follows => "it is a standby",
-            Self::Standby | Self::PreferStandby if !follows => "it is no standby",
+            Self::Standby | Self::PreferStandby if !follows => "it is not a standby",
             _ => return Ok(()),
         };
         // The server's own code for a write that comes to the wrong place.

@@ -251,7 +251,7 @@ impl CheckpointFile {
         }
         if fs::metadata(&path).is_ok_and(|there| !there.is_file() || there.len() > MOST_BYTES) {
             return Err(Error::Usage(format!(
-                "{} is no checkpoint file of tail; name another one with --checkpoint",
+                "{} is not a checkpoint file of tail; name another one with --checkpoint",
                 path.display()
             )));
         }
@@ -298,7 +298,7 @@ impl CheckpointFile {
                     }
                     Err(_) => {
                         return Err(Error::Usage(format!(
-                            "{} is no checkpoint file of tail; name another one with --checkpoint",
+                            "{} is not a checkpoint file of tail; name another one with --checkpoint",
                             path.display()
                         )));
                     }
