@@ -168,7 +168,7 @@ mod tests {
     fn what_is_no_store_is_told_what_is() {
         let told = |text| parse(text).unwrap_err().to_string();
         let text = told("mysql://me:se=cret@h/d?x=y");
-        assert!(text.starts_with("mysql:// is no store") && text.contains("sqlite:PATH"), "{text}");
+        assert!(text.starts_with("mysql:// is not a store") && text.contains("sqlite:PATH"), "{text}");
         assert!(!text.contains("cret"), "{text}");
         assert!(told("market").contains("sqlite:PATH"));
         assert_eq!(read("password=a://b"), "password=a://b");
