@@ -45,7 +45,9 @@ impl FromStr for Choice {
             "plain" => Self::Plain,
             "json" => Self::Json,
             "none" => Self::None,
-            _ => return Err(format!("`{text}` is not a kind of progress; use auto, bar, plain, json or none")),
+            _ => {
+                return Err(format!("`{text}` is not a kind of progress; use auto, bar, plain, json or none"));
+            }
         })
     }
 }

@@ -115,7 +115,10 @@ fn one(path: &Path) -> Result<PathBuf> {
     }
     match std::fs::metadata(&live) {
         Ok(there) if !there.is_file() => {
-            return Err(Error::Usage(format!("{} is not a file, and so no dead-letter queue", path.display())));
+            return Err(Error::Usage(format!(
+                "{} is not a file, and so no dead-letter queue",
+                path.display()
+            )));
         }
         Ok(_) if matches!(names::kind(path), Kind::Segment(_)) => {
             return Err(Error::Usage(format!(

@@ -259,7 +259,8 @@ pub fn of_sqlite(
         report.findings.push(match uuid::Uuid::try_parse(tenant) {
             Ok(id) => Finding::new("tenant", Status::Ok, format!("{id}")).value(id.to_string()),
             Err(_) => {
-                let text = format!("{tenant} is not a UUID, and the embedded store knows no names of tenants");
+                let text =
+                    format!("{tenant} is not a UUID, and the embedded store knows no names of tenants");
                 Finding::new("tenant", Status::Critical, text).remedy("give the tenant's UUID")
             }
         });
