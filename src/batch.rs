@@ -303,8 +303,10 @@ impl Reason {
 /// What is left of a row that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remains {
-    /// The input itself, where no row could be made of it; cut at a bound.
+    /// The input itself, where no row could be made of it.
     Raw(Vec<u8>),
+    /// The beginning of it, where it is too long for a row.
+    Cut(Vec<u8>),
     /// The row as one JSON object under canonical names, numbers exact.
     Item(String),
 }

@@ -169,13 +169,33 @@ impl Letters {
             if rowed.moved > 0 {
                 observer.on(&Event::Skipped { rows: rowed.moved });
             }
-            let mut more = true;
+            let (mut more, mut failed, mut back) = (true, None, 0);
             for mapped in rowed.mapped {
-                more &= outlet.rejects(mapped.rejects)?;
-                for batch in mapped.batches {
-                    report.look(&batch.columns, time.as_deref());
-                    more &= outlet.rows(batch)?;
+                // What the queue did not take, and what comes behind it, stays in the claimed files.
+                match failed {
+                    Some(_) => back += mapped.rejects.len() as u64,
+                    None => match outlet.rejects(mapped.rejects) {
+                        Ok(taken) => more &= taken,
+                        Err(error) => failed = Some(error),
+                    },
                 }
+                for batch in mapped.batches {
+                    if failed.is_some() {
+                        back += batch.len() as u64;
+                        continue;
+                    }
+                    report.look(&batch.columns, time.as_deref());
+                    match outlet.rows(batch) {
+                        Ok(taken) => more &= taken,
+                        Err(error) => failed = Some(error),
+                    }
+                }
+            }
+            if back > 0 {
+                observer.on(&Event::Returned { rows: back });
+            }
+            if let Some(error) = failed {
+                return Err(error);
             }
             meter.consumed.fetch_add(leg.bytes(), Ordering::Relaxed);
             legs += 1;
@@ -288,4 +308,110 @@ impl DeadLetters for Sorted {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::batch::Batch;
+    use crate::dataset::nulls::NullTokens;
+    use crate::dataset::quality::Quality;
+    use crate::dataset::time::TimeOptions;
+    use crate::dlq::filter::Filter;
+    use crate::error::Error;
+    use crate::sink::sqlite::schema;
+
+    /// Rows that were read, and those that were given back.
+    #[derive(Default)]
+    struct Count(AtomicU64, AtomicU64);
+
+    impl Observer for Count {
+        fn on(&self, event: &Event<'_>) {
+            match event {
+                Event::Read { rows } => self.0.fetch_add(*rows, Ordering::Relaxed),
+                Event::Returned { rows } => self.1.fetch_add(*rows, Ordering::Relaxed),
+                _ => 0,
+            };
+        }
+    }
+
+    /// A queue that takes nothing, before a store that takes all.
+    struct Blocked<'c>(&'c Count, u64);
+
+    impl Outlet for Blocked<'_> {
+        fn rows(&mut self, batch: Batch) -> Result<bool> {
+            self.1 += batch.len() as u64;
+            Ok(true)
+        }
+
+        fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool> {
+            if rejects.is_empty() {
+                return Ok(true);
+            }
+            self.0.on(&Event::Returned { rows: rejects.len() as u64 });
+            Err(Error::Unavailable("the disk is full".into()))
+        }
+    }
+
+    #[test]
+    fn rows_beside_those_that_the_queue_did_not_take_are_accounted_for() {
+        let bars = describe::by_name("bars").unwrap().clone();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bars.1.ndjson");
+        let item = |symbol: &str, close: &str| {
+            format!(r#"{{"ts":"2024-01-02","vendor":"v","symbol":"{symbol}","timeframe":"1d","close_price":{close}}}"#)
+        };
+        let record = |items: &str| {
+            format!(r#"{{"ts":1,"error":"x","metadata":{{"dataset":"bars","run_id":"r"}},"items":[{items}]}}"#)
+        };
+        let rows = [item("A", "1"), item("B", "\"x\""), item("C", "3")].join(",");
+        let other = item("D", "4").replace("\"close_price\"", "\"open_price\"");
+        let mut file = std::fs::File::create(&path).unwrap();
+        writeln!(file, "{}\n{}", record(&rows), record(&other)).unwrap();
+        let claim = Arc::new(Claim::survey(&path, &Filter::default(), None).unwrap());
+        let letters = Letters {
+            homes: claim.homes.iter().map(|(home, _)| home.clone()).collect(),
+            course: Arc::new(Course::straight(claim)),
+            queue: path.clone(),
+            moved: Vec::new(),
+            taken_up: false,
+            force: false,
+            most_attempts: 5,
+            tired: vec![5],
+            begin: Arc::new(|| Ok(())),
+            begun: false,
+            parked: path,
+            identity: String::new(),
+            tracks: false,
+            done: Arc::default(),
+        };
+        let target = schema::planned(&bars);
+        let mapper = Arc::new(MapperSettings {
+            columns: MapOptions { from_name: vec![("tenant_id".into(), uuid::Uuid::nil().to_string())], ..MapOptions::default() },
+            name_pattern: None,
+            time: TimeOptions::default(),
+            nulls: NullTokens::default(),
+            decimal: None,
+            keep_case: false,
+            quality: Quality::Warn,
+            now: || i64::MAX,
+            tenant: None,
+            sparse: true,
+            one_lane: false,
+            by_table: false,
+            live: None,
+            dataset: bars,
+            target,
+        });
+        let (count, stop) = (Count::default(), Stop::new().unwrap());
+        let mut outlet = Blocked(&count, 0);
+        let meter = Meter::new(&[]);
+        let error = letters.run(&mapper, false, &stop, &meter, &count, &mut outlet).unwrap_err();
+        assert!(error.to_string().contains("the disk is full"), "{error}");
+        let (read, returned) = (count.0.load(Ordering::Relaxed), count.1.load(Ordering::Relaxed));
+        assert_eq!((read, returned + outlet.1), (4, 4));
+    }
 }

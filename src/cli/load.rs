@@ -37,7 +37,7 @@ use crate::sink::sqlite;
 use crate::source::follow::{self, CheckpointFile};
 use crate::source::pipeline::{Peeked, Pipeline, peek};
 use crate::source::settled::SettledInputs;
-use crate::source::{Input, Meter, Stop, expand};
+use crate::source::{Input, Meter, OpenOptions, Stop, expand};
 
 mod begin;
 mod end;
@@ -360,7 +360,7 @@ impl<'a> Load<'a> {
 
     /// Looks into the inputs until one shows its columns.
     fn detect(&self, columns: &MapOptions, peeked: &mut Option<Peeked>) -> Result<Dataset> {
-        let options = settings::open_options(&self.args.format);
+        let options = self.open_options();
         let mut failed = None;
         for (index, input) in self.inputs.iter().enumerate() {
             match peek(index, input, &options, &self.stop, &self.meter) {
@@ -435,6 +435,16 @@ impl<'a> Load<'a> {
         DlqWriter::open_bounded(path, self.run_info(name), self.args.rejects.dlq_max_bytes)
     }
 
+    /// How inputs are opened: rows of a pipe that are too long for one are kept beside the queue.
+    fn open_options(&self) -> OpenOptions {
+        let queue = self.args.rejects.dlq.clone().unwrap_or_else(|| dlq_path("long"));
+        let mut options = settings::open_options(&self.args.format);
+        if !self.args.rejects.dry_run {
+            options.csv.keep = Some(queue.with_file_name(format!("long-{}", self.run_id)));
+        }
+        options
+    }
+
     /// What dead letters say of this run.
     fn run_info(&self, dataset: &str) -> RunInfo {
         let tenant_id = self.args.store.tenant.clone();
@@ -491,7 +501,7 @@ impl<'a> Load<'a> {
         let screen = self.screen.clone();
         Pipeline {
             inputs: self.inputs.clone(),
-            open: settings::open_options(&self.args.format),
+            open: self.open_options(),
             mapper: mapper.clone(),
             stop: self.stop.clone(),
             meter: self.meter.clone(),

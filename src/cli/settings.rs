@@ -106,6 +106,7 @@ pub fn open_options(args: &FormatArgs) -> OpenOptions {
             skip_lines: args.skip_lines,
             comment: args.comment.as_deref().map(Into::into),
             known_header: false,
+            keep: None,
         },
     }
 }

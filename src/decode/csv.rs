@@ -5,11 +5,13 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use memchr::memchr;
 
 use crate::decode::feed::{Ending, Feed, More, Zeros};
+use crate::decode::long::LongRow;
 use crate::decode::pending::Pending;
 use crate::decode::{Chunks, DecodeError, Decoder, Passed, RawBatch};
 use record::{Found, MAX_COLUMNS, Span, Splitter};
@@ -30,11 +32,14 @@ pub struct CsvOptions {
     pub comment: Option<Arc<str>>,
     /// Whether the bytes that come first end with a header that was read before: it is not judged anew.
     pub known_header: bool,
+    /// Of an input that cannot be read again: what the names of files begin with that keep rows which are
+    /// longer than [`MAX_ROW`](crate::decode::MAX_ROW).
+    pub keep: Option<PathBuf>,
 }
 
 impl Default for CsvOptions {
     fn default() -> Self {
-        Self { delimiter: None, header: true, skip_lines: 0, comment: None, known_header: false }
+        Self { delimiter: None, header: true, skip_lines: 0, comment: None, known_header: false, keep: None }
     }
 }
 
@@ -65,8 +70,12 @@ pub struct CsvDecoder {
     pending: Pending,
     /// A field whose doubled quotes have been made single ones.
     unquoted: String,
-    /// Whether the rest of a line that was too long is being passed by.
+    /// Whether the rest of a line is being passed by.
     skipping: bool,
+    /// Where that is of a row that is too long: the row.
+    long: Option<LongRow>,
+    /// What the names of files begin with that keep such rows whole; `None`: the input has them.
+    keep: Option<PathBuf>,
     done: bool,
 }
 
@@ -116,6 +125,8 @@ impl CsvDecoder {
             pending: Pending::new(Vec::new()),
             unquoted: String::new(),
             skipping: false,
+            long: None,
+            keep: options.keep.clone(),
             done: false,
         };
         if options.header {
@@ -172,7 +183,7 @@ impl CsvDecoder {
                     return Ok(true);
                 }
                 Found::Bad(_, reason) => return corrupt(format!("its header is not CSV: {reason}")),
-                Found::TooLong => return corrupt("its header is longer than 16 MiB".into()),
+                Found::TooLong => return corrupt("its header is longer than 64 MiB".into()),
                 Found::Blank(length) => self.feed.consume(length),
                 Found::End => return Ok(false),
                 Found::Need => {
@@ -198,17 +209,27 @@ impl CsvDecoder {
             if self.skipping {
                 match memchr(b'\n', self.feed.bytes()) {
                     Some(i) => {
-                        self.feed.consume(i + 1);
+                        self.pass(i, i + 1);
                         self.skipping = false;
                     }
                     None => {
-                        self.feed.consume(self.feed.bytes().len());
+                        let all = self.feed.bytes().len();
+                        self.pass(all, all);
                         match self.feed.more() {
                             More::Data => {}
                             More::Idle => return Ok(Step::Idle),
                             More::End => self.skipping = false,
                         }
                     }
+                }
+                // One that is read again is not told of yet.
+                if !self.skipping
+                    && self.feed.ending() != Ending::Left
+                    && let Some(long) = self.long.take()
+                {
+                    self.pending.long(long);
+                    self.passed.blank += std::mem::take(&mut self.blank);
+                    return Ok(Step::Row);
                 }
                 continue;
             }
@@ -254,8 +275,8 @@ impl CsvDecoder {
                 }
                 Found::TooLong => {
                     self.skipping = true;
-                    self.pending.broken(bytes, "too_long", "the row is longer than 16 MiB");
-                    0
+                    self.long = Some(LongRow::begin(self.pending.last_row() + 1, self.keep.as_deref()));
+                    continue;
                 }
                 Found::Bad(length, reason) => {
                     let line = bytes.get(..length).unwrap_or_default();
@@ -297,6 +318,14 @@ impl CsvDecoder {
             self.passed.blank += std::mem::take(&mut self.blank);
             return Ok(Step::Row);
         }
+    }
+
+    /// Passes `used` bytes by, of which `taken` are of a row.
+    fn pass(&mut self, taken: usize, used: usize) {
+        if let Some(long) = &mut self.long {
+            long.take(self.feed.bytes().get(..taken).unwrap_or_default());
+        }
+        self.feed.consume(used);
     }
 
     /// The next rows of those that are there already; `None` where there is none right now.

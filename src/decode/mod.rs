@@ -8,6 +8,7 @@ pub mod ndjson;
 pub mod parquet;
 
 mod feed;
+mod long;
 mod passed;
 mod patience;
 mod pending;
@@ -48,19 +49,21 @@ pub struct RawBatch {
 pub struct Broken {
     /// Row number, 1-based.
     pub row: u64,
-    /// The input of that row, without its line end, cut at [`MAX_RAW`].
+    /// The input of that row, without its line end; of one longer than [`MAX_ROW`] its beginning.
     pub raw: Vec<u8>,
+    /// Whether that is not all of it.
+    pub cut: bool,
     /// Code (`bad_line`, `bad_width`, `bad_utf8`, `too_long`, `too_many_columns`).
     pub code: &'static str,
     /// One sentence; the same fault gives the same sentence for every row.
     pub message: Cow<'static, str>,
 }
 
-/// Longest piece of a broken row that is kept.
+/// Longest piece that is kept of a row that is too long; and how far a broken row of several lines is one.
 pub const MAX_RAW: usize = 64 << 10;
 
 /// Longest row of a text format; a longer one is broken (`too_long`).
-pub const MAX_ROW: usize = 16 << 20;
+pub const MAX_ROW: usize = 64 << 20;
 
 /// Rows of a [`RawBatch`] at most.
 pub const BATCH_ROWS: usize = 8192;

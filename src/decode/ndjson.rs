@@ -6,17 +6,19 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use memchr::memchr;
 
 use crate::decode::feed::{Ending, Feed, More, Zeros};
+use crate::decode::long::LongRow;
 use crate::decode::patience::Patience;
 use crate::decode::pending::Pending;
 use crate::decode::{Chunks, DecodeError, Decoder, MAX_RAW, MAX_ROW, Passed, RawBatch};
 use document::{REACH, Shape};
 pub use object::with_quoted_words;
-use object::{INCOMPLETE, NOT_JSON, Objects, Refusal, TOO_LONG, refuse};
+use object::{INCOMPLETE, NOT_JSON, Objects, Refusal, refuse};
 use scan::{Scan, Scanner};
 
 /// A reader of JSON objects.
@@ -48,6 +50,10 @@ pub struct NdjsonDecoder {
     blank: u64,
     /// Whether the next byte is the first of its line.
     line_start: bool,
+    /// The row that is passed by, where it is one that is too long.
+    long: Option<LongRow>,
+    /// What the names of files begin with that keep such rows whole; `None`: the input has them.
+    keep: Option<PathBuf>,
     /// How far the line at hand has been searched for its end.
     searched: usize,
     done: bool,
@@ -108,6 +114,8 @@ impl NdjsonDecoder {
             passed: Passed::default(),
             blank: 0,
             line_start: true,
+            long: None,
+            keep: None,
             searched: 0,
             done: false,
         })
@@ -116,6 +124,12 @@ impl NdjsonDecoder {
     /// The same where comment lines begin with that, where it is given; with nothing, there are none.
     pub fn commented(self, comment: Option<Arc<str>>) -> Self {
         Self { comment: comment.unwrap_or(self.comment), ..self }
+    }
+
+    /// The same, of an input that cannot be read again: rows that are too long are kept in files whose
+    /// names begin so.
+    pub fn keeping(self, keep: Option<PathBuf>) -> Self {
+        Self { keep, ..self }
     }
 
     fn step(&mut self) -> Step {
@@ -195,28 +209,53 @@ impl NdjsonDecoder {
         let bytes = self.feed.bytes();
         let end = memchr(b'\n', bytes);
         let count = end.map_or(bytes.len(), |i| i + 1);
+        if let Some(long) = &mut self.long {
+            long.take(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default());
+        }
         self.feed.consume(count);
         match end {
             Some(_) => self.skip = Skip::Nothing,
-            None if self.feed.ended() => return Step::End,
+            None if self.feed.ended() => {
+                self.passed_by();
+                return Step::End;
+            }
             None => return Step::Need,
         }
+        self.passed_by();
         Step::Some
+    }
+
+    /// A row that was too long is behind.
+    fn passed_by(&mut self) {
+        if let Some(long) = self.long.take() {
+            self.pending.long(long);
+        }
     }
 
     fn skip_object(&mut self) -> Step {
         let ended = self.feed.ended();
         match self.scanner.scan(self.feed.bytes(), ended, 0) {
             Scan::Closed(count) | Scan::Broken(count) => {
+                if let Some(long) = &mut self.long {
+                    long.take(self.feed.bytes().get(..count).unwrap_or_default());
+                }
                 self.feed.consume(count);
                 self.scanner = Scanner::default();
                 self.skip = Skip::Nothing;
+                self.passed_by();
                 Step::Some
             }
             Scan::Open => {
+                if let Some(long) = &mut self.long {
+                    long.take(self.feed.bytes().get(..self.scanner.at()).unwrap_or_default());
+                }
                 self.feed.consume(self.scanner.at());
                 self.scanner.rebase();
-                if ended { Step::End } else { Step::Need }
+                if !ended {
+                    return Step::Need;
+                }
+                self.passed_by();
+                Step::End
             }
         }
     }
@@ -398,8 +437,7 @@ impl NdjsonDecoder {
     }
 
     fn too_long(&mut self) -> Step {
-        let (code, message) = TOO_LONG;
-        self.pending.broken(self.feed.bytes(), code, message);
+        self.long = Some(LongRow::begin(self.pending.last_row() + 1, self.keep.as_deref()));
         self.searched = 0;
         self.array_may_start = false;
         if self.in_array && self.scanner.at() > 0 {

@@ -8,7 +8,8 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
 use crate::dataset::json_text::{self, Strings};
-use crate::decode::{BATCH_ROWS, Broken, DecodeError, MAX_RAW, RawBatch};
+use crate::decode::long::LongRow;
+use crate::decode::{BATCH_ROWS, Broken, DecodeError, RawBatch};
 
 /// Input bytes after which a batch is handed on however few rows it has.
 const BATCH_BYTES: u64 = 4 << 20;
@@ -92,8 +93,15 @@ impl Pending {
             [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => line,
             line => line,
         };
-        let raw = raw.get(..MAX_RAW).unwrap_or(raw).to_vec();
-        self.broken.push(Broken { row: self.last_row, raw, code, message: message.into() });
+        let raw = raw.to_vec();
+        self.broken.push(Broken { row: self.last_row, raw, cut: false, code, message: message.into() });
+    }
+
+    /// Takes in a row that was too long to be read, and has passed.
+    pub(super) fn long(&mut self, row: LongRow) {
+        self.last_row += 1;
+        let (raw, message) = row.end();
+        self.broken.push(Broken { row: self.last_row, raw, cut: true, code: "too_long", message });
     }
 
     /// Number of the last row taken in.

@@ -80,6 +80,26 @@ impl QueueFile {
         self.set_aside(&file).map(|(segment, _)| Some(segment))
     }
 
+    /// Puts what `write` makes of the file in its place; nothing happens where that says so, or fails, or
+    /// where the file is somebody else's.
+    pub(super) fn rewrite(
+        &mut self,
+        write: impl FnOnce(&File, &mut File) -> io::Result<bool>,
+    ) -> io::Result<()> {
+        // Closing it gives the lock back: whoever has waited for it sees that the path leads elsewhere.
+        let Some(file) = self.locked(false)? else { return Ok(()) };
+        let directory = directory_of(&self.path);
+        let mut beside = tempfile::Builder::new().prefix(".rewrite-").tempfile_in(directory)?;
+        let (there, here) = (file.metadata()?, beside.as_file().metadata()?);
+        if (there.uid(), there.gid()) != (here.uid(), here.gid()) || !write(&file, beside.as_file_mut())? {
+            return Ok(());
+        }
+        beside.as_file().set_permissions(there.permissions())?;
+        beside.as_file().sync_all()?;
+        beside.persist(&self.path).map_err(|error| error.error)?;
+        sync_directory(directory)
+    }
+
     fn is_too_full(&self, file: &File, more: u64) -> io::Result<bool> {
         let Some(most) = self.most else { return Ok(false) };
         let length = file.metadata()?.len();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::batch::Reading;
 use crate::dataset::item;
-use crate::decode::{Chunk, Chunks, CsvDecoder, CsvOptions, DecodeError, Decoder, MAX_RAW};
+use crate::decode::{Chunk, Chunks, CsvDecoder, CsvOptions, DecodeError, Decoder};
 
 /// Bytes that are all there.
 pub(super) struct Once(pub(super) Option<Vec<u8>>);
@@ -20,7 +20,7 @@ pub(super) fn read(raw: &str, reading: Option<&Arc<Reading>>) -> Option<String> 
     let (delimiter, header) =
         reading.and_then(|reading| Some((reading.delimiter.as_ref()?, reading.header.as_ref()?)))?;
     let &[delimiter] = delimiter.as_bytes() else { return None };
-    if raw.len() >= MAX_RAW || header.is_empty() {
+    if header.is_empty() {
         return None;
     }
     let mut text = String::with_capacity(raw.len() + 16 * header.len());

@@ -2,10 +2,14 @@
 
 use std::io::{self, BufRead, ErrorKind};
 
-use crate::decode::with_quoted_words;
+use crate::decode::{MAX_ROW, with_quoted_words};
 
 /// Longest line that is taken for a record, in bytes.
 pub const MOST_LINE: usize = 64 << 20;
+
+/// The same of one that begins as a record does: the longest row there is, of which each byte takes six in
+/// JSON at the most, and what is said of it.
+const MOST_RECORD: usize = 6 * MAX_ROW + (1 << 20);
 
 /// A line, without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +78,9 @@ impl<R: BufRead> Lines<R> {
                 }
                 let end = memchr::memchr(b'\n', bytes);
                 let piece = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
-                let room = MOST_LINE.saturating_sub(self.line.len());
+                let first = self.line.first().or(piece.first());
+                let most = if first == Some(&b'{') { MOST_RECORD } else { MOST_LINE };
+                let room = most.saturating_sub(self.line.len());
                 self.line.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default());
                 length += piece.len() as u64;
                 let used = piece.len() + usize::from(end.is_some());
@@ -92,7 +98,8 @@ impl<R: BufRead> Lines<R> {
                 self.line.drain(..BOM.len());
             }
             self.number += 1;
-            let (number, whole) = (self.number, length <= MOST_LINE as u64);
+            let most = if self.line.first() == Some(&b'{') { MOST_RECORD } else { MOST_LINE };
+            let (number, whole) = (self.number, length <= most as u64);
             if whole && self.line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
@@ -133,7 +140,7 @@ mod tests {
         let mut lines = Lines::new(text.as_bytes());
         let line = lines.next().unwrap().unwrap();
         assert_eq!(line.bytes.unwrap(), b"{\"a\":\"NaN\",\"b\":[\"-Infinity\", \"NaN\"]}");
-        assert_eq!((line.length, line.stands), (33, &text.as_bytes()[..33]));
+        assert_eq!((line.length, line.stands), (32, &text.as_bytes()[..32]));
         assert_eq!(lines.next().unwrap().unwrap().bytes.unwrap(), b"{\"a\":\"in, nan\"}");
     }
 

@@ -14,7 +14,7 @@
 //! | `source`, `rows` | the input, and the 1-based numbers of the rows in it; as long as `items`, or one row |
 //! | `raw` | the input of the row where no item could be made of it; then `items` is empty |
 //! | `raw_hex` | only where that input is not UTF-8: its exact bytes in hexadecimal, since `raw` then has U+FFFD in places |
-//! | `truncated` | `true` where the row is longer than that |
+//! | `truncated` | `true` where the row is longer than that; `error` says where all of it stands |
 //! | `reading` | how the row is to be read, see below |
 //! | `attempts` | how often the rows have been tried |
 //! | `first_ts` | when they failed first, like `ts` in seconds of the Unix epoch |
@@ -155,14 +155,18 @@ pub(super) fn encode(
         let alike = Alike { stage, reason, source, attempts, history, reading };
         let item = match &reject.remains {
             Remains::Raw(bytes) => {
-                lines.raw(alike, row, bytes)?;
+                lines.raw(alike, row, bytes, false)?;
+                continue;
+            }
+            Remains::Cut(bytes) => {
+                lines.raw(alike, row, bytes, true)?;
                 continue;
             }
             Remains::Item(text) => match item(text) {
                 Some(item) => item,
                 // No item of ours, but the row must not be lost for that.
                 None => {
-                    lines.raw(alike, row, text.as_bytes())?;
+                    lines.raw(alike, row, text.as_bytes(), false)?;
                     continue;
                 }
             },
@@ -207,16 +211,19 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn raw(&mut self, alike: Alike<'_>, row: u64, bytes: &[u8]) -> serde_json::Result<()> {
-        let text = String::from_utf8_lossy(bytes);
-        let hex = std::str::from_utf8(bytes).is_err().then(|| {
+    fn raw(&mut self, alike: Alike<'_>, row: u64, bytes: &[u8], cut: bool) -> serde_json::Result<()> {
+        let is_text = std::str::from_utf8(bytes).is_ok();
+        // Where the exact bytes are there the text is for people alone.
+        let shown = if is_text { bytes } else { bytes.get(..MAX_RAW).unwrap_or(bytes) };
+        let text = String::from_utf8_lossy(shown);
+        let hex = (!is_text).then(|| {
             bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
                 // Writing into a text cannot fail.
                 let _ = write!(hex, "{byte:02x}");
                 hex
             })
         });
-        self.record(alike, &[row], &[], Some(&text), hex.as_deref())
+        self.record(alike, &[row], &[], Some((&text, cut)), hex.as_deref())
     }
 
     fn record(
@@ -224,7 +231,7 @@ impl Lines<'_> {
         Alike { stage, reason, source, attempts, history, reading }: Alike<'_>,
         rows: &[u64],
         items: &[Box<RawValue>],
-        raw: Option<&str>,
+        raw: Option<(&str, bool)>,
         raw_hex: Option<&str>,
     ) -> serde_json::Result<()> {
         let metadata = Metadata {
@@ -237,9 +244,9 @@ impl Lines<'_> {
             column: reason.column.as_deref(),
             source,
             rows,
-            raw,
+            raw: raw.map(|(raw, _)| raw),
             raw_hex,
-            truncated: raw.is_some_and(|raw| raw.len() >= MAX_RAW),
+            truncated: raw.is_some_and(|(_, cut)| cut),
             reading,
             attempts,
             first_ts: history.map_or(self.now, |(_, first)| first as f64 / 1e6),

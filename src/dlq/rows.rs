@@ -277,7 +277,12 @@ impl Rows {
         loop {
             let raw = match decoder.next_batch() {
                 Ok(Some(raw)) => raw,
-                Ok(None) => break,
+                Ok(None) if next > pieces.len() as u64 => break,
+                Ok(None) => {
+                    let reason = Reason::new("bad_json", "the row could not be read again");
+                    into.push(all_from(next, Stage::Decode, reason));
+                    break;
+                }
                 Err(error) => {
                     let reason = Reason::new("bad_json", error.to_string());
                     into.push(all_from(next, Stage::Decode, reason));
@@ -407,6 +412,10 @@ fn unreadable(
     let remains = match (letter.items.get(row), &meta.raw_hex, &meta.raw) {
         // It stays what it is, so that it is a row once somebody has mended it.
         (Some(item), ..) => Remains::Item(item.get().to_owned()),
+        (None, Some(hex), _) if meta.truncated => {
+            Remains::Cut(bytes_of(hex).unwrap_or_else(|| hex.as_bytes().to_vec()))
+        }
+        (None, None, Some(raw)) if meta.truncated => Remains::Cut(raw.as_bytes().to_vec()),
         (None, Some(hex), _) => Remains::Raw(bytes_of(hex).unwrap_or_else(|| hex.as_bytes().to_vec())),
         (None, None, Some(raw)) => Remains::Raw(raw.as_bytes().to_vec()),
         (None, None, None) => Remains::Raw(Vec::new()),

@@ -101,11 +101,12 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     }
     let source = Source { bytes, compression, live, cut };
     let chunks = Box::new(Ahead::start(source, stop, meter).map_err(|e| io_error(&e, name))?);
+    // What can be read again keeps its rows itself.
+    let csv = CsvOptions { keep: options.csv.keep.clone().filter(|_| live), ..options.csv.clone() };
     let decoder: Result<Box<dyn Decoder>, DecodeError> = match format {
-        Format::Csv => CsvDecoder::open(chunks, options.csv.clone()).map(|d| Box::new(d) as _),
-        Format::Ndjson | Format::Parquet => {
-            NdjsonDecoder::open(chunks).map(|d| Box::new(d.commented(options.csv.comment.clone())) as _)
-        }
+        Format::Csv => CsvDecoder::open(chunks, csv).map(|d| Box::new(d) as _),
+        Format::Ndjson | Format::Parquet => NdjsonDecoder::open(chunks)
+            .map(|d| Box::new(d.commented(csv.comment.clone()).keeping(csv.keep)) as _),
     };
     opened(decoder.map_err(|e| decode_error(e, name))?, format, compression)
 }

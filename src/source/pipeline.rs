@@ -760,7 +760,7 @@ pub(super) fn of_broken(broken: Broken, origin: &Arc<Origin>, reading: &Arc<Read
         reason: Arc::new(Reason::new(broken.code, broken.message)),
         origin: origin.clone(),
         row: broken.row,
-        remains: Remains::Raw(broken.raw),
+        remains: if broken.cut { Remains::Cut(broken.raw) } else { Remains::Raw(broken.raw) },
         reading: Some(reading.clone()),
         attempts: 1,
     }

@@ -1,6 +1,8 @@
 //! The dead-letter queue: written, looked into, replayed.
 
+mod again;
 mod inspect;
+mod long;
 mod predecessor;
 mod remembered;
 mod replay;

@@ -538,18 +538,6 @@ fn a_line_that_is_mended_in_the_queue_is_read_as_its_neighbours_were() {
 }
 
 #[test]
-fn a_row_that_is_longer_than_what_is_kept_says_so_and_is_never_taken_for_a_row() {
-    let (work, db) = (Work::new(), Postgres::shared().database());
-    db.execute("CREATE TABLE t (k int PRIMARY KEY, words text)");
-    let dsn = db.dsn();
-    let path = work.write("t.csv", format!("k,words\n1,{},more\n2,a\n", "x".repeat(100_000)));
-    work.mdsctl(["load", &path, "--table", "t", "--dlq", "d.ndjson", "--dsn", &dsn]).run().expect(3);
-    assert_eq!(metadata(&work, "d.ndjson")[0]["truncated"], true);
-    work.mdsctl(["replay-dlq", "d.ndjson", "--dsn", &dsn]).run().expect(3);
-    assert_eq!(db.count("t"), 1);
-}
-
-#[test]
 fn letters_without_a_reading_are_read_by_the_flags_alone() {
     let (work, db) = (Work::new(), Postgres::shared().database());
     db.execute("CREATE TABLE t (k int PRIMARY KEY, symbol text, ts timestamptz, v float8)");

@@ -212,12 +212,8 @@ impl Load<'_> {
             && let Err(gap) =
                 snapshot.books.closes_but_for(ending.outcome.map_or(0, |outcome| outcome.unburied))
         {
-            // What a replay did not get done stays claimed, and is not lost.
-            let claimed = self.letters.is_some() && exit != Exit::Stored && exit != Exit::Rejects;
-            if !claimed {
-                errors.push(gap);
-                exit = Exit::Internal;
-            }
+            errors.push(gap);
+            exit = Exit::Internal;
         }
         Conclusion { snapshot, errors, exit }
     }

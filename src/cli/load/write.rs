@@ -14,10 +14,10 @@ use crate::cli::load::end::Ending;
 use crate::cli::load::said::Said;
 use crate::cli::log::EventLog;
 use crate::cli::signals::Signals;
-use crate::cli::style;
+use crate::cli::{process, style};
 use crate::coordinator::{End, WriteCoordinator};
 use crate::dataset::{MapperSettings, Target};
-use crate::dlq::DlqWriter;
+use crate::dlq::{DlqWriter, again};
 use crate::dlq::names::segments;
 use crate::error::{Error, Result};
 use crate::observe::fanout::Fanout;
@@ -214,6 +214,7 @@ impl Load<'_> {
             blocked: letters.blocked.load(Ordering::Relaxed),
         };
         let conclusion = self.conclude(&tally, &ending);
+        let replaced = self.replace_earlier(&mapper.target, &dead);
         let (more_records, more_rows) = sorted.as_ref().map_or((0, 0), |sorted| sorted.parked_counts());
         let dlq = DlqResult {
             path: Some(dead.path().display().to_string()),
@@ -241,6 +242,18 @@ impl Load<'_> {
                 "{rows} could not wait to be tried again after the others, since too many did; mdsctl replay-dlq tries them"
             ));
         }
+        match replaced {
+            Ok(0) => {}
+            Ok(rows) => notes.push(format!(
+                "{} of an earlier load of the same input stood in {} already, and are replaced",
+                figures::plural(rows, "row"),
+                dead.path().display()
+            )),
+            Err(why) => notes.push(format!(
+                "whether rows of an earlier load of the same input stand in {} twice could not be seen: {why}",
+                dead.path().display()
+            )),
+        }
         if dead.repaired() > 0 {
             let torn = figures::plural(dead.repaired(), "torn line");
             notes.push(format!("{torn} of an earlier crash closed off in {}", dead.path().display()));
@@ -260,6 +273,18 @@ impl Load<'_> {
             );
         }
         self.finish(&mapper, conclusion, &ending, dlq, said, settings.workers as u64)
+    }
+
+    /// Takes letters of an earlier load of the same files out of the queue, where this one has put the same
+    /// rows there again. Rows that were to be in a table twice stay twice.
+    fn replace_earlier(&self, target: &Target, dead: &DlqWriter) -> std::io::Result<u64> {
+        let twice = self.args.history.force && !target.is_keyed();
+        if self.command() != "load" || dead.records() == 0 || twice {
+            return Ok(0);
+        }
+        let files = self.inputs.iter().filter(|input| input.bytes.is_some() && input.path.is_some());
+        let sources = files.map(|input| input.name.to_string()).collect();
+        again::replace(dead.path(), self.run_id, &sources, &process::own().host)
     }
 
     /// Whether a later tail can tell from the ledger which rows of a followed file are in a table: not by

@@ -135,7 +135,14 @@ fn one(path: &Path) -> Result<PathBuf> {
         }
         Ok(_) => {}
         // A queue that is not there has no rows, which for a cron is as it should be; a place that is
-        // not there is a mistake.
+        // not there, and what is not called as a queue is, is a mistake.
+        Err(error)
+            if error.kind() == ErrorKind::NotFound
+                && live.extension().is_none_or(|ending| ending != "ndjson")
+                && segments(&live).map_or(true, |(ours, _)| ours.is_empty()) =>
+        {
+            return Err(Error::Input(format!("no such file or directory: {}", path.display())));
+        }
         Err(error) if error.kind() == ErrorKind::NotFound && directory_of(&live).is_dir() => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(Error::Input(format!("no such directory: {}", directory_of(&live).display())));

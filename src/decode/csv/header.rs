@@ -49,7 +49,7 @@ pub(super) fn seek(
                 let begin = bytes.get(..64 << 10).unwrap_or(bytes);
                 return Err(DecodeError::Corrupt(match of_old_macs(begin, true) {
                     true => OLD_MACS.into(),
-                    false => "its first line is longer than 16 MiB".into(),
+                    false => "its first line is longer than 64 MiB".into(),
                 }));
             }
             // What has no line end here is the last line.

@@ -237,7 +237,7 @@ impl Splitter {
     #[inline]
     fn push_span(&mut self, span: Span, width: Option<usize>) {
         self.fields += 1;
-        // Rows end at 16 MiB, so the places fit.
+        // Rows end at 64 MiB, so the places fit.
         if self.spans.len() < width.unwrap_or(MAX_COLUMNS) {
             self.spans.push(span);
         }

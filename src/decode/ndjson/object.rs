@@ -39,8 +39,6 @@ pub(super) const NOT_JSON: Refusal = ("bad_line", "the line is not valid JSON");
 pub(super) const NO_OBJECT: Refusal = ("bad_line", "the line is JSON, but not an object");
 /// The input ends in it.
 pub(super) const INCOMPLETE: Refusal = ("bad_line", "the last line is incomplete");
-/// Longer than a row may be.
-pub(super) const TOO_LONG: Refusal = ("too_long", "the row is longer than 16 MiB");
 const NOT_UTF8: Refusal = ("bad_utf8", "the row is not valid UTF-8");
 const TOO_MANY: Refusal = ("too_many_columns", "the row would add a column to the 1,024 there are");
 const TWICE: Refusal =
