@@ -362,10 +362,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bars.1.ndjson");
         let item = |symbol: &str, close: &str| {
-            format!(r#"{{"ts":"2024-01-02","vendor":"v","symbol":"{symbol}","timeframe":"1d","close_price":{close}}}"#)
+            format!(
+                r#"{{"ts":"2024-01-02","vendor":"v","symbol":"{symbol}","timeframe":"1d","close_price":{close}}}"#
+            )
         };
         let record = |items: &str| {
-            format!(r#"{{"ts":1,"error":"x","metadata":{{"dataset":"bars","run_id":"r"}},"items":[{items}]}}"#)
+            format!(
+                r#"{{"ts":1,"error":"x","metadata":{{"dataset":"bars","run_id":"r"}},"items":[{items}]}}"#
+            )
         };
         let rows = [item("A", "1"), item("B", "\"x\""), item("C", "3")].join(",");
         let other = item("D", "4").replace("\"close_price\"", "\"open_price\"");
@@ -390,7 +394,10 @@ mod tests {
         };
         let target = schema::planned(&bars);
         let mapper = Arc::new(MapperSettings {
-            columns: MapOptions { from_name: vec![("tenant_id".into(), uuid::Uuid::nil().to_string())], ..MapOptions::default() },
+            columns: MapOptions {
+                from_name: vec![("tenant_id".into(), uuid::Uuid::nil().to_string())],
+                ..MapOptions::default()
+            },
             name_pattern: None,
             time: TimeOptions::default(),
             nulls: NullTokens::default(),

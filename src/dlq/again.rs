@@ -35,7 +35,9 @@ pub fn replace(live: &Path, run: Uuid, sources: &HashSet<String>, host: &str) ->
     if hold.is_some() && !names::journal(live).exists() {
         files.extend(segments);
     }
-    files.retain(|path| std::fs::metadata(path).is_ok_and(|there| there.is_file() && there.len() <= MOST_BYTES));
+    files.retain(|path| {
+        std::fs::metadata(path).is_ok_and(|there| there.is_file() && there.len() <= MOST_BYTES)
+    });
     let run = run.to_string();
     let is_own = |letter: &Letter<'_>| letter.meta.run_id.as_deref() == Some(&*run);
     let is_of = |letter: &Letter<'_>| letter.meta.source.as_deref().is_some_and(|s| sources.contains(s));
@@ -94,7 +96,10 @@ fn without(path: &PathBuf, is_gone: impl Fn(&Letter<'_>, usize) -> bool) -> io::
     Ok(gone)
 }
 
-fn each(file: &File, mut take: impl FnMut(&Line<'_>, Option<&Letter<'_>>) -> io::Result<()>) -> io::Result<()> {
+fn each(
+    file: &File,
+    mut take: impl FnMut(&Line<'_>, Option<&Letter<'_>>) -> io::Result<()>,
+) -> io::Result<()> {
     let mut lines = Lines::new(Slice::new(file, 0..file.metadata()?.len()).buffered());
     while let Some(line) = lines.next()? {
         let letter = Letter::read(&line).ok();

@@ -248,7 +248,13 @@ pub fn keep_long_lines(claim: &Claim, live: &Path) -> io::Result<Option<PathBuf>
 }
 
 /// Adds a record with those of its rows.
-pub(super) fn add(to: &mut Bundle, line: &Line<'_>, letter: &Letter<'_>, id: Uuid, rows: &[bool]) -> io::Result<()> {
+pub(super) fn add(
+    to: &mut Bundle,
+    line: &Line<'_>,
+    letter: &Letter<'_>,
+    id: Uuid,
+    rows: &[bool],
+) -> io::Result<()> {
     let count = rows.iter().filter(|row| **row).count();
     if count == 0 {
         return Ok(());

@@ -46,7 +46,9 @@ impl FromStr for Choice {
             "json" => Self::Json,
             "none" => Self::None,
             _ => {
-                return Err(format!("`{text}` is not a kind of progress; use auto, bar, plain, json or none"));
+                return Err(format!(
+                    "`{text}` is not a kind of progress; use auto, bar, plain, json or none"
+                ));
             }
         })
     }

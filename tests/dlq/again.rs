@@ -27,7 +27,9 @@ fn letters_of_a_file_that_is_loaded_again_stand_there_once() {
         let work = Work::new();
         let store = if postgres { Store::postgres() } else { Store::sqlite(&work) };
         let dsn = store.dsn();
-        let load = |name: &str| work.mdsctl(["load", name, "--dsn", &dsn, "--dlq", "d.ndjson", "--json"]).run().expect(3);
+        let load = |name: &str| {
+            work.mdsctl(["load", name, "--dsn", &dsn, "--dlq", "d.ndjson", "--json"]).run().expect(3)
+        };
         let text = HEADER.to_owned() + &bar(2, "1") + &bar(3, "x") + &bar(4, "y") + "2024-01-05,v\n";
         work.write("a.csv", &text);
         work.write("b.csv", HEADER.to_owned() + &bar(3, "x"));

@@ -21,7 +21,9 @@ fn table(store: &Store) {
 /// Three rows, the second of which is long and refused.
 fn rows(ndjson: bool, long: &str) -> String {
     match ndjson {
-        true => format!("{{\"id\":1,\"v\":1,\"s\":\"a\"}}\n{{\"id\":2,\"v\":9,\"s\":\"{long}\"}}\n{{\"id\":3,\"v\":3,\"s\":\"c\"}}\n"),
+        true => format!(
+            "{{\"id\":1,\"v\":1,\"s\":\"a\"}}\n{{\"id\":2,\"v\":9,\"s\":\"{long}\"}}\n{{\"id\":3,\"v\":3,\"s\":\"c\"}}\n"
+        ),
         false => format!("id,v,s\n1,1,a\n2,9,{long}\n3,3,c\n"),
     }
 }
@@ -35,7 +37,8 @@ fn a_row_of_20_mib_that_is_refused_can_be_got_back_from_the_queue() {
     let long = "y".repeat(20 * MIB);
     for (postgres, ndjson, pipe) in [(true, false, false), (false, true, true)] {
         let work = Work::new();
-        let store = if postgres { Store::Postgres(Postgres::shared().database()) } else { Store::sqlite(&work) };
+        let store =
+            if postgres { Store::Postgres(Postgres::shared().database()) } else { Store::sqlite(&work) };
         table(&store);
         let (text, dsn) = (rows(ndjson, &long), store.dsn());
         let to = ["--table", "t", "--dlq", "d.ndjson", "--dsn", &dsn];
