@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+use std::ffi::OsString;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -180,7 +181,7 @@ with the --map to write. A day and a time of day in two columns are joined. Rows
 pub struct LoadArgs {
     /// Files, directories, globs (quote them), or - for stdin
     #[arg(required = true, value_name = "INPUT")]
-    pub inputs: Vec<String>,
+    pub inputs: Vec<OsString>,
     #[command(flatten)]
     pub store: StoreArgs,
     #[command(flatten)]
@@ -216,7 +217,7 @@ them once all the same; of a table without one the store's ledger tells which of
 pub struct TailArgs {
     /// Files, directories, globs (quote them), or - for a pipe; files need not be there yet
     #[arg(required = true, value_name = "INPUT")]
-    pub inputs: Vec<String>,
+    pub inputs: Vec<OsString>,
     /// Where to begin: at the start, at the end, or where an earlier tail has come to (else the start)
     #[arg(long, value_enum, default_value_t = FromName::Checkpoint, value_name = "WHERE", help_heading = "Following")]
     pub from: FromName,

@@ -1,5 +1,6 @@
 //! `mdsctl load`: wires inputs, mapping, engine, store and dead-letter queue together.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,7 +38,7 @@ use crate::sink::sqlite;
 use crate::source::follow::{self, CheckpointFile};
 use crate::source::pipeline::{Peeked, Pipeline, peek};
 use crate::source::settled::SettledInputs;
-use crate::source::{Input, Meter, OpenOptions, Stop, expand};
+use crate::source::{Input, Meter, OpenOptions, Opened, Stop, expand, shown};
 
 mod begin;
 mod end;
@@ -156,7 +157,7 @@ impl<'a> Load<'a> {
         followed: Followed,
     ) -> Result<Self> {
         let named =
-            |name: &String| Input { name: name.as_str().into(), path: Some(name.into()), bytes: None };
+            |name: &OsString| Input { name: shown(name).into(), path: Some(name.into()), bytes: None };
         let inputs = args.inputs.iter().map(named).collect();
         let load = Self::with_inputs(global, args, screen, run_id, metrics, inputs)?;
         Ok(Self { followed: Some(followed), ..load })
@@ -364,6 +365,9 @@ impl<'a> Load<'a> {
         let mut failed = None;
         for (index, input) in self.inputs.iter().enumerate() {
             match peek(index, input, &options, &self.stop, &self.meter) {
+                Ok(Peeked { opened: Opened { void: Some(error), .. }, .. }) => {
+                    failed.get_or_insert(error);
+                }
                 Ok(seen) => {
                     let seen = peeked.insert(seen);
                     if let Some(what) = seen.opened.decoder.objection() {

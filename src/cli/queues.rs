@@ -13,7 +13,7 @@ use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};
 use crate::dlq::slice::Slice;
 use crate::error::{Error, Result};
-use crate::source::Compression;
+use crate::source::{Compression, Parts, is_pattern, shown};
 
 /// Where queues are when none is named.
 pub const STANDARD: &str = ".dlq";
@@ -78,12 +78,12 @@ pub fn open(named: &[PathBuf]) -> Result<Vec<Queue>> {
             Ok(file) => file,
             // A replay or a rotation has renamed it meanwhile.
             Err(error) if error.kind() == ErrorKind::NotFound && !must => return Ok(()),
-            Err(error) => return Err(unreadable(path.display(), &error)),
+            Err(error) => return Err(unreadable(shown(path), &error)),
         };
-        let metadata = file.metadata().map_err(|e| unreadable(path.display(), &e))?;
+        let metadata = file.metadata().map_err(|e| unreadable(shown(path), &e))?;
         if seen.insert((metadata.dev(), metadata.ino())) {
-            let bytes = bytes(file, metadata.is_file()).map_err(|e| unreadable(path.display(), &e))?;
-            queues.push(Queue { name: path.display().to_string(), what: what(path), bytes });
+            let bytes = bytes(file, metadata.is_file()).map_err(|e| unreadable(shown(path), &e))?;
+            queues.push(Queue { name: shown(path), what: what(path), bytes });
         }
         Ok(())
     };
@@ -189,35 +189,31 @@ enum Found {
 
 /// What an argument is.
 fn found(path: &Path) -> Result<Found> {
-    let text = path.to_string_lossy();
-    if text == "-" {
+    if path == Path::new("-") {
         return Ok(Found::Stdin);
     }
     if path.is_dir() {
         return in_directory(path).map(Found::Many);
     }
-    if path.exists() || !text.contains(['*', '?', '[']) {
+    if path.exists() || !is_pattern(path.as_os_str()) {
         return Ok(Found::One);
     }
-    let pattern = glob::glob(&text)
-        .map_err(|e| Error::Input(format!("{text}: no such file, and not a pattern either: {}", e.msg)))?;
-    let mut all = Vec::new();
-    for path in pattern {
-        let path = path.map_err(|e| unreadable(e.path().display(), e.error()))?;
-        if !path.is_dir() {
-            all.push(path);
-        }
-    }
+    let mut all = Parts::of(path.as_os_str())?.found()?;
+    all.retain(|path| !path.is_dir());
     all.sort_by_key(|path| order(path));
-    if all.is_empty() { Err(Error::Input(format!("{text}: no file matches"))) } else { Ok(Found::Many(all)) }
+    if all.is_empty() {
+        Err(Error::Input(format!("{}: no file matches", shown(path))))
+    } else {
+        Ok(Found::Many(all))
+    }
 }
 
 /// The files of dead letters in a directory: what stands beside a queue comes with it.
 fn in_directory(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(|e| unreadable(directory.display(), &e))? {
-        let path = entry.map_err(|e| unreadable(directory.display(), &e))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    for entry in std::fs::read_dir(directory).map_err(|e| unreadable(shown(directory), &e))? {
+        let path = entry.map_err(|e| unreadable(shown(directory), &e))?.path();
+        let name = path.file_name().map(shown).unwrap_or_default();
         let ours = [".ndjson", ".ndjson.gz", ".ndjson.zst"].iter().any(|end| name.ends_with(end));
         if ours && !name.starts_with('.') && path.is_file() {
             all.push(path);
@@ -232,7 +228,7 @@ fn companions(path: &Path) -> Result<Vec<PathBuf>> {
     if names::kind(path) != Kind::Live {
         return Ok(Vec::new());
     }
-    let segments = names::segments(path).map_err(|e| unreadable(path.display(), &e))?;
+    let segments = names::segments(path).map_err(|e| unreadable(shown(path), &e))?;
     Ok(segments)
 }
 

@@ -91,7 +91,7 @@ pub fn decide(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<De
             )));
         }
         if let Some((run, life)) = to_go_on_with(request, earlier) {
-            return go_on(request, run, *life);
+            return go_on(request, run, *life, earlier);
         }
     }
     let fresh = fresh(request, earlier)?;
@@ -118,7 +118,12 @@ fn to_go_on_with<'a>(
     candidates.clone().find(left).or_else(|| candidates.next())
 }
 
-fn go_on(request: &Request<'_>, run: &RunRecord, life: Life) -> Result<Decision> {
+fn go_on(
+    request: &Request<'_>,
+    run: &RunRecord,
+    life: Life,
+    earlier: &[(RunRecord, Life)],
+) -> Result<Decision> {
     let name = short(run.run_id);
     let when = day(run.started);
     let again = if request.keyed { "leave --resume away" } else { "use --force instead of --resume" };
@@ -141,6 +146,15 @@ fn go_on(request: &Request<'_>, run: &RunRecord, life: Life) -> Result<Decision>
                 ))),
                 other => other,
             },
+        });
+    }
+    if let (Some(what), false) = (&changed, run.has_checkpoints) {
+        // Nothing of what was there then is stored: it may be another one by now.
+        return Ok(match fresh(request, earlier)? {
+            Decision::Fresh(_) => Decision::Fresh(Some(format!(
+                "nothing to resume: run {name} of {when} has stored no row, and {what} since; loading from the start"
+            ))),
+            other => other,
         });
     }
     if let Some(what) = changed {

@@ -1,5 +1,6 @@
 //! `mdsctl tail`: a load of files that grow.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::cli::{settings, traces};
 use crate::error::{Error, Result};
 use crate::observe::screen::Screen;
 use crate::source::follow::{FollowOptions, From};
+use crate::source::shown;
 
 /// What is followed.
 #[derive(Clone)]
@@ -27,9 +29,8 @@ pub struct Followed {
 impl Followed {
     /// The checkpoint file for that table.
     pub fn checkpoint(&self, table: &str) -> PathBuf {
-        let absolute = |pattern: &String| {
-            std::path::absolute(pattern).map_or_else(|_| pattern.clone(), |p| p.display().to_string())
-        };
+        let absolute =
+            |pattern: &OsString| std::path::absolute(pattern).map_or_else(|_| shown(pattern), shown);
         let inputs: Vec<String> = self.options.patterns.iter().map(absolute).collect();
         self.checkpoint.clone().unwrap_or_else(|| {
             let hash = xxh3_64(format!("{}\n{table}", inputs.join("\n")).as_bytes());

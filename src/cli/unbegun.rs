@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::observe::result::{RunFacts, RunResult};
 use crate::observe::tally::Tally;
 use crate::settings::EngineSettings;
+use crate::source::shown;
 
 /// Prints the object of a command whose line or configuration could not be understood.
 pub fn print_unread(command: &str, error: &Error) {
@@ -48,10 +49,14 @@ pub fn print_result(cli: &Cli, error: &Error) {
         return;
     }
     let (command, inputs, store, dataset, dry_run) = match &cli.command {
-        Command::Load(a) => ("load", a.inputs.clone(), &a.store, known_name(&a.data), a.rejects.dry_run),
-        Command::Tail(a) => ("tail", a.inputs.clone(), &a.store, known_name(&a.data), a.rejects.dry_run),
+        Command::Load(a) => {
+            ("load", a.inputs.iter().map(shown).collect(), &a.store, known_name(&a.data), a.rejects.dry_run)
+        }
+        Command::Tail(a) => {
+            ("tail", a.inputs.iter().map(shown).collect(), &a.store, known_name(&a.data), a.rejects.dry_run)
+        }
         Command::ReplayDlq(a) => {
-            let queues = a.queues.iter().map(|queue| queue.display().to_string()).collect();
+            let queues = a.queues.iter().map(|queue| shown(queue)).collect();
             ("replay-dlq", queues, &a.store, None, a.dry_run)
         }
         Command::InspectDlq(_) => return print_other("inspect-dlq", error),

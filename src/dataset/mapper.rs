@@ -21,6 +21,7 @@ use crate::dataset::convert::{Conversion, Unreadable, WrongType};
 use crate::dataset::daytime::{self, Clock, Day, Look};
 use crate::dataset::describe::{Column, Dataset, Derive, Kind, NO_TENANT};
 use crate::dataset::faults::Faults;
+use crate::dataset::folders;
 use crate::dataset::folds::Folds;
 use crate::dataset::identity::{self, ContentIds};
 use crate::dataset::item;
@@ -84,7 +85,18 @@ impl MapperSettings {
     /// Usage, where the name does not fit `--name-pattern`, or in two ways.
     pub fn named(&self, source: &str) -> Result<MapOptions> {
         let mut options = self.columns.clone();
-        let Some(pattern) = &self.name_pattern else { return Ok(options) };
+        if let Some(pattern) = &self.name_pattern {
+            self.by_pattern(pattern, source, &mut options)?;
+        }
+        // A queue lies where its rows did not come from.
+        if !self.sparse {
+            folders::add(&mut options, source, &self.dataset, &self.target);
+        }
+        Ok(options)
+    }
+
+    /// Adds what the name tells by `--name-pattern`.
+    fn by_pattern(&self, pattern: &NamePattern, source: &str, options: &mut MapOptions) -> Result<()> {
         let column_of = |field: &str| {
             let name = target_of(field, &self.dataset, &self.target).ok()?;
             let known = self.target.column(&name)?;
@@ -111,7 +123,7 @@ impl MapperSettings {
                 }
             }
         }
-        Ok(options)
+        Ok(())
     }
 }
 
@@ -127,9 +139,15 @@ type MakeIdentities = fn(&Origin, &[u64]) -> Vec<Identity>;
 
 /// Whether a note says how values were understood, and not what became of them.
 pub fn is_deduction(note: &str) -> bool {
-    ["timeframe is ", " is an epoch in ", " is written ", " are read together"]
-        .iter()
-        .any(|said| note.contains(said))
+    [
+        "timeframe is ",
+        " is an epoch in ",
+        " is written ",
+        " are read together",
+        " taken from the names of folders",
+    ]
+    .iter()
+    .any(|said| note.contains(said))
 }
 
 /// A second name of a column, in rows that do not have it by its first.
@@ -551,6 +569,7 @@ impl Mapper {
             notes.extend(reader.notes().into_iter().map(|note| format!("{name} {note}")));
         }
         notes.extend(self.zone_passed_over());
+        notes.extend(self.from_folders());
         if !self.unused.is_empty() {
             notes.push(format!("columns not loaded: {}", list(self.unused.iter().map(String::as_str))));
         }
@@ -575,6 +594,18 @@ impl Mapper {
         notes.extend(self.narrow.note(&self.settings.target.table));
         notes.sort();
         notes
+    }
+
+    /// Which columns folders have told.
+    fn from_folders(&self) -> Option<String> {
+        let (_, mapping) = self.mapping.as_ref()?;
+        let told = mapping.columns.iter().filter(|(_, name, feed)| {
+            matches!(feed, Feed::Constant(_)) && self.options.folders.iter().any(|told| **told == **name)
+        });
+        let told: Vec<String> = told.map(|(_, name, _)| name.to_string()).collect();
+        let is = if told.len() == 1 { "is" } else { "are" };
+        (!told.is_empty())
+            .then(|| format!("{} {is} taken from the names of folders", enumerated(&told, "and")))
     }
 
     /// What there is to say of a column that may tell the zone of the times, which nothing reads.

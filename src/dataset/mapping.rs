@@ -33,6 +33,8 @@ pub struct MapOptions {
     pub sets: Vec<(String, String)>,
     /// Values from the name of the file, used where neither a column nor `sets` has one.
     pub from_name: Vec<(String, String)>,
+    /// Which of those the names of folders tell.
+    pub folders: Vec<String>,
     /// The day that the name of the file tells, for rows that have a time of day alone.
     pub day: Option<String>,
     /// Whether `sets` go before columns of the input that mean the same, and a day alone is a time even

@@ -10,6 +10,7 @@ pub mod describe;
 pub mod detection;
 pub mod faults;
 mod float;
+mod folders;
 pub mod folds;
 pub mod identity;
 pub mod item;

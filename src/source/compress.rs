@@ -1,10 +1,15 @@
-//! Compression: told by magic bytes, undone on the way.
+//! Compression: told by magic bytes, undone on the way, and proven before a row of a file counts.
 
-use std::io::{self, BufReader, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use crate::decode::DecodeError;
+use crate::source::Stop;
 
 /// Bytes that a decompressor takes in at once.
 const BUFFER: usize = 64 << 10;
@@ -18,6 +23,17 @@ pub enum Compression {
     Gzip,
     /// Zstandard, one frame or many.
     Zstd,
+}
+
+/// Zero bytes between or behind the members of a gzip stream, as tapes and block devices leave them.
+#[derive(Debug, Clone, Default)]
+pub struct Padding(Arc<AtomicU64>);
+
+impl Padding {
+    /// How many were passed over so far.
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Compression {
@@ -46,12 +62,46 @@ impl Compression {
     /// # Errors
     /// Where no decompressor can be made.
     pub fn undo(self, stored: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+        self.undo_padded(stored, Padding::default())
+    }
+
+    /// The same, with a count of the padding that is passed over.
+    pub(super) fn undo_padded(
+        self,
+        stored: impl Read + Send + 'static,
+        padding: Padding,
+    ) -> io::Result<Box<dyn Read + Send>> {
         let buffered = BufReader::with_capacity(BUFFER, stored);
         Ok(match self {
             Self::None => Box::new(buffered.into_inner()),
-            Self::Gzip => Box::new(MultiGzDecoder::new(buffered)),
+            Self::Gzip => Box::new(Members { member: Some(GzDecoder::new(buffered)), padding }),
             Self::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(buffered)?),
         })
+    }
+
+    /// Decompresses a file for its checksums alone: a checksum stands behind the bytes that it is of, so
+    /// that rows of damaged ones would be stored before it is seen.
+    ///
+    /// That the file ends early is no damage: what is there is as it was written, and the reading comes to
+    /// that place by itself; nor is a fault of the machine.
+    pub(super) fn prove(self, file: &File, stop: &Stop) -> Result<(), DecodeError> {
+        let mut bytes = self.undo(Placed { file: file.try_clone()?, at: 0, stop: stop.clone() })?;
+        let mut buffer = vec![0; 4 * BUFFER];
+        loop {
+            match bytes.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return match self.fault(error) {
+                        DecodeError::Corrupt(text) if !text.ends_with(ENDS_EARLY) => {
+                            Err(DecodeError::Corrupt(text + NOTHING_LOADED))
+                        }
+                        _ => Ok(()),
+                    };
+                }
+            }
+        }
     }
 
     /// What an error means that came out of the decompressed bytes: a fault of the machine that
@@ -61,9 +111,73 @@ impl Compression {
             return DecodeError::Io(error);
         }
         let what = match error.kind() {
-            io::ErrorKind::UnexpectedEof => "ends early",
+            io::ErrorKind::UnexpectedEof => ENDS_EARLY,
             _ => "is corrupt",
         };
         DecodeError::Corrupt(format!("the {} stream {what}", self.as_str()))
+    }
+}
+
+const ENDS_EARLY: &str = "ends early";
+
+/// What becomes of the rows of a file whose checksums do not hold.
+pub(super) const NOTHING_LOADED: &str = "; none of its rows were loaded";
+
+/// A file, read from its beginning whatever others do with it; it ends where the stop is set.
+struct Placed {
+    file: File,
+    at: u64,
+    stop: Stop,
+}
+
+impl Read for Placed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_set() {
+            return Ok(0);
+        }
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// The members of a gzip stream, one behind the other.
+struct Members<R> {
+    member: Option<GzDecoder<R>>,
+    padding: Padding,
+}
+
+impl<R: BufRead> Members<R> {
+    /// Whether another member follows, behind zero bytes perhaps.
+    fn follows(&self, rest: &mut R) -> io::Result<bool> {
+        loop {
+            let bytes = match rest.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                bytes => bytes?,
+            };
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            if zeros == 0 {
+                return Ok(!bytes.is_empty());
+            }
+            rest.consume(zeros);
+            self.padding.0.fetch_add(zeros as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let count = member.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            let Some(ended) = self.member.take() else { break };
+            let mut rest = ended.into_inner();
+            if self.follows(&mut rest)? {
+                self.member = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
     }
 }

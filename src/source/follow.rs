@@ -20,6 +20,7 @@ mod patterns;
 mod scout;
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -33,7 +34,7 @@ use crate::error::{Error, Result};
 use crate::port::{Event, Observer};
 use crate::source::keys::Shared;
 use crate::source::pipeline::{Outlet, Report};
-use crate::source::{Meter, OpenOptions, Stop};
+use crate::source::{Meter, OpenOptions, Stop, shown};
 pub use checkpoint::CheckpointFile;
 use checkpoint::Place;
 use course::{Course, to_read_again};
@@ -75,7 +76,7 @@ pub enum From {
 #[derive(Debug, Clone)]
 pub struct FollowOptions {
     /// Paths, directories and globs.
-    pub patterns: Vec<String>,
+    pub patterns: Vec<OsString>,
     /// Whether directories stand for those below them too.
     pub recursive: bool,
     /// How files are opened.
@@ -301,7 +302,7 @@ impl Follower {
             {
                 tracing::warn!(
                     "{}: cannot be read now; its lines since the last note may be stored twice when it can",
-                    path.display()
+                    shown(&path)
                 );
             }
         }

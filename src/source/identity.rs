@@ -13,7 +13,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::port::runs::InputIdentity;
-use crate::source::Input;
+use crate::source::{Compression, Input, shown};
 
 /// Bytes at each end that the fingerprint is about.
 const END: u64 = 64 << 10;
@@ -39,7 +39,8 @@ pub fn identify(inputs: &[Input], source_id: Option<&str>) -> Vec<InputIdentity>
 }
 
 /// Whether the file has only grown since it had that size and fingerprint, and what it had then
-/// are whole lines of plain text, so that they mean today what they meant then.
+/// are whole lines of plain text, so that they mean today what they meant then; or a compressed stream,
+/// which is not read beyond what has come: one that ended early gives the same rows, and then the rest.
 pub fn has_grown(input: &Input, before: &InputIdentity) -> bool {
     let (Some(path), Some(now), Some(then)) = (&input.path, input.bytes, before.bytes) else {
         return false;
@@ -55,6 +56,9 @@ pub fn has_grown(input: &Input, before: &InputIdentity) -> bool {
         let (mut first, mut last) = ([0; 4], [0; 1]);
         let some = file.read_at(&mut first, 0)?;
         file.read_exact_at(&mut last, then - 1)?;
+        if Compression::of(first.get(..some).unwrap_or_default()) != Compression::None {
+            return Ok(true);
+        }
         let text = first.iter().take(some).all(|b| *b >= b' ' || matches!(b, b'\t' | b'\r' | b'\n'));
         Ok(text && !first.starts_with(b"PAR1") && last == *b"\n")
     };
@@ -83,7 +87,7 @@ fn of_beginning(file: &File, bytes: u64) -> io::Result<String> {
 /// The path that is the same from everywhere.
 fn absolute(path: &Path) -> String {
     let path = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
-    path.map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned())
+    path.map_or_else(|_| String::new(), shown)
 }
 
 #[cfg(test)]
@@ -94,7 +98,7 @@ mod tests {
     use crate::source::expand;
 
     fn of(path: &Path) -> (Input, InputIdentity) {
-        let input = expand(&[path.display().to_string()], false).unwrap().remove(0);
+        let input = expand(&[path.as_os_str().to_owned()], false).unwrap().remove(0);
         let identity = identify(std::slice::from_ref(&input), None).remove(0);
         (input, identity)
     }
@@ -150,7 +154,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut file = File::create(directory.path().join("a.csv")).unwrap();
         file.write_all(b"x\n").unwrap();
-        let two = expand(&[directory.path().display().to_string(), "-".into()], false).unwrap();
+        let two = expand(&[directory.path().as_os_str().to_owned(), "-".into()], false).unwrap();
         let ids = identify(&two, Some("day"));
         assert_eq!(ids[0].id.as_deref(), Some("id:day#1"));
         assert_eq!(ids[1].id.as_deref(), Some("id:day#2"));

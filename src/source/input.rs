@@ -1,21 +1,24 @@
 //! What the user named: files, directories, globs, standard input.
 
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use glob::{MatchOptions, glob_with};
-
 use crate::error::Error;
 use crate::source::fault::io_error;
+use crate::source::names::shown;
+use crate::source::pattern::{Parts, is_pattern};
 use crate::source::sniff::{EXTENSIONS, of_name};
 
 /// One input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
-    /// Its name for people: the path, or `-` for standard input.
+    /// Its name for people: the path, what is no UTF-8 in it escaped, or `-` for standard input.
     pub name: Arc<str>,
     /// Where it is; `None` for standard input.
     pub path: Option<PathBuf>,
@@ -28,15 +31,17 @@ pub struct Input {
 /// `-` is standard input. A path that exists is taken as it is, whatever its name. A directory
 /// stands for the files in it that have the extension of a format of ours, sorted by name, with
 /// `recursive` for those below it too; hidden ones are passed over. What else has `*`, `?` or `[`
-/// in it is a glob. A file that globs and directories come upon several times is taken once.
+/// in it is a glob. What writers leave beside their data (`_SUCCESS`, `_delta_log`, `.crc`) is no
+/// data, unless it is named itself. A file that globs and directories come upon several times is
+/// taken once.
 ///
 /// # Errors
 /// [`Error::Input`] for what does not exist, cannot be looked at, or holds nothing to load;
 /// [`Error::Usage`] where standard input is named twice.
-pub fn expand(args: &[String], recursive: bool) -> Result<Vec<Input>, Error> {
+pub fn expand(args: &[OsString], recursive: bool) -> Result<Vec<Input>, Error> {
     let mut inputs = Vec::new();
     let mut stdin = false;
-    let plain = |arg: &&String| *arg != "-" && fs::metadata(arg).is_ok_and(|m| !m.is_dir());
+    let plain = |arg: &&OsString| *arg != "-" && fs::metadata(arg).is_ok_and(|m| !m.is_dir());
     let mut seen: HashSet<PathBuf> = args.iter().filter(plain).map(|arg| identity(Path::new(arg))).collect();
     for arg in args {
         if arg == "-" {
@@ -53,10 +58,10 @@ pub fn expand(args: &[String], recursive: bool) -> Result<Vec<Input>, Error> {
                 inputs.push(file(path));
                 continue;
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && arg.contains(['*', '?', '[']) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_pattern(arg) => {
                 pattern(arg, recursive)?
             }
-            Err(error) => return Err(io_error(&error, arg)),
+            Err(error) => return Err(io_error(&error, &shown(arg))),
         };
         inputs.extend(found.iter().filter(|path| seen.insert(identity(path))).map(|path| file(path)));
     }
@@ -70,7 +75,7 @@ fn identity(path: &Path) -> PathBuf {
 
 fn file(path: &Path) -> Input {
     let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file);
-    let name = path.to_string_lossy().as_ref().into();
+    let name = shown(path).into();
     Input { name, path: Some(path.to_owned()), bytes: metadata.map(|m| m.len()) }
 }
 
@@ -84,6 +89,12 @@ fn stdin_bytes() -> Option<u64> {
 fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     let mut directories = 0;
+    // A link to a directory may lead back to where it stands.
+    let mut been = HashSet::new();
+    let mut is_new = |metadata: &fs::Metadata| been.insert((metadata.dev(), metadata.ino()));
+    if let Ok(metadata) = fs::metadata(path) {
+        is_new(&metadata);
+    }
     // Depth first and in order, without a call stack that a deep tree could exhaust.
     let mut open = vec![listed(path)?];
     while let Some(entries) = open.last_mut() {
@@ -91,24 +102,24 @@ fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
             open.pop();
             continue;
         };
-        let Ok(metadata) = fs::metadata(&entry) else {
-            // A link to nowhere.
-            continue;
-        };
-        if metadata.is_dir() {
+        let metadata = fs::metadata(&entry).ok();
+        if metadata.as_ref().is_some_and(fs::Metadata::is_dir) {
             directories += 1;
-            // A link to a directory may lead back to where it stands.
-            if recursive && !entry.is_symlink() {
+            if recursive && !is_marker(&entry) && metadata.as_ref().is_some_and(&mut is_new) {
                 open.push(listed(&entry)?);
             }
-        } else if metadata.is_file() && entry.to_str().and_then(of_name).is_some() {
+        } else if of_name(&shown(&entry)).is_some()
+            && !is_marker(&entry)
+            // A link to nowhere is data that is missing: the reading says so.
+            && metadata.is_none_or(|metadata| metadata.is_file())
+        {
             found.push(entry);
         }
     }
     if found.is_empty() {
         let hint =
             if directories > 0 && !recursive { "; --recursive looks into its directories" } else { "" };
-        let path = path.display();
+        let path = shown(path);
         return Err(Error::Input(format!("{path}: nothing to load, no file ends in {EXTENSIONS}{hint}")));
     }
     Ok(found)
@@ -116,7 +127,7 @@ fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
 
 /// What is in a directory and not hidden, the last name first.
 fn listed(path: &Path) -> Result<Vec<PathBuf>, Error> {
-    let fault = |e: io::Error| io_error(&e, &path.to_string_lossy());
+    let fault = |e: io::Error| io_error(&e, &shown(path));
     let mut names = Vec::new();
     for entry in fs::read_dir(path).map_err(fault)? {
         let name = entry.map_err(fault)?.file_name();
@@ -128,39 +139,36 @@ fn listed(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(names.into_iter().map(|name| path.join(name)).collect())
 }
 
-fn pattern(arg: &str, recursive: bool) -> Result<Vec<PathBuf>, Error> {
-    let options = MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        // The crate panics where that is set and a name is no UTF-8.
-        require_literal_leading_dot: false,
-    };
-    let hidden = |path: &Path| {
-        path.components().any(|part| {
-            let part = part.as_os_str().to_string_lossy();
-            let meant = |word: &str| {
-                word.starts_with('.') && glob::Pattern::new(word).is_ok_and(|word| word.matches(&part))
-            };
-            part.starts_with('.') && part != "." && part != ".." && !arg.split('/').any(meant)
-        })
-    };
-    let paths = glob_with(arg, options)
-        .map_err(|e| Error::Input(format!("{arg}: no such file, and not a pattern either: {}", e.msg)))?;
-    let (mut files, mut directories) = (Vec::new(), Vec::new());
-    for path in paths {
-        let path = match path {
-            Ok(path) if hidden(&path) => continue,
-            Ok(path) => path,
-            Err(error) if hidden(error.path()) => continue,
-            Err(error) => return Err(io_error(error.error(), &error.path().to_string_lossy())),
-        };
+/// Whether a name is of what Spark, Hive, Delta Lake, Flink and the like leave beside the data that they
+/// write: marks that it is complete, logs of its versions, checksums, summaries of its footers.
+fn is_marker(path: &Path) -> bool {
+    let name = path.file_name().map(OsStr::as_bytes).unwrap_or_default();
+    let whole: [&[u8]; 8] = [
+        b"_SUCCESS",
+        b"_FAILURE",
+        b"_metadata",
+        b"_common_metadata",
+        b"_delta_log",
+        b"_change_data",
+        b"_temporary",
+        b"_spark_metadata",
+    ];
+    let begun: [&[u8]; 2] = [b"_started_", b"_committed_"];
+    whole.contains(&name) || begun.iter().any(|begin| name.starts_with(begin)) || name.ends_with(b".crc")
+}
+
+fn pattern(arg: &OsStr, recursive: bool) -> Result<Vec<PathBuf>, Error> {
+    let parts = Parts::of(arg)?;
+    let (mut files, mut directories, mut markers) = (Vec::new(), Vec::new(), 0);
+    for path in parts.found()? {
         match path.is_dir() {
+            _ if is_marker(&path) && !named_itself(arg, &path) => markers += 1,
             true => directories.push(path),
             false => files.push(path),
         }
     }
     // `**` matches directories on its way to the files in them.
-    if files.is_empty() && !arg.contains("**") {
+    if files.is_empty() && !parts.is_deep() {
         directories.sort_unstable();
         for path in &directories {
             files.extend(directory(path, recursive)?);
@@ -169,9 +177,19 @@ fn pattern(arg: &str, recursive: bool) -> Result<Vec<PathBuf>, Error> {
         files.sort_unstable();
     }
     if files.is_empty() {
-        return Err(Error::Input(format!("{arg}: no file matches")));
+        let arg = shown(arg);
+        return Err(Error::Input(match markers {
+            0 => format!("{arg}: no file matches"),
+            _ => format!("{arg}: no file matches but what writers leave beside their data"),
+        }));
     }
     Ok(files)
+}
+
+/// Whether a glob means such names: `out/*.crc` does, `out/*` does not.
+fn named_itself(arg: &OsStr, path: &Path) -> bool {
+    let last = arg.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    last.starts_with(b"_") || last.ends_with(b".crc") && path.extension().is_some_and(|e| e == "crc")
 }
 
 #[cfg(test)]
@@ -193,7 +211,7 @@ mod tests {
     fn expanded(root: &tempfile::TempDir, args: &[&str], recursive: bool) -> String {
         let prefix = format!("{}/", root.path().display());
         let full = |arg: &&str| if *arg == "-" { arg.to_string() } else { format!("{prefix}{arg}") };
-        let args: Vec<String> = args.iter().map(full).collect();
+        let args: Vec<OsString> = args.iter().map(full).map(OsString::from).collect();
         match expand(&args, recursive) {
             Ok(inputs) => {
                 let names: Vec<&str> = inputs.iter().map(|i| i.name.as_ref()).collect();
@@ -227,9 +245,43 @@ mod tests {
         use std::os::unix::ffi::OsStrExt as _;
         let root = tree(&["d/a.csv", "d/.b.csv", "d/.x/c.csv", "d/e/f.csv"]);
         fs::write(root.path().join(std::ffi::OsStr::from_bytes(b"d/c\xFF.csv")), "x\n").unwrap();
-        assert_eq!(expanded(&root, &["d/*.csv"], false), "d/a.csv");
+        assert_eq!(expanded(&root, &["d/*.csv"], false), "d/a.csv d/c\\xFF.csv");
+        assert_eq!(expanded(&root, &["d/c?.csv"], false), "d/c\\xFF.csv");
+        assert_eq!(expanded(&root, &["d"], false), "d/a.csv d/c\\xFF.csv");
         assert_eq!(expanded(&root, &["d/.*.csv"], false), "d/.b.csv");
-        assert_eq!(expanded(&root, &["d/**/*.csv"], false), "d/a.csv d/e/f.csv");
+        assert_eq!(expanded(&root, &["d/**/*.csv"], false), "d/a.csv d/c\\xFF.csv d/e/f.csv");
+    }
+
+    #[test]
+    fn what_writers_leave_beside_their_data_is_no_data() {
+        let root = tree(&[
+            "o/_SUCCESS",
+            "o/_delta_log/0.json",
+            "o/a.csv.crc",
+            "o/a.csv",
+            "o/_b.csv",
+            "o/_committed_1",
+            "o/s=1/_metadata",
+            "o/s=1/c.csv",
+        ]);
+        assert_eq!(expanded(&root, &["o"], true), "o/_b.csv o/a.csv o/s=1/c.csv");
+        assert_eq!(expanded(&root, &["o/*"], false), "o/_b.csv o/a.csv");
+        assert_eq!(expanded(&root, &["o/**/*"], false), "o/_b.csv o/a.csv o/s=1/c.csv");
+        assert_eq!(expanded(&root, &["o/_SUCCESS"], false), "o/_SUCCESS");
+        assert_eq!(expanded(&root, &["o/_S*"], false), "o/_SUCCESS");
+    }
+
+    #[test]
+    fn links_to_directories_are_followed_once_and_links_to_nowhere_are_told() {
+        let root = tree(&["d/a.csv", "e/b.csv"]);
+        let link = |to: &str, at: &str| std::os::unix::fs::symlink(to, root.path().join(at)).unwrap();
+        link("../d", "d/back");
+        link("../e", "d/e");
+        link("../e", "e/self");
+        link("gone.csv", "d/z.csv");
+        assert_eq!(expanded(&root, &["d"], true), "d/a.csv d/e/b.csv d/z.csv");
+        assert_eq!(expanded(&root, &["d/**/*.csv"], true), "d/a.csv d/e/b.csv d/z.csv");
+        assert_eq!(expanded(&root, &["**/a.csv"], true), "d/a.csv");
     }
 
     #[test]
@@ -257,7 +309,7 @@ mod tests {
         assert_eq!(expanded(&root, &["notes.md", "-"], false), "notes.md -");
         assert_eq!(expanded(&root, &["gone.csv"], false), "no such file: gone.csv");
         assert_eq!(expanded(&root, &["-", "-"], false), "standard input (-) is named more than once");
-        let path = root.path().join("notes.md").display().to_string();
+        let path = root.path().join("notes.md").into_os_string();
         let inputs = expand(&[path], false).unwrap();
         assert_eq!(inputs[0].bytes, Some(2));
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::decode::{CsvDecoder, CsvOptions, DecodeError, Decoder, NdjsonDecoder, ParquetDecoder, RawBatch};
 use crate::error::Error;
+use crate::source::compress::{NOTHING_LOADED, Padding};
 use crate::source::fault::{called, decode_error, io_error, words};
 use crate::source::reader::{Ahead, CHUNK, Source};
 use crate::source::stored::Stored;
@@ -37,22 +38,38 @@ pub struct Opened {
     /// Whether it can be read again. Rows of one that cannot (standard input, a pipe) must end in
     /// the store or in the dead-letter queue.
     pub replayable: bool,
+    /// Why it is no input at all, where it is a file with nothing in it.
+    pub void: Option<Error>,
+    /// What was passed over behind the compressed bytes.
+    pub padding: Padding,
 }
 
 /// Opens an input: tells its compression and format, and starts to read it.
+///
+/// What is compressed in a file is decompressed once beforehand, for its checksums: rows of damaged bytes
+/// would be stored before the checksum behind them is seen.
 ///
 /// Waits for its first bytes, of CSV for its header. When the stop is set before they are there,
 /// the decoder has no rows.
 ///
 /// # Errors
-/// [`Error::Input`] where it cannot be read, is empty, or is none of our formats;
+/// [`Error::Input`] where it cannot be read, is an empty stream, is damaged, or is none of our formats;
 /// [`Error::Usage`] where it is not what the options say. The message names the input.
 pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>) -> Result<Opened, Error> {
     let name = &*input.name;
     let mut stored = Stored::open(input, stop, meter).map_err(|e| io_error(&e, name))?;
     let (live, cut) = (stored.is_live(), stored.cut());
+    let padding = Padding::default();
     let opened = |decoder: Box<dyn Decoder>, format, compression| {
-        Ok(Opened { decoder, format, compression, replayable: !live })
+        let (void, padding) = (None, padding.clone());
+        Ok(Opened { decoder, format, compression, replayable: !live, void, padding })
+    };
+    let nothing = |compression| {
+        let (format, error) = (options.format.unwrap_or(Format::Csv), empty(name, compression));
+        match live {
+            true => Err(error),
+            false => Ok(Opened { void: Some(error), ..opened(Box::new(Nothing), format, compression)? }),
+        }
     };
     let head = read_head(&mut stored).map_err(|e| io_error(&e, name))?;
     let compression = Compression::of(&head);
@@ -60,7 +77,7 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
         return opened(Box::new(Nothing), options.format.unwrap_or(Format::Csv), compression);
     }
     if head.is_empty() {
-        return Err(empty(name, compression));
+        return nothing(compression);
     }
     if compression == Compression::None
         && sniff::format(&head, name, options.format)? == Format::Parquet
@@ -71,9 +88,15 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
         return opened(Box::new(parquet), Format::Parquet, compression);
     }
 
+    if compression != Compression::None
+        && let Some(file) = stored.file()
+    {
+        compression.prove(file, stop).map_err(|e| decode_error(e, name))?;
+    }
     let whole = Cursor::new(head).chain(stored);
-    let mut bytes = compression.undo(whole).map_err(|e| decode_error(compression.fault(e), name))?;
-    let head = match read_head(&mut bytes) {
+    let bytes = compression.undo_padded(whole, padding.clone());
+    let mut bytes = bytes.map_err(|e| decode_error(compression.fault(e), name))?;
+    let mut head = match read_head(&mut bytes) {
         Ok(head) => head,
         Err(_) if cut.is_cut() => Vec::new(),
         Err(error) => return Err(decode_error(compression.fault(error), name)),
@@ -81,8 +104,16 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     if head.is_empty() && cut.is_cut() {
         return opened(Box::new(Nothing), options.format.unwrap_or(Format::Csv), compression);
     }
+    if !live && is_blank(&head) {
+        // Blank to its end it is as empty as one of no bytes; what is wrong with the rest is found below.
+        match read_head(&mut bytes) {
+            Ok(more) if more.is_empty() => return nothing(compression),
+            Ok(more) => head.extend(more),
+            Err(_) => {}
+        }
+    }
     if head.is_empty() {
-        return Err(empty(name, compression));
+        return nothing(compression);
     }
     let format = sniff::format(&head, name, options.format)?;
     let bytes: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(bytes));
@@ -117,6 +148,12 @@ fn empty(name: &str, compression: Compression) -> Error {
         (_, Compression::None) => format!("{name}: the file is empty"),
         (_, c) => format!("{}: the {} stream in it is empty", called(name), c.as_str()),
     })
+}
+
+/// Whether there is nothing but white space, behind a byte order mark perhaps.
+fn is_blank(head: &[u8]) -> bool {
+    let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
+    text.iter().all(u8::is_ascii_whitespace)
 }
 
 /// The first bytes: what one read gives, or more where that is too little to tell anything.
@@ -173,6 +210,10 @@ struct Parquet {
 impl Parquet {
     fn open(file: File, name: &str, stop: Stop, meter: Option<(Arc<Meter>, u64)>) -> Result<Self, Error> {
         let decoder = ParquetDecoder::open(file).map_err(|e| decode_error(e, name))?;
+        decoder.prove(&|| stop.is_set()).map_err(|e| match e {
+            DecodeError::Corrupt(text) => decode_error(DecodeError::Corrupt(text + NOTHING_LOADED), name),
+            other => decode_error(other, name),
+        })?;
         Ok(Self { decoder, stop, meter })
     }
 }

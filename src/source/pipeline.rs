@@ -323,6 +323,8 @@ pub struct Report {
     pub keys: Keys,
     /// Inputs read to their end.
     pub finished: usize,
+    /// Inputs that are files with nothing in them, beside others.
+    pub void: usize,
     /// Rows read, good and bad.
     pub rows: u64,
     /// Errors of inputs, each naming its input, and whether the user was told already.
@@ -458,6 +460,12 @@ impl Pipeline {
                 }
             }
         }
+        if report.void > 1 && report.void == self.inputs.len() {
+            let files = report.void;
+            report
+                .errors
+                .push((Error::Input(format!("there is nothing in any of the {files} files")), false));
+        }
         Ok(report)
     }
 
@@ -513,6 +521,16 @@ impl Pipeline {
         };
         let (source, replayable) = (input.name.clone(), opened.replayable);
         let origin = Arc::new(Origin { source, replayable, base: base_of(index), past: None });
+        if let Some(error) = opened.void {
+            // Alone it is a mistake; among others it is a day without trades, or a mark of some writer.
+            if self.inputs.len() == 1 {
+                return Err(error);
+            }
+            *report.notes.entry(error.to_string()).or_default() += 1;
+            report.void += 1;
+            self.settled.read(&origin);
+            return Ok(Next::Input);
+        }
         let mut mapper = Mapper::new(self.mapper.clone(), origin.clone())?;
         if let Some(what) = opened.decoder.objection() {
             let error = Error::Usage(format!("{}: {what}", input.name));
@@ -679,6 +697,12 @@ impl Pipeline {
         }
         report.rows += rows;
         report.passed.add(&opened.decoder.passed());
+        let padding = opened.padding.bytes();
+        if padding > 0 {
+            let note =
+                format!("{}: {padding} zero bytes behind the gzip stream were passed over", input.name);
+            *report.notes.entry(note).or_default() += 1;
+        }
         if self.open.format.is_none() {
             *report.forms.entry(form(&opened)).or_default() += 1;
         }

@@ -581,7 +581,7 @@ impl Replay<'_> {
         paths: impl Iterator<Item = &'p Path>,
     ) -> LoadArgs {
         LoadArgs {
-            inputs: paths.map(|path| path.display().to_string()).collect(),
+            inputs: paths.map(|path| path.as_os_str().to_owned()).collect(),
             store: StoreArgs { tenant: place.tenant.clone(), ..self.args.store.clone() },
             data: DataArgs { dataset: place.dataset, table: place.table.clone(), ..round.mend.data() },
             format: FormatArgs {

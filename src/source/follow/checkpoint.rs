@@ -42,6 +42,7 @@ const VERSION: u32 = 2;
 /// A place in a file behind which nothing is settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
+    #[serde(with = "crate::source::names::path")]
     pub(super) path: PathBuf,
     pub(super) device: u64,
     pub(super) inode: u64,
@@ -58,7 +59,7 @@ pub(super) struct Place {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) names: Option<String>,
     /// The name by which it was found, where it has another one now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::source::names::some_path")]
     pub(super) born: Option<PathBuf>,
     /// Whether a tail has read it to its end, after it had been rotated away.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -124,6 +125,7 @@ struct Stored {
 /// What the rows of a file have told, and the file by which it is known again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Told {
+    #[serde(with = "crate::source::names::path")]
     path: PathBuf,
     device: u64,
     inode: u64,

@@ -1,12 +1,15 @@
 //! What hears of changes in the directories of followed files.
 
 use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use notify::event::{ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use crate::source::is_pattern;
 
 /// What there is to hear.
 enum Heard {
@@ -39,7 +42,7 @@ pub(super) struct Ears {
 }
 
 impl Ears {
-    pub(super) fn open(patterns: &[String]) -> Self {
+    pub(super) fn open(patterns: &[OsString]) -> Self {
         let (sender, heard) = channel();
         let told = move |event: notify::Result<notify::Event>| {
             let heard = match event {
@@ -106,14 +109,12 @@ impl Ears {
 }
 
 /// The directory whose changes tell of the files of a pattern.
-pub(super) fn watched(pattern: &str) -> (PathBuf, RecursiveMode) {
+pub(super) fn watched(pattern: &OsStr) -> (PathBuf, RecursiveMode) {
     let path = Path::new(pattern);
     if path.is_dir() {
         return (path.to_owned(), RecursiveMode::Recursive);
     }
-    let plain = |part: &std::path::Component<'_>| {
-        !part.as_os_str().to_string_lossy().contains(['*', '?', '[']) || path.exists()
-    };
+    let plain = |part: &std::path::Component<'_>| !is_pattern(part.as_os_str()) || path.exists();
     let whole = path.components().count();
     let mut parts: Vec<_> = path.components().take_while(plain).collect();
     if parts.len() == whole {

@@ -26,7 +26,7 @@ use crate::source::follow::names;
 use crate::source::follow::scout::Arrival;
 use crate::source::pipeline::{Outlet, Report, as_they_are, of_broken, with_fields};
 use crate::source::reader::CHUNK;
-use crate::source::{Format, OpenOptions, Stop, sniff};
+use crate::source::{Format, OpenOptions, Stop, shown, sniff};
 
 /// More than the grain of a file's times, and than they may be behind the clock: a file that was touched longer
 /// ago looks another way when it is touched again.
@@ -151,7 +151,7 @@ impl Generation {
         options: &OpenOptions,
         mapper: Arc<MapperSettings>,
     ) -> Result<Self> {
-        let name: Arc<str> = path.to_string_lossy().as_ref().into();
+        let name: Arc<str> = shown(path).into();
         let failed = |e: std::io::Error| io_error(&e, &name);
         let file = file.map_or_else(|| File::open(path), Ok).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;

@@ -14,7 +14,7 @@ use crate::decode::{Chunk, Chunks, CsvDecoder, DecodeError, Decoder, NdjsonDecod
 use crate::error::{Error, Result};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::reader::CHUNK;
-use crate::source::{Compression, Format, OpenOptions, sniff};
+use crate::source::{Compression, Format, OpenOptions, shown, sniff};
 
 /// Bytes of a file that may come before its first row when its columns are looked for.
 const HEAD: u64 = 1 << 20;
@@ -180,7 +180,7 @@ pub(super) fn whole_lines(bytes: &[u8]) -> &[u8] {
 
 /// The columns of a file, once it shows them.
 pub(super) fn look_into(path: &Path, options: &OpenOptions) -> Result<Option<SchemaRef>> {
-    let name = path.to_string_lossy();
+    let name = shown(path);
     let file = File::open(path).map_err(|e| io_error(&e, &name))?;
     let head = head_of(&file, &name)?;
     let bom = usize::try_from(check(&head, &name)?).unwrap_or(0);

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -10,6 +11,7 @@ use crate::source::follow::checkpoint::Place;
 use crate::source::follow::copies::{siblings, size_of};
 use crate::source::follow::generation::id_of;
 use crate::source::follow::scout::Arrival;
+use crate::source::shown;
 
 /// The name of a file in the directory of that path.
 pub(super) fn beside(path: &Path, id: (u64, u64)) -> Option<PathBuf> {
@@ -26,15 +28,11 @@ pub(super) fn modified(path: &Path) -> Option<SystemTime> {
 /// Whether a file is called as one of that name is when log rotation has renamed it: with a number or a date
 /// behind the name.
 pub(super) fn is_rotated(name: &Path, other: &Path) -> bool {
-    let text = |part: Option<&OsStr>| part.and_then(OsStr::to_str).map(str::to_owned);
-    let (Some(own), Some(other)) = (text(name.file_name()), text(other.file_name())) else { return false };
-    let number = |rest: &str| {
-        rest.strip_prefix(['.', '-']).is_some_and(|rest| {
-            rest.starts_with(|c: char| c.is_ascii_digit())
-                && rest.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '_' | 'T' | 'Z' | ':'))
-        })
-    };
-    other.strip_prefix(&*own).is_some_and(number)
+    let bytes = |path: &'_ Path| path.file_name().map(|name| name.as_bytes().to_owned());
+    let (Some(own), Some(other)) = (bytes(name), bytes(other)) else { return false };
+    let rest = other.strip_prefix(own.as_slice());
+    matches!(rest, Some([b'.' | b'-', b'0'..=b'9', rest @ ..])
+        if rest.iter().all(|c| c.is_ascii_digit() || matches!(c, b'-' | b'_' | b'T' | b'Z' | b':')))
 }
 
 /// Files of that name with a number or a date behind it, as log rotation makes them, that were written to
@@ -125,7 +123,7 @@ pub(super) fn moved(
             Some(_) => place.away = None,
             None => {
                 if place.away.is_none() && !place.done {
-                    gone.push(format!("{} (up to byte {})", born.display(), place.offset));
+                    gone.push(format!("{} (up to byte {})", shown(&born), place.offset));
                 }
                 place.away.get_or_insert(now);
             }

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::source::expand;
 use crate::source::follow::FollowOptions;
 use crate::source::follow::ears::watched;
+use crate::source::{Parts, expand, shown};
 
 /// The files that the patterns name now.
 pub(super) fn found(options: &FollowOptions) -> Vec<PathBuf> {
@@ -21,7 +21,10 @@ pub(super) fn found(options: &FollowOptions) -> Vec<PathBuf> {
 /// Says what is not there yet. What may not be read will not appear.
 pub(super) fn expect(options: &FollowOptions) -> Result<()> {
     if found(options).is_empty() {
-        tracing::warn!("nothing to follow yet: waiting for {}", options.patterns.join(", "));
+        tracing::warn!(
+            "nothing to follow yet: waiting for {}",
+            options.patterns.iter().map(shown).collect::<Vec<_>>().join(", ")
+        );
     }
     for pattern in &options.patterns {
         let (directory, _) = watched(pattern);
@@ -31,7 +34,7 @@ pub(super) fn expect(options: &FollowOptions) -> Result<()> {
         if list.as_ref().is_err_and(denied) && !Path::new(pattern).is_file() {
             return Err(Error::Input(format!(
                 "{}: this user may not read the directory, and would never see what comes into it; mend its permissions",
-                directory.display()
+                shown(&directory)
             )));
         }
     }
@@ -50,7 +53,7 @@ pub(super) fn would_follow(options: &FollowOptions, path: &Path) -> bool {
         };
         named == path
             || named.is_dir() && within()
-            || glob::Pattern::new(&named.to_string_lossy()).is_ok_and(|glob| glob.matches_path(&path))
+            || Parts::of(named.as_os_str()).is_ok_and(|parts| parts.fit(&path))
     })
 }
 

@@ -1,0 +1,143 @@
+//! Columns from the names of folders, as Hive, Spark and their kin partition tables: `symbol=AAPL/date=2024-01-02/`.
+
+use crate::dataset::mapping::{MapOptions, target_of};
+use crate::dataset::names::plain;
+use crate::dataset::{Dataset, Kind, Target, timeframe};
+
+/// What stands for null.
+const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// Adds what the folders of a file tell of the table's columns, where nothing else has told it: neither a flag
+/// nor the name of the file. A column of the input goes before it.
+///
+/// A date is the day of times of day; it is the time itself of bars that span days and have no other.
+pub(super) fn add(options: &mut MapOptions, source: &str, dataset: &Dataset, target: &Target) {
+    let Some((folders, _)) = source.rsplit_once('/') else { return };
+    let mut day = None;
+    let mut parts: [Option<String>; 3] = Default::default();
+    for folder in folders.split('/') {
+        let Some((key, value)) = folder.split_once('=') else { continue };
+        let (key, value) = (decoded(key), decoded(value));
+        if key.is_empty() || value.is_empty() || value == NULL {
+            continue;
+        }
+        let name = target_of(&key, dataset, target).ok();
+        let known = name.and_then(|name| target.column(&name).map(|column| (name, column.kind)));
+        match known {
+            // The day of a file is no time of its rows.
+            Some((name, kind)) if kind != Kind::Timestamp || name == key => tell(options, &name, value),
+            _ if is_date(&value) => day = Some(value),
+            _ => {
+                let place = ["year", "month", "day"].iter().position(|part| plain(&key) == *part);
+                if let Some(part) = place.and_then(|place| parts.get_mut(place)) {
+                    *part = Some(value);
+                }
+            }
+        }
+    }
+    if let ([Some(year), Some(month), Some(date)], None) = (&parts, &day) {
+        let joined = format!("{year}-{month:0>2}-{date:0>2}");
+        day = Some(joined).filter(|joined| is_date(joined));
+    }
+    let Some(day) = day else { return };
+    let of_days = dataset.columns.iter().filter(|column| column.kind == Kind::Timeframe).any(|column| {
+        let said = |told: &[(String, String)]| {
+            told.iter().any(|(name, value)| **name == *column.name && timeframe::is_of_days(value))
+        };
+        said(&options.sets) || said(&options.from_name)
+    });
+    if let Some(time) = dataset.time.as_deref().filter(|_| of_days) {
+        tell(options, time, day.clone());
+    }
+    if options.day.is_none() {
+        options.day = Some(day);
+    }
+}
+
+fn tell(options: &mut MapOptions, name: &str, value: String) {
+    if options.from_name.iter().chain(&options.sets).all(|(known, _)| known != name) {
+        options.from_name.push((name.to_owned(), value));
+        options.folders.push(name.to_owned());
+    }
+}
+
+/// Whether it is a day: `2024-01-02` or `20240102`.
+fn is_date(text: &str) -> bool {
+    let digits: String = match text.as_bytes() {
+        [_, _, _, _, b'-', _, _, b'-', _, _] => text.split('-').collect(),
+        _ => text.to_owned(),
+    };
+    digits.len() == 8
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && digits.get(..4).is_some_and(|year| ("1800".."2300").contains(&year))
+        && digits.get(4..6).is_some_and(|month| ("01"..="12").contains(&month))
+        && digits.get(6..).is_some_and(|day| ("01"..="31").contains(&day))
+}
+
+/// The text with `%2F` and the like undone, as writers escape what a folder cannot be called; as it is where
+/// that gives no text.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let escaped = match (first, behind) {
+            (b'%', [high, low, ..]) => {
+                let digit =
+                    |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                digit(high).zip(digit(low)).map(|(high, low)| high << 4 | low)
+            }
+            _ => None,
+        };
+        bytes.push(escaped.unwrap_or(*first));
+        rest = behind.get(if escaped.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{BARS, Grain, TargetColumn};
+
+    fn table() -> Target {
+        let column = |column: &crate::dataset::Column| TargetColumn {
+            name: column.name.to_string(),
+            kind: column.kind,
+            type_name: "text".into(),
+            nullable: true,
+            has_default: false,
+            constant_default: false,
+            grain: Grain::Exact,
+        };
+        Target { columns: BARS.columns.iter().map(column).collect(), ..Target::default() }
+    }
+
+    fn told(source: &str, sets: &[(&str, &str)]) -> String {
+        let sets = sets.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let mut options = MapOptions { sets, ..MapOptions::default() };
+        add(&mut options, source, &BARS, &table());
+        let mut all: Vec<String> =
+            options.from_name.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        all.extend(options.day.map(|day| format!("day {day}")));
+        all.join(", ")
+    }
+
+    #[test]
+    fn folders_tell_columns() {
+        for (source, wanted) in [
+            ("h/symbol=AAPL/date=2024-01-02/x.csv", "symbol=AAPL, day 2024-01-02"),
+            ("h/ticker=BRK%2FB/timeframe=1m/x.csv", "symbol=BRK/B, timeframe=1m"),
+            ("symbol=50%/x", "symbol=50%"),
+            ("symbol=__HIVE_DEFAULT_PARTITION__/x.csv", ""),
+            ("symbol=/=x/nothing=1/x.csv", ""),
+            ("year=2024/month=1/day=02/x.csv", "day 2024-01-02"),
+            ("dt=20240102/x.csv", "day 20240102"),
+            ("date=today/symbol=A", ""),
+            ("symbol=A", ""),
+        ] {
+            assert_eq!(told(source, &[]), wanted, "{source}");
+        }
+        let daily = told("symbol=A/date=2024-01-02/x.csv", &[("timeframe", "1d"), ("symbol", "B")]);
+        assert_eq!(daily, "ts=2024-01-02, day 2024-01-02");
+    }
+}
