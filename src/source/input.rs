@@ -105,11 +105,14 @@ fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
         let metadata = fs::metadata(&entry).ok();
         if metadata.as_ref().is_some_and(fs::Metadata::is_dir) {
             directories += 1;
-            if recursive && !is_marker(&entry) && metadata.as_ref().is_some_and(&mut is_new) {
+            if recursive
+                && !entry.file_name().is_some_and(is_marker)
+                && metadata.as_ref().is_some_and(&mut is_new)
+            {
                 open.push(listed(&entry)?);
             }
         } else if of_name(&shown(&entry)).is_some()
-            && !is_marker(&entry)
+            && !entry.file_name().is_some_and(is_marker)
             // A link to nowhere is data that is missing: the reading says so.
             && metadata.is_none_or(|metadata| metadata.is_file())
         {
@@ -141,8 +144,8 @@ fn listed(path: &Path) -> Result<Vec<PathBuf>, Error> {
 
 /// Whether a name is of what Spark, Hive, Delta Lake, Flink and the like leave beside the data that they
 /// write: marks that it is complete, logs of its versions, checksums, summaries of its footers.
-fn is_marker(path: &Path) -> bool {
-    let name = path.file_name().map(OsStr::as_bytes).unwrap_or_default();
+fn is_marker(name: &OsStr) -> bool {
+    let name = name.as_bytes();
     let whole: [&[u8]; 8] = [
         b"_SUCCESS",
         b"_FAILURE",
@@ -157,12 +160,26 @@ fn is_marker(path: &Path) -> bool {
     whole.contains(&name) || begun.iter().any(|begin| name.starts_with(begin)) || name.ends_with(b".crc")
 }
 
+/// Whether a path leads to or through such a name, which the glob does not mean: `out/*.crc` means it,
+/// `out/*` does not.
+fn is_beside(arg: &OsStr, path: &Path) -> bool {
+    let parts: Vec<&[u8]> = arg.as_bytes().split(|byte| *byte == b'/').collect();
+    let meant = |name: &OsStr| {
+        parts.iter().any(|part| {
+            *part == name.as_bytes()
+                || part.starts_with(b"_")
+                || part.ends_with(b".crc") && name.as_bytes().ends_with(b".crc")
+        })
+    };
+    path.iter().any(|name| is_marker(name) && !meant(name))
+}
+
 fn pattern(arg: &OsStr, recursive: bool) -> Result<Vec<PathBuf>, Error> {
     let parts = Parts::of(arg)?;
     let (mut files, mut directories, mut markers) = (Vec::new(), Vec::new(), 0);
     for path in parts.found()? {
         match path.is_dir() {
-            _ if is_marker(&path) && !named_itself(arg, &path) => markers += 1,
+            _ if is_beside(arg, &path) => markers += 1,
             true => directories.push(path),
             false => files.push(path),
         }
@@ -184,12 +201,6 @@ fn pattern(arg: &OsStr, recursive: bool) -> Result<Vec<PathBuf>, Error> {
         }));
     }
     Ok(files)
-}
-
-/// Whether a glob means such names: `out/*.crc` does, `out/*` does not.
-fn named_itself(arg: &OsStr, path: &Path) -> bool {
-    let last = arg.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    last.starts_with(b"_") || last.ends_with(b".crc") && path.extension().is_some_and(|e| e == "crc")
 }
 
 #[cfg(test)]
