@@ -162,6 +162,24 @@ impl Batch {
         })
     }
 
+    /// At most `count` rows of it from `first` on, without a copy of the columns.
+    pub fn slice(&self, first: usize, count: usize) -> Self {
+        let end = first.saturating_add(count).min(self.len());
+        let (first, count) = (first.min(end), end - first.min(end));
+        let given = |given: &Arc<Given>| {
+            let columns = given.columns.iter().map(|c| c.as_ref().map(|c| c.slice(first, count)));
+            Arc::new(Given { columns: columns.collect(), ..Given::clone(given) })
+        };
+        Self {
+            columns: self.columns.slice(first, count),
+            rows: self.rows.get(first..end).unwrap_or_default().to_vec(),
+            identities: self.identities.get(first..end).unwrap_or_default().to_vec(),
+            origin: self.origin.clone(),
+            order: self.order,
+            given: self.given.as_ref().map(given),
+        }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -122,8 +122,9 @@ pub struct EngineSettings {
     pub batch_rows: usize,
     /// Most bytes in one transaction.
     pub batch_bytes: usize,
-    /// Longest time that a row may wait for others to join its batch. Batching is work-conserving:
-    /// an idle worker takes what is there at once, so the bound holds without a timer.
+    /// Longest time that a row waits for others to fill its batch. Without it an idle worker takes what
+    /// is there at once; with it fewer and larger transactions are made of a trickle. Nothing waits once
+    /// no more rows can come, or somebody waits for those that are there.
     pub flush_interval: Duration,
     /// Depth in rows at which producers are asked to stop.
     pub high_watermark: usize,
@@ -158,7 +159,7 @@ impl Default for EngineSettings {
             capacity_bytes: 48 << 20,
             batch_rows: 32_768,
             batch_bytes: 16 << 20,
-            flush_interval: Duration::from_millis(250),
+            flush_interval: Duration::ZERO,
             high_watermark: capacity / 5 * 4,
             low_watermark: capacity / 2,
             overflow: Overflow::Block,

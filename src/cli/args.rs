@@ -180,7 +180,7 @@ with the --map to write. A day and a time of day in two columns are joined. Rows
 #[command(after_help = LOAD_EXAMPLES, allow_negative_numbers = true)]
 pub struct LoadArgs {
     /// Files, directories, globs (quote them), or - for stdin
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required = true, value_name = "INPUT", value_hint = ValueHint::AnyPath)]
     pub inputs: Vec<OsString>,
     #[command(flatten)]
     pub store: StoreArgs,
@@ -216,7 +216,7 @@ them once all the same; of a table without one the store's ledger tells which of
 #[command(after_help = TAIL_EXAMPLES, allow_negative_numbers = true)]
 pub struct TailArgs {
     /// Files, directories, globs (quote them), or - for a pipe; files need not be there yet
-    #[arg(required = true, value_name = "INPUT")]
+    #[arg(required = true, value_name = "INPUT", value_hint = ValueHint::AnyPath)]
     pub inputs: Vec<OsString>,
     /// Where to begin: at the start, at the end, or where an earlier tail has come to (else the start)
     #[arg(long, value_enum, default_value_t = FromName::Checkpoint, value_name = "WHERE", help_heading = "Following")]
@@ -398,7 +398,7 @@ Examples:
   mdsctl runs                                                the last loads into mds.db
   mdsctl runs --dsn postgres://localhost/market --limit 5
   mdsctl runs 0197a3f2-1b2c                                  all of one, and how to resume it
-  mdsctl runs --json | jq '.[] | select(.status != \"done\")'
+  mdsctl runs --json | jq '.runs[] | select(.status != \"done\")'
 
 How a run ended: done (all rows stored), rejects (some are in the dead-letter queue), stopped (at
 --max-rejects), interrupted (by a signal, or its process died), unavailable (the store stayed

@@ -21,6 +21,9 @@ use crate::observe::snapshot::Books;
 use crate::observe::tally::Tally;
 use crate::port::runs::{Begun, Checkpoints, InputIdentity, RunBooks, RunEnd, RunRecord, RunStart};
 
+/// Time to the first sign of life; it doubles to that between two of a run that has lasted.
+const FIRST: Duration = Duration::from_millis(200);
+
 /// Time between two signs of life.
 const BEAT: Duration = Duration::from_secs(10);
 
@@ -237,8 +240,10 @@ impl Keeper {
     pub fn beat(&mut self, tally: Arc<Tally>, settled: impl Fn() -> usize + Send + 'static) {
         let (history, run, job) = (self.history.clone(), self.run, self.job);
         self.beat = Some(tokio::spawn(async move {
+            let mut wait = FIRST;
             loop {
-                tokio::time::sleep(BEAT).await;
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(BEAT);
                 let books = books_of(&tally.snapshot().books);
                 if let Ok(Err(why)) = timeout(LIMIT, history.beat(run, books, settled(), job)).await {
                     tracing::info!("no sign of life could be given: {why}");

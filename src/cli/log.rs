@@ -60,12 +60,17 @@ pub fn start(global: &GlobalArgs, screen: &Screen, traces: Option<&Traces>) {
 /// Time after which it is said again that rows wait.
 const AGAIN: Duration = Duration::from_secs(60);
 
+/// Different sentences about a store that is away, in that time.
+const MOST_AWAY: usize = 4;
+
 /// Logs what an operator wants to find in a log: outages and their ends, retries, pauses.
 #[derive(Default)]
 pub struct EventLog {
     blocked: Mutex<Blocked>,
-    /// What was said last of a store that is away, and when.
-    away: Mutex<Option<(String, Instant)>>,
+    /// What was said of a store that is away, and when.
+    away: Mutex<Vec<(String, Instant)>>,
+    /// When it was last said that it is back.
+    back: Mutex<Option<Instant>>,
 }
 
 /// Whether rows wait for the dead-letter queue.
@@ -99,9 +104,11 @@ impl EventLog {
     /// The store is tried every few seconds; that it is still away is not said each time.
     fn away(&self, reason: &Reason) {
         let mut told = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = told.as_ref().is_some_and(|(text, at)| *text == reason.message && at.elapsed() < AGAIN);
-        if !known {
-            *told = Some((reason.message.to_string(), Instant::now()));
+        told.retain(|(_, at)| at.elapsed() < AGAIN);
+        // A server that comes up says this and that by turns.
+        let known = told.iter().any(|(text, _)| *text == *reason.message);
+        if !known && told.len() < MOST_AWAY {
+            told.push((reason.message.to_string(), Instant::now()));
             warn!(code = %reason.code, "the store is unavailable, rows wait: {}", reason.message);
         }
     }
@@ -114,8 +121,14 @@ impl EventLog {
 
     fn closed(&self) {
         if !self.with(|blocked| std::mem::take(&mut blocked.circuit)) {
-            *self.away.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            warn!("the store is back");
+            let mut back = self.back.lock().unwrap_or_else(PoisonError::into_inner);
+            if back.is_none_or(|at| at.elapsed() >= AGAIN) {
+                *back = Some(Instant::now());
+                self.away.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                warn!("the store is back");
+            } else {
+                info!("the store is back");
+            }
         }
     }
 }

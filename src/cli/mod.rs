@@ -10,6 +10,7 @@ mod export;
 mod filter;
 mod follow;
 mod health;
+mod help;
 mod history;
 mod inspect;
 mod keep;
@@ -18,6 +19,7 @@ mod load;
 mod log;
 mod man;
 mod metrics;
+mod paste;
 mod process;
 mod queues;
 mod replay;
@@ -39,7 +41,7 @@ use std::io::IsTerminal;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{ArgMatches, FromArgMatches, Parser, ValueEnum};
 
 use crate::error::Error;
 use crate::observe::screen::Screen;
@@ -67,7 +69,7 @@ pub fn run() -> Exit {
         }
         complain(&error, None)
     };
-    let (mut command, places) = match config::with_defaults(Cli::command(), typed.config().as_deref()) {
+    let (mut command, places) = match config::with_defaults(help::command(), typed.config().as_deref()) {
         Ok(read) => read,
         Err(error) => return unread(error, typed.has("json")),
     };
@@ -106,7 +108,10 @@ pub fn run() -> Exit {
     voice::speak(cli.global.log_format);
     let failed = |error: Error| {
         let error = match error {
-            Error::Usage(message) => Error::Usage(said_where(message, &matches, &command, &places)),
+            Error::Usage(message) => {
+                let message = paste::command(message, &cli.command, &typed);
+                Error::Usage(said_where(message, &matches, &command, &places))
+            }
             error => error,
         };
         unbegun::print_result(&cli, &error);

@@ -38,6 +38,11 @@ impl Typed {
         None
     }
 
+    /// They.
+    pub fn words(&self) -> &[OsString] {
+        &self.0
+    }
+
     /// Whether a flag is among them, with or without a value.
     pub fn has(&self, long: &str) -> bool {
         self.places(long).next().is_some()

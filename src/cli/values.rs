@@ -133,6 +133,17 @@ pub fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Rows a second: `5000` or `5000/s`.
+pub fn rate(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    let number = text.strip_suffix("/s").unwrap_or(text).trim().replace(['_', ','], "");
+    match number.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        Ok(_) => Err("must be more than 0".to_owned()),
+        Err(_) => Err("expected rows a second, as in 5000 or 5000/s".to_owned()),
+    }
+}
+
 /// Most rows of a group that can be shown, since all groups have them in memory.
 const MOST_SAMPLES: usize = 100;
 
@@ -221,6 +232,15 @@ mod tests {
         assert_eq!(millis("2s"), Ok(Duration::from_secs(2)));
         for wrong in ["", "x", "-1s", "5 weeks", "1e300d"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(rate("5000"), Ok(5000.0));
+        assert_eq!(rate(" 10_000/s"), Ok(10_000.0));
+        for wrong in ["", "0", "-1", "x", "5/m", "inf", "nan"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -47,7 +47,13 @@ pub(super) struct Engine<S, D> {
 
 impl<S: Sink, D: DeadLetters> Engine<S, D> {
     pub(super) async fn claim(&self, worker: usize, rows: usize) -> Option<Vec<Portion>> {
-        self.queue.claim(worker, rows, self.settings.batch_bytes).await
+        self.queue.claim(worker, rows, self.settings.batch_bytes, self.settings.flush_interval).await
+    }
+
+    /// Whether a worker would wait for rows, or for more of them.
+    pub(super) fn is_short(&self, worker: usize) -> bool {
+        let EngineSettings { batch_rows, batch_bytes, flush_interval, .. } = self.settings;
+        self.queue.is_short(worker, batch_rows, batch_bytes, flush_interval)
     }
 
     /// Runs until done, or until the engine halts.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::batch::{Batch, Identity, Order, Pick, Reason, Rows};
 use crate::coordinator::hold::depends_on_others;
 use crate::coordinator::lanes::{Portion, SLOTS, slot_of};
@@ -273,7 +275,7 @@ impl Flight {
             let portions = picks.chunk_by(|a, b| a.part == b.part).filter_map(|run| {
                 let batch = self.parts.get(run.first()?.part as usize)?.clone();
                 let rows = run.iter().map(|pick| pick.row).collect();
-                Some(Portion { batch, rows, sequence: 0, row_bytes })
+                Some(Portion { batch, rows, sequence: 0, since: Instant::now(), row_bytes })
             });
             *serial += 1;
             Self::new(portions.collect(), *serial, wins, seen)
@@ -377,6 +379,7 @@ mod tests {
             rows: (0..identities.len() as u32).collect(),
             batch: Arc::new(batch),
             sequence: 1,
+            since: Instant::now(),
             row_bytes: 8,
         }
     }

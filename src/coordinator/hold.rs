@@ -11,6 +11,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::time::Instant;
+
 use crate::batch::{Batch, Identity, Order, Pick, Reason};
 use crate::coordinator::engine::Engine;
 use crate::coordinator::flight::{ByIdentity, Flight, Wins};
@@ -176,6 +178,7 @@ impl Hold {
                         batch: first.batch.clone(),
                         rows: run.iter().map(|held| held.row).collect(),
                         sequence: 0,
+                        since: Instant::now(),
                         row_bytes: first.row_bytes,
                     })
                 };

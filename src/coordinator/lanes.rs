@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::batch::{Batch, Identity};
 
 /// Number of hash slots. A power of two, and more than the workers of any sensible run.
@@ -32,6 +34,8 @@ pub struct Portion {
     pub rows: Vec<u32>,
     /// Order of submission.
     pub sequence: u64,
+    /// When it was submitted.
+    pub since: Instant,
     /// Bytes that one row of the batch stands for.
     pub row_bytes: usize,
 }
@@ -54,6 +58,7 @@ impl Portion {
             batch: self.batch.clone(),
             rows: Vec::new(),
             sequence: self.sequence,
+            since: self.since,
             row_bytes: self.row_bytes,
         }
     }
@@ -63,14 +68,15 @@ impl Portion {
 pub fn deal(batch: Batch, workers: usize, sequence: u64) -> Vec<Portion> {
     let rows = batch.len();
     let row_bytes = batch.bytes().div_ceil(rows.max(1));
-    let batch = Arc::new(batch);
+    let (batch, since) = (Arc::new(batch), Instant::now());
     if workers == 1 {
-        return vec![Portion { rows: (0..rows as u32).collect(), batch, sequence, row_bytes }];
+        return vec![Portion { rows: (0..rows as u32).collect(), batch, sequence, since, row_bytes }];
     }
     let room = rows / workers + rows / (workers * 4) + 8;
     let mut shares: Vec<Vec<u32>> = (0..workers).map(|_| Vec::with_capacity(room)).collect();
     for (row, identity) in batch.identities.iter().enumerate() {
         shares[worker_of(slot_of(*identity), workers)].push(row as u32);
     }
-    shares.into_iter().map(|rows| Portion { batch: batch.clone(), rows, sequence, row_bytes }).collect()
+    let portion = |rows| Portion { batch: batch.clone(), rows, sequence, since, row_bytes };
+    shares.into_iter().map(portion).collect()
 }

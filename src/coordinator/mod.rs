@@ -91,7 +91,7 @@ pub struct Health {
 /// Why rows were not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
-    /// The queue is full, under [`Overflow::Error`]; the batch is handed back.
+    /// The queue is full, under [`Overflow::Error`]; the rows that were not taken are handed back.
     #[error("the queue is full")]
     Full(Box<Batch>),
     /// The engine has stopped. The rows are in the dead-letter queue if their source cannot be
@@ -227,12 +227,51 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
     /// Takes the rows of a batch, in the order of all submissions.
     ///
     /// Returns when they are in the queue, which under [`Overflow::Block`] may take as long as the
-    /// store does.
+    /// store does. More rows than the queue holds go into it in pieces; under [`Overflow::Error`] those
+    /// that found no room are handed back.
     pub async fn submit(&self, batch: Batch) -> Result<(), SubmitError> {
-        let engine = &self.engine;
         if batch.is_empty() {
             return Ok(());
         }
+        let piece = self.piece(&batch);
+        if batch.len() <= piece {
+            return self.submit_whole(batch).await;
+        }
+        let mut at = 0;
+        while at < batch.len() {
+            match self.submit_whole(batch.slice(at, piece)).await {
+                Ok(()) => at += piece,
+                Err(SubmitError::Full(_)) => {
+                    return Err(SubmitError::Full(Box::new(batch.slice(at, batch.len()))));
+                }
+                Err(SubmitError::Stopped) => {
+                    let rest = batch.slice(at + piece, batch.len());
+                    return if rest.is_empty() {
+                        Err(SubmitError::Stopped)
+                    } else {
+                        self.submit_whole(rest).await
+                    };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many rows of a batch go into the queue at once. Rows that wait to be tried again may take a
+    /// quarter of it, and make no room.
+    fn piece(&self, batch: &Batch) -> usize {
+        let settings = &self.engine.settings;
+        let (rows, bytes) = (settings.capacity.max(1), settings.capacity_bytes.max(1));
+        let size = batch.bytes();
+        if batch.len() <= rows - rows / 4 && size <= bytes - bytes / 4 {
+            return batch.len();
+        }
+        let by_bytes = (bytes / 2) / size.div_ceil(batch.len()).max(1);
+        (rows / 2).min(by_bytes).max(1)
+    }
+
+    async fn submit_whole(&self, batch: Batch) -> Result<(), SubmitError> {
+        let engine = &self.engine;
         let rows = batch.len() as u64;
         let pushed = match engine.settings.overflow {
             Overflow::Block => engine.queue.push(batch, |depth| engine.tell_depth(depth, "full")).await,

@@ -5,8 +5,10 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use crate::batch::Batch;
 use crate::coordinator::lanes::{Portion, deal};
@@ -56,6 +58,8 @@ struct State {
     held: usize,
     /// Whether what the first worker holds back is to be seen to.
     asked: bool,
+    /// Whether somebody waits for what is there to be settled, so that no worker waits for more.
+    hurried: bool,
     aborted: bool,
     above_high: bool,
     /// Whether a batch waits for room.
@@ -85,6 +89,7 @@ impl BoundedQueue {
             closed: false,
             held: 0,
             asked: false,
+            hurried: false,
             aborted: false,
             above_high: false,
             full: false,
@@ -123,8 +128,13 @@ impl BoundedQueue {
     /// Notes that a batch waits for room; `None` where nothing changes by that.
     fn full(&self) -> Option<Depth> {
         let mut state = self.lock();
-        state.full = true;
+        let news = !std::mem::replace(&mut state.full, true);
         let depth = self.look(&mut state);
+        drop(state);
+        if news {
+            // Who waits for a fuller batch need wait no longer: nothing can come.
+            self.ready.iter().for_each(Notify::notify_one);
+        }
         (depth.level.is_some() || depth.crossed.is_some()).then_some(depth)
     }
 
@@ -181,6 +191,7 @@ impl BoundedQueue {
     fn admit(&self, state: &mut State, batch: Batch) -> Depth {
         state.sequence += 1;
         state.full = false;
+        state.hurried = false;
         for (worker, portion) in deal(batch, self.ready.len(), state.sequence).into_iter().enumerate() {
             if portion.rows.is_empty() {
                 continue;
@@ -194,11 +205,32 @@ impl BoundedQueue {
     }
 
     /// Waits for rows of the worker's line and takes what is there, up to the bounds; only rows
-    /// of one shape. `None` when the queue is closed and the line empty, or the queue aborted; none at
+    /// of one shape. A row waits for others at most for `patience`, and not at all once the queue is
+    /// closed or full, or what is there is waited for. `None` when the queue is closed and the line empty, or the queue aborted; none at
     /// all when [`BoundedQueue::ask`] wants the first worker to see to what it holds back.
-    pub async fn claim(&self, worker: usize, rows: usize, bytes: usize) -> Option<Vec<Portion>> {
+    pub async fn claim(
+        &self,
+        worker: usize,
+        rows: usize,
+        bytes: usize,
+        patience: Duration,
+    ) -> Option<Vec<Portion>> {
         loop {
             let ready = self.ready[worker].notified();
+            let until = {
+                let state = self.lock();
+                if state.aborted {
+                    return None;
+                }
+                state.fuller(worker, rows, bytes, patience)
+            };
+            if let Some(until) = until {
+                tokio::select! {
+                    () = ready => {}
+                    () = sleep_until(until) => {}
+                }
+                continue;
+            }
             {
                 let mut state = self.lock();
                 if state.aborted {
@@ -226,10 +258,17 @@ impl BoundedQueue {
 
     /// Has the first worker see to what it holds back, once nothing waits for it.
     pub fn ask(&self) {
-        self.lock().asked = true;
-        if let Some(ready) = self.ready.first() {
-            ready.notify_one();
-        }
+        let mut state = self.lock();
+        (state.asked, state.hurried) = (true, true);
+        drop(state);
+        self.ready.iter().for_each(Notify::notify_one);
+    }
+
+    /// Whether that worker would wait for rows, or for more of them.
+    pub fn is_short(&self, worker: usize, rows: usize, bytes: usize, patience: Duration) -> bool {
+        let state = self.lock();
+        state.lines.get(worker).is_none_or(VecDeque::is_empty)
+            || state.fuller(worker, rows, bytes, patience).is_some()
     }
 
     /// Whether nothing waits for that worker.
@@ -308,6 +347,28 @@ impl BoundedQueue {
         let changed = level != state.level;
         state.level = level;
         Depth { rows, level: changed.then_some(level), crossed }
+    }
+}
+
+impl State {
+    /// Until when a worker may wait for a fuller batch; `None` where it is to take what is there.
+    fn fuller(&self, worker: usize, rows: usize, bytes: usize, patience: Duration) -> Option<Instant> {
+        if patience.is_zero() || self.closed || self.full || self.hurried {
+            return None;
+        }
+        let line = self.lines.get(worker)?;
+        let (first, last) = (line.front()?, line.back()?);
+        let (mut room_rows, mut room_bytes) = (rows, bytes);
+        for portion in line {
+            room_rows = room_rows.saturating_sub(portion.rows.len());
+            room_bytes = room_bytes.saturating_sub(portion.bytes());
+            if room_rows == 0 || room_bytes == 0 {
+                return None;
+            }
+        }
+        // What is of another shape goes into another batch.
+        let until = first.since.checked_add(patience)?;
+        (first.batch.same_shape(&last.batch) && until > Instant::now()).then_some(until)
     }
 }
 

@@ -120,7 +120,7 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
     loop {
         // Nothing stays in the air while the worker waits for rows: those who bring them may be waiting
         // for the room that it takes.
-        if !bench.aloft.is_empty() && divided.is_empty() && engine.queue.is_idle(worker) {
+        if !bench.aloft.is_empty() && divided.is_empty() && engine.is_short(worker) {
             if bench.settle(None).await.is_err() {
                 break;
             }
@@ -500,7 +500,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
         }
         match flight {
             Some(flight) => {
-                let now = self.aloft.len() >= MOST_ALOFT || engine.queue.is_idle(self.worker);
+                let now = self.aloft.len() >= MOST_ALOFT || engine.is_short(self.worker);
                 transaction(engine, self.worker, open, flight, now).await
             }
             None => {

@@ -2,8 +2,8 @@
 
 use arrow_schema::Schema;
 
-use crate::dataset::describe::{self, Column, Dataset};
-use crate::dataset::mapping::{MapOptions, list};
+use crate::dataset::describe::{self, Column, Dataset, Need};
+use crate::dataset::mapping::{MapOptions, list, shell_word};
 use crate::dataset::names::{Names, plain};
 use crate::error::{Error, Result};
 
@@ -63,12 +63,68 @@ pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset>
         "quotes" => dataset.signature.iter().all(|s| named(dataset, s)),
         _ => dataset.signature.iter().any(|s| named(dataset, s)),
     };
-    order.find(fits).ok_or_else(|| {
-        Error::Usage(format!(
-            "these columns are of no dataset that mdsctl knows: {}; say which with --dataset bars|ticks|quotes|options|fundamentals|news, and name its columns with --map TARGET=SOURCE",
-            list(names.all.iter().copied())
-        ))
-    })
+    if let Some(found) = order.find(fits) {
+        return Ok(found);
+    }
+    let found = list(names.all.iter().copied());
+    Err(Error::Usage(match closest(&names, &has) {
+        Some((dataset, missing, flags)) => format!(
+            "these columns are of no dataset that mdsctl knows: {found}; closest is {}; missing: {}; add --dataset {} {}",
+            dataset.name,
+            missing.join(", "),
+            dataset.name,
+            flags.join(" ")
+        ),
+        None => format!(
+            "these columns are of no dataset that mdsctl knows: {found}; say which with --dataset bars|ticks|quotes|options|fundamentals|news, and name its columns with --map TARGET=SOURCE"
+        ),
+    }))
+}
+
+/// The dataset of whose own columns the most are there, if those are half of them, with what it lacks and
+/// the flags for that.
+fn closest(
+    names: &Names<'_>,
+    has: &impl Fn(&Column) -> bool,
+) -> Option<(&'static Dataset, Vec<String>, Vec<String>)> {
+    let own = |column: &&Column| {
+        !column.name.ends_with("ts")
+            && !["vendor", "symbol", "timeframe", "tenant_id"].contains(&&*column.name)
+            && matches!(column.need, Need::Key | Need::Required | Need::Expected)
+            && column.derive.is_none()
+    };
+    let share = |dataset: &Dataset| {
+        let all = dataset.columns.iter().filter(own).count();
+        let there = dataset.columns.iter().filter(own).filter(|column| has(column)).count();
+        (there > 0 && there * 2 >= all).then_some(there * 100 / all.max(1))
+    };
+    let datasets = ["bars", "ticks", "quotes", "options"].into_iter().filter_map(describe::by_name);
+    let (_, dataset) = datasets.filter_map(|d| Some((share(d)?, d))).max_by_key(|(share, _)| *share)?;
+    let lacks = |column: &&Column| {
+        let wanted = matches!(column.need, Need::Key | Need::Required | Need::Expected);
+        let deduced = ["timeframe", "tenant_id"].contains(&&*column.name);
+        wanted && !deduced && column.derive.is_none() && !has(column)
+    };
+    let missing: Vec<&Column> = dataset.columns.iter().filter(lacks).collect();
+    let given = |column: &Column| ["vendor", "symbol"].contains(&&*column.name);
+    let mapped = missing.iter().filter(|column| !given(column)).count();
+    // A name that nothing is known by can only be the one that is missing.
+    let known = |index: usize| {
+        let name = names.plain(index);
+        dataset.columns.iter().any(|c| plain(&c.name) == name || c.synonyms.iter().any(|s| plain(s) == name))
+    };
+    let mut left = (0..names.all.len()).filter(|index| !known(*index));
+    let only = match (left.next(), left.next()) {
+        (Some(index), None) if mapped == 1 => names.all.get(index).copied(),
+        _ => None,
+    };
+    let flag = |column: &&Column| match (&*column.name, only) {
+        (name @ ("vendor" | "symbol"), _) => format!("--{name} VALUE"),
+        (name, Some(only)) => format!("--map {name}={}", shell_word(only)),
+        (name, None) => format!("--map {name}=COLUMN"),
+    };
+    let flags = missing.iter().map(flag).collect();
+    Some((dataset, missing.iter().map(|column| column.name.to_string()).collect(), flags))
 }
 
 /// The column that gives an order book away.
@@ -119,6 +175,19 @@ mod tests {
         );
         assert_eq!(of(&["published_at", "title"]).unwrap(), "news");
         assert!(of(&["foo", "bar"]).unwrap_err().to_string().contains("foo, bar"));
+    }
+
+    #[test]
+    fn what_the_closest_dataset_lacks_is_told_at_once() {
+        let said = |names: &[&str]| detect(&schema(names), &MapOptions::default()).unwrap_err().to_string();
+        let of_bars = said(&["ts", "open", "hh", "low", "close", "volume"]);
+        assert!(of_bars.contains("closest is bars; missing: "), "{of_bars}");
+        for flag in ["--dataset bars", "--vendor VALUE", "--symbol VALUE", "--map high_price=hh"] {
+            assert!(of_bars.contains(flag), "{of_bars}");
+        }
+        let two = said(&["when", "open", "hh", "low", "close", "symbol"]);
+        assert!(two.contains("--map ts=COLUMN") && two.contains("--map high_price=COLUMN"), "{two}");
+        assert!(!said(&["foo", "bar"]).contains("closest"));
     }
 
     #[test]

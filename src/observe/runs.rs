@@ -226,9 +226,12 @@ pub fn details(run: &RunView, style: Style) -> String {
         outcomes.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{} {word}", count(*n))).collect();
     let sum = if sum.is_empty() { String::new() } else { format!(" = {}", sum.join(" + ")) };
     let vanished = run.status == "interrupted" && run.exit_code.is_none();
-    let books = match vanished {
-        true => "not known: it vanished before it could say".to_owned(),
-        false => format!("{} read{sum}", count(run.rows.read)),
+    let known = run.rows.read > 0;
+    let books = match (vanished, run.status == "running") {
+        (true, _) if !known => "not known: it vanished before it could say".to_owned(),
+        (true, _) => format!("at least {} read{sum}, at its last sign of life", count(run.rows.read)),
+        (false, true) => format!("{} read{sum} so far", count(run.rows.read)),
+        (false, false) => format!("{} read{sum}", count(run.rows.read)),
     };
     entry("rows", &books, Ink::Plain);
     for (place, input) in run.inputs.iter().enumerate() {

@@ -9,6 +9,7 @@ pub mod keys;
 mod meter;
 mod names;
 mod open;
+pub mod pace;
 mod pattern;
 pub mod pipeline;
 mod reader;

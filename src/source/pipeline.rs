@@ -121,7 +121,8 @@ impl<S: Sink, D: DeadLetters> Outlet for EngineOutlet<'_, S, D> {
     }
 }
 
-fn rejected(batch: &Batch) -> Vec<Reject> {
+/// Rows for which there was no room.
+pub(super) fn rejected(batch: &Batch) -> Vec<Reject> {
     let reason = Arc::new(Reason::new("queue_full", "the queue was full"));
     (0..batch.len())
         .map(|row| Reject {

@@ -1,5 +1,8 @@
 //! What is said, and where: the two streams, the configuration, the words of mistakes.
 
+mod help;
+mod listener;
+mod pace;
 mod settings;
 mod streams;
 

@@ -149,7 +149,7 @@ fn no_name_and_no_value_acts_on_a_terminal() {
             &["load", &name, "--dataset", &odd],
             &["load", &format!("--{ACTIVE}")],
             &["--config", &odd, "load", &name],
-            &["tail", &format!("{odd}/[z-a]")],
+            &["tail", &odd, "--idle-exit", "1ms"],
             &["inspect-dlq", &odd],
             &["inspect-dlq", "--by", "symbol,source", queue],
             &["runs"],

@@ -30,7 +30,7 @@ could not be read have no columns and are left out. --follow ends with Ctrl-C (e
 #[command(after_help = INSPECT_EXAMPLES)]
 pub struct InspectArgs {
     /// Files of dead letters (also .gz and .zst), directories, globs, or - for stdin (else those in .dlq)
-    #[arg(value_name = "DLQ")]
+    #[arg(value_name = "DLQ", value_hint = clap::ValueHint::AnyPath)]
     pub queues: Vec<PathBuf>,
     /// What the groups are made by; several, with commas, for their combinations
     #[arg(long, value_enum, default_value = "code", value_delimiter = ',', value_name = "WHAT")]
@@ -76,7 +76,7 @@ letter failed first stays, unless --force. An empty queue is exit code 0, so tha
 #[command(after_help = REPLAY_EXAMPLES)]
 pub struct ReplayArgs {
     /// Files of dead letters, or directories of them (else those in .dlq)
-    #[arg(value_name = "DLQ")]
+    #[arg(value_name = "DLQ", value_hint = clap::ValueHint::AnyPath)]
     pub queues: Vec<PathBuf>,
     #[command(flatten)]
     pub store: StoreArgs,

@@ -22,10 +22,15 @@ pub struct EngineArgs {
     /// Most rows in one transaction
     #[arg(long, value_name = "ROWS", env = "MDS_COORDINATOR_BATCH_SIZE", value_parser = values::count)]
     pub batch_size: Option<usize>,
-    /// Longest time that a row may wait for others to join its batch (an idle worker takes what is
-    /// there at once, so no row ever waits for this; kept for the variable's sake)
+    /// Longest time that a row waits for others to fill its batch (0: an idle worker takes what is there)
+    ///
+    /// For fewer and larger transactions of a trickle. Nothing waits for it at the end of the input, or
+    /// when the queue is full.
     #[arg(long, value_name = "DURATION", env = "MDS_COORDINATOR_FLUSH_INTERVAL", value_parser = values::duration)]
     pub flush_interval: Option<Duration>,
+    /// Most rows a second that are handed to the store, as in 5000 or 5000/s (else as many as it takes)
+    #[arg(long, value_name = "ROWS/s", value_parser = values::rate)]
+    pub rate_limit: Option<f64>,
     /// Queue depth at which producers are told to slow down (80 % of the capacity)
     #[arg(long, value_name = "ROWS", value_parser = values::count)]
     pub high_watermark: Option<usize>,

@@ -8,6 +8,8 @@ use crate::cli::keep::books_of;
 use crate::cli::letters::Sorted;
 use crate::cli::load::Load;
 use crate::cli::load::said::Said;
+use crate::cli::paste;
+use crate::cli::typed::Typed;
 use crate::cli::{print, style, traces, voice};
 use crate::coordinator::{DEAD_LETTERS, End, Outcome};
 use crate::dataset::MapperSettings;
@@ -280,7 +282,11 @@ impl Load<'_> {
         workers: u64,
     ) -> Result<Exit> {
         let dry_run = self.args.rejects.dry_run;
-        let Conclusion { snapshot, errors, exit } = conclusion;
+        let Conclusion { snapshot, mut errors, exit } = conclusion;
+        if self.letters.is_none() {
+            let typed = Typed::read();
+            errors = errors.into_iter().map(|error| paste::with_words(error, typed.words())).collect();
+        }
         let Said { warnings, notes, deductions, mut forms } = said;
         if self.args.data.dataset.is_none() && self.args.data.table.is_none() {
             forms.push(format!("dataset is {}", mapper.dataset.name));

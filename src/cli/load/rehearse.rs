@@ -82,6 +82,10 @@ impl Load<'_> {
         };
         let mut conclusion = self.conclude(&tally, &ending);
         conclusion.snapshot.books = self.rehearsed(conclusion.snapshot.books, &report);
+        if let Err(gap) = conclusion.snapshot.closes() {
+            conclusion.errors.push(gap);
+            conclusion.exit = Exit::Internal;
+        }
         let said = Said::of(&report, self.engine.on_conflict);
         self.finish(&mapper, conclusion, &ending, DlqResult::default(), said, 0)
     }

@@ -29,6 +29,7 @@ use crate::port::runs::Checkpoints;
 use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
 use crate::settings::{EngineSettings, Overflow};
 use crate::source::follow::{CheckpointFile, Exact, Follower};
+use crate::source::pace::Paced;
 use crate::source::pipeline::{EngineOutlet, Peeked, Report};
 use crate::source::resume::Resumed;
 use crate::source::settled::SettledInputs;
@@ -89,7 +90,8 @@ impl Load<'_> {
         let facts = self.live_facts(dataset, &dead, sorted.as_deref(), settings.workers);
         observers.extend(self.metrics.observers(
             dataset,
-            sink.name(),
+            // As the Python system had it: the dataset names the sink.
+            dataset,
             &settings,
             &self.meter,
             &tally,
@@ -153,6 +155,7 @@ impl Load<'_> {
             patience: settings.max_outage,
             observer: observer.clone(),
         };
+        let outlet = Paced::new(outlet, self.args.engine.rate_limit, self.stop.clone());
         let mut outlet = Resumed::new(outlet, checkpoints, observer.clone());
         let mut follower = self.followed.as_ref().zip(read.places).map(|(followed, places)| {
             if !mapper.target.is_keyed() && exact.is_none() && !self.global.quiet {

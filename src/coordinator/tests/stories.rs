@@ -350,3 +350,93 @@ fn a_queue_without_room_for_the_next_batch_is_as_full_as_it_gets() {
         assert_eq!(told.lock().unwrap().len(), 1, "told once");
     });
 }
+
+#[test]
+fn the_capacity_holds_whatever_the_size_of_a_batch() {
+    for overflow in [Overflow::Block, Overflow::DropOldest] {
+        let sink = Scripted { delay: Duration::from_millis(100), ..sink() };
+        let most = Arc::new(AtomicUsize::new(0));
+        on_paused_clock(async {
+            let settings = EngineSettings {
+                workers: 1,
+                capacity: 100,
+                batch_rows: 20,
+                overflow,
+                ..EngineSettings::default()
+            };
+            let engine = engine(&sink).settings(settings).start();
+            let watched = async {
+                for round in 0..3 {
+                    engine.submit(batch(&rows(1000), round * 1000 + 1, true)).await.unwrap();
+                }
+            };
+            let mut watched = Box::pin(watched);
+            loop {
+                most.fetch_max(engine.health().queue_size, Ordering::Relaxed);
+                tokio::select! {
+                    () = &mut watched => break,
+                    () = tokio::time::sleep(Duration::from_millis(10)) => {}
+                }
+            }
+            drop(watched);
+            engine.shutdown(true).await;
+        });
+        let most = most.load(Ordering::Relaxed);
+        assert!((50..=100).contains(&most), "{overflow:?}: {most} rows");
+        let world = sink.world.lock().unwrap();
+        assert!(overflow != Overflow::Block || world.buried.is_empty());
+    }
+}
+
+#[test]
+fn a_row_waits_for_others_as_long_as_is_said_and_never_for_nothing() {
+    let interval = Duration::from_secs(10);
+    let settings = || EngineSettings {
+        workers: 1,
+        batch_rows: 100,
+        capacity: 1000,
+        flush_interval: interval,
+        ..EngineSettings::default()
+    };
+    // A trickle becomes one transaction, when the first row has waited for long enough.
+    let sink1 = sink();
+    on_paused_clock(async {
+        let engine = engine(&sink1).settings(settings()).start();
+        for i in 0..5 {
+            engine.submit(batch(&rows(2), i * 2 + 1, false)).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(sink1.world.lock().unwrap().commits, 0);
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert_eq!(sink1.world.lock().unwrap().commits, 1);
+        engine.shutdown(true).await;
+    });
+    // A full batch, a full queue, somebody who waits for the rows, and the end: none waits for the clock.
+    let full = |count: usize, capacity: usize, ask: bool, close: bool| {
+        let sink = sink();
+        on_paused_clock(async {
+            let engine = engine(&sink).settings(EngineSettings { capacity, ..settings() }).start();
+            let start = tokio::time::Instant::now();
+            engine.submit(batch(&rows(count), 1, false)).await.unwrap();
+            if ask {
+                engine.try_refused_again();
+            }
+            if close {
+                assert_eq!(engine.shutdown(true).await.end, End::Drained);
+            } else {
+                while sink.world.lock().unwrap().commits == 0 && start.elapsed() < interval {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+            start.elapsed()
+        })
+    };
+    for (what, waited) in [
+        ("a full batch", full(100, 1000, false, false)),
+        ("a full queue", full(300, 50, false, false)),
+        ("somebody waits", full(10, 1000, true, false)),
+        ("the end", full(10, 1000, false, true)),
+    ] {
+        assert!(waited < Duration::from_secs(1), "{what}: {waited:?}");
+    }
+}

@@ -16,6 +16,9 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Whether any port would have done.
     pub found: bool,
+    /// The host as it was asked for, where only this machine can ask there: a page from elsewhere that a
+    /// browser of this machine shows may call the same address by a name of its own.
+    pub(super) host: Option<String>,
 }
 
 impl Listener {
@@ -65,7 +68,9 @@ impl Listener {
         socket.set_nonblocking(true).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         let found = addresses.iter().all(|address| address.port() == 0);
-        Ok(Self { socket, token, address, found })
+        let host = place.rsplit_once(':').map_or(&*place, |(host, _)| host);
+        let host = loopback.then(|| host.to_ascii_lowercase());
+        Ok(Self { socket, token, address, found, host })
     }
 
     /// What to open in a browser.

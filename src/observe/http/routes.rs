@@ -1,10 +1,11 @@
 //! What is asked, and what is answered.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName,
+    HeaderValue, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use subtle::ConstantTimeEq;
@@ -38,16 +39,36 @@ pub(super) struct Routes {
     token: Option<Secret>,
     feed: Arc<Feed>,
     streams: Arc<Semaphore>,
+    /// The host that was asked for, where only this machine can ask.
+    host: Option<String>,
 }
 
 impl Routes {
     /// With places for so many `streams` at once.
     pub(super) fn new(live: Arc<Live>, token: Option<Secret>, feed: Arc<Feed>, streams: usize) -> Self {
-        Self { live, token, feed, streams: Arc::new(Semaphore::new(streams)) }
+        Self { live, token, feed, streams: Arc::new(Semaphore::new(streams)), host: None }
+    }
+
+    /// Where only this machine can ask: answers no request that calls it by another name than this one,
+    /// `localhost` or an address.
+    pub(super) fn on_host(self, host: Option<String>) -> Self {
+        Self { host, ..self }
+    }
+
+    /// Whether the request calls this listener by a name of it.
+    fn is_meant<B>(&self, request: &Request<B>) -> bool {
+        let Some(own) = &self.host else { return true };
+        let named = request.headers().get_all(HOST).into_iter().map(|value| value.to_str().ok());
+        let mut named = named.chain(request.uri().authority().map(|name| Some(name.as_str())));
+        named.all(|name| name.is_some_and(|name| is_name_of(name, own)))
     }
 
     /// Answers. The body of a request is never read.
     pub(super) fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        if !self.is_meant(request) {
+            let refusal = "this listener is not known by that name; ask for localhost, or for its address\n";
+            return text(StatusCode::MISDIRECTED_REQUEST, PLAIN, refusal);
+        }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             let refusal = text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD are answered\n");
             return with(refusal, ALLOW, "GET, HEAD");
@@ -125,6 +146,18 @@ fn with(mut response: Response<Body>, name: HeaderName, value: &'static str) -> 
     response
 }
 
+/// Whether `name`, which may have a port, is an address, `localhost` or `own`.
+fn is_name_of(name: &str, own: &str) -> bool {
+    let port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = match name.rsplit_once(':') {
+        Some((name, digits)) if port(digits) && (!name.contains(':') || name.ends_with(']')) => name,
+        _ => name,
+    };
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(&name);
+    address.parse::<IpAddr>().is_ok() || name == "localhost" || name.ends_with(".localhost") || name == own
+}
+
 /// Whether the request has the token. How long that takes says no more than how long the token is.
 fn knows<B>(request: &Request<B>, token: &Secret) -> bool {
     let Some(value) = request.headers().get(AUTHORIZATION) else { return false };
@@ -191,6 +224,25 @@ mod tests {
             let path = line.split(' ').next().unwrap();
             assert_ne!(ask(&routes, Method::HEAD, path).status(), 404, "{path}");
         }
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_has_another_name_for_this_machine() {
+        let asks = |routes: &Routes, host: &str| {
+            routes.answer(&Request::builder().uri("/status").header(HOST, host).body(()).unwrap()).status()
+        };
+        let here = routes(None, 1).on_host(Some("loader".to_owned()));
+        for name in
+            ["localhost:9464", "127.0.0.1", "127.0.0.1:1", "[::1]:9464", "loader:80", "LOADER.", "192.0.2.7"]
+        {
+            assert_eq!(asks(&here, name), 200, "{name}");
+        }
+        for name in
+            ["evil.example", "evil.example:9464", "localhost.evil.example", "127.0.0.1.evil.example", ""]
+        {
+            assert_eq!(asks(&here, name), 421, "{name}");
+        }
+        assert_eq!(asks(&routes(None, 1), "metrics.example"), 200);
     }
 
     #[test]

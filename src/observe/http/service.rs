@@ -1,8 +1,10 @@
 //! Serves and sends, on a thread of its own.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,6 +26,8 @@ use crate::observe::http::{Feedback, Listener, Live};
 
 /// Connections at once.
 const MOST: usize = 64;
+/// Those of them that one peer may have, so that others get in.
+const MOST_OF_ONE: usize = 24;
 /// Those of them that get events; they stay.
 const STREAMS: usize = 32;
 /// Longest time from the beginning of a connection, or of its next request, to the end of its head.
@@ -61,7 +65,7 @@ impl Service {
         let listener = match listener {
             Some(listener) => {
                 let _inside = runtime.enter();
-                Some((TcpListener::from_std(listener.socket).map_err(failed)?, listener.token))
+                Some((TcpListener::from_std(listener.socket).map_err(failed)?, listener.token, listener.host))
             }
             None => None,
         };
@@ -70,9 +74,9 @@ impl Service {
         let work = async move {
             let mut ended = stopped.clone();
             let sends = feedback.map(|feedback| tokio::spawn(feedback.run(changes, stopped)));
-            let feed = listener.map(|(socket, token)| {
+            let feed = listener.map(|(socket, token, host)| {
                 let feed = Arc::new(Feed::new(live.clone()));
-                let routes = Routes::new(live, token, feed.clone(), STREAMS);
+                let routes = Routes::new(live, token, feed.clone(), STREAMS).on_host(host);
                 tokio::spawn(feed.clone().run());
                 tokio::spawn(accept(socket, Arc::new(routes)));
                 feed
@@ -115,14 +119,19 @@ impl fmt::Debug for Service {
 
 async fn accept(socket: TcpListener, routes: Arc<Routes>) {
     let places = Arc::new(Semaphore::new(MOST));
+    let mut peers: HashMap<IpAddr, Arc<Semaphore>> = HashMap::new();
     loop {
-        let Ok((stream, _)) = socket.accept().await else {
+        let Ok((stream, peer)) = socket.accept().await else {
             sleep(PAUSE).await;
             continue;
         };
-        match places.clone().try_acquire_owned() {
-            Ok(place) => drop(tokio::spawn(serve(stream, routes.clone(), place))),
-            Err(_) => {
+        // Who has no connection is forgotten.
+        peers.retain(|_, own| own.available_permits() < MOST_OF_ONE);
+        let own =
+            peers.entry(peer.ip().to_canonical()).or_insert_with(|| Arc::new(Semaphore::new(MOST_OF_ONE)));
+        match (own.clone().try_acquire_owned(), places.clone().try_acquire_owned()) {
+            (Ok(own), Ok(place)) => drop(tokio::spawn(serve(stream, routes.clone(), [own, place]))),
+            _ => {
                 let full = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n";
                 let _ = stream.try_write(full);
             }
@@ -130,7 +139,7 @@ async fn accept(socket: TcpListener, routes: Arc<Routes>) {
     }
 }
 
-async fn serve(stream: TcpStream, routes: Arc<Routes>, _place: OwnedSemaphorePermit) {
+async fn serve(stream: TcpStream, routes: Arc<Routes>, _places: [OwnedSemaphorePermit; 2]) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request: Request<Incoming>| {
         let response = routes.answer(&request);

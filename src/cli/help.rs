@@ -1,0 +1,63 @@
+//! The command line as `--help` shows it: wrapped once, to the width that there is.
+
+use std::io::IsTerminal as _;
+
+use clap::{Command, CommandFactory};
+
+use crate::cli::args::Cli;
+
+/// Columns where nobody says how many there are, and the most that are used.
+const WIDTH: usize = 80;
+const MOST: usize = 100;
+
+/// All commands, for this terminal.
+pub fn command() -> Command {
+    let width = width();
+    wrapped(Cli::command(), width)
+}
+
+fn width() -> usize {
+    let terminal = |size: rustix::termios::Winsize| usize::from(size.ws_col);
+    let stdout = std::io::stdout();
+    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten();
+    let said = || std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
+    let width = size.map(terminal).filter(|width| *width > 0).or_else(said).unwrap_or(WIDTH);
+    width.clamp(40, MOST)
+}
+
+fn wrapped(command: Command, width: usize) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    let text = command.get_after_help().map(|text| joined(&text.to_string()));
+    let command = match text {
+        Some(text) => command.after_help(text),
+        None => command,
+    };
+    let command = command.term_width(width);
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |sub| wrapped(sub, width)))
+}
+
+/// The lines of a paragraph in one, so that they are not wrapped a second time.
+fn joined(text: &str) -> String {
+    let mut out = String::new();
+    let mut goes_on = false;
+    for line in text.lines() {
+        let prose = !line.is_empty() && !line.starts_with(' ');
+        if !out.is_empty() {
+            out.push(if prose && goes_on { ' ' } else { '\n' });
+        }
+        out.push_str(line);
+        goes_on = prose && !line.ends_with(':');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_are_joined_and_examples_are_not() {
+        let text = "Examples:\n  a b\n  c\n\nSome words\nand more.\n\nThe end.";
+        assert_eq!(joined(text), "Examples:\n  a b\n  c\n\nSome words and more.\n\nThe end.");
+    }
+}

@@ -1,0 +1,83 @@
+//! What is to be added to a command, as one command to paste.
+
+use std::ffi::OsString;
+
+use crate::cli::args::Command;
+use crate::cli::store::holds_password;
+use crate::cli::typed::Typed;
+
+/// Flags whose values are not to be shown where they hold a password.
+const WITH_PASSWORDS: [&str; 4] = ["--dsn", "--feedback-url", "--otlp", "--metrics-token"];
+
+/// A message that ends in flags to add, with the command as it was typed before them.
+pub fn command(message: String, command: &Command, typed: &Typed) -> String {
+    if !matches!(command, Command::Load(_) | Command::Tail(_)) {
+        return message;
+    }
+    with_words(message, typed.words())
+}
+
+/// The same for those words.
+pub fn with_words(message: String, words: &[OsString]) -> String {
+    // Where there is a choice it is not one command.
+    let Some((said, flags)) = message.rsplit_once("; add --").filter(|(_, flags)| !flags.contains(" or "))
+    else {
+        return message;
+    };
+    let mut line = String::from("mdsctl");
+    let mut secret = false;
+    for word in words {
+        let Some(word) = word.to_str() else { return message };
+        line.push(' ');
+        let joined =
+            WITH_PASSWORDS.iter().find(|flag| word.strip_prefix(**flag).is_some_and(|v| v.starts_with('=')));
+        match joined {
+            _ if secret && (holds_password(word) || line.ends_with("--metrics-token ")) => line.push_str("…"),
+            Some(flag) if holds_password(word) || *flag == "--metrics-token" => {
+                line.push_str(flag);
+                line.push_str("=…");
+            }
+            _ => line.push_str(&quoted(word)),
+        }
+        secret = WITH_PASSWORDS.contains(&word);
+    }
+    format!("{said}; run: {line} --{flags}")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(line: &[&str]) -> String {
+        let words: Vec<OsString> = line.iter().map(OsString::from).collect();
+        with_words("x.csv: no column for \"vendor\"; add --vendor VALUE".to_owned(), &words)
+    }
+
+    #[test]
+    fn the_command_is_typed_again_without_its_passwords() {
+        assert_eq!(
+            with(&["load", "a b.csv", "--map", "ts=T"]),
+            "x.csv: no column for \"vendor\"; run: mdsctl load 'a b.csv' --map ts=T --vendor VALUE"
+        );
+        for words in [
+            &["load", "x", "--dsn", "postgres://u:pw7@h/d"][..],
+            &["load", "x", "--dsn=host=h password=pw7"],
+            &["load", "x", "--metrics-token", "pw7"],
+            &["load", "x", "--metrics-token=pw7"],
+        ] {
+            let said = with(words);
+            assert!(!said.contains("pw7") && said.contains('…'), "{said}");
+        }
+        let choice = "no column for \"x\"; add --map x=COLUMN or --set x=VALUE".to_owned();
+        assert_eq!(with_words(choice.clone(), &["load".into()]), choice);
+    }
+}
