@@ -238,7 +238,14 @@ pub fn of_ordinals(origin: &Origin, rows: &[u64]) -> Vec<Identity> {
 pub struct ContentIds {
     recent: std::collections::HashMap<u64, u32>,
     older: std::collections::HashMap<u64, u32>,
+    /// The contents of the last rows, in a ring.
+    last: Vec<u64>,
+    /// Where in it the next one goes.
+    next: usize,
 }
+
+/// Rows whose contents are known by one that goes on with the same input.
+const LAST: usize = 512;
 
 /// Distinct rows of one generation of [`ContentIds`].
 const GENERATION: usize = 1 << 19;
@@ -275,7 +282,46 @@ impl ContentIds {
         ids.finish()
     }
 
+    /// The contents of the last rows with how often each has come, for one that goes on behind them; `None`
+    /// where there are none.
+    pub fn latest(&self) -> Option<String> {
+        use std::fmt::Write;
+        let mut seen = std::collections::HashSet::new();
+        let mut text = String::new();
+        let (newer, older) = self.last.split_at(self.next.min(self.last.len()));
+        for hash in older.iter().chain(newer).filter(|hash| seen.insert(**hash)) {
+            let count = self.recent.get(hash).or_else(|| self.older.get(hash)).copied().unwrap_or(1);
+            // Writing into a text does not fail.
+            let _ = match count {
+                1 => write!(text, "{hash:x} "),
+                count => write!(text, "{hash:x}*{count:x} "),
+            };
+        }
+        text.pop();
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// Goes on behind rows of which those were the last.
+    pub fn goes_on_after(&mut self, latest: &str) {
+        let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+        for entry in latest.split(' ') {
+            let (hash, count) = entry.split_once('*').unwrap_or((entry, "1"));
+            let Some((hash, count)) = hex(hash).zip(hex(count)) else { continue };
+            self.recent.insert(hash, u32::try_from(count).unwrap_or(u32::MAX));
+            self.keep(hash);
+        }
+    }
+
+    fn keep(&mut self, hash: u64) {
+        match self.last.get_mut(self.next) {
+            Some(place) => *place = hash,
+            None => self.last.push(hash),
+        }
+        self.next = (self.next + 1) % LAST;
+    }
+
     fn seen_before(&mut self, hash: u64) -> u32 {
+        self.keep(hash);
         if let Some(count) = self.recent.get_mut(&hash) {
             *count += 1;
             return *count - 1;
@@ -364,5 +410,23 @@ mod tests {
         assert!(!first.value(0).contains('-') && !first.value(2).contains('-'));
         let again = ContentIds::default().ids(&[(1, &size)], None, 4);
         assert_eq!(first, again);
+        // One that goes on behind them counts on.
+        for cut in 0..=4 {
+            let (mut before, mut after) = (ContentIds::default(), ContentIds::default());
+            let mut all: Vec<String> = Vec::new();
+            let mut add = |ids: StringArray| all.extend(ids.iter().flatten().map(str::to_owned));
+            add(before.ids(&[(1, &size.slice(0, cut))], None, cut));
+            after.goes_on_after(&before.latest().unwrap_or_default());
+            add(after.ids(&[(1, &size.slice(cut, 4 - cut))], None, 4 - cut));
+            assert!(first.iter().flatten().eq(all.iter().map(String::as_str)), "{cut}: {all:?}");
+        }
+        let many: ArrayRef = Arc::new(Int64Array::from_iter_values(0..2_000));
+        let mut ids = ContentIds::default();
+        ids.ids(&[(1, &many)], None, 2_000);
+        let latest = ids.latest().unwrap();
+        assert_eq!(latest.split(' ').count(), LAST);
+        let mut after = ContentIds::default();
+        after.goes_on_after(&latest);
+        assert_eq!(after.latest().unwrap(), latest);
     }
 }

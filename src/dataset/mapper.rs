@@ -438,6 +438,16 @@ impl Mapper {
         }
     }
 
+    /// The last rows that have no id of their own, by which equal ones are counted on after them.
+    pub fn equals(&self) -> Option<String> {
+        self.content.latest()
+    }
+
+    /// Goes on behind rows of which those were the last.
+    pub fn knows_equals(&mut self, equals: &str) {
+        self.content.goes_on_after(equals);
+    }
+
     /// The name of the column that orders the rows in time.
     pub fn time(&self) -> Option<&str> {
         self.settings.dataset.time.as_deref()

@@ -58,6 +58,9 @@ pub(super) struct Place {
     /// which holds for this one too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) names: Option<String>,
+    /// The last rows before it that have no id of their own, by which equal ones are counted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) equals: Option<String>,
     /// The name by which it was found, where it has another one now.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::source::names::some_path")]
     pub(super) born: Option<PathBuf>,
@@ -531,6 +534,7 @@ impl CheckpointFile {
             header: 0,
             rows: 0,
             names,
+            equals: None,
             born: None,
             done: false,
             away: None,
@@ -595,6 +599,7 @@ impl CheckpointFile {
             header: 0,
             rows: 1,
             names,
+            equals: None,
             born,
             done: true,
             away: None,

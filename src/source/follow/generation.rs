@@ -64,6 +64,8 @@ pub(super) enum Moved {
 struct Mark {
     rows: Weak<Origin>,
     place: Option<(u64, u64)>,
+    /// What of them is to be known where the reading goes on behind them.
+    equals: Option<String>,
 }
 
 /// A followed file.
@@ -110,6 +112,8 @@ pub(super) struct Generation {
     origin: Arc<Origin>,
     marks: VecDeque<Mark>,
     settled: Option<(u64, u64)>,
+    /// The last rows before that which have no id of their own.
+    equals: Option<String>,
     pub(super) ruler: Arc<Ruler>,
     moved: Instant,
     ended: bool,
@@ -186,6 +190,7 @@ impl Generation {
             origin,
             marks: VecDeque::new(),
             settled: None,
+            equals: None,
             ruler,
             moved: Instant::now(),
             ended: false,
@@ -228,6 +233,10 @@ impl Generation {
         (self.before, self.rows) = (rows, rows);
         self.firm = Point { offset, rows };
         self.settled = Some((offset, rows));
+        self.equals.clone_from(&place.equals);
+        if let Some(equals) = &self.equals {
+            self.mapper.knows_equals(equals);
+        }
         self.ruler.settle(offset);
         self.ends = Ends::of(&self.file, offset);
         Ok(())
@@ -312,7 +321,7 @@ impl Generation {
         self.start.clear();
         self.lines = None;
         self.marks.clear();
-        self.settled = None;
+        (self.settled, self.equals) = (None, None);
         self.ruler.settle(0);
         self.ruler.hold(0);
         Ok(())
@@ -510,7 +519,8 @@ impl Generation {
         });
         let rejects = rejects.collect();
         self.firm = here;
-        self.marks.push_back(Mark { rows: Arc::downgrade(&origin), place: Some((self.taken, self.rows)) });
+        let (rows, place) = (Arc::downgrade(&origin), Some((self.taken, self.rows)));
+        self.marks.push_back(Mark { rows, place, equals: self.mapper.equals() });
         drop(origin);
         if !outlet.rejects(rejects)? {
             sight.stop.set();
@@ -623,7 +633,7 @@ impl Generation {
         if place.is_some() {
             self.firm = after;
         }
-        self.marks.push_back(Mark { rows, place });
+        self.marks.push_back(Mark { rows, place, equals: self.mapper.equals() });
         let mut rejects = mapped.rejects;
         if !raw.broken.is_empty() {
             let fields = self.lines.as_ref().and_then(|(lines, _)| lines.fields());
@@ -701,7 +711,9 @@ impl Generation {
             return;
         }
         for mark in self.marks.drain(..done) {
-            self.settled = mark.place.or(self.settled);
+            if mark.place.is_some() {
+                (self.settled, self.equals) = (mark.place, mark.equals);
+            }
         }
         // A header alone is no row.
         let whole = (self.marks.is_empty() && !self.mapper.is_waiting()).then_some(self.taken);
@@ -737,6 +749,20 @@ impl Generation {
         let (device, inode) = self.id;
         let born = (self.born != self.path).then(|| self.born.clone());
         let (path, names, done, away) = (self.path.clone(), self.names.clone(), false, None);
-        Some(Place { path, device, inode, fingerprint, offset, header, rows, names, born, done, away })
+        let equals = self.equals.clone().filter(|_| offset > 0);
+        Some(Place {
+            path,
+            device,
+            inode,
+            fingerprint,
+            offset,
+            header,
+            rows,
+            names,
+            equals,
+            born,
+            done,
+            away,
+        })
     }
 }
