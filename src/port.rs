@@ -34,6 +34,10 @@ pub enum SinkError {
         /// Positions in the rows given that the store points at, if it does. A hint only.
         suspects: Vec<usize>,
     },
+    /// The rows are refused by an error that may be theirs (a text too deep for the server's stack, a
+    /// trigger that fails for some) or everybody's: they are to blame where others go through.
+    #[error("{}", .0.message)]
+    Doubtful(Reason),
     /// Nothing that waiting or splitting cures: a missing table, a missing privilege.
     #[error("{}", .0.message)]
     Fatal(Reason),
@@ -43,7 +47,10 @@ impl SinkError {
     /// What the store said.
     pub fn reason(&self) -> &Reason {
         match self {
-            Self::Transient(reason) | Self::Fatal(reason) | Self::Data { reason, .. } => reason,
+            Self::Transient(reason)
+            | Self::Fatal(reason)
+            | Self::Doubtful(reason)
+            | Self::Data { reason, .. } => reason,
         }
     }
 }
@@ -156,6 +163,21 @@ pub trait Session: Send {
     /// Returns when all commits of the worker so far are on disk. Called outside of transactions.
     fn flush(&mut self) -> impl Future<Output = Result<(), SinkError>> + Send {
         async { Ok(()) }
+    }
+
+    /// Asked inside the transaction where rows were refused by a [`SinkError::Doubtful`] and none went
+    /// through: runs the statements that write such rows with none of them, and fails where these fail
+    /// too. With `certain` the rows are known not to be to blame: always fails, in the way in which the
+    /// store wants that error to be dealt with.
+    fn rehearse(
+        &mut self,
+        rows: Rows<'_>,
+        refused: &Reason,
+        certain: bool,
+    ) -> impl Future<Output = Result<(), SinkError>> + Send {
+        let failed = certain.then(|| SinkError::Fatal(refused.clone()));
+        let _ = rows;
+        async { failed.map_or(Ok(()), Err) }
     }
 
     /// Undoes the transaction.

@@ -16,5 +16,6 @@ mod pack;
 mod repository;
 mod runs;
 mod schema;
+mod server;
 mod tail;
 mod words;

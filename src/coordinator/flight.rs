@@ -122,6 +122,10 @@ pub struct Flight {
     /// How often the rows have been halved since a statement took too long; the transaction then
     /// writes so many pieces, one statement each.
     pub split: u32,
+    /// Whether rows are being written, so that a panic may be theirs.
+    pub writing: bool,
+    /// Attempts in which the writer panicked over the rows.
+    pub panics: u32,
     /// Whether to expect rows that the store refuses.
     pub wary: bool,
     /// Whether the store refused rows.
@@ -154,6 +158,8 @@ impl Flight {
             in_doubt: None,
             attempts: 0,
             split: 0,
+            writing: false,
+            panics: 0,
             wary: false,
             refused_by_store: false,
         };

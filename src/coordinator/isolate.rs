@@ -3,14 +3,36 @@
 //! A piece that is refused is split and its parts are tried again under savepoints: at the row
 //! that the store points at, where it points at one, otherwise in the middle. The number of
 //! writes is O(bad rows x log(batch)).
+//!
+//! An error that may be everybody's condemns a row only where another goes through, or where the same
+//! statements go through without rows. Rows from all over the flight are tried first then, so that an
+//! error of all rows is told after a few.
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::batch::{Order, Reason};
 use crate::coordinator::engine::Engine;
 use crate::coordinator::flight::Flight;
-use crate::coordinator::worker::StepError;
+use crate::coordinator::worker::{Refused, StepError};
 use crate::port::{DeadLetters, Guard, Session, Sink, Written};
+
+/// Rows that are tried alone first where an error may be everybody's.
+const SAMPLE: usize = 16;
+
+/// Rows in a row that fail alike, with none that goes through, after which they are not to blame.
+const MOST_SUSPECTS: usize = 64;
+
+/// What is known of an error that may be everybody's.
+#[derive(Default)]
+struct Doubt {
+    /// Whether a row went through.
+    passed: bool,
+    /// Whether rows from all over the flight were tried.
+    sampled: bool,
+    /// Rows that failed alone before any went through.
+    suspects: Vec<(usize, Arc<Reason>)>,
+}
 
 /// Writes the pieces, splitting those that are refused, until only condemned rows are left out.
 /// The pieces are places in `flight.winners`.
@@ -22,47 +44,101 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
 ) -> Result<Written, StepError> {
     let mut pieces = pieces;
     let mut written = Written::default();
+    let mut doubt = Doubt::default();
     pieces.reverse();
-    while let Some(piece) = pieces.pop() {
-        if piece.is_empty() {
-            continue;
-        }
-        let rows = flight.to_write().with(&flight.winners[piece.clone()]);
-        let refusal = match engine.step(session.write(rows, Guard::Savepoint)).await {
-            Ok(done) => {
-                written.add(&done);
-                for (at, reason) in done.refused {
-                    let place = piece.start + at;
-                    if flight.condemn(place, reason) {
-                        pieces.push(place..place + 1);
+    loop {
+        while let Some(piece) = pieces.pop() {
+            if piece.is_empty() {
+                continue;
+            }
+            let rows = flight.to_write().with(&flight.winners[piece.clone()]);
+            let (reason, suspects) = match engine.step(session.write(rows, Guard::Savepoint)).await {
+                Ok(done) => {
+                    doubt.passed |= done.refused.len() < piece.len();
+                    written.add(&done);
+                    for (at, reason) in done.refused {
+                        let place = piece.start + at;
+                        if flight.condemn(place, reason) {
+                            pieces.push(place..place + 1);
+                        }
                     }
+                    continue;
+                }
+                Err(error) => match error.refused()? {
+                    Refused::Data(reason, suspects) => (reason, suspects),
+                    Refused::Doubtful(reason) if doubt.passed => (reason, Vec::new()),
+                    Refused::Doubtful(reason) if piece.len() == 1 => {
+                        doubt.suspects.push((piece.start, Arc::new(reason)));
+                        if doubt.suspects.len() >= MOST_SUSPECTS {
+                            blame(engine, session, flight, &doubt, true).await?;
+                        }
+                        continue;
+                    }
+                    Refused::Doubtful(reason) => {
+                        if !doubt.sampled && flight.order == Order::Any && piece.len() > SAMPLE {
+                            doubt.sampled = true;
+                            sample(&mut pieces, piece);
+                            continue;
+                        }
+                        (reason, Vec::new())
+                    }
+                },
+            };
+            if piece.len() == 1 {
+                if flight.condemn(piece.start, Arc::new(reason)) {
+                    pieces.push(piece);
                 }
                 continue;
             }
-            Err(error) => error.data()?,
-        };
-        let (reason, suspects) = refusal;
-        if piece.len() == 1 {
-            if flight.condemn(piece.start, Arc::new(reason)) {
-                pieces.push(piece);
+            match suspects[..] {
+                [at] if at < piece.len() => {
+                    let place = piece.start + at;
+                    pieces.push(place + 1..piece.end);
+                    pieces.push(place..place + 1);
+                    pieces.push(piece.start..place);
+                }
+                _ => {
+                    let middle = piece.start + piece.len() / 2;
+                    pieces.push(middle..piece.end);
+                    pieces.push(piece.start..middle);
+                }
             }
-            continue;
         }
-        match suspects[..] {
-            [at] if at < piece.len() => {
-                let place = piece.start + at;
-                pieces.push(place + 1..piece.end);
+        if doubt.suspects.is_empty() {
+            return Ok(written);
+        }
+        if !doubt.passed {
+            blame(engine, session, flight, &doubt, false).await?;
+        }
+        for (place, reason) in doubt.suspects.drain(..) {
+            if flight.condemn(place, reason) {
                 pieces.push(place..place + 1);
-                pieces.push(piece.start..place);
-            }
-            _ => {
-                let middle = piece.start + piece.len() / 2;
-                pieces.push(middle..piece.end);
-                pieces.push(piece.start..middle);
             }
         }
     }
-    Ok(written)
+}
+
+/// Returns where the rows are to blame, though none went through.
+async fn blame<S: Sink, D: DeadLetters>(
+    engine: &Engine<S, D>,
+    session: &mut S::Session,
+    flight: &Flight,
+    doubt: &Doubt,
+    certain: bool,
+) -> Result<(), StepError> {
+    let Some((place, reason)) = doubt.suspects.last() else { return Ok(()) };
+    let rows = flight.to_write().with(&flight.winners[*place..place + 1]);
+    let reason: &Reason = reason;
+    engine.step(session.rehearse(rows, reason, certain)).await
+}
+
+/// Has rows from all over the piece tried alone, before what lies between them.
+fn sample(pieces: &mut Vec<Range<usize>>, piece: Range<usize>) {
+    let place = |number: usize| piece.start + number * (piece.len() - 1) / (SAMPLE - 1);
+    for number in (0..SAMPLE - 1).rev() {
+        pieces.push(place(number) + 1..place(number + 1));
+    }
+    pieces.extend((0..SAMPLE).map(|number| place(number)..place(number) + 1));
 }
 
 /// Condemns the rows that a write of all winners left out. Returns the places that an earlier row

@@ -38,6 +38,19 @@ enum Failure {
     Halted,
 }
 
+/// What a panic of the writer was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Panicked {
+    /// Something that is not about the rows, as far as can be told.
+    Elsewhere,
+    /// Perhaps the rows: they are to be written again.
+    Again,
+    /// One of several rows.
+    Divide,
+    /// Every row there is.
+    Everywhere,
+}
+
 /// Why rows were not settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -90,7 +103,15 @@ struct Bench<'a, S: Sink, D> {
     doubt: bool,
     /// Flights that were under way when the run was ended at once, and whose commit got no answer.
     unanswered: VecDeque<Flight>,
+    /// Rows condemned for a panic since one was stored last.
+    panicked: usize,
 }
+
+/// Attempts at a single row that panic, after which it is condemned: others may come from elsewhere.
+const MOST_PANICS: u32 = 8;
+
+/// Rows condemned for a panic, none stored between them, after which the run ends.
+const MOST_PANICKED: usize = 64;
 
 /// Committed flights of a worker that may wait to be known to be on disk. Each keeps its rows in
 /// memory.
@@ -116,6 +137,7 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
         serial: 0,
         doubt: false,
         unanswered: VecDeque::new(),
+        panicked: 0,
     };
     loop {
         // Nothing stays in the air while the worker waits for rows: those who bring them may be waiting
@@ -384,6 +406,9 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
             let failure = match attempt {
                 Ok(Ok((written, durable))) => {
                     engine.store_is_well();
+                    if written.stored() > 0 {
+                        self.panicked = 0;
+                    }
                     return Ok((written, durable, latency));
                 }
                 Ok(Err(failure)) => failure,
@@ -395,10 +420,20 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                         .map(|s| (*s).to_owned())
                         .or_else(|| panic.downcast_ref::<String>().cloned())
                         .unwrap_or_default();
-                    Failure::Sink(SinkError::Transient(Reason::new(
-                        "panic",
-                        format!("the writer panicked: {what}"),
-                    )))
+                    let reason =
+                        Reason::new("panic", format!("the writer panicked, a bug of mdsctl: {what}"));
+                    self.doubt |= !self.aloft.is_empty();
+                    let verdict = self.isolate_panic(flight.as_deref_mut(), &reason);
+                    if verdict != Panicked::Elsewhere {
+                        // It was no fault of the store's.
+                        engine.store_is_well();
+                    }
+                    match verdict {
+                        Panicked::Again => continue,
+                        Panicked::Divide => return Err(Stop::TooLarge),
+                        Panicked::Everywhere => Failure::Sink(SinkError::Fatal(reason)),
+                        Panicked::Elsewhere => Failure::Sink(SinkError::Transient(reason)),
+                    }
                 }
             };
             self.doubt |= !self.aloft.is_empty();
@@ -442,6 +477,8 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                         && self.undone.is_empty()
                         && flight.as_ref().is_some_and(|f| f.winners.len() > 1 && f.in_doubt.is_none())
                     {
+                        // The store answers: whoever waits for a sign of it need not wait any longer.
+                        engine.store_is_well();
                         return Err(Stop::TooLarge);
                     }
                     if is_slowness(&reason)
@@ -458,13 +495,39 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                         engine.pause(delay).await?;
                     }
                 }
-                Failure::Sink(SinkError::Fatal(reason) | SinkError::Data { reason, .. }) => {
+                Failure::Sink(
+                    SinkError::Fatal(reason) | SinkError::Doubtful(reason) | SinkError::Data { reason, .. },
+                ) => {
                     engine.observer.on(&Event::Failed { worker, kind: "fatal", reason: &reason, latency });
                     undo(engine, &mut self.session).await;
                     engine.fail(reason);
                     return Err(Stop::Halted);
                 }
             }
+        }
+    }
+
+    /// What is to be done after a panic: nothing but another attempt at first. Rows that panic again are
+    /// divided until the one at fault is alone, which is then condemned. Where row after row is, and none
+    /// is stored, it is not the rows.
+    fn isolate_panic(&mut self, flight: Option<&mut Flight>, reason: &Reason) -> Panicked {
+        let Some(flight) = flight.filter(|flight| flight.writing && self.undone.is_empty()) else {
+            return Panicked::Elsewhere;
+        };
+        flight.compact();
+        flight.panics += 1;
+        match flight.winners.len() {
+            0 => Panicked::Elsewhere,
+            1 if flight.panics < MOST_PANICS => Panicked::Again,
+            1 if self.panicked >= MOST_PANICKED => Panicked::Everywhere,
+            1 => {
+                self.panicked += 1;
+                flight.panics = 0;
+                flight.condemn(0, Arc::new(reason.clone()));
+                Panicked::Again
+            }
+            _ if flight.panics < 2 => Panicked::Again,
+            _ => Panicked::Divide,
         }
     }
 
@@ -557,8 +620,10 @@ async fn transaction<S: Sink, D: DeadLetters>(
         flight.in_doubt = None;
     }
     flight.compact();
+    flight.writing = false;
     engine.limited(open.begin()).await?;
     let mut written = Written::default();
+    flight.writing = true;
     if !flight.winners.is_empty() && (flight.wary || flight.split > 0) {
         let before = flight.condemned.len();
         let size = (flight.winners.len() >> flight.split).max(1);
@@ -574,7 +639,7 @@ async fn transaction<S: Sink, D: DeadLetters>(
                 let revived = settle_refused(flight, &done);
                 written.add(&isolate(engine, open, flight, revived).await?);
             }
-            Err(Failure::Sink(SinkError::Data { reason, .. })) => {
+            Err(Failure::Sink(SinkError::Data { reason, .. } | SinkError::Doubtful(reason))) => {
                 engine.observer.on(&Event::Failed {
                     worker,
                     kind: "data",
@@ -598,6 +663,7 @@ async fn transaction<S: Sink, D: DeadLetters>(
             "an earlier row of the input has the same key",
         ))),
     }
+    flight.writing = false;
     flight.hold();
     flight.set_mark();
     bury_condemned(engine, flight).await?;
@@ -610,7 +676,7 @@ async fn transaction<S: Sink, D: DeadLetters>(
             Ok((written, durable))
         }
         Err(error @ SinkError::Transient(_)) => Err(error.into()),
-        Err(SinkError::Fatal(reason) | SinkError::Data { reason, .. }) => {
+        Err(SinkError::Fatal(reason) | SinkError::Doubtful(reason) | SinkError::Data { reason, .. }) => {
             flight.in_doubt = None;
             Err(SinkError::Fatal(reason).into())
         }
@@ -713,11 +779,20 @@ fn timed_out(limit: Duration) -> Reason {
 /// Why a step did not go through, for those who only pass it on or look for refused data.
 pub(super) struct StepError(Failure);
 
+/// What the store refused rows for.
+pub(super) enum Refused {
+    /// Their data, with the positions of suspects.
+    Data(Reason, Vec<usize>),
+    /// Something that may be everybody's.
+    Doubtful(Reason),
+}
+
 impl StepError {
-    /// The store's positions of suspects and its reason, if it refuses the data.
-    pub(super) fn data(self) -> Result<(Reason, Vec<usize>), Self> {
+    /// What the store refused the rows for, if it did.
+    pub(super) fn refused(self) -> Result<Refused, Self> {
         match self.0 {
-            Failure::Sink(SinkError::Data { reason, suspects }) => Ok((reason, suspects)),
+            Failure::Sink(SinkError::Data { reason, suspects }) => Ok(Refused::Data(reason, suspects)),
+            Failure::Sink(SinkError::Doubtful(reason)) => Ok(Refused::Doubtful(reason)),
             other => Err(Self(other)),
         }
     }

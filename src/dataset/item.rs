@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use serde_json::value::RawValue;
 
-use crate::dataset::json_text::{is_marked, json_texts};
+use crate::dataset::json_text::{is_marked, is_too_deep, json_texts};
 use crate::dataset::value;
 pub use crate::dataset::value::write_text;
 
@@ -88,6 +88,7 @@ pub fn write_understood(field: &Field, column: &ArrayRef, row: usize, out: &mut 
                 }
                 _ => {
                     field.metadata().get(EXTENSION.0).is_some_and(|name| name == EXTENSION.1)
+                        && !is_too_deep(&text)
                         && serde_json::from_str::<&RawValue>(&text).is_ok()
                 }
             };

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use arrow_array::StringArray;
 use arrow_schema::{Field, Schema};
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::dataset::value::write_text;
 
@@ -41,6 +42,31 @@ pub fn looks_like_json(text: &str) -> bool {
     }
 }
 
+/// Depth of JSON to which every reader follows: Python's gives up at a thousand.
+const DEEPEST: usize = 900;
+
+/// Whether a text is JSON nested deeper than other readers follow.
+pub fn is_too_deep(text: &str) -> bool {
+    if text.len() <= 2 * DEEPEST || !text.trim_ascii_start().starts_with(['[', '{']) {
+        return false;
+    }
+    let (mut depth, mut deepest, mut string, mut escaped) = (0usize, 0usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if string => escaped = true,
+            b'"' => string = !string,
+            b'[' | b'{' if !string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest > DEEPEST && serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
 /// The strings of a column of a batch that could be taken for something else.
 #[derive(Debug, Default)]
 pub struct Strings {
@@ -49,10 +75,14 @@ pub struct Strings {
 }
 
 impl Strings {
-    /// A string in that row.
+    /// A string in that row. One that holds JSON too deep for most readers is that JSON: in dead letters it
+    /// is written so.
     #[inline]
     pub fn string(&mut self, row: usize, text: &str) {
-        if looks_like_json(text) {
+        if !looks_like_json(text) {
+        } else if is_too_deep(text) {
+            self.others = true;
+        } else {
             self.rows.push(row as u32);
         }
     }
@@ -119,6 +149,17 @@ mod tests {
     use arrow_schema::DataType;
 
     use super::*;
+
+    #[test]
+    fn what_is_nested_too_deep_is_told_by_its_brackets() {
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(is_too_deep(&nested(2_000)) && !is_too_deep(&nested(100)));
+        let flat = format!("[{}\"{}\"]", "[],".repeat(2_000), "[".repeat(2_000));
+        assert!(!is_too_deep(&flat));
+        let mut strings = Strings::default();
+        strings.string(0, &nested(2_000));
+        assert!(!strings.are_some());
+    }
 
     #[test]
     fn strings_keep_their_quotes_among_other_values() {

@@ -160,7 +160,7 @@ fn alarm(frame: &Frame<'_>, rows: &mut Vec<Row>) {
     } else {
         let doing = if circuit.state == Circuit::HalfOpen { "probing it" } else { "waiting for it" };
         let since = circuit.open_for.map_or(String::new(), |time| format!(" for {}", clock(time)));
-        let what = if circuit.for_letters { "DEAD-LETTER QUEUE BLOCKED" } else { "STORE DOWN" };
+        let what = if circuit.for_letters { "DEAD-LETTER QUEUE BLOCKED" } else { "STORE TAKES NO ROWS" };
         let text = format!(" {what}{since}, {doing} ");
         rows.push(Row::new(0, "").part(0, Ink::Alarm, text).part(1, Ink::Plain, "nothing is lost"));
         circuit.reason.as_ref()
@@ -485,7 +485,7 @@ mod tests {
         seen.queue.depth = 131_072;
         insta::assert_snapshot!(block(&seen, &gauge(), DRAWN, 23), @"
         Loading bars into postgres://loader@db.example.com/market  0:12
-         STORE DOWN for 0:42, waiting for it   nothing is lost
+         STORE TAKES NO ROWS for 0:42, waiting for it   nothing is lost
         reason   connection refused
         input    ████████░░░░░░░░░░░░  41 %  20.2 of 48.2 MB  1.7 MB/s  ETA -
         file     data/minute_aggs/2024/03/2024-03-01.csv.gz  (3 of 12)
@@ -497,7 +497,7 @@ mod tests {
         seen.circuit.state = Circuit::HalfOpen;
         let colored = block(&seen, &gauge(), Style { color: true, ..DRAWN }, 2);
         insta::assert_snapshot!(colored.replace('\x1b', "ESC"), @"
-        ESC[1;97;41m STORE DOWN for 0:42, probing it ESC[0m  nothing is lost
+        ESC[1;97;41m STORE TAKES NO ROWS for 0:42, probing it ESC[0m  nothing is lost
         ESC[2minput    ESC[0mESC[32m████████ESC[0mESC[2m░░░░░░░░░░░░ESC[0m  ESC[1m41 %ESC[0m  20.2 of 48.2 MB  ESC[2m1.7 MB/sESC[0m  ETA -
         ");
     }

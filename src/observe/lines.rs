@@ -41,7 +41,7 @@ pub fn plain(frame: &Frame<'_>) -> String {
     if seen.circuit.state != Circuit::Closed {
         let since = seen.circuit.open_for.map_or(String::new(), |time| format!(" for {} s", time.as_secs()));
         let why = seen.circuit.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
-        let what = if seen.circuit.for_letters { "dead-letter queue blocked" } else { "store down" };
+        let what = if seen.circuit.for_letters { "dead-letter queue blocked" } else { "store takes no rows" };
         line.push_str(&format!("  {what}{since}, waiting{why}"));
     }
     text::shorten(&line, 1_000)
@@ -222,7 +222,7 @@ mod tests {
         seen.retries = 5;
         let input = InputGauge { total: None, ..input.clone() };
         let frame = Frame { snapshot: &seen, input: &input, elapsed: Duration::from_secs(3_700), ..frame };
-        insta::assert_snapshot!(plain(&frame), @"1 h 01 min  1,204 rows (100/s)  420 B read  queue 61 %  rejected 3  circuit open  retries 5  store down for 42 s, waiting: connection refused");
+        insta::assert_snapshot!(plain(&frame), @"1 h 01 min  1,204 rows (100/s)  420 B read  queue 61 %  rejected 3  circuit open  retries 5  store takes no rows for 42 s, waiting: connection refused");
         let parsed: serde_json::Value = serde_json::from_str(&json(&frame)).unwrap();
         assert_eq!(parsed["circuit"]["open_s"], 42);
         assert_eq!(parsed["input"]["percent"], serde_json::Value::Null);

@@ -107,11 +107,12 @@ impl Load<'_> {
                     run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
                     newer_stays,
                 };
-                let sink = match (&data.table, dataset) {
-                    (Some(table), _) => SqliteSink::open_table(path, table, options)?,
-                    (None, Some(dataset)) => SqliteSink::open(path, dataset, options)?,
-                    (None, None) => return Err(Error::Internal("no dataset and no table".into())),
+                let open = async || match (&data.table, dataset) {
+                    (Some(table), _) => SqliteSink::open_table(path, table, options),
+                    (None, Some(dataset)) => SqliteSink::open(path, dataset, options),
+                    (None, None) => Err(Error::Internal("no dataset and no table".into())),
                 };
+                let sink = self.patiently(signals, open).await?;
                 Ok(OpenStore::Sqlite(sink))
             }
             Store::Postgres(dsn) => {

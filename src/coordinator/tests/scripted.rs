@@ -130,6 +130,11 @@ pub struct Scripted {
     pub lazy: bool,
     /// Whether rows that are there with other values stay, as newer than what comes.
     pub newer_stays: bool,
+    /// Keys whose rows make the writer panic.
+    pub panics: Vec<i64>,
+    /// Whether bad rows are refused by an error that may be everybody's, and whether it is: then it
+    /// comes without rows too.
+    pub doubtful: Option<bool>,
     /// Most rows that one transaction can have; zero for any number.
     pub most_rows: usize,
     /// Time that each write takes.
@@ -147,6 +152,8 @@ impl Scripted {
             keeps_ledger: true,
             lazy: false,
             newer_stays: false,
+            panics: Vec::new(),
+            doubtful: None,
             most_rows: 0,
             delay: Duration::ZERO,
         }
@@ -232,6 +239,7 @@ impl Session for ScriptedSession {
             let (batch, row) = rows.at(index);
             let int = |c: usize| batch.columns.column(c).as_primitive::<Int64Type>().value(row);
             assert!(keys.insert(int(0)), "a write with the same key twice");
+            assert!(!self.sink.panics.contains(&int(0)), "scripted panic over a row");
             if batch.columns.column(2).as_boolean().value(row) {
                 first_bad.get_or_insert(index);
                 written.refused.push((index, Arc::new(Reason::new("23514", "scripted check"))));
@@ -259,7 +267,11 @@ impl Session for ScriptedSession {
                 pending.truncate(before);
                 self.pending = Some(pending);
             }
-            return Err(SinkError::Data { reason: Reason::new("23514", "scripted check"), suspects });
+            let reason = Reason::new("23514", "scripted check");
+            return Err(match self.sink.doubtful {
+                Some(_) => SinkError::Doubtful(reason),
+                None => SinkError::Data { reason, suspects },
+            });
         }
         self.pending = Some(pending);
         Ok(written)
@@ -304,6 +316,13 @@ impl Session for ScriptedSession {
         self.sink.trouble().await?;
         self.sink.world.lock().unwrap().disk = None;
         Ok(())
+    }
+
+    async fn rehearse(&mut self, _: Rows<'_>, refused: &Reason, certain: bool) -> Result<(), SinkError> {
+        match certain || self.sink.doubtful == Some(true) {
+            true => Err(SinkError::Fatal(refused.clone())),
+            false => Ok(()),
+        }
     }
 
     async fn rollback(&mut self) -> Result<(), SinkError> {

@@ -61,7 +61,8 @@ impl Casts {
             // Values are compared by their texts where a type has no other comparison.
             ("extra_float_digits", "1"),
         ];
-        let each = all.map(|(name, value)| format!("set_config('{name}', {}, true)", literal(value)));
+        let each =
+            all.map(|(name, value)| format!("pg_catalog.set_config('{name}', {}, true)", literal(value)));
         format!(" SELECT {};", each.join(", "))
     }
 }

@@ -9,6 +9,7 @@ use super::table::{RowSecurity, Table, TableColumn};
 use super::types::ColumnType;
 use crate::dataset::{KeyNulls, Rule};
 use crate::error::{Error, Result};
+use crate::settings::OnConflict;
 
 /// Oldest server that we know the catalog of (generated columns came with it).
 const OLDEST: i32 = 120_000;
@@ -16,28 +17,29 @@ const OLDEST: i32 = 120_000;
 /// The table itself. `to_regclass` reads the name as SQL does: quotes, schema, search path.
 const TABLE: &str = "\
 SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text,
-       c.relrowsecurity, c.relforcerowsecurity, row_security_active(c.oid),
+       c.relrowsecurity, c.relforcerowsecurity, pg_catalog.row_security_active(c.oid),
        current_user::text,
-       has_table_privilege(c.oid, 'INSERT') OR has_any_column_privilege(c.oid, 'INSERT'),
-       has_table_privilege(c.oid, 'UPDATE') OR has_any_column_privilege(c.oid, 'UPDATE'),
-       has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'),
-       to_regclass('timescaledb_information.hypertables') IS NOT NULL,
-       has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'),
+       pg_catalog.has_table_privilege(c.oid, 'INSERT') OR pg_catalog.has_any_column_privilege(c.oid, 'INSERT'),
+       pg_catalog.has_table_privilege(c.oid, 'UPDATE') OR pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'),
+       pg_catalog.has_table_privilege(c.oid, 'SELECT') OR pg_catalog.has_any_column_privilege(c.oid, 'SELECT'),
+       pg_catalog.to_regclass('timescaledb_information.hypertables') IS NOT NULL,
+       pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'),
        pg_catalog.pg_table_is_visible(c.oid)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid = to_regclass($1)";
+WHERE c.oid = pg_catalog.to_regclass($1)";
 
 /// Its columns. A domain is followed down to its base type; the last step is the one that counts.
 const COLUMNS: &str = "\
-SELECT a.attname::text, base.oid::int8, base.modifier, format_type(a.atttypid, a.atttypmod),
-       format_type(base.oid, base.modifier), a.attnotnull OR base.not_null,
-       pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, a.attgenerated::text,
-       (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e
+SELECT a.attname::text, base.oid::int8, base.modifier, pg_catalog.format_type(a.atttypid, a.atttypmod),
+       pg_catalog.format_type(base.oid, base.modifier), a.attnotnull OR base.not_null,
+       pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, a.attgenerated::text,
+       (SELECT pg_catalog.array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e
         WHERE e.enumtypid = base.oid),
        EXISTS (SELECT FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic),
        base.defined,
-       (SELECT array_agg(pg_catalog.pg_get_constraintdef(k.oid)) FROM pg_catalog.pg_constraint k
-        WHERE k.conrelid = a.attrelid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum])
+       (SELECT pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(k.oid)) FROM pg_catalog.pg_constraint k
+        WHERE k.conrelid = a.attrelid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum]),
+       pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'INSERT')
 FROM pg_catalog.pg_attribute a
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 CROSS JOIN LATERAL (
@@ -50,24 +52,24 @@ CROSS JOIN LATERAL (
     WHERE step.typtype = 'd'
   )
   SELECT step.oid, step.modifier, step.not_null,
-         (SELECT array_agg(s.oid::int8) FROM step s WHERE s.typtype IN ('d', 'e')) AS defined
+         (SELECT pg_catalog.array_agg(s.oid::int8) FROM step s WHERE s.typtype IN ('d', 'e')) AS defined
   FROM step WHERE step.typtype <> 'd'
 ) base
-WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
+WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum";
 
 /// Unique indexes that can settle a conflict, the primary key first: whole-table, on plain
 /// columns, and checked at once; with whether nulls are equal in it, as since PostgreSQL 15 they may be.
 const INDEXES: &str = "\
-SELECT array_agg(a.attname::text ORDER BY k.place),
-       bool_or(coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false))
+SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.place),
+       pg_catalog.bool_or(coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false))
 FROM pg_catalog.pg_index i
-CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indimmediate
+WHERE i.indrelid = pg_catalog.to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indimmediate
   AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
 GROUP BY i.indexrelid, i.indisprimary
-HAVING bool_and(a.attname IS NOT NULL)
+HAVING pg_catalog.bool_and(a.attname IS NOT NULL)
 ORDER BY i.indisprimary DESC, i.indexrelid";
 
 /// Constraints by which rows depend on those before them: what is unique or excluded, in the table and
@@ -76,24 +78,24 @@ ORDER BY i.indisprimary DESC, i.indexrelid";
 /// and whether a null in a column lets a row pass.
 const ORDER: &str = "\
 SELECT CASE WHEN i.indexprs IS NULL THEN
-         (SELECT array_agg(a.attname::text ORDER BY k.place)
-          FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+         (SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.place)
+          FROM pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
           JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
           WHERE k.place <= i.indnkeyatts) ELSE '{}' END,
-       NOT i.indisexclusion, NOT coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)
+       NOT i.indisexclusion, NOT coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false)
 FROM pg_catalog.pg_index i
 WHERE (i.indisunique OR i.indisexclusion) AND i.indislive
-  AND (i.indrelid = to_regclass($1)
-       OR i.indrelid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)))
+  AND (i.indrelid = pg_catalog.to_regclass($1)
+       OR i.indrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)))
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = i.indexrelid))
 UNION ALL
-SELECT (SELECT array_agg(a.attname::text ORDER BY k.place)
-        FROM unnest(c.conkey) WITH ORDINALITY AS k(attnum, place)
+SELECT (SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.place)
+        FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY AS k(attnum, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
        false, c.confmatchtype <> 'f'
 FROM pg_catalog.pg_constraint c
-WHERE c.conrelid = to_regclass($1) AND c.contype = 'f'
-  AND (c.confrelid = c.conrelid OR c.confrelid IN (SELECT relid FROM pg_partition_ancestors(c.conrelid)))";
+WHERE c.conrelid = pg_catalog.to_regclass($1) AND c.contype = 'f'
+  AND (c.confrelid = c.conrelid OR c.confrelid IN (SELECT relid FROM pg_catalog.pg_partition_ancestors(c.conrelid)))";
 
 /// Triggers and check constraints. Of a trigger that sees each row before it is inserted, its program where
 /// that is in PL/pgSQL, and nothing said where it is in another language; what comes with the server or with
@@ -104,23 +106,57 @@ SELECT true, t.tgname::text,
        t.tgtype & 7 = 7 AND l.lanname <> 'internal' AND t.tgname <> 'ts_insert_blocker'
 FROM pg_catalog.pg_trigger t
 JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-WHERE t.tgrelid = to_regclass($1) AND NOT t.tgisinternal
+WHERE t.tgrelid = pg_catalog.to_regclass($1) AND NOT t.tgisinternal
 UNION ALL
 SELECT false, conname::text, '', false FROM pg_catalog.pg_constraint
-WHERE conrelid = to_regclass($1) AND contype = 'c'
+WHERE conrelid = pg_catalog.to_regclass($1) AND contype = 'c'
 ORDER BY 2";
 
 /// What of TimescaleDB there is about it. The limit came with version 2.11.
 const HYPERTABLE: &str = "\
 SELECT compression_enabled,
-       current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true) IS NOT NULL
+       pg_catalog.current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true) IS NOT NULL
 FROM timescaledb_information.hypertables WHERE hypertable_schema = $1 AND hypertable_name = $2";
 
-/// A table, and what keeps us from writing to it.
+/// A table, and what we may do to it.
 pub(super) struct Found {
     pub table: Table,
-    /// The privileges that we lack, as a sentence.
-    pub obstacle: Option<String>,
+    role: String,
+    /// Whether we may insert and update, at least some columns; whether we may read is the table's.
+    inserts: bool,
+    updates: bool,
+}
+
+impl Found {
+    /// What keeps us from writing in that way, as a sentence: rows that are there are changed by one of
+    /// them alone, and none need be read where one that is there is an error of the server's.
+    fn obstacle(&self, on_conflict: OnConflict) -> Option<String> {
+        let (table, keyed) = (&self.table, !self.table.key.is_empty());
+        let changes = keyed && on_conflict == OnConflict::Update;
+        let reads = keyed && on_conflict != OnConflict::Error;
+        let needed = [
+            ("INSERT", true, self.inserts),
+            ("UPDATE", changes, self.updates),
+            ("SELECT", reads, table.readable),
+        ];
+        let lacking: Vec<&str> =
+            needed.into_iter().filter(|(_, needed, has)| *needed && !has).map(|(name, ..)| name).collect();
+        let way_out = match (self.inserts, changes, table.readable) {
+            (true, true, true) => "; or load with --on-conflict skip, which changes no row that is there",
+            (true, true, false) => "; or load with --on-conflict error, which only adds rows",
+            _ => "",
+        };
+        (!lacking.is_empty()).then(|| {
+            format!(
+                "role {} lacks privileges on {}; as its owner run: GRANT {} ON {} TO {}{way_out}",
+                self.role,
+                table.display_name(),
+                lacking.join(", "),
+                table.sql_name(),
+                ident(&self.role)
+            )
+        })
+    }
 }
 
 /// Reads a table's description, or `None` where there is no such table.
@@ -144,7 +180,7 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
         to_error(link.classify(&error)).at(&format!("the catalog of table {name} cannot be read"))
     };
     let version: String = client
-        .query_typed_one("SELECT current_setting('server_version_num')", &[])
+        .query_typed_one("SELECT pg_catalog.current_setting('server_version_num')", &[])
         .await
         .and_then(|row| row.try_get(0))
         .map_err(failed)?;
@@ -184,6 +220,7 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
         defined,
         lockable: get(&row, 12).map_err(failed)?,
         visible: get(&row, 13).map_err(failed)?,
+        readable: false,
         schema: get(&row, 1).map_err(failed)?,
         name: get(&row, 2).map_err(failed)?,
         columns: columns.iter().map(column).collect::<Result<_, _>>().map_err(failed)?,
@@ -254,31 +291,22 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
         }
     }
 
-    let role: String = get(&row, 7).map_err(failed)?;
-    let mut lacking = Vec::new();
-    for (at, privilege) in [(8, "INSERT"), (9, "UPDATE"), (10, "SELECT")] {
-        let needed = privilege == "INSERT" || !found.key.is_empty();
-        if needed && !get::<bool>(&row, at).map_err(failed)? {
-            lacking.push(privilege);
-        }
-    }
-    let obstacle = (!lacking.is_empty()).then(|| {
-        format!(
-            "role {role} lacks privileges on {}; as its owner run: GRANT {} ON {} TO {}",
-            found.display_name(),
-            lacking.join(", "),
-            found.sql_name(),
-            ident(&role)
-        )
-    });
-    Ok(Some(Found { table: found, obstacle }))
+    found.readable = get(&row, 10).map_err(failed)?;
+    Ok(Some(Found {
+        role: get(&row, 7).map_err(failed)?,
+        inserts: get(&row, 8).map_err(failed)?,
+        updates: get(&row, 9).map_err(failed)?,
+        table: found,
+    }))
 }
 
-/// The same for a table that must be there and that we must be able to write to.
-pub(super) async fn describe(link: &Link, name: &str) -> Result<Table> {
+/// The same for a table that must be there and that we must be able to write to in that way.
+pub(super) async fn describe(link: &Link, name: &str, on_conflict: OnConflict) -> Result<Table> {
     match find(link, name).await? {
-        Some(Found { table, obstacle: None }) => Ok(table),
-        Some(Found { obstacle: Some(obstacle), .. }) => Err(Error::Usage(obstacle)),
+        Some(found) => match found.obstacle(on_conflict) {
+            None => Ok(found.table),
+            Some(obstacle) => Err(Error::Usage(obstacle)),
+        },
         None => Err(Error::Usage(format!(
             "table {name} does not exist; run: mdsctl schema apply (with the same --dsn), or name another with --table"
         ))),
@@ -321,6 +349,7 @@ fn column(row: &Row) -> Result<TableColumn, tokio_postgres::Error> {
         upper: get::<Option<Vec<String>>>(row, 12)?
             .is_some_and(|checks| checks.iter().any(|check| wants_capitals(check))),
         generated: !generated.is_empty(),
+        may_insert: get(row, 13)?,
     })
 }
 
@@ -368,7 +397,7 @@ mod tests {
             assert!(may_change(program, &key), "{program}");
             assert!(!may_change(program, &[]), "{program}");
         }
-        let stamps = "BEGIN NEW.updated_at := now(); NEW.day := NEW.ts::date; RETURN NEW; END";
+        let stamps = "BEGIN NEW.updated_at := pg_catalog.now(); NEW.day := NEW.ts::date; RETURN NEW; END";
         assert!(!may_change(stamps, &key));
     }
 

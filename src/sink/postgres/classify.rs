@@ -12,6 +12,9 @@ use super::tls;
 use crate::batch::Reason;
 use crate::port::SinkError;
 
+/// The SQLSTATE of a row that row-level security refuses.
+pub(super) const POLICY: &str = "42501";
+
 /// What is to be done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -23,10 +26,11 @@ pub enum Fault {
     Fatal,
 }
 
-/// What a SQLSTATE means. `routine` is the server's function that raised it.
+/// What a SQLSTATE means.
 ///
-/// - A missing privilege and a row that a row-level security policy forbids share 42501. The
-///   server raises the second from `ExecWithCheckOptions`, and that one is the row's fault.
+/// - A missing privilege and rows that a row-level security policy forbids share 42501. The server raises
+///   the second from `ExecWithCheckOptions`; it is called [`POLICY`] here, and is a row's fault only where
+///   other rows go through.
 /// - 21000 is "cannot affect row a second time": two rows that became the same key in the
 ///   store. Apart from each other both can be written, so it counts as data.
 /// - 42601 is what the input functions of some types (`tsvector`, `ltree`, `jsonpath`) say of a text: the
@@ -36,12 +40,11 @@ pub enum Fault {
 ///   connection with it; see `of_server`.
 /// - 53400 is a limit that somebody configured (TimescaleDB's decompression limit among them);
 ///   unlike the rest of class 53 it does not pass by itself.
-pub fn fault(code: &SqlState, routine: Option<&str>) -> Fault {
+pub fn fault(code: &SqlState) -> Fault {
     let code = code.code();
     match code {
         "53400" | "57P04" | "58P01" | "58P02" => Fault::Fatal,
         "40002" | "08P01" | "42601" => Fault::Data,
-        "42501" if routine == Some("ExecWithCheckOptions") => Fault::Data,
         // Read-only: a standby, or a primary in the middle of a failover. 26000 and 42P05 are
         // prepared statements that a pooler mixed up.
         "55P03" | "55006" | "25P02" | "25P03" | "25P04" | "25006" | "26000" | "42P05" => Fault::Transient,
@@ -83,9 +86,15 @@ fn of_server(db: &DbError) -> SinkError {
         return SinkError::Fatal(Reason::new("taken_over", words));
     }
     let mut message = db.message().to_owned();
+    if db.code().code() == POLICY && db.routine() == Some("ExecWithCheckOptions") {
+        let message = format!(
+            "{message}; check that --tenant is the tenant of the rows, and what the policies of the table want"
+        );
+        return SinkError::Doubtful(Reason::new(POLICY, message));
+    }
     let fault = match db.parsed_severity() {
         Some(Severity::Fatal | Severity::Panic) if db.code().code() == "08P01" => Fault::Transient,
-        _ => fault(db.code(), db.routine()),
+        _ => fault(db.code()),
     };
     // Of what is waited for, this alone may need somebody to act: a limit on locks, say.
     if let Some(hint) = db.hint().filter(|_| fault == Fault::Fatal || db.code().code() == "53200") {
@@ -166,8 +175,8 @@ fn line_of(context: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn of(code: &str, routine: Option<&str>) -> Fault {
-        fault(&SqlState::from_code(code), routine)
+    fn of(code: &str) -> Fault {
+        fault(&SqlState::from_code(code))
     }
 
     #[test]
@@ -177,17 +186,17 @@ mod tests {
             "40003", "55P03", "25P03", "25P04", "25006", "58030",
         ];
         for code in transient {
-            assert_eq!(of(code, None), Fault::Transient, "{code}");
+            assert_eq!(of(code), Fault::Transient, "{code}");
         }
         for code in [
             "22003", "22001", "08P01", "22P03", "42601", "23505", "23502", "23514", "23503", "P0001",
             "21000", "44000",
         ] {
-            assert_eq!(of(code, None), Fault::Data, "{code}");
+            assert_eq!(of(code), Fault::Data, "{code}");
         }
         for code in ["42P01", "42501", "28P01", "28000", "3D000", "42703", "53400", "57P04", "0A000", "XX000"]
         {
-            assert_eq!(of(code, None), Fault::Fatal, "{code}");
+            assert_eq!(of(code), Fault::Fatal, "{code}");
         }
     }
 
@@ -202,12 +211,6 @@ mod tests {
         assert!(code == "driver" && message.contains("answer was not understood"), "{code}: {message}");
         let (code, _) = fatal("port=x".parse::<tokio_postgres::Config>().unwrap_err());
         assert_eq!(code, "connection_refused");
-    }
-
-    #[test]
-    fn a_row_that_a_policy_forbids_is_told_from_a_missing_privilege() {
-        assert_eq!(of("42501", Some("ExecWithCheckOptions")), Fault::Data);
-        assert_eq!(of("42501", Some("aclcheck_error")), Fault::Fatal);
     }
 
     #[test]

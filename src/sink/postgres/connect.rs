@@ -58,7 +58,11 @@ impl Connector {
                     Ok(link) => return Ok(link),
                     Err(SinkError::Transient(reason)) => failed.push((place, reason)),
                     // Nothing has been sent yet, so no row can be at fault.
-                    Err(SinkError::Fatal(reason) | SinkError::Data { reason, .. }) => {
+                    Err(
+                        SinkError::Fatal(reason)
+                        | SinkError::Doubtful(reason)
+                        | SinkError::Data { reason, .. },
+                    ) => {
                         return Err(SinkError::Fatal(self.told(vec![(place, reason)])));
                     }
                 }
@@ -258,7 +262,7 @@ fn late(limit: Duration) -> SinkError {
 pub(super) fn to_error(error: SinkError) -> Error {
     match error {
         SinkError::Transient(reason) => Error::Unavailable(reason.message.into_owned()),
-        SinkError::Fatal(reason) | SinkError::Data { reason, .. } => {
+        SinkError::Fatal(reason) | SinkError::Doubtful(reason) | SinkError::Data { reason, .. } => {
             Error::Usage(reason.message.into_owned())
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str) -> Result<Parameters> {
     if text.len() > MAX_LEN {
         return Err(bad("it is longer than 64 KiB"));
     }
-    match text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")) {
+    match of_postgres(text) {
         Some(rest) => url(rest),
         None if scheme(text).is_some() => Err(Error::Usage(format!(
             "{}:// is not a store that can be loaded into; accepted are {ACCEPTED}",
@@ -31,11 +31,31 @@ pub(super) fn parse(text: &str) -> Result<Parameters> {
     }
 }
 
+/// What follows the scheme of a server of ours: `postgres://`, `postgresql://`, and either with the driver
+/// of SQLAlchemy behind a plus (`postgresql+psycopg://`).
+fn of_postgres(text: &str) -> Option<&str> {
+    let (name, rest) = (scheme(text)?, text.split_once("://")?.1);
+    let name = name.split_once('+').map_or(name, |(name, _)| name);
+    matches!(name.to_ascii_lowercase().as_str(), "postgres" | "postgresql").then_some(rest)
+}
+
 /// What stands before `://`. It is no secret, unlike all that may follow.
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     (scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(plain)).then_some(scheme)
+}
+
+/// What is said of a character that ends a password before its end.
+const UNENCODED: &str = "a user name or password in it has a character that means something else there; \
+    write @ as %40, # as %23, / as %2F, ? as %3F, : as %3A and % as %25, or leave the password to PGPASSWORD or ~/.pgpass";
+
+/// Whether that is nothing but hosts and ports.
+fn is_address(authority: &str) -> bool {
+    authority.split(',').all(|host| {
+        let port = host.rsplit_once(']').map_or(host, |(_, rest)| rest).rsplit_once(':');
+        port.is_none_or(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+    })
 }
 
 fn bad(what: &str) -> Error {
@@ -46,6 +66,13 @@ fn url(rest: &str) -> Result<Parameters> {
     let mut parameters = Parameters::new();
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    // An @ too many, or one that stands where no host is: what is before it is part of a password, and
+    // nothing of that may be taken for the name of a host, shown or looked up.
+    let beyond = |text: &str| text.contains('@') && !authority.contains('@');
+    if authority.matches('@').count() > 1 || database.contains('@') || beyond(query) && !is_address(authority)
+    {
+        return Err(bad(UNENCODED));
+    }
     let hosts = match authority.split_once('@') {
         Some((credentials, hosts)) => {
             let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
@@ -81,6 +108,8 @@ fn url(rest: &str) -> Result<Parameters> {
         // JDBC's spelling, which libpq takes too.
         let (key, value) = match (decode(key)?, decode(value)?) {
             (key, value) if key == "ssl" && value == "true" => ("sslmode".to_owned(), "require".to_owned()),
+            // asyncpg's, as SQLAlchemy has it.
+            (key, value) if key == "ssl" && value != "false" => ("sslmode".to_owned(), value),
             pair => pair,
         };
         parameters.push((key, value));
@@ -89,7 +118,7 @@ fn url(rest: &str) -> Result<Parameters> {
 }
 
 fn decode(text: &str) -> Result<String> {
-    let escaped = || bad("a % is not followed by two hex digits (write % itself as %25)");
+    let escaped = || bad("a % in it is not followed by two hex digits; percent-encode it, % itself as %25");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

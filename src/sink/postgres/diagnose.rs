@@ -10,17 +10,17 @@ use crate::batch::Reason;
 /// A constraint of the table: its kind, its condition (of a check), and for a foreign key its
 /// columns, the table referred to, and the columns there.
 const CONSTRAINT: &str = "\
-SELECT c.contype::text, pg_get_expr(c.conbin, c.conrelid),
-       (SELECT array_agg(a.attname::text ORDER BY k.place)
-        FROM unnest(c.conkey) WITH ORDINALITY AS k(attnum, place)
+SELECT c.contype::text, pg_catalog.pg_get_expr(c.conbin, c.conrelid),
+       (SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.place)
+        FROM pg_catalog.unnest(c.conkey) WITH ORDINALITY AS k(attnum, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum),
        c.confrelid::regclass::text,
-       (SELECT array_agg(a.attname::text ORDER BY k.place)
-        FROM unnest(c.confkey) WITH ORDINALITY AS k(attnum, place)
+       (SELECT pg_catalog.array_agg(a.attname::text ORDER BY k.place)
+        FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY AS k(attnum, place)
         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum)
-, c.confrelid = c.conrelid OR c.confrelid IN (SELECT relid FROM pg_partition_ancestors(c.conrelid))
+, c.confrelid = c.conrelid OR c.confrelid IN (SELECT relid FROM pg_catalog.pg_partition_ancestors(c.conrelid))
 FROM pg_catalog.pg_constraint c
-WHERE c.conrelid = to_regclass($1) AND c.conname = $2 AND c.contype IN ('c', 'f')";
+WHERE c.conrelid = pg_catalog.to_regclass($1) AND c.conname = $2 AND c.contype IN ('c', 'f')";
 
 /// Takes the rows of the stage that violate the constraint named in `reason` out of it. Returns
 /// their places among the rows of the stage, ascending; `None` where they cannot be told this
@@ -76,7 +76,7 @@ pub(super) async fn violators(
     };
     // COPY appends, so the physical order of an emptied stage is the order of sending.
     let sql = format!(
-        "WITH RECURSIVE mds_n AS (SELECT ctid AS mds_tid, row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* FROM {stage} s), \
+        "WITH RECURSIVE mds_n AS (SELECT ctid AS mds_tid, pg_catalog.row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* FROM {stage} s), \
          {bad}, \
          mds_gone AS (DELETE FROM {stage} t USING mds_bad b WHERE t.ctid = b.mds_tid) \
          SELECT mds_place FROM mds_bad ORDER BY mds_place"

@@ -172,6 +172,11 @@ impl Dsn {
         format!("postgres://{}@{}/{}", self.user, places.join(","), self.dbname)
     }
 
+    /// The name that the server shows of us.
+    pub(super) fn application_name(&self) -> &str {
+        &self.application_name
+    }
+
     /// The role that is asked for.
     pub fn user(&self) -> &str {
         &self.user

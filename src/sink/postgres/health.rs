@@ -113,7 +113,7 @@ impl PgHealth {
         if !self.has("mds_schema").await? {
             return Ok(Some(Vec::new()));
         }
-        if !ask(&self.link, "SELECT has_table_privilege('mds_schema', 'SELECT')").await? {
+        if !ask(&self.link, "SELECT pg_catalog.has_table_privilege('mds_schema', 'SELECT')").await? {
             return Ok(None);
         }
         let failed = |error: tokio_postgres::Error| to_error(self.link.classify(&error));
@@ -123,7 +123,7 @@ impl PgHealth {
     }
 
     async fn has(&self, table: &str) -> Result<bool> {
-        ask(&self.link, &format!("SELECT to_regclass({}) IS NOT NULL", literal(table))).await
+        ask(&self.link, &format!("SELECT pg_catalog.to_regclass({}) IS NOT NULL", literal(table))).await
     }
 
     /// Tables of the ledger that are missing.
@@ -159,7 +159,7 @@ impl PgHealth {
     /// # Errors
     /// Unavailable, if the server is; usage, if we may not know.
     pub async fn failing_jobs(&self) -> Result<Option<Vec<FailingJob>>> {
-        let installed = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')";
+        let installed = "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'timescaledb')";
         if !ask(&self.link, installed).await? {
             return Ok(None);
         }

@@ -33,7 +33,7 @@ pub(super) async fn begin(link: &Link, start: &RunStart, resumed: Option<Uuid>) 
         |error: tokio_postgres::Error| to_error(link.classify(&error)).at("no row is kept in job_runs");
     let names: Vec<String> = COLUMNS.iter().map(|name| format!("'{name}'")).collect();
     let sql = format!(
-        "SELECT count(*) = {} FROM pg_attribute WHERE attrelid = to_regclass('job_runs') \
+        "SELECT pg_catalog.count(*) = {} FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass('job_runs') \
          AND NOT attisdropped AND attname IN ({})",
         COLUMNS.len(),
         names.join(", ")
@@ -45,7 +45,7 @@ pub(super) async fn begin(link: &Link, start: &RunStart, resumed: Option<Uuid>) 
     }
     if let Some(id) = resumed {
         let sql = format!(
-            "UPDATE job_runs SET status = 'failure', completed_at = now(), \
+            "UPDATE job_runs SET status = 'failure', completed_at = pg_catalog.now(), \
              error_message = 'interrupted; resumed by run {}' \
              WHERE status = 'running' AND metadata->>'run_id' = '{id}'",
             start.run_id
@@ -64,7 +64,7 @@ pub(super) async fn begin(link: &Link, start: &RunStart, resumed: Option<Uuid>) 
         "INSERT INTO job_runs (job_name, dataset_name, provider, mode, status, config_fingerprint, \
          pipeline_version, rows_written, rows_failed, metadata, started_at) \
          VALUES ({}, {}, {}, 'backfill', 'running', {}, {}, 0, 0, \
-         jsonb_set({}::jsonb, '{{last_heartbeat}}', to_jsonb(now())), now()) RETURNING id::bigint",
+         pg_catalog.jsonb_set({}::jsonb, '{{last_heartbeat}}', pg_catalog.to_jsonb(pg_catalog.now())), pg_catalog.now()) RETURNING id::bigint",
         literal(&format!("mdsctl {}", start.command)),
         literal(&start.dataset),
         literal(start.provider.as_deref().unwrap_or("unknown")),
@@ -79,8 +79,8 @@ pub(super) async fn begin(link: &Link, start: &RunStart, resumed: Option<Uuid>) 
 /// A sign of life.
 pub(super) fn beat(id: i64, books: RunBooks) -> String {
     format!(
-        "UPDATE job_runs SET {}, metadata = jsonb_set(coalesce(metadata, '{{}}'::jsonb), \
-         '{{last_heartbeat}}', to_jsonb(now())) WHERE id = {id};",
+        "UPDATE job_runs SET {}, metadata = pg_catalog.jsonb_set(coalesce(metadata, '{{}}'::jsonb), \
+         '{{last_heartbeat}}', pg_catalog.to_jsonb(pg_catalog.now())) WHERE id = {id};",
         counts(books)
     )
 }
@@ -99,8 +99,8 @@ pub(super) fn end(id: i64, end: &RunEnd) -> String {
         .span
         .map_or_else(String::new, |(first, last)| format!("min_ts = {}, max_ts = {},", at(first), at(last)));
     format!(
-        "UPDATE job_runs SET status = '{status}', completed_at = now(), error_message = {error}, {span} {}, \
-         metadata = jsonb_set(coalesce(metadata, '{{}}'::jsonb), '{{last_heartbeat}}', to_jsonb(now())) \
+        "UPDATE job_runs SET status = '{status}', completed_at = pg_catalog.now(), error_message = {error}, {span} {}, \
+         metadata = pg_catalog.jsonb_set(coalesce(metadata, '{{}}'::jsonb), '{{last_heartbeat}}', pg_catalog.to_jsonb(pg_catalog.now())) \
          WHERE id = {id}",
         counts(end.books)
     )

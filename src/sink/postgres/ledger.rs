@@ -106,7 +106,7 @@ impl Ledger {
     /// What a transaction of a worker begins with: a lock that a session which comes after a
     /// commit in doubt waits for, so that it asks only when that commit has come to its end.
     pub fn begin(&self, worker: usize) -> String {
-        format!("SELECT pg_advisory_xact_lock({}, {worker});", self.lock())
+        format!("SELECT pg_catalog.pg_advisory_xact_lock({}, {worker});", self.lock())
     }
 
     /// What goes before a commit.
@@ -122,7 +122,7 @@ impl Ledger {
         format!(
             "{} INSERT INTO mds_checkpoints AS c (run_id, slot, ordinal, serial) VALUES {} \
              ON CONFLICT (run_id, slot) DO UPDATE SET ordinal = excluded.ordinal, \
-             serial = excluded.serial, updated_at = now();",
+             serial = excluded.serial, updated_at = pg_catalog.now();",
             self.fence(),
             rows.join(", ")
         )
@@ -130,7 +130,7 @@ impl Ledger {
 
     /// Writes what is there already, so that a commit has something to wait for.
     pub fn touch(&self) -> String {
-        format!("UPDATE mds_checkpoints SET updated_at = now() WHERE run_id = '{}';", self.run)
+        format!("UPDATE mds_checkpoints SET updated_at = pg_catalog.now() WHERE run_id = '{}';", self.run)
     }
 
     /// Asks whether a transaction of that serial, or a later one, has marked the slot.
@@ -164,7 +164,7 @@ impl Ledger {
         let Some((slot, _)) = mark.slots.first() else { return Ok(false) };
         // A lock of the session's own would outlive a pooled connection: this one goes with the
         // statement, after it was waited for.
-        let lock = format!("SELECT pg_advisory_xact_lock({}, {worker})", self.lock());
+        let lock = format!("SELECT pg_catalog.pg_advisory_xact_lock({}, {worker})", self.lock());
         link.client.query_typed(&lock, &[]).await?;
         let sql = format!(
             "SELECT EXISTS (SELECT FROM mds_checkpoints WHERE run_id = '{}' AND slot = {slot} AND serial >= $1)",
@@ -176,7 +176,9 @@ impl Ledger {
 
     /// The last word of a run whose rows are all settled.
     pub fn seal(&self) -> Option<String> {
-        self.runs.then(|| format!("UPDATE mds_runs SET heartbeat_at = now() WHERE run_id = '{}'", self.run))
+        self.runs.then(|| {
+            format!("UPDATE mds_runs SET heartbeat_at = pg_catalog.now() WHERE run_id = '{}'", self.run)
+        })
     }
 
     /// First half of the advisory lock's key.
@@ -211,7 +213,8 @@ async fn ready(link: &Link, name: &str, ddl: &str, needed: &[&str]) -> Result<Op
 /// Whether this role may do all that with the table; `None` where there is no such table.
 async fn usable(link: &Link, name: &str, needed: &[&str]) -> Result<Option<bool>> {
     let failed = |error: tokio_postgres::Error| to_error(link.classify(&error));
-    let may: Vec<String> = needed.iter().map(|p| format!("has_table_privilege(there, '{p}')")).collect();
-    let sql = format!("SELECT {} FROM to_regclass('{name}') AS t (there)", may.join(" AND "));
+    let may: Vec<String> =
+        needed.iter().map(|p| format!("pg_catalog.has_table_privilege(there, '{p}')")).collect();
+    let sql = format!("SELECT {} FROM pg_catalog.to_regclass('{name}') AS t (there)", may.join(" AND "));
     link.client.query_typed_one(&sql, &[]).await.map_err(failed)?.try_get(0).map_err(failed)
 }

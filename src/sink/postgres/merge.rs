@@ -6,17 +6,19 @@
 
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::chunks::{INDEX_FROM, Slice};
 use super::connect::Link;
 use super::diagnose::violators;
 use super::encode::EPOCH_SECONDS;
+use super::names::ident;
 use super::order::KeyColumn;
-use super::plan::Merge;
+use super::plan::{AMONG, Merge};
 use super::session::{Failure, failure};
 use super::source::Source;
 use super::table::Table;
-use super::timescale;
 use super::types::ColumnType;
 use crate::batch::{Reason, Rows};
 use crate::dataset::time::to_micros;
@@ -37,16 +39,31 @@ pub(super) enum Span {
     Days(i32, i32),
 }
 
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+
 impl Span {
     /// The span of that column of the key over the rows.
-    pub fn of(
+    pub fn of(times: &[i64], type_: ColumnType) -> Self {
+        let (low, high) =
+            times.iter().fold((i64::MAX, i64::MIN), |(low, high), m| (low.min(*m), high.max(*m)));
+        match type_ {
+            _ if low > high => Self::Micros(i64::MAX, i64::MIN, true),
+            ColumnType::Date => Self::Days(day(low), day(high)),
+            ColumnType::Timestamp(_) => Self::Micros(low, high, false),
+            _ => Self::Micros(low, high, true),
+        }
+    }
+
+    /// The times of the rows in that column of the key, in microseconds since 2000, the infinite ones the
+    /// first and the last there are; of a date its beginning.
+    pub fn times(
         rows: Rows<'_>,
         sources: &[Source<'_>],
         width: usize,
         part: KeyColumn,
         type_: ColumnType,
-    ) -> Self {
-        const DAY: i64 = 86_400_000_000;
+    ) -> Vec<i64> {
         let micros = rows.picks.iter().filter_map(|pick| {
             match sources.get(pick.part as usize * width + part.column) {
                 Some(Source::Time(times)) => Some(to_micros(times.value(pick.row as usize), part.floor).0),
@@ -59,21 +76,30 @@ impl Span {
                 _ => None,
             }
         });
-        let (low, high) = micros.fold((i64::MAX, i64::MIN), |(low, high), m| (low.min(m), high.max(m)));
         // Infinity stays infinity.
         let from_2000 = |micros: i64| match micros {
             i64::MIN | i64::MAX => micros,
             _ => micros.saturating_sub(EPOCH_SECONDS * 1_000_000),
         };
-        let days = |micros: i64| match micros {
-            i64::MIN => i32::MIN,
-            _ => i32::try_from(micros.div_euclid(DAY)).unwrap_or(i32::MAX),
+        let whole = |micros: i64| match micros {
+            i64::MIN | i64::MAX => micros,
+            _ if type_ == ColumnType::Date => micros.div_euclid(DAY) * DAY,
+            _ => micros,
         };
-        match type_ {
-            _ if low > high => Self::Micros(i64::MAX, i64::MIN, true),
-            ColumnType::Date => Self::Days(days(from_2000(low)), days(from_2000(high))),
-            ColumnType::Timestamp(_) => Self::Micros(from_2000(low), from_2000(high), false),
-            _ => Self::Micros(from_2000(low), from_2000(high), true),
+        micros.map(|micros| whole(from_2000(micros))).collect()
+    }
+
+    /// Whether it is between two times.
+    pub fn is_of_time(self) -> bool {
+        !matches!(self, Self::None)
+    }
+
+    /// The same kind of span between these times.
+    pub fn between(self, low: i64, high: i64) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Micros(_, _, zone) => Self::Micros(low, high, zone),
+            Self::Days(..) => Self::Days(day(low), day(high)),
         }
     }
 
@@ -91,8 +117,16 @@ impl Span {
     }
 }
 
+/// The day of a time in microseconds since 2000.
+fn day(micros: i64) -> i32 {
+    match micros {
+        i64::MIN => i32::MIN,
+        _ => i32::try_from(micros.div_euclid(DAY)).unwrap_or(i32::MAX),
+    }
+}
+
 /// A parameter in its wire form.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Cell(pub Vec<u8>);
 
 impl ToSql for Cell {
@@ -112,16 +146,31 @@ impl ToSql for Cell {
     tokio_postgres::types::to_sql_checked!();
 }
 
+/// The values that columns of the key have in all rows, where these are few: a condition to be added to
+/// others that have two parameters, and its own.
+#[derive(Debug, Default)]
+pub(super) struct Among {
+    pub sql: String,
+    pub cells: Vec<(Cell, Type)>,
+}
+
+/// Which of its statements a merge is to run.
+type Which = fn(&Merge) -> &str;
+
 /// What is in the stage, and what to do with it.
 pub(super) struct Job<'a> {
     pub link: &'a Link,
     pub table: &'a Table,
-    /// Name of the stage.
+    /// Name of the stage, and of the columns of the batch.
     pub stage: &'a str,
+    pub names: &'a [String],
     /// How its rows are put into the table where none of them can be there.
     pub append: &'a str,
     pub merge: Option<&'a Merge>,
-    pub span: Span,
+    /// The rows, cut by time where the table is a hypertable.
+    pub slices: &'a [Slice],
+    /// A condition on what compressed chunks have to unpack, with its parameters.
+    pub among: &'a Among,
     pub on_conflict: OnConflict,
     /// The latest time at which one of the rows failed first, in microseconds since 2000, where what
     /// was written later stays.
@@ -146,23 +195,80 @@ impl Job<'_> {
         Ok(counts)
     }
 
-    async fn execute(&self, sql: &str, bounded: bool) -> Result<u64, Failure> {
-        let cells = if bounded { self.span.cells() } else { Vec::new() };
+    /// The statement for a slice and its parameters.
+    fn of_slice(&self, merge: &Merge, slice: &Slice, which: Which) -> (String, Vec<(Cell, Type)>) {
+        let mut cells = slice.span.cells();
+        match &merge.packed {
+            Some(packed) if slice.packed => {
+                // A statement with more parameters of its own has no room for these.
+                let room = self.latest.is_none();
+                cells.extend(self.among.cells.iter().filter(|_| room).cloned());
+                (which(packed).replace(AMONG, if room { &self.among.sql } else { "" }), cells)
+            }
+            _ => (which(merge).to_owned(), cells),
+        }
+    }
+
+    /// The sums of what the statement answers for each slice. The questions are sent together.
+    async fn sums<const N: usize>(
+        &self,
+        merge: &Merge,
+        which: Which,
+        more: Option<(Cell, Type)>,
+    ) -> Result<[u64; N], Failure> {
+        let asked = self.slices.iter().map(|slice| {
+            let (sql, mut cells) = self.of_slice(merge, slice, which);
+            cells.extend(more.clone());
+            async move { self.counts::<N>(&sql, &cells).await }
+        });
+        let mut sums = [0; N];
+        for counts in try_join_all(asked).await? {
+            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+        Ok(sums)
+    }
+
+    async fn execute(&self, sql: &str, cells: &[(Cell, Type)]) -> Result<u64, Failure> {
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
             cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
         self.link.client.execute_typed(sql, &params).await.map_err(|e| self.failed(&e))
     }
 
+    /// Makes the stage ready to be read slice by slice.
+    async fn prepare(&self, merge: &Merge) -> Result<(), Failure> {
+        let mut sql = String::new();
+        if merge.packed.is_some() && self.slices.iter().any(|slice| slice.packed) {
+            sql.push_str("SELECT pg_catalog.set_config('enable_nestloop', 'off', true);");
+        }
+        let column = merge.bound.and_then(|part| self.bound_name(part));
+        if let (true, Some(column)) = (self.slices.len() >= INDEX_FROM, column) {
+            let name = self.stage.rsplit('.').next().unwrap_or(self.stage);
+            sql.push_str(&format!(
+                "CREATE INDEX IF NOT EXISTS {name}_time ON {} ({});",
+                self.stage,
+                ident(column)
+            ));
+        }
+        match sql.is_empty() {
+            true => Ok(()),
+            false => self.link.client.batch_execute(&sql).await.map_err(|e| self.failed(&e)),
+        }
+    }
+
+    fn bound_name(&self, part: KeyColumn) -> Option<&str> {
+        self.names.get(part.column).map(String::as_str)
+    }
+
     /// Puts the stage's rows, none of which may be there, into the table.
     pub async fn append(&self, written: &mut Written) -> Result<(), Failure> {
-        written.inserted += self.execute(self.append, false).await?;
+        written.inserted += self.execute(self.append, &[]).await?;
         Ok(())
     }
 
     /// Merges the stage's `sent` rows into the table.
     pub async fn merge(&self, sent: &mut Vec<u32>, written: &mut Written) -> Result<(), Failure> {
         let Some(merge) = self.merge else {
-            let rows = self.execute(self.append, false).await?;
+            let rows = self.execute(self.append, &[]).await?;
             written.inserted += rows;
             left_out(self.table, (sent.len() as u64).saturating_sub(rows), written);
             return Ok(());
@@ -170,26 +276,22 @@ impl Job<'_> {
         if let Some(sql) = &merge.twice {
             self.expect_once(sql).await?;
         }
-        let merge = match &merge.packed {
-            Some(packed) if self.meets_packed().await? => packed,
-            _ => merge,
-        };
+        self.prepare(merge).await?;
         match self.on_conflict {
             OnConflict::Update => {
-                if let Some(sql) = &merge.fixed {
-                    self.leave_numbers(sql, sent, written).await?;
+                if merge.fixed.is_some() {
+                    self.leave_numbers(merge, sent, written).await?;
                 }
                 let staged = sent.len() as u64;
                 if let Some(latest) = self.latest {
                     return self.replace_older(merge, staged, latest, written).await;
                 }
-                let cells = self.span.cells();
-                let [known, differing] = self.counts(&merge.compare, &cells).await?;
+                let [known, differing] = self.sums(merge, |merge| &merge.compare, None).await?;
                 if known >= staged && differing == 0 {
                     written.unchanged += staged;
                     return Ok(());
                 }
-                let [touched, fresh] = self.counts(&merge.write, &cells).await?;
+                let [touched, fresh] = self.sums(merge, |merge| &merge.write, None).await?;
                 let fresh = if merge.tells { fresh } else { staged.saturating_sub(known).min(touched) };
                 written.inserted += fresh;
                 written.updated += touched.saturating_sub(fresh);
@@ -201,20 +303,25 @@ impl Job<'_> {
             }
             OnConflict::Skip => {
                 let staged = sent.len() as u64;
-                let inserted = self.execute(&merge.insert_missing, true).await?;
+                let mut inserted = 0;
+                for slice in self.slices {
+                    let (sql, cells) = self.of_slice(merge, slice, |merge| &merge.insert_missing);
+                    inserted += self.execute(&sql, &cells).await?;
+                }
                 written.inserted += inserted;
                 written.skipped += staged.saturating_sub(inserted);
             }
+            // What may not be read is told by the server, row by row.
+            OnConflict::Error if !self.table.readable => {
+                written.inserted += self.execute(self.append, &[]).await?;
+            }
             OnConflict::Error => {
-                let there = self.places(&merge.remove).await?;
-                if !there.is_empty() {
-                    let reason = Arc::new(Reason::new(
-                        "23505",
-                        format!("a row of this key is in {} already", self.table.display_name()),
-                    ));
-                    take_out(sent, there, &reason, written);
-                }
-                written.inserted += self.execute(self.append, false).await?;
+                let reason = Arc::new(Reason::new(
+                    "23505",
+                    format!("a row of this key is in {} already", self.table.display_name()),
+                ));
+                self.take_those(merge, |merge| &merge.remove, &reason, sent, written).await?;
+                written.inserted += self.execute(self.append, &[]).await?;
             }
         }
         Ok(())
@@ -223,20 +330,37 @@ impl Job<'_> {
     /// Refuses the rows that would change a number of the server's.
     async fn leave_numbers(
         &self,
-        sql: &str,
+        merge: &Merge,
         sent: &mut Vec<u32>,
         written: &mut Written,
     ) -> Result<(), Failure> {
-        let changed = self.places(sql).await?;
-        if changed.is_empty() {
-            return Ok(());
-        }
         let name = self.table.columns.iter().find(|c| c.always).map_or("", |c| &c.name);
         let message = format!(
             "the row of this key has another {name} in {}, where it is GENERATED ALWAYS and cannot be changed",
             self.table.display_name()
         );
-        take_out(sent, changed, &Arc::new(Reason::new("428C9", message).column(name)), written);
+        let reason = Arc::new(Reason::new("428C9", message).column(name));
+        let which: Which = |merge| merge.fixed.as_deref().unwrap_or_default();
+        self.take_those(merge, which, &reason, sent, written).await
+    }
+
+    /// Refuses the rows that the statement takes out of the stage, slice by slice: the places that it
+    /// answers are those of what is left.
+    async fn take_those(
+        &self,
+        merge: &Merge,
+        which: Which,
+        reason: &Arc<Reason>,
+        sent: &mut Vec<u32>,
+        written: &mut Written,
+    ) -> Result<(), Failure> {
+        for slice in self.slices {
+            let (sql, cells) = self.of_slice(merge, slice, which);
+            let taken = self.places(&sql, &cells).await?;
+            if !taken.is_empty() {
+                take_out(sent, taken, reason, written);
+            }
+        }
         Ok(())
     }
 
@@ -248,12 +372,11 @@ impl Job<'_> {
         latest: i64,
         written: &mut Written,
     ) -> Result<(), Failure> {
-        let mut cells = self.span.cells();
-        let [known, differing, newer, same] = self.counts(&merge.compare, &cells).await?;
+        let [known, differing, newer, same] = self.sums(merge, |merge| &merge.compare, None).await?;
         let (mut fresh, mut updated) = (0, 0);
         if known < staged || differing + same > 0 {
-            cells.push((Cell(latest.to_be_bytes().into()), Type::TIMESTAMPTZ));
-            let [touched, new] = self.counts(&merge.write, &cells).await?;
+            let latest = (Cell(latest.to_be_bytes().into()), Type::TIMESTAMPTZ);
+            let [touched, new] = self.sums(merge, |merge| &merge.write, Some(latest)).await?;
             fresh = if merge.tells { new } else { staged.saturating_sub(known).min(touched) };
             updated = touched.saturating_sub(fresh).min(differing);
         }
@@ -281,18 +404,8 @@ impl Job<'_> {
         if self.table.triggers.is_empty() || changes_keys() {
             return Ok(0);
         }
-        let known = self.counts::<N>(&merge.compare, &self.span.cells()).await?.first().copied();
+        let known = self.sums::<N>(merge, |merge| &merge.compare, None).await?.first().copied();
         Ok(staged.saturating_sub(known.unwrap_or(staged)))
-    }
-
-    /// Whether a chunk in the span of the rows is compressed. Such rows are then joined by a hash for
-    /// the rest of the transaction.
-    async fn meets_packed(&self) -> Result<bool, Failure> {
-        let (cells, sql) = (self.span.cells(), timescale::meets_packed(self.table, &self.span));
-        let params: Vec<(&(dyn ToSql + Sync), Type)> =
-            cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
-        let row = self.link.client.query_typed_opt(&sql, &params).await.map_err(|e| self.failed(&e))?;
-        Ok(row.is_some())
     }
 
     /// Refuses a stage with several rows of one key: the engine splits the rows until each comes in
@@ -307,8 +420,7 @@ impl Job<'_> {
         Err(Failure { error, intact: true })
     }
 
-    async fn places(&self, sql: &str) -> Result<Vec<usize>, Failure> {
-        let cells = self.span.cells();
+    async fn places(&self, sql: &str, cells: &[(Cell, Type)]) -> Result<Vec<usize>, Failure> {
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
             cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
         let rows = self.link.client.query_typed(sql, &params).await.map_err(|e| self.failed(&e))?;

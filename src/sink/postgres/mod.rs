@@ -7,8 +7,10 @@
 
 mod array;
 mod array_literal;
+mod blockers;
 mod casts;
 pub mod catalog;
+mod chunks;
 pub mod classify;
 mod clock;
 mod column;

@@ -32,7 +32,7 @@ const LARGE: i64 = 1_000_000;
 
 /// Whether the table can tell when its rows were written: it has a key to find them by, and an
 /// `updated_at` that every row gets, whoever writes it. One without a time zone is read as local time of
-/// our session, as `now()` was written there by sessions with the same setting.
+/// our session, as `pg_catalog.now()` was written there by sessions with the same setting.
 pub(super) fn tells_when(table: &Table) -> bool {
     let time = table.column(UPDATED_AT).is_some_and(|column| {
         matches!(column.type_, ColumnType::Timestamp(_) | ColumnType::Timestamptz(_))
@@ -50,7 +50,7 @@ pub(super) fn tells_when(table: &Table) -> bool {
 /// by the same clock as the load did; a server that takes over later counts as having the same time.
 pub(super) async fn clock_ahead(link: &Link) -> Result<i64> {
     let (before, started) = (chrono::Utc::now().timestamp_micros(), Instant::now());
-    let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8";
+    let sql = "SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::int8";
     let row = link.client.query_typed_one(sql, &[]).await;
     let server = row.and_then(|row| row.try_get(0)).map_err(|error| to_error(link.classify(&error)))?;
     let round_trip = i64::try_from(started.elapsed().as_micros()).unwrap_or(i64::MAX);
@@ -122,7 +122,8 @@ impl Guarded {
     /// Whether the row of the stage is to be written over the one that is there. A row that never
     /// failed has nothing to hold against others.
     pub fn wanted(&self) -> String {
-        let again = if self.restamps { format!(" OR isfinite(s.{FIRST_TS})") } else { String::new() };
+        let again =
+            if self.restamps { format!(" OR pg_catalog.isfinite(s.{FIRST_TS})") } else { String::new() };
         format!("NOT ({}) AND ({}{again})", Self::newer(), self.differs)
     }
 
@@ -134,11 +135,12 @@ impl Guarded {
     /// The numbers behind that of rows that are there: those that differ and are older, those that
     /// differ and are newer, those that are the same and are to be stamped again.
     pub fn counts(&self) -> String {
-        let again = if self.restamps { format!("isfinite(s.{FIRST_TS})") } else { "FALSE".to_owned() };
+        let again =
+            if self.restamps { format!("pg_catalog.isfinite(s.{FIRST_TS})") } else { "FALSE".to_owned() };
         format!(
-            "count(*) FILTER (WHERE there.differs AND NOT there.newer), \
-             count(*) FILTER (WHERE there.differs AND there.newer), \
-             count(*) FILTER (WHERE NOT there.differs AND NOT there.newer AND {again})"
+            "pg_catalog.count(*) FILTER (WHERE there.differs AND NOT there.newer), \
+             pg_catalog.count(*) FILTER (WHERE there.differs AND there.newer), \
+             pg_catalog.count(*) FILTER (WHERE NOT there.differs AND NOT there.newer AND {again})"
         )
     }
 
@@ -167,8 +169,10 @@ mod tests {
         let with = |updated_at: TableColumn, key: &[&[&str]]| {
             tells_when(&table(vec![column("k", ColumnType::Int4, "integer"), updated_at], key))
         };
-        let stamped =
-            || TableColumn { default: Some("now()".into()), ..column(UPDATED_AT, tz, "timestamptz") };
+        let stamped = || TableColumn {
+            default: Some("pg_catalog.now()".into()),
+            ..column(UPDATED_AT, tz, "timestamptz")
+        };
         assert!(with(stamped(), &[&["k"]]));
         assert!(with(TableColumn { type_: ColumnType::Timestamp(3), ..stamped() }, &[&["k"]]));
         assert!(!with(stamped(), &[]));

@@ -54,6 +54,9 @@ pub(super) struct Stage {
     pub merge: Option<Merge>,
 }
 
+/// What stands in the statements of a join for the values that the key's columns may have.
+pub(super) const AMONG: &str = "/* among */";
+
 /// The statements of a merge.
 ///
 /// `OFFSET 0` keeps the planner from turning the look at each row of the stage into a join, for which
@@ -61,10 +64,13 @@ pub(super) struct Stage {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Merge {
     /// The same without that, for compressed chunks of TimescaleDB: a look at one row unpacks a
-    /// thousand there, so that a join is better.
+    /// thousand there, so that a join is better. It has [`AMONG`] where a condition may be added that
+    /// keeps it from unpacking what no row is like.
     pub packed: Option<Box<Merge>>,
     /// The column of the batch whose least and greatest value are the parameters `$1` and `$2` of
-    /// the statements, so that chunks and partitions that have none of the rows are left alone.
+    /// the statements, so that chunks and partitions that have none of the rows are left alone. For a
+    /// hypertable each statement takes the rows of the stage between these two alone, since they are cut
+    /// into slices.
     pub bound: Option<KeyColumn>,
     /// Asks whether the stage has rows of the same key. None where that cannot be: rows whose keys
     /// are equal to the table were told apart before, unless only the table can compare them.
@@ -108,6 +114,15 @@ impl Plan {
                     format!("table {} has no column {name} that could be written", table.display_name());
                 Reason::new("no_column", message).column(name.as_str())
             })?;
+            if !column.may_insert {
+                let message = format!(
+                    "this role may not give values for column {name} of table {0}; as its owner run: GRANT INSERT ({1}) ON {2} TO the role",
+                    table.display_name(),
+                    ident(name),
+                    table.sql_name()
+                );
+                return Err(Reason::new("no_privilege", message).column(name.as_str()));
+            }
             columns.push((column, Origin::Batch(place)));
         }
         let filled = |name: &str| {
@@ -119,7 +134,7 @@ impl Plan {
             columns.push((column, Origin::Tenant));
         }
         // The server's gen_random_uuid() costs more, and scatters the index.
-        if let Some(column) = filled("id").filter(|c| c.default.is_some()) {
+        if let Some(column) = filled("id").filter(|c| c.default.is_some() && c.may_insert) {
             columns.push((column, Origin::NewId));
         }
         for column in &table.columns {
@@ -231,10 +246,16 @@ fn stage(
     }
     Stage {
         name: name.to_owned(),
-        // A look at the index a row is nothing that is worth compiling.
+        // A look at the index a row is nothing that is worth compiling. TimescaleDB makes up its mind anew
+        // for each row which chunk to look into, which takes longer than to look into a few.
         create: format!(
-            "CREATE TEMP TABLE {name} ({}) ON COMMIT DROP; SELECT set_config('jit', 'off', true);",
-            definitions.join(", ")
+            "CREATE TEMP TABLE {name} ({}) ON COMMIT DROP; SELECT pg_catalog.set_config('jit', 'off', true);{}",
+            definitions.join(", "),
+            if table.hypertable {
+                " SELECT pg_catalog.set_config('timescaledb.enable_chunk_append', 'off', true);"
+            } else {
+                ""
+            }
         ),
         clear: format!("TRUNCATE {name};"),
         copy: format!("COPY {name} ({list}) FROM STDIN (FORMAT binary)"),
@@ -306,10 +327,18 @@ fn merge(
         })
     });
     let mut same: Vec<String> = key.iter().map(|name| key_value(table, columns, name, nulls)).collect();
+    let mut within = None;
     if let Some((column, _)) = bound.and_then(|part| columns.get(part.column)) {
-        same.push(format!("t.{0} >= $1 AND t.{0} <= $2", ident(&column.name)));
+        let name = ident(&column.name);
+        same.push(format!("t.{name} >= $1 AND t.{name} <= $2"));
+        within = table.hypertable.then(|| format!("s.{name} >= $1 AND s.{name} <= $2"));
     }
-    let same = same.join(" AND ");
+    let mut same = same.join(" AND ");
+    if fence.is_empty() {
+        same.push_str(AMONG);
+    }
+    let within_where = within.as_ref().map_or_else(String::new, |within| format!(" WHERE {within}"));
+    let within_and = within.as_ref().map_or_else(String::new, |within| format!(" AND {within}"));
 
     // What we fill is for new rows only.
     let changing = || {
@@ -339,7 +368,7 @@ fn merge(
     });
     let restamps = stamp.is_some() && !set.is_empty();
     if restamps {
-        set.push("\"updated_at\" = now()".to_owned());
+        set.push("\"updated_at\" = pg_catalog.now()".to_owned());
     }
     let guarded = newer_stays.then(|| Guarded {
         restamps,
@@ -359,12 +388,13 @@ fn merge(
     let staged_differs = differs(&staged_value);
     let (insert, conflict) = (insert(table, columns, stage), idents(key));
     let wanted = guarded.as_ref().map_or_else(|| staged_differs.clone(), Guarded::wanted);
-    let unless =
-        format!("WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same} AND NOT ({wanted}){fence})");
+    let unless = format!(
+        "WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same} AND NOT ({wanted}){fence}){within_and}"
+    );
     let (counts, looks) = match &guarded {
         Some(guarded) => (guarded.counts(), guarded.looks()),
         None => {
-            let differing = "count(*) FILTER (WHERE there.differs)".to_owned();
+            let differing = "pg_catalog.count(*) FILTER (WHERE there.differs)".to_owned();
             (differing, format!("{staged_differs} AS differs"))
         }
     };
@@ -379,13 +409,13 @@ fn merge(
         };
         let whole = if whole.is_empty() { String::new() } else { format!(" WHERE {}", whole.join(" AND ")) };
         let staged = staged().collect::<Vec<_>>().join(", ");
-        format!("SELECT FROM {stage} AS s{whole} GROUP BY {staged} HAVING count(*) > 1 LIMIT 1")
+        format!("SELECT FROM {stage} AS s{whole} GROUP BY {staged} HAVING pg_catalog.count(*) > 1 LIMIT 1")
     });
     let remove = |which: &str| {
         format!(
-            "WITH mds_n AS (SELECT ctid AS mds_tid, row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* \
+            "WITH mds_n AS (SELECT ctid AS mds_tid, pg_catalog.row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* \
              FROM {stage} AS s), mds_there AS (SELECT s.mds_tid, s.mds_place FROM mds_n AS s, \
-             LATERAL (SELECT FROM {target} AS t WHERE {same}{which}{fence}) AS there), \
+             LATERAL (SELECT FROM {target} AS t WHERE {same}{which}{fence}) AS there{within_where}), \
              mds_gone AS (DELETE FROM {stage} AS g USING mds_there AS h WHERE g.ctid = h.mds_tid) \
              SELECT mds_place FROM mds_there ORDER BY mds_place"
         )
@@ -396,17 +426,17 @@ fn merge(
         twice,
         fixed: (!numbers.is_empty()).then(|| remove(&format!(" AND ({})", numbers.join(" OR ")))),
         compare: format!(
-            "SELECT count(*), {counts} FROM {stage} AS s, \
-             LATERAL (SELECT {looks} FROM {target} AS t WHERE {same}{fence}) AS there"
+            "SELECT pg_catalog.count(*), {counts} FROM {stage} AS s, \
+             LATERAL (SELECT {looks} FROM {target} AS t WHERE {same}{fence}) AS there{within_where}"
         ),
         write: format!(
             "WITH merged AS ({insert} {unless} ON CONFLICT ({conflict}) {action} RETURNING {fresh} AS fresh) \
-             SELECT count(*), count(*) FILTER (WHERE fresh) FROM merged"
+             SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE fresh) FROM merged"
         ),
         tells: !table.partitioned,
         remove: remove(""),
         insert_missing: format!(
-            "{insert} WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same}{fence}) ON CONFLICT ({conflict}) DO NOTHING"
+            "{insert} WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same}{fence}){within_and} ON CONFLICT ({conflict}) DO NOTHING"
         ),
     }
 }
@@ -468,7 +498,7 @@ mod tests {
                 not_null(column("symbol", ColumnType::Varchar(Some(20)), "character varying(20)")),
                 column("close_price", ColumnType::Numeric(Some((20, 8))), "numeric(20,8)"),
                 column("extra", ColumnType::Json, "json"),
-                defaulted(column("updated_at", ColumnType::Timestamptz(6), tz), "now()"),
+                defaulted(column("updated_at", ColumnType::Timestamptz(6), tz), "pg_catalog.now()"),
             ],
             &[&["ts", "tenant_id", "symbol"]],
         )
@@ -497,12 +527,12 @@ mod tests {
         ];
         insta::assert_snapshot!(all.join("\n"), @r#"
         COPY "public"."t" ("symbol", "ts", "close_price", "extra", "tenant_id", "id") FROM STDIN (FORMAT binary)
-        CREATE TEMP TABLE pg_temp.mds_stage_0 ("symbol" character varying(20), "ts" timestamp with time zone, "close_price" numeric(20,8), "extra" json, "tenant_id" uuid, "id" uuid) ON COMMIT DROP; SELECT set_config('jit', 'off', true);
+        CREATE TEMP TABLE pg_temp.mds_stage_0 ("symbol" character varying(20), "ts" timestamp with time zone, "close_price" numeric(20,8), "extra" json, "tenant_id" uuid, "id" uuid) ON COMMIT DROP; SELECT pg_catalog.set_config('jit', 'off', true);
         INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "extra", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."extra", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s
-        SELECT count(*), count(*) FILTER (WHERE there.differs) FROM pg_temp.mds_stage_0 AS s, LATERAL (SELECT t."close_price" IS DISTINCT FROM s."close_price" OR t."extra"::text COLLATE "C" IS DISTINCT FROM s."extra"::text COLLATE "C" AS differs FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 OFFSET 0) AS there
-        WITH merged AS (INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "extra", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."extra", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s WHERE NOT EXISTS (SELECT FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 AND NOT (t."close_price" IS DISTINCT FROM s."close_price" OR t."extra"::text COLLATE "C" IS DISTINCT FROM s."extra"::text COLLATE "C") OFFSET 0) ON CONFLICT ("ts", "tenant_id", "symbol") DO UPDATE SET "close_price" = excluded."close_price", "extra" = excluded."extra", "updated_at" = now() WHERE t."close_price" IS DISTINCT FROM excluded."close_price" OR t."extra"::text COLLATE "C" IS DISTINCT FROM excluded."extra"::text COLLATE "C" RETURNING t.xmax = 0 AS fresh) SELECT count(*), count(*) FILTER (WHERE fresh) FROM merged
+        SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE there.differs) FROM pg_temp.mds_stage_0 AS s, LATERAL (SELECT t."close_price" IS DISTINCT FROM s."close_price" OR t."extra"::text COLLATE "C" IS DISTINCT FROM s."extra"::text COLLATE "C" AS differs FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 OFFSET 0) AS there
+        WITH merged AS (INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "extra", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."extra", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s WHERE NOT EXISTS (SELECT FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 AND NOT (t."close_price" IS DISTINCT FROM s."close_price" OR t."extra"::text COLLATE "C" IS DISTINCT FROM s."extra"::text COLLATE "C") OFFSET 0) ON CONFLICT ("ts", "tenant_id", "symbol") DO UPDATE SET "close_price" = excluded."close_price", "extra" = excluded."extra", "updated_at" = pg_catalog.now() WHERE t."close_price" IS DISTINCT FROM excluded."close_price" OR t."extra"::text COLLATE "C" IS DISTINCT FROM excluded."extra"::text COLLATE "C" RETURNING t.xmax = 0 AS fresh) SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE fresh) FROM merged
         INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "extra", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."extra", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s WHERE NOT EXISTS (SELECT FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 OFFSET 0) ON CONFLICT ("ts", "tenant_id", "symbol") DO NOTHING
-        WITH mds_n AS (SELECT ctid AS mds_tid, row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* FROM pg_temp.mds_stage_0 AS s), mds_there AS (SELECT s.mds_tid, s.mds_place FROM mds_n AS s, LATERAL (SELECT FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 OFFSET 0) AS there), mds_gone AS (DELETE FROM pg_temp.mds_stage_0 AS g USING mds_there AS h WHERE g.ctid = h.mds_tid) SELECT mds_place FROM mds_there ORDER BY mds_place
+        WITH mds_n AS (SELECT ctid AS mds_tid, pg_catalog.row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* FROM pg_temp.mds_stage_0 AS s), mds_there AS (SELECT s.mds_tid, s.mds_place FROM mds_n AS s, LATERAL (SELECT FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 OFFSET 0) AS there), mds_gone AS (DELETE FROM pg_temp.mds_stage_0 AS g USING mds_there AS h WHERE g.ctid = h.mds_tid) SELECT mds_place FROM mds_there ORDER BY mds_place
         SELECT FROM ONLY "public"."t" AS t WHERE t."ts" = $1 AND t."tenant_id" = $2 AND t."symbol" = $3 LIMIT 1
         "#);
     }
@@ -515,11 +545,11 @@ mod tests {
         let (stage, merge) = (&plan.stage, plan.stage.merge.as_ref().unwrap());
         let all = [&stage.create, &stage.copy, &stage.append, &merge.compare, &merge.write];
         insta::assert_snapshot!(all.map(String::as_str).join("\n"), @r#"
-        CREATE TEMP TABLE pg_temp.mds_stage_0 ("symbol" character varying(20), "ts" timestamp with time zone, "close_price" numeric(20,8), "tenant_id" uuid, "id" uuid, mds_first_ts timestamp with time zone) ON COMMIT DROP; SELECT set_config('jit', 'off', true);
+        CREATE TEMP TABLE pg_temp.mds_stage_0 ("symbol" character varying(20), "ts" timestamp with time zone, "close_price" numeric(20,8), "tenant_id" uuid, "id" uuid, mds_first_ts timestamp with time zone) ON COMMIT DROP; SELECT pg_catalog.set_config('jit', 'off', true);
         COPY pg_temp.mds_stage_0 ("symbol", "ts", "close_price", "tenant_id", "id", mds_first_ts) FROM STDIN (FORMAT binary)
         INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s
-        SELECT count(*), count(*) FILTER (WHERE there.differs AND NOT there.newer), count(*) FILTER (WHERE there.differs AND there.newer), count(*) FILTER (WHERE NOT there.differs AND NOT there.newer AND isfinite(s.mds_first_ts)) FROM pg_temp.mds_stage_0 AS s, LATERAL (SELECT t."close_price" IS DISTINCT FROM s."close_price" AS differs, (t."updated_at" > s.mds_first_ts) IS TRUE AS newer FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 OFFSET 0) AS there
-        WITH merged AS (INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s WHERE NOT EXISTS (SELECT FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 AND NOT (NOT ((t."updated_at" > s.mds_first_ts) IS TRUE) AND (t."close_price" IS DISTINCT FROM s."close_price" OR isfinite(s.mds_first_ts))) OFFSET 0) ON CONFLICT ("ts", "tenant_id", "symbol") DO UPDATE SET "close_price" = excluded."close_price", "updated_at" = now() WHERE (t."updated_at" > $3) IS NOT TRUE RETURNING t.xmax = 0 AS fresh) SELECT count(*), count(*) FILTER (WHERE fresh) FROM merged
+        SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE there.differs AND NOT there.newer), pg_catalog.count(*) FILTER (WHERE there.differs AND there.newer), pg_catalog.count(*) FILTER (WHERE NOT there.differs AND NOT there.newer AND pg_catalog.isfinite(s.mds_first_ts)) FROM pg_temp.mds_stage_0 AS s, LATERAL (SELECT t."close_price" IS DISTINCT FROM s."close_price" AS differs, (t."updated_at" > s.mds_first_ts) IS TRUE AS newer FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 OFFSET 0) AS there
+        WITH merged AS (INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s WHERE NOT EXISTS (SELECT FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 AND NOT (NOT ((t."updated_at" > s.mds_first_ts) IS TRUE) AND (t."close_price" IS DISTINCT FROM s."close_price" OR pg_catalog.isfinite(s.mds_first_ts))) OFFSET 0) ON CONFLICT ("ts", "tenant_id", "symbol") DO UPDATE SET "close_price" = excluded."close_price", "updated_at" = pg_catalog.now() WHERE (t."updated_at" > $3) IS NOT TRUE RETURNING t.xmax = 0 AS fresh) SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE fresh) FROM merged
         "#);
         let names = ["symbol", "ts", "close_price", "updated_at"].map(String::from).to_vec();
         let given = Plan::new(&bars(), names, true, true, 0).unwrap().stage.merge.unwrap();

@@ -26,6 +26,7 @@ use crate::batch::Reason;
 use crate::dataset::LiveTarget;
 use crate::error::Error;
 use crate::port::{SinkError, TABLE_CHANGED, TABLE_REKEYED};
+use crate::settings::OnConflict;
 
 /// Looks at a table whose types change all the time, in one transaction.
 const MOST_LOOKS: usize = 4;
@@ -158,14 +159,15 @@ pub(super) struct Catalog {
     /// The same for the mapping.
     pub live: Arc<LiveTarget>,
     settings: String,
+    on_conflict: OnConflict,
 }
 
 impl Catalog {
     /// What was read without the lock is proven by nothing yet. `settings` are statements for transactions
     /// where the server reads texts by itself.
-    pub fn new(table: Table, settings: String) -> Self {
+    pub fn new(table: Table, settings: String, on_conflict: OnConflict) -> Self {
         let live = Arc::new(LiveTarget::new(table.target()));
-        Self { known: Mutex::new(Arc::new(Known::new(table, &settings))), live, settings }
+        Self { known: Mutex::new(Arc::new(Known::new(table, &settings))), live, settings, on_conflict }
     }
 
     fn latest(&self) -> Arc<Known> {
@@ -201,7 +203,7 @@ impl Catalog {
             return Ok((Proof(known), answers));
         }
         for _ in 0..MOST_LOOKS {
-            let found = describe(link, &known.table.sql_name()).await.map_err(unfit)?;
+            let found = describe(link, &known.table.sql_name(), self.on_conflict).await.map_err(unfit)?;
             let found = Known::new(found, &self.settings);
             if found.ask == known.ask && state.is_some() {
                 return Ok((Proof(self.adopt(Known { state, ..found })?), answers));

@@ -28,7 +28,7 @@ const PATIENCE: &str = "30s";
 const COLUMNS: &str = "r.run_id::text, r.command, r.dataset, r.table_name, r.keyed, r.status, \
      (extract(epoch FROM r.started_at) * 1000000)::bigint, \
      (extract(epoch FROM greatest(r.heartbeat_at, c.at)) * 1000000)::bigint, \
-     (extract(epoch FROM clock_timestamp() - greatest(r.heartbeat_at, c.at)) * 1000000)::bigint, \
+     (extract(epoch FROM pg_catalog.clock_timestamp() - greatest(r.heartbeat_at, c.at)) * 1000000)::bigint, \
      (extract(epoch FROM r.finished_at) * 1000000)::bigint, \
      r.inputs::text, r.settings::text, r.workers, r.resumable, c.at IS NOT NULL, \
      r.rows_read, r.inserted, r.updated, r.unchanged, r.superseded, r.rejected, r.dropped, r.skipped, \
@@ -80,8 +80,8 @@ impl PgRuns {
         let link = self.link().await?;
         let (run, table) = (start.run_id, literal(&start.table));
         let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT set_config('lock_timeout', '{PATIENCE}', true); \
-             SELECT pg_advisory_xact_lock({BEGIN_LOCK}, hashtext({table}))"
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_catalog.set_config('lock_timeout', '{PATIENCE}', true); \
+             SELECT pg_catalog.pg_advisory_xact_lock({BEGIN_LOCK}, pg_catalog.hashtext({table}))"
         );
         execute(&link, &begin).await?;
         let sql = format!("SELECT 1 FROM mds_runs WHERE run_id = '{run}'");
@@ -120,7 +120,7 @@ impl PgRuns {
     pub async fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()> {
         let why = literal(&Value::from(why).to_string());
         let sql = format!(
-            "UPDATE mds_runs SET inputs = jsonb_set(inputs, '{{{input},failed}}', {why}::jsonb) WHERE run_id = '{run}'"
+            "UPDATE mds_runs SET inputs = pg_catalog.jsonb_set(inputs, '{{{input},failed}}', {why}::jsonb) WHERE run_id = '{run}'"
         );
         execute(&self.link().await?, &sql).await
     }
@@ -132,7 +132,7 @@ impl PgRuns {
     pub async fn beat(&self, run: Uuid, books: RunBooks, settled: usize, job: Option<i64>) -> Result<()> {
         let books_sql = books_of(books);
         let mut sql = format!(
-            "UPDATE mds_runs SET heartbeat_at = now(), inputs_settled = {settled}, {books_sql} WHERE run_id = '{run}' AND status = 'running';"
+            "UPDATE mds_runs SET heartbeat_at = pg_catalog.now(), inputs_settled = {settled}, {books_sql} WHERE run_id = '{run}' AND status = 'running';"
         );
         sql.push_str(&job.map(|id| job_runs::beat(id, books)).unwrap_or_default());
         execute(&self.link().await?, &sql).await
@@ -146,7 +146,7 @@ impl PgRuns {
     pub async fn end(&self, run: Uuid, end: &RunEnd) -> Result<()> {
         let error = end.error.as_deref().map_or_else(|| "NULL".to_owned(), literal);
         let mut sql = format!(
-            "BEGIN; UPDATE mds_runs SET status = '{}', heartbeat_at = now(), finished_at = now(), \
+            "BEGIN; UPDATE mds_runs SET status = '{}', heartbeat_at = pg_catalog.now(), finished_at = pg_catalog.now(), \
              exit_code = {}, inputs_settled = {}, error = {error}, {} WHERE run_id = '{run}';",
             end.status.as_str(),
             end.exit_code,
@@ -189,13 +189,13 @@ impl PgRuns {
     /// Unavailable, if the server is; usage, if this role may not read it.
     pub async fn list(&self, prefix: Option<&str>, limit: usize) -> Result<Vec<RunRecord>> {
         let link = self.link().await?;
-        let sql = "SELECT to_regclass('mds_runs') IS NOT NULL AND to_regclass('mds_checkpoints') IS NOT NULL";
+        let sql = "SELECT pg_catalog.to_regclass('mds_runs') IS NOT NULL AND pg_catalog.to_regclass('mds_checkpoints') IS NOT NULL";
         let there = link.client.query_typed_one(sql, &[]).await.map_err(|e| fault(&link, &e))?;
         if !there.try_get::<_, bool>(0).map_err(|e| fault(&link, &e))? {
             return Ok(Vec::new());
         }
         let chosen = prefix.map_or_else(String::new, |prefix| {
-            format!("WHERE starts_with(r.run_id::text, {})", literal(&prefix.to_ascii_lowercase()))
+            format!("WHERE pg_catalog.starts_with(r.run_id::text, {})", literal(&prefix.to_ascii_lowercase()))
         });
         records(&link, &format!("{FROM} {chosen} ORDER BY r.started_at DESC, r.run_id DESC LIMIT {limit}"))
             .await
@@ -207,7 +207,7 @@ impl PgRuns {
 async fn take_over(link: &Link, old: &RunRecord, new: Uuid) -> Result<bool> {
     let (id, workers) = (old.run_id, old.workers.max(1));
     let locks = format!(
-        "SELECT pg_advisory_xact_lock({}, w) FROM generate_series(0, {workers} - 1) AS w",
+        "SELECT pg_catalog.pg_advisory_xact_lock({}, w) FROM pg_catalog.generate_series(0, {workers} - 1) AS w",
         lock_of(id)
     );
     if let Err(error) = link.client.batch_execute(&locks).await {
@@ -274,8 +274,8 @@ fn shared_inputs(table: &str, inputs: &[InputIdentity], own: Uuid) -> String {
     let ids = literal(&serde_json::to_string(&ids).unwrap_or_else(|_| "[]".to_owned()));
     format!(
         "{FROM} WHERE r.table_name = {} AND (r.resumed_by IS NULL OR r.resumed_by = '{own}') AND r.run_id <> '{own}' \
-         AND EXISTS (SELECT FROM jsonb_array_elements(r.inputs) AS i WHERE i->>'id' IN \
-         (SELECT jsonb_array_elements_text({ids}::jsonb))) ORDER BY r.started_at DESC, r.run_id DESC",
+         AND EXISTS (SELECT FROM pg_catalog.jsonb_array_elements(r.inputs) AS i WHERE i->>'id' IN \
+         (SELECT pg_catalog.jsonb_array_elements_text({ids}::jsonb))) ORDER BY r.started_at DESC, r.run_id DESC",
         literal(table)
     )
 }

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS mds_schema (
 /// Usage, if the role may not create tables; unavailable, if the server is.
 pub async fn schema_apply(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptions) -> Result<Vec<String>> {
     let link = Connector::new(dsn.clone())?.connect().await.map_err(to_error)?;
-    let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})");
+    let lock = format!("BEGIN; SELECT pg_catalog.pg_advisory_xact_lock({LOCK})");
     run(&link, &lock).await?;
     let mut report = Vec::new();
     // IF NOT EXISTS needs the privilege to create even where the table exists.
@@ -145,7 +145,7 @@ async fn apply_one(
     Work { link, dataset, options, edition, secured, report }.apply().await?;
     let record = format!(
         "INSERT INTO mds_schema (table_name, version) VALUES ({}, {SCHEMA_VERSION}) \
-         ON CONFLICT (table_name) DO UPDATE SET version = excluded.version, applied_at = now() \
+         ON CONFLICT (table_name) DO UPDATE SET version = excluded.version, applied_at = pg_catalog.now() \
          WHERE mds_schema.version < excluded.version",
         literal(table)
     );
@@ -165,7 +165,7 @@ async fn made_by_us(link: &Link, table: &str) -> Result<bool> {
 }
 
 async fn exists(link: &Link, table: &str) -> Result<bool> {
-    ask(link, &format!("SELECT to_regclass({}) IS NOT NULL", literal(table))).await
+    ask(link, &format!("SELECT pg_catalog.to_regclass({}) IS NOT NULL", literal(table))).await
 }
 
 /// Adds the columns that an earlier version did not have. Returns their names.

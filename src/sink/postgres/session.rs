@@ -16,7 +16,8 @@ use tokio_postgres::SimpleQueryMessage;
 
 use self::write::sources;
 use super::casts::Casts;
-use super::classify::is_disconnect;
+use super::chunks::Chunks;
+use super::classify::{POLICY, is_disconnect};
 use super::connect::Link;
 use super::plan::Plan;
 use super::proof::{Proof, changed, is_another};
@@ -32,7 +33,7 @@ const MAX_PLANS: usize = 32;
 /// Has the commit that follows wait for the disk, or for more where the server is set to (a
 /// synchronous standby).
 const WAIT_FOR_DISK: &str = "SET LOCAL synchronous_commit TO DEFAULT; \
-    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';";
+    SELECT pg_catalog.set_config('synchronous_commit', 'on', true) WHERE pg_catalog.current_setting('synchronous_commit') = 'off';";
 
 /// Names the transaction, so that the server can be asked how it ended. Both functions are in every version.
 const NAME_IT: &str = "SELECT pg_catalog.txid_current()";
@@ -41,7 +42,8 @@ const NAME_IT: &str = "SELECT pg_catalog.txid_current()";
 const MOST_NAMED: u64 = 8;
 
 /// The end of the WAL, and how far it is on disk.
-pub(super) const PLACES: &str = "SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()";
+pub(super) const PLACES: &str =
+    "SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_current_wal_flush_lsn()";
 
 /// What the connection is in the middle of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,8 @@ pub struct PgSession {
     doubted: bool,
     /// Stages of this transaction: number of the plan, and whether rows are in it.
     stages: Vec<(usize, bool)>,
+    /// The chunks of a hypertable, as they were a while ago.
+    chunks: Option<Chunks>,
     /// Whether rows that came last met rows of their key, so that the next are expected to.
     merging: bool,
     /// Commits of this connection that are not known to be on disk: serial, and a place in the WAL
@@ -112,6 +116,7 @@ impl PgSession {
             refits: Refits::default(),
             doubted: false,
             stages,
+            chunks: None,
             merging: false,
             unflushed: VecDeque::new(),
             last_slot: 0,
@@ -168,6 +173,7 @@ impl PgSession {
         })?;
         if self.plans.len() > MAX_PLANS || self.proof.as_ref().is_none_or(|before| !before.is_of(&proof)) {
             self.plans.clear();
+            self.chunks = None;
         }
         self.proof = Some(proof);
         self.casts = self.shared.casts;
@@ -189,55 +195,14 @@ impl PgSession {
 
 impl Session for PgSession {
     async fn begin(&mut self) -> Result<(), SinkError> {
-        if matches!(self.state, State::Open | State::Failed) {
-            // If this fails, the session is broken, which the next lines mend.
-            let _ = self.rollback().await;
-        }
-        if self.state != State::Idle || self.link.as_ref().is_none_or(|link| link.client.is_closed()) {
-            self.disconnect();
-            if !self.unflushed.is_empty() {
-                // The server may have crashed and undone them: who committed them is to ask.
-                self.unflushed.clear();
-                return Err(lost());
-            }
-            self.link = Some(self.shared.connect().await?);
-        }
-        if self.shared.ledger.is_none() {
-            let answers = self.start("", NAME_IT).await?;
-            self.transaction = answers.iter().rev().find_map(|answer| match answer {
-                SimpleQueryMessage::Row(row) => row.try_get(0).ok()??.parse().ok(),
-                _ => None,
-            });
-            return Ok(());
-        }
-        let (Some((serial, _)), Some(ledger)) = (self.unflushed.back(), &self.shared.ledger) else {
-            return self.start("", "").await.map(|_| ());
-        };
-        // Behind a pooler this may be another server connection than the last, to a server that has
-        // crashed in between.
-        let ask = ledger.ask(self.last_slot, *serial);
-        let answers = self.start("", &ask).await?;
-        let known = answers.iter().rev().find_map(|answer| match answer {
-            SimpleQueryMessage::Row(row) => Some(row.try_get(0).ok().flatten() == Some("t")),
-            _ => None,
-        });
-        if known == Some(true) {
-            return Ok(());
-        }
-        self.unflushed.clear();
-        Err(lost())
+        let shared = Arc::clone(&self.shared);
+        // In the heap: what waits is moved from hand to hand.
+        shared.watched(Box::pin(self.begin_now())).await
     }
 
     async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
-        let proof = self.expect_open()?;
-        let fitted = self.refits.fit(&self.shared.catalog.live, rows, proof.version());
-        for lost in self.shared.catalog.live.take_lost() {
-            tracing::warn!("table {} has changed: {lost}", proof.table().display_name());
-        }
-        match fitted.map_err(|reason| self.shared.waited_for(SinkError::Fatal(reason)))? {
-            Some(fitted) => fitted.told(self.write_fitting(fitted.rows(), guard, &proof).await),
-            None => self.write_fitting(rows, guard, &proof).await,
-        }
+        let shared = Arc::clone(&self.shared);
+        shared.watched(Box::pin(self.write_now(rows, guard))).await
     }
 
     async fn commit(&mut self, mark: &Mark, now: bool) -> Result<u64, SinkError> {
@@ -307,6 +272,25 @@ impl Session for PgSession {
         Ok(())
     }
 
+    async fn rehearse(&mut self, rows: Rows<'_>, refused: &Reason, certain: bool) -> Result<(), SinkError> {
+        let proof = self.expect_open()?;
+        // That the policies of the table take none of the rows is nothing that rows are to blame for.
+        let policies = refused.code == POLICY && !self.shared.worked.load(Ordering::Relaxed);
+        if certain || policies {
+            return Err(self.shared.waited_for(SinkError::Fatal(refused.clone())));
+        }
+        let place = self.plan(rows, &proof).map_err(|error| self.shared.waited_for(error))?;
+        let Some((plan, _)) = self.plans.get(place) else { return Err(lost()) };
+        let plan = Arc::clone(plan);
+        let prelude = format!("{} {}", self.prepare_stage(&plan, place), plan.stage.clear);
+        let sql =
+            format!("{prelude} SAVEPOINT mds_write; {}; ROLLBACK TO SAVEPOINT mds_write;", plan.stage.append);
+        match self.run(&sql, State::Open).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.shared.waited_for(error)),
+        }
+    }
+
     async fn rollback(&mut self) -> Result<(), SinkError> {
         match self.state {
             State::Idle => Ok(()),
@@ -356,6 +340,60 @@ impl Session for PgSession {
 }
 
 impl PgSession {
+    /// See [`Session::begin`].
+    async fn begin_now(&mut self) -> Result<(), SinkError> {
+        if matches!(self.state, State::Open | State::Failed) {
+            // If this fails, the session is broken, which the next lines mend.
+            let _ = self.rollback().await;
+        }
+        if self.state != State::Idle || self.link.as_ref().is_none_or(|link| link.client.is_closed()) {
+            self.disconnect();
+            if !self.unflushed.is_empty() {
+                // The server may have crashed and undone them: who committed them is to ask.
+                self.unflushed.clear();
+                return Err(lost());
+            }
+            self.link = Some(self.shared.connect().await?);
+        }
+        if self.shared.ledger.is_none() {
+            let answers = self.start("", NAME_IT).await?;
+            self.transaction = answers.iter().rev().find_map(|answer| match answer {
+                SimpleQueryMessage::Row(row) => row.try_get(0).ok()??.parse().ok(),
+                _ => None,
+            });
+            return Ok(());
+        }
+        let (Some((serial, _)), Some(ledger)) = (self.unflushed.back(), &self.shared.ledger) else {
+            return self.start("", "").await.map(|_| ());
+        };
+        // Behind a pooler this may be another server connection than the last, to a server that has
+        // crashed in between.
+        let ask = ledger.ask(self.last_slot, *serial);
+        let answers = self.start("", &ask).await?;
+        let known = answers.iter().rev().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => Some(row.try_get(0).ok().flatten() == Some("t")),
+            _ => None,
+        });
+        if known == Some(true) {
+            return Ok(());
+        }
+        self.unflushed.clear();
+        Err(lost())
+    }
+
+    /// See [`Session::write`].
+    async fn write_now(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
+        let proof = self.expect_open()?;
+        let fitted = self.refits.fit(&self.shared.catalog.live, rows, proof.version());
+        for lost in self.shared.catalog.live.take_lost() {
+            tracing::warn!("table {} has changed: {lost}", proof.table().display_name());
+        }
+        match fitted.map_err(|reason| self.shared.waited_for(SinkError::Fatal(reason)))? {
+            Some(fitted) => fitted.told(self.write_fitting(fitted.rows(), guard, &proof).await),
+            None => self.write_fitting(rows, guard, &proof).await,
+        }
+    }
+
     /// Writes rows that are for the table as it was proven.
     async fn write_fitting(
         &mut self,
@@ -384,7 +422,12 @@ impl PgSession {
             }
             Err(failure) => failure,
         };
-        failure.error = self.shared.waited_for(failure.error);
+        failure.error = match failure.error {
+            SinkError::Fatal(reason) if failure.intact && may_be_of_a_row(&reason) => {
+                SinkError::Doubtful(reason)
+            }
+            other => self.shared.waited_for(other),
+        };
         if means_another_table(&failure.error) && !self.doubted {
             // Not what was proven, then: all is read anew, and written anew by that.
             self.shared.catalog.doubt();
@@ -496,7 +539,15 @@ pub(super) fn failure(link: &Link, error: &tokio_postgres::Error) -> Failure {
 /// alone, and what was written before is undone as well.
 fn outside_of_data(error: SinkError) -> SinkError {
     match error {
-        SinkError::Data { reason, .. } => SinkError::Transient(reason),
+        SinkError::Data { reason, .. } | SinkError::Doubtful(reason) => SinkError::Transient(reason),
         other => other,
     }
+}
+
+/// Whether that may be what the server says of single rows, though it is none of the codes for that: a
+/// value too deep for its stack, an input function without a code of its own, a trigger that fails for
+/// some. A missing privilege never is. (What is no SQLSTATE is not from the server.)
+fn may_be_of_a_row(reason: &Reason) -> bool {
+    let code = reason.code.as_ref();
+    code.len() == 5 && code != POLICY && code.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
 }

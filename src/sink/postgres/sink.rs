@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+use super::blockers;
 use super::casts::Casts;
 use super::catalog::describe;
 use super::connect::{Connector, Link};
@@ -19,7 +20,7 @@ use super::newer::{self, clock_ahead, tells_when};
 use super::proof::Catalog;
 use super::session::{PLACES, PgSession};
 use super::table::Table;
-use super::tenant::{expect_tenant, find_tenant};
+use super::tenant::{expect_given, expect_tenant, find_tenant};
 use crate::dataset::time::TimeOptions;
 use crate::dataset::{LiveTarget, Target};
 use crate::error::Result;
@@ -65,6 +66,8 @@ pub struct PgSink {
 /// What all sessions of a sink have in common.
 pub(super) struct Shared {
     pub connector: Connector,
+    /// The table, for people.
+    pub name: String,
     /// The table, as far as it is known.
     pub catalog: Catalog,
     /// By what the server reads texts that it casts, where rows say nothing else.
@@ -96,6 +99,11 @@ impl Shared {
             SinkError::Fatal(reason) if is_waited_for(&reason.code) => SinkError::Transient(reason),
             other => other,
         })
+    }
+
+    /// Runs a step against the store, and says meanwhile which lock it waits for, if it does.
+    pub async fn watched<T>(&self, step: impl Future<Output = T>) -> T {
+        blockers::watched(&self.connector, &self.name, step).await
     }
 
     /// The error where somebody is at work on the store. What it refuses of a run that has stored rows, or
@@ -170,9 +178,11 @@ impl PgSink {
             Some(tenant) => Some(find_tenant(&link, tenant).await?),
             None => None,
         };
-        let table = describe(&link, &options.table).await?;
+        let table = describe(&link, &options.table, options.on_conflict).await?;
         if let Some(tenant) = tenant {
             expect_tenant(&link, &table, tenant).await?;
+        } else {
+            expect_given(&link, &table).await?;
         }
         let target = table.target();
         let (ledger, note) = match options.run_id {
@@ -189,7 +199,8 @@ impl PgSink {
         let shared = Shared {
             lazy,
             connector,
-            catalog: Catalog::new(table.clone(), casts.settings()),
+            name: table.display_name(),
+            catalog: Catalog::new(table.clone(), casts.settings(), options.on_conflict),
             casts,
             worked: AtomicBool::new(false),
             tenant,
@@ -248,16 +259,16 @@ impl PgSink {
 }
 
 /// Since PostgreSQL 14, and not on every system: whether it works is found out by trying.
-const WATCH: &str = "SELECT set_config('client_connection_check_interval', '1s', true);";
+const WATCH: &str = "SELECT pg_catalog.set_config('client_connection_check_interval', '1s', true);";
 
 /// See [`begin`].
 const LIMITLESS: &str =
-    "SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);";
+    "SELECT pg_catalog.set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);";
 
 /// Whether the server says how far its WAL is on disk, and whether that is all there is to wait for: a
 /// synchronous standby is waited for in every commit.
 async fn tells_flushed(link: &Link) -> bool {
-    let sql = format!("{PLACES} WHERE current_setting('synchronous_standby_names') = ''");
+    let sql = format!("{PLACES} WHERE pg_catalog.current_setting('synchronous_standby_names') = ''");
     link.client.query_typed_opt(&sql, &[]).await.is_ok_and(|row| row.is_some())
 }
 
@@ -278,14 +289,16 @@ async fn tells_flushed(link: &Link) -> bool {
 ///   for every hypertable, since somebody may compress it while the load goes on.
 fn begin(tenant: Option<Uuid>, watch: bool, limitless: bool, lazy: bool) -> String {
     let tenant = tenant
-        .map(|id| format!("SELECT set_config('app.tenant_id', {}, true);", literal(&id.to_string())))
+        .map(|id| {
+            format!("SELECT pg_catalog.set_config('app.tenant_id', {}, true);", literal(&id.to_string()))
+        })
         .unwrap_or_default();
     let watch = if watch { WATCH } else { "" };
     let limitless = if limitless { LIMITLESS } else { "" };
     let commit = if lazy {
-        "SELECT set_config('synchronous_commit', 'off', true);"
+        "SELECT pg_catalog.set_config('synchronous_commit', 'off', true);"
     } else {
-        "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';"
+        "SELECT pg_catalog.set_config('synchronous_commit', 'on', true) WHERE pg_catalog.current_setting('synchronous_commit') = 'off';"
     };
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; {commit} {watch} {limitless} {tenant}"

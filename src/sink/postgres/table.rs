@@ -32,6 +32,8 @@ pub struct TableColumn {
     pub upper: bool,
     /// Whether no value can be given for it: computed from other columns.
     pub generated: bool,
+    /// Whether we may give values for it.
+    pub may_insert: bool,
 }
 
 impl TableColumn {
@@ -100,6 +102,8 @@ pub struct Table {
     pub defined: Vec<i64>,
     /// Whether we may lock it: a privilege on single columns is not enough for that.
     pub lockable: bool,
+    /// Whether we may read it, at least some of its columns.
+    pub readable: bool,
 }
 
 impl Table {
@@ -302,6 +306,7 @@ pub(super) mod tests {
             always: false,
             upper: false,
             generated: false,
+            may_insert: true,
         }
     }
 
@@ -325,6 +330,7 @@ pub(super) mod tests {
             server_version: 150_000,
             defined: Vec::new(),
             lockable: true,
+            readable: true,
         };
         table.choose_key(
             indexes.iter().map(|key| (key.iter().map(|n| (*n).to_owned()).collect(), false)).collect(),

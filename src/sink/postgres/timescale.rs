@@ -12,11 +12,9 @@ use super::ddl::{
     SchemaOptions, add_compression_policy, add_retention_policy, compressed_by, create_hypertable,
     enable_compression,
 };
-use super::merge::Span;
 use super::names::literal;
 use super::period::Period;
 use super::schema::{ask, run};
-use super::table::Table;
 use crate::dataset::Dataset;
 use crate::error::Result;
 
@@ -34,10 +32,13 @@ pub(super) enum Edition {
 impl Edition {
     /// Of the database that we are connected to.
     pub async fn of(link: &Link) -> Result<Self> {
-        if !ask(link, "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')").await? {
+        if !ask(link, "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'timescaledb')")
+            .await?
+        {
             return Ok(Self::None);
         }
-        let apache = "SELECT current_setting('timescaledb.license', true) IS NOT DISTINCT FROM 'apache'";
+        let apache =
+            "SELECT pg_catalog.current_setting('timescaledb.license', true) IS NOT DISTINCT FROM 'apache'";
         Ok(if ask(link, apache).await? { Self::Apache } else { Self::Community })
     }
 
@@ -92,7 +93,7 @@ JOIN timescaledb_information.hypertables h
   ON (h.hypertable_schema, h.hypertable_name) = (n.nspname, c.relname)
 LEFT JOIN timescaledb_information.dimensions d
   ON (d.hypertable_schema, d.hypertable_name) = (n.nspname, c.relname) AND d.dimension_number = 1
-WHERE c.oid = to_regclass($1)";
+WHERE c.oid = pg_catalog.to_regclass($1)";
 
 const POLICIES: &str = "\
 SELECT j.proc_name = 'policy_compression',
@@ -100,7 +101,7 @@ SELECT j.proc_name = 'policy_compression',
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN timescaledb_information.jobs j
   ON (j.hypertable_schema, j.hypertable_name) = (n.nspname, c.relname)
-WHERE c.oid = to_regclass($1) AND j.proc_name IN ('policy_compression', 'policy_retention')";
+WHERE c.oid = pg_catalog.to_regclass($1) AND j.proc_name IN ('policy_compression', 'policy_retention')";
 
 impl Hypertable {
     /// Whether chunks of it may be compressed.
@@ -161,25 +162,6 @@ impl Hypertable {
         }
         Ok(Some(found))
     }
-}
-
-/// Asks whether a chunk is compressed that rows of such a span can meet; the parameters are those of
-/// the span. One row: yes, and joins of this transaction are by hash.
-pub(super) fn meets_packed(table: &Table, span: &Span) -> String {
-    let within = match span {
-        Span::Micros(_, _, true) => {
-            "AND coalesce(range_end > $1, true) AND coalesce(range_start <= $2, true)"
-        }
-        Span::Micros(..) | Span::Days(..) => "AND $1 <= $2",
-        Span::None => "",
-    };
-    format!(
-        "SELECT set_config('enable_nestloop', 'off', true) WHERE EXISTS (\
-         SELECT FROM timescaledb_information.chunks WHERE is_compressed \
-         AND hypertable_schema = {} AND hypertable_name = {} {within})",
-        literal(&table.schema),
-        literal(&table.name)
-    )
 }
 
 fn get<T: FromSqlOwned>(row: &tokio_postgres::Row, at: usize) -> Result<T, tokio_postgres::Error> {

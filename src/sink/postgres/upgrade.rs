@@ -92,7 +92,8 @@ impl Upgrade<'_> {
         }
         self.fill(changed).await?;
 
-        let unlimited = ask(self.link, "SELECT current_setting('statement_timeout') = '0'").await?;
+        let unlimited =
+            ask(self.link, "SELECT pg_catalog.current_setting('statement_timeout') = '0'").await?;
         if !unlimited {
             run(self.link, "SET statement_timeout = 0").await?;
         }
@@ -137,7 +138,7 @@ impl Upgrade<'_> {
             let forced = self.table.security.binds && self.table.security.forced;
             if forced {
                 run(self.link, &format!("ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")).await?;
-                if ask(self.link, &format!("SELECT row_security_active({}::regclass)", literal(&table))).await? {
+                if ask(self.link, &format!("SELECT pg_catalog.row_security_active({}::regclass)", literal(&table))).await? {
                     return Err(Error::Usage(format!(
                         "row-level security hides rows of {} from this role, so that its key cannot be changed: run \
                          mdsctl schema apply as the owner of the table",
@@ -241,7 +242,7 @@ impl Upgrade<'_> {
     async fn fill(&self, changed: &mut Changed) -> Result<()> {
         let table = self.table.sql_name();
         let pages = format!(
-            "SELECT pg_catalog.pg_relation_size({}::regclass) / current_setting('block_size')::int8",
+            "SELECT pg_catalog.pg_relation_size({}::regclass) / pg_catalog.current_setting('block_size')::int8",
             literal(&table)
         );
         let row = self.link.client.query_typed_one(&pages, &[]).await.map_err(|e| failed(self.link, &e))?;
@@ -330,7 +331,7 @@ impl Upgrade<'_> {
         let place = format!("{}.{}", ident(&self.table.schema), ident(index));
         let state = format!(
             "SELECT coalesce((SELECT i.indisvalid AND i.indisunique FROM pg_catalog.pg_index i \
-             WHERE i.indexrelid = to_regclass({})), false)",
+             WHERE i.indexrelid = pg_catalog.to_regclass({})), false)",
             literal(&place)
         );
         if ask(self.link, &state).await? {
@@ -348,7 +349,7 @@ impl Upgrade<'_> {
     async fn record(&self) -> Result<()> {
         let record = format!(
             "INSERT INTO mds_schema (table_name, version) VALUES ({}, {SCHEMA_VERSION}) \
-             ON CONFLICT (table_name) DO UPDATE SET version = excluded.version, applied_at = now()",
+             ON CONFLICT (table_name) DO UPDATE SET version = excluded.version, applied_at = pg_catalog.now()",
             literal(&self.dataset.table)
         );
         run(self.link, &record).await
@@ -423,7 +424,7 @@ fn code(error: &tokio_postgres::Error) -> &str {
 pub(super) async fn hold(link: &Link, lock: i64) -> Result<()> {
     run(link, "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0").await?;
     // By the simple protocol, which leaves no portal behind that would keep its snapshot.
-    let ask = format!("SELECT pg_try_advisory_xact_lock({lock})");
+    let ask = format!("SELECT pg_catalog.pg_try_advisory_xact_lock({lock})");
     loop {
         let answers = link.client.simple_query(&ask).await.map_err(|error| failed(link, &error))?;
         let held = |message: &SimpleQueryMessage| match message {

@@ -122,7 +122,7 @@ pub(super) fn ending(error: &rusqlite::Error, place: Place<'_>) -> Error {
     match classify(error, place) {
         SinkError::Transient(reason) => Error::Unavailable(reason.message.into_owned()),
         SinkError::Fatal(reason) if reason.code != "XX000" => Error::Usage(reason.message.into_owned()),
-        SinkError::Fatal(reason) | SinkError::Data { reason, .. } => {
+        SinkError::Fatal(reason) | SinkError::Doubtful(reason) | SinkError::Data { reason, .. } => {
             Error::Internal(reason.message.into_owned())
         }
     }

@@ -10,7 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// Longest wait for another process's transaction before it counts as an outage.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,7 +46,12 @@ pub(super) fn open(path: &Path, access: Access) -> rusqlite::Result<Connection> 
     if access == Access::Read {
         return Ok(connection);
     }
-    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    let mode = match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+        // SQLite does not wait for who has the file open in another mode. It serves in that mode too, and
+        // then each lock is waited for.
+        Err(error) if is_busy(&error) => "delete".to_owned(),
+        mode => mode?,
+    };
     // Where the file system has no shared memory the mode stays what it was, and NORMAL would no
     // longer promise an undamaged file.
     connection.pragma_update(
@@ -57,6 +62,11 @@ pub(super) fn open(path: &Path, access: Access) -> rusqlite::Result<Connection> 
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     Ok(connection)
+}
+
+/// Whether another process is in the way.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// The path so that SQLite takes it for a file and nothing else: `:memory:` and `file:` are names

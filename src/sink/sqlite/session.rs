@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::{Array as _, ArrayRef};
+use rusqlite::ffi;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{CachedStatement, Connection};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -351,6 +352,14 @@ impl<'a> Writer<'a> {
                 (_, false) => Fate::Inserted,
             },
             Err(Unbound::Refused(reason)) => Fate::Refused(reason),
+            // What a statement fails with while it runs, and not when it was prepared, is about the row:
+            // JSON that a check or a trigger cannot read, a number too large for a function.
+            Err(Unbound::Sqlite(rusqlite::Error::SqliteFailure(failure, text)))
+                if failure.extended_code == ffi::SQLITE_ERROR && !self.connection.is_autocommit() =>
+            {
+                let text = text.unwrap_or_default();
+                Fate::Refused(Reason::new("P0001", format!("{} refuses the row: {text}", self.table.name)))
+            }
             Err(Unbound::Sqlite(error)) => match classify(&error, self.place) {
                 SinkError::Data { .. } if self.connection.is_autocommit() => {
                     return Err(SinkError::Fatal(Reason::new(

@@ -9,10 +9,12 @@ use tokio_postgres::types::ToSql;
 use super::{Failure, PgSession, State, failure, lost};
 use crate::batch::{Order, Reason, Rows};
 use crate::port::{Guard, SinkError, Written};
+use crate::sink::postgres::chunks::{Chunks, Slice};
 use crate::sink::postgres::connect::Link;
 use crate::sink::postgres::copy::copy;
 use crate::sink::postgres::encode::{Encoder, put_uuid};
-use crate::sink::postgres::merge::{Cell, Job, Span, left_out};
+use crate::sink::postgres::merge::{Among, Cell, Job, Span, left_out};
+use crate::sink::postgres::names::ident;
 use crate::sink::postgres::newer::{Firsts, tells_when};
 use crate::sink::postgres::order::{KeyColumn, waves};
 use crate::sink::postgres::out::Out;
@@ -20,6 +22,7 @@ use crate::sink::postgres::plan::Plan;
 use crate::sink::postgres::proof::{Proof, changed};
 use crate::sink::postgres::refusal::Reasons;
 use crate::sink::postgres::source::Source;
+use crate::sink::postgres::types::ColumnType;
 
 /// Rows from which it is asked, before they are sent to be appended, whether some are there
 /// already: an append that meets one of them leaves dead rows behind.
@@ -27,6 +30,15 @@ const ASK_FROM: usize = 256;
 
 /// Rows that are asked for.
 const ASKED: usize = 12;
+
+/// Values of a column of the key that are few.
+const MOST_VALUES: usize = 32;
+
+/// Whether values are equal in the table where they are in their wire form, and no others are.
+fn is_plain(type_: ColumnType) -> bool {
+    use ColumnType as T;
+    matches!(type_, T::Text | T::Varchar(_) | T::Uuid | T::Int2 | T::Int4 | T::Int8 | T::Bool)
+}
 
 impl PgSession {
     /// The place of the plan for batches with those columns.
@@ -129,7 +141,10 @@ impl PgSession {
         wave: &[u32],
         sources: &[Source<'_>],
     ) -> Result<bool, Failure> {
-        let (Some((sql, places)), true) = (&plan.probe, wave.len() >= ASK_FROM) else { return Ok(false) };
+        let readable = self.proof.as_ref().is_some_and(|proof| proof.table().readable);
+        let (Some((sql, places)), true) = (&plan.probe, readable && wave.len() >= ASK_FROM) else {
+            return Ok(false);
+        };
         let link = self.link().map_err(|error| Failure { error, intact: false })?;
         let width = plan.names.len();
         let (rules, tenant) = (self.shared.rules, self.shared.tenant);
@@ -207,7 +222,10 @@ impl PgSession {
                 } else if sent == 0 {
                     Ok(())
                 } else {
-                    let appended = self.job(proof, plan, Span::None, None, link).append(&mut written).await;
+                    let appended = self
+                        .job(proof, plan, (&[], &Among::default()), None, link)
+                        .append(&mut written)
+                        .await;
                     left_out(proof.table(), sent.saturating_sub(written.inserted), &mut written);
                     appended
                 }
@@ -251,14 +269,7 @@ impl PgSession {
         proof: &Proof,
         encoder: &mut Encoder<'_>,
     ) -> Result<Written, Failure> {
-        let span = match plan.stage.merge.as_ref().and_then(|merge| merge.bound) {
-            Some(part) => {
-                let type_ = plan.goals.get(part.column).map(|goal| goal.type_);
-                let type_ = type_.ok_or_else(|| Failure { error: lost(), intact: false })?;
-                Span::of(rows, sources, plan.names.len(), part, type_)
-            }
-            None => Span::None,
-        };
+        let (slices, among) = self.slices(rows, plan, sources, proof).await?;
         let latest = self.firsts(plan, rows).map(|firsts| firsts.latest(rows));
         let mut written = Written::default();
         for (number, wave) in waves.iter().enumerate() {
@@ -274,7 +285,7 @@ impl PgSession {
             if copied.sent.is_empty() {
                 continue;
             }
-            let job = self.job(proof, plan, span, latest, link);
+            let job = self.job(proof, plan, (&slices, &among), latest, link);
             if guard == Guard::Bare {
                 job.merge(&mut copied.sent, &mut written).await?;
             } else {
@@ -289,6 +300,86 @@ impl PgSession {
         Ok(written)
     }
 
+    /// How the rows are cut for the statements of a merge, and the few values of their key where some of
+    /// what they may meet has to be unpacked.
+    async fn slices(
+        &mut self,
+        rows: Rows<'_>,
+        plan: &Plan,
+        sources: &[Source<'_>],
+        proof: &Proof,
+    ) -> Result<(Vec<Slice>, Among), Failure> {
+        let whole = |span| Ok((vec![Slice { span, packed: false }], Among::default()));
+        let bound = plan.stage.merge.as_ref().and_then(|merge| merge.bound);
+        let hypertable = proof.table().hypertable;
+        if bound.is_none() && !hypertable {
+            return whole(Span::None);
+        }
+        let (times, span) = match bound {
+            Some(part) => {
+                let type_ = plan.goals.get(part.column).map(|goal| goal.type_);
+                let type_ = type_.ok_or_else(|| Failure { error: lost(), intact: false })?;
+                let times = Span::times(rows, sources, plan.names.len(), part, type_);
+                let span = Span::of(&times, type_);
+                (times, span)
+            }
+            None => (Vec::new(), Span::None),
+        };
+        if !hypertable {
+            return whole(span);
+        }
+        if self.chunks.as_mut().is_none_or(Chunks::worn) {
+            let link = self.link().map_err(|error| Failure { error, intact: false })?;
+            let read = Chunks::read(link, proof.table()).await;
+            self.chunks = Some(read.map_err(|error| failure(link, &error))?);
+        }
+        let slices = self.chunks.as_ref().map_or_else(Vec::new, |chunks| chunks.slices(times, span));
+        let among = match span.is_of_time() && slices.iter().any(|slice| slice.packed) {
+            true => self.among(rows, plan, sources),
+            false => Among::default(),
+        };
+        Ok((slices, among))
+    }
+
+    /// The values of the key's columns, where all rows have but a few.
+    fn among(&self, rows: Rows<'_>, plan: &Plan, sources: &[Source<'_>]) -> Among {
+        let (width, rules, mut among) = (plan.names.len(), self.shared.rules, Among::default());
+        for part in &plan.key {
+            let Some(goal) = plan.goals.get(part.column) else { continue };
+            let (Some(type_), true) = (goal.type_.wire(), is_plain(goal.type_)) else { continue };
+            let mut values: Vec<Vec<u8>> = Vec::new();
+            let (mut all, mut out) = (true, Out::small());
+            for pick in rows.picks {
+                let Some(source) = sources.get(pick.part as usize * width + part.column) else { continue };
+                out.truncate(0);
+                // What is refused is not sent; a null is like nothing there, or like every null.
+                if goal.put(*source, pick.row as usize, rules, &mut out).is_err() {
+                    continue;
+                }
+                let value = out.written();
+                if value.starts_with(&[0xff; 4]) {
+                    all &= plan.apart;
+                } else if values.last().is_none_or(|last| last != value) && !values.iter().any(|v| v == value)
+                {
+                    values.push(value.to_vec());
+                }
+                if !all || values.len() > MOST_VALUES {
+                    break;
+                }
+            }
+            if !all || values.is_empty() || values.len() > MOST_VALUES {
+                continue;
+            }
+            let places: Vec<String> =
+                (0..values.len()).map(|at| format!("${}", among.cells.len() + at + 3)).collect();
+            among.sql.push_str(&format!(" AND t.{} IN ({})", ident(&goal.name), places.join(", ")));
+            among.cells.extend(
+                values.iter().map(|value| (Cell(value.get(4..).unwrap_or_default().to_vec()), type_.clone())),
+            );
+        }
+        among
+    }
+
     /// When the rows failed first, where that counts.
     fn firsts<'a>(&self, plan: &Plan, rows: Rows<'a>) -> Option<Firsts<'a>> {
         let ahead = self.shared.clock_ahead.filter(|_| plan.newer_stays)?;
@@ -299,7 +390,7 @@ impl PgSession {
         &'a self,
         proof: &'a Proof,
         plan: &'a Plan,
-        span: Span,
+        (slices, among): (&'a [Slice], &'a Among),
         latest: Option<i64>,
         link: &'a Link,
     ) -> Job<'a> {
@@ -307,9 +398,11 @@ impl PgSession {
             link,
             table: proof.table(),
             stage: &plan.stage.name,
+            names: &plan.names,
             append: &plan.stage.append,
             merge: plan.stage.merge.as_ref(),
-            span,
+            slices,
+            among,
             on_conflict: self.shared.on_conflict,
             latest,
         }
@@ -317,7 +410,7 @@ impl PgSession {
 
     /// The statements that leave an empty stage for the plan. They come before the savepoint, so
     /// that rolling back to it keeps the stage and empties it.
-    fn prepare_stage(&mut self, plan: &Plan, place: usize) -> String {
+    pub(super) fn prepare_stage(&mut self, plan: &Plan, place: usize) -> String {
         match self.stages.iter_mut().find(|(number, _)| *number == place) {
             Some((_, filled)) => {
                 if std::mem::replace(filled, true) {

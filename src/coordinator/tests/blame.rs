@@ -1,0 +1,78 @@
+//! Who is to blame for an error that may be everybody's, and for a panic.
+
+use std::sync::Arc;
+
+use super::scripted::{Chances, Graves, Pointing, Row, Scripted, batch};
+use super::{on_paused_clock, silence_scripted_panics};
+use crate::coordinator::{End, WriteCoordinator};
+use crate::settings::EngineSettings;
+
+/// Loads rows, those bad whose key is; returns how the run ended.
+fn load(sink: &Scripted, count: i64, bad: impl Fn(i64) -> bool) -> End {
+    let rows: Vec<Row> = (0..count).map(|key| Row { key, value: key, bad: bad(key) }).collect();
+    on_paused_clock(async {
+        let settings = EngineSettings { workers: 1, ..EngineSettings::default() };
+        let builder = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())));
+        let engine = builder.settings(settings).start();
+        engine.submit(batch(&rows, 1, true)).await.unwrap();
+        engine.shutdown(true).await.end
+    })
+}
+
+fn sink() -> Scripted {
+    Scripted::new(7, Chances::default(), Pointing::Silent)
+}
+
+fn kept(sink: &Scripted) -> (usize, Vec<u64>) {
+    let world = sink.world.lock().unwrap();
+    (world.table.len(), world.buried.iter().map(|(row, _)| *row).collect())
+}
+
+#[test]
+fn an_error_that_may_be_everybodys_costs_the_rows_it_is_about_where_others_go_through() {
+    for count in [3, 20, 5_000] {
+        let sink = Scripted { doubtful: Some(true), ..sink() };
+        // The first hundred of many, so that what comes first tells nothing.
+        let bad = |key| if count == 5_000 { key < 100 } else { key == 1 };
+        assert_eq!(load(&sink, count, bad), End::Drained, "{count}");
+        let (stored, mut buried) = kept(&sink);
+        buried.sort_unstable();
+        let expected: Vec<u64> = (0..count).filter(|key| bad(*key)).map(|key| key as u64 + 1).collect();
+        assert_eq!((stored, buried), (count as usize - expected.len(), expected), "{count}");
+    }
+}
+
+#[test]
+fn an_error_of_all_rows_that_comes_without_rows_too_ends_the_run() {
+    for count in [1, 3, 5_000] {
+        let sink = Scripted { doubtful: Some(true), ..sink() };
+        assert!(matches!(load(&sink, count, |_| true), End::Failed(reason) if reason.code == "23514"));
+        assert_eq!(kept(&sink), (0, Vec::new()));
+        assert!(sink.world.lock().unwrap().writes < 300, "told after a few");
+    }
+}
+
+#[test]
+fn a_few_rows_that_all_fail_are_to_blame_where_the_statements_alone_go_through() {
+    let sink = Scripted { doubtful: Some(false), ..sink() };
+    assert_eq!(load(&sink, 3, |_| true), End::Drained);
+    assert_eq!(kept(&sink), (0, vec![1, 2, 3]));
+}
+
+#[test]
+fn a_row_that_the_writer_panics_over_is_dead_and_the_others_are_stored() {
+    silence_scripted_panics();
+    let sink = Scripted { panics: vec![40, 41, 700], ..sink() };
+    assert_eq!(load(&sink, 1_000, |_| false), End::Drained);
+    let (stored, mut buried) = kept(&sink);
+    buried.sort_unstable();
+    assert_eq!((stored, buried), (997, vec![41, 42, 701]));
+}
+
+#[test]
+fn a_writer_that_panics_over_every_row_ends_the_run() {
+    silence_scripted_panics();
+    let sink = Scripted { panics: (0..200).collect(), ..sink() };
+    assert!(matches!(load(&sink, 200, |_| false), End::Failed(reason) if reason.code == "panic"));
+    assert_eq!(kept(&sink).0, 0);
+}

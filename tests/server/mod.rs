@@ -1,0 +1,10 @@
+//! What PostgreSQL says, and what is made of it: rows that it calls fatal, row-level security,
+//! privileges, search paths, locks, hypertables of many chunks.
+
+mod fatal_rows;
+mod hypertable_plans;
+mod locks;
+mod passwords;
+mod privileges;
+mod row_security;
+mod search_path;
