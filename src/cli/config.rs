@@ -90,8 +90,11 @@ pub fn with_defaults(command: Command, explicit: Option<&Path>) -> Result<(Comma
     Ok((command, places))
 }
 
+/// A section, a name in it, which a section itself has none of, and its line.
+type Named = (Option<String>, String, usize);
+
 /// Where names stand, or what is wrong in which line. A section has no flag.
-fn lines(text: &str) -> std::result::Result<Vec<(Option<String>, String, usize)>, (usize, String)> {
+fn lines(text: &str) -> std::result::Result<Vec<Named>, (usize, String)> {
     let line = |at: usize| text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
     let table = DeTable::parse(text)
         .map_err(|error| (line(error.span().map_or(0, |span| span.start)), error.message().to_owned()))?;

@@ -56,7 +56,7 @@ pub fn print_result(cli: &Cli, error: &Error) {
             ("tail", a.inputs.iter().map(shown).collect(), &a.store, known_name(&a.data), a.rejects.dry_run)
         }
         Command::ReplayDlq(a) => {
-            let queues = a.queues.iter().map(|queue| shown(queue)).collect();
+            let queues = a.queues.iter().map(shown).collect();
             ("replay-dlq", queues, &a.store, None, a.dry_run)
         }
         Command::InspectDlq(_) => return print_other("inspect-dlq", error),

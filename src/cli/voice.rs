@@ -22,7 +22,9 @@ pub fn speak(format: LogFormat) {
     JSON.store(format == LogFormat::Json, Ordering::Relaxed);
     if format == LogFormat::Json {
         std::panic::set_hook(Box::new(|panic| {
-            let what = panic.payload_as_str().unwrap_or("without a word");
+            let said = panic.payload().downcast_ref::<&str>().copied();
+            let what = said.or_else(|| panic.payload().downcast_ref::<String>().map(String::as_str));
+            let what = what.unwrap_or("without a word");
             let place = panic.location().map_or(String::new(), |place| format!(" at {place}"));
             tell(&format!("error: the program panicked{place}: {what}"));
         }));

@@ -579,7 +579,7 @@ impl Mapper {
             notes.extend(reader.notes().into_iter().map(|note| format!("{name} {note}")));
         }
         notes.extend(self.zone_passed_over());
-        notes.extend(self.from_folders());
+        notes.extend(self.of_folders());
         if !self.unused.is_empty() {
             notes.push(format!("columns not loaded: {}", list(self.unused.iter().map(String::as_str))));
         }
@@ -607,7 +607,7 @@ impl Mapper {
     }
 
     /// Which columns folders have told.
-    fn from_folders(&self) -> Option<String> {
+    fn of_folders(&self) -> Option<String> {
         let (_, mapping) = self.mapping.as_ref()?;
         let told = mapping.columns.iter().filter(|(_, name, feed)| {
             matches!(feed, Feed::Constant(_)) && self.options.folders.iter().any(|told| **told == **name)

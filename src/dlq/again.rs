@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
@@ -66,9 +66,9 @@ pub fn replace(live: &Path, run: Uuid, sources: &HashSet<String>, host: &str) ->
 }
 
 /// Writes a file anew without those rows; returns how many they were.
-fn without(path: &PathBuf, is_gone: impl Fn(&Letter<'_>, usize) -> bool) -> io::Result<u64> {
+fn without(path: &Path, is_gone: impl Fn(&Letter<'_>, usize) -> bool) -> io::Result<u64> {
     let mut gone = 0;
-    QueueFile::new(path.clone()).rewrite(|file, out| {
+    QueueFile::new(path.to_owned()).rewrite(|file, out| {
         let mut out = BufWriter::with_capacity(1 << 18, out);
         each(file, |line, letter| {
             let rows = letter.map_or(0, Letter::rows) as usize;

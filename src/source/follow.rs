@@ -302,7 +302,7 @@ impl Follower {
             {
                 tracing::warn!(
                     "{}: cannot be read now; its lines since the last note may be stored twice when it can",
-                    shown(&path)
+                    shown(path)
                 );
             }
         }

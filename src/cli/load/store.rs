@@ -41,7 +41,7 @@ const SYSTEM: [&str; 4] = ["pg_", "information_schema", "_timescaledb", "timesca
 fn closed(schema: Option<&str>, name: &str, visible: bool) -> Option<String> {
     let begins = |begin: &&str| schema.is_some_and(|schema| schema.starts_with(*begin));
     let is_books = |name: &str| name.starts_with("mds_") || BOOKS.contains(&name);
-    if SYSTEM.iter().any(|begin| begins(&begin)) || schema.is_none() && name.starts_with("sqlite_") {
+    if SYSTEM.iter().any(begins) || schema.is_none() && name.starts_with("sqlite_") {
         return Some("it is a table of the server's own".to_owned());
     }
     if is_books(name) {
