@@ -326,13 +326,17 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
             flight.refuse_all(reasons, true);
             self.let_go(flight).await;
         }
-        unknown.extend(self.aloft.drain(..).map(|aloft| aloft.flight));
-        unknown.extend(self.unanswered.drain(..));
+        // Committed, but perhaps undone by a crash.
+        let committed: Vec<Flight> = self.aloft.drain(..).map(|aloft| aloft.flight).collect();
+        for flight in committed.into_iter().chain(unknown.drain(..)) {
+            self.abandon(flight, true).await;
+        }
         gone.append(&mut self.undone.drain(..).collect());
         for flight in gone {
             self.abandon(flight, false).await;
         }
-        for flight in unknown {
+        // Those that nobody could be asked about.
+        for flight in std::mem::take(&mut self.unanswered) {
             let in_doubt = flight.in_doubt.is_some();
             self.abandon(flight, in_doubt).await;
         }

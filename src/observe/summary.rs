@@ -155,7 +155,7 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
         }
         3 => (format!("Loaded {}; {} rejected.", loaded(), were(failed(result), "row")), Ink::Warn),
         4 => (format!("Stopped: too many rows were rejected. {}", before()), Ink::Bad),
-        5 if extras.blocked => {
+        5 if extras.blocked || extras.lost > 0 => {
             (format!("Gave up: the dead-letter queue could not be written. {}", before()), Ink::Bad)
         }
         5 if extras.rekeyed => (format!("Stopped: the key of the table has changed. {}", before()), Ink::Bad),
@@ -390,7 +390,7 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
         4 => {
             "look at the first reason above: it is often a wrong column or unit for the whole file".to_owned()
         }
-        5 if extras.blocked => format!("when the dead-letter queue can be written, {again}"),
+        5 if extras.blocked || extras.lost > 0 => format!("when the dead-letter queue can be written, {again}"),
         5 if extras.rekeyed => again,
         5 => format!("when the store is back, {again}"),
         6 => format!("mend or fetch the input again, then {again}"),

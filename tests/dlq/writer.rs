@@ -319,7 +319,7 @@ fn segments_are_numbered_onwards() {
         assert_eq!(names, segments.chain(["bars.ndjson".to_owned()]).collect::<Vec<_>>(), "{run}");
     }
     let run = work.mdsctl(["load", &input, "--dlq-max-bytes", "1X"]).run().expect(2);
-    assert!(run.stderr.contains("no unit of size"), "{run}");
+    assert!(run.stderr.contains("not a unit of size"), "{run}");
 }
 
 #[test]

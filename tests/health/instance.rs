@@ -66,7 +66,7 @@ fn one_that_is_not_ready_or_under_pressure() {
 #[test]
 fn one_that_talks_garbage() {
     let run = ask(&answering((200, "ok"), "<html>", EASY).url(), &[]).expect(UNKNOWN);
-    assert!(complaint(&run, "instance_status").contains("no JSON object"), "{run}");
+    assert!(complaint(&run, "instance_status").contains("not a JSON object"), "{run}");
     let run =
         ask(&answering((200, "ok"), RUNNING, r#"{"level":"purple\u001b[2J"}"#).url(), &[]).expect(UNKNOWN);
     assert!(complaint(&run, "backpressure").contains("purple [2J"), "{run}");

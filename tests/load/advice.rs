@@ -56,6 +56,9 @@ fn an_order_book_goes_into_a_table_of_its_own_as_advised() {
         let run = load(work, store, &path, &[]).expect(2);
         assert!(run.error().contains("--table TABLE"), "{what}: {run}");
         let flag = if what == "SQLite" { "integer" } else { "boolean" };
+        if let Store::Sqlite(path) = store {
+            std::fs::write(path, "").expect("a database");
+        }
         store.rows(&format!(
             "CREATE TABLE book (symbol text, timestamp timestamp, is_snapshot {flag}, side text, price numeric, amount numeric, vendor text)"
         ));

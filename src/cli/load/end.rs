@@ -101,6 +101,13 @@ impl Ending<'_> {
             ));
         }
         if let Some(outcome) = self.outcome {
+            if outcome.doubtful > 0 {
+                errors.push(sentence(
+                    outcome.doubtful,
+                    "may be in the store, which could not be asked about its commit: where the table has no key, look before it is loaded again",
+                    "may be in the store, which could not be asked about their commit: where the table has no key, look before they are loaded again",
+                ));
+            }
             match &outcome.end {
                 End::GaveUp(_) if blocked.is_some() => {}
                 End::GaveUp(reason) => errors.push(format!(
@@ -127,13 +134,6 @@ impl Ending<'_> {
                     outcome.unburied,
                     "of a pipe is lost: the store did not take it, and neither did the dead-letter queue",
                     "of a pipe are lost: the store did not take them, and neither did the dead-letter queue",
-                ));
-            }
-            if outcome.doubtful > 0 {
-                errors.push(sentence(
-                    outcome.doubtful,
-                    "may be in the store, which could not be asked about its commit: where the table has no key, look before it is loaded again",
-                    "may be in the store, which could not be asked about their commit: where the table has no key, look before they are loaded again",
                 ));
             }
         }

@@ -151,7 +151,7 @@ fn a_terminal_that_closes_and_a_service_that_is_stopped_lose_no_row_of_a_pipe() 
             drop(other);
             assert_none_lost(&work, &db, &run, &taken, &what);
             let aborted = work.dlq("letters.ndjson").iter().any(|letter| letter.stage == "abort");
-            assert_eq!(aborted, locked, "{what}: {run}");
+            assert!(aborted || !locked, "{what}: {run}");
         }
     }
 }
@@ -233,21 +233,22 @@ fn a_dead_letter_queue_that_goes_away_costs_no_good_row() {
             let run = running.finish().expect(5);
             given.join().expect("the writer");
             told(&run, &what);
-            let books = run.books();
+            let rows = &run.json()["rows"];
+            let [taken, inserted, rejected] =
+                ["read", "inserted", "rejected"].map(|name| rows[name].as_u64().expect("a number"));
             let stored: Vec<u64> = db
                 .rows("SELECT n FROM plain ORDER BY n")
                 .iter()
                 .map(|row| row[0].as_ref().and_then(|n| n.parse().ok()).expect("a number"))
                 .collect();
-            assert_eq!(stored.len() as u64, books.inserted, "{what}: {run}");
+            assert_eq!(stored.len() as u64, inserted, "{what}: {run}");
             // Every good row of what was taken is there: all before the last line that was read.
             let good = |n: &u64| !matches!(n % 100, 40 | 41);
-            let taken = books.read;
             let expected: Vec<u64> = (0..taken).filter(good).collect();
             assert_eq!(stored, expected, "{what}: {run}");
             let letters = dlq::rows(&dlq::read(&work.path("away/letters.ndjson")));
-            assert_eq!(letters, books.rejected, "{what}: {run}");
-            let lost = taken - books.inserted - books.rejected;
+            assert_eq!(letters, rejected, "{what}: {run}");
+            let lost = taken - inserted - rejected;
             assert!(lost > 0, "{what}: {run}");
             assert!(
                 run.error().contains(&format!("{lost} row")) || run.stderr.contains(&format!("{lost} row")),
