@@ -390,7 +390,9 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
         4 => {
             "look at the first reason above: it is often a wrong column or unit for the whole file".to_owned()
         }
-        5 if extras.blocked || extras.lost > 0 => format!("when the dead-letter queue can be written, {again}"),
+        5 if extras.blocked || extras.lost > 0 => {
+            format!("when the dead-letter queue can be written, {again}")
+        }
         5 if extras.rekeyed => again,
         5 => format!("when the store is back, {again}"),
         6 => format!("mend or fetch the input again, then {again}"),
