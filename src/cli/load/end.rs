@@ -101,6 +101,10 @@ impl Ending<'_> {
             ));
         }
         if let Some(outcome) = self.outcome {
+            let sentence = |rows: u64, one: &str, many: &str| match rows {
+                1 => format!("1 row {one}"),
+                _ => format!("{} {many}", figures::plural(rows, "row")),
+            };
             if outcome.doubtful > 0 {
                 errors.push(sentence(
                     outcome.doubtful,
@@ -118,10 +122,6 @@ impl Ending<'_> {
                 End::Failed(reason) => errors.push(reason.message.to_string()),
                 End::Drained | End::Aborted => {}
             }
-            let sentence = |rows: u64, one: &str, many: &str| match rows {
-                1 => format!("1 row {one}"),
-                _ => format!("{} {many}", figures::plural(rows, "row")),
-            };
             if seen.returned > 0 {
                 errors.push(sentence(
                     seen.returned,
