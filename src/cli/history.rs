@@ -46,6 +46,17 @@ impl History {
         }
     }
 
+    /// Whether that table has no row; `false` where nobody can tell.
+    ///
+    /// # Errors
+    /// Unavailable, if the store is.
+    pub async fn is_empty(&self, table: &str) -> Result<bool> {
+        match self {
+            Self::Sqlite(runs) => Ok(runs.is_empty(table)),
+            Self::Postgres(runs) => runs.is_empty(table).await,
+        }
+    }
+
     /// Notes that an input cannot be read further.
     pub async fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()> {
         match self {

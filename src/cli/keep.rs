@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::observe::figures::plural;
 use crate::observe::snapshot::Books;
 use crate::observe::tally::Tally;
-use crate::port::runs::{Begun, Checkpoints, InputIdentity, RunBooks, RunEnd, RunRecord, RunStart};
+use crate::port::runs::{Begun, Checkpoints, InputIdentity, RunBooks, RunEnd, RunRecord, RunStart, base_of};
 
 /// Time to the first sign of life; it doubles to that between two of a run that has lasted.
 const FIRST: Duration = Duration::from_millis(200);
@@ -158,8 +158,21 @@ impl Keeper {
                 let same = start.inputs.iter().zip(&run.inputs).take_while(same).count();
                 // The last one is read in any case: a load of nothing would look like a mistake.
                 start.settled = run.settled.min(same).min(start.inputs.len().saturating_sub(1));
-                for (input, before) in start.inputs.iter_mut().zip(&run.inputs) {
+                // A table with a key takes rows again, in the order of the inputs.
+                let mended = run.inputs.iter().enumerate().position(|(place, before)| {
+                    start.keyed && before.failed.is_some() && (request.mended)(place, before)
+                });
+                start.anew_behind = mended.map(base_of);
+                start.settled = start.settled.min(mended.unwrap_or(usize::MAX));
+                let kept = mended.unwrap_or(start.inputs.len());
+                for (input, before) in start.inputs.iter_mut().zip(&run.inputs).take(kept) {
                     input.failed.clone_from(&before.failed);
+                }
+                if let Some(input) = mended.and_then(|place| start.inputs.get(place)) {
+                    notes.push(format!(
+                        "{} could not be read to its end and is another one now: it and what comes behind it is loaded anew",
+                        input.name
+                    ));
                 }
             }
             let Begun::Now(checkpoints) = history.begin(&start, seen.as_deref(), resume.as_deref()).await?

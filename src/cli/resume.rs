@@ -48,6 +48,10 @@ pub struct Request<'a> {
     pub force: bool,
     /// Whether the input at that place has only grown since it was as an earlier run saw it.
     pub grown: &'a dyn Fn(usize, &InputIdentity) -> bool,
+    /// Whether the input at that place, which an earlier run could not read to its end, may be read now.
+    pub mended: &'a dyn Fn(usize, &InputIdentity) -> bool,
+    /// Whether the table has no row any more, whatever was loaded into it.
+    pub emptied: bool,
 }
 
 impl Request<'_> {
@@ -139,6 +143,7 @@ fn go_on(
             (None, true) => Decision::Fresh(Some(format!(
                 "nothing to resume: run {name} of {when} has loaded all of it; loading it again changes nothing"
             ))),
+            (None, false) if request.emptied => emptied(request, run),
             (None, false) => return Err(Error::Usage(loaded(request, run, &request.inputs[0].name))),
             (Some(_), _) => match fresh(request, std::slice::from_ref(&(run.clone(), life)))? {
                 Decision::Fresh(_) => Decision::Fresh(Some(format!(
@@ -185,7 +190,10 @@ fn first_change(request: &Request<'_>, run: &RunRecord) -> Option<String> {
             Some(now) if now.id != before.id => {
                 return Some(format!("{} has come before {}", now.name, before.name));
             }
-            Some(now) if !now.is_same(before) && !(request.grown)(place, before) => {
+            // What could not be read may be another one by now.
+            Some(now)
+                if before.failed.is_none() && !now.is_same(before) && !(request.grown)(place, before) =>
+            {
                 return Some(format!("{} has changed", before.name));
             }
             Some(_) => {}
@@ -212,6 +220,7 @@ fn fresh(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<Decisio
         match life {
             Life::Alive => return Err(Error::Usage(going_on(run))),
             Life::Unknown => return Ok(Decision::Watch(run.run_id)),
+            Life::Over if request.emptied => return Ok(emptied(request, run)),
             Life::Over if run.status.is_finished() || run.has_checkpoints => {
                 return Err(Error::Usage(loaded(request, run, shared)));
             }
@@ -219,6 +228,15 @@ fn fresh(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<Decisio
         }
     }
     Ok(Decision::Fresh(None))
+}
+
+/// What was loaded is no longer there, so that nothing would be there twice.
+fn emptied(request: &Request<'_>, run: &RunRecord) -> Decision {
+    Decision::Fresh(Some(format!(
+        "{} is empty: what run {} had loaded is no longer there; loading from the start",
+        request.table,
+        short(run.run_id)
+    )))
 }
 
 fn going_on(run: &RunRecord) -> String {
@@ -312,11 +330,12 @@ mod tests {
         resume: bool,
         force: bool,
         grown: bool,
+        emptied: bool,
     }
 
     fn asked(inputs: &[InputIdentity], keyed: bool, resume: bool) -> Asked {
         let settings = json!({"vendor": "a", "key": []});
-        Asked { inputs: inputs.to_vec(), keyed, settings, resume, force: false, grown: false }
+        Asked { inputs: inputs.to_vec(), keyed, settings, resume, force: false, grown: false, emptied: false }
     }
 
     impl Asked {
@@ -330,6 +349,8 @@ mod tests {
                 resume: self.resume,
                 force: self.force,
                 grown: &grown,
+                mended: &|_, _| false,
+                emptied: self.emptied,
             };
             decide(&request, earlier)
         }

@@ -201,6 +201,9 @@ pub struct RunStart {
     pub fingerprint: String,
     /// Inputs, from the first one on, that are settled whole already.
     pub settled: usize,
+    /// Of a run that goes on with another: the ordinal behind which it settles all once more, since an input
+    /// that could not be read has been mended.
+    pub anew_behind: Option<u64>,
     /// Workers, each with transactions of its own.
     pub workers: usize,
     /// Whether it can be resumed at all.

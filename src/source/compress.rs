@@ -85,6 +85,16 @@ impl Compression {
     /// That the file ends early is no damage: what is there is as it was written, and the reading comes to
     /// that place by itself; nor is a fault of the machine.
     pub(super) fn prove(self, file: &File, stop: &Stop) -> Result<(), DecodeError> {
+        match self.unpack(file, stop) {
+            Err(DecodeError::Corrupt(text)) if !text.ends_with(ENDS_EARLY) => {
+                Err(DecodeError::Corrupt(text + NOTHING_LOADED))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Decompresses a file to its end, for nothing but what is wrong with it.
+    pub(super) fn unpack(self, file: &File, stop: &Stop) -> Result<(), DecodeError> {
         let mut bytes = self.undo(Placed { file: file.try_clone()?, at: 0, stop: stop.clone() })?;
         let mut buffer = vec![0; 4 * BUFFER];
         loop {
@@ -92,14 +102,7 @@ impl Compression {
                 Ok(0) => return Ok(()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    return match self.fault(error) {
-                        DecodeError::Corrupt(text) if !text.ends_with(ENDS_EARLY) => {
-                            Err(DecodeError::Corrupt(text + NOTHING_LOADED))
-                        }
-                        _ => Ok(()),
-                    };
-                }
+                Err(error) => return Err(self.fault(error)),
             }
         }
     }

@@ -24,7 +24,7 @@ pub use fault::decode_error;
 pub use input::{Input, expand};
 pub use meter::Meter;
 pub use names::shown;
-pub use open::{OpenOptions, Opened, open};
+pub use open::{OpenOptions, Opened, is_whole, open};
 pub use pattern::{Parts, is_pattern};
 pub use sniff::Format;
 pub use stop::Stop;

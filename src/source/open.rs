@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use crate::decode::{CsvDecoder, CsvOptions, DecodeError, Decoder, NdjsonDecoder, ParquetDecoder, RawBatch};
@@ -140,6 +141,23 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
             .map(|d| Box::new(d.commented(csv.comment.clone()).keeping(csv.keep)) as _),
     };
     opened(decoder.map_err(|e| decode_error(e, name))?, format, compression)
+}
+
+/// Whether a file is one whose bytes can be proven, and they are whole.
+pub fn is_whole(input: &Input, stop: &Stop) -> bool {
+    let Some(file) = input.path.as_deref().filter(|_| input.bytes.is_some()).and_then(|p| File::open(p).ok())
+    else {
+        return false;
+    };
+    let mut head = [0; MAGIC];
+    let known = file.read_exact_at(&mut head, 0).is_ok();
+    match Compression::of(&head) {
+        Compression::None if known && head == *b"PAR1" => {
+            ParquetDecoder::open(file).and_then(|decoder| decoder.prove(&|| stop.is_set())).is_ok()
+        }
+        Compression::None => false,
+        compression => compression.unpack(&file, stop).is_ok(),
+    }
 }
 
 fn empty(name: &str, compression: Compression) -> Error {

@@ -152,6 +152,54 @@ fn a_truncated_file_is_resumed_once_it_is_whole() {
     });
 }
 
+/// The first of two files is damaged, and the second is loaded all the same.
+#[test]
+fn a_file_that_was_damaged_among_others_is_loaded_once_it_is_mended() {
+    each(|work, store, keyed| {
+        let what = format!("{store}, keyed {keyed}");
+        let good = gzip(&csv(1..=5_000));
+        let mut bad = good.clone();
+        let middle = bad.len() / 2;
+        bad[middle] ^= 1;
+        let (a, b) = (work.write("a.csv.gz", &bad), work.write("b.csv", csv(5_001..=9_000)));
+        load(work, store, &[&a, &b], &[]).expect(6);
+        assert_eq!(store.count("t"), Some(4_000), "{what}");
+        // As it was, it is told again.
+        load(work, store, &[&a, &b], &["--resume"]).expect(6);
+        work.write("a.csv.gz", &good);
+        let run = load(work, store, &[&a, &b], &["--resume"]);
+        if keyed {
+            let run = run.expect(0);
+            assert!(run.stderr.contains("loaded anew"), "{what}: {run}");
+            assert_whole(store, 9_000, &what);
+        } else {
+            // Told, and nothing is there twice.
+            let run = run.expect(6);
+            assert!(run.stderr.contains("a.csv.gz"), "{what}: {run}");
+            assert_eq!(store.count("t"), Some(4_000), "{what}");
+        }
+    });
+}
+
+/// A table without a key that was emptied takes its file again; one that was not refuses it.
+#[test]
+fn an_emptied_table_without_a_key_takes_its_file_again() {
+    each(|work, store, keyed| {
+        let what = format!("{store}, keyed {keyed}");
+        let path = work.write("a.csv", csv(1..=50));
+        load(work, store, &[&path], &[]).expect(0);
+        load(work, store, &[&path], &[]).expect(if keyed { 0 } else { 2 });
+        for flags in [&[][..], &["--resume"]] {
+            empty(store);
+            let run = load(work, store, &[&path], flags).expect(0);
+            if !keyed {
+                assert!(run.stderr.contains("is empty"), "{what}: {run}");
+            }
+            assert_whole(store, 50, &what);
+        }
+    });
+}
+
 /// The bytes of a page in the middle are others, as after a bad copy.
 #[test]
 fn a_damaged_page_of_parquet_is_found_before_rows_of_others_are_stored() {

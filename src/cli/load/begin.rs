@@ -10,9 +10,9 @@ use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
 use crate::port::runs::{InputIdentity, RunRecord, RunStart};
 use crate::settings::Overflow;
-use crate::source::Input;
 use crate::source::follow::{CheckpointFile, From};
 use crate::source::identity::{has_grown, identify};
+use crate::source::{Input, is_whole};
 
 impl Load<'_> {
     /// Writes the run into the history, where the store keeps one; goes on with an earlier one
@@ -79,6 +79,7 @@ impl Load<'_> {
             fingerprint: settings::fingerprint(&settings),
             settings,
             settled: 0,
+            anew_behind: None,
             workers: self.engine.workers,
             resumable: self.engine.overflow != Overflow::DropOldest && self.command() != "tail",
             process: process::own(),
@@ -87,6 +88,10 @@ impl Load<'_> {
         };
         let grown = |place: usize, before: &InputIdentity| {
             self.inputs.get(place).is_some_and(|input| has_grown(input, before))
+        };
+        let mended = |place: usize, before: &InputIdentity| {
+            let now = start.inputs.get(place).zip(self.inputs.get(place));
+            now.is_some_and(|(now, input)| !now.is_same(before) || is_whole(input, &self.stop))
         };
         if resume && self.letters.is_some() {
             let earlier =
@@ -119,6 +124,8 @@ impl Load<'_> {
                     });
                     return Keeper::go_on(History::of(&self.store)?, start.clone(), before).await;
                 }
+                let looks = !start.keyed && !force && self.letters.is_none();
+                let emptied = looks && History::of(&self.store)?.is_empty(&start.table).await?;
                 let request = Request {
                     inputs: &start.inputs,
                     table: &start.table,
@@ -127,6 +134,8 @@ impl Load<'_> {
                     resume,
                     force,
                     grown: &grown,
+                    mended: &mended,
+                    emptied,
                 };
                 let stopped = || signals.exit().is_some();
                 Keeper::begin(History::of(&self.store)?, start.clone(), request, stopped).await

@@ -99,6 +99,12 @@ impl PgRuns {
             {
                 return Ok(Begun::Overtaken);
             }
+            if let (Some(last), Some(_)) = (start.anew_behind, resume) {
+                let sql = format!(
+                    "UPDATE mds_checkpoints SET ordinal = LEAST(ordinal, {last}) WHERE run_id = '{run}'"
+                );
+                execute(&link, &sql).await?;
+            }
             execute(&link, &insert(start, resume.map(|r| r.run_id))).await?;
         }
         let sql = format!("SELECT slot, ordinal FROM mds_checkpoints WHERE run_id = '{run}'");
@@ -111,6 +117,27 @@ impl PgRuns {
             slots.collect::<Result<_, tokio_postgres::Error>>().map_err(|e| fault(&link, &e))?;
         execute(&link, "COMMIT").await?;
         Ok(Begun::Now(Checkpoints::new(slots)))
+    }
+
+    /// Whether that table has no row; `false` where that cannot be told: it is no plain table, or this role does
+    /// not see all of its rows.
+    ///
+    /// # Errors
+    /// Unavailable, if the server is.
+    pub async fn is_empty(&self, table: &str) -> Result<bool> {
+        let link = self.link().await?;
+        let sql = format!(
+            "SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c \
+             WHERE c.oid = pg_catalog.to_regclass({}) AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity \
+             AND pg_catalog.has_table_privilege(c.oid, 'SELECT')",
+            literal(table)
+        );
+        let found = link.client.query_typed(&sql, &[]).await.map_err(|e| fault(&link, &e))?;
+        let name = found.first().map(|row| row.try_get::<_, String>(0)).transpose();
+        let Some(name) = name.map_err(|e| fault(&link, &e))? else { return Ok(false) };
+        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {name})");
+        let row = link.client.query_typed_one(&sql, &[]).await.map_err(|e| fault(&link, &e))?;
+        row.try_get(0).map_err(|e| fault(&link, &e))
     }
 
     /// Notes that an input cannot be read further, and that all before is settled.

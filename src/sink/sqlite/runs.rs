@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
+use super::catalog::quoted;
 use super::fault::{Place, ending};
 use super::file::{self, Access};
 use super::ledger::{self, NOW};
@@ -80,6 +81,10 @@ impl SqliteRuns {
                 )?;
                 let sql = "UPDATE mds_checkpoints SET run_id = ?1, serial = 0 WHERE run_id = ?2";
                 connection.execute(sql, [&own, &old])?;
+                if let Some(last) = start.anew_behind {
+                    let sql = "UPDATE mds_checkpoints SET ordinal = min(ordinal, ?2) WHERE run_id = ?1";
+                    connection.execute(sql, params![own, last.cast_signed()])?;
+                }
             }
             insert(connection, start, resume.map(|old| old.run_id))?;
             let mut statement =
@@ -92,6 +97,13 @@ impl SqliteRuns {
             connection.execute_batch("COMMIT")?;
             Ok(Begun::Now(checkpoints))
         })
+    }
+
+    /// Whether that table has no row; `false` where that cannot be told.
+    pub fn is_empty(&self, table: &str) -> bool {
+        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", quoted(table));
+        self.with(Access::Write, |connection| connection.query_row(&sql, [], |row| row.get(0)))
+            .unwrap_or(false)
     }
 
     /// Notes that an input cannot be read further, and that all before is settled.
