@@ -100,7 +100,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l source-id -d 'Nam
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l workers -d 'Workers, each with a connection of its own' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l capacity -d 'Rows that the queue holds' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l batch-size -d 'Most rows in one transaction' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l flush-interval -d 'Longest time that a row may wait for others to join its batch (an idle worker takes what is there at once, so no row ever waits for this; kept for the variable\'s sake)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l flush-interval -d 'Longest time that a row waits for others to fill its batch (0: an idle worker takes what is there)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l rate-limit -d 'Most rows a second that are handed to the store, as in 5000 or 5000/s (else as many as it takes)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l high-watermark -d 'Queue depth at which producers are told to slow down (80 % of the capacity)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l low-watermark -d 'Queue depth at which they may go on (50 % of the capacity)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l overflow -d 'When the queue is full' -r -f -a "block\t'Wait'
@@ -207,7 +208,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l max-rejects -d 'S
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l workers -d 'Workers, each with a connection of its own' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l capacity -d 'Rows that the queue holds' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l batch-size -d 'Most rows in one transaction' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l flush-interval -d 'Longest time that a row may wait for others to join its batch (an idle worker takes what is there at once, so no row ever waits for this; kept for the variable\'s sake)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l flush-interval -d 'Longest time that a row waits for others to fill its batch (0: an idle worker takes what is there)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l rate-limit -d 'Most rows a second that are handed to the store, as in 5000 or 5000/s (else as many as it takes)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l high-watermark -d 'Queue depth at which producers are told to slow down (80 % of the capacity)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l low-watermark -d 'Queue depth at which they may go on (50 % of the capacity)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l overflow -d 'When the queue is full' -r -f -a "block\t'Wait'
@@ -339,7 +341,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l dlq-max-byt
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l workers -d 'Workers, each with a connection of its own' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l capacity -d 'Rows that the queue holds' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l batch-size -d 'Most rows in one transaction' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l flush-interval -d 'Longest time that a row may wait for others to join its batch (an idle worker takes what is there at once, so no row ever waits for this; kept for the variable\'s sake)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l flush-interval -d 'Longest time that a row waits for others to fill its batch (0: an idle worker takes what is there)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l rate-limit -d 'Most rows a second that are handed to the store, as in 5000 or 5000/s (else as many as it takes)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l high-watermark -d 'Queue depth at which producers are told to slow down (80 % of the capacity)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l low-watermark -d 'Queue depth at which they may go on (50 % of the capacity)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l overflow -d 'When the queue is full' -r -f -a "block\t'Wait'
