@@ -148,20 +148,22 @@ fn an_older_copy_does_not_undo_newer_values() {
 /// What only copies hold is read when the store is back, also where the tail was killed meanwhile.
 #[test]
 fn copies_in_an_outage_are_all_read() {
-    for killed in [false, true] {
+    // Killed before anything of it was settled, too.
+    for (killed, first) in [(false, 1), (true, 1), (true, 0)] {
         let server = Postgres::private();
         let db = server.database();
         db.execute("CREATE TABLE seqs (seq BIGINT, note TEXT)");
         let (work, store) = (Work::new(), Store::Postgres(db));
-        append(&work, "a.csv", &(HEADER.to_owned() + &lines(0..1)));
+        append(&work, "a.csv", &(HEADER.to_owned() + &lines(0..first)));
         let begin = || {
             let flags = ["--capacity", "50", "--wait"];
             tail(&work, &store, "a.csv").arguments(flags).env("MDS_CB_HALF_OPEN_AFTER_SEC", "0.2").spawn()
         };
         let mut running = begin();
-        comes_to(&store, 1, &mut running);
+        wait::until(PATIENCE, "the run", || (store.count("mds_runs") > Some(0)).then_some(()));
+        comes_to(&store, first, &mut running);
         server.stop();
-        append(&work, "a.csv", &lines(1..100));
+        append(&work, "a.csv", &lines(first..100));
         wait::until(PATIENCE, "the outage", || running.said().contains("unavailable").then_some(()));
         append(&work, "a.csv", &lines(100..6_000));
         for rotation in 0..3 {
@@ -182,7 +184,7 @@ fn copies_in_an_outage_are_all_read() {
         server.start();
         comes_to(&store, 9_000, &mut running);
         let run = end(running).expect(143);
-        assert_once(&store, 0..9_000, &format!("killed: {killed}: {run}"));
+        assert_once(&store, 0..9_000, &format!("killed: {killed}, {first}: {run}"));
         assert!(!run.stderr.contains("truncated"), "nothing is in doubt: {run}");
     }
 }

@@ -61,6 +61,9 @@ pub(super) struct Place {
     /// The last rows before it that have no id of their own, by which equal ones are counted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) equals: Option<String>,
+    /// Where nothing before it is settled: how much had been read all the same, and its fingerprint.
+    #[serde(skip)]
+    pub(super) read: Option<(u64, String)>,
     /// The name by which it was found, where it has another one now.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::source::names::some_path")]
     pub(super) born: Option<PathBuf>,
@@ -84,12 +87,14 @@ impl Place {
 
     /// Whether rows were read before it: the same header is no sign of the same content.
     pub(super) fn has_rows(&self) -> bool {
-        self.rows > 0 || self.offset > self.header.max(MARK)
+        self.rows > 0 || self.offset > self.header.max(MARK) || self.read.is_some()
     }
 
     /// Whether that file begins with what was read, whichever it is.
     pub(super) fn is_beginning_of(&self, file: &File) -> bool {
-        fingerprint(file, self.offset).is_some_and(|now| now == self.fingerprint)
+        let is = |length, print: &String| fingerprint(file, length).as_ref() == Some(print);
+        is(self.offset, &self.fingerprint)
+            && self.read.as_ref().is_none_or(|(length, print)| is(*length, print))
     }
 }
 
@@ -474,6 +479,11 @@ impl CheckpointFile {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         // As they were before this run noted anything.
         let mut earlier = std::mem::take(&mut self.earlier);
+        // What was read of a file before anything of it was settled tells its content too.
+        for place in earlier.iter_mut().filter(|place| !place.has_rows()) {
+            let last = self.stretches.iter().rev().find(|stretch| stretch.id() == place.id());
+            place.read = last.map(|last| (last.seen, last.fingerprint.clone()));
+        }
         let moved = moved(&mut earlier, there, self.written, now);
         self.searched = true;
         for arrival in &moved {
@@ -535,6 +545,7 @@ impl CheckpointFile {
             rows: 0,
             names,
             equals: None,
+            read: None,
             born: None,
             done: false,
             away: None,
@@ -600,6 +611,7 @@ impl CheckpointFile {
             rows: 1,
             names,
             equals: None,
+            read: None,
             born,
             done: true,
             away: None,

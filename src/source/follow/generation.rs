@@ -760,6 +760,7 @@ impl Generation {
             rows,
             names,
             equals,
+            read: None,
             born,
             done,
             away,

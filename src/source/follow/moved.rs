@@ -106,12 +106,14 @@ pub(super) fn moved(
         known.iter().any(|place| place.has_rows() && begins(place))
     };
     for (place, found) in earlier.iter_mut().zip(found) {
-        if is_there(place) {
+        let here = is_there(place);
+        if here && (place.offset > 0 || place.read.is_some()) {
             place.away = None;
             continue;
         }
         let born = born_of(place);
-        // What was made and rotated away in its turn, while nobody looked.
+        // What was made and rotated away in its turn, while nobody looked; of a file of which nothing was read
+        // nobody knows whether it still has the content that it had.
         let since = found.as_ref().map_or(written, |found| modified(&found.path));
         let since = since.filter(|_| found.is_some() || place.away.is_none());
         let later = rotated_later(&born, since).into_iter().filter(|new| {
@@ -120,6 +122,7 @@ pub(super) fn moved(
         });
         match &found {
             Some(_) => place.away = None,
+            None if here => place.away = None,
             None => {
                 if place.away.is_none() && !place.done {
                     gone.push(format!("{} (up to byte {})", shown(&born), place.offset));
