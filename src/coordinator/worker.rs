@@ -399,6 +399,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
             attempts += 1;
             if let Some(flight) = &mut flight {
                 flight.attempts = attempts;
+                flight.writing = false;
             }
             engine.admit().await?;
             if let Some(flight) = &flight {
