@@ -156,7 +156,10 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
             continue;
         }
         let next = match divided.pop_front() {
-            Some(flight) => Ok(Some(flight)),
+            Some(mut flight) => {
+                bench.number(&mut flight);
+                Ok(Some(flight))
+            }
             None => engine.until_halt(engine.claim(worker, most)).await.map(|portions| {
                 bench.serial += 1;
                 portions.map(|rows| Flight::new(rows, bench.serial, wins, &mut seen))
@@ -235,6 +238,14 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
         }
     }
 
+    /// Gives the flight the next serial. The ledger takes a commit for made where it knows of a later one,
+    /// so the serials have to rise in the order in which flights are written: parts of a divided flight come
+    /// before others that got theirs earlier.
+    fn number(&mut self, flight: &mut Flight) {
+        self.serial += 1;
+        flight.mark.serial = self.serial;
+    }
+
     /// Tries once more what was refused for other rows: all of it together, in the order of the input.
     /// As long as that stores some it is tried again, rows that lack one to refer to the other way round
     /// by turns. What is left is dead.
@@ -263,6 +274,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
     async fn try_again(&mut self, mut flights: VecDeque<Flight>) -> Result<(), Stop> {
         let engine = self.engine;
         while let Some(mut flight) = flights.pop_front() {
+            self.number(&mut flight);
             flight.room = usize::MAX;
             flight.floor = flights.iter().filter_map(Flight::lowest).chain(self.hold.first()).min();
             match self.settle(Some(&mut flight)).await {

@@ -43,7 +43,7 @@ fn without_a_tenant_nothing_is_begun() {
         vec!["replay-dlq", &letters, "--table", "t"],
     ] {
         let run = work.mdsctl(arguments.clone()).arguments(["--dsn", &dsn]).run().expect(2);
-        assert!(run.stderr.contains("add --tenant UUID"), "{arguments:?}: {run}");
+        assert!(run.stderr.contains("--tenant UUID"), "{arguments:?}: {run}");
         assert!(!work.path(".dlq").exists(), "{arguments:?}: dead letters");
     }
     let flags = ["load", &path, "--table", "t", "--json", "--tenant", TENANT, "--dsn", &dsn];

@@ -76,3 +76,13 @@ fn a_writer_that_panics_over_every_row_ends_the_run() {
     assert!(matches!(load(&sink, 200, |_| false), End::Failed(reason) if reason.code == "panic"));
     assert_eq!(kept(&sink).0, 0);
 }
+
+#[test]
+fn parts_of_a_divided_transaction_are_not_taken_for_committed_since_later_ones_are() {
+    for seed in 1..40 {
+        let chances = Chances { lost_before_commit: 400, ..Chances::default() };
+        let sink = Scripted { most_rows: 8, ..Scripted::new(seed, chances, Pointing::Silent) };
+        assert_eq!(load(&sink, 300, |_| false), End::Drained, "{seed}");
+        assert_eq!(kept(&sink), (300, Vec::new()), "{seed}");
+    }
+}
