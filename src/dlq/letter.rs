@@ -69,8 +69,8 @@ pub enum Damage {
     /// It is too long.
     #[error("is longer than {mib} MiB ({0} bytes)", mib = MOST_LINE >> 20)]
     TooLong(u64),
-    /// It is not a JSON object, or ends early.
-    #[error("is not a JSON object: {0}")]
+    /// It is no JSON object, or ends early.
+    #[error("is no JSON object: {0}")]
     NoJson(String),
     /// It is one, with neither rows nor a reason.
     #[error("is no dead letter: it has neither items nor an error")]
@@ -404,8 +404,8 @@ mod tests {
     #[test]
     fn damage_is_told() {
         for (text, told) in [
-            ("{\"ts\":1732", "is not a JSON object: EOF"),
-            ("[1]", "is not a JSON object"),
+            ("{\"ts\":1732", "is no JSON object: EOF"),
+            ("[1]", "is no JSON object"),
             ("{\"a\":1}", "is no dead letter"),
         ] {
             let damage = Letter::read(&line(text)).unwrap_err().to_string();
@@ -416,7 +416,7 @@ mod tests {
         let latin = Line { bytes: Ok(b"{\"error\":\"\xe9\"}"), ..line("") };
         assert_eq!(
             Letter::read(&latin).unwrap_err().to_string(),
-            "is not a JSON object: no UTF-8 at byte 11"
+            "is no JSON object: no UTF-8 at byte 11"
         );
     }
 }
