@@ -6,17 +6,14 @@ use crate::cli::exit::Exit;
 
 /// Number of SIGHUP on every Unix.
 const SIGHUP: i32 = 1;
-/// Number of SIGQUIT on every Unix.
-const SIGQUIT: i32 = 3;
 
 /// Hears SIGINT and SIGTERM, and what means the same as the latter: SIGHUP, of a terminal that was closed,
-/// and SIGQUIT. The last two are left alone where they were ignored when the program began, as under
-/// `nohup`.
+/// and SIGQUIT. SIGHUP is left alone where it was ignored when the program began, as under `nohup`.
 pub struct Askings {
     interrupt: Signal,
     terminate: Signal,
     hangup: Option<Signal>,
-    quit: Option<Signal>,
+    quit: Signal,
 }
 
 /// What a signal asks for.
@@ -41,7 +38,7 @@ impl Askings {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             hangup: heeded(SIGHUP, SignalKind::hangup())?,
-            quit: heeded(SIGQUIT, SignalKind::quit())?,
+            quit: listen(SignalKind::quit())?,
         })
     }
 
@@ -50,7 +47,7 @@ impl Askings {
         let (exit, insists) = tokio::select! {
             Some(()) = self.interrupt.recv() => (Exit::Interrupted, true),
             Some(()) = self.terminate.recv() => (Exit::Terminated, true),
-            Some(()) = of(&mut self.quit) => (Exit::Terminated, true),
+            Some(()) = self.quit.recv() => (Exit::Terminated, true),
             Some(()) = of(&mut self.hangup) => (Exit::Terminated, false),
             else => return None,
         };

@@ -414,9 +414,6 @@ mod tests {
         let long = Line { bytes: Err(70 << 20), ..line("") };
         assert_eq!(Letter::read(&long).unwrap_err().to_string(), "is longer than 64 MiB (73400320 bytes)");
         let latin = Line { bytes: Ok(b"{\"error\":\"\xe9\"}"), ..line("") };
-        assert_eq!(
-            Letter::read(&latin).unwrap_err().to_string(),
-            "is no JSON object: no UTF-8 at byte 11"
-        );
+        assert_eq!(Letter::read(&latin).unwrap_err().to_string(), "is no JSON object: no UTF-8 at byte 11");
     }
 }

@@ -15,9 +15,10 @@ fn load(work: &Work, store: &Store, path: &str, more: &[&str]) -> Run {
     work.mdsctl(flags).arguments(more.iter().copied()).run()
 }
 
-/// The flags behind the last `add` of the sentence.
-fn advised(run: &Run) -> Vec<String> {
-    let (_, flags) = run.error().rsplit_once(" add ").unwrap_or_else(|| panic!("no advice: {run}"));
+/// The flags of the command that is to be pasted, behind those that were given already.
+fn advised(run: &Run, store: &Store) -> Vec<String> {
+    let (_, flags) = run.error().rsplit_once(&store.dsn()).unwrap_or_else(|| panic!("no advice: {run}"));
+    let flags = flags.split(" if ").next().unwrap_or_default();
     flags.split_whitespace().map(str::to_owned).collect()
 }
 
@@ -34,7 +35,7 @@ fn three_lines_of_names_that_yfinance_writes_are_known() {
             let run = load(work, store, &path, &[]).expect(2);
             assert!(run.error().contains("three lines, as yfinance writes them"), "{what}: {run}");
             assert_eq!(run.error().contains("several tickers side by side"), several, "{what}: {run}");
-            let flags = advised(&run);
+            let flags = advised(&run, store);
             let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
             let run = load(work, store, &path, &flags).expect(0);
             let sql =
@@ -55,7 +56,7 @@ fn an_order_book_goes_into_a_table_of_its_own_as_advised() {
         let path = work.write("book.csv", text);
         let run = load(work, store, &path, &[]).expect(2);
         assert!(run.error().contains("--table TABLE"), "{what}: {run}");
-        let flag = if what == "SQLite" { "integer" } else { "boolean" };
+        let flag = if what == "SQLite" { "text" } else { "boolean" };
         if let Store::Sqlite(path) = store {
             std::fs::write(path, "").expect("a database");
         }
@@ -75,7 +76,7 @@ fn a_measure_by_another_name_is_mapped_as_advised() {
     on_both(|work, store, what| {
         let path = work.write("fund.csv", text);
         let run = load(work, store, &path, &["--dataset", "fundamentals"]).expect(2);
-        assert!(run.error().contains("add --map total_assets=COLUMN"), "{what}: {run}");
+        assert!(run.error().contains("--map total_assets=COLUMN"), "{what}: {run}");
         let flags = ["--dataset", "fundamentals", "--map", "total_assets=assets_in_total"];
         let run = load(work, store, &path, &flags).expect(0);
         assert_eq!(
