@@ -19,9 +19,8 @@ pub fn command(message: String, command: &Command, typed: &Typed) -> String {
 
 /// The same for those words.
 pub fn with_words(message: String, words: &[OsString]) -> String {
-    // Where there is a choice it is not one command.
-    let Some((said, flags)) = message.rsplit_once("; add --").filter(|(_, flags)| !flags.contains(" or "))
-    else {
+    // Where there is a choice, or a condition, it is not one command.
+    let Some((said, flags)) = message.rsplit_once("; add --").filter(|(_, flags)| are_flags(flags)) else {
         return message;
     };
     let mut line = String::from("mdsctl");
@@ -42,6 +41,15 @@ pub fn with_words(message: String, words: &[OsString]) -> String {
         secret = WITH_PASSWORDS.contains(&word);
     }
     format!("{said}; run: {line} --{flags}")
+}
+
+/// Whether a text that begins behind the dashes of a flag is flags alone, each with one value at most.
+fn are_flags(text: &str) -> bool {
+    let mut values = 0;
+    text.split_whitespace().skip(1).all(|word| {
+        values = if word.starts_with("--") { 0 } else { values + 1 };
+        values < 2 && !word.ends_with([',', ';', ':', ')'])
+    })
 }
 
 /// A word as a shell takes it.
@@ -76,6 +84,10 @@ mod tests {
         ] {
             let said = with(words);
             assert!(!said.contains("pw7") && said.contains('…'), "{said}");
+        }
+        for more in [" if it has one by another name", ", by which columns are called 1 and 2"] {
+            let told = format!("no figures; add --no-header{more}");
+            assert_eq!(with_words(told.clone(), &["load".into()]), told);
         }
         let choice = "no column for \"x\"; add --map x=COLUMN or --set x=VALUE".to_owned();
         assert_eq!(with_words(choice.clone(), &["load".into()]), choice);

@@ -17,7 +17,11 @@ fn load(work: &Work, store: &Store, path: &str, more: &[&str]) -> Run {
 
 /// The flags of the command that is to be pasted, behind those that were given already.
 fn advised(run: &Run, store: &Store) -> Vec<String> {
-    let (_, flags) = run.error().rsplit_once(&store.dsn()).unwrap_or_else(|| panic!("no advice: {run}"));
+    let (_, flags) = run
+        .error()
+        .rsplit_once(&store.dsn())
+        .or_else(|| run.error().rsplit_once(" add "))
+        .unwrap_or_else(|| panic!("no advice: {run}"));
     let flags = flags.split(" if ").next().unwrap_or_default();
     flags.split_whitespace().map(str::to_owned).collect()
 }
