@@ -31,7 +31,7 @@ pub fn with_words(message: String, words: &[OsString]) -> String {
         let joined =
             WITH_PASSWORDS.iter().find(|flag| word.strip_prefix(**flag).is_some_and(|v| v.starts_with('=')));
         match joined {
-            _ if secret && (holds_password(word) || line.ends_with("--metrics-token ")) => line.push_str("…"),
+            _ if secret && (holds_password(word) || line.ends_with("--metrics-token ")) => line.push('…'),
             Some(flag) if holds_password(word) || *flag == "--metrics-token" => {
                 line.push_str(flag);
                 line.push_str("=…");
