@@ -29,7 +29,7 @@ pub enum Fault {
 /// What a SQLSTATE means.
 ///
 /// - A missing privilege and rows that a row-level security policy forbids share 42501. The server raises
-///   the second from `ExecWithCheckOptions`; it is called [`POLICY`] here, and is a row's fault only where
+///   the second from `ExecWithCheckOptions`; it is called `POLICY` here, and is a row's fault only where
 ///   other rows go through.
 /// - 21000 is "cannot affect row a second time": two rows that became the same key in the
 ///   store. Apart from each other both can be written, so it counts as data.
