@@ -26,4 +26,4 @@ mod self_test;
 pub use db::Db;
 pub use postgres::Postgres;
 pub use run::{Run, Work};
-pub use store::{Store, on_every_store};
+pub use store::{Store, on_both_stores, on_every_store};

@@ -94,6 +94,13 @@ pub fn on_every_store(test: impl Fn(&Work, &Store, &str, &str)) {
     }
 }
 
+/// The same once for each kind of store, whose name is given.
+pub fn on_both_stores(test: impl Fn(&Work, &Store, &str)) {
+    let work = Work::new();
+    test(&work, &Store::sqlite(&work), "SQLite");
+    test(&Work::new(), &Store::postgres(), "PostgreSQL");
+}
+
 fn sqlite_rows(path: &Path, sql: &str) -> rusqlite::Result<Vec<TextRow>> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let mut statement = connection.prepare(sql)?;

@@ -1,13 +1,6 @@
 //! Advice that is followed word by word, and loads the file as it was meant.
 
-use crate::harness::{Run, Store, Work};
-
-/// Runs a test on a fresh store of each kind.
-fn on_both(test: impl Fn(&Work, &Store, &str)) {
-    let work = Work::new();
-    test(&work, &Store::sqlite(&work), "SQLite");
-    test(&Work::new(), &Store::postgres(), "PostgreSQL");
-}
+use crate::harness::{Run, Store, Work, on_both_stores};
 
 fn load(work: &Work, store: &Store, path: &str, more: &[&str]) -> Run {
     let dsn = store.dsn();
@@ -33,7 +26,7 @@ fn three_lines_of_names_that_yfinance_writes_are_known() {
     let two = "Price,Close,Close,High,High,Low,Low,Open,Open,Volume,Volume\n\
                Ticker,AAPL,MSFT,AAPL,MSFT,AAPL,MSFT,AAPL,MSFT,AAPL,MSFT\nDate,,,,,,,,,,\n\
                2024-01-02,10.5,370,11,380,9,360,10,365,100,200\n2024-01-03,10.6,371,11,380,9,360,10,365,100,200\n";
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         for (name, text, several) in [("one.csv", one, false), ("two.csv", two, true)] {
             let path = work.write(name, text);
             let run = load(work, store, &path, &[]).expect(2);
@@ -56,7 +49,7 @@ fn three_lines_of_names_that_yfinance_writes_are_known() {
 #[test]
 fn an_order_book_goes_into_a_table_of_its_own_as_advised() {
     let text = "symbol,timestamp,is_snapshot,side,price,amount\nBTC,1704187800000000,true,bid,10,0\n";
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         let path = work.write("book.csv", text);
         let run = load(work, store, &path, &[]).expect(2);
         assert!(run.error().contains("--table TABLE"), "{what}: {run}");
@@ -77,7 +70,7 @@ fn an_order_book_goes_into_a_table_of_its_own_as_advised() {
 #[test]
 fn a_measure_by_another_name_is_mapped_as_advised() {
     let text = "symbol,asof,assets_in_total\nA,2024-01-02,5\n";
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         let path = work.write("fund.csv", text);
         let run = load(work, store, &path, &["--dataset", "fundamentals"]).expect(2);
         assert!(run.error().contains("--map total_assets=COLUMN"), "{what}: {run}");

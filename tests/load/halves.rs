@@ -6,14 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Date32Array, Float64Array, Int32Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 
-use crate::harness::{Run, Store, Work};
-
-/// Runs a test on a fresh store of each kind.
-fn on_both(test: impl Fn(&Work, &Store, &str)) {
-    let work = Work::new();
-    test(&work, &Store::sqlite(&work), "SQLite");
-    test(&Work::new(), &Store::postgres(), "PostgreSQL");
-}
+use crate::harness::{Run, Store, Work, on_both_stores};
 
 /// Takes all bars out again.
 fn clear(store: &Store) {
@@ -55,7 +48,7 @@ fn hours_and_minutes_in_columns_of_their_own_are_part_of_the_time() {
         ("date,time", ["20240102,34200", "20240102,34260"], ["09:30", "09:31"]),
         ("date,epoch", ["2024-01-02,1704187800", "2024-01-02,1704187860"], ["09:30", "09:31"]),
     ];
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         for (names, rows, clocks) in files {
             let run = load(work, store, &work.write("parts.csv", file(names, rows)), &["--timeframe", "1m"])
                 .expect(0);
@@ -77,7 +70,7 @@ fn parts_of_a_time_in_parquet_are_joined() {
         ],
         vec![("minute", Arc::new(Int32Array::from(vec![570, 571])))],
     ];
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         for parts in &parts {
             let price = |value: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![value; 2])) };
             let mut columns = vec![("date", day.clone())];
@@ -108,7 +101,7 @@ fn a_part_of_a_time_that_tells_none_is_no_reason_to_take_the_day_alone() {
         ("date,hour", ["2024-01-02,1", "2024-01-02,24"]),
         ("date,minute", ["2024-01-02,30", "2024-01-02,31"]),
     ];
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         for (names, rows) in files {
             let path = work.write("parts.csv", file(names, rows));
             for more in [&[][..], &["--map", "ts=date"]] {
@@ -131,7 +124,7 @@ fn a_part_of_a_time_that_tells_none_is_no_reason_to_take_the_day_alone() {
 
 #[test]
 fn half_a_time_is_never_advised() {
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         let text = file("Date,Time", ["45293,0.395833333", "45293,0.396527778"]);
         let run = load(work, store, &work.write("serial.csv", text), &["--timeframe", "1m"]).expect(2);
         assert!(
@@ -147,7 +140,7 @@ fn half_a_time_is_never_advised() {
 
 #[test]
 fn a_column_that_names_the_zone_and_is_not_loaded_is_told() {
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         let text = file("ts,timezone", ["2024-01-02 09:30,EST", "2024-01-02 09:31,EST"]);
         let path = work.write("zone.csv", text);
         let run = load(work, store, &path, &["--timeframe", "1m"]).expect(0);
@@ -165,7 +158,7 @@ fn a_column_that_names_the_zone_and_is_not_loaded_is_told() {
 fn names_of_later_rows_are_compared_as_those_of_the_first() {
     let rows = "{\"ts\":\"2024-01-02T09:30:00Z\",\"open\":1,\"high\":2,\"low\":0.5,\"close\":1.5,\"volume\":5}\n\
                 {\"Date Time\":\"2024-01-02T09:31:00Z\",\"Open Price\":1.1,\"HIGH\":2.1,\"<low>\":0.6,\"close-price\":1.6,\"Vol.\":6}\n";
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         let run = load(work, store, &work.write("spelt.ndjson", rows), &["--timeframe", "1m"]).expect(0);
         let sql = "SELECT open_price, high_price, low_price, close_price, volume FROM bars ORDER BY ts";
         let all = store.try_rows(sql).unwrap();
@@ -197,7 +190,7 @@ fn a_column_that_names_the_zone_is_told_in_parquet_too() {
     let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         let run = load(work, store, &work.write("zone.parquet", &bytes), &["--timeframe", "1m"]).expect(0);
         assert!(said(&run).contains("whatever \"UTC offset\" says"), "{what}: {run}");
     });

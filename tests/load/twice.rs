@@ -5,14 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float32Array, Float64Array, RecordBatch};
 use parquet::arrow::ArrowWriter;
 
-use crate::harness::{Run, Store, Work};
-
-/// Runs a test on a fresh store of each kind.
-fn on_both(test: impl Fn(&Work, &Store, &str)) {
-    let work = Work::new();
-    test(&work, &Store::sqlite(&work), "SQLite");
-    test(&Work::new(), &Store::postgres(), "PostgreSQL");
-}
+use crate::harness::{Run, Store, Work, on_both_stores};
 
 fn load(work: &Work, store: &Store, path: &str, more: &[&str]) -> Run {
     let dsn = store.dsn();
@@ -40,7 +33,7 @@ fn lines(times: &[&str]) -> String {
 
 #[test]
 fn a_file_whose_lines_end_in_a_carriage_return_is_refused_and_not_empty() {
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         let text = format!("{HEADER}\n{}", lines(&["2024-01-02 09:30", "2024-01-02 09:31"]));
         for (name, text, more) in [
             ("mac.csv", text.clone(), &[][..]),
@@ -70,7 +63,7 @@ fn a_file_whose_lines_end_in_a_carriage_return_is_refused_and_not_empty() {
 
 #[test]
 fn the_header_once_more_in_another_writing_is_no_row() {
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         let first = lines(&["2024-01-02 09:30"]);
         let last = lines(&["2024-01-02 09:31"]);
         let quoted = format!("\"{}\"", HEADER.replace(',', "\",\""));
@@ -91,7 +84,7 @@ fn a_name_that_an_object_has_twice_is_no_choice() {
             "{{\"ts\":\"2024-01-02T09:{minute}:00Z\",\"open\":1,\"high\":2,\"low\":0.5,\"close\":1.5{more}}}\n"
         )
     };
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         let text = row(30, "")
             + &row(31, ",\"close\":1.6")
             + &row(32, ",\"close\":1.5")
@@ -109,7 +102,7 @@ fn a_name_that_an_object_has_twice_is_no_choice() {
 fn both_of_two_values_are_in_the_dead_letter() {
     let rows = "{\"ts\":\"2024-01-02T09:30:00Z\",\"open\":1,\"high\":2,\"low\":0.5,\"close\":1.5,\"volume\":5}\n\
                 {\"ts\":\"2024-01-02T09:31:00Z\",\"open\":1,\"high\":2,\"low\":0.5,\"close\":1.5,\"volume\":100,\"Volume\":6}\n";
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         let run = load(work, store, &work.write("two.ndjson", rows), &["--dlq", "two.dlq"]).expect(3);
         let letters = work.dlq("two.dlq");
         assert_eq!(letters[0].items[0]["volume"], "100 as volume, 6 as Volume", "{what}: {run}");
@@ -124,7 +117,7 @@ fn both_of_two_values_are_in_the_dead_letter() {
 
 #[test]
 fn numbers_that_were_shortened_are_no_times() {
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         let text = format!(
             "{HEADER}\n{}",
             lines(&["1.61E+12", "1.61E+12", "1.704187800000000000e+09", "1.70418786E9"])
@@ -160,7 +153,7 @@ fn numbers_that_were_shortened_are_no_times() {
 
 #[test]
 fn years_of_two_digits_with_a_time_of_day_are_no_epochs() {
-    on_both(|work, store, what| {
+    on_both_stores(|work, store, what| {
         for stamps in [["2401020930", "2401020931"], ["240102093000", "240102093100"]] {
             let path = work.write("stamps.csv", format!("{HEADER}\n{}", lines(&stamps)));
             let run = load(work, store, &path, &[]).expect(3);
