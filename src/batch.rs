@@ -5,11 +5,13 @@
 //! worker's share of a batch is a list of [`Pick`]s into shared columns.
 
 mod reading;
+mod replayable;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use reading::{Form, Reading};
+pub use replayable::{Content, Replayable};
 
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
@@ -17,13 +19,13 @@ use arrow_select::filter::{filter, filter_record_batch};
 use uuid::Uuid;
 
 /// The input that rows were read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Origin {
     /// The source as the user named it: a path, or `-` for standard input.
     pub source: Arc<str>,
     /// Whether the source can be read again (a file). Rows of a source that cannot (a pipe)
     /// must end in the store or in the dead-letter queue at any exit.
-    pub replayable: bool,
+    pub replayable: Replayable,
     /// Ordinal in the run of the row before this source's first one: the ordinal of row `r`
     /// (1-based) is `base + r`. Ordinals grow in the order of the input.
     pub base: u64,
@@ -34,7 +36,7 @@ pub struct Origin {
 impl Origin {
     /// An origin for rows that come from no file, as an embedding program submits them.
     pub fn new(source: impl Into<Arc<str>>) -> Self {
-        Self { source: source.into(), replayable: false, base: 0, past: None }
+        Self { source: source.into(), replayable: Replayable::Never, base: 0, past: None }
     }
 
     /// What the dead-letter queue remembers of row `row`.

@@ -165,8 +165,9 @@ fn placed(error: &clap::Error, command: &clap::Command, typed: &Typed, places: &
         return Some(format!("{}: its value is no text in UTF-8", variable.to_string_lossy()));
     }
     let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) else { return None };
-    let flag = deeper().find(|flag| flag.to_string() == *named)?;
-    let long = flag.get_long().filter(|long| !typed.has(long))?;
+    // The flags of other commands are not built and cannot be shown, so it is found by its name.
+    let long = named.split_whitespace().next()?.strip_prefix("--").filter(|long| !typed.has(long))?;
+    let flag = deeper().find(|flag| flag.get_long() == Some(long))?;
     let variable = flag.get_env().filter(|name| std::env::var_os(name).is_some());
     let place = match variable {
         Some(variable) => variable.to_string_lossy().into_owned(),

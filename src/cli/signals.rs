@@ -105,6 +105,9 @@ impl Signals {
             }
             tracing::warn!("stopping: what was read is being written (once more to stop at once)");
             stop.set();
+            if let Some(stopper) = this.stopper.get() {
+                stopper.stop_soon();
+            }
             let patience = (this.exit() == Some(Exit::Terminated)).then_some(GRACE);
             if !this.is_told_again(patience).await {
                 tracing::warn!(
@@ -140,6 +143,11 @@ impl Signals {
     pub fn stops(&self, stopper: Stopper) {
         self.holds(true);
         let _ = self.stopper.set(stopper);
+        if self.heard.borrow().first.is_some()
+            && let Some(stopper) = self.stopper.get()
+        {
+            stopper.stop_soon();
+        }
         if self.heard.borrow().again
             && let Some(stopper) = self.stopper.get()
         {

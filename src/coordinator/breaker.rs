@@ -11,6 +11,9 @@ use tokio::time::Instant;
 use crate::port::Circuit;
 use crate::settings::BreakerSettings;
 
+/// How long an open circuit waits at most where the run is to end soon.
+const HURRY: Duration = Duration::from_millis(250);
+
 /// What a worker that wants to write may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
@@ -55,6 +58,11 @@ impl BreakerState {
                 Admission::Probe
             }
         }
+    }
+
+    /// The run is to end soon: the store is asked more often whether it is back.
+    pub fn hurry(&mut self) {
+        self.settings.half_open_after = self.settings.half_open_after.min(HURRY);
     }
 
     /// A write went through, or was refused for its data: the store is well.
@@ -126,6 +134,12 @@ impl Breaker {
                 }
             }
         }
+    }
+
+    /// See [`BreakerState::hurry`].
+    pub fn hurry(&self) {
+        self.with(BreakerState::hurry);
+        self.changed.notify_waiters();
     }
 
     /// Notes that the store is well; the new state if it changed.

@@ -226,8 +226,10 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     pub(super) async fn abandon_flight(&self, flight: &mut Flight, in_doubt: bool) {
         flight.compact();
         let mut fresh: Vec<(Pick, Arc<Reason>)> = flight.condemned.drain(flight.buried..).collect();
-        let (again, lost): (Vec<_>, Vec<_>) =
-            flight.held.drain(..).partition(|(pick, _)| flight.parts[pick.part as usize].origin.replayable);
+        let (again, lost): (Vec<_>, Vec<_>) = flight
+            .held
+            .drain(..)
+            .partition(|(pick, _)| flight.parts[pick.part as usize].origin.replayable.is_now());
         fresh.extend(lost);
         let reject = |pick: Pick, stage, reason: Arc<Reason>| {
             let batch = &flight.parts[pick.part as usize];
@@ -250,7 +252,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         }
         let mut returned = again.len() as u64;
         for pick in flight.unsettled() {
-            if flight.parts[pick.part as usize].origin.replayable {
+            if flight.parts[pick.part as usize].origin.replayable.is_now() {
                 returned += 1;
             } else {
                 rejects.push(reject(pick, Stage::Abort, ended.clone()));
@@ -264,7 +266,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     pub(super) async fn abandon(&self, portions: &[Portion], stage: Stage, reason: Arc<Reason>) {
         let (mut rejects, mut returned) = (Vec::new(), 0);
         for portion in portions {
-            if portion.batch.origin.replayable && stage == Stage::Abort {
+            if portion.batch.origin.replayable.is_now() && stage == Stage::Abort {
                 returned += portion.rows.len() as u64;
             } else {
                 rejects.extend(portion.rows.iter().map(|row| Reject {
@@ -294,7 +296,8 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             }
             // Whatever condemned a row will do so again when it is read again. What the queue had
             // no room for is not read again by itself, since the run goes on.
-            let still_there = |reject: &&Reject| reject.origin.replayable && reject.stage != Stage::Overflow;
+            let still_there =
+                |reject: &&Reject| reject.origin.replayable.is_now() && reject.stage != Stage::Overflow;
             let returned = rejects.iter().filter(still_there).count() as u64;
             self.give_back(returned);
             let lost = rejects.len() as u64 - returned;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::batch::{Batch, Identity, Order, Pick, Reason, Rows};
+use crate::batch::{Batch, Identity, Order, Pick, Reason, Replayable, Rows};
 use crate::coordinator::hold::depends_on_others;
 use crate::coordinator::lanes::{Portion, SLOTS, slot_of};
 use crate::port::{Mark, Written};
@@ -346,7 +346,7 @@ impl Flight {
 
     /// Whether none of its rows can be read again.
     pub fn is_of_pipes(&self) -> bool {
-        self.parts.iter().all(|part| !part.origin.replayable)
+        self.parts.iter().all(|part| matches!(part.origin.replayable, Replayable::Never))
     }
 
     /// Rows that another one goes before.

@@ -202,13 +202,21 @@ pub struct WriteCoordinator<S, D> {
 
 /// Stops an engine from outside the task that owns it.
 #[derive(Clone)]
-pub struct Stopper(Arc<dyn Fn() + Send + Sync>);
+pub struct Stopper {
+    now: Arc<dyn Fn() + Send + Sync>,
+    soon: Arc<dyn Fn() + Send + Sync>,
+}
 
 impl Stopper {
+    /// The run is to end when what was read is written: a store that is away is asked more often.
+    pub fn stop_soon(&self) {
+        (self.soon)();
+    }
+
     /// Stops the engine at once: what is not committed goes to the dead-letter queue or back to
     /// its source.
     pub fn stop_now(&self) {
-        (self.0)();
+        (self.now)();
     }
 }
 
@@ -371,12 +379,11 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
 
     /// A handle that stops the engine at once.
     pub fn stopper(&self) -> Stopper {
-        let engine = Arc::downgrade(&self.engine);
-        Stopper(Arc::new(move || {
-            if let Some(engine) = engine.upgrade() {
-                engine.stop(End::Aborted);
-            }
-        }))
+        let of = |act: fn(&Engine<S, D>)| {
+            let engine = Arc::downgrade(&self.engine);
+            Arc::new(move || engine.upgrade().iter().for_each(|engine| act(engine)))
+        };
+        Stopper { now: of(|engine| engine.stop(End::Aborted)), soon: of(|engine| engine.breaker.hurry()) }
     }
 
     /// Takes no more rows and ends: with `drain`, when all rows are settled and the store has

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
-use crate::batch::{Origin, Past, PastRecord, Reading, Reason, Reject, Remains, Stage};
+use crate::batch::{Origin, Past, PastRecord, Reading, Reason, Reject, Remains, Replayable, Stage};
 use crate::dataset::quality::Findings;
 use crate::dataset::{Mapped, Mapper, MapperSettings};
 use crate::decode::{Decoder, NdjsonDecoder, RawBatch};
@@ -110,7 +110,11 @@ impl Rows {
         }
         let past = Arc::new(std::mem::take(&mut taken.past));
         let origin = |source: &Arc<str>| {
-            Arc::new(Origin { replayable: true, past: Some(past.clone()), ..Origin::new(source.clone()) })
+            Arc::new(Origin {
+                replayable: Replayable::Kept,
+                past: Some(past.clone()),
+                ..Origin::new(source.clone())
+            })
         };
         let mut rowed = Rowed { read: taken.read, moved: taken.moved, mapped: Vec::new() };
         if !taken.raw.is_empty() {

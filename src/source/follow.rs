@@ -262,7 +262,7 @@ impl Follower {
         // What was truncated in this moment may be in a copy, where the next tail is to go on.
         for place in 0..self.files.len() {
             if self.files.get(place).is_some_and(Generation::is_cut) {
-                self.cut(place, false, &mut report)?;
+                self.cut(place, false, &mut report, outlet)?;
             }
         }
         for file in &mut self.files {
@@ -371,7 +371,7 @@ impl Follower {
                 Ok(Moved::Bytes(bytes))
             }
             Ok(Moved::Truncated { mended }) => {
-                self.cut(place, mended, report)?;
+                self.cut(place, mended, report, outlet)?;
                 Ok(Moved::Truncated { mended })
             }
             Ok(Moved::Nothing) => Ok(Moved::Nothing),

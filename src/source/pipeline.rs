@@ -18,7 +18,7 @@ use tracing::field::Empty;
 use tracing::trace_span;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::batch::{Batch, Origin, Reading, Reason, Reject, Remains, Stage};
+use crate::batch::{Batch, Origin, Reading, Reason, Reject, Remains, Replayable, Stage};
 use crate::coordinator::{SubmitError, WriteCoordinator};
 use crate::dataset::quality::Findings;
 use crate::dataset::text::Texts;
@@ -92,7 +92,7 @@ impl<S: Sink, D: DeadLetters> Outlet for EngineOutlet<'_, S, D> {
                 Err(error) => error,
             };
             let given_up = self.patience.is_some_and(|most| start.elapsed() >= most);
-            let lost = rejects.iter().filter(|r| !r.origin.replayable).count() as u64;
+            let lost = rejects.iter().filter(|r| !r.origin.replayable.is_now()).count() as u64;
             let no_longer = given_up || self.engine.stopped() || self.engine.is_without_letters();
             if lost > 0 && no_longer {
                 // Nobody has them any more. The good rows beside them and behind them are stored all the
@@ -201,7 +201,7 @@ impl Peeked {
     /// The reading must have been stopped.
     pub fn bury(mut self, input: &Input, reading: &Arc<Reading>, outlet: &mut dyn Outlet) -> Result<()> {
         let origin =
-            Arc::new(Origin { replayable: self.opened.replayable, ..Origin::new(input.name.clone()) });
+            Arc::new(Origin { replayable: from(input, &self.opened), ..Origin::new(input.name.clone()) });
         let first = std::mem::take(&mut self.first);
         let mut bury = |rejects| outlet.rejects(rejects).map(|_| ());
         bury_rest(first, &mut self.opened, &origin, input, reading, &mut bury)
@@ -521,7 +521,8 @@ impl Pipeline {
             None => (open(input, &self.open, &self.stop, &self.meter)?, VecDeque::new()),
         };
         let (source, replayable) = (input.name.clone(), opened.replayable);
-        let origin = Arc::new(Origin { source, replayable, base: base_of(index), past: None });
+        let from = from(input, &opened);
+        let origin = Arc::new(Origin { source, replayable: from, base: base_of(index), past: None });
         if let Some(error) = opened.void {
             // Alone it is a mistake; among others it is a day without trades, or a mark of some writer.
             if self.inputs.len() == 1 {
@@ -735,6 +736,15 @@ fn or_document(error: Error, decoder: &dyn Decoder) -> Error {
             Error::Usage(format!("{message}; perhaps it is {sentence}"))
         }
         (error, _) => error,
+    }
+}
+
+/// Where rows of an input can be had again.
+fn from(input: &Input, opened: &Opened) -> Replayable {
+    match &input.path {
+        _ if !opened.replayable => Replayable::Never,
+        Some(path) => Replayable::At(Arc::new(path.clone())),
+        None => Replayable::Kept,
     }
 }
 

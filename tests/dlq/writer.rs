@@ -359,7 +359,9 @@ fn a_pipe_that_is_interrupted_while_the_server_is_away() {
         work.dlq(".dlq/bars.ndjson").into_iter().flat_map(|letter| letter.items).collect();
     assert_eq!(letters.len(), 30, "{run}");
     assert!(!run.stderr.contains("what was read is stored"), "{run}");
-    for words in ["30 rows of the pipe could not be stored", "kept in .dlq/bars.ndjson", "for the rest"] {
+    for words in
+        ["30 rows that cannot be read again could not be stored", "kept in .dlq/bars.ndjson", "for the rest"]
+    {
         assert!(run.stderr.contains(words), "{words}: {run}");
     }
     server.start();

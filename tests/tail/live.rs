@@ -296,10 +296,39 @@ fn what_was_rotated_while_nobody_looked_is_read_and_what_was_rewritten_too() {
     assert!(other.len() as u64 >= size, "not shorter than before");
     fs::write(work.path("bars.csv"), other).expect("rewritten");
     server.start();
-    assert!(running.finish().expect(143).books().inserted >= 8);
+    let run = running.finish().expect(143);
+    assert!(run.books().inserted >= 8, "{run}");
     let again = ["tail", "bars.csv", "--idle-exit", "500ms", "--dsn", &store.dsn()];
     work.mdsctl(again).run().expect(0);
     assert_eq!(store.count("bars"), Some(14));
+}
+
+/// Rows that wait for the store when a tail is asked to end are left to their file, unless that has lost
+/// them meanwhile.
+#[test]
+fn what_a_file_has_lost_before_it_was_stored_is_kept() {
+    type Loss = fn(&std::path::Path);
+    let truncated: Loss = |path| fs::write(path, HEADER).expect("truncated");
+    let removed: Loss = |path| fs::remove_file(path).expect("removed");
+    for (what, lose) in [("truncated", truncated), ("removed", removed)] {
+        let server = Postgres::private();
+        let (work, store) = (Work::new(), Store::Postgres(server.database_with_schema()));
+        append(&work, "bars.csv", HEADER);
+        append(&work, "bars.csv", &bars(0..2));
+        let mut running = tail(&work, &store, "bars.csv", "2");
+        stored(&store, &mut running, 2);
+        server.stop();
+        append(&work, "bars.csv", &bars(2..5));
+        wait::until(PATIENCE, "the outage", || running.said().contains("unavailable").then_some(()));
+        lose(&work.path("bars.csv"));
+        running.signal(Signal::TERM);
+        let run = running.finish().expect(143);
+        assert!(run.stderr.contains("3 rows that cannot be read again"), "{what}: {run}");
+        assert_eq!(run.books().rejected, 3, "{what}: {run}");
+        server.start();
+        work.mdsctl(["replay-dlq", ".dlq/bars.ndjson", "--dsn", &store.dsn()]).run().expect(0);
+        assert_eq!(store.count("bars"), Some(5), "{what}");
+    }
 }
 
 #[test]

@@ -132,8 +132,8 @@ impl Ending<'_> {
             if outcome.unburied > 0 {
                 errors.push(sentence(
                     outcome.unburied,
-                    "of a pipe is lost: the store did not take it, and neither did the dead-letter queue",
-                    "of a pipe are lost: the store did not take them, and neither did the dead-letter queue",
+                    "that cannot be read again is lost: the store did not take it, and neither did the dead-letter queue",
+                    "that cannot be read again are lost: the store did not take them, and neither did the dead-letter queue",
                 ));
             }
         }
@@ -146,7 +146,10 @@ impl Ending<'_> {
         }
         let kept = self.dead.filter(|_| seen.aborted > 0).map(|path| {
             let rows = figures::plural(seen.aborted, "row");
-            format!("{rows} of the pipe could not be stored any more and are kept in {}", path.display())
+            format!(
+                "{rows} that cannot be read again could not be stored any more and are kept in {}",
+                path.display()
+            )
         });
         let interrupted = self.signals.is_some() && self.broken.is_none() && self.cut_short(inputs);
         match kept {

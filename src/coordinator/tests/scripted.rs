@@ -9,7 +9,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 
-use crate::batch::{Batch, Order, Origin, Reason, Reject, Rows};
+use crate::batch::{Batch, Order, Origin, Reason, Reject, Replayable, Rows};
 use crate::port::{
     DeadLetterError, DeadLetters, Event, Guard, Mark, Observer, Session, Sink, SinkError, Written,
 };
@@ -40,7 +40,10 @@ pub fn batch(rows: &[Row], first: u64, replayable: bool) -> Batch {
         columns,
         rows: (first..first + rows.len() as u64).collect(),
         identities: rows.iter().map(|r| xxhash_rust::xxh3::xxh3_128(&r.key.to_le_bytes())).collect(),
-        origin: Arc::new(Origin { replayable, ..Origin::new("test") }),
+        origin: Arc::new(Origin {
+            replayable: if replayable { Replayable::Kept } else { Replayable::Never },
+            ..Origin::new("test")
+        }),
         order: Order::Any,
         given: None,
     }

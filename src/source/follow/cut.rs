@@ -5,16 +5,21 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::port::Event;
 use crate::source::follow::copies::{Copies, copies, size_of};
-use crate::source::follow::generation::Generation;
+use crate::source::follow::generation::{Generation, Sight};
 use crate::source::follow::scout::{Arrival, lock};
 use crate::source::follow::{Follower, From};
-use crate::source::pipeline::Report;
+use crate::source::pipeline::{Outlet, Report};
 
 impl Follower {
     /// The file at that place has other content from now on; `mended`: what was there could not be read.
-    pub(super) fn cut(&mut self, place: usize, mended: bool, report: &mut Report) -> Result<()> {
+    pub(super) fn cut(
+        &mut self,
+        place: usize,
+        mended: bool,
+        report: &mut Report,
+        outlet: &mut dyn Outlet,
+    ) -> Result<()> {
         let followed: HashSet<(u64, u64)> = self.files.iter().map(|file| file.id).collect();
         let Some(file) = self.files.get_mut(place) else { return Ok(()) };
         let (path, ended) = (file.path.clone(), file.ruler.take_ended());
@@ -62,10 +67,16 @@ impl Follower {
             }
         } else {
             file.note(report);
-            let held = file.give_back();
-            if held > 0 {
-                self.observer.on(&Event::Returned { rows: held });
-            }
+            // Those that wait for others will not be read again.
+            let mut sight = Sight {
+                observer: &*self.observer,
+                course: &mut self.course,
+                stop: &self.stop,
+                open: &self.options.open,
+                over: true,
+                limit: u64::MAX,
+            };
+            file.bury_waiting(&mut sight, outlet)?;
             file.begin_again(self.mapper.clone())?;
             self.course.cut(file.id);
             if let Err(error) = lock(&self.checkpoint).truncated(&file.path, file.id, file.found().file) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use memchr::{memchr, memrchr};
 
-use crate::batch::{Origin, Reason, Stage};
+use crate::batch::{Content, Origin, Reason, Replayable, Stage};
 use crate::dataset::learned::Learned;
 use crate::dataset::{Mapper, MapperSettings};
 use crate::decode::{CsvOptions, MAX_ROW, RawBatch};
@@ -82,6 +82,8 @@ pub(super) struct Generation {
     /// Whether it is not read any further.
     pub(super) failed: bool,
     file: Arc<File>,
+    /// What of it is read.
+    content: Arc<Content>,
     /// The next byte to read.
     read: u64,
     /// Read and not handed on: a line without its end.
@@ -160,8 +162,10 @@ impl Generation {
         let file = file.map_or_else(|| File::open(path), Ok).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         let id = (metadata.dev(), metadata.ino());
-        let origin = Arc::new(Origin { replayable: true, ..Origin::new(name.clone()) });
         let file = Arc::new(file);
+        let content = Arc::new(Content::of(file.clone()));
+        let replayable = Replayable::In(content.clone());
+        let origin = Arc::new(Origin { replayable, ..Origin::new(name.clone()) });
         let ruler = Arc::new(Ruler::new(file.clone()));
         let mut this = Self {
             mapper: Mapper::new(mapper, origin.clone())?,
@@ -173,6 +177,7 @@ impl Generation {
             gone: None,
             failed: false,
             file,
+            content,
             read: 0,
             held: Vec::new(),
             ends: Ends::default(),
@@ -309,6 +314,10 @@ impl Generation {
 
     /// Reads the same file from its start, since its content is another one.
     pub(super) fn begin_again(&mut self, mapper: Arc<MapperSettings>) -> Result<()> {
+        self.content.is_overwritten();
+        self.content = Arc::new(Content::of(self.file.clone()));
+        let replayable = Replayable::In(self.content.clone());
+        self.origin = Arc::new(Origin { replayable, ..Origin::new(self.name.clone()) });
         self.mapper = Mapper::new(mapper, self.origin.clone())?;
         self.mapper.knows(&self.told.forms());
         self.told = Learned::default();
@@ -495,7 +504,7 @@ impl Generation {
     }
 
     /// Rows that wait for others, of which none will come.
-    fn bury_waiting(&mut self, sight: &mut Sight<'_>, outlet: &mut dyn Outlet) -> Result<()> {
+    pub(super) fn bury_waiting(&mut self, sight: &mut Sight<'_>, outlet: &mut dyn Outlet) -> Result<()> {
         let lack = self.mapper.lack().map(|lack| lack.to_string());
         let waiting = self.mapper.take_waiting();
         if waiting.is_empty() {
@@ -504,7 +513,8 @@ impl Generation {
         let here = Point { offset: self.taken, rows: self.rows };
         let (id, file, firm) = (self.id, &self.file, Some(self.firm));
         let base = sight.course.base(Next { id, file, before: here, firm, after: here })?;
-        let origin = Arc::new(Origin { source: self.name.clone(), replayable: true, base, past: None });
+        let replayable = Replayable::In(self.content.clone());
+        let origin = Arc::new(Origin { source: self.name.clone(), replayable, base, past: None });
         let reason = || match &lack {
             Some(lack) => Reason::new("missing", lack.clone()),
             None => Reason::new(
@@ -607,8 +617,8 @@ impl Generation {
         let after = Point { offset: self.taken, rows: self.rows };
         let firm = self.mapper.is_waiting().then_some(self.firm);
         let base = sight.course.base(Next { id: self.id, file: &self.file, before, firm, after })?;
-        let source = self.name.clone();
-        let origin = Arc::new(Origin { source, replayable: true, base, past: None });
+        let (source, replayable) = (self.name.clone(), Replayable::In(self.content.clone()));
+        let origin = Arc::new(Origin { source, replayable, base, past: None });
         let rows = Arc::downgrade(&origin);
         if self.mapper.rekeys() {
             outlet.settle();
