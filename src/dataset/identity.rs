@@ -242,6 +242,10 @@ pub struct ContentIds {
     last: Vec<u64>,
     /// Where in it the next one goes.
     next: usize,
+    /// How often each of the last contents of the file before has come in it.
+    before: std::collections::HashMap<u64, u32>,
+    /// Rows that are equal to one of those.
+    shared: u64,
 }
 
 /// Rows whose contents are known by one that goes on with the same input.
@@ -273,6 +277,9 @@ impl ContentIds {
             }
             let hash = xxh3_64(&scratch);
             let before = self.seen_before(hash);
+            if self.before.get(&hash).is_some_and(|times| *times > before) {
+                self.shared += 1;
+            }
             use std::fmt::Write;
             // Writing into a builder does not fail.
             let _ =
@@ -303,13 +310,21 @@ impl ContentIds {
 
     /// Goes on behind rows of which those were the last.
     pub fn goes_on_after(&mut self, latest: &str) {
-        let hex = |text: &str| u64::from_str_radix(text, 16).ok();
-        for entry in latest.split(' ') {
-            let (hash, count) = entry.split_once('*').unwrap_or((entry, "1"));
-            let Some((hash, count)) = hex(hash).zip(hex(count)) else { continue };
-            self.recent.insert(hash, u32::try_from(count).unwrap_or(u32::MAX));
+        for (hash, count) in counts(latest) {
+            self.recent.insert(hash, count);
             self.keep(hash);
         }
+    }
+
+    /// The file before this one ended with those rows. Equal ones of this file have the same ids, since
+    /// files that a vendor sends again overlap: how many there are is counted.
+    pub fn comes_after(&mut self, latest: &str) {
+        self.before = counts(latest).collect();
+    }
+
+    /// Rows that are equal to one of the last of the file before.
+    pub fn shared(&self) -> u64 {
+        self.shared
     }
 
     fn keep(&mut self, hash: u64) {
@@ -333,6 +348,15 @@ impl ContentIds {
         self.recent.insert(hash, before + 1);
         before
     }
+}
+
+/// What [`ContentIds::latest`] wrote.
+fn counts(latest: &str) -> impl Iterator<Item = (u64, u32)> + '_ {
+    let hex = |text: &str| u64::from_str_radix(text, 16).ok();
+    latest.split(' ').filter_map(move |entry| {
+        let (hash, count) = entry.split_once('*').unwrap_or((entry, "1"));
+        Some((hex(hash)?, u32::try_from(hex(count)?).unwrap_or(u32::MAX)))
+    })
 }
 
 #[cfg(test)]

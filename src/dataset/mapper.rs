@@ -127,6 +127,10 @@ impl MapperSettings {
     }
 }
 
+/// What is said of rows without an id that the file before ended with: the same ones in files that overlap,
+/// fills of their own in files that were cut between them. Nobody can tell, so it is left to the user.
+const SHARED: &str = "without an id and equal to the last of the file before, so stored once (if they are fills of their own, load the files as one: cat FILE FILE | mdsctl load -)";
+
 /// Bits of an identity that tell its slot.
 const SLOT_BITS: u32 = 6;
 
@@ -448,6 +452,11 @@ impl Mapper {
         self.content.goes_on_after(equals);
     }
 
+    /// The file before this one ended with those rows, as far as they have no id.
+    pub fn comes_after(&mut self, equals: &str) {
+        self.content.comes_after(equals);
+    }
+
     /// The name of the column that orders the rows in time.
     pub fn time(&self) -> Option<&str> {
         self.settings.dataset.time.as_deref()
@@ -642,6 +651,9 @@ impl Mapper {
         let mut findings: Findings = self.findings.iter().map(implausible).collect();
         for (name, nulled) in &self.nulled {
             nulled.tell(name, &mut findings);
+        }
+        if self.content.shared() > 0 {
+            findings.insert(SHARED.to_owned(), self.content.shared());
         }
         findings
     }

@@ -412,6 +412,14 @@ impl Follower {
             }
             let over = file.gone.is_some_and(|since| since.elapsed() >= GRACE) && file.is_quiet(GRACE);
             let old = (file.gone.is_some() || file.path != file.born).then(|| file.born.clone());
+            if file.rows == 0
+                && let Some(equals) = self.files.iter().rev().find_map(|other| {
+                    (other.id != file.id && other.born == file.born).then(|| other.equals()).flatten()
+                })
+                && let Some(file) = self.files.get_mut(place)
+            {
+                file.comes_after(&equals);
+            }
             match self.step(place, u64::MAX, over, report, outlet)? {
                 Moved::Bytes(_) => {
                     any = true;

@@ -334,6 +334,8 @@ pub struct Report {
     pub too_many_rejects: bool,
     /// Earliest and latest time, in nanoseconds since 1970.
     pub span: Option<(i64, i64)>,
+    /// The last rows of the input before, as far as they have no id.
+    latest: Option<String>,
     /// Hashes of the symbols seen.
     symbols: HashSet<u64, BuildHasherDefault<Unhashed>>,
 }
@@ -534,6 +536,9 @@ impl Pipeline {
             return Ok(Next::Input);
         }
         let mut mapper = Mapper::new(self.mapper.clone(), origin.clone())?;
+        if let Some(latest) = &report.latest {
+            mapper.comes_after(latest);
+        }
         if let Some(what) = opened.decoder.objection() {
             let error = Error::Usage(format!("{}: {what}", input.name));
             if !replayable {
@@ -698,6 +703,7 @@ impl Pipeline {
             }
         }
         report.rows += rows;
+        report.latest = mapper.equals().or(report.latest.take());
         report.passed.add(&opened.decoder.passed());
         let padding = opened.padding.bytes();
         if padding > 0 {

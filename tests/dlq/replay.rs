@@ -295,9 +295,9 @@ fn two_replays_and_a_load_share_a_queue() {
     let (work, db) = (Work::new(), strict(""));
     let dsn = db.dsn();
     let to = ["--dataset", "bars", "--table", "strict", "--dsn", &dsn];
-    let path = work.write("bars.csv", csv((1..=6_000).map(|row| (row, Wrong::Check))));
+    let path = work.write("bars.csv", csv((1..=1_200).map(|row| (row, Wrong::Check))));
     work.mdsctl(["load", &path]).arguments(to).run().expect(3);
-    let more = work.write("more.csv", csv((6_001..=9_000).map(|row| (row, Wrong::Check))));
+    let more = work.write("more.csv", csv((1_201..=1_800).map(|row| (row, Wrong::Check))));
     db.execute(
         "ALTER TABLE strict DROP CONSTRAINT strict_close_price_check;
          ALTER TABLE strict ADD CHECK (close_price <> 13 OR volume % 2 = 0)",
@@ -317,15 +317,15 @@ fn two_replays_and_a_load_share_a_queue() {
     load.finish().expect(3);
     let stored = volumes(&db);
     let queued = queued(&work, &[QUEUE]);
-    let from_load = |row: u64| row > 3_000;
+    let from_load = |row: u64| row > 600;
     assert!(stored.iter().all(|row| row % 2 == 0), "odd ones break the CHECK");
-    assert_eq!(stored, (1..=9_000).filter(|row| row % 2 == 0).collect::<Vec<_>>());
-    // Rows of the second file have its own numbers, 1 to 3,000.
+    assert_eq!(stored, (1..=1_800).filter(|row| row % 2 == 0).collect::<Vec<_>>());
+    // Rows of the second file have its own numbers, 1 to 600.
     let attempts = |row: u64| match (row, from_load(row)) {
         (row, true) => (row % 2 == 1).then(|| vec![2]),
         (row, false) => (row % 2 == 1).then(|| vec![1, 2]),
     };
-    for row in 1..=6_000 {
+    for row in 1..=1_200 {
         let mut have = queued.get(&row).cloned();
         if let Some(have) = &mut have {
             have.sort_unstable();
@@ -335,7 +335,7 @@ fn two_replays_and_a_load_share_a_queue() {
 }
 
 /// Kills of a replay for each kind of table, unless `MDSCTL_REPLAY_KILLS` asks for more.
-const KILLS: u64 = 10;
+const KILLS: u64 = 4;
 
 fn torment(key: &str, salt: u64) {
     let wanted: u64 =

@@ -11,6 +11,7 @@ mod contract;
 mod damaged;
 mod decimals;
 mod documents;
+mod equals;
 mod existing;
 mod faults;
 mod folders;

@@ -318,7 +318,9 @@ impl Generation {
         self.content = Arc::new(Content::of(self.file.clone()));
         let replayable = Replayable::In(self.content.clone());
         self.origin = Arc::new(Origin { replayable, ..Origin::new(self.name.clone()) });
+        let equals = self.mapper.equals();
         self.mapper = Mapper::new(mapper, self.origin.clone())?;
+        equals.iter().for_each(|equals| self.mapper.comes_after(equals));
         self.mapper.knows(&self.told.forms());
         self.told = Learned::default();
         (self.read, self.taken, self.header, self.zeros) = (0, 0, 0, 0);
@@ -349,6 +351,16 @@ impl Generation {
     /// When the reading of the content at hand began.
     pub(super) fn began(&self) -> SystemTime {
         self.began
+    }
+
+    /// The last rows of it, as far as they have no id.
+    pub(super) fn equals(&self) -> Option<String> {
+        self.mapper.equals()
+    }
+
+    /// The file that had its name before ended with those rows.
+    pub(super) fn comes_after(&mut self, equals: &str) {
+        self.mapper.comes_after(equals);
     }
 
     /// The header that it has had.

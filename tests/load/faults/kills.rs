@@ -15,7 +15,7 @@ use crate::harness::{Db, Postgres, Work, wait};
 const LOAD: Duration = Duration::from_secs(600);
 
 /// Kills, unless `MDSCTL_KILLS` asks for more.
-const KILLS: u64 = 50;
+const KILLS: u64 = 12;
 
 /// Kills the server, and starts it again.
 struct Killer<'a> {
@@ -76,9 +76,9 @@ fn outages(running: &Running) -> usize {
 }
 
 /// `MDSCTL_TEST_SEED` replays a schedule, as far as the processes meet again; `MDSCTL_KILLS` asks
-/// for more kills than the fifty.
+/// for more kills than a test run has time for.
 #[test]
-fn fifty_kills() {
+fn kills_of_the_server_again_and_again() {
     let wanted = std::env::var("MDSCTL_KILLS").map_or(KILLS, |kills| kills.parse().expect("a number"));
     let (seed, server) = (seed(), Postgres::private());
     let mut killer = Killer { server: &server, random: Random::new(seed, 0), kills: 0 };
