@@ -112,6 +112,15 @@ pub trait Decoder: Send {
     /// Every batch holds at least one row, good or broken.
     fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError>;
 
+    /// Looks through all of the input for damage, where that can be done before its rows are read. It takes
+    /// time, so it is asked for where rows that stand before the damage must not be stored.
+    ///
+    /// # Errors
+    /// [`DecodeError::Corrupt`] where there is some.
+    fn prove(&mut self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+
     /// The names of the columns as far as they are known, for messages.
     fn names(&self) -> Vec<Arc<str>>;
 

@@ -90,7 +90,7 @@ impl ParquetDecoder {
     }
 
     /// Unpacks every page without reading a value, which finds pages that are torn, that do not unpack or
-    /// whose checksums do not hold before rows of others are stored.
+    /// whose checksums do not hold before rows of others are stored. It unpacks the whole file once more.
     ///
     /// # Errors
     /// [`DecodeError::Corrupt`] for the first such page.

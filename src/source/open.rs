@@ -228,10 +228,6 @@ struct Parquet {
 impl Parquet {
     fn open(file: File, name: &str, stop: Stop, meter: Option<(Arc<Meter>, u64)>) -> Result<Self, Error> {
         let decoder = ParquetDecoder::open(file).map_err(|e| decode_error(e, name))?;
-        decoder.prove(&|| stop.is_set()).map_err(|e| match e {
-            DecodeError::Corrupt(text) => decode_error(DecodeError::Corrupt(text + NOTHING_LOADED), name),
-            other => decode_error(other, name),
-        })?;
         Ok(Self { decoder, stop, meter })
     }
 }
@@ -249,6 +245,13 @@ impl Decoder for Parquet {
             meter.decode(batch.bytes);
         }
         Ok(batch)
+    }
+
+    fn prove(&mut self) -> Result<(), DecodeError> {
+        self.decoder.prove(&|| self.stop.is_set()).map_err(|error| match error {
+            DecodeError::Corrupt(text) => DecodeError::Corrupt(text + NOTHING_LOADED),
+            other => other,
+        })
     }
 
     fn names(&self) -> Vec<Arc<str>> {

@@ -539,6 +539,10 @@ impl Pipeline {
         if let Some(latest) = &report.latest {
             mapper.comes_after(latest);
         }
+        if !self.mapper.target.is_keyed() {
+            // Rows that were stored before the damage was met would be there twice when the file is mended.
+            opened.decoder.prove().map_err(|error| decode_error(error, &input.name))?;
+        }
         if let Some(what) = opened.decoder.objection() {
             let error = Error::Usage(format!("{}: {what}", input.name));
             if !replayable {

@@ -3,6 +3,7 @@
 mod kinds;
 mod lost;
 mod moments;
+mod none;
 mod waits;
 
 use std::fs::OpenOptions;

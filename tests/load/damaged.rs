@@ -214,7 +214,13 @@ fn a_damaged_page_of_parquet_is_found_before_rows_of_others_are_stored() {
         work.write("a.parquet", &bad);
         let run = load(work, store, &[&path], &[]).expect(6);
         assert!(run.error().contains("corrupt"), "{what}: {run}");
-        assert_eq!(store.count("t"), Some(0), "{what}: {run}");
+        // With a key what stood before the damage is right, and is not there twice when it comes again.
+        let before = store.count("t").expect("a table");
+        assert!(
+            if keyed { before < ROWS.cast_unsigned() } else { before == 0 },
+            "{what}: {before} rows, {run}"
+        );
+        assert_eq!(run.error().contains("none of its rows were loaded"), !keyed, "{what}: {run}");
         // Mended, and of another size.
         parquet(Path::new(&path), ROWS + 1);
         load(work, store, &[&path], &["--resume"]).expect(0);
