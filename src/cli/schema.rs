@@ -35,6 +35,9 @@ pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
                 .into(),
         ));
     }
+    if !options.grant.is_empty() && matches!(store, Store::Sqlite(_)) {
+        return Err(Error::Usage("--grant needs PostgreSQL: the embedded store has no roles".into()));
+    }
     match (&args.action, &store) {
         (SchemaAction::Show(_), Store::Sqlite(_)) => print(&sqlite::schema::show(ALL))?,
         (SchemaAction::Show(_), Store::Postgres(_)) => print(&postgres::schema_sql(ALL, &pg))?,
@@ -69,6 +72,7 @@ fn wanted(options: &SchemaOptions) -> Result<postgres::SchemaOptions> {
         chunk: Periods::new(options.chunk.clone()),
         compress_after: Periods::new(options.compress_after.clone()),
         retention: Periods::new(options.retention.clone()),
+        grant: options.grant.clone(),
     };
     let all = [&wanted.chunk, &wanted.compress_after, &wanted.retention];
     if let Some(unknown) = all.iter().flat_map(|said| said.names()).find(|name| by_name(name).is_none()) {

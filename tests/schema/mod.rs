@@ -6,6 +6,7 @@ use crate::harness::truth::{assert_same, truth};
 use crate::harness::{Postgres, Store, Work};
 
 mod earlier;
+mod grant;
 mod timescale;
 
 const TABLES: [&str; 6] = ["bars", "ticks", "quotes", "options_snap", "fundamentals", "news"];

@@ -10,7 +10,8 @@ Examples:
   mdsctl schema show                                          the DDL, for reading or for another tool
   mdsctl schema apply --dsn postgres://localhost/market       create the tables, or bring them up to date
   mdsctl schema check --dsn postgres://localhost/market       compare; exit code 2 where they differ
-  mdsctl schema apply --chunk bars=90d --compress-after 60d --retention ticks=2y";
+  mdsctl schema apply --chunk bars=90d --compress-after 60d --retention ticks=2y
+  mdsctl schema apply --grant loader                          and let the role loader load into them";
 
 /// `schema`.
 #[derive(Debug, Args)]
@@ -53,4 +54,10 @@ pub struct SchemaOptions {
     /// TimescaleDB: drop chunks older than this, or never (else nothing is dropped)
     #[arg(long, value_name = "[DATASET=]TIME|never", value_parser = values::period_or_never)]
     pub retention: Vec<values::Said>,
+    /// Give this role what load, tail, replay-dlq, runs and health need (may be given more than once)
+    ///
+    /// Its name as it stands, without SQL's quotes. What it has already is not granted again; check says
+    /// what it lacks.
+    #[arg(long, value_name = "ROLE")]
+    pub grant: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::grant;
 use super::names::{ident, idents, literal};
 use super::period::{Period, Periods};
 use crate::dataset::{Column, Dataset, Derive, Kind, NO_TENANT, Need};
@@ -21,6 +22,8 @@ pub struct SchemaOptions {
     pub compress_after: Periods,
     /// When a chunk is dropped (`--retention`); without it, never.
     pub retention: Periods,
+    /// Roles that are to be able to load (`--grant`), by their names.
+    pub grant: Vec<String>,
 }
 
 impl SchemaOptions {
@@ -54,6 +57,7 @@ pub fn schema_sql(datasets: &[Dataset], options: &SchemaOptions) -> String {
             let _ = write!(sql, "\n{statement};\n");
         }
     }
+    sql.push_str(&grant::script(datasets, options));
     sql
 }
 

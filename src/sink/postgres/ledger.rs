@@ -64,7 +64,7 @@ CREATE TABLE IF NOT EXISTS mds_runs (
 )";
 
 /// What a role has to be allowed to do, by table.
-const TABLES: [(&str, &str, &[&str]); 2] = [
+pub(super) const TABLES: [(&str, &str, &[&str]); 2] = [
     ("mds_checkpoints", TABLE, &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("mds_runs", RUNS, &["SELECT", "INSERT", "UPDATE"]),
 ];

@@ -23,6 +23,7 @@ mod diagnose;
 mod digits;
 pub mod dsn;
 mod encode;
+mod grant;
 mod health;
 mod ids;
 mod job_runs;

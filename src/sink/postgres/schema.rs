@@ -7,6 +7,7 @@ use super::connect::{Connector, Link, to_error};
 use super::ddl::{OWN_COLUMNS, SCHEMA_VERSION, SchemaOptions, create_table, definition};
 use super::ddl::{row_security, type_name};
 use super::dsn::Dsn;
+use super::grant;
 use super::ledger;
 use super::names::{ident, literal};
 use super::table::Table;
@@ -19,7 +20,7 @@ use crate::error::{Error, Result};
 const LOCK: i64 = 0x6d64_7363_746c;
 
 /// What keeps the version of each table that we made.
-const VERSIONS: &str = "\
+pub(super) const VERSIONS: &str = "\
 CREATE TABLE IF NOT EXISTS mds_schema (
   table_name text PRIMARY KEY,
   version integer NOT NULL,
@@ -28,36 +29,47 @@ CREATE TABLE IF NOT EXISTS mds_schema (
 
 /// Makes the tables that are missing and brings the ones that we made to this version, all in
 /// one transaction, but for keys of earlier versions, which are changed after it. A table that something else made is left as it is. Two runs at once wait for
-/// each other. Returns what was done, one line a table and step.
+/// each other. Then the roles that are to load are given what they lack. Returns what was done, one line a
+/// table and step.
 ///
 /// # Errors
-/// Usage, if the role may not create tables; unavailable, if the server is.
+/// Usage, if the role may not create tables, or there is no such role to give anything to; unavailable, if
+/// the server is.
 pub async fn schema_apply(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptions) -> Result<Vec<String>> {
     let link = Connector::new(dsn.clone())?.connect().await.map_err(to_error)?;
-    let lock = format!("BEGIN; SELECT pg_catalog.pg_advisory_xact_lock({LOCK})");
-    run(&link, &lock).await?;
+    let roles = grant::roles(&link, &options.grant).await?;
+    let mut report = apply(dsn, &link, datasets, options).await?;
+    if !roles.is_empty() {
+        run(&link, &lock()).await?;
+        grant::give(&link, datasets, &roles, &mut report).await?;
+    }
+    Ok(report)
+}
+
+async fn apply(dsn: &Dsn, link: &Link, datasets: &[Dataset], options: &SchemaOptions) -> Result<Vec<String>> {
+    run(link, &lock()).await?;
     let mut report = Vec::new();
     // IF NOT EXISTS needs the privilege to create even where the table exists.
-    if !exists(&link, "mds_schema").await? {
-        run(&link, VERSIONS).await?;
+    if !exists(link, "mds_schema").await? {
+        run(link, VERSIONS).await?;
     }
-    if !exists(&link, "mds_checkpoints").await? {
-        run(&link, ledger::TABLE).await?;
+    if !exists(link, "mds_checkpoints").await? {
+        run(link, ledger::TABLE).await?;
         report.push("mds_checkpoints: created".to_owned());
     }
-    if !exists(&link, "mds_runs").await? {
-        run(&link, ledger::RUNS).await?;
+    if !exists(link, "mds_runs").await? {
+        run(link, ledger::RUNS).await?;
         report.push("mds_runs: created".to_owned());
     }
-    let edition = Edition::of(&link).await?;
+    let edition = Edition::of(link).await?;
     report.extend(edition.note(options).map(str::to_owned));
     let mut earlier = Vec::new();
     for dataset in datasets {
-        if apply_one(&link, dataset, options, edition, &mut report).await? == Applied::Earlier {
+        if apply_one(link, dataset, options, edition, &mut report).await? == Applied::Earlier {
             earlier.push(dataset);
         }
     }
-    run(&link, "COMMIT").await?;
+    run(link, "COMMIT").await?;
     if earlier.is_empty() {
         return Ok(report);
     }
@@ -65,22 +77,27 @@ pub async fn schema_apply(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptio
     let guard = Connector::new(dsn.clone())?.connect().await.map_err(to_error)?;
     upgrade::hold(&guard, LOCK + 1).await?;
     for dataset in earlier {
-        let Some(found) = catalog::find(&link, &dataset.table).await?.map(|found| found.table) else {
+        let Some(found) = catalog::find(link, &dataset.table).await?.map(|found| found.table) else {
             continue;
         };
         let missing = dataset.missing_from(&found.key);
         // Another process may have done it in between.
         if !missing.is_empty() {
-            let upgrade = Upgrade { link: &link, dataset, table: &found, missing, edition };
+            let upgrade = Upgrade { link, dataset, table: &found, missing, edition };
             report.extend(upgrade.apply().await?);
         }
         let mut further = Vec::new();
-        run(&link, &lock).await?;
-        apply_one(&link, dataset, options, edition, &mut further).await?;
-        run(&link, "COMMIT").await?;
+        run(link, &lock()).await?;
+        apply_one(link, dataset, options, edition, &mut further).await?;
+        run(link, "COMMIT").await?;
         report.extend(further.into_iter().filter(|line| !line.ends_with(&is_there())));
     }
     Ok(report)
+}
+
+/// What begins a transaction that one `schema apply` at a time is in.
+fn lock() -> String {
+    format!("BEGIN; SELECT pg_catalog.pg_advisory_xact_lock({LOCK})")
 }
 
 /// What is said of a table for which nothing is to be done.
@@ -194,6 +211,7 @@ async fn add_columns(link: &Link, dataset: &Dataset, found: &Table) -> Result<Ve
 pub async fn schema_check(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptions) -> Result<Vec<String>> {
     let link = Connector::new(dsn.clone())?.connect().await.map_err(to_error)?;
     let edition = Edition::of(&link).await?;
+    let lacking = grant::differences(&link, datasets, &options.grant).await?;
     let mut all = Vec::new();
     for dataset in datasets {
         match differences(&link, dataset, edition, options).await? {
@@ -201,6 +219,7 @@ pub async fn schema_check(dsn: &Dsn, datasets: &[Dataset], options: &SchemaOptio
             None => all.push(format!("{}: table is missing; run: mdsctl schema apply", dataset.table)),
         }
     }
+    all.extend(lacking);
     Ok(all)
 }
 
