@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::cli::store::Store;
 use crate::error::Result;
-use crate::port::runs::{Begun, InputIdentity, RunBooks, RunEnd, RunRecord, RunStart};
+use crate::port::runs::{Begun, InputIdentity, JobRow, RunBooks, RunEnd, RunRecord, RunScope, RunStart};
 use crate::sink::postgres::PgRuns;
 use crate::sink::sqlite::SqliteRuns;
 
@@ -65,11 +65,17 @@ impl History {
         }
     }
 
-    /// A sign of life. In a file the commits are that, and whoever looks is on the same machine.
-    pub async fn beat(&self, run: Uuid, books: RunBooks, settled: usize, job: Option<i64>) -> Result<()> {
+    /// A sign of life: in the history where the run is kept there, with the inputs that are settled, and in
+    /// its row of `job_runs`. In a file the commits are that, and whoever looks is on the same machine.
+    pub async fn beat(
+        &self,
+        run: Option<(Uuid, usize)>,
+        books: RunBooks,
+        job: Option<(JobRow, &RunScope)>,
+    ) -> Result<()> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(runs) => runs.beat(run, books, settled, job).await,
+            Self::Postgres(runs) => runs.beat(run, books, job).await,
         }
     }
 
@@ -82,7 +88,7 @@ impl History {
     }
 
     /// Opens a row in `job_runs`, where there is that table.
-    pub async fn begin_job(&self, start: &RunStart, resumed: Option<Uuid>) -> Result<Option<i64>> {
+    pub async fn begin_job(&self, start: &RunStart, resumed: Option<Uuid>) -> Result<Option<JobRow>> {
         match self {
             Self::Sqlite(_) => Ok(None),
             Self::Postgres(runs) => runs.begin_job(start, resumed).await,
@@ -90,10 +96,10 @@ impl History {
     }
 
     /// Closes it.
-    pub async fn end_job(&self, id: i64, end: &RunEnd) -> Result<()> {
+    pub async fn end_job(&self, row: JobRow, end: &RunEnd) -> Result<()> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(runs) => runs.end_job(id, end).await,
+            Self::Postgres(runs) => runs.end_job(row, end).await,
         }
     }
 

@@ -19,7 +19,9 @@ use crate::error::{Error, Result};
 use crate::observe::figures::plural;
 use crate::observe::snapshot::Books;
 use crate::observe::tally::Tally;
-use crate::port::runs::{Begun, Checkpoints, InputIdentity, RunBooks, RunEnd, RunRecord, RunStart, base_of};
+use crate::port::runs::{
+    Begun, Checkpoints, InputIdentity, JobRow, RunBooks, RunEnd, RunRecord, RunScope, RunStart, base_of,
+};
 
 /// Time to the first sign of life; it doubles to that between two of a run that has lasted.
 const FIRST: Duration = Duration::from_millis(200);
@@ -40,7 +42,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Keeper {
     history: Arc<History>,
     run: Uuid,
-    job: Option<i64>,
+    /// Whether the run is in the history, and not in `job_runs` alone.
+    kept: bool,
+    job: Option<JobRow>,
     beat: Option<JoinHandle<()>>,
 }
 
@@ -246,19 +250,38 @@ impl Keeper {
             notes.push(why.to_string());
             None
         });
-        Self { history: Arc::new(history), run: start.run_id, job, beat: None }
+        Self { history: Arc::new(history), run: start.run_id, kept: true, job, beat: None }
     }
 
-    /// Gives signs of life from now on, with what has been counted and how many inputs are settled.
-    pub fn beat(&mut self, tally: Arc<Tally>, settled: impl Fn() -> usize + Send + 'static) {
-        let (history, run, job) = (self.history.clone(), self.run, self.job);
+    /// The keeper of a run of a role that may keep no history: of its row in `job_runs`, where there is one.
+    pub async fn of_job(history: History, start: &RunStart) -> (Option<Self>, Vec<String>) {
+        let mut notes = Vec::new();
+        let keeper = Self { kept: false, ..Self::of(history, start, None, &mut notes).await };
+        (keeper.job.is_some().then_some(keeper), notes)
+    }
+
+    /// Whether the run is in the history, for others to go on with.
+    pub fn is_kept(&self) -> bool {
+        self.kept
+    }
+
+    /// Gives signs of life from now on, with what has been counted, how many inputs are settled, and what
+    /// their rows are about.
+    pub fn beat(
+        &mut self,
+        tally: Arc<Tally>,
+        settled: impl Fn() -> usize + Send + 'static,
+        scope: impl Fn() -> RunScope + Send + 'static,
+    ) {
+        let (history, run, job) = (self.history.clone(), self.kept.then_some(self.run), self.job);
         self.beat = Some(tokio::spawn(async move {
             let mut wait = FIRST;
             loop {
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(BEAT);
-                let books = books_of(&tally.snapshot().books);
-                if let Ok(Err(why)) = timeout(LIMIT, history.beat(run, books, settled(), job)).await {
+                let (books, scope) = (books_of(&tally.snapshot().books), job.map(|_| scope()));
+                let (run, job) = (run.map(|run| (run, settled())), job.zip(scope.as_ref()));
+                if let Ok(Err(why)) = timeout(LIMIT, history.beat(run, books, job)).await {
                     tracing::info!("no sign of life could be given: {why}");
                 }
             }
@@ -289,9 +312,12 @@ impl Keeper {
             beat.abort();
         }
         let late = |_| Err(Error::Unavailable("the store gives no answer".into()));
-        let ended = timeout(LIMIT, self.history.end(self.run, end)).await.unwrap_or_else(late);
+        let ended = match self.kept {
+            true => timeout(LIMIT, self.history.end(self.run, end)).await.unwrap_or_else(late),
+            false => Ok(()),
+        };
         let job = match (&ended, self.job) {
-            (Ok(()), Some(id)) => timeout(LIMIT, self.history.end_job(id, end)).await.unwrap_or_else(late),
+            (Ok(()), Some(row)) => timeout(LIMIT, self.history.end_job(row, end)).await.unwrap_or_else(late),
             _ => Ok(()),
         };
         let why = ended.and(job).err()?;

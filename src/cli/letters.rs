@@ -184,7 +184,7 @@ impl Letters {
                         back += batch.len() as u64;
                         continue;
                     }
-                    report.look(&batch.columns, time.as_deref());
+                    report.look(&batch.columns, time.as_deref(), meter);
                     match outlet.rows(batch) {
                         Ok(taken) => more &= taken,
                         Err(error) => failed = Some(error),

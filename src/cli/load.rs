@@ -341,7 +341,11 @@ impl<'a> Load<'a> {
         if let Some(letters) = &self.letters {
             (letters.begin)()?;
         }
-        let read = Read { peeked, places };
+        let job = match (&started, &opened) {
+            (None, OpenStore::Postgres(_)) if !keeps => self.begin_job(&mapper, tenant.as_deref()).await?,
+            _ => None,
+        };
+        let (read, started) = (Read { peeked, places }, (started, job));
         match opened {
             OpenStore::Sqlite(sink) => self.load(sink, mapper, dead, read, signals, started).await,
             OpenStore::Postgres(sink) => self.load(*sink, mapper, dead, read, signals, started).await,

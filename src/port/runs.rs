@@ -216,6 +216,34 @@ pub struct RunStart {
     pub provider: Option<String>,
 }
 
+/// What the rows of a run are about, as far as they have been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunScope {
+    /// Earliest and latest time in the rows, in nanoseconds since 1970.
+    pub span: Option<(i64, i64)>,
+    /// Their symbols in the order in which they came; `None` where they are too many to be listed.
+    pub symbols: Option<Vec<Box<str>>>,
+    /// Their vendors, likewise.
+    pub vendors: Option<Vec<Box<str>>>,
+}
+
+impl Default for RunScope {
+    fn default() -> Self {
+        Self { span: None, symbols: Some(Vec::new()), vendors: Some(Vec::new()) }
+    }
+}
+
+/// The row of a run in the `job_runs` of an existing deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobRow {
+    /// Its id.
+    pub id: i64,
+    /// Whether its provider is known from the flags; else the rows tell it.
+    pub provided: bool,
+    /// Whether there is a place for symbols.
+    pub symbols: bool,
+}
+
 /// What a run says of itself when it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunEnd {
@@ -231,8 +259,8 @@ pub struct RunEnd {
     pub settled: usize,
     /// What went wrong.
     pub error: Option<String>,
-    /// Earliest and latest time in the rows, in nanoseconds since 1970.
-    pub span: Option<(i64, i64)>,
+    /// What the rows were about.
+    pub scope: RunScope,
 }
 
 /// A run as the store remembers it. Times are microseconds since 1970.

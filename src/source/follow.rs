@@ -361,6 +361,7 @@ impl Follower {
             course: &mut self.course,
             stop: &self.stop,
             open: &self.options.open,
+            meter: &self.meter,
             over,
             limit,
         };

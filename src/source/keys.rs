@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::batch::{Batch, Identity};
 use crate::dataset::item;
-use crate::source::pipeline::Unhashed;
+use crate::source::scope::Unhashed;
 
 /// Keys that are kept at most.
 const MOST: usize = 1 << 15;

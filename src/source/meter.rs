@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::source::Input;
+use crate::source::scope::Scope;
 
-/// Bytes read, for the progress display; shared by all inputs of a run.
+/// Bytes read, for the progress display, and what has been seen in them; shared by all inputs of a run.
 #[derive(Debug, Default)]
 pub struct Meter {
     /// Bytes consumed, as the inputs are stored: of a compressed one the compressed bytes.
@@ -13,6 +14,8 @@ pub struct Meter {
     pub total: AtomicU64,
     /// Bytes after decompression.
     pub decoded: AtomicU64,
+    /// What the rows are about.
+    pub scope: Scope,
 }
 
 impl Meter {

@@ -14,6 +14,7 @@ mod pattern;
 pub mod pipeline;
 mod reader;
 pub mod resume;
+mod scope;
 pub mod settled;
 mod sniff;
 mod stop;

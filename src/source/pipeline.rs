@@ -3,8 +3,7 @@
 //! Runs on a thread of its own, since decoding is work for a processor; it waits for the engine
 //! wherever the engine makes it wait.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -16,27 +15,23 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use tokio::runtime::Handle;
 use tracing::field::Empty;
 use tracing::trace_span;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::{Batch, Origin, Reading, Reason, Reject, Remains, Replayable, Stage};
 use crate::coordinator::{SubmitError, WriteCoordinator};
 use crate::dataset::quality::Findings;
-use crate::dataset::text::Texts;
 use crate::dataset::{Mapper, MapperSettings, item};
 use crate::decode::{Broken, DecodeError, Decoder, Passed, RawBatch};
 use crate::error::{Error, Result};
 use crate::port::runs::base_of;
 use crate::port::{DeadLetters, Event, Observer, Sink};
 use crate::source::keys::Keys;
+use crate::source::scope::Words;
 use crate::source::settled::SettledInputs;
 use crate::source::{Compression, Format, Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
 /// be wrong.
 const WRONG_HEADER_ROWS: usize = 100;
-
-/// Symbols that are counted at most.
-const MAX_SYMBOLS: usize = 100_000;
 
 /// Where rows go. The engine, or nothing at all under `--dry-run`.
 pub trait Outlet: Send {
@@ -336,28 +331,18 @@ pub struct Report {
     pub span: Option<(i64, i64)>,
     /// The last rows of the input before, as far as they have no id.
     latest: Option<String>,
-    /// Hashes of the symbols seen.
-    symbols: HashSet<u64, BuildHasherDefault<Unhashed>>,
+    /// The symbols and vendors seen.
+    words: Words,
 }
 
 impl Report {
     /// Number of symbols, if there are symbols and not too many to count.
     pub fn symbols(&self) -> Option<u64> {
-        (1..MAX_SYMBOLS).contains(&self.symbols.len()).then_some(self.symbols.len() as u64)
+        self.words.symbols()
     }
 
-    fn note_symbols<'a>(&mut self, symbols: impl Iterator<Item = &'a str>) {
-        let mut last = None;
-        for symbol in symbols {
-            if last != Some(symbol) && self.symbols.len() < MAX_SYMBOLS {
-                self.symbols.insert(xxh3_64(symbol.as_bytes()));
-            }
-            last = Some(symbol);
-        }
-    }
-
-    /// Takes note of the times and symbols of rows.
-    pub fn look(&mut self, columns: &RecordBatch, time: Option<&str>) {
+    /// Takes note of the times, symbols and vendors of rows.
+    pub fn look(&mut self, columns: &RecordBatch, time: Option<&str>, meter: &Meter) {
         let times = time.and_then(|name| columns.column_by_name(name));
         if let Some(times) = times.and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>()) {
             let mut note = |value: i64| {
@@ -377,36 +362,8 @@ impl Report {
                 self.span = Some((first.min(value), last.max(value)));
             }
         }
-        if let Some(symbols) = columns.column_by_name("symbol").and_then(Texts::of) {
-            if let Texts::Coded(coded, values) = symbols {
-                let mut seen = vec![false; values.len()];
-                for key in coded.keys().iter().flatten() {
-                    seen[key as usize] = true;
-                }
-                let seen = seen.iter().enumerate().filter(|(_, seen)| **seen);
-                self.note_symbols(seen.map(|(key, _)| values.value(key)));
-            } else {
-                self.note_symbols(symbols.iter().flatten());
-            }
-        }
-    }
-}
-
-/// A hash is hashed no further.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Unhashed(u64);
-
-impl Hasher for Unhashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = xxh3_64(bytes);
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+        self.words.look(columns);
+        meter.scope.learn(&mut self.words, self.span);
     }
 }
 
@@ -628,7 +585,7 @@ impl Pipeline {
             let mut batches = mapped.batches.into_iter();
             let mut refused = None;
             for batch in batches.by_ref() {
-                report.look(&batch.columns, time.as_deref());
+                report.look(&batch.columns, time.as_deref(), &self.meter);
                 if let Some(key) = mapper.key_of(&batch.columns) {
                     report.keys.look(&batch, &key);
                 }

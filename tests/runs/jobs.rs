@@ -18,24 +18,30 @@ const TABLE: &str = "CREATE TABLE job_runs (
     elapsed_ms bigint GENERATED ALWAYS AS
         ((extract(epoch FROM completed_at AT TIME ZONE 'UTC') * 1000 - extract(epoch FROM started_at AT TIME ZONE 'UTC') * 1000)::bigint) STORED)";
 
-fn database() -> Db {
+pub(super) fn database() -> Db {
     let db = Postgres::shared().database_with_schema();
     db.execute(TABLE);
     db
 }
 
-fn jobs(db: &Db, columns: &str) -> Vec<TextRow> {
+pub(super) fn jobs(db: &Db, columns: &str) -> Vec<TextRow> {
     db.rows(&format!("SELECT {columns} FROM job_runs ORDER BY id"))
 }
 
-fn texts(row: &TextRow) -> Vec<&str> {
+pub(super) fn texts(row: &TextRow) -> Vec<&str> {
     row.iter().map(|value| value.as_deref().unwrap_or("∅")).collect()
 }
 
 /// A load from a pipe that stays open, after its first rows.
-fn open_load(work: &Work, db: &Db, writer: &mut std::io::PipeWriter, reader: std::io::PipeReader) -> Running {
+pub(super) fn open_load(
+    work: &Work,
+    db: &Db,
+    dsn: &str,
+    writer: &mut std::io::PipeWriter,
+    reader: std::io::PipeReader,
+) -> Running {
     use std::io::Write;
-    let flags = ["load", "-", "--source-id", "feed", "--dlq", "d", "--dsn", &db.dsn()];
+    let flags = ["load", "-", "--source-id", "feed", "--dlq", "d", "--dsn", dsn];
     let mut running = work.mdsctl(flags).pipe(reader).spawn();
     writer.write_all(CSV.as_bytes()).expect("the pipe");
     wait::until(std::time::Duration::from_secs(60), "the first rows", || {
@@ -86,7 +92,7 @@ fn a_load_that_succeeds() {
 fn a_load_that_is_interrupted_stopped_or_dies() {
     let (work, db) = (Work::new(), database());
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
-    let running = open_load(&work, &db, &mut writer, reader);
+    let running = open_load(&work, &db, &db.dsn(), &mut writer, reader);
     assert_eq!(texts(&jobs(&db, "status, completed_at")[0]), ["running", "∅"]);
     running.signal(Signal::INT);
     running.finish().expect(130);
@@ -103,7 +109,7 @@ fn a_load_that_is_interrupted_stopped_or_dies() {
     // One that is killed is closed by the one that goes on with it.
     db.execute("DELETE FROM bars; DELETE FROM job_runs; DELETE FROM mds_runs; DELETE FROM mds_checkpoints");
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
-    let running = open_load(&work, &db, &mut writer, reader);
+    let running = open_load(&work, &db, &db.dsn(), &mut writer, reader);
     running.signal(Signal::KILL);
     running.finish_quietly();
     assert_eq!(texts(&jobs(&db, "status")[0]), ["running"]);

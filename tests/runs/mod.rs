@@ -1,5 +1,6 @@
 //! `mdsctl runs`, and the rows that other programs read: what the store remembers of loads.
 
+mod alone;
 mod jobs;
 
 use rustix::process::Signal;

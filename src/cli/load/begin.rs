@@ -25,7 +25,7 @@ impl Load<'_> {
         keeps: bool,
         places: Option<&CheckpointFile>,
     ) -> Result<Option<Started>> {
-        let (args, asked) = (self.args, &self.args.history);
+        let asked = &self.args.history;
         if let Some(letters) =
             self.letters.as_ref().filter(|letters| !keeps && letters.taken_up && !letters.force)
             && !mapper.target.is_keyed()
@@ -44,47 +44,12 @@ impl Load<'_> {
                 false => Ok(None),
             };
         }
-        let unknown = |input: &Input| InputIdentity {
-            name: input.name.to_string(),
-            id: None,
-            bytes: None,
-            fingerprint: None,
-            failed: None,
-        };
-        let (inputs, settings) = match &self.letters {
-            Some(letters) => (letters.inputs(), letters.settings(&mapper.target.table)),
-            None => (
-                match self.followed {
-                    // The checkpoint file knows them, not the history.
-                    Some(_) => self.inputs.iter().map(unknown).collect(),
-                    None => identify(&self.inputs, asked.source_id.as_deref()),
-                },
-                settings::identity(&args.data, &args.format, &mapper.dataset, &mapper.target, tenant),
-            ),
-        };
-        let keyed = mapper.target.is_keyed();
+        let start = self.run_start(mapper, tenant);
+        let keyed = start.keyed;
         let (resume, force) = match &self.letters {
             // With a key, whatever is replayed twice is the same once more.
             Some(letters) => (letters.taken_up && !keyed, !letters.taken_up || keyed),
             None => (asked.resume, asked.force),
-        };
-        let provider = args.data.set.iter().find(|(name, _)| name == "vendor").map(|(_, value)| value);
-        let start = RunStart {
-            run_id: self.run_id,
-            command: self.command().to_owned(),
-            dataset: mapper.dataset.name.to_string(),
-            table: mapper.target.table.clone(),
-            keyed,
-            inputs,
-            fingerprint: settings::fingerprint(&settings),
-            settings,
-            settled: 0,
-            anew_behind: None,
-            workers: self.engine.workers,
-            resumable: self.engine.overflow != Overflow::DropOldest && self.command() != "tail",
-            process: process::own(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            provider: provider.or(args.data.vendor.as_ref()).cloned(),
         };
         let grown = |place: usize, before: &InputIdentity| {
             self.inputs.get(place).is_some_and(|input| has_grown(input, before))
@@ -145,5 +110,60 @@ impl Load<'_> {
             started.notes.iter().for_each(|note| self.say(note));
         }
         Ok(Some(started))
+    }
+
+    /// What the run says of itself.
+    fn run_start(&self, mapper: &MapperSettings, tenant: Option<&str>) -> RunStart {
+        let args = self.args;
+        let unknown = |input: &Input| InputIdentity {
+            name: input.name.to_string(),
+            id: None,
+            bytes: None,
+            fingerprint: None,
+            failed: None,
+        };
+        let (inputs, settings) = match &self.letters {
+            Some(letters) => (letters.inputs(), letters.settings(&mapper.target.table)),
+            None => (
+                match self.followed {
+                    // The checkpoint file knows them, not the history.
+                    Some(_) => self.inputs.iter().map(unknown).collect(),
+                    None => identify(&self.inputs, args.history.source_id.as_deref()),
+                },
+                settings::identity(&args.data, &args.format, &mapper.dataset, &mapper.target, tenant),
+            ),
+        };
+        let provider = args.data.set.iter().find(|(name, _)| name == "vendor").map(|(_, value)| value);
+        RunStart {
+            run_id: self.run_id,
+            command: self.command().to_owned(),
+            dataset: mapper.dataset.name.to_string(),
+            table: mapper.target.table.clone(),
+            keyed: mapper.target.is_keyed(),
+            inputs,
+            fingerprint: settings::fingerprint(&settings),
+            settings,
+            settled: 0,
+            anew_behind: None,
+            workers: self.engine.workers,
+            resumable: self.engine.overflow != Overflow::DropOldest && self.command() != "tail",
+            process: process::own(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            provider: provider.or(args.data.vendor.as_ref()).cloned(),
+        }
+    }
+
+    /// Opens the row in `job_runs` of a run that is in no history, where there is that table.
+    pub(super) async fn begin_job(
+        &self,
+        mapper: &MapperSettings,
+        tenant: Option<&str>,
+    ) -> Result<Option<Keeper>> {
+        let start = self.run_start(mapper, tenant);
+        let (keeper, notes) = Keeper::of_job(History::of(&self.store)?, &start).await;
+        if !self.global.quiet && self.letters.is_none() {
+            notes.iter().for_each(|note| self.say(note));
+        }
+        Ok(keeper)
     }
 }

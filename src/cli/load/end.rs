@@ -21,7 +21,7 @@ use crate::observe::snapshot::Snapshot;
 use crate::observe::summary::{self, Extras};
 use crate::observe::tally::Tally;
 use crate::port::TABLE_REKEYED;
-use crate::port::runs::{RunEnd, RunStatus};
+use crate::port::runs::{RunEnd, RunScope, RunStatus};
 use crate::source::pipeline::Report;
 
 /// How a run came to its end.
@@ -47,7 +47,7 @@ pub(super) struct Conclusion {
 
 impl Conclusion {
     /// The last word for the history. `placed` is whether the next run knows without it where to go on.
-    pub(super) fn of_run(&self, report: &Report, settled: usize, placed: bool) -> RunEnd {
+    pub(super) fn of_run(&self, scope: RunScope, settled: usize, placed: bool) -> RunEnd {
         let status = match self.exit {
             Exit::Stored => RunStatus::Done,
             Exit::Rejects => RunStatus::Rejects,
@@ -63,7 +63,7 @@ impl Conclusion {
             books: books_of(&self.snapshot.books),
             settled,
             error: (!self.errors.is_empty()).then(|| self.errors.join("; ")),
-            span: report.span,
+            scope,
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::batch::Reject;
 use crate::cli::exit::Exit;
-use crate::cli::keep::Started;
+use crate::cli::keep::{Keeper, Started};
 use crate::cli::letters::Sorted;
 use crate::cli::load::Load;
 use crate::cli::load::end::Ending;
@@ -72,7 +72,7 @@ impl Load<'_> {
         dead: Option<DlqWriter>,
         read: Read,
         signals: Signals,
-        started: Option<Started>,
+        (started, job): (Option<Started>, Option<Keeper>),
     ) -> Result<Exit> {
         let dead = Arc::new(dead.ok_or_else(|| Error::Internal("no dead-letter queue".into()))?);
         let settings = EngineSettings {
@@ -97,6 +97,7 @@ impl Load<'_> {
             &tally,
             facts,
         )?);
+        self.metrics.queue(dataset, dead.path());
         let observer: Arc<dyn Observer> = Arc::new(Fanout::new(observers));
         let letters = Arc::new(Located {
             dead: dead.clone(),
@@ -128,13 +129,15 @@ impl Load<'_> {
 
         let mut pipeline = self.pipeline(&mapper, observer.clone(), current, self.enough(&tally));
         let (mut keeper, mut checkpoints) = (None, Checkpoints::default());
+        let meter = self.meter.clone();
+        let scope = move || meter.scope.get();
         let mut exact = None;
         if let Some(started) = started {
             let mut kept = started.keeper;
             pipeline.skip = started.settled;
             pipeline.settled = SettledInputs::new(started.settled);
             let (inputs, halted) = (pipeline.settled.clone(), engine.has_halted());
-            kept.beat(tally.clone(), move || inputs.count(&halted));
+            kept.beat(tally.clone(), move || inputs.count(&halted), scope);
             let (tell, note) = (pipeline.on_error, kept.on_error(Handle::current()));
             pipeline.on_error = Box::new(move |input, error| {
                 tell(input, error)?;
@@ -147,6 +150,9 @@ impl Load<'_> {
                 exact = Some(Exact { run: self.run_id, settled });
             }
             keeper = Some(kept);
+        } else if let Some(mut job) = job {
+            job.beat(tally.clone(), || 0, scope);
+            keeper = Some(job);
         }
         let outlet = EngineOutlet {
             engine: &engine,
@@ -199,7 +205,7 @@ impl Load<'_> {
             Err(error) => (Report::default(), Some(error)),
         };
         let again = match &keeper {
-            Some(_) if self.command() == "load" && self.resumable() => {
+            Some(keeper) if keeper.is_kept() && self.command() == "load" && self.resumable() => {
                 "run the same command again with --resume"
             }
             _ if self.inputs.iter().any(|input| input.path.is_none()) => {
@@ -272,7 +278,9 @@ impl Load<'_> {
         }
         if let Some(keeper) = keeper {
             notes.extend(
-                keeper.end(&conclusion.of_run(&report, pipeline.settled.count(halted), placed)).await,
+                keeper
+                    .end(&conclusion.of_run(self.meter.scope.get(), pipeline.settled.count(halted), placed))
+                    .await,
             );
         }
         self.finish(&mapper, conclusion, &ending, dlq, said, settings.workers as u64)

@@ -1,5 +1,7 @@
 //! The `job_runs` of an existing deployment: a row of ours in it, so that its dashboards see our
 //! loads. A database without that table, or with another one of that name, goes without.
+//!
+//! It needs no ledger: a role that may write there and keeps no history of its own has its row all the same.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -7,10 +9,10 @@ use uuid::Uuid;
 use super::connect::{Link, to_error};
 use super::names::literal;
 use crate::error::{Error, Result};
-use crate::port::runs::{RunBooks, RunEnd, RunStart, RunStatus};
+use crate::port::runs::{JobRow, RunBooks, RunEnd, RunScope, RunStart, RunStatus};
 
 /// The columns that we fill; `elapsed_ms` is the table's own.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 16] = [
     "id",
     "job_name",
     "dataset_name",
@@ -21,25 +23,33 @@ const COLUMNS: [&str; 14] = [
     "pipeline_version",
     "rows_written",
     "rows_failed",
+    "min_ts",
+    "max_ts",
     "error_message",
     "metadata",
     "started_at",
     "completed_at",
 ];
 
+/// Vendors that are named as the provider at most.
+const MOST_VENDORS: usize = 10;
+
 /// Opens a row; `None` where there is no such table.
-pub(super) async fn begin(link: &Link, start: &RunStart, resumed: Option<Uuid>) -> Result<Option<i64>> {
+pub(super) async fn begin(link: &Link, start: &RunStart, resumed: Option<Uuid>) -> Result<Option<JobRow>> {
     let failed =
         |error: tokio_postgres::Error| to_error(link.classify(&error)).at("no row is kept in job_runs");
     let names: Vec<String> = COLUMNS.iter().map(|name| format!("'{name}'")).collect();
     let sql = format!(
-        "SELECT pg_catalog.count(*) = {} FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass('job_runs') \
-         AND NOT attisdropped AND attname IN ({})",
-        COLUMNS.len(),
-        names.join(", ")
+        "SELECT pg_catalog.count(*) FILTER (WHERE attname IN ({})) = {}, \
+         pg_catalog.count(*) FILTER (WHERE attname = 'symbols' AND atttypid IN ('text[]'::pg_catalog.regtype, \
+         'character varying[]'::pg_catalog.regtype)) = 1 \
+         FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass('job_runs') AND NOT attisdropped",
+        names.join(", "),
+        COLUMNS.len()
     );
-    let there: bool =
-        link.client.query_typed_one(&sql, &[]).await.map_err(failed)?.try_get(0).map_err(failed)?;
+    let there = link.client.query_typed_one(&sql, &[]).await.map_err(failed)?;
+    let (there, symbols): (bool, bool) =
+        (there.try_get(0).map_err(failed)?, there.try_get(1).map_err(failed)?);
     if !there {
         return Ok(None);
     }
@@ -60,10 +70,12 @@ pub(super) async fn begin(link: &Link, start: &RunStart, resumed: Option<Uuid>) 
         "pid": start.process.pid,
         "inputs": start.inputs.len(),
     });
+    // What goes on for as long as somebody delivers, and what comes to an end by itself.
+    let mode = if start.command == "tail" { "live" } else { "backfill" };
     let sql = format!(
         "INSERT INTO job_runs (job_name, dataset_name, provider, mode, status, config_fingerprint, \
          pipeline_version, rows_written, rows_failed, metadata, started_at) \
-         VALUES ({}, {}, {}, 'backfill', 'running', {}, {}, 0, 0, \
+         VALUES ({}, {}, {}, '{mode}', 'running', {}, {}, 0, 0, \
          pg_catalog.jsonb_set({}::jsonb, '{{last_heartbeat}}', pg_catalog.to_jsonb(pg_catalog.now())), pg_catalog.now()) RETURNING id::bigint",
         literal(&format!("mdsctl {}", start.command)),
         literal(&start.dataset),
@@ -73,37 +85,79 @@ pub(super) async fn begin(link: &Link, start: &RunStart, resumed: Option<Uuid>) 
         literal(&metadata.to_string()),
     );
     let row = link.client.query_typed_one(&sql, &[]).await.map_err(failed)?;
-    row.try_get(0).map(Some).map_err(|error| Error::Internal(format!("job_runs: {error}")))
+    let id = row.try_get(0).map_err(|error| Error::Internal(format!("job_runs: {error}")))?;
+    Ok(Some(JobRow { id, provided: start.provider.is_some(), symbols }))
 }
 
 /// A sign of life.
-pub(super) fn beat(id: i64, books: RunBooks) -> String {
-    format!(
-        "UPDATE job_runs SET {}, metadata = pg_catalog.jsonb_set(coalesce(metadata, '{{}}'::jsonb), \
-         '{{last_heartbeat}}', pg_catalog.to_jsonb(pg_catalog.now())) WHERE id = {id};",
-        counts(books)
-    )
+pub(super) fn beat(row: JobRow, books: RunBooks, scope: &RunScope) -> String {
+    format!("UPDATE job_runs SET {} WHERE id = {}", state(row, books, scope), row.id)
 }
 
 /// Closes the row.
-pub(super) fn end(id: i64, end: &RunEnd) -> String {
+pub(super) fn end(row: JobRow, end: &RunEnd) -> String {
     let status = match end.status {
         RunStatus::Done | RunStatus::Rejects => "success",
         RunStatus::Interrupted => "cancelled",
         RunStatus::Running | RunStatus::Stopped | RunStatus::Unavailable | RunStatus::Failed => "failure",
     };
     let error = end.error.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+    format!(
+        "UPDATE job_runs SET status = '{status}', completed_at = pg_catalog.now(), error_message = {error}, {} WHERE id = {}",
+        state(row, end.books, &end.scope),
+        row.id
+    )
+}
+
+/// Runs it, in the name of the table.
+pub(super) async fn execute(link: &Link, sql: &str) -> Result<()> {
+    let failed = |error: tokio_postgres::Error| to_error(link.classify(&error)).at("job_runs");
+    link.client.batch_execute(sql).await.map_err(failed)
+}
+
+/// What is known by now: the counts, what the rows are about, and that there is somebody who knows.
+fn state(row: JobRow, books: RunBooks, scope: &RunScope) -> String {
+    let mut sql = counts(books);
     let at =
         |nanos: i64| format!("timestamptz 'epoch' + {} * interval '1 microsecond'", nanos.div_euclid(1000));
-    let span = end
-        .span
-        .map_or_else(String::new, |(first, last)| format!("min_ts = {}, max_ts = {},", at(first), at(last)));
+    if let Some((first, last)) = scope.span {
+        sql.push_str(&format!(", min_ts = {}, max_ts = {}", at(first), at(last)));
+    }
+    if let Some(provider) = scope.vendors.as_deref().and_then(provider).filter(|_| !row.provided) {
+        sql.push_str(&format!(", provider = {}", literal(&provider)));
+    }
+    let mut metadata = "coalesce(metadata, '{}'::jsonb)".to_owned();
+    if row.symbols {
+        match &scope.symbols {
+            // Rather none than some that look like all.
+            None => {
+                sql.push_str(", symbols = NULL");
+                metadata = format!("{metadata} || '{{\"symbols\": \"too many to be listed\"}}'::jsonb");
+            }
+            Some(symbols) if symbols.is_empty() => {}
+            Some(symbols) => sql.push_str(&format!(", symbols = ARRAY[{}]", sorted(symbols).join(", "))),
+        }
+    }
     format!(
-        "UPDATE job_runs SET status = '{status}', completed_at = pg_catalog.now(), error_message = {error}, {span} {}, \
-         metadata = pg_catalog.jsonb_set(coalesce(metadata, '{{}}'::jsonb), '{{last_heartbeat}}', pg_catalog.to_jsonb(pg_catalog.now())) \
-         WHERE id = {id}",
-        counts(end.books)
+        "{sql}, metadata = pg_catalog.jsonb_set({metadata}, '{{last_heartbeat}}', pg_catalog.to_jsonb(pg_catalog.now()))"
     )
+}
+
+/// The words as literals, in the order of the alphabet. A zero byte has no place in a text of the server.
+fn sorted(words: &[Box<str>]) -> Vec<String> {
+    let mut words: Vec<&str> = words.iter().map(|word| &**word).filter(|word| !word.contains('\0')).collect();
+    words.sort_unstable();
+    words.into_iter().map(literal).collect()
+}
+
+/// Who has delivered the rows, where they say it.
+fn provider(vendors: &[Box<str>]) -> Option<String> {
+    let mut vendors: Vec<&str> = vendors.iter().map(|vendor| &**vendor).collect();
+    vendors.retain(|vendor| !vendor.contains('\0'));
+    vendors.sort_unstable();
+    let more = if vendors.len() > MOST_VENDORS { ", …" } else { "" };
+    vendors.truncate(MOST_VENDORS);
+    (!vendors.is_empty()).then(|| format!("{}{more}", vendors.join(", ")))
 }
 
 /// Rows that are in the store with the values of the input, and rows in the dead-letter queue.
@@ -111,4 +165,28 @@ fn counts(books: RunBooks) -> String {
     let (written, failed) =
         (books.inserted + books.updated + books.unchanged, books.rejected + books.dropped);
     format!("rows_written = {written}, rows_failed = {failed}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Option<Vec<Box<str>>> {
+        Some(words.iter().map(|word| (*word).into()).collect())
+    }
+
+    #[test]
+    fn what_the_rows_say_goes_where_there_is_a_place_for_it() {
+        let row = JobRow { id: 7, provided: false, symbols: true };
+        let scope = RunScope { symbols: words(&["B", "it's", "A"]), vendors: words(&["y", "x"]), span: None };
+        let sql = beat(row, RunBooks::default(), &scope);
+        assert!(sql.contains("symbols = ARRAY['A', 'B', 'it''s']"), "{sql}");
+        assert!(sql.contains("provider = 'x, y'") && !sql.contains("min_ts"), "{sql}");
+        let sql = beat(JobRow { provided: true, symbols: false, ..row }, RunBooks::default(), &scope);
+        assert!(!sql.contains("provider") && !sql.contains("symbols"), "{sql}");
+        let many: Vec<Box<str>> = (10..30).map(|n| n.to_string().into()).collect();
+        assert_eq!(provider(&many).as_deref(), Some("10, 11, 12, 13, 14, 15, 16, 17, 18, 19, …"));
+        let sql = beat(row, RunBooks::default(), &RunScope { symbols: None, ..scope });
+        assert!(sql.contains("symbols = NULL") && sql.contains("too many to be listed"), "{sql}");
+    }
 }

@@ -13,7 +13,8 @@ use super::ledger::lock_of;
 use super::names::literal;
 use crate::error::{Error, Result};
 use crate::port::runs::{
-    Begun, Checkpoints, InputIdentity, RunBooks, RunEnd, RunProcess, RunRecord, RunStart, RunStatus,
+    Begun, Checkpoints, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope, RunStart,
+    RunStatus,
 };
 
 /// First half of the key of the advisory lock under which runs begin (`mdsr` in ASCII); the
@@ -152,17 +153,29 @@ impl PgRuns {
         execute(&self.link().await?, &sql).await
     }
 
-    /// A sign of life.
+    /// A sign of life, in the history and in `job_runs`, where the run has a row there.
     ///
     /// # Errors
     /// Unavailable, if the server is.
-    pub async fn beat(&self, run: Uuid, books: RunBooks, settled: usize, job: Option<i64>) -> Result<()> {
-        let books_sql = books_of(books);
-        let mut sql = format!(
-            "UPDATE mds_runs SET heartbeat_at = pg_catalog.now(), inputs_settled = {settled}, {books_sql} WHERE run_id = '{run}' AND status = 'running';"
-        );
-        sql.push_str(&job.map(|id| job_runs::beat(id, books)).unwrap_or_default());
-        execute(&self.link().await?, &sql).await
+    pub async fn beat(
+        &self,
+        run: Option<(Uuid, usize)>,
+        books: RunBooks,
+        job: Option<(JobRow, &RunScope)>,
+    ) -> Result<()> {
+        let link = self.link().await?;
+        if let Some((run, settled)) = run {
+            let books = books_of(books);
+            let sql = format!(
+                "UPDATE mds_runs SET heartbeat_at = pg_catalog.now(), inputs_settled = {settled}, {books} WHERE run_id = '{run}' AND status = 'running'"
+            );
+            execute(&link, &sql).await?;
+        }
+        match job {
+            // A table of others: what is wrong with it is no matter of the history's.
+            Some((row, scope)) => job_runs::execute(&link, &job_runs::beat(row, books, scope)).await,
+            None => Ok(()),
+        }
     }
 
     /// The last word of the run. Where nobody will want to go on with it, its checkpoints go, and those of
@@ -198,7 +211,7 @@ impl PgRuns {
     ///
     /// # Errors
     /// Where it is there and cannot be written.
-    pub async fn begin_job(&self, start: &RunStart, resumed: Option<Uuid>) -> Result<Option<i64>> {
+    pub async fn begin_job(&self, start: &RunStart, resumed: Option<Uuid>) -> Result<Option<JobRow>> {
         job_runs::begin(&self.link().await?, start, resumed).await
     }
 
@@ -206,8 +219,8 @@ impl PgRuns {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub async fn end_job(&self, id: i64, end: &RunEnd) -> Result<()> {
-        execute(&self.link().await?, &job_runs::end(id, end)).await
+    pub async fn end_job(&self, row: JobRow, end: &RunEnd) -> Result<()> {
+        job_runs::execute(&self.link().await?, &job_runs::end(row, end)).await
     }
 
     /// The newest runs, or those whose id begins with `prefix`. None where there is no history.

@@ -73,6 +73,7 @@ impl Follower {
                 course: &mut self.course,
                 stop: &self.stop,
                 open: &self.options.open,
+                meter: &self.meter,
                 over: true,
                 limit: u64::MAX,
             };

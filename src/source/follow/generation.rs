@@ -26,7 +26,7 @@ use crate::source::follow::names;
 use crate::source::follow::scout::Arrival;
 use crate::source::pipeline::{Outlet, Report, as_they_are, of_broken, with_fields};
 use crate::source::reader::CHUNK;
-use crate::source::{Format, OpenOptions, Stop, shown, sniff};
+use crate::source::{Format, Meter, OpenOptions, Stop, shown, sniff};
 
 /// More than the grain of a file's times, and than they may be behind the clock: a file that was touched longer
 /// ago looks another way when it is touched again.
@@ -44,6 +44,7 @@ pub(super) struct Sight<'a> {
     pub(super) course: &'a mut Course,
     pub(super) stop: &'a Stop,
     pub(super) open: &'a OpenOptions,
+    pub(super) meter: &'a Meter,
     /// Whether nothing more will come, so that a last line without a line end is a whole one.
     pub(super) over: bool,
     /// The byte to stop before.
@@ -675,7 +676,7 @@ impl Generation {
         };
         let time = self.mapper.time();
         for batch in batches.by_ref() {
-            report.look(&batch.columns, time);
+            report.look(&batch.columns, time, sight.meter);
             if let Some(key) = self.mapper.key_of(&batch.columns) {
                 report.keys.look(&batch, &key);
             }
