@@ -2,6 +2,7 @@
 
 mod instance;
 mod letters;
+mod rights;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

@@ -128,8 +128,9 @@ fn schema(tables: &[TableHealth], datasets: &[Dataset]) -> Vec<Finding> {
         match (table.differences.is_empty(), table.ours) {
             (true, _) => same.push(table.table.as_str()),
             // The load fits itself to it, and refuses what does not fit.
-            (false, false) => others.push(table.table.as_str()),
-            (false, true) => findings.push(differs(&table.table, &table.differences)),
+            (false, Some(false)) => others.push(table.table.as_str()),
+            (false, Some(true)) => findings.push(differs(&table.table, &table.differences)),
+            (false, None) => findings.push(of_somebody(&table.table, &table.differences)),
         }
     }
     let mut said = Vec::new();
@@ -156,6 +157,16 @@ fn differs(table: &str, differences: &[String]) -> Finding {
     Finding::new("schema", Status::Warning, format!("{first}{more}"))
         .value(differences.len())
         .remedy("mdsctl schema check lists them all, mdsctl schema apply adds what is missing")
+}
+
+/// The same where it may be one that others made, which is used as it is: nobody is alarmed by more than that
+/// it cannot be told.
+fn of_somebody(table: &str, differences: &[String]) -> Finding {
+    let found = differs(table, differences);
+    let text = format!("{}; whether mdsctl made that table, this role may not know", found.message);
+    Finding::new("schema", Status::Warning, text)
+        .value(differences.len())
+        .remedy("let this role see it: mdsctl schema apply --grant ROLE")
 }
 
 fn ledger(missing: &[&str]) -> Finding {

@@ -37,8 +37,8 @@ pub struct TableHealth {
     pub table: String,
     /// In what it is not as `schema apply` makes it.
     pub differences: Vec<String>,
-    /// Whether `schema apply` has made it.
-    pub ours: bool,
+    /// Whether `schema apply` has made it; `None` where this role may not know.
+    pub ours: Option<bool>,
 }
 
 /// A job of TimescaleDB whose last run has failed.
@@ -101,7 +101,7 @@ impl PgHealth {
             let found = differences(&self.link, dataset, edition, &SchemaOptions::default()).await?;
             if let Some(differences) = found {
                 let table = dataset.table.to_string();
-                let ours = ours.as_ref().is_none_or(|ours| ours.contains(&table));
+                let ours = ours.as_ref().map(|ours| ours.contains(&table));
                 tables.push(TableHealth { table, differences, ours });
             }
         }
