@@ -1,5 +1,6 @@
 //! `--metrics-textfile`, `--metrics-listen`, `--feedback-url`: a run, where it is asked about.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,9 +9,10 @@ use uuid::Uuid;
 use crate::cli::args::{EngineArgs, GlobalArgs};
 use crate::cli::exit::Exit;
 use crate::cli::voice::say;
+use crate::dlq::depth::Depth;
 use crate::error::Result;
 use crate::observe::http::{EngineView, Feedback, Listener, Live, Patience, Service};
-use crate::observe::metrics::{Exposition, RunIdentity, Textfile};
+use crate::observe::metrics::{Depths, Exposition, RunIdentity, Textfile};
 use crate::observe::result::RunFacts;
 use crate::observe::screen::Screen;
 use crate::observe::tally::Tally;
@@ -25,6 +27,7 @@ struct Asked {
     coord_id: Option<String>,
     exposition: Arc<Exposition>,
     live: Arc<Live>,
+    depths: Depths,
     textfile: Option<Textfile>,
     service: Option<Service>,
 }
@@ -69,6 +72,7 @@ impl RunMetrics {
         };
         let exposition = Arc::new(Exposition::new(run)?);
         let live = Arc::new(Live::new(exposition.clone(), &coord_id, known));
+        let depths = Depths::start(&exposition)?;
         let textfile = args
             .metrics_textfile
             .as_ref()
@@ -82,7 +86,7 @@ impl RunMetrics {
             true => Some(Service::start(live.clone(), listener, feedback)?),
             false => None,
         };
-        Ok(Self(Some(Asked { coord_id: given, exposition, live, textfile, service })))
+        Ok(Self(Some(Asked { coord_id: given, exposition, live, depths, textfile, service })))
     }
 
     /// Of a run that nobody is to see.
@@ -128,6 +132,13 @@ impl RunMetrics {
         Ok(observers)
     }
 
+    /// What fails goes to that queue, whose depth is told from now on.
+    pub fn queue(&self, dataset: &str, live: &Path) {
+        if let Some(asked) = &self.0 {
+            asked.depths.add(asked.coord_id.as_deref().unwrap_or(dataset), Depth::of(live));
+        }
+    }
+
     /// The run has ended in that way. That its metrics can not be written any more is said, and
     /// changes nothing about it.
     pub fn finish(self, done: &Result<Exit>) {
@@ -136,6 +147,7 @@ impl RunMetrics {
             Ok(exit) => *exit,
             Err(error) => Exit::from(error),
         };
+        asked.depths.finish();
         if let Some(textfile) = asked.textfile
             && let Err(error) = textfile.finish(exit as u8)
         {

@@ -10,6 +10,7 @@ mod constraints;
 mod contract;
 mod damaged;
 mod decimals;
+mod depth;
 mod documents;
 mod equals;
 mod existing;

@@ -3,13 +3,16 @@
 //! - [`names`]: what they are called
 //! - [`Exposition`]: all metrics of a run, as text
 //! - [`Metrics`]: the observer that records those of one engine
+//! - [`Depths`]: keeps the metrics of the dead-letter queues up to date
 //! - [`Textfile`]: keeps a file with that text up to date, for node_exporter's textfile collector
 
+mod depth;
 mod exposition;
 pub mod names;
 mod recorder;
 mod textfile;
 
+pub use depth::Depths;
 pub use exposition::{Exposition, RunIdentity};
 pub use recorder::Metrics;
 pub use textfile::Textfile;

@@ -14,6 +14,7 @@ pub struct Family {
 
 const COORDINATOR: &[&str] = &["coord_id"];
 const WORKER: &[&str] = &["coord_id", "worker_id"];
+const QUEUE: &[&str] = &["coord_id", "queue"];
 const RUN: &[&str] = &["command", "coord_id"];
 
 /// Counter; `status` is [`SUCCESS`] or [`FAILURE`].
@@ -96,6 +97,18 @@ pub const DLQ_ROWS: Family = Family {
     name: "mds_dlq_rows_total",
     help: "Rows written to the dead-letter queue, by the stage that they failed in and the code of the reason.",
     labels: &["coord_id", "stage", "code"],
+};
+/// Gauge; missing until the queue has been counted, and while it cannot be read.
+pub const DLQ_DEPTH_ROWS: Family = Family {
+    name: "mds_dlq_depth_rows",
+    help: "Rows that stand in the dead-letter queue, also those of earlier runs: in its file and in those set aside, without parked ones.",
+    labels: QUEUE,
+};
+/// Gauge, likewise.
+pub const DLQ_DEPTH_BYTES: Family = Family {
+    name: "mds_dlq_depth_bytes",
+    help: "Bytes of those files of the dead-letter queue.",
+    labels: QUEUE,
 };
 /// Counter.
 pub const BYTES_READ: Family = Family {
