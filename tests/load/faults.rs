@@ -4,6 +4,7 @@
 //! Faults begin when the load has come to a certain point, and are over when the server's log
 //! says that they have hit it often enough. A load that is fed goes on until then.
 
+mod embedded;
 mod endings;
 mod given_up;
 mod kills;

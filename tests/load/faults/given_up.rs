@@ -172,7 +172,7 @@ fn under_nohup_a_terminal_may_close() {
 }
 
 /// Rows of a pipe, of which every hundredth is refused by the store and the one behind it is no JSON.
-fn spoilt(from: u64, to: u64) -> String {
+pub(super) fn spoilt(from: u64, to: u64) -> String {
     let mut text = String::new();
     for n in from..to {
         let _ = match n % 100 {
@@ -184,7 +184,7 @@ fn spoilt(from: u64, to: u64) -> String {
     text
 }
 
-fn told(run: &Run, what: &str) {
+pub(super) fn told(run: &Run, what: &str) {
     for word in ["bug", "do not close", "their files", "panicked"] {
         assert!(!run.stderr.contains(word), "{what}: {run}");
     }
