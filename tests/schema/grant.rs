@@ -79,7 +79,7 @@ fn a_role_with_nothing_but_the_grant_loads_tails_replays_and_looks() {
 
             let letters = fs::read_to_string(work.path(".dlq/bars.ndjson")).expect("letters");
             let bad =
-                letters.lines().filter(|line| line.contains("bad_number")).next_back().expect("a letter");
+                letters.lines().rfind(|line| line.contains("bad_number")).expect("a letter");
             let mended = bad.replace("\"x\"", "\"7\"").replace(":x", ":7");
             work.write(".dlq/bars.ndjson", mended + "\n");
             let replay = ["replay-dlq", "--json", "--dsn", &dsn, "--set", "volume=7"];
