@@ -78,8 +78,7 @@ fn a_role_with_nothing_but_the_grant_loads_tails_replays_and_looks() {
             assert_eq!((books.unchanged, books.updated, books.skipped, books.rejected), expected, "{what}");
 
             let letters = fs::read_to_string(work.path(".dlq/bars.ndjson")).expect("letters");
-            let bad =
-                letters.lines().rfind(|line| line.contains("bad_number")).expect("a letter");
+            let bad = letters.lines().rfind(|line| line.contains("bad_number")).expect("a letter");
             let mended = bad.replace("\"x\"", "\"7\"").replace(":x", ":7");
             work.write(".dlq/bars.ndjson", mended + "\n");
             let replay = ["replay-dlq", "--json", "--dsn", &dsn, "--set", "volume=7"];
