@@ -1,5 +1,9 @@
 //! Errors that end a command. Each says in one sentence what is wrong, where, and what to do.
 
+mod words;
+
+pub use words::{of_json, of_tls, plain, words};
+
 /// What ended a command, by who can mend it. The text is the whole message for the user.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {

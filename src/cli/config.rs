@@ -17,7 +17,7 @@ use clap::Command;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain, words};
 
 /// Where the file says what.
 #[derive(Debug, Default)]
@@ -70,7 +70,9 @@ pub fn with_defaults(command: Command, explicit: Option<&Path>) -> Result<(Comma
     let read = std::fs::read_to_string(&path).and_then(|text| Ok((text, std::fs::metadata(&path)?)));
     let (text, meta) = match read {
         Ok(read) => read,
-        Err(error) => return Err(Error::Usage(format!("configuration file {}: {error}", path.display()))),
+        Err(error) => {
+            return Err(Error::Usage(format!("configuration file {}: {}", path.display(), words(&error))));
+        }
     };
     let at = |line: usize| format!("configuration file {}:{line}", path.display());
     let lines = lines(&text).map_err(|(line, why)| Error::Usage(format!("{}: {why}", at(line))))?;
@@ -97,7 +99,7 @@ type Named = (Option<String>, String, usize);
 fn lines(text: &str) -> std::result::Result<Vec<Named>, (usize, String)> {
     let line = |at: usize| text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
     let table = DeTable::parse(text)
-        .map_err(|error| (line(error.span().map_or(0, |span| span.start)), error.message().to_owned()))?;
+        .map_err(|error| (line(error.span().map_or(0, |span| span.start)), of_toml(error.message())))?;
     let mut lines = Vec::new();
     for (name, value) in table.get_ref() {
         let at = line(name.span().start);
@@ -114,6 +116,11 @@ fn lines(text: &str) -> std::result::Result<Vec<Named>, (usize, String)> {
         }
     }
     Ok(lines)
+}
+
+/// What the reader of TOML says, or that a value is none that it takes.
+fn of_toml(message: &str) -> String {
+    plain(message).unwrap_or_else(|| "a value there is too large, or of no kind that is taken".to_owned())
 }
 
 /// What is wrong with a name or its value.
@@ -144,7 +151,7 @@ fn find(explicit: Option<&Path>) -> Option<PathBuf> {
 }
 
 fn apply(mut command: Command, text: &str) -> Result<Command, Fault> {
-    let whole = |e: toml::de::Error| Fault { section: None, flag: None, why: e.message().to_owned() };
+    let whole = |e: toml::de::Error| Fault { section: None, flag: None, why: of_toml(e.message()) };
     let table: Table = text.parse().map_err(whole)?;
     let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
     for (name, value) in &table {

@@ -20,7 +20,7 @@ use crate::decode::{Cell, FileFormat, RowWriter};
 use crate::dlq::claim::{Choice, is_meant};
 use crate::dlq::letter::{Letter, fields, words};
 use crate::dlq::lines::Lines;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::observe::figures::{count, plural};
 
 /// Most columns of a file; more come out of a queue whose rows have values for names.
@@ -210,7 +210,9 @@ pub fn to_file(
     if path.exists() && !args.force {
         return Err(there());
     }
-    let failed = |error: io::Error| Error::Usage(format!("--export {name}: it cannot be written: {error}"));
+    let failed = |error: io::Error| {
+        Error::Usage(format!("--export {name}: it cannot be written: {}", error::words(&error)))
+    };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let ending = Ending::listen()?;
     let temporary = tempfile::Builder::new()

@@ -12,7 +12,7 @@ use crate::dlq::journal;
 use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};
 use crate::dlq::slice::Slice;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, words};
 use crate::source::{Compression, Parts, is_pattern, shown};
 
 /// Where queues are when none is named.
@@ -63,7 +63,7 @@ pub fn unreadable(name: impl std::fmt::Display, error: &io::Error) -> Error {
     let why = match error.kind() {
         ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
         ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        _ => format!("it cannot be read: {error}"),
+        _ => format!("it cannot be read: {}", words(error)),
     };
     Error::Input(format!("{name}: {why}"))
 }

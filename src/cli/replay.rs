@@ -26,7 +26,7 @@ use crate::dlq::filter::{Filter, Tenant};
 use crate::dlq::hold::{self, Hold};
 use crate::dlq::journal::{Journal, Orders, Way};
 use crate::dlq::names::{self, Kind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, of_json, words};
 use crate::observe::screen::Screen;
 use crate::sink::postgres::resolve_tenant;
 
@@ -88,7 +88,7 @@ fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen, metrics: &RunMet
 /// Tries to write there, before anything else is touched.
 fn writable(directory: &Path) -> Result<()> {
     let tried = std::fs::create_dir_all(directory).and_then(|()| tempfile::tempfile_in(directory).map(drop));
-    tried.map_err(|error| Error::Usage(format!("--archive {}: {error}", directory.display())))
+    tried.map_err(|error| Error::Usage(format!("--archive {}: {}", directory.display(), words(&error))))
 }
 
 struct Replay<'a> {
@@ -134,7 +134,10 @@ impl Replay<'_> {
                 _ => "the replay renames it and writes beside it, and needs the right to do so",
             };
             let live = live.display();
-            Error::Usage(format!("the dead-letter queue {live} cannot be claimed: {error}; {remedy}"))
+            Error::Usage(format!(
+                "the dead-letter queue {live} cannot be claimed: {}; {remedy}",
+                words(&error)
+            ))
         };
         self.stuck = false;
         let is_empty = |path: &Path| std::fs::metadata(path).map_or(true, |m| m.len() == 0);
@@ -181,8 +184,9 @@ impl Replay<'_> {
         hold::set_aside(live).map_err(fault)?;
         let journal = Journal::read(&beside).map_err(|error| {
             Error::Usage(format!(
-                "{}: what an earlier replay noted there cannot be read ({error}); if none is running, remove that file, and all of the queue is replayed: in a table without a key compare first, since some of its rows may be there already",
-                beside.display()
+                "{}: what an earlier replay noted there cannot be read ({}); if none is running, remove that file, and all of the queue is replayed: in a table without a key compare first, since some of its rows may be there already",
+                beside.display(),
+                words(&error)
             ))
         })?;
         let (mut earlier, mut parts) = (Vec::new(), Vec::new());
@@ -295,7 +299,8 @@ impl Replay<'_> {
 fn mending(way: &Way) -> Result<MendArgs> {
     serde_json::from_value(way.mend.clone()).map_err(|error| {
         Error::Usage(format!(
-            "the flags of an earlier replay are not understood: {error}; another version of mdsctl has noted them, finish the replay with that"
+            "the flags of an earlier replay are not understood: {}; another version of mdsctl has noted them, finish the replay with that",
+            of_json(&error)
         ))
     })
 }

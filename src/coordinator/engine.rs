@@ -130,7 +130,10 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     /// Waits until the breaker lets a write begin; gives up when the outage has lasted too long.
     pub(super) async fn admit(&self) -> Result<(), Halted> {
         let on_change = |state| self.observer.on(&Event::Circuit { state, reason: None });
-        self.patiently(self.breaker.admit(on_change)).await.map(|_| ())
+        self.patiently(async {
+            self.breaker.admit(on_change).await;
+        })
+        .await
     }
 
     /// Waits, unless the outage lasts too long meanwhile.
@@ -138,7 +141,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         self.patiently(tokio::time::sleep(delay)).await
     }
 
-    async fn patiently<T>(&self, wait: impl Future<Output = T>) -> Result<T, Halted> {
+    async fn patiently(&self, wait: impl Future<Output = ()>) -> Result<(), Halted> {
         let Some(longest) = self.settings.max_outage else { return self.until_halt(wait).await };
         let outage = self.breaker.outage();
         if outage.is_zero() {
@@ -146,14 +149,15 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             return self.until_halt(wait).await;
         }
         let left = longest.saturating_sub(outage);
-        match self.until_halt(tokio::time::timeout(left, wait)).await? {
-            Ok(done) => Ok(done),
-            Err(_) => {
-                let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                self.stop(End::GaveUp(trouble));
-                Err(Halted)
+        if self.until_halt(tokio::time::timeout(left, wait)).await?.is_err() {
+            let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.stop(End::GaveUp(trouble));
+            if self.halt.borrow().is_some() {
+                return Err(Halted);
             }
+            // The dead-letter queue alone is waited for no longer: the store is well, and has the rest.
         }
+        Ok(())
     }
 
     pub(super) fn store_is_well(&self) {

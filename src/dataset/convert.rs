@@ -30,6 +30,7 @@ use crate::dataset::time::{TimeError, TimeReader, Twice, calendar};
 use crate::dataset::timeframe;
 use crate::dataset::unpack::unpacked;
 use crate::dataset::value;
+use crate::error::words;
 
 /// What is wrong with a number that no store has room for.
 const TOO_LONG: &str = "has more digits than any store keeps (131,072 before the point and 16,383 behind it)";
@@ -121,7 +122,7 @@ impl From<WrongType> for Unreadable {
 impl Conversion<'_> {
     /// Converts the column, and notes nulls where none may be.
     pub fn run(&mut self, array: &ArrayRef) -> Result<ArrayRef, Unreadable> {
-        let plain = unpacked(array).map_err(|e| WrongType(format!("cannot be read: {e}")))?;
+        let plain = unpacked(array).map_err(|e| WrongType(format!("cannot be read: {}", words(&e))))?;
         let array = plain.as_ref().unwrap_or(array);
         let without = self.nulls.without_given(array, self.column.kind, self.nulled);
         let array = without.as_ref().unwrap_or(array);

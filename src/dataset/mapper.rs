@@ -113,7 +113,7 @@ impl MapperSettings {
         };
         let fields = pattern
             .fields(stem(source), &meaning)
-            .map_err(|what| Error::Usage(format!("{source}: {what}")))?;
+            .map_err(|what| Error::Usage(what.to_string()).at(source))?;
         for (field, value) in fields {
             match meaning(&field) {
                 Meaning::Date => options.day = Some(value),
@@ -172,7 +172,7 @@ struct Other {
 }
 
 /// Whether a column of that name, without case and punctuation, tells the zone of the times beside it.
-fn is_zone_name(plain: &str) -> bool {
+pub(super) fn is_zone_name(plain: &str) -> bool {
     matches!(
         plain,
         "timezone"
@@ -208,6 +208,8 @@ pub struct Mapper {
     /// The version of the table that they are for, and the one that was seen last.
     version: u64,
     seen: u64,
+    /// The version for which it was said which names matter.
+    wanted: Option<u64>,
     /// Those for which all that is read has had its place last, and their version.
     good: (Arc<MapperSettings>, u64),
     /// What the input gave for the columns of the batch in the making.
@@ -279,6 +281,7 @@ impl Mapper {
             readings,
             version: 0,
             seen: 0,
+            wanted: None,
             good: (settings.clone(), 0),
             given: Vec::new(),
             signs,
@@ -890,15 +893,15 @@ impl Mapper {
                     Feed::Source(index) => source.schema_ref().field(*index).name().clone(),
                     _ => name.to_string(),
                 };
-                let source = &self.origin.source;
-                Error::Usage(match unreadable {
-                    Unreadable::Type(WrongType(what)) => format!(
-                        "{source}: column {named:?} {what}; map another one to {name}: --map {name}=COLUMN"
-                    ),
+                let what = match unreadable {
+                    Unreadable::Type(WrongType(what)) => {
+                        format!("column {named:?} {what}; map another one to {name}: --map {name}=COLUMN")
+                    }
                     Unreadable::DateOrder(doubt) => format!(
-                        "{source}: none of the first rows settles the order of the dates in column {named:?}: each {doubt}"
+                        "none of the first rows settles the order of the dates in column {named:?}: each {doubt}"
                     ),
-                })
+                };
+                Error::Usage(what).at(&self.origin.source)
             })?;
             let converted = match Texts::of(&converted).filter(|_| of_time) {
                 Some(texts) => {

@@ -35,6 +35,7 @@ pub mod time;
 pub mod timeframe;
 mod unpack;
 pub mod value;
+pub mod wanted;
 
 pub use describe::{
     ALL, BARS, Check, Column, Dataset, Derive, FUNDAMENTALS, Kind, NEWS, NO_TENANT, Need, OPTIONS, QUOTES,

@@ -153,7 +153,9 @@ impl CsvDecoder {
                 Found::Record(length) => {
                     let count = self.splitter.fields();
                     if count > MAX_COLUMNS {
-                        return corrupt(format!("its header has {count} columns, at most 4096 can be read"));
+                        return corrupt(format!(
+                            "its header has {count} columns, at most {MAX_COLUMNS} can be read"
+                        ));
                     }
                     let (line, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
                     let Ok(text) = std::str::from_utf8(line) else {
@@ -395,7 +397,7 @@ impl Rows<'_> {
         let width = match *self.width {
             Some(width) => width,
             None if count > MAX_COLUMNS => {
-                let text = format!("its first row has {count} fields, at most 4096 can be read");
+                let text = format!("its first row has {count} fields, at most {MAX_COLUMNS} can be read");
                 return Err(DecodeError::Corrupt(text));
             }
             None => {

@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{MAX_RAW, MAX_ROW};
+use crate::error::words;
 
 /// Files for one row that may be there already, from earlier pipes.
 const MOST_NAMES: usize = 1000;
@@ -70,7 +71,7 @@ impl LongRow {
         let place = match kept {
             Ok(None) => "it stands whole in its source".to_owned(),
             Ok(Some(path)) => format!("it is kept whole in {}", path.display()),
-            Err(error) => format!("the rest could not be kept: {error}"),
+            Err(error) => format!("the rest could not be kept: {}", words(&error)),
         };
         (self.head, format!("{what}; {place}").into())
     }

@@ -27,6 +27,8 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
+use crate::dataset::wanted::Wanted;
+
 /// Rows of an input as they came, and the ones that could not be read.
 #[derive(Debug, Clone)]
 pub struct RawBatch {
@@ -141,6 +143,9 @@ pub trait Decoder: Send {
     fn objection(&self) -> Option<&str> {
         None
     }
+
+    /// From here on those names of columns matter, and others need not be kept where there are too many.
+    fn want(&mut self, _: Wanted) {}
 
     /// What was passed over so far.
     fn passed(&self) -> Passed {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
+use crate::dataset::wanted::Wanted;
 use crate::decode::feed::{Ending, Feed, More, Zeros};
 use crate::decode::long::LongRow;
 use crate::decode::patience::Patience;
@@ -25,7 +26,8 @@ use scan::{Scan, Scanner};
 ///
 /// Blank lines and lines that start with `#` are passed over, and counted. A malformed line costs that line only.
 /// A member that is met for the first time starts a new batch with one column more, so that the
-/// columns of a row depend on the rows before it and not on how the input arrived.
+/// columns of a row depend on the rows before it and not on how the input arrived. Once it is known which
+/// members may be loaded, others beyond the first 1,024 become no columns: they are counted.
 pub struct NdjsonDecoder {
     feed: Feed,
     objects: Objects,
@@ -418,6 +420,7 @@ impl NdjsonDecoder {
             self.pending.widen(self.objects.fresh());
             self.objects.accept();
         }
+        self.objects.count(&mut self.passed);
         let object = self.feed.bytes().get(..length).unwrap_or_default();
         let (columns, strings) = self.pending.json_row();
         self.objects.append(object, columns, strings);
@@ -560,6 +563,13 @@ impl Decoder for NdjsonDecoder {
 
     fn document(&self) -> Option<&str> {
         self.document.as_deref()
+    }
+
+    fn want(&mut self, wanted: Wanted) {
+        let keep = self.objects.want(wanted, self.pending.is_empty());
+        if let Some(keep) = keep {
+            self.pending.narrow(&keep);
+        }
     }
 
     fn passed(&self) -> Passed {

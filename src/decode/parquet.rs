@@ -1,5 +1,6 @@
 //! Parquet: columns in their own types, page by page.
 
+mod damage;
 mod int96;
 mod nested;
 mod proof;
@@ -97,7 +98,10 @@ impl ParquetDecoder {
     pub fn prove(&self, stopped: &dyn Fn() -> bool) -> Result<(), DecodeError> {
         let (stored, metadata) = self.proof.clone();
         let proven = quietly(move || proof::pages(stored, &metadata, stopped));
-        proven.and_then(|proven| proven).map_err(|detail| corrupt(&detail))
+        match proven {
+            Ok(proven) => proven.map_err(|what| damaged(&what)),
+            Err(detail) => Err(corrupt(&detail)),
+        }
     }
 
     /// Rows in the file, as its footer has it.
@@ -234,10 +238,10 @@ fn batch_rows(metadata: &ParquetMetaData, mask: &ProjectionMask) -> usize {
 
 /// The error for a file that the reader made nothing of, for the reason that it gave.
 fn corrupt(detail: &str) -> DecodeError {
-    let line = detail.lines().next().unwrap_or_default();
-    let line = ["Parquet argument error: ", "Parquet error: ", "Parquet error: ", "EOF: ", "External: "]
-        .iter()
-        .fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line));
-    let line: String = line.chars().filter(|c| !c.is_control()).take(200).collect();
-    DecodeError::Corrupt(format!("the Parquet file is corrupt ({})", line.trim_end_matches('.')))
+    damaged(damage::words(detail))
+}
+
+/// The same in words.
+fn damaged(what: &str) -> DecodeError {
+    DecodeError::Corrupt(format!("the Parquet file is corrupt ({what})"))
 }

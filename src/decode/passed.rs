@@ -22,6 +22,10 @@ pub struct Passed {
     pub shorter: u64,
     /// Zero bytes of holes.
     pub zeros: u64,
+    /// Values of fields that nothing loads, where there are too many such fields to keep them.
+    pub fields: u64,
+    /// The name of the first of those fields.
+    pub field: Option<String>,
 }
 
 impl Passed {
@@ -47,5 +51,9 @@ impl Passed {
         self.longer += more.longer;
         self.shorter += more.shorter;
         self.zeros += more.zeros;
+        self.fields += more.fields;
+        if self.field.is_none() {
+            self.field.clone_from(&more.field);
+        }
     }
 }

@@ -71,6 +71,20 @@ impl Pending {
         });
     }
 
+    /// Keeps those columns alone. Only between batches.
+    pub(super) fn narrow(&mut self, keep: &[bool]) {
+        let kept = |place: usize| keep.get(place).copied().unwrap_or(false);
+        let (mut name, mut column, mut string) = (0.., 0.., 0..);
+        let next = |places: &mut std::ops::RangeFrom<usize>| places.next().is_some_and(kept);
+        self.names.retain(|_| next(&mut name));
+        self.columns.retain(|_| next(&mut column));
+        if let Some(strings) = &mut self.strings {
+            strings.retain(|_| next(&mut string));
+        }
+        self.marked = None;
+        self.widen(&[]);
+    }
+
     /// Takes in a row of JSON: the caller appends a cell to each of the builders, and says of strings that
     /// they are some.
     pub(super) fn json_row(&mut self) -> (&mut [StringBuilder], &mut [Strings]) {

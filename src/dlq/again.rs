@@ -113,7 +113,7 @@ fn identity(letter: &Letter<'_>, row: usize) -> u128 {
     let mut hash = Xxh3::new();
     let meta = &letter.meta;
     let content = letter.items.get(row).map(|item| item.get());
-    let content = content.or(meta.raw_hex.as_deref()).or(meta.raw.as_deref()).unwrap_or_default();
+    let content = content.or(meta.raw_hex.get(row)).or(meta.raw.get(row)).unwrap_or_default();
     hash.update(meta.source.as_deref().unwrap_or_default().as_bytes());
     hash.update(&[0]);
     hash.update(&letter.row_number(row).to_le_bytes());

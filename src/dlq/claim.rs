@@ -109,7 +109,7 @@ pub fn at_most(meant: Meant, letter: &Letter<'_>, most: u64) -> Meant {
         left -= u64::from(take);
         take
     };
-    Meant::Some((0..letter.items.len()).map(|row| take(is_meant(&meant, row))).collect())
+    Meant::Some((0..letter.rows() as usize).map(|row| take(is_meant(&meant, row))).collect())
 }
 
 /// How many rows of a record are meant.

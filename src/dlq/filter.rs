@@ -106,6 +106,11 @@ impl Filter {
         }
         let mut of_rows: Vec<(&str, &str)> = Vec::new();
         for (name, value) in &self.wheres {
+            // Lines that failed alike share a record.
+            if name == "raw" && letter.items.is_empty() {
+                of_rows.push((name, value));
+                continue;
+            }
             match metadata(letter, line, name) {
                 Some(have) if have == *value => {}
                 Some(_) => return Meant::None,
@@ -116,6 +121,13 @@ impl Filter {
             return Meant::None;
         }
         let tenant = self.tenant.as_ref().filter(|_| !letter.items.is_empty());
+        if letter.items.is_empty() && !of_rows.is_empty() && self.symbols.is_empty() {
+            let is = |row: usize, name: &str, value: &str| {
+                name == "raw" && letter.meta.raw.get(row) == Some(value)
+            };
+            let fits = |row: usize| of_rows.iter().all(|(name, value)| is(row, name, value));
+            return of(&(0..letter.rows() as usize).map(fits).collect::<Vec<_>>());
+        }
         if of_rows.is_empty() && self.symbols.is_empty() && tenant.is_none() {
             return Meant::All;
         }
@@ -129,12 +141,15 @@ impl Filter {
                 && (self.symbols.is_empty() || symbol())
                 && tenant.is_none_or(|tenant| tenant.is_other(item).is_none())
         };
-        let meant: Vec<bool> = letter.items.iter().map(|item| fits(item)).collect();
-        match meant.iter().filter(|meant| **meant).count() {
-            0 => Meant::None,
-            some if some == meant.len() => Meant::All,
-            _ => Meant::Some(meant),
-        }
+        of(&letter.items.iter().map(|item| fits(item)).collect::<Vec<_>>())
+    }
+}
+
+fn of(meant: &[bool]) -> Meant {
+    match meant.iter().filter(|meant| **meant).count() {
+        0 => Meant::None,
+        some if some == meant.len() => Meant::All,
+        _ => Meant::Some(meant.to_vec()),
     }
 }
 

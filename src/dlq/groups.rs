@@ -235,7 +235,7 @@ fn part<'l>(by: By, letter: &'l Letter<'_>, at: Option<i64>, row: Option<usize>)
 /// What there is to see of a row.
 fn shown(letter: &Letter<'_>, row: usize) -> Shown {
     let Some(item) = letter.items.get(row) else {
-        let raw = letter.meta.raw.as_deref().or(letter.meta.raw_hex.as_deref());
+        let raw = letter.meta.raw.get(row).or(letter.meta.raw_hex.get(row));
         return raw.map_or(Shown::Nothing, |raw| Shown::Raw(short(raw)));
     };
     // No column is to blame, as where a CHECK was broken: the row itself.

@@ -286,6 +286,13 @@ fn excerpt(
     let numbers: Vec<u64> = kept().map(|row| letter.row_number(row)).collect();
     metadata.insert("id".into(), to_raw_value(&id.to_string())?);
     metadata.insert("rows".into(), to_raw_value(&numbers)?);
+    for (name, raw) in [("raw", &letter.meta.raw), ("raw_hex", &letter.meta.raw_hex)] {
+        if letter.items.is_empty() && raw.len() > 1 {
+            let texts: Vec<&str> = kept().filter_map(|row| raw.get(row)).collect();
+            let texts = if let [one] = texts[..] { to_raw_value(one)? } else { to_raw_value(&texts)? };
+            metadata.insert(name.into(), texts);
+        }
+    }
     if let Some(first) = letter.first_ts() {
         metadata.entry("first_ts".into()).or_insert(to_raw_value(&first)?);
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use crate::batch::Reading;
 use crate::decode::with_quoted_words;
 use crate::dlq::lines::{Line, MOST_LINE};
 use crate::dlq::python;
+use crate::error::of_json;
 
 /// A record of the queue. What a line does not say is absent; what it says wrongly too.
 #[derive(Debug, Clone, Default)]
@@ -50,9 +51,9 @@ pub struct Meta<'a> {
     pub source: Option<Cow<'a, str>>,
     pub rows: Option<Vec<u64>>,
     #[serde(borrow)]
-    pub raw: Option<Cow<'a, str>>,
+    pub raw: Raw<'a>,
     #[serde(borrow)]
-    pub raw_hex: Option<Cow<'a, str>>,
+    pub raw_hex: Raw<'a>,
     pub truncated: bool,
     pub reading: Option<Reading>,
     pub attempts: Option<u32>,
@@ -61,6 +62,63 @@ pub struct Meta<'a> {
     pub run_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub tenant_id: Option<Cow<'a, str>>,
+}
+
+/// The input of rows of which no item could be made: one text, or a list of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Raw<'a>(Vec<Cow<'a, str>>);
+
+impl Raw<'_> {
+    /// That of a row, by its place in the record.
+    pub fn get(&self, row: usize) -> Option<&str> {
+        self.0.get(row).map(|text| &**text)
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Raws)
+    }
+}
+
+struct Raws;
+
+impl<'de> Visitor<'de> for Raws {
+    type Value = Raw<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a text, or a list of texts")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Raw::default())
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Raw(vec![Cow::Borrowed(text)]))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Raw(vec![Cow::Owned(text.to_owned())]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(value) = list.next_element::<&'de RawValue>()? {
+            all.push(words(value));
+        }
+        Ok(Raw(all))
+    }
 }
 
 /// Why a line is no record, in words that follow "line 7".
@@ -123,7 +181,7 @@ impl<'a> Letter<'a> {
     /// Takes what can be understood.
     fn leniently(text: &'a str) -> Result<Self, Damage> {
         let line: Lenient<'a> =
-            serde_json::from_str(text).map_err(|error| Damage::NoJson(error.to_string()))?;
+            serde_json::from_str(text).map_err(|error| Damage::NoJson(of_json(&error)))?;
         if line.error.is_none() && line.items.is_none() {
             return Err(Damage::NoLetter);
         }
@@ -159,7 +217,12 @@ impl<'a> Letter<'a> {
 
     /// Number of rows that it stands for.
     pub fn rows(&self) -> u64 {
-        if self.items.is_empty() { 1 } else { self.items.len() as u64 }
+        if self.items.is_empty() { self.raws().max(1) as u64 } else { self.items.len() as u64 }
+    }
+
+    /// Number of its rows that are there as they came alone.
+    fn raws(&self) -> usize {
+        self.meta.raw.len().max(self.meta.raw_hex.len())
     }
 
     /// Number of row `index` in its source; where the record does not say it, its place in the record,
@@ -323,6 +386,10 @@ fn seconds(value: &RawValue) -> Option<f64> {
     })
 }
 
+fn raws(value: &RawValue) -> Raw<'_> {
+    serde_json::from_str(value.get()).unwrap_or_else(|_| Raw(vec![words(value)]))
+}
+
 fn meta(value: &RawValue) -> Meta<'_> {
     let Ok(fields) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(value.get()) else {
         return Meta::default();
@@ -339,8 +406,8 @@ fn meta(value: &RawValue) -> Meta<'_> {
         column: text("column"),
         source: text("source"),
         rows: get("rows").and_then(|rows| serde_json::from_str(rows.get()).ok()),
-        raw: text("raw"),
-        raw_hex: text("raw_hex"),
+        raw: get("raw").map(raws).unwrap_or_default(),
+        raw_hex: get("raw_hex").map(raws).unwrap_or_default(),
         truncated: get("truncated").is_some_and(|truncated| truncated.get() == "true"),
         reading: get("reading").and_then(|reading| serde_json::from_str(reading.get()).ok()),
         attempts: text("attempts").and_then(|attempts| attempts.parse().ok()),
@@ -404,7 +471,7 @@ mod tests {
     #[test]
     fn damage_is_told() {
         for (text, told) in [
-            ("{\"ts\":1732", "is no JSON object: EOF"),
+            ("{\"ts\":1732", "is no JSON object: it ends early"),
             ("[1]", "is no JSON object"),
             ("{\"a\":1}", "is no dead letter"),
         ] {

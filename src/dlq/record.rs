@@ -11,9 +11,9 @@
 //! | `table` | into which table, where it is not the dataset's own |
 //! | `stage` | `decode`, `validate`, `write`, `overflow` or `abort` |
 //! | `code`, `constraint`, `column` | SQLSTATE or our own code, and what it is about |
-//! | `source`, `rows` | the input, and the 1-based numbers of the rows in it; as long as `items`, or one row |
-//! | `raw` | the input of the row where no item could be made of it; then `items` is empty |
-//! | `raw_hex` | only where that input is not UTF-8: its exact bytes in hexadecimal, since `raw` then has U+FFFD in places |
+//! | `source`, `rows` | the input, and the 1-based numbers of the rows in it; as long as `items`, or as `raw` |
+//! | `raw` | the input of the row where no item could be made of it, of several rows a list of texts; then `items` is empty |
+//! | `raw_hex` | only where that input is not UTF-8: its exact bytes in hexadecimal, since `raw` then has U+FFFD in places; a list where `raw` is one |
 //! | `truncated` | `true` where the row is longer than that; `error` says where all of it stands |
 //! | `reading` | how the row is to be read, see below |
 //! | `attempts` | how often the rows have been tried |
@@ -29,9 +29,11 @@
 //! `raw` line it has the `delimiter` and the `header` too.
 //!
 //! Rows that failed alike share a record, up to [`MOST_ROWS`] rows or [`MOST_BYTES`] bytes of
-//! items; each undecodable row has a record of its own. Items are taken over as text, so that
-//! their numbers keep every digit.
+//! items. Undecodable rows do where there are more than [`MOST_ALONE`] of them, which would take many times
+//! their own bytes each in a record of its own; few of them, and long ones, have one each, which is easier to
+//! mend by hand. Items are taken over as text, so that their numbers keep every digit.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
@@ -48,6 +50,9 @@ const MOST_ROWS: usize = 1000;
 
 /// Bytes of items of a record at most; a larger item has a record of its own.
 const MOST_BYTES: usize = 1 << 20;
+
+/// Undecodable rows that failed alike and have a record each, at most.
+const MOST_ALONE: usize = 16;
 
 /// Version of the format.
 const VERSION: u32 = 1;
@@ -76,9 +81,9 @@ struct Metadata<'a> {
     source: &'a str,
     rows: &'a [u64],
     #[serde(skip_serializing_if = "Option::is_none")]
-    raw: Option<&'a str>,
+    raw: Option<Texts<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    raw_hex: Option<&'a str>,
+    raw_hex: Option<Texts<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +95,26 @@ struct Metadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tenant_id: Option<&'a str>,
     version: u32,
+}
+
+/// The text of one row, or those of several.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Texts<'a> {
+    One(Cow<'a, str>),
+    Several(Vec<Cow<'a, str>>),
+}
+
+impl<'a> Texts<'a> {
+    fn of(mut texts: Vec<Cow<'a, str>>) -> Self {
+        match texts.pop() {
+            Some(one) if texts.is_empty() => Self::One(one),
+            last => {
+                texts.extend(last);
+                Self::Several(texts)
+            }
+        }
+    }
 }
 
 fn text<S: Serializer>(id: &Uuid, serializer: S) -> Result<S::Ok, S::Error> {
@@ -111,14 +136,37 @@ struct Group<'a> {
     bytes: usize,
 }
 
-impl Group<'_> {
-    /// By the numbers of the rows: a replay may take the last one first.
-    fn sort(&mut self) {
-        let items = std::mem::take(&mut self.items);
-        let mut rows: Vec<(u64, Box<RawValue>)> =
-            std::mem::take(&mut self.rows).into_iter().zip(items).collect();
-        rows.sort_by_key(|(row, _)| *row);
-        (self.rows, self.items) = rows.into_iter().unzip();
+/// Undecodable rows that failed alike, on their way into one record, or into one each.
+struct RawGroup<'a> {
+    alike: Alike<'a>,
+    is_text: bool,
+    /// Each with its number.
+    lines: Vec<(u64, &'a [u8])>,
+    bytes: usize,
+}
+
+/// By the numbers of the rows: a replay may take the last one first.
+fn sort<T>(rows: &mut Vec<u64>, of_rows: &mut Vec<T>) {
+    let mut both: Vec<(u64, T)> = std::mem::take(rows).into_iter().zip(std::mem::take(of_rows)).collect();
+    both.sort_by_key(|(row, _)| *row);
+    (*rows, *of_rows) = both.into_iter().unzip();
+}
+
+impl RawGroup<'_> {
+    /// Whether a line belongs there, told without a look into its reading, which may name thousands of columns.
+    fn is_next(&self, alike: &Alike<'_>, line: &[u8], is_text: bool) -> bool {
+        let (own, other) = (&self.alike, alike);
+        let same_reading = match (own.reading, other.reading) {
+            (Some(own), Some(other)) => std::ptr::eq(own, other),
+            (own, other) => own.is_none() && other.is_none(),
+        };
+        let same = (own.stage, own.attempts, own.history) == (other.stage, other.attempts, other.history)
+            && (own.source, own.reason) == (other.source, other.reason);
+        same && same_reading && self.is_text == is_text && self.has_room(line)
+    }
+
+    fn has_room(&self, line: &[u8]) -> bool {
+        self.lines.len() < MOST_ROWS && self.bytes + line.len() <= MOST_BYTES
     }
 }
 
@@ -146,6 +194,7 @@ pub(super) fn encode(
     let mut lines = Lines { run, now, out, count: Count::default() };
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut open: HashMap<Alike<'_>, usize> = HashMap::new();
+    let mut raws = Raws::default();
     for reject in rejects {
         let (source, row) = reject.place();
         let past = reject.origin.past_of(reject.row).map(|(past, _)| past);
@@ -155,18 +204,19 @@ pub(super) fn encode(
         let alike = Alike { stage, reason, source, attempts, history, reading };
         let item = match &reject.remains {
             Remains::Raw(bytes) => {
-                lines.raw(alike, row, bytes, false)?;
+                raws.take(alike, row, bytes);
                 continue;
             }
+            // Each says of itself where all of it is.
             Remains::Cut(bytes) => {
-                lines.raw(alike, row, bytes, true)?;
+                lines.raw(alike, &[(row, bytes)], true)?;
                 continue;
             }
             Remains::Item(text) => match item(text) {
                 Some(item) => item,
                 // No item of ours, but the row must not be lost for that.
                 None => {
-                    lines.raw(alike, row, text.as_bytes(), false)?;
+                    raws.take(alike, row, text.as_bytes());
                     continue;
                 }
             },
@@ -186,13 +236,50 @@ pub(super) fn encode(
             group.bytes += bytes;
         }
     }
+    for mut group in raws.groups {
+        if group.alike.history.is_some() {
+            group.lines.sort_by_key(|(row, _)| *row);
+        }
+        let together = if group.lines.len() > MOST_ALONE { group.lines.len() } else { 1 };
+        for some in group.lines.chunks(together) {
+            lines.raw(group.alike, some, false)?;
+        }
+    }
     for group in &mut groups {
         if group.alike.history.is_some() {
-            group.sort();
+            sort(&mut group.rows, &mut group.items);
         }
-        lines.record(group.alike, &group.rows, &group.items, None, None)?;
+        lines.record(group.alike, &group.rows, &group.items, None, false)?;
     }
     Ok(lines.count)
+}
+
+/// Undecodable rows, by what they failed of and by whether they are text.
+#[derive(Default)]
+struct Raws<'a> {
+    groups: Vec<RawGroup<'a>>,
+    open: HashMap<(Alike<'a>, bool), usize>,
+    /// The group of the last one.
+    last: usize,
+}
+
+impl<'a> Raws<'a> {
+    fn take(&mut self, alike: Alike<'a>, row: u64, line: &'a [u8]) {
+        let is_text = std::str::from_utf8(line).is_ok();
+        if self.groups.get(self.last).is_none_or(|group| !group.is_next(&alike, line, is_text)) {
+            let found = self.open.get(&(alike, is_text)).copied();
+            let found = found.filter(|at| self.groups.get(*at).is_some_and(|group| group.has_room(line)));
+            self.last = found.unwrap_or_else(|| {
+                self.groups.push(RawGroup { alike, is_text, lines: Vec::new(), bytes: 0 });
+                self.open.insert((alike, is_text), self.groups.len() - 1);
+                self.groups.len() - 1
+            });
+        }
+        if let Some(group) = self.groups.get_mut(self.last) {
+            group.lines.push((row, line));
+            group.bytes += line.len();
+        }
+    }
 }
 
 /// The item as JSON of one line, or `None` where it is no JSON.
@@ -211,19 +298,24 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn raw(&mut self, alike: Alike<'_>, row: u64, bytes: &[u8], cut: bool) -> serde_json::Result<()> {
-        let is_text = std::str::from_utf8(bytes).is_ok();
-        // Where the exact bytes are there the text is for people alone.
-        let shown = if is_text { bytes } else { bytes.get(..MAX_RAW).unwrap_or(bytes) };
-        let text = String::from_utf8_lossy(shown);
-        let hex = (!is_text).then(|| {
-            bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+    /// Rows that are all text, or all none.
+    fn raw(&mut self, alike: Alike<'_>, lines: &[(u64, &[u8])], cut: bool) -> serde_json::Result<()> {
+        let rows: Vec<u64> = lines.iter().map(|(row, _)| *row).collect();
+        let is_text = lines.iter().all(|(_, line)| std::str::from_utf8(line).is_ok());
+        let texts = lines.iter().map(|(_, line)| {
+            // Where the exact bytes are there the text is for people alone.
+            String::from_utf8_lossy(if is_text { line } else { line.get(..MAX_RAW).unwrap_or(line) })
+        });
+        let hex = |line: &[u8]| {
+            line.iter().fold(String::with_capacity(line.len() * 2), |mut hex, byte| {
                 // Writing into a text cannot fail.
                 let _ = write!(hex, "{byte:02x}");
                 hex
             })
-        });
-        self.record(alike, &[row], &[], Some((&text, cut)), hex.as_deref())
+        };
+        let hex = (!is_text).then(|| lines.iter().map(|(_, line)| hex(line).into()).collect());
+        let raw = (Texts::of(texts.collect()), hex.map(Texts::of));
+        self.record(alike, &rows, &[], Some(raw), cut)
     }
 
     fn record(
@@ -231,9 +323,10 @@ impl Lines<'_> {
         Alike { stage, reason, source, attempts, history, reading }: Alike<'_>,
         rows: &[u64],
         items: &[Box<RawValue>],
-        raw: Option<(&str, bool)>,
-        raw_hex: Option<&str>,
+        raw: Option<(Texts<'_>, Option<Texts<'_>>)>,
+        truncated: bool,
     ) -> serde_json::Result<()> {
+        let (raw, raw_hex) = raw.map_or((None, None), |(raw, hex)| (Some(raw), hex));
         let metadata = Metadata {
             id: history.map_or_else(Uuid::now_v7, |(id, _)| id),
             dataset: &self.run.dataset,
@@ -244,9 +337,9 @@ impl Lines<'_> {
             column: reason.column.as_deref(),
             source,
             rows,
-            raw: raw.map(|(raw, _)| raw),
+            raw,
             raw_hex,
-            truncated: raw.is_some_and(|(_, cut)| cut),
+            truncated,
             reading,
             attempts,
             first_ts: history.map_or(self.now, |(_, first)| first as f64 / 1e6),
@@ -365,5 +458,24 @@ pub(super) mod tests {
         assert_eq!(lines[1]["metadata"]["raw_hex"], "636166e9");
         assert_eq!(lines[2]["metadata"]["raw"], "not json");
         assert_eq!(lines[3]["items"][0]["a"], 1);
+    }
+
+    #[test]
+    fn undecodable_rows_share_a_record_where_they_are_many() {
+        let many = |count: u64, line: &[u8]| -> Vec<Reject> {
+            (1..=count).map(|row| reject("bad_line", row, Remains::Raw(line.to_vec()))).collect()
+        };
+        let (count, alone) = lines(&many(16, b"1;2"));
+        assert_eq!((count, &alone[3]["metadata"]["raw"]), (Count { records: 16, rows: 16 }, &"1;2".into()));
+        let (count, shared) = lines(&many(1017, b"1;2"));
+        assert_eq!(count, Count { records: 2, rows: 1017 });
+        assert_eq!(shared[1]["metadata"]["rows"], serde_json::json!((1001..=1017).collect::<Vec<_>>()));
+        assert_eq!(shared[1]["metadata"]["raw"], serde_json::json!(vec!["1;2"; 17]));
+        let mut mixed = many(17, b"1;2");
+        mixed.extend(many(17, b"\xe9"));
+        let (_, mixed) = lines(&mixed);
+        assert!(mixed[0]["metadata"].get("raw_hex").is_none());
+        assert_eq!(mixed[1]["metadata"]["raw"][16], "\u{fffd}");
+        assert_eq!(mixed[1]["metadata"]["raw_hex"], serde_json::json!(vec!["e9"; 17]));
     }
 }

@@ -17,7 +17,7 @@ use crate::dlq::claim::{Home, Moved, is_meant};
 use crate::dlq::course::{Course, Leg};
 use crate::dlq::letter::{Letter, is_row};
 use crate::dlq::line::{self, Once};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, words};
 
 /// Sources that keep what their times have taught, at most.
 const MOST_SOURCES: usize = 1024;
@@ -208,8 +208,8 @@ impl Rows {
                 let number = before + row as u64 + 1;
                 let own = letter.items.get(row).map(|item| &**item).filter(|item| is_row(item));
                 let item = own.map(RawValue::get);
-                let raw = letter.meta.raw.as_deref().filter(|_| letter.items.is_empty());
-                let raw = raw.filter(|_| !letter.meta.truncated && letter.meta.raw_hex.is_none());
+                let raw = letter.meta.raw.get(row).filter(|_| letter.items.is_empty());
+                let raw = raw.filter(|_| !letter.meta.truncated && letter.meta.raw_hex.get(row).is_none());
                 let object = raw.map(str::trim).filter(|raw| raw.starts_with('{') && is_json(raw));
                 // A line of fields that somebody has mended is read as its neighbours were.
                 let fields =
@@ -233,7 +233,7 @@ impl Rows {
             Ok(())
         });
         read.map_err(|error: io::Error| {
-            Error::Input(format!("{}: it cannot be read: {error}", claim.path.display()))
+            Error::Input(format!("{}: it cannot be read: {}", claim.path.display(), words(&error)))
         })
     }
 
@@ -413,7 +413,7 @@ fn unreadable(
     reading: Option<Arc<Reading>>,
 ) -> RawRow {
     let meta = &letter.meta;
-    let remains = match (letter.items.get(row), &meta.raw_hex, &meta.raw) {
+    let remains = match (letter.items.get(row), meta.raw_hex.get(row), meta.raw.get(row)) {
         // It stays what it is, so that it is a row once somebody has mended it.
         (Some(item), ..) => Remains::Item(item.get().to_owned()),
         (None, Some(hex), _) if meta.truncated => {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::file::{QueueFile, directory_of};
 use super::record::{self, Count};
 use crate::batch::Reject;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, words};
 use crate::port::{DeadLetterError, DeadLetters};
 
 /// Batches that wait for the thread at most; a caller beyond waits for its turn.
@@ -98,8 +98,9 @@ impl DlqWriter {
         let path = if path.is_symlink() { std::fs::canonicalize(&path).unwrap_or(path) } else { path };
         let made = ready(&path).map_err(|error| {
             Error::Usage(format!(
-                "the dead-letter queue {} cannot be written: {error}; mend that, or give the queue another place (a load: --dlq PATH)",
-                path.display()
+                "the dead-letter queue {} cannot be written: {}; mend that, or give the queue another place (a load: --dlq PATH)",
+                path.display(),
+                words(&error)
             ))
         })?;
         let (jobs, waiting) = mpsc::channel(WAITING);
@@ -115,10 +116,9 @@ impl DlqWriter {
             totals: totals.clone(),
         };
         let thread =
-            std::thread::Builder::new()
-                .name("dlq".to_owned())
-                .spawn(move || scribe.work(waiting))
-                .map_err(|error| Error::Internal(format!("no thread for the dead-letter queue: {error}")))?;
+            std::thread::Builder::new().name("dlq".to_owned()).spawn(move || scribe.work(waiting)).map_err(
+                |error| Error::Internal(format!("no thread for the dead-letter queue: {}", words(&error))),
+            )?;
         Ok(Self { path, made, jobs: Some(jobs), thread: Some(thread), totals })
     }
 
@@ -313,7 +313,8 @@ impl Scribe {
                 "the dead-letter queue {path} has grown to the largest file that this process may write (ulimit -f); raise that limit, or move the file away"
             ),
             _ => format!(
-                "the dead-letter queue {path} cannot be written: {error}; mend that, or give the queue another place (a load: --dlq PATH)"
+                "the dead-letter queue {path} cannot be written: {}; mend that, or give the queue another place (a load: --dlq PATH)",
+                words(error)
             ),
         })
     }

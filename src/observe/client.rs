@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::error::{of_tls, words};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{HOST, HeaderValue};
@@ -118,12 +119,13 @@ impl Endpoint {
     /// Where no whole answer comes.
     pub async fn exchange(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Answer, Fault> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
-        let stream = stream.map_err(|error| Fault::Unreachable(format!("no connection: {error}")))?;
+        let stream =
+            stream.map_err(|error| Fault::Unreachable(format!("no connection: {}", words(&error))))?;
         let Some(tls) = &self.tls else { return self.exchange_on(stream, request, most).await };
         let name = ServerName::try_from(self.host.clone())
             .map_err(|_| Fault::Unreachable(format!("{} is not the name of a host", self.host)))?;
         let stream = tls.connect(name, stream).await;
-        let stream = stream.map_err(|error| Fault::Unreachable(format!("TLS failed: {error}")))?;
+        let stream = stream.map_err(|error| Fault::Unreachable(format!("TLS failed: {}", words(&error))))?;
         self.exchange_on(stream, request, most).await
     }
 
@@ -173,7 +175,7 @@ pub fn trust() -> Result<TlsConnector, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?
+        .map_err(|error| format!("TLS cannot be set up: {}", of_tls(&error)))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
@@ -194,7 +196,7 @@ fn fault(error: &hyper::Error) -> Fault {
     }
     Fault::Unreachable(match error.is_incomplete_message() {
         true => "the connection was closed before the answer was complete".to_owned(),
-        false => format!("the connection failed: {error}"),
+        false => format!("the connection failed: {}", words(error)),
     })
 }
 

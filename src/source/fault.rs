@@ -3,20 +3,11 @@
 use std::io;
 
 use crate::decode::DecodeError;
-use crate::error::Error;
+use crate::error::{Error, words};
 
 /// How messages call an input.
 pub(super) fn called(name: &str) -> &str {
     if name == "-" { "standard input" } else { name }
-}
-
-/// What the operating system says, without its number.
-pub(super) fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error ") {
-        Some(end) => text.get(..end).unwrap_or_default().to_owned(),
-        None => text,
-    }
 }
 
 /// The error for an input of that name that cannot be opened or read.

@@ -6,9 +6,9 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use crate::decode::{CsvDecoder, CsvOptions, DecodeError, Decoder, NdjsonDecoder, ParquetDecoder, RawBatch};
-use crate::error::Error;
+use crate::error::{Error, words};
 use crate::source::compress::{NOTHING_LOADED, Padding};
-use crate::source::fault::{called, decode_error, io_error, words};
+use crate::source::fault::{called, decode_error, io_error};
 use crate::source::reader::{Ahead, CHUNK, Source};
 use crate::source::stored::Stored;
 use crate::source::{Compression, Format, Input, Meter, Stop, sniff};

@@ -513,6 +513,9 @@ impl Pipeline {
         let (mut rows, mut misfits, mut next) = (0u64, 0u64, Next::Input);
         let mut withheld: Vec<Broken> = Vec::new();
         let mut result = loop {
+            if let Some(wanted) = mapper.wanted() {
+                opened.decoder.want(wanted);
+            }
             let raw = match first.pop_front() {
                 Some(raw) => raw,
                 None => {

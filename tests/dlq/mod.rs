@@ -1,11 +1,13 @@
 //! The dead-letter queue: written, looked into, replayed.
 
 mod again;
+mod full;
 mod inspect;
 mod long;
 mod predecessor;
 mod remembered;
 mod replay;
+mod shared;
 mod strange;
 mod understood;
 mod writer;

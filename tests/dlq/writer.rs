@@ -21,7 +21,7 @@ const WAITS: &str = "the load waits, no row is dropped";
 
 /// Bars, of which those with an even minute are bad. A bad one is found by us, or by the store
 /// when it has been told to refuse volume 13.
-fn bars(rows: u64, bad: &str) -> String {
+pub(super) fn bars(rows: u64, bad: &str) -> String {
     let mut csv = String::from("ts,vendor,symbol,timeframe,open,high,low,close,volume\n");
     for row in 0..rows {
         let (open, volume) = match (row % 2, bad) {
@@ -36,7 +36,7 @@ fn bars(rows: u64, bad: &str) -> String {
 }
 
 /// A database that refuses volume 13.
-fn refusing() -> Store {
+pub(super) fn refusing() -> Store {
     let db = Postgres::shared().database_with_schema();
     db.execute("ALTER TABLE bars ADD CONSTRAINT unlucky CHECK (volume <> 13)");
     Store::Postgres(db)
@@ -59,7 +59,7 @@ fn files(live: &Path) -> Vec<PathBuf> {
 }
 
 /// Rows of records, each once.
-fn numbers(letters: &[DeadLetter]) -> BTreeSet<u64> {
+pub(super) fn numbers(letters: &[DeadLetter]) -> BTreeSet<u64> {
     let all: Vec<u64> = letters.iter().flat_map(|letter| letter.rows.clone()).collect();
     let once: BTreeSet<u64> = all.iter().copied().collect();
     assert_eq!(once.len(), all.len(), "a row is there twice");
@@ -67,7 +67,7 @@ fn numbers(letters: &[DeadLetter]) -> BTreeSet<u64> {
 }
 
 /// Rows 1, 3, … as the input counts them.
-fn bad_of(rows: u64) -> BTreeSet<u64> {
+pub(super) fn bad_of(rows: u64) -> BTreeSet<u64> {
     (1..=rows).step_by(2).collect()
 }
 
@@ -79,13 +79,13 @@ fn all_is_where_it_belongs(store: &Store, letters: &[DeadLetter], run: &Run, row
 }
 
 /// A file system of 64 KiB, full; gone at the end of the test.
-struct Full {
+pub(super) struct Full {
     work: Work,
 }
 
 impl Full {
     /// `None`, with a line that says so, where nothing can be mounted.
-    fn mount(test: &str) -> Option<Self> {
+    pub(super) fn mount(test: &str) -> Option<Self> {
         let work = Work::new();
         let place = work.path("small");
         fs::create_dir(&place).expect("a directory");
@@ -102,7 +102,7 @@ impl Full {
         Some(full)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.work.path("small").join(name)
     }
 

@@ -58,6 +58,29 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// The same, which is over since long.
+    pub fn certify_expired(&self, name: &str, hosts: &[&str]) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = named(name, hosts);
+        params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        let cert = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
+        Identity { cert, key: key.serialize_pem() }
+    }
+}
+
+impl Identity {
+    /// The certificate of an authority, shown as that of a server.
+    pub fn of_authority(hosts: &[&str]) -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = named("an authority", hosts);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let cert = params.self_signed(&key).expect("a certificate").pem();
+        Self { cert, key: key.serialize_pem() }
+    }
+}
+
 fn named(name: &str, hosts: &[&str]) -> CertificateParams {
     let hosts: Vec<String> = hosts.iter().map(|host| (*host).into()).collect();
     let mut params = CertificateParams::new(hosts).expect("names");

@@ -23,8 +23,10 @@ pub struct DeadLetter {
     pub source: String,
     /// Row numbers in the source.
     pub rows: Vec<u64>,
-    /// The input line that could not be decoded.
+    /// The input line that could not be decoded, where the record is about one.
     pub raw: Option<String>,
+    /// The input lines that could not be decoded, one or several.
+    pub raws: Vec<String>,
     /// The rows.
     pub items: Vec<Value>,
     /// The record as it stands in the file.
@@ -71,9 +73,12 @@ fn record(line: &str) -> DeadLetter {
     let items = json["items"].as_array().unwrap_or_else(|| panic!("items: {line}")).clone();
     assert!(!rows.is_empty() && rows.iter().all(|row| *row >= 1), "metadata.rows: {line}");
     let raw = text(&meta["raw"]);
-    match &raw {
-        Some(_) => assert_eq!((rows.len(), items.len()), (1, 0), "one raw line a record: {line}"),
-        None => assert_eq!(rows.len(), items.len(), "a row number for each item: {line}"),
+    let several = meta["raw"].as_array().into_iter().flatten();
+    let raws: Vec<String> =
+        several.map(|raw| text(raw).unwrap_or_else(|| panic!("raw: {line}"))).chain(raw.clone()).collect();
+    match raws.len() {
+        0 => assert_eq!(rows.len(), items.len(), "a row number for each item: {line}"),
+        lines => assert_eq!((rows.len(), items.len()), (lines, 0), "a row number for each line: {line}"),
     }
     DeadLetter {
         error: text(&json["error"]).filter(|e| !e.is_empty()).unwrap_or_else(|| panic!("error: {line}")),
@@ -84,6 +89,7 @@ fn record(line: &str) -> DeadLetter {
         source: must("source"),
         rows,
         raw,
+        raws,
         items,
         line: line.into(),
     }

@@ -145,6 +145,12 @@ impl Mdsctl {
         self
     }
 
+    /// Lets it write no byte into any file (`ulimit -f 0`): to it, all disks are full.
+    pub fn no_room(mut self) -> Self {
+        self.before.push("ulimit -f 0".into());
+        self
+    }
+
     /// Starts it deaf to SIGHUP, as `nohup` does.
     pub fn without_hangups(mut self) -> Self {
         self.before.push("trap '' HUP".into());

@@ -15,6 +15,7 @@ mod documents;
 mod equals;
 mod existing;
 mod faults;
+mod fields;
 mod folders;
 mod formats;
 mod halves;

@@ -1,6 +1,7 @@
 //! What is said, and where: the two streams, the configuration, the words of mistakes.
 
 mod help;
+mod libraries;
 mod listener;
 mod pace;
 mod settings;

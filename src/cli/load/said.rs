@@ -85,6 +85,7 @@ fn notes(report: &Report) -> Vec<String> {
 /// Lines that are no rows.
 fn passed(passed: &Passed) -> Vec<String> {
     let first = passed.comment.as_deref().map(|text| format!(", the first: {text}")).unwrap_or_default();
+    let field = passed.field.as_deref().unwrap_or_default();
     let counted = [
         (passed.comments, "comment line", format!("passed over{first}")),
         (passed.separators, "line", "that names the delimiter passed over".to_owned()),
@@ -93,6 +94,11 @@ fn passed(passed: &Passed) -> Vec<String> {
         (passed.zeros, "zero byte", "passed over, where a writer has left a hole".to_owned()),
         (passed.longer, "row", "with an empty field behind the last column, which is left out".to_owned()),
         (passed.shorter, "row", "without the last field, which has no name in the header".to_owned()),
+        (
+            passed.fields,
+            "value",
+            format!("not loaded of fields behind the first 1,024, the first of which is {field:?}"),
+        ),
     ];
     let said = |(count, word, what): (u64, &str, String)| {
         (count > 0).then(|| format!("{} {what}", plural(count, word)))

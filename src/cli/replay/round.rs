@@ -24,7 +24,7 @@ use crate::dlq::hold::{self, To};
 use crate::dlq::journal::{Begun, Claimed, Journal, Orders, Way};
 use crate::dlq::names::{self, Kind};
 use crate::dlq::{DlqWriter, RunInfo};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, words};
 use crate::observe::letters::plain;
 
 /// A file of the queue.
@@ -147,8 +147,9 @@ fn write(journal: &Journal, live: &Path) -> Result<()> {
     let path = names::journal(live);
     journal.write(&path).map_err(|error| {
         Error::Usage(format!(
-            "{} cannot be written: {error}; a replay notes there what it has claimed",
-            path.display()
+            "{} cannot be written: {}; a replay notes there what it has claimed",
+            path.display(),
+            words(&error)
         ))
     })
 }
@@ -164,7 +165,11 @@ impl Replay<'_> {
         settled: bool,
     ) -> Result<()> {
         let fault = |path: &Path, error: io::Error| {
-            Error::Input(format!("the dead-letter queue {} cannot be read: {error}", path.display()))
+            Error::Input(format!(
+                "the dead-letter queue {} cannot be read: {}",
+                path.display(),
+                words(&error)
+            ))
         };
         let taken_up = parts.iter().any(|part| part.taken_up);
         let last = parts.iter().filter(|part| part.taken_up).map(|part| part.generation).max();

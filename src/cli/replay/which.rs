@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::dlq::letter::Letter;
 use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, words};
 
 /// Bytes that are looked at to tell a queue from another file.
 const FIRST_BYTES: u64 = 1 << 20;
@@ -61,7 +61,7 @@ pub fn segments(live: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::Input(format!("{}: it cannot be read: {error}", path.display()))
+    Error::Input(format!("{}: it cannot be read: {}", path.display(), words(error)))
 }
 
 fn directory_of(path: &Path) -> &Path {

@@ -13,6 +13,7 @@ use crate::dataset::describe::{Kind, Need};
 use crate::dataset::faults::Faults;
 use crate::dataset::mapping::{Feed, Mapping, resolve};
 use crate::dataset::target::{Grain, Target};
+use crate::dataset::wanted::{self, Wanted};
 use crate::error::Result;
 
 impl MapperSettings {
@@ -44,6 +45,14 @@ impl Mapper {
     pub fn rekeys(&self) -> bool {
         let next = self.newer().and_then(|version| self.settings.live.as_ref()?.target(version));
         next.is_some_and(|next| !key_of(&next).eq(key_of(&self.settings.target)))
+    }
+
+    /// Which names of columns matter; `None` where that has been said of the table as it is now.
+    pub fn wanted(&mut self) -> Option<Wanted> {
+        if self.wanted.replace(self.version) == Some(self.version) {
+            return None;
+        }
+        Some(wanted::names(&self.settings.dataset, &self.settings.target, &self.options))
     }
 
     /// Goes by the table as it is now.

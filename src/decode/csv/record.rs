@@ -6,7 +6,7 @@ use crate::decode::MAX_ROW;
 use crate::decode::patience::Patience;
 
 /// Columns at most.
-pub(super) const MAX_COLUMNS: usize = 4096;
+pub(super) const MAX_COLUMNS: usize = 16_384;
 
 /// A field: its place in the record, without its quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

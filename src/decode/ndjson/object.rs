@@ -10,9 +10,17 @@ use serde::de::{Deserialize, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dataset::json_text::Strings;
+use crate::dataset::wanted::Wanted;
+use crate::decode::Passed;
 
-/// Columns at most.
+/// Columns at most that nothing loads, once it is known which are loaded.
 pub(super) const MAX_COLUMNS: usize = 1024;
+
+/// Columns at most: as many as a spreadsheet has.
+pub(super) const MAX_NAMES: usize = 16_384;
+
+/// In place of a column, of names that are passed over.
+const PASSED: usize = usize::MAX;
 
 /// Longest name of a column in bytes.
 const MAX_NAME: usize = 1024;
@@ -40,7 +48,7 @@ pub(super) const NO_OBJECT: Refusal = ("bad_line", "the line is JSON, but not an
 /// The input ends in it.
 pub(super) const INCOMPLETE: Refusal = ("bad_line", "the last line is incomplete");
 const NOT_UTF8: Refusal = ("bad_utf8", "the row is not valid UTF-8");
-const TOO_MANY: Refusal = ("too_many_columns", "the row would add a column to the 1,024 there are");
+const TOO_MANY: Refusal = ("too_many_columns", "the row would add a column to the 16,384 there are");
 const TWICE: Refusal =
     ("two_values", "the row has a name twice, with another value the second time; keep one of both");
 const LONG_NAME: Refusal = ("bad_line", "the row has a name that is longer than 1,024 bytes");
@@ -49,7 +57,12 @@ const LONG_NAME: Refusal = ("bad_line", "the row has a name that is longer than 
 #[derive(Default)]
 pub(super) struct Objects {
     names: Vec<Arc<str>>,
+    /// Of each name its column; some of those that are passed over are there too.
     index: HashMap<Arc<str>, usize>,
+    /// Tells which names matter, once that is known.
+    wanted: Option<Wanted>,
+    /// Number of members of the object at hand that are passed over, and the name of the first.
+    over: (u64, Option<String>),
     /// How many of the names belong to rows that have been accepted; the others are of the object
     /// at hand.
     accepted: usize,
@@ -90,6 +103,7 @@ impl Objects {
         self.cells.resize(self.accepted, Cell::Null);
         self.unescaped.clear();
         self.twice.clear();
+        self.over.0 = 0;
         self.next = 0;
         self.refusal = None;
         let mut json = serde_json::Deserializer::from_str(text);
@@ -111,6 +125,41 @@ impl Objects {
     /// Takes the added names over.
     pub(super) fn accept(&mut self) {
         self.accepted = self.names.len();
+    }
+
+    /// From here on those names matter. Tells which columns are kept on, where some are not, which can only
+    /// be `between` batches.
+    pub(super) fn want(&mut self, wanted: Wanted, between: bool) -> Option<Vec<bool>> {
+        for name in self.names.drain(self.accepted..) {
+            self.index.remove(&name);
+        }
+        self.index.retain(|_, column| *column != PASSED);
+        let matter: Vec<bool> = self.names.iter().map(|name| wanted(name)).collect();
+        self.wanted = Some(wanted);
+        if self.names.len() <= MAX_COLUMNS || !between {
+            return None;
+        }
+        let mut room = MAX_COLUMNS.saturating_sub(matter.iter().filter(|matters| **matters).count());
+        let keep = |matters: bool| {
+            let keep = matters || room > 0;
+            room -= usize::from(keep && !matters);
+            keep
+        };
+        let keep: Vec<bool> = matter.into_iter().map(keep).collect();
+        let mut kept = keep.iter();
+        self.names.retain(|_| kept.next().copied().unwrap_or(false));
+        self.index = self.names.iter().cloned().zip(0..).collect();
+        self.accepted = self.names.len();
+        Some(keep)
+    }
+
+    /// Counts what was passed over of the object read last.
+    pub(super) fn count(&mut self, passed: &mut Passed) {
+        if self.over.0 > 0 {
+            passed.fields += self.over.0;
+            let first = self.over.1.take();
+            passed.field = passed.field.take().or(first);
+        }
     }
 
     /// Appends the cells of the object read last, one to each column.
@@ -144,9 +193,16 @@ impl Objects {
         let column = match self.names.get(self.next) {
             Some(expected) if **expected == *name => self.next,
             _ => match self.index.get(name) {
+                Some(&PASSED) => return self.pass(name),
                 Some(column) => *column,
-                None if self.names.len() >= MAX_COLUMNS => return self.refusal = Some(TOO_MANY),
                 None if name.len() > MAX_NAME => return self.refusal = Some(LONG_NAME),
+                None if self.names.len() >= MAX_COLUMNS && self.is_passed(name) => {
+                    if self.index.len() < MAX_NAMES {
+                        self.index.insert(name.into(), PASSED);
+                    }
+                    return self.pass(name);
+                }
+                None if self.names.len() >= MAX_NAMES => return self.refusal = Some(TOO_MANY),
                 None => {
                     let name: Arc<str> = name.into();
                     self.index.insert(name.clone(), self.names.len());
@@ -162,6 +218,18 @@ impl Objects {
                 self.twice.push([(from, to), (start, end)]);
             }
             *cell = Cell::Json(start, end);
+        }
+    }
+
+    /// Whether it is known that nothing loads a column of that name.
+    fn is_passed(&self, name: &str) -> bool {
+        self.wanted.as_ref().is_some_and(|wanted| !wanted(name))
+    }
+
+    fn pass(&mut self, name: &str) {
+        self.over.0 += 1;
+        if self.over.1.is_none() {
+            self.over.1 = Some(name.to_owned());
         }
     }
 

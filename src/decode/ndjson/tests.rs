@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::object::MAX_COLUMNS;
+use super::object::MAX_NAMES;
 use super::*;
 use crate::decode::script::{Heard, Script};
 use crate::decode::{BATCH_ROWS, Chunk};
@@ -159,13 +159,36 @@ fn invalid_utf8_costs_its_row() {
 
 #[test]
 fn columns_are_bounded() {
-    let members: Vec<String> = (0..MAX_COLUMNS).map(|n| format!("\"c{n}\":{n}")).collect();
+    let members: Vec<String> = (0..MAX_NAMES).map(|n| format!("\"c{n}\":{n}")).collect();
     let full = members.join(",");
     let text = format!("{{{full}}}\n{{\"c0\":1,\"one more\":2}}\n{{\"c0\":7}}\n{{{full},\"x\":1}}\n");
     let heard = read(Script::one(text.as_bytes()));
     assert_eq!(numbers(&heard), [1, 3]);
     assert_eq!(heard.faults(), [(2, "too_many_columns"), (4, "too_many_columns")]);
-    assert_eq!(heard.rows[1].1.len(), MAX_COLUMNS);
+    assert_eq!(heard.rows[1].1.len(), MAX_NAMES);
+}
+
+#[test]
+fn columns_that_nothing_loads_are_bounded_once_that_is_known() {
+    let first: Vec<String> = (0..3000).map(|n| format!("\"a{n}\":{n}")).collect();
+    let later: String = (0..2000).map(|n| format!("{{\"b{n}\":1,\"px\":{n},\"last{n}\":null}}\n")).collect();
+    let text = format!("{{{},\"px\":7}}\n{later}", first.join(","));
+    let mut decoder = NdjsonDecoder::open(Box::new(Script::one(text.as_bytes()))).unwrap();
+    let whole = decoder.next_batch().unwrap().unwrap();
+    assert_eq!((whole.rows.len(), whole.columns.num_columns()), (1, 3001));
+    decoder.want(std::sync::Arc::new(|name: &str| name == "px" || name == "last1999"));
+    let heard = Heard::of(&mut decoder);
+    assert!(heard.broken.is_empty() && heard.error.is_none(), "{:?}", heard.error);
+    for (place, (row, cells)) in heard.rows.iter().enumerate() {
+        assert_eq!(*row, place as u64 + 2);
+        let px = cells.iter().find(|(name, _)| name == "px").and_then(|(_, value)| value.clone());
+        assert_eq!(px, Some(place.to_string()));
+        assert!(cells.len() <= 1025, "{}", cells.len());
+    }
+    assert_eq!(heard.rows.len(), 2000);
+    assert!(heard.rows[1999].1.iter().any(|(name, _)| name == "last1999"));
+    let passed = decoder.passed();
+    assert_eq!((passed.fields, passed.field.as_deref()), (2000 + 1999, Some("b0")));
 }
 
 #[test]

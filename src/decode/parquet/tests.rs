@@ -136,8 +136,8 @@ fn what_is_no_parquet_file_is_said_in_a_sentence() {
         (&data[..data.len() - 10], truncated),
         (b"PARE12345678PARE", encrypted),
         (b"PAR112345678PARE", encrypted),
-        (&footer_length, "the Parquet file is corrupt (Parquet file too small."),
-        (&cut_in_the_middle, "the Parquet file is corrupt (snappy: "),
+        (&footer_length, "the Parquet file is corrupt (bytes are missing in it, or a length in it is wrong)"),
+        (&cut_in_the_middle, "the Parquet file is corrupt (a page does not unpack"),
     ] {
         let message = read(data).1.unwrap();
         assert!(message.starts_with(start), "{message}");

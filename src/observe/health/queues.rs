@@ -13,6 +13,7 @@ use crate::dlq::groups::By;
 use crate::dlq::journal;
 use crate::dlq::names::{self, Kind};
 use crate::dlq::survey::{Plan, Survey};
+use crate::error::words;
 use crate::observe::figures::{duration, plural};
 
 /// From where on a queue is a reason to look at it.
@@ -46,7 +47,7 @@ pub fn look(named: &[PathBuf], limits: Limits, now: i64) -> Report {
                 Ok(Some(survey)) => survey,
                 Ok(None) => continue,
                 Err(error) => {
-                    let text = format!("{} cannot be read: {error}", file.display());
+                    let text = format!("{} cannot be read: {}", file.display(), words(&error));
                     report.findings.push(
                         Finding::new("dlq", Status::Unknown, text)
                             .remedy("mend its permissions, or mend --dlq"),
@@ -148,7 +149,7 @@ fn queues(named: &[PathBuf], findings: &mut Vec<Finding>) -> BTreeSet<PathBuf> {
     for path in all {
         if path.is_dir() {
             if let Err(error) = within(path) {
-                let text = format!("{} cannot be read: {error}", path.display());
+                let text = format!("{} cannot be read: {}", path.display(), words(&error));
                 let finding = Finding::new("dlq", Status::Unknown, text);
                 findings.push(finding.remedy("mend its permissions, or mend --dlq"));
             }

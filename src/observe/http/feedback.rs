@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, words};
 use crate::observe::client::trust;
 use crate::observe::http::Pressure;
 use crate::observe::http::body::Body;
@@ -168,7 +168,7 @@ impl Feedback {
             .header(CONTENT_TYPE, "application/json")
             .header(CONNECTION, "close")
             .body(Body::whole(Bytes::from(change.to_feedback())))
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| words(&error))?;
         // The connection lives as long as the request: dropped together where time runs out.
         let answer = sender.send_request(request);
         tokio::pin!(connection, answer);
@@ -186,7 +186,7 @@ impl Feedback {
 /// What went wrong on the line.
 fn why(error: &hyper::Error) -> String {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
-    cause.map_or_else(|| error.to_string(), plain)
+    cause.map_or_else(|| words(error), plain)
 }
 
 /// Whether the same request would be answered the same way.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, words};
 use crate::settings::Secret;
 
 /// A port that is listened on from now on; answers come once there is a
@@ -89,7 +89,7 @@ impl Listener {
 
 /// What the system says, without its number.
 pub(super) fn plain(error: &io::Error) -> String {
-    error.to_string().split(" (os error ").next().unwrap_or_default().to_owned()
+    words(error)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use tokio_postgres::types::{WasNull, WrongType};
 
 use super::tls;
 use crate::batch::Reason;
+use crate::error::words;
 use crate::port::SinkError;
 
 /// The SQLSTATE of a row that row-level security refuses.
@@ -131,21 +132,19 @@ fn of_driver(error: &tokio_postgres::Error) -> SinkError {
     }
     // Neither the server nor the connection failed: the next attempt would end like this one.
     let Some(source) = error.source() else {
-        return of_misunderstanding(&error.to_string());
+        return of_misunderstanding(&words(error));
     };
     match source.downcast_ref::<io::Error>() {
         Some(io) => match io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(error) => SinkError::Fatal(Reason::new("tls", tls::explain(error))),
             // What the driver says of bytes that it cannot write or read as the protocol has them.
             None if matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
-                of_misunderstanding(&format!("{error}: {io}"))
+                of_misunderstanding(&words(error))
             }
-            None => SinkError::Transient(Reason::new("connection_lost", io.to_string())),
+            None => SinkError::Transient(Reason::new("connection_lost", words(io))),
         },
-        None if source.is::<WasNull>() || source.is::<WrongType>() => {
-            of_misunderstanding(&format!("{error}: {source}"))
-        }
-        None => SinkError::Fatal(Reason::new("connection_refused", source.to_string())),
+        None if source.is::<WasNull>() || source.is::<WrongType>() => of_misunderstanding(&words(error)),
+        None => SinkError::Fatal(Reason::new("connection_refused", words(source))),
     }
 }
 

@@ -21,7 +21,7 @@ use super::place::Place;
 use super::tls;
 use super::wanted::Wanted;
 use crate::batch::Reason;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, words};
 use crate::port::SinkError;
 
 /// Opens connections to one store.
@@ -249,7 +249,7 @@ impl Connector {
 async fn look_up(place: &Place) -> Result<Vec<IpAddr>, SinkError> {
     let found = tokio::net::lookup_host((&*place.host, place.port)).await;
     let found =
-        found.map_err(|error| SinkError::Transient(Reason::new("connection_failed", error.to_string())))?;
+        found.map_err(|error| SinkError::Transient(Reason::new("connection_failed", words(&error))))?;
     Ok(found.map(|socket| socket.ip()).collect())
 }
 

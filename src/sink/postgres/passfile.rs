@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::place::{LOCAL_SOCKETS, Place};
+use crate::error::words;
 use crate::settings::Secret;
 
 /// A password file that may be read.
@@ -45,7 +46,7 @@ impl PassFile {
         }
         match std::fs::read_to_string(path) {
             Ok(text) => Some(Self { path: path.into(), text }),
-            Err(error) => ignored(&error.to_string()),
+            Err(error) => ignored(&words(&error)),
         }
     }
 

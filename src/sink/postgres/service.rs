@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::conninfo::Parameters;
 use super::surroundings::Surroundings;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, words};
 
 /// Directories of `pg_service.conf` as Debian, Red Hat and PostgreSQL itself have it.
 const SYSTEM: [&str; 3] = ["/etc/postgresql-common", "/etc/sysconfig/pgsql", "/usr/local/pgsql/etc"];
@@ -35,7 +35,10 @@ pub(super) fn find(service: &str, around: &Surroundings<'_>) -> Result<Parameter
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => {
                 let file = file.display();
-                return Err(Error::Usage(format!("the service file {file} cannot be read: {error}")));
+                return Err(Error::Usage(format!(
+                    "the service file {file} cannot be read: {}",
+                    words(&error)
+                )));
             }
         };
         if let Some(parameters) = group(service, &text, file)? {

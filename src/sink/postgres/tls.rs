@@ -19,7 +19,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::dsn::{RootCert, SslMode, TlsSettings};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, of_tls, words};
 
 /// Makes the connector. Reads the certificate files.
 ///
@@ -35,13 +35,17 @@ pub fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect> {
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
-        .map_err(|error| Error::Internal(format!("TLS cannot be set up: {error}")))?
+        .map_err(|error| Error::Internal(format!("TLS cannot be set up: {}", of_tls(&error))))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match identity(settings)? {
         None => builder.with_no_client_auth(),
         Some((file, chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|error| {
-            Error::Usage(format!("the client certificate {} cannot be used: {error}", file.display()))
+            Error::Usage(format!(
+                "the client certificate {} cannot be used: {}",
+                file.display(),
+                of_tls(&error)
+            ))
         })?,
     };
     config.enable_sni = settings.sni;
@@ -62,7 +66,7 @@ pub(super) fn explain(error: &rustls::Error) -> String {
             expected.to_str(),
             if presented.is_empty() { "no name at all".into() } else { presented.join(", ") }
         ),
-        error => format!("TLS: {error}"),
+        error => of_tls(error),
     }
 }
 
@@ -102,7 +106,8 @@ fn trust(settings: &TlsSettings) -> Result<Trust> {
         Err(error) => {
             let file = file.display();
             return Err(Error::Usage(format!(
-                "the root certificates in {file} cannot be read ({error}); set sslrootcert to a PEM file"
+                "the root certificates in {file} cannot be read ({}); set sslrootcert to a PEM file",
+                of_pem(&error)
             )));
         }
     };
@@ -117,12 +122,24 @@ fn of_system(name: bool) -> Result<Trust> {
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
-        let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+        let why = found.errors.first().map(|error| format!(" ({})", words(error))).unwrap_or_default();
         return Err(Error::Usage(format!(
             "sslrootcert is system, and this system has no root certificates{why}; install ca-certificates"
         )));
     }
     Ok(Trust::Authorities { roots, certificates: Vec::new(), name })
+}
+
+/// What is wrong with a PEM file.
+fn of_pem(error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => words(error),
+        pem::Error::NoItemsFound => "it holds none".to_owned(),
+        pem::Error::MissingSectionEnd { .. } => "it ends early".to_owned(),
+        pem::Error::IllegalSectionStart { .. } => "a line that begins a section is damaged".to_owned(),
+        pem::Error::Base64Decode(_) => "it is damaged, what stands in it is no base64".to_owned(),
+        _ => "it is no PEM file".to_owned(),
+    }
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
@@ -149,7 +166,7 @@ fn identity(settings: &TlsSettings) -> Result<Option<ClientIdentity>> {
         let why = match error {
             pem::Error::NoItemsFound if file == key => "it holds no private key that is not encrypted".into(),
             pem::Error::NoItemsFound => "it holds no certificate".into(),
-            error => error.to_string(),
+            error => of_pem(&error),
         };
         Error::Usage(format!("the PEM file {} cannot be used: {why}", file.display()))
     };
@@ -163,8 +180,9 @@ fn identity(settings: &TlsSettings) -> Result<Option<ClientIdentity>> {
 /// group.
 fn private(key: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
-    let meta = std::fs::metadata(key)
-        .map_err(|error| Error::Usage(format!("the key {} cannot be read: {error}", key.display())))?;
+    let meta = std::fs::metadata(key).map_err(|error| {
+        Error::Usage(format!("the key {} cannot be read: {}", key.display(), words(&error)))
+    })?;
     let others = if meta.uid() == 0 { 0o037 } else { 0o077 };
     if meta.is_file() && meta.mode() & others != 0 {
         return Err(Error::Usage(format!(

@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
 use crate::batch::Reason;
-use crate::error::Error;
+use crate::error::{Error, words};
 use crate::port::SinkError;
 
 /// Where an error happened, for its sentence.
@@ -28,7 +28,10 @@ pub(super) fn classify(error: &rusqlite::Error, place: Place<'_>) -> SinkError {
             (failure.code, failure.extended_code, text.as_deref().unwrap_or_default())
         }
         rusqlite::Error::SqlInputError { error, msg, .. } => (error.code, error.extended_code, msg.as_str()),
-        other => return SinkError::Fatal(Reason::new("XX000", format!("{path}: {other}"))),
+        other => {
+            let what = words(other);
+            return SinkError::Fatal(Reason::new("XX000", format!("{path} cannot be used: {what}")));
+        }
     };
     let transient = |code, message: String| SinkError::Transient(Reason::new(code, message));
     let fatal = |code, message: String| SinkError::Fatal(Reason::new(code, message));

@@ -15,8 +15,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dataset::learned::Learned;
-use crate::error::{Error, Result};
-use crate::source::fault::words;
+use crate::error::{Error, Result, words};
 use crate::source::follow::SAVE;
 use crate::source::follow::copies::size_of;
 use crate::source::follow::course::{End, Stretch};

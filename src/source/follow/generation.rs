@@ -602,6 +602,9 @@ impl Generation {
             }
         }
         while let Some((lines, _)) = &mut self.lines {
+            if let Some(wanted) = self.mapper.wanted() {
+                lines.want(wanted);
+            }
             match lines.next_now().map_err(|e| decode_error(e, &self.name))? {
                 Some(raw) => self.hand_on(raw, sight, report, outlet)?,
                 None => {

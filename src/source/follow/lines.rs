@@ -10,6 +10,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use memchr::memrchr;
 
+use crate::dataset::wanted::Wanted;
 use crate::decode::{Chunk, Chunks, CsvDecoder, DecodeError, Decoder, NdjsonDecoder, Passed, RawBatch};
 use crate::error::{Error, Result};
 use crate::source::fault::{decode_error, io_error};
@@ -106,6 +107,14 @@ impl Lines {
     /// What was passed over so far.
     pub(super) fn passed(&self) -> Passed {
         self.decoder().passed()
+    }
+
+    /// From here on those names of columns matter.
+    pub(super) fn want(&mut self, wanted: Wanted) {
+        match self {
+            Self::Csv(decoder) => decoder.want(wanted),
+            Self::Ndjson(decoder) => decoder.want(wanted),
+        }
     }
 
     pub(super) fn next_now(&mut self) -> Result<Option<RawBatch>, DecodeError> {

@@ -143,7 +143,7 @@ impl Rows {
         let mut found = BTreeSet::new();
         for letter in letters {
             assert!(["decode", "validate", "write"].contains(&&*letter.stage), "{what}: {}", letter.line);
-            let raw = letter.raw.iter().map(|raw| {
+            let raw = letter.raws.iter().map(|raw| {
                 let seq = raw.split("\"seq\":").nth(1).unwrap_or(raw);
                 seq.split(',').next().expect("a part").parse().unwrap_or_else(|_| panic!("{what}: {raw}"))
             });
