@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::cli::process;
 use crate::cli::store::Store;
 use crate::error::Result;
 use crate::port::runs::{Begun, InputIdentity, JobRow, RunBooks, RunEnd, RunRecord, RunScope, RunStart};
@@ -91,7 +92,7 @@ impl History {
     pub async fn begin_job(&self, start: &RunStart, resumed: Option<Uuid>) -> Result<Option<JobRow>> {
         match self {
             Self::Sqlite(_) => Ok(None),
-            Self::Postgres(runs) => runs.begin_job(start, resumed).await,
+            Self::Postgres(runs) => runs.begin_job(start, resumed, process::is_alive).await,
         }
     }
 

@@ -136,6 +136,46 @@ fn a_pipe_that_is_interrupted_without_a_ledger_is_cancelled() {
 }
 
 #[test]
+fn the_row_of_a_run_that_was_killed_is_closed_by_the_next_one_and_no_other() {
+    // A table with a key, where nobody has to go on with what a tail before has left.
+    for obstacle in ["", "DROP TABLE mds_runs, mds_checkpoints"] {
+        let (work, db) = (Work::new(), database());
+        let dsn = role(&db, obstacle);
+        let tail = |name: &str, rows: usize| {
+            let path = work.write(name, CSV.replace("14:", if rows == 1 { "15:" } else { "16:" }));
+            let mut tail = work.mdsctl(["tail", &path, "--dlq", "d", "--dsn", &dsn]).spawn();
+            wait::until(Duration::from_secs(60), "the row of a tail", || {
+                assert!(!tail.has_ended(), "{}", tail.said());
+                (db.count("job_runs") == rows as u64).then_some(())
+            });
+            tail
+        };
+        let killed = tail("feed.csv", 1);
+        killed.signal(Signal::KILL);
+        killed.finish_quietly();
+        // It may be in a container, of which nobody here can tell.
+        db.execute(
+            "INSERT INTO job_runs (job_name, status, metadata) SELECT job_name, status, \
+             metadata || '{\"process\": \"another/pid:[1]/7\"}' FROM job_runs",
+        );
+        let living = tail("feed.csv", 3);
+        let path = work.write("bars.csv", CSV);
+        work.mdsctl(["load", &path, "--dlq", "e", "--dsn", &dsn]).run().expect(3);
+        let rows = jobs(&db, "status, coalesce(error_message, '-'), completed_at IS NOT NULL");
+        let expected = [
+            ["failure", "its process has vanished", "t"],
+            ["running", "-", "f"],
+            ["running", "-", "f"],
+            ["success", "-", "t"],
+        ];
+        assert_eq!(rows.iter().map(texts).collect::<Vec<_>>(), expected, "{obstacle}");
+        living.signal(Signal::INT);
+        living.finish().expect(130);
+        drop_role(&db);
+    }
+}
+
+#[test]
 fn a_role_that_may_not_write_there_loads_with_one_sentence() {
     for obstacle in ["", "DROP TABLE mds_runs, mds_checkpoints"] {
         let (work, db) = (Work::new(), database());

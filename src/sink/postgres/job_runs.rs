@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::connect::{Link, to_error};
 use super::names::literal;
 use crate::error::{Error, Result};
-use crate::port::runs::{JobRow, RunBooks, RunEnd, RunScope, RunStart, RunStatus};
+use crate::port::runs::{JobRow, RunBooks, RunEnd, RunProcess, RunScope, RunStart, RunStatus};
 
 /// The columns that we fill; `elapsed_ms` is the table's own.
 const COLUMNS: [&str; 16] = [
@@ -34,8 +34,14 @@ const COLUMNS: [&str; 16] = [
 /// Vendors that are named as the provider at most.
 const MOST_VENDORS: usize = 10;
 
-/// Opens a row; `None` where there is no such table.
-pub(super) async fn begin(link: &Link, start: &RunStart, resumed: Option<Uuid>) -> Result<Option<JobRow>> {
+/// Opens a row; `None` where there is no such table. Rows of runs that have vanished are closed before: of the
+/// one that this one goes on with, and of those whose processes are not alive.
+pub(super) async fn begin(
+    link: &Link,
+    start: &RunStart,
+    resumed: Option<Uuid>,
+    is_alive: fn(&RunProcess) -> Option<bool>,
+) -> Result<Option<JobRow>> {
     let failed =
         |error: tokio_postgres::Error| to_error(link.classify(&error)).at("no row is kept in job_runs");
     let names: Vec<String> = COLUMNS.iter().map(|name| format!("'{name}'")).collect();
@@ -62,12 +68,17 @@ pub(super) async fn begin(link: &Link, start: &RunStart, resumed: Option<Uuid>) 
         );
         link.client.batch_execute(&sql).await.map_err(failed)?;
     }
+    // Whoever may not do that has its row all the same.
+    if let Err(error) = bury(link, &start.process.host, is_alive).await {
+        tracing::debug!("rows of runs that have vanished stay as they are in job_runs: {error}");
+    }
     let metadata = json!({
         "run_id": start.run_id.to_string(),
         "command": start.command,
         "table": start.table,
         "host": start.process.host,
         "pid": start.process.pid,
+        "process": start.process.mark,
         "inputs": start.inputs.len(),
     });
     // What goes on for as long as somebody delivers, and what comes to an end by itself.
@@ -87,6 +98,38 @@ pub(super) async fn begin(link: &Link, start: &RunStart, resumed: Option<Uuid>) 
     let row = link.client.query_typed_one(&sql, &[]).await.map_err(failed)?;
     let id = row.try_get(0).map_err(|error| Error::Internal(format!("job_runs: {error}")))?;
     Ok(Some(JobRow { id, provided: start.provider.is_some(), symbols }))
+}
+
+/// Closes the rows of runs on this machine whose processes are gone, since nobody else will.
+async fn bury(
+    link: &Link,
+    host: &str,
+    is_alive: fn(&RunProcess) -> Option<bool>,
+) -> Result<(), tokio_postgres::Error> {
+    let sql = format!(
+        "SELECT id::bigint, metadata->>'pid', metadata->>'process' FROM job_runs WHERE status = 'running' \
+         AND job_name LIKE 'mdsctl %' AND metadata->>'host' = {} AND metadata->>'process' IS NOT NULL",
+        literal(host)
+    );
+    let mut gone = Vec::new();
+    for row in link.client.query_typed(&sql, &[]).await? {
+        let (id, pid, mark): (i64, Option<&str>, String) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let pid = pid.and_then(|pid| pid.parse().ok()).unwrap_or(0);
+        let process = RunProcess { host: host.to_owned(), pid, mark: Some(mark) };
+        if is_alive(&process) == Some(false) {
+            gone.push(id.to_string());
+        }
+    }
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "UPDATE job_runs SET status = 'failure', completed_at = pg_catalog.now(), \
+         error_message = 'its process has vanished' WHERE status = 'running' AND id IN ({})",
+        gone.join(", ")
+    );
+    link.client.batch_execute(&sql).await
 }
 
 /// A sign of life.

@@ -207,12 +207,17 @@ impl PgRuns {
     }
 
     /// Opens a row in the `job_runs` of an existing deployment, where there is such a table;
-    /// closes that of the run taken over. The id of the row.
+    /// closes those of the run taken over, and of runs whose processes are not alive. The row.
     ///
     /// # Errors
     /// Where it is there and cannot be written.
-    pub async fn begin_job(&self, start: &RunStart, resumed: Option<Uuid>) -> Result<Option<JobRow>> {
-        job_runs::begin(&self.link().await?, start, resumed).await
+    pub async fn begin_job(
+        &self,
+        start: &RunStart,
+        resumed: Option<Uuid>,
+        is_alive: fn(&RunProcess) -> Option<bool>,
+    ) -> Result<Option<JobRow>> {
+        job_runs::begin(&self.link().await?, start, resumed, is_alive).await
     }
 
     /// Closes that row.
