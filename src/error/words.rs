@@ -60,6 +60,10 @@ pub fn plain(text: &str) -> Option<String> {
     };
     let line = match line {
         "tls handshake eof" => "the connection was closed during the TLS handshake",
+        "bytes remaining on stream" => "the server closed the connection in the middle of its answer",
+        "unsupported SASL mechanism" | "unsupported authentication method" => {
+            "the server asks for a kind of authentication that is not supported (it may be a password by SCRAM or MD5, or a certificate)"
+        }
         "stream did not contain valid UTF-8" => "it is no text in UTF-8",
         line => PREFIXES.iter().fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line)),
     };
