@@ -149,7 +149,10 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             return self.until_halt(wait).await;
         }
         let left = longest.saturating_sub(outage);
-        if self.until_halt(tokio::time::timeout(left, wait)).await?.is_err() {
+        // Another worker may have ended the waiting meanwhile.
+        if self.until_halt(tokio::time::timeout(left, wait)).await?.is_err()
+            && self.breaker.outage() >= longest
+        {
             let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
             self.stop(End::GaveUp(trouble));
             if self.halt.borrow().is_some() {
