@@ -14,14 +14,14 @@ use arrow_array::{
 };
 use arrow_buffer::i256;
 
-use super::connect::{Connector, Link};
-use super::dsn::Dsn;
-use super::sink::{PgOptions, PgSink};
 use super::{SchemaOptions, resolve_tenant, schema_apply, schema_check};
 use crate::batch::{Batch, Origin, Pick, Rows};
 use crate::dataset::ALL;
 use crate::port::{Guard, Mark, Session, Sink, SinkError, Written};
 use crate::settings::OnConflict;
+use crate::sink::postgres::connection::connect::{Connector, Link};
+use crate::sink::postgres::connection::dsn::Dsn;
+use crate::sink::postgres::write::sink::{PgOptions, PgSink};
 
 /// A database of the test's own, dropped with it.
 struct Database {

@@ -1,0 +1,222 @@
+//! One place that decides what an error of the server means: wait, set rows aside, or stop.
+//!
+//! Decided by SQLSTATE and error kind, never by message text, which is translated.
+
+use std::error::Error as _;
+use std::io;
+
+use tokio_postgres::error::{DbError, Severity, SqlState};
+use tokio_postgres::types::{WasNull, WrongType};
+
+use crate::batch::Reason;
+use crate::error::words;
+use crate::port::SinkError;
+use crate::sink::postgres::connection::tls;
+
+/// The SQLSTATE of a row that row-level security refuses.
+pub(in crate::sink::postgres) const POLICY: &str = "42501";
+
+/// What is to be done about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Wait and try again.
+    Transient,
+    /// The rows are to blame.
+    Data,
+    /// Neither waiting nor splitting helps.
+    Fatal,
+}
+
+/// What a SQLSTATE means.
+///
+/// - A missing privilege and rows that a row-level security policy forbids share 42501. The server raises
+///   the second from `ExecWithCheckOptions`; it is called `POLICY` here, and is a row's fault only where
+///   other rows go through.
+/// - 21000 is "cannot affect row a second time": two rows that became the same key in the
+///   store. Apart from each other both can be written, so it counts as data.
+/// - 42601 is what the input functions of some types (`tsvector`, `ltree`, `jsonpath`) say of a text: the
+///   statements themselves are ours, and their syntax is right.
+/// - 08P01 is what a COPY fails with whose bytes are too few or too many for their column: the rows were
+///   written for another table than this. A pooler uses it for all that it has to say, and ends the
+///   connection with it; see `of_server`.
+/// - 53400 is a limit that somebody configured (TimescaleDB's decompression limit among them);
+///   unlike the rest of class 53 it does not pass by itself.
+pub fn fault(code: &SqlState) -> Fault {
+    let code = code.code();
+    match code {
+        "53400" | "57P04" | "58P01" | "58P02" => Fault::Fatal,
+        "40002" | "08P01" | "42601" => Fault::Data,
+        // Read-only: a standby, or a primary in the middle of a failover. 26000 and 42P05 are
+        // prepared statements that a pooler mixed up.
+        "55P03" | "55006" | "25P02" | "25P03" | "25P04" | "25006" | "26000" | "42P05" => Fault::Transient,
+        _ => match code.get(..2).unwrap_or_default() {
+            "08" | "40" | "53" | "57" | "58" => Fault::Transient,
+            "09" | "21" | "22" | "23" | "27" | "38" | "39" | "44" | "P0" => Fault::Data,
+            // A value too long for an index, say; not the depth of the server's own stack.
+            "54" if code != "54001" => Fault::Data,
+            // Classes that SQL leaves to users: a trigger of theirs raised it.
+            class
+                if class.starts_with(|c: char| matches!(c, '5'..='9' | 'I'..='Z'))
+                    && !matches!(class, "53" | "54" | "55" | "57" | "58" | "72" | "P0" | "XX") =>
+            {
+                Fault::Data
+            }
+            _ => Fault::Fatal,
+        },
+    }
+}
+
+/// The engine's view of an error of the driver.
+pub fn classify(error: &tokio_postgres::Error) -> SinkError {
+    match error.as_db_error() {
+        Some(db) => of_server(db),
+        None => of_driver(error),
+    }
+}
+
+/// Whether the connection can be used no more after this error.
+pub fn is_disconnect(error: &tokio_postgres::Error) -> bool {
+    match error.as_db_error() {
+        Some(db) => matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic)),
+        None => true,
+    }
+}
+
+fn of_server(db: &DbError) -> SinkError {
+    if let Some(words) = taken_over(db) {
+        return SinkError::Fatal(Reason::new("taken_over", words));
+    }
+    let mut message = db.message().to_owned();
+    if db.code().code() == POLICY && db.routine() == Some("ExecWithCheckOptions") {
+        let message = format!(
+            "{message}; check that --tenant is the tenant of the rows, and what the policies of the table want"
+        );
+        return SinkError::Doubtful(Reason::new(POLICY, message));
+    }
+    let fault = match db.parsed_severity() {
+        Some(Severity::Fatal | Severity::Panic) if db.code().code() == "08P01" => Fault::Transient,
+        _ => fault(db.code()),
+    };
+    // Of what is waited for, this alone may need somebody to act: a limit on locks, say.
+    if let Some(hint) = db.hint().filter(|_| fault == Fault::Fatal || db.code().code() == "53200") {
+        message = format!("{message} ({hint})");
+    }
+    let mut reason = Reason::new(db.code().code().to_owned(), message);
+    if let Some(column) = db.column() {
+        reason = reason.column(column);
+    }
+    if let Some(constraint) = db.constraint() {
+        reason = reason.constraint(constraint);
+    }
+    match fault {
+        Fault::Transient => SinkError::Transient(reason),
+        Fault::Data => SinkError::Data { reason, suspects: copy_line(db).into_iter().collect() },
+        Fault::Fatal => SinkError::Fatal(reason),
+    }
+}
+
+/// What the ledger's fence says, which fails by a cast: another run has taken this one over.
+fn taken_over(db: &DbError) -> Option<String> {
+    // A value of a row fails in a COPY, which is named.
+    if db.code() != &SqlState::INVALID_TEXT_REPRESENTATION || db.where_().is_some() {
+        return None;
+    }
+    let (before, after) = db.message().split_once(" was taken over by run ")?;
+    let (run, other) = (before.get(before.len().checked_sub(36)?..)?, after.get(..36)?);
+    Some(format!("run {run} was taken over by run {other}; this one can write nothing more"))
+}
+
+fn of_driver(error: &tokio_postgres::Error) -> SinkError {
+    if error.is_closed() {
+        return SinkError::Transient(Reason::new("connection_lost", "the connection to the server was lost"));
+    }
+    // Neither the server nor the connection failed: the next attempt would end like this one.
+    let Some(source) = error.source() else {
+        return of_misunderstanding(&words(error));
+    };
+    match source.downcast_ref::<io::Error>() {
+        Some(io) => match io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(error) => SinkError::Fatal(Reason::new("tls", tls::explain(error))),
+            // What the driver says of bytes that it cannot write or read as the protocol has them.
+            None if matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
+                of_misunderstanding(&words(error))
+            }
+            None => SinkError::Transient(Reason::new("connection_lost", words(io))),
+        },
+        None if source.is::<WasNull>() || source.is::<WrongType>() => of_misunderstanding(&words(error)),
+        None => SinkError::Fatal(Reason::new("connection_refused", words(source))),
+    }
+}
+
+/// The server answered, and not as a PostgreSQL server does.
+fn of_misunderstanding(what: &str) -> SinkError {
+    let message = format!(
+        "the server's answer was not understood ({what}); if this is PostgreSQL itself and no other server or proxy that speaks like it, this is a bug of mdsctl"
+    );
+    SinkError::Fatal(Reason::new("driver", message))
+}
+
+/// The 0-based number of the row that a COPY stopped at: its context is `COPY table, line 17…`.
+/// The words are translated, the order of the parts mostly is not; it serves as a hint only.
+fn copy_line(db: &DbError) -> Option<usize> {
+    line_of(db.where_()?)
+}
+
+fn line_of(context: &str) -> Option<usize> {
+    let context = context.lines().find(|line| line.starts_with("COPY "))?;
+    let (_, place) = context.split_once(", ")?;
+    let digits = place.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse::<usize>().ok()?.checked_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: &str) -> Fault {
+        fault(&SqlState::from_code(code))
+    }
+
+    #[test]
+    fn states_decide() {
+        let transient = [
+            "08006", "57P01", "57P02", "57P03", "57014", "53100", "53200", "53300", "40001", "40P01",
+            "40003", "55P03", "25P03", "25P04", "25006", "58030",
+        ];
+        for code in transient {
+            assert_eq!(of(code), Fault::Transient, "{code}");
+        }
+        for code in [
+            "22003", "22001", "08P01", "22P03", "42601", "23505", "23502", "23514", "23503", "P0001",
+            "21000", "44000",
+        ] {
+            assert_eq!(of(code), Fault::Data, "{code}");
+        }
+        for code in ["42P01", "42501", "28P01", "28000", "3D000", "42703", "53400", "57P04", "0A000", "XX000"]
+        {
+            assert_eq!(of(code), Fault::Fatal, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_the_driver_does_not_understand_is_not_waited_for() {
+        let fatal = |error: tokio_postgres::Error| match classify(&error) {
+            SinkError::Fatal(reason) => (reason.code.to_string(), reason.message.to_string()),
+            other => panic!("{other:?}"),
+        };
+        // As from a row that is missing: no server, no socket, no source.
+        let (code, message) = fatal(tokio_postgres::Error::__private_api_timeout());
+        assert!(code == "driver" && message.contains("answer was not understood"), "{code}: {message}");
+        let (code, _) = fatal("port=x".parse::<tokio_postgres::Config>().unwrap_err());
+        assert_eq!(code, "connection_refused");
+    }
+
+    #[test]
+    fn the_line_of_a_copy_is_a_position() {
+        assert_eq!(line_of("COPY mds_stage_0, line 17, column extra"), Some(16));
+        assert_eq!(line_of("JSON data, line 1: {\nCOPY bars, Zeile 3"), Some(2));
+        assert_eq!(line_of("SQL statement \"SELECT 1\""), None);
+        assert_eq!(line_of("COPY t, line 0"), None);
+    }
+}

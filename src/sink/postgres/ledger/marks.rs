@@ -1,0 +1,220 @@
+//! The ledger: what of a run is committed, kept in the store and in the data's own transactions.
+//!
+//! `mds_runs` has one row a run (see `runs.rs`). `mds_checkpoints` has one row a run and hash slot:
+//! the last ordinal of the input that is settled there, and the serial of the worker's transaction
+//! that settled it. It is written by the commit itself, so it rolls back with the data, and a
+//! commit of which no answer came is settled by asking it.
+//!
+//! A run that another one has taken over (`--resume`) can commit nothing more: each commit looks
+//! whether that has happened, and the one that takes over waits for the transactions under way.
+
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::port::Mark;
+use crate::sink::postgres::connection::connect::{Link, to_error};
+
+/// The table of checkpoints. Rows are updated in place all the time, so its pages keep room for
+/// that.
+pub(in crate::sink::postgres) const TABLE: &str = "\
+CREATE TABLE IF NOT EXISTS mds_checkpoints (
+  run_id uuid NOT NULL,
+  slot smallint NOT NULL,
+  ordinal bigint NOT NULL,
+  serial bigint NOT NULL,
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  PRIMARY KEY (run_id, slot)
+) WITH (fillfactor = 40)";
+
+/// The table of runs.
+pub(in crate::sink::postgres) const RUNS: &str = "\
+CREATE TABLE IF NOT EXISTS mds_runs (
+  run_id uuid NOT NULL PRIMARY KEY,
+  command text NOT NULL,
+  dataset text NOT NULL,
+  table_name text NOT NULL,
+  keyed boolean NOT NULL,
+  status text NOT NULL,
+  started_at timestamp with time zone NOT NULL DEFAULT now(),
+  heartbeat_at timestamp with time zone NOT NULL DEFAULT now(),
+  finished_at timestamp with time zone,
+  inputs jsonb NOT NULL,
+  inputs_settled integer NOT NULL DEFAULT 0,
+  settings jsonb NOT NULL,
+  fingerprint text NOT NULL,
+  rows_read bigint NOT NULL DEFAULT 0,
+  inserted bigint NOT NULL DEFAULT 0,
+  updated bigint NOT NULL DEFAULT 0,
+  unchanged bigint NOT NULL DEFAULT 0,
+  superseded bigint NOT NULL DEFAULT 0,
+  rejected bigint NOT NULL DEFAULT 0,
+  dropped bigint NOT NULL DEFAULT 0,
+  skipped bigint NOT NULL DEFAULT 0,
+  exit_code smallint,
+  error text,
+  resumable boolean NOT NULL,
+  resumed_from uuid,
+  resumed_by uuid,
+  workers integer NOT NULL,
+  host text NOT NULL,
+  pid bigint NOT NULL,
+  process text,
+  version text NOT NULL
+)";
+
+/// What a role has to be allowed to do, by table.
+pub(in crate::sink::postgres) const TABLES: [(&str, &str, &[&str]); 2] = [
+    ("mds_checkpoints", TABLE, &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("mds_runs", RUNS, &["SELECT", "INSERT", "UPDATE"]),
+];
+
+/// The ledger of one run.
+#[derive(Debug, Clone)]
+pub(in crate::sink::postgres) struct Ledger {
+    run: Uuid,
+    /// Whether there is a table of runs beside the one of checkpoints.
+    runs: bool,
+}
+
+impl Ledger {
+    /// Finds or makes the ledger's tables; with a sentence where this role may not.
+    pub async fn open(link: &Link, run: Uuid) -> Result<(Option<Self>, Option<String>)> {
+        let mut missing = None;
+        let mut kept = [false; 2];
+        for ((name, ddl, needed), kept) in TABLES.into_iter().zip(&mut kept) {
+            match ready(link, name, ddl, needed).await? {
+                None => *kept = true,
+                Some(why) => drop(missing.get_or_insert(why)),
+            }
+        }
+        let [checkpoints, runs] = kept;
+        let note = missing.map(|why| match checkpoints {
+            true => format!("no history of runs is kept, so there is no --resume: {why} (schema apply makes it)"),
+            false => format!(
+                "no ledger is kept, so there is no --resume: {why} (schema apply makes it; without it a commit in doubt is written again)"
+            ),
+        });
+        Ok((checkpoints.then_some(Self { run, runs }), note))
+    }
+
+    /// Whether runs are kept, so that this one can be resumed.
+    pub fn keeps_runs(&self) -> bool {
+        self.runs
+    }
+
+    /// What a transaction of a worker begins with: a lock that a session which comes after a
+    /// commit in doubt waits for, so that it asks only when that commit has come to its end.
+    pub fn begin(&self, worker: usize) -> String {
+        format!("SELECT pg_catalog.pg_advisory_xact_lock({}, {worker});", self.lock())
+    }
+
+    /// What goes before a commit.
+    pub fn mark(&self, mark: &Mark) -> String {
+        if mark.slots.is_empty() {
+            return String::new();
+        }
+        let rows: Vec<String> = mark
+            .slots
+            .iter()
+            .map(|(slot, ordinal)| format!("('{}', {slot}, {ordinal}, {})", self.run, mark.serial))
+            .collect();
+        format!(
+            "{} INSERT INTO mds_checkpoints AS c (run_id, slot, ordinal, serial) VALUES {} \
+             ON CONFLICT (run_id, slot) DO UPDATE SET ordinal = excluded.ordinal, \
+             serial = excluded.serial, updated_at = pg_catalog.now();",
+            self.fence(),
+            rows.join(", ")
+        )
+    }
+
+    /// Writes what is there already, so that a commit has something to wait for.
+    pub fn touch(&self) -> String {
+        format!("UPDATE mds_checkpoints SET updated_at = pg_catalog.now() WHERE run_id = '{}';", self.run)
+    }
+
+    /// Asks whether a transaction of that serial, or a later one, has marked the slot.
+    pub fn ask(&self, slot: u16, serial: u64) -> String {
+        format!(
+            "SELECT EXISTS (SELECT FROM mds_checkpoints WHERE run_id = '{}' AND slot = {slot} AND serial >= {serial})",
+            self.run
+        )
+    }
+
+    /// Fails where another run has taken this one over. The cast is the only way to fail in plain
+    /// SQL with words of our own.
+    fn fence(&self) -> String {
+        if !self.runs {
+            return String::new();
+        }
+        format!(
+            "SELECT (CASE WHEN resumed_by IS NULL THEN '0' \
+             ELSE 'run {} was taken over by run ' || resumed_by END)::int FROM mds_runs WHERE run_id = '{}';",
+            self.run, self.run
+        )
+    }
+
+    /// Whether the mark is there, once the transaction that was to leave it has ended.
+    pub async fn has(
+        &self,
+        link: &Link,
+        worker: usize,
+        mark: &Mark,
+    ) -> std::result::Result<bool, tokio_postgres::Error> {
+        let Some((slot, _)) = mark.slots.first() else { return Ok(false) };
+        // A lock of the session's own would outlive a pooled connection: this one goes with the
+        // statement, after it was waited for.
+        let lock = format!("SELECT pg_catalog.pg_advisory_xact_lock({}, {worker})", self.lock());
+        link.client.query_typed(&lock, &[]).await?;
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM mds_checkpoints WHERE run_id = '{}' AND slot = {slot} AND serial >= $1)",
+            self.run
+        );
+        let serial = i64::try_from(mark.serial).unwrap_or(i64::MAX);
+        link.client.query_typed_one(&sql, &[(&serial, Type::INT8)]).await?.try_get(0)
+    }
+
+    /// The last word of a run whose rows are all settled.
+    pub fn seal(&self) -> Option<String> {
+        self.runs.then(|| {
+            format!("UPDATE mds_runs SET heartbeat_at = pg_catalog.now() WHERE run_id = '{}'", self.run)
+        })
+    }
+
+    /// First half of the advisory lock's key.
+    fn lock(&self) -> i32 {
+        lock_of(self.run)
+    }
+}
+
+/// First half of the key of the advisory locks that a run's transactions hold, from the random end
+/// of its UUIDv7. The second half is the worker.
+pub(in crate::sink::postgres) fn lock_of(run: Uuid) -> i32 {
+    let bytes = run.as_bytes();
+    i32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])
+}
+
+/// Makes a table of the ledger where it is missing; why it cannot be used, if it can not.
+async fn ready(link: &Link, name: &str, ddl: &str, needed: &[&str]) -> Result<Option<String>> {
+    let made = match usable(link, name, needed).await? {
+        Some(true) => return Ok(None),
+        Some(false) => Err(Error::Usage(format!("this role may not write to {name}"))),
+        None => link.client.batch_execute(ddl).await.map_err(|error| to_error(link.classify(&error))),
+    };
+    match made {
+        Ok(()) => Ok(None),
+        Err(Error::Unavailable(why)) => Err(Error::Unavailable(why)),
+        // Another load may have made it in this moment.
+        Err(_) if usable(link, name, needed).await? == Some(true) => Ok(None),
+        Err(why) => Ok(Some(why.to_string())),
+    }
+}
+
+/// Whether this role may do all that with the table; `None` where there is no such table.
+async fn usable(link: &Link, name: &str, needed: &[&str]) -> Result<Option<bool>> {
+    let failed = |error: tokio_postgres::Error| to_error(link.classify(&error));
+    let may: Vec<String> =
+        needed.iter().map(|p| format!("pg_catalog.has_table_privilege(there, '{p}')")).collect();
+    let sql = format!("SELECT {} FROM pg_catalog.to_regclass('{name}') AS t (there)", may.join(" AND "));
+    link.client.query_typed_one(&sql, &[]).await.map_err(failed)?.try_get(0).map_err(failed)
+}

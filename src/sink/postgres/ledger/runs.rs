@@ -1,0 +1,385 @@
+//! The history of runs, `mds_runs`: begun, taken over, ended, listed.
+//!
+//! Everything here has a connection of its own for as long as it takes, and no state of the
+//! session, so it is out of the way of those that write and works behind a transaction pooler.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::port::runs::{
+    Begun, Checkpoints, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope, RunStart,
+    RunStatus,
+};
+use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
+use crate::sink::postgres::connection::dsn::Dsn;
+use crate::sink::postgres::connection::quoting::literal;
+use crate::sink::postgres::ledger::job_runs;
+use crate::sink::postgres::ledger::marks::lock_of;
+
+/// First half of the key of the advisory lock under which runs begin (`mdsr` in ASCII); the
+/// second is a hash of the table.
+const BEGIN_LOCK: i32 = 0x6d64_7372;
+
+/// Longest wait for a transaction of a run that is taken over. What its process had begun when it
+/// died ends by itself as soon as the server notices, at most a statement later.
+const PATIENCE: &str = "30s";
+
+/// Columns of a [`RunRecord`], in order.
+const COLUMNS: &str = "r.run_id::text, r.command, r.dataset, r.table_name, r.keyed, r.status, \
+     (extract(epoch FROM r.started_at) * 1000000)::bigint, \
+     (extract(epoch FROM greatest(r.heartbeat_at, c.at)) * 1000000)::bigint, \
+     (extract(epoch FROM pg_catalog.clock_timestamp() - greatest(r.heartbeat_at, c.at)) * 1000000)::bigint, \
+     (extract(epoch FROM r.finished_at) * 1000000)::bigint, \
+     r.inputs::text, r.settings::text, r.workers, r.resumable, c.at IS NOT NULL, \
+     r.rows_read, r.inserted, r.updated, r.unchanged, r.superseded, r.rejected, r.dropped, r.skipped, \
+     r.exit_code::int, r.error, r.resumed_from::text, r.resumed_by::text, r.host, r.pid, r.process, \
+     r.version, r.inputs_settled";
+
+/// Each run with the time of its last commit.
+const FROM: &str = "FROM mds_runs r LEFT JOIN LATERAL \
+     (SELECT max(updated_at) AS at FROM mds_checkpoints WHERE run_id = r.run_id) c ON true";
+
+/// The history of the runs of a database.
+pub struct PgRuns {
+    connector: Connector,
+}
+
+impl PgRuns {
+    /// Opens nothing yet.
+    ///
+    /// # Errors
+    /// Usage, for certificate files that cannot be read.
+    pub fn new(dsn: Dsn) -> Result<Self> {
+        Ok(Self { connector: Connector::new(dsn)? })
+    }
+
+    async fn link(&self) -> Result<Link> {
+        self.connector.connect().await.map_err(to_error)
+    }
+
+    /// Runs into that table, not taken over by others, that have an input in common with these,
+    /// the newest first.
+    ///
+    /// # Errors
+    /// Unavailable, if the server is.
+    pub async fn earlier(&self, table: &str, inputs: &[InputIdentity], own: Uuid) -> Result<Vec<RunRecord>> {
+        records(&self.link().await?, &shared_inputs(table, inputs, own)).await
+    }
+
+    /// Writes the run down, if the runs that [`PgRuns::earlier`] finds are still those that have
+    /// been `seen` (where that matters). With `resume` it takes over that run, which can commit nothing from then on.
+    ///
+    /// # Errors
+    /// Unavailable, if the server is, or a transaction of the run to take over does not end.
+    pub async fn begin(
+        &self,
+        start: &RunStart,
+        seen: Option<&[Uuid]>,
+        resume: Option<&RunRecord>,
+    ) -> Result<Begun> {
+        let link = self.link().await?;
+        let (run, table) = (start.run_id, literal(&start.table));
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_catalog.set_config('lock_timeout', '{PATIENCE}', true); \
+             SELECT pg_catalog.pg_advisory_xact_lock({BEGIN_LOCK}, pg_catalog.hashtext({table}))"
+        );
+        execute(&link, &begin).await?;
+        let sql = format!("SELECT 1 FROM mds_runs WHERE run_id = '{run}'");
+        let known = !link.client.query_typed(&sql, &[]).await.map_err(|e| fault(&link, &e))?.is_empty();
+        // Known: the commit of an earlier attempt had come through.
+        if !known {
+            if let Some(seen) = seen {
+                let now = records(&link, &shared_inputs(&start.table, &start.inputs, run)).await?;
+                if !now.iter().map(|record| &record.run_id).eq(seen) {
+                    return Ok(Begun::Overtaken);
+                }
+            }
+            if let Some(resume) = resume
+                && !take_over(&link, resume, run).await?
+            {
+                return Ok(Begun::Overtaken);
+            }
+            if let (Some(last), Some(_)) = (start.anew_behind, resume) {
+                let sql = format!(
+                    "UPDATE mds_checkpoints SET ordinal = LEAST(ordinal, {last}) WHERE run_id = '{run}'"
+                );
+                execute(&link, &sql).await?;
+            }
+            execute(&link, &insert(start, resume.map(|r| r.run_id))).await?;
+        }
+        let sql = format!("SELECT slot, ordinal FROM mds_checkpoints WHERE run_id = '{run}'");
+        let rows = link.client.query_typed(&sql, &[]).await.map_err(|e| fault(&link, &e))?;
+        let slots = rows.iter().map(|row| {
+            let (slot, ordinal): (i16, i64) = (row.try_get(0)?, row.try_get(1)?);
+            Ok((u16::try_from(slot).unwrap_or(0), u64::try_from(ordinal).unwrap_or(0)))
+        });
+        let slots: Vec<(u16, u64)> =
+            slots.collect::<Result<_, tokio_postgres::Error>>().map_err(|e| fault(&link, &e))?;
+        execute(&link, "COMMIT").await?;
+        Ok(Begun::Now(Checkpoints::new(slots)))
+    }
+
+    /// Whether that table has no row; `false` where that cannot be told: it is no plain table, or this role does
+    /// not see all of its rows.
+    ///
+    /// # Errors
+    /// Unavailable, if the server is.
+    pub async fn is_empty(&self, table: &str) -> Result<bool> {
+        let link = self.link().await?;
+        let sql = format!(
+            "SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c \
+             WHERE c.oid = pg_catalog.to_regclass({}) AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity \
+             AND pg_catalog.has_table_privilege(c.oid, 'SELECT')",
+            literal(table)
+        );
+        let found = link.client.query_typed(&sql, &[]).await.map_err(|e| fault(&link, &e))?;
+        let name = found.first().map(|row| row.try_get::<_, String>(0)).transpose();
+        let Some(name) = name.map_err(|e| fault(&link, &e))? else { return Ok(false) };
+        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {name})");
+        let row = link.client.query_typed_one(&sql, &[]).await.map_err(|e| fault(&link, &e))?;
+        row.try_get(0).map_err(|e| fault(&link, &e))
+    }
+
+    /// Notes that an input cannot be read further, and that all before is settled.
+    ///
+    /// # Errors
+    /// Unavailable, if the server is.
+    pub async fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()> {
+        let why = literal(&Value::from(why).to_string());
+        let sql = format!(
+            "UPDATE mds_runs SET inputs = pg_catalog.jsonb_set(inputs, '{{{input},failed}}', {why}::jsonb) WHERE run_id = '{run}'"
+        );
+        execute(&self.link().await?, &sql).await
+    }
+
+    /// A sign of life, in the history and in `job_runs`, where the run has a row there.
+    ///
+    /// # Errors
+    /// Unavailable, if the server is.
+    pub async fn beat(
+        &self,
+        run: Option<(Uuid, usize)>,
+        books: RunBooks,
+        job: Option<(JobRow, &RunScope)>,
+    ) -> Result<()> {
+        let link = self.link().await?;
+        if let Some((run, settled)) = run {
+            let books = books_of(books);
+            let sql = format!(
+                "UPDATE mds_runs SET heartbeat_at = pg_catalog.now(), inputs_settled = {settled}, {books} WHERE run_id = '{run}' AND status = 'running'"
+            );
+            execute(&link, &sql).await?;
+        }
+        match job {
+            // A table of others: what is wrong with it is no matter of the history's.
+            Some((row, scope)) => job_runs::execute(&link, &job_runs::beat(row, books, scope)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The last word of the run. Where nobody will want to go on with it, its checkpoints go, and those of
+    /// the loads before it with the same inputs.
+    ///
+    /// # Errors
+    /// Unavailable, if the server is.
+    pub async fn end(&self, run: Uuid, end: &RunEnd) -> Result<()> {
+        let error = end.error.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+        let mut sql = format!(
+            "BEGIN; UPDATE mds_runs SET status = '{}', heartbeat_at = pg_catalog.now(), finished_at = pg_catalog.now(), \
+             exit_code = {}, inputs_settled = {}, error = {error}, {} WHERE run_id = '{run}';",
+            end.status.as_str(),
+            end.exit_code,
+            end.settled,
+            books_of(end.books),
+        );
+        if !end.keeps_checkpoints {
+            sql.push_str(&format!(
+                "DELETE FROM mds_checkpoints WHERE run_id = '{run}'; \
+                 DELETE FROM mds_checkpoints WHERE run_id IN (SELECT o.run_id FROM mds_runs r \
+                 JOIN mds_runs o ON o.table_name = r.table_name AND o.inputs = r.inputs \
+                 WHERE r.run_id = '{run}' AND o.started_at < r.started_at AND o.command <> 'tail' \
+                 AND o.status NOT IN ('running', 'done', 'rejects'));"
+            ));
+        }
+        sql.push_str("COMMIT");
+        execute(&self.link().await?, &sql).await
+    }
+
+    /// Opens a row in the `job_runs` of an existing deployment, where there is such a table;
+    /// closes those of the run taken over, and of runs whose processes are not alive. The row.
+    ///
+    /// # Errors
+    /// Where it is there and cannot be written.
+    pub async fn begin_job(
+        &self,
+        start: &RunStart,
+        resumed: Option<Uuid>,
+        is_alive: fn(&RunProcess) -> Option<bool>,
+    ) -> Result<Option<JobRow>> {
+        job_runs::begin(&self.link().await?, start, resumed, is_alive).await
+    }
+
+    /// Closes that row.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub async fn end_job(&self, row: JobRow, end: &RunEnd) -> Result<()> {
+        job_runs::execute(&self.link().await?, &job_runs::end(row, end)).await
+    }
+
+    /// The newest runs, or those whose id begins with `prefix`. None where there is no history.
+    ///
+    /// # Errors
+    /// Unavailable, if the server is; usage, if this role may not read it.
+    pub async fn list(&self, prefix: Option<&str>, limit: usize) -> Result<Vec<RunRecord>> {
+        let link = self.link().await?;
+        let sql = "SELECT pg_catalog.to_regclass('mds_runs') IS NOT NULL AND pg_catalog.to_regclass('mds_checkpoints') IS NOT NULL";
+        let there = link.client.query_typed_one(sql, &[]).await.map_err(|e| fault(&link, &e))?;
+        if !there.try_get::<_, bool>(0).map_err(|e| fault(&link, &e))? {
+            return Ok(Vec::new());
+        }
+        let chosen = prefix.map_or_else(String::new, |prefix| {
+            format!("WHERE pg_catalog.starts_with(r.run_id::text, {})", literal(&prefix.to_ascii_lowercase()))
+        });
+        records(&link, &format!("{FROM} {chosen} ORDER BY r.started_at DESC, r.run_id DESC LIMIT {limit}"))
+            .await
+    }
+}
+
+/// Waits for the transactions that the run has under way, then moves its checkpoints to `new`;
+/// `false` if somebody else has taken it over before.
+async fn take_over(link: &Link, old: &RunRecord, new: Uuid) -> Result<bool> {
+    let (id, workers) = (old.run_id, old.workers.max(1));
+    let locks = format!(
+        "SELECT pg_catalog.pg_advisory_xact_lock({}, w) FROM pg_catalog.generate_series(0, {workers} - 1) AS w",
+        lock_of(id)
+    );
+    if let Err(error) = link.client.batch_execute(&locks).await {
+        return Err(match error.code().map(tokio_postgres::error::SqlState::code) {
+            Some("55P03") => {
+                Error::Unavailable(format!("run {id} still has a transaction open in the store; try again"))
+            }
+            _ => fault(link, &error),
+        });
+    }
+    let sql = format!(
+        "UPDATE mds_runs SET resumed_by = '{new}', \
+         status = CASE status WHEN 'running' THEN 'interrupted' ELSE status END, \
+         finished_at = coalesce(finished_at, heartbeat_at) WHERE run_id = '{id}' AND resumed_by IS NULL"
+    );
+    let taken = link.client.execute_typed(&sql, &[]).await.map_err(|e| fault(link, &e))?;
+    let sql = format!("UPDATE mds_checkpoints SET run_id = '{new}', serial = 0 WHERE run_id = '{id}'");
+    execute(link, &sql).await?;
+    Ok(taken == 1)
+}
+
+fn insert(start: &RunStart, resumed_from: Option<Uuid>) -> String {
+    let process = &start.process;
+    let text = |value: Option<String>| value.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+    format!(
+        "INSERT INTO mds_runs (run_id, command, dataset, table_name, keyed, status, inputs, settings, \
+         fingerprint, resumable, resumed_from, workers, host, pid, process, version, inputs_settled) \
+         VALUES ('{}', {}, {}, {}, {}, 'running', {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})",
+        start.run_id,
+        literal(&start.command),
+        literal(&start.dataset),
+        literal(&start.table),
+        start.keyed,
+        literal(&json(&start.inputs)),
+        literal(&start.settings.to_string()),
+        literal(&start.fingerprint),
+        start.resumable,
+        text(resumed_from.map(|id| id.to_string())),
+        start.workers,
+        literal(&process.host),
+        process.pid,
+        text(process.mark.clone()),
+        literal(&start.version),
+        start.settled,
+    )
+}
+
+/// PostgreSQL has no place for U+0000 in jsonb; names of files have none either.
+fn json(inputs: &[InputIdentity]) -> String {
+    serde_json::to_string(inputs).unwrap_or_else(|_| "[]".to_owned())
+}
+
+fn books_of(books: RunBooks) -> String {
+    let RunBooks { read, inserted, updated, unchanged, superseded, rejected, dropped, skipped } = books;
+    format!(
+        "rows_read = {read}, inserted = {inserted}, updated = {updated}, unchanged = {unchanged}, \
+         superseded = {superseded}, rejected = {rejected}, dropped = {dropped}, skipped = {skipped}"
+    )
+}
+
+/// From and where of the runs that have an input in common with these.
+fn shared_inputs(table: &str, inputs: &[InputIdentity], own: Uuid) -> String {
+    let ids: Vec<&String> = inputs.iter().filter_map(|input| input.id.as_ref()).collect();
+    let ids = literal(&serde_json::to_string(&ids).unwrap_or_else(|_| "[]".to_owned()));
+    format!(
+        "{FROM} WHERE r.table_name = {} AND (r.resumed_by IS NULL OR r.resumed_by = '{own}') AND r.run_id <> '{own}' \
+         AND EXISTS (SELECT FROM pg_catalog.jsonb_array_elements(r.inputs) AS i WHERE i->>'id' IN \
+         (SELECT pg_catalog.jsonb_array_elements_text({ids}::jsonb))) ORDER BY r.started_at DESC, r.run_id DESC",
+        literal(table)
+    )
+}
+
+async fn records(link: &Link, from: &str) -> Result<Vec<RunRecord>> {
+    let sql = format!("SELECT {COLUMNS} {from}");
+    let rows = link.client.query_typed(&sql, &[]).await.map_err(|e| fault(link, &e))?;
+    rows.iter().map(record).collect::<Result<_, _>>().map_err(|e| fault(link, &e))
+}
+
+fn record(row: &tokio_postgres::Row) -> Result<RunRecord, tokio_postgres::Error> {
+    let id = |at: usize| -> Result<Option<Uuid>, tokio_postgres::Error> {
+        Ok(row.try_get::<_, Option<&str>>(at)?.and_then(|text| Uuid::try_parse(text).ok()))
+    };
+    let count = |at: usize| row.try_get::<_, i64>(at).map(|n| u64::try_from(n).unwrap_or(0));
+    Ok(RunRecord {
+        run_id: id(0)?.unwrap_or_default(),
+        command: row.try_get(1)?,
+        dataset: row.try_get(2)?,
+        table: row.try_get(3)?,
+        keyed: row.try_get(4)?,
+        status: RunStatus::of(row.try_get(5)?),
+        started: row.try_get(6)?,
+        heartbeat: row.try_get(7)?,
+        silent: row.try_get(8)?,
+        finished: row.try_get(9)?,
+        inputs: serde_json::from_str(row.try_get(10)?).unwrap_or_default(),
+        settings: serde_json::from_str(row.try_get(11)?).unwrap_or_default(),
+        workers: usize::try_from(row.try_get::<_, i32>(12)?).unwrap_or(1),
+        resumable: row.try_get(13)?,
+        has_checkpoints: row.try_get(14)?,
+        books: RunBooks {
+            read: count(15)?,
+            inserted: count(16)?,
+            updated: count(17)?,
+            unchanged: count(18)?,
+            superseded: count(19)?,
+            rejected: count(20)?,
+            dropped: count(21)?,
+            skipped: count(22)?,
+        },
+        exit_code: row.try_get::<_, Option<i32>>(23)?.and_then(|code| u8::try_from(code).ok()),
+        error: row.try_get(24)?,
+        resumed_from: id(25)?,
+        resumed_by: id(26)?,
+        process: RunProcess {
+            host: row.try_get(27)?,
+            pid: u32::try_from(row.try_get::<_, i64>(28)?).unwrap_or(0),
+            mark: row.try_get(29)?,
+        },
+        version: row.try_get(30)?,
+        settled: usize::try_from(row.try_get::<_, i32>(31)?).unwrap_or(0),
+    })
+}
+
+async fn execute(link: &Link, sql: &str) -> Result<()> {
+    link.client.batch_execute(sql).await.map_err(|error| fault(link, &error))
+}
+
+fn fault(link: &Link, error: &tokio_postgres::Error) -> Error {
+    to_error(link.classify(error)).at("the history of runs (mds_runs)")
+}

@@ -1,0 +1,556 @@
+//! One connection that writes: a transaction, writes in it, a commit. How a write goes is said in
+//! `write.rs`.
+//!
+//! While a statement is on its way the session counts as broken, and only its answer makes it
+//! whole again. So a future that is dropped halfway (a timeout, a shutdown) leaves a broken
+//! session, and so does a lost connection. The next [`begin`](crate::port::Session::begin) of a broken session opens
+//! a new connection; anything else on it fails as transient.
+
+mod write;
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use tokio_postgres::SimpleQueryMessage;
+
+use self::write::sources;
+use crate::batch::{Reason, Rows};
+use crate::dataset::Refits;
+use crate::port::{Guard, Mark, Session, SinkError, Written};
+use crate::sink::postgres::catalog::casts::Casts;
+use crate::sink::postgres::connection::classify::{POLICY, is_disconnect};
+use crate::sink::postgres::connection::connect::Link;
+use crate::sink::postgres::encode::refusal::Reasons;
+use crate::sink::postgres::write::chunks::Chunks;
+use crate::sink::postgres::write::plan::Plan;
+use crate::sink::postgres::write::proof::{Proof, changed, is_another};
+use crate::sink::postgres::write::sink::Shared;
+
+/// Shapes of batches whose plans are kept.
+const MAX_PLANS: usize = 32;
+
+/// Has the commit that follows wait for the disk, or for more where the server is set to (a
+/// synchronous standby).
+const WAIT_FOR_DISK: &str = "SET LOCAL synchronous_commit TO DEFAULT; \
+    SELECT pg_catalog.set_config('synchronous_commit', 'on', true) WHERE pg_catalog.current_setting('synchronous_commit') = 'off';";
+
+/// Names the transaction, so that the server can be asked how it ended. Both functions are in every version.
+const NAME_IT: &str = "SELECT pg_catalog.txid_current()";
+
+/// Commits of a worker that the server can be asked for: more than the engine keeps in the air.
+const MOST_NAMED: u64 = 8;
+
+/// The end of the WAL, and how far it is on disk.
+pub(in crate::sink::postgres) const PLACES: &str =
+    "SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_current_wal_flush_lsn()";
+
+/// What the connection is in the middle of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing.
+    Idle,
+    /// A transaction.
+    Open,
+    /// A transaction that can only be rolled back.
+    Failed,
+    /// A statement, or the connection is lost.
+    Broken,
+    /// A commit.
+    Committing,
+}
+
+/// A connection of a worker.
+pub struct PgSession {
+    shared: Arc<Shared>,
+    worker: usize,
+    link: Option<Link>,
+    state: State,
+    /// What the open transaction has proven of the table, and none has without it. Kept beyond the end of
+    /// the transaction only to tell whether the plans are by the same description as the next.
+    proof: Option<Proof>,
+    /// By what the server reads texts that it casts, in the open transaction.
+    casts: Casts,
+    /// Plans by that description.
+    plans: Vec<(Arc<Plan>, Reasons)>,
+    /// Batches that were made anew for that description.
+    refits: Refits,
+    /// Whether the catalog was read anew since the server took rows for something else last, so that the
+    /// table is none the wiser for another look.
+    doubted: bool,
+    /// Stages of this transaction: number of the plan, and whether rows are in it.
+    stages: Vec<(usize, bool)>,
+    /// The chunks of a hypertable, as they were a while ago.
+    chunks: Option<Chunks>,
+    /// Whether rows that came last met rows of their key, so that the next are expected to.
+    merging: bool,
+    /// Commits of this connection that are not known to be on disk: serial, and a place in the WAL
+    /// that lies behind the commit.
+    unflushed: VecDeque<(u64, u64)>,
+    /// A slot that the last commit has marked.
+    last_slot: u16,
+    /// The server's number of the open transaction, where there is no ledger.
+    transaction: Option<u64>,
+}
+
+/// Why a write did not come through.
+pub(in crate::sink::postgres) struct Failure {
+    pub error: SinkError,
+    /// Whether the connection still answers in step.
+    pub intact: bool,
+}
+
+impl PgSession {
+    pub(in crate::sink::postgres) async fn open(
+        shared: Arc<Shared>,
+        worker: usize,
+    ) -> Result<Self, SinkError> {
+        let link = shared.connect().await?;
+        let casts = shared.casts;
+        let (plans, stages) = (Vec::new(), Vec::new());
+        Ok(Self {
+            shared,
+            worker,
+            link: Some(link),
+            state: State::Idle,
+            proof: None,
+            casts,
+            plans,
+            refits: Refits::default(),
+            doubted: false,
+            stages,
+            chunks: None,
+            merging: false,
+            unflushed: VecDeque::new(),
+            last_slot: 0,
+            transaction: None,
+        })
+    }
+
+    fn link(&self) -> Result<&Link, SinkError> {
+        self.link.as_ref().ok_or_else(lost)
+    }
+
+    /// Runs statements whose answer does not matter. The session is broken until it is here.
+    async fn run(&mut self, sql: &str, then: State) -> Result<(), SinkError> {
+        self.state = State::Broken;
+        let link = self.link()?;
+        match link.client.batch_execute(sql).await {
+            Ok(()) => {
+                self.state = then;
+                Ok(())
+            }
+            Err(error) => {
+                let failure = failure(link, &error);
+                if failure.intact {
+                    self.state = State::Failed;
+                }
+                Err(failure.error)
+            }
+        }
+    }
+
+    /// Runs statements inside a write.
+    async fn say(&self, sql: &str) -> Result<(), Failure> {
+        let link = self.link().map_err(|error| Failure { error, intact: false })?;
+        if sql.is_empty() {
+            return Ok(());
+        }
+        link.client.batch_execute(sql).await.map_err(|error| failure(link, &error))
+    }
+
+    /// Begins a transaction, and proves in it what is known of the table: the only way to one that can be
+    /// written in, since nothing else makes a [`Proof`]. `before` and `after` are said with it; returns
+    /// what was answered.
+    async fn start(&mut self, before: &str, after: &str) -> Result<Vec<SimpleQueryMessage>, SinkError> {
+        let ledger = self.shared.ledger.as_ref().map(|ledger| ledger.begin(self.worker));
+        let first = format!("{before} {} {}", self.shared.begin, ledger.unwrap_or_default());
+        self.state = State::Broken;
+        self.stages.clear();
+        let proven = self.shared.catalog.prove(self.link()?, &first, after).await;
+        let (proof, answers) = proven.map_err(|failure| {
+            if failure.intact {
+                self.state = State::Failed;
+            }
+            self.shared.waited_for(failure.error)
+        })?;
+        if self.plans.len() > MAX_PLANS || self.proof.as_ref().is_none_or(|before| !before.is_of(&proof)) {
+            self.plans.clear();
+            self.chunks = None;
+        }
+        self.proof = Some(proof);
+        self.casts = self.shared.casts;
+        self.state = State::Open;
+        Ok(answers)
+    }
+
+    /// Forgets the connection. The server stops a statement that is on its way; a commit runs to
+    /// its end.
+    fn disconnect(&mut self) {
+        if let Some(link) = self.link.take()
+            && self.state == State::Broken
+        {
+            link.abandon();
+        }
+        self.state = State::Broken;
+    }
+}
+
+impl Session for PgSession {
+    async fn begin(&mut self) -> Result<(), SinkError> {
+        let shared = Arc::clone(&self.shared);
+        // In the heap: what waits is moved from hand to hand.
+        shared.watched(Box::pin(self.begin_now())).await
+    }
+
+    async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
+        let shared = Arc::clone(&self.shared);
+        shared.watched(Box::pin(self.write_now(rows, guard))).await
+    }
+
+    async fn commit(&mut self, mark: &Mark, now: bool) -> Result<u64, SinkError> {
+        let proof = self.expect_open()?;
+        self.state = State::Committing;
+        if self.shared.ledger.is_none() {
+            // Kept beyond this connection, which may not outlive the commit.
+            let mut named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner);
+            named.remove(&(self.worker, mark.serial.saturating_sub(MOST_NAMED)));
+            if let Some(transaction) = self.transaction {
+                named.insert((self.worker, mark.serial), transaction);
+            }
+        }
+        let link = self.link()?;
+        let later = self.shared.lazy && !now && !mark.slots.is_empty();
+        // COMMIT of an aborted transaction rolls back and reports success; the SELECT before it
+        // would fail there.
+        let still = proof.still();
+        let ledger = self.shared.ledger.as_ref().map(|ledger| ledger.mark(mark)).unwrap_or_default();
+        let wait = if self.shared.lazy && !later { WAIT_FOR_DISK } else { "" };
+        let places = if later { PLACES } else { "" };
+        match link.client.simple_query(&format!("{still} {ledger} {wait} COMMIT; {places}")).await {
+            Ok(answers) => {
+                self.state = State::Idle;
+                self.doubted = false;
+                self.shared.worked.store(true, Ordering::Relaxed);
+                if !later {
+                    self.unflushed.clear();
+                    return Ok(mark.serial);
+                }
+                let mut places = answers.iter().rev().find_map(places_of).unwrap_or((u64::MAX, 0));
+                if self.unflushed.back().is_some_and(|(_, place)| *place > places.0) {
+                    // A server that is not the one of before.
+                    places.1 = 0;
+                }
+                self.unflushed.push_back((mark.serial, places.0));
+                self.last_slot = mark.slots.first().map_or(0, |(slot, _)| *slot);
+                let mut durable = 0;
+                while let Some((serial, place)) = self.unflushed.front().copied()
+                    && place <= places.1
+                {
+                    durable = serial;
+                    self.unflushed.pop_front();
+                }
+                Ok(durable)
+            }
+            Err(error) => {
+                let failure = failure(link, &error);
+                if failure.intact {
+                    self.state = State::Failed;
+                }
+                if is_another(failure.error.reason()) {
+                    return Err(changed(proof.table()));
+                }
+                Err(self.shared.waited_for(failure.error))
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), SinkError> {
+        let Some(ledger) = self.shared.ledger.clone().filter(|_| self.shared.lazy) else { return Ok(()) };
+        if self.state != State::Idle {
+            return Err(lost());
+        }
+        self.run(&format!("BEGIN; {WAIT_FOR_DISK} {} COMMIT", ledger.touch()), State::Idle).await?;
+        self.unflushed.clear();
+        Ok(())
+    }
+
+    async fn rehearse(&mut self, rows: Rows<'_>, refused: &Reason, certain: bool) -> Result<(), SinkError> {
+        let proof = self.expect_open()?;
+        // That the policies of the table take none of the rows is nothing that rows are to blame for.
+        let policies = refused.code == POLICY && !self.shared.worked.load(Ordering::Relaxed);
+        if certain || policies {
+            return Err(self.shared.waited_for(SinkError::Fatal(refused.clone())));
+        }
+        let place = self.plan(rows, &proof).map_err(|error| self.shared.waited_for(error))?;
+        let Some((plan, _)) = self.plans.get(place) else { return Err(lost()) };
+        let plan = Arc::clone(plan);
+        let prelude = format!("{} {}", self.prepare_stage(&plan, place), plan.stage.clear);
+        let sql =
+            format!("{prelude} SAVEPOINT mds_write; {}; ROLLBACK TO SAVEPOINT mds_write;", plan.stage.append);
+        match self.run(&sql, State::Open).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.shared.waited_for(error)),
+        }
+    }
+
+    async fn rollback(&mut self) -> Result<(), SinkError> {
+        match self.state {
+            State::Idle => Ok(()),
+            State::Open | State::Failed => self.run("ROLLBACK", State::Idle).await,
+            // The server undoes what is left when the connection goes.
+            State::Broken | State::Committing => {
+                self.disconnect();
+                Ok(())
+            }
+        }
+    }
+
+    async fn settled(&mut self, mark: &Mark) -> Result<Option<bool>, SinkError> {
+        let place = (self.worker, mark.serial);
+        let named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied();
+        let ledger = self.shared.ledger.clone();
+        if ledger.is_none() && named.is_none() {
+            return Ok(None);
+        }
+        self.unflushed.clear();
+        if self.state != State::Idle {
+            let _ = self.rollback().await;
+        }
+        if self.link.as_ref().is_none_or(|link| link.client.is_closed()) {
+            self.disconnect();
+            self.link = Some(self.shared.connect().await?);
+        }
+        self.state = State::Broken;
+        let link = self.link()?;
+        let Some(ledger) = ledger else {
+            let known = ended(link, named.unwrap_or_default()).await;
+            if known.is_ok() {
+                self.state = State::Idle;
+            }
+            return known;
+        };
+        let known = ledger.has(link, self.worker, mark).await;
+        let known = known.map_err(|error| self.shared.waited_for(failure(link, &error).error))?;
+        self.state = State::Idle;
+        if known && self.shared.lazy {
+            // Where in the WAL it is nobody knows now: it is on disk when a later commit waited for that.
+            self.unflushed.push_back((mark.serial, u64::MAX));
+            self.last_slot = mark.slots.first().map_or(0, |(slot, _)| *slot);
+        }
+        Ok(Some(known))
+    }
+}
+
+impl PgSession {
+    /// See [`Session::begin`].
+    async fn begin_now(&mut self) -> Result<(), SinkError> {
+        if matches!(self.state, State::Open | State::Failed) {
+            // If this fails, the session is broken, which the next lines mend.
+            let _ = self.rollback().await;
+        }
+        if self.state != State::Idle || self.link.as_ref().is_none_or(|link| link.client.is_closed()) {
+            self.disconnect();
+            if !self.unflushed.is_empty() {
+                // The server may have crashed and undone them: who committed them is to ask.
+                self.unflushed.clear();
+                return Err(lost());
+            }
+            self.link = Some(self.shared.connect().await?);
+        }
+        if self.shared.ledger.is_none() {
+            let answers = self.start("", NAME_IT).await?;
+            self.transaction = answers.iter().rev().find_map(|answer| match answer {
+                SimpleQueryMessage::Row(row) => row.try_get(0).ok()??.parse().ok(),
+                _ => None,
+            });
+            return Ok(());
+        }
+        let (Some((serial, _)), Some(ledger)) = (self.unflushed.back(), &self.shared.ledger) else {
+            return self.start("", "").await.map(|_| ());
+        };
+        // Behind a pooler this may be another server connection than the last, to a server that has
+        // crashed in between.
+        let ask = ledger.ask(self.last_slot, *serial);
+        let answers = self.start("", &ask).await?;
+        let known = answers.iter().rev().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => Some(row.try_get(0).ok().flatten() == Some("t")),
+            _ => None,
+        });
+        if known == Some(true) {
+            return Ok(());
+        }
+        self.unflushed.clear();
+        Err(lost())
+    }
+
+    /// See [`Session::write`].
+    async fn write_now(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
+        let proof = self.expect_open()?;
+        let fitted = self.refits.fit(&self.shared.catalog.live, rows, proof.version());
+        for lost in self.shared.catalog.live.take_lost() {
+            tracing::warn!("table {} has changed: {lost}", proof.table().display_name());
+        }
+        match fitted.map_err(|reason| self.shared.waited_for(SinkError::Fatal(reason)))? {
+            Some(fitted) => fitted.told(self.write_fitting(fitted.rows(), guard, &proof).await),
+            None => self.write_fitting(rows, guard, &proof).await,
+        }
+    }
+
+    /// Writes rows that are for the table as it was proven.
+    async fn write_fitting(
+        &mut self,
+        rows: Rows<'_>,
+        guard: Guard,
+        proof: &Proof,
+    ) -> Result<Written, SinkError> {
+        if rows.is_empty() {
+            return Ok(Written::default());
+        }
+        if proof.table().casts() {
+            self.cast_as_meant(rows).await?;
+        }
+        let place = self.plan(rows, proof).map_err(|error| self.shared.waited_for(error))?;
+        let sources = match self.plans.get(place) {
+            Some((plan, _)) => {
+                sources(rows, plan).map_err(|reason| self.shared.waited_for(SinkError::Fatal(reason)))?
+            }
+            None => return Err(lost()),
+        };
+        self.state = State::Broken;
+        let mut failure = match self.put(rows, &sources, place, guard, proof).await {
+            Ok(written) => {
+                self.state = State::Open;
+                return Ok(written);
+            }
+            Err(failure) => failure,
+        };
+        failure.error = match failure.error {
+            SinkError::Fatal(reason) if failure.intact && may_be_of_a_row(&reason) => {
+                SinkError::Doubtful(reason)
+            }
+            other => self.shared.waited_for(other),
+        };
+        if means_another_table(&failure.error) && !self.doubted {
+            // Not what was proven, then: all is read anew, and written anew by that.
+            self.shared.catalog.doubt();
+            (self.doubted, failure.error) = (true, changed(proof.table()));
+            if failure.intact {
+                self.state = State::Failed;
+            }
+            return Err(failure.error);
+        }
+        if !failure.intact {
+            return Err(outside_of_data(failure.error));
+        }
+        self.state = State::Failed;
+        if guard == Guard::Savepoint {
+            let sql = "ROLLBACK TO SAVEPOINT mds_write; RELEASE SAVEPOINT mds_write";
+            if self.run(sql, State::Open).await.is_err() {
+                return Err(outside_of_data(failure.error));
+            }
+        }
+        Err(failure.error)
+    }
+
+    /// Has the server read the texts of those rows as they are meant. Rows that are each meant otherwise
+    /// are refused together: the engine splits them.
+    async fn cast_as_meant(&mut self, rows: Rows<'_>) -> Result<(), SinkError> {
+        let Some(casts) = self.shared.casts.of(rows) else {
+            let reason =
+                Reason::new("mixed_reading", "the rows are read by different zones or orders of dates");
+            return Err(SinkError::Data { reason, suspects: Vec::new() });
+        };
+        if casts != self.casts {
+            self.run(&casts.settings(), State::Open).await?;
+            self.casts = casts;
+        }
+        Ok(())
+    }
+
+    /// What the open transaction has proven of the table.
+    fn expect_open(&self) -> Result<Proof, SinkError> {
+        match self.state {
+            State::Open => self.proof.clone().ok_or_else(lost),
+            State::Broken | State::Committing => Err(lost()),
+            State::Idle => Err(SinkError::Fatal(Reason::new("no_transaction", "no transaction is open"))),
+            State::Failed => Err(SinkError::Fatal(Reason::new(
+                "failed_transaction",
+                "the transaction has failed and must be rolled back",
+            ))),
+        }
+    }
+}
+
+impl Drop for PgSession {
+    fn drop(&mut self) {
+        self.disconnect();
+    }
+}
+
+/// Whether a transaction was committed, by the server's own record; `None` where that is gone already.
+async fn ended(link: &Link, transaction: u64) -> Result<Option<bool>, SinkError> {
+    let sql = format!("SELECT pg_catalog.txid_status({transaction})");
+    let answers = match link.client.simple_query(&sql).await {
+        Ok(answers) => answers,
+        // In the future of a server that has taken the place of another, and never saw it.
+        Err(error) if error.code().is_some_and(|code| code.code() == "22023") => return Ok(Some(false)),
+        Err(error) => return Err(failure(link, &error).error),
+    };
+    let status = answers.iter().find_map(|answer| match answer {
+        SimpleQueryMessage::Row(row) => row.try_get(0).ok()?,
+        _ => None,
+    });
+    match status {
+        Some("committed") => Ok(Some(true)),
+        Some("aborted") => Ok(Some(false)),
+        Some(_) => {
+            let what = "the server has not ended the last transaction yet";
+            Err(SinkError::Transient(Reason::new("commit_in_progress", what)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Whether the server read the bytes of a COPY as something else than they were written as.
+fn means_another_table(error: &SinkError) -> bool {
+    matches!(error.reason().code.as_ref(), "08P01" | "22P03" | "22P04")
+        && matches!(error, SinkError::Data { .. })
+}
+
+/// The two places of an answer to [`PLACES`].
+fn places_of(answer: &SimpleQueryMessage) -> Option<(u64, u64)> {
+    let SimpleQueryMessage::Row(row) = answer else { return None };
+    Some((place_of(row.try_get(0).ok()??)?, place_of(row.try_get(1).ok()??)?))
+}
+
+/// A place in the WAL, as in `16/B374D848`.
+fn place_of(text: &str) -> Option<u64> {
+    let (high, low) = text.split_once('/')?;
+    Some(u64::from_str_radix(high, 16).ok()? << 32 | u64::from_str_radix(low, 16).ok()?)
+}
+
+fn lost() -> SinkError {
+    SinkError::Transient(Reason::new("connection_lost", "the connection to the server was lost"))
+}
+
+pub(in crate::sink::postgres) fn failure(link: &Link, error: &tokio_postgres::Error) -> Failure {
+    Failure { error: link.classify(error), intact: !is_disconnect(error) && !link.client.is_closed() }
+}
+
+/// The error where the whole transaction is gone: the rows at hand cannot be blamed for that
+/// alone, and what was written before is undone as well.
+fn outside_of_data(error: SinkError) -> SinkError {
+    match error {
+        SinkError::Data { reason, .. } | SinkError::Doubtful(reason) => SinkError::Transient(reason),
+        other => other,
+    }
+}
+
+/// Whether that may be what the server says of single rows, though it is none of the codes for that: a
+/// value too deep for its stack, an input function without a code of its own, a trigger that fails for
+/// some. A missing privilege never is. (What is no SQLSTATE is not from the server.)
+fn may_be_of_a_row(reason: &Reason) -> bool {
+    let code = reason.code.as_ref();
+    code.len() == 5 && code != POLICY && code.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
+}

@@ -1,0 +1,325 @@
+//! The store as the engine sees it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use crate::dataset::time::TimeOptions;
+use crate::dataset::{LiveTarget, Target};
+use crate::error::Result;
+use crate::port::{Sink, SinkError};
+use crate::settings::OnConflict;
+use crate::sink::postgres::catalog::casts::Casts;
+use crate::sink::postgres::catalog::describe::describe;
+use crate::sink::postgres::catalog::table::Table;
+use crate::sink::postgres::catalog::tenant::{expect_given, expect_tenant, find_tenant};
+use crate::sink::postgres::connection::blockers;
+use crate::sink::postgres::connection::connect::{Connector, Link};
+use crate::sink::postgres::connection::dsn::Dsn;
+use crate::sink::postgres::connection::quoting::literal;
+use crate::sink::postgres::encode::comparison::{self, clock_ahead, tells_when};
+use crate::sink::postgres::encode::encoder::Rules;
+use crate::sink::postgres::ledger::marks::Ledger;
+use crate::sink::postgres::write::proof::Catalog;
+use crate::sink::postgres::write::session::{PLACES, PgSession};
+
+/// What to write to, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PgOptions {
+    /// The server.
+    pub dsn: Dsn,
+    /// The table, as SQL would name it: `bars`, `md.bars`, `"My Schema"."t"`. A dataset's own
+    /// table is its [`Dataset::table`](crate::dataset::Dataset::table).
+    pub table: String,
+    /// UUID or short name of the tenant that rows belong to which bring none.
+    pub tenant: Option<String>,
+    /// Refuse values that their column would round (`--exact`).
+    pub exact: bool,
+    /// Round fractions for columns of integers (`--round`).
+    pub round: bool,
+    /// What happens to rows whose key is in the table already.
+    pub on_conflict: OnConflict,
+    /// How the server is to read times in texts that only it can read (ranges, arrays): without a zone
+    /// in UTC if none is said, and dates of digits from the year on if no order is.
+    pub reading: TimeOptions,
+    /// Whether what the table has stays where it was written after the rows had failed for the first
+    /// time (their batch's [`Origin`](crate::batch::Origin) knows when). See
+    /// [`PgSink::guards_newer`].
+    pub newer_stays: bool,
+    /// The run, whose ledger is kept; none for no ledger, as where nothing is to be written.
+    pub run_id: Option<Uuid>,
+}
+
+/// A table of a PostgreSQL server.
+pub struct PgSink {
+    shared: Arc<Shared>,
+    /// The table as it was at the start.
+    table: Table,
+    target: Target,
+    notes: Vec<String>,
+}
+
+/// What all sessions of a sink have in common.
+pub(in crate::sink::postgres) struct Shared {
+    pub connector: Connector,
+    /// The table, for people.
+    pub name: String,
+    /// The table, as far as it is known.
+    pub catalog: Catalog,
+    /// By what the server reads texts that it casts, where rows say nothing else.
+    pub casts: Casts,
+    /// Whether rows of this run have been stored.
+    pub worked: AtomicBool,
+    pub tenant: Option<Uuid>,
+    pub rules: Rules,
+    pub on_conflict: OnConflict,
+    /// How far the server's clock is ahead of ours, in microseconds, where rows stay that are newer
+    /// than the ones at hand; nothing where these replace all others.
+    pub clock_ahead: Option<i64>,
+    /// What begins a transaction.
+    pub begin: String,
+    /// Whether commits need not wait for the disk: the ledger tells afterwards which of them a crash
+    /// of the server has undone.
+    pub lazy: bool,
+    /// What of the run is committed, where this role may keep that.
+    pub ledger: Option<Ledger>,
+    /// Where it may not: the server's own numbers of the last commits, by worker and serial.
+    pub named: Mutex<HashMap<(usize, u64), u64>>,
+}
+
+impl Shared {
+    /// A connection more. What opened the store has had one, so a server that refuses us now (a password
+    /// that was changed, a database that is made anew) is waited for.
+    pub async fn connect(&self) -> Result<Link, SinkError> {
+        self.connector.connect().await.map_err(|error| match error {
+            SinkError::Fatal(reason) if is_waited_for(&reason.code) => SinkError::Transient(reason),
+            other => other,
+        })
+    }
+
+    /// Runs a step against the store, and says meanwhile which lock it waits for, if it does.
+    pub async fn watched<T>(&self, step: impl Future<Output = T>) -> T {
+        blockers::watched(&self.connector, &self.name, step).await
+    }
+
+    /// The error where somebody is at work on the store. What it refuses of a run that has stored rows, or
+    /// since the table has changed, worked before: it is waited for like an outage, so that it can be
+    /// mended without the run. At the start of a run the same is an error of its user.
+    pub fn waited_for(&self, error: SinkError) -> SinkError {
+        let worked = self.worked.load(Ordering::Relaxed);
+        match error {
+            SinkError::Fatal(reason) => {
+                let wait = match &*reason.code {
+                    "table_unfit" | "42P01" | "3F000" => true,
+                    // Whether these columns fit is known only since there are rows with them.
+                    "no_column" | "missing_column" | "bad_type" => self.catalog.has_changed(),
+                    code => (worked || self.catalog.has_changed()) && is_waited_for(code),
+                };
+                if wait { SinkError::Transient(reason) } else { SinkError::Fatal(reason) }
+            }
+            other => other,
+        }
+    }
+}
+
+/// Has the table looked at by a connection of its own, which is opened where there is something to look
+/// for first.
+fn look_by(shared: &Arc<Shared>) {
+    let (weak, runtime) = (Arc::downgrade(shared), Handle::current());
+    let looker: Mutex<(Option<Link>, Option<Instant>)> = Mutex::default();
+    shared.catalog.live.looked_at_by(move || {
+        let Some(shared) = weak.upgrade() else { return };
+        let mut looker = looker.lock().unwrap_or_else(PoisonError::into_inner);
+        let (link, failed) = &mut *looker;
+        if failed.is_some_and(|at| at.elapsed() < AFTER_FAILURE) {
+            return;
+        }
+        let looked = runtime.block_on(tokio::time::timeout(LONGEST_LOOK, async {
+            let open = match link.take().filter(|link| !link.client.is_closed()) {
+                Some(open) => open,
+                None => shared.connect().await.ok()?,
+            };
+            shared.catalog.look(&open).await.ok()?;
+            Some(open)
+        }));
+        *link = looked.ok().flatten();
+        *failed = link.is_none().then(Instant::now);
+    });
+}
+
+/// How long a look at the table may take; it holds up the reading of the input.
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
+
+/// How long after a look that came to nothing there is no other: the store is away, and what can be told
+/// without it goes on.
+const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// Whether a refusal is about what stands in the store: credentials, names, privileges, types.
+fn is_waited_for(code: &str) -> bool {
+    // A password that is asked for or a certificate that has run out, where neither was the case before.
+    matches!(code, "57P04" | "connection_refused" | "tls")
+        || matches!(code.get(..2), Some("28" | "3D" | "3F" | "42" | "0A"))
+}
+
+impl PgSink {
+    /// Connects, looks the tenant up and reads the catalog.
+    ///
+    /// # Errors
+    /// Usage for what the user can mend (credentials, a missing table or tenant or privilege);
+    /// unavailable, if the server cannot be reached.
+    pub async fn open(options: PgOptions) -> Result<Self> {
+        let connector = Connector::new(options.dsn)?;
+        let link = connector.connect_to_write().await?;
+        let tenant = match &options.tenant {
+            Some(tenant) => Some(find_tenant(&link, tenant).await?),
+            None => None,
+        };
+        let table = describe(&link, &options.table, options.on_conflict).await?;
+        if let Some(tenant) = tenant {
+            expect_tenant(&link, &table, tenant).await?;
+        } else {
+            expect_given(&link, &table).await?;
+        }
+        let target = table.target();
+        let (ledger, note) = match options.run_id {
+            Some(run) => Ledger::open(&link, run).await?,
+            None => (None, None),
+        };
+        let guards = options.newer_stays && options.on_conflict == OnConflict::Update && tells_when(&table);
+        let clock_ahead = if guards { Some(clock_ahead(&link).await?) } else { None };
+        let notes = note.into_iter().chain(clock_ahead.and_then(comparison::note)).collect();
+        let watch = link.client.batch_execute(WATCH).await.is_ok();
+        let limitless = table.decompression_limit;
+        let lazy = ledger.is_some() && tells_flushed(&link).await;
+        let casts = Casts::told(&options.reading);
+        let shared = Shared {
+            lazy,
+            connector,
+            name: table.display_name(),
+            catalog: Catalog::new(table.clone(), casts.settings(), options.on_conflict),
+            casts,
+            worked: AtomicBool::new(false),
+            tenant,
+            rules: Rules { exact: options.exact, round: options.round },
+            on_conflict: options.on_conflict,
+            clock_ahead,
+            begin: begin(tenant, watch, limitless, lazy),
+            ledger,
+            named: Mutex::default(),
+        };
+        let shared = Arc::new(shared);
+        look_by(&shared);
+        Ok(Self { shared, table, target, notes })
+    }
+
+    /// What the user should know of this store, one sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Whether the run is kept in the store's history, so that it can be resumed.
+    pub fn keeps_runs(&self) -> bool {
+        self.shared.ledger.as_ref().is_some_and(Ledger::keeps_runs)
+    }
+
+    /// Whether rows that the table has stay where they were written after the rows at hand had failed:
+    /// asked for, and the table can tell, since it has a key and an `updated_at` that every row gets.
+    pub fn guards_newer(&self) -> bool {
+        self.shared.clock_ahead.is_some()
+    }
+
+    /// The table as the mapping wants it.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The table as the catalog described it at the start.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The table as it is while rows are written, for the mapping.
+    pub fn live(&self) -> Arc<LiveTarget> {
+        self.shared.catalog.live.clone()
+    }
+
+    /// The tenant that was asked for.
+    pub fn tenant(&self) -> Option<Uuid> {
+        self.shared.tenant
+    }
+
+    /// Where it is.
+    pub fn dsn(&self) -> &Dsn {
+        self.shared.connector.dsn()
+    }
+}
+
+/// Since PostgreSQL 14, and not on every system: whether it works is found out by trying.
+const WATCH: &str = "SELECT pg_catalog.set_config('client_connection_check_interval', '1s', true);";
+
+/// See [`begin`].
+const LIMITLESS: &str =
+    "SELECT pg_catalog.set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);";
+
+/// Whether the server says how far its WAL is on disk, and whether that is all there is to wait for: a
+/// synchronous standby is waited for in every commit.
+async fn tells_flushed(link: &Link) -> bool {
+    let sql = format!("{PLACES} WHERE pg_catalog.current_setting('synchronous_standby_names') = ''");
+    link.client.query_typed_opt(&sql, &[]).await.is_ok_and(|row| row.is_some())
+}
+
+/// Everything is set for the transaction alone, so it holds behind a pooler too.
+///
+/// - Read committed, since the merge must see rows that others committed meanwhile.
+/// - Where a ledger is kept, commits do not wait for the disk: the worker keeps their rows until
+///   they are known to be there, and asks the ledger when a connection is lost. Without one every
+///   commit waits; `synchronous_commit` is raised only from `off`, so a stricter setting (a
+///   synchronous standby) keeps its meaning.
+/// - Deferred constraints are checked at once, so that a row they condemn shows in its own write
+///   and not in the commit of all.
+/// - The server looks after its client every second, where it can, so that a statement that was
+///   given up (a timeout, a kill) stops and frees its locks. A cancel request would need a
+///   connection of its own, and brings down pgbouncer 1.18.
+/// - A hypertable of TimescaleDB takes any number of rows out of compressed chunks: the limit is for
+///   statements that touch more than was meant, while a batch touches what its keys say. It is set
+///   for every hypertable, since somebody may compress it while the load goes on.
+fn begin(tenant: Option<Uuid>, watch: bool, limitless: bool, lazy: bool) -> String {
+    let tenant = tenant
+        .map(|id| {
+            format!("SELECT pg_catalog.set_config('app.tenant_id', {}, true);", literal(&id.to_string()))
+        })
+        .unwrap_or_default();
+    let watch = if watch { WATCH } else { "" };
+    let limitless = if limitless { LIMITLESS } else { "" };
+    let commit = if lazy {
+        "SELECT pg_catalog.set_config('synchronous_commit', 'off', true);"
+    } else {
+        "SELECT pg_catalog.set_config('synchronous_commit', 'on', true) WHERE pg_catalog.current_setting('synchronous_commit') = 'off';"
+    };
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; {commit} {watch} {limitless} {tenant}"
+    )
+}
+
+impl Sink for PgSink {
+    type Session = PgSession;
+
+    fn name(&self) -> &str {
+        "postgresql"
+    }
+
+    async fn connect(&self, worker: usize) -> Result<PgSession, SinkError> {
+        PgSession::open(Arc::clone(&self.shared), worker).await
+    }
+
+    /// The workers have waited for the disk. The ledger stays until the run has said how it ended.
+    async fn seal(&self) -> Result<(), SinkError> {
+        let Some(seal) = self.shared.ledger.as_ref().and_then(Ledger::seal) else { return Ok(()) };
+        let link = self.shared.connect().await?;
+        link.client.batch_execute(&seal).await.map_err(|error| link.classify(&error))
+    }
+}
