@@ -460,6 +460,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_su
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks and quotes 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l grant -d 'Give this role what load, tail, replay-dlq, runs and health need (may be given more than once)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
@@ -481,6 +482,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_su
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks and quotes 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l grant -d 'Give this role what load, tail, replay-dlq, runs and health need (may be given more than once)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
@@ -502,6 +504,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_su
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks and quotes 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l grant -d 'Give this role what load, tail, replay-dlq, runs and health need (may be given more than once)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
