@@ -10,7 +10,7 @@ use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
 use crate::dlq::survey::{Plan, Survey};
 use crate::error::Result;
-use crate::observe::letters::{Findings, QueueFile, json, table};
+use crate::observe::letters::{Findings, QueueFile, json, replay_command, table, table_to_name};
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
@@ -62,6 +62,11 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
                 print(&voice::result(object))?;
             } else if !none {
                 print(&table(found, style(global)))?;
+                // Without its table a replay would be refused.
+                if let ([queue], Some(table), false) = (&*args.queues, table_to_name(&survey), global.quiet) {
+                    let queue = queue.display().to_string();
+                    tell(&format!("to put them into the store: {}", replay_command(&queue, Some(table))));
+                }
             }
             Ok(Exit::Stored)
         }

@@ -114,6 +114,8 @@ pub struct Load<'a> {
     stop: Stop,
     meter: Arc<Meter>,
     metrics: &'a RunMetrics,
+    /// Whether a replay sends rows to the table only where a flag names it.
+    closed: bool,
     /// What is loaded in place of the inputs' own rows, where this is a replay.
     letters: Option<Letters>,
     /// Which growing files are followed, where this is a tail.
@@ -195,6 +197,7 @@ impl<'a> Load<'a> {
             stop: Stop::new().map_err(|e| Error::Internal(format!("cannot start: {e}")))?,
             meter,
             metrics,
+            closed: false,
             letters: None,
             followed: None,
             pipe: None,
@@ -275,6 +278,7 @@ impl<'a> Load<'a> {
             Ok(opened) => opened,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
+        self.closed = self.facts_of(&opened, dataset.as_ref()).closed.is_some();
         // Of several letters with one key the last is written first, since what it leaves is newer than
         // what the others say.
         if self.followed.is_some() || self.pipe.is_some() {
@@ -323,7 +327,11 @@ impl<'a> Load<'a> {
             self.inputs.iter().try_for_each(|input| mapper.named(&input.name).map(drop))?;
         }
         if self.args.rejects.dry_run {
-            return self.rehearse(mapper, peeked).await;
+            let store = match &opened {
+                OpenStore::Postgres(sink) => Some(sink.rehearsal()),
+                OpenStore::Sqlite(_) | OpenStore::Planned => None,
+            };
+            return self.rehearse(mapper, peeked, store).await;
         }
         let places = match &self.followed {
             Some(followed) => Some(CheckpointFile::open(followed.checkpoint(&mapper.target.table))?),
@@ -349,7 +357,7 @@ impl<'a> Load<'a> {
         match opened {
             OpenStore::Sqlite(sink) => self.load(sink, mapper, dead, read, signals, started).await,
             OpenStore::Postgres(sink) => self.load(*sink, mapper, dead, read, signals, started).await,
-            OpenStore::Planned => self.rehearse(mapper, read.peeked).await,
+            OpenStore::Planned => self.rehearse(mapper, read.peeked, None).await,
         }
     }
 

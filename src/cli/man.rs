@@ -220,7 +220,10 @@ fn rest(entry: &Entry, commands: &[Entry]) -> Roff {
     let mut variables = Vec::new();
     for argument in command.get_arguments() {
         let (Some(name), Some(flag)) = (argument.get_env(), argument.get_long()) else { continue };
-        variables.push((name.to_string_lossy().into_owned(), format!("As --{flag}, which goes before it.")));
+        variables.push((
+            name.to_string_lossy().into_owned(),
+            format!("As --{flag}, which takes precedence over it."),
+        ));
     }
     let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
     if is_root || has("dsn") {

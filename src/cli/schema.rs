@@ -39,19 +39,35 @@ pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
         return Err(Error::Usage("--grant needs PostgreSQL: the embedded store has no roles".into()));
     }
     match (&args.action, &store) {
+        (SchemaAction::Show(_), store) if global.json => {
+            let statements = match store {
+                Store::Sqlite(_) => sqlite::schema::statements(ALL),
+                Store::Postgres(_) => postgres::schema_statements(ALL, &pg),
+            };
+            let shown = store.shown();
+            let object =
+                json!({"command": "schema", "store": shown, "statements": statements, "exit_code": 0});
+            print(&voice::result(object))?;
+        }
         (SchemaAction::Show(_), Store::Sqlite(_)) => print(&sqlite::schema::show(ALL))?,
         (SchemaAction::Show(_), Store::Postgres(_)) => print(&postgres::schema_sql(ALL, &pg))?,
         (SchemaAction::Apply(_), store) => {
             let lines = match store {
                 Store::Sqlite(path) => sqlite::schema::apply(path)?,
-                Store::Postgres(dsn) => runtime.block_on(postgres::schema_apply(dsn, ALL, &pg))?,
+                Store::Postgres(dsn) => {
+                    let apply = postgres::schema_apply(dsn, ALL, &pg);
+                    runtime.block_on(postgres::unblocked(dsn, "the schema", None, apply))?
+                }
             };
             report(global, &store.shown(), "done", &lines)?;
         }
         (SchemaAction::Check(_), store) => {
             let lines = match store {
                 Store::Sqlite(path) => sqlite::schema::check(path)?,
-                Store::Postgres(dsn) => runtime.block_on(postgres::schema_check(dsn, ALL, &pg))?,
+                Store::Postgres(dsn) => {
+                    let check = postgres::schema_check(dsn, ALL, &pg);
+                    runtime.block_on(postgres::unblocked(dsn, "the schema", None, check))?
+                }
             };
             report(global, &store.shown(), "differences", &lines)?;
             if !lines.is_empty() {

@@ -128,8 +128,9 @@ impl MapperSettings {
 }
 
 /// What is said of rows without an id that the file before ended with: the same ones in files that overlap,
-/// fills of their own in files that were cut between them. Nobody can tell, so it is left to the user.
-const SHARED: &str = "without an id and equal to the last of the file before, so stored once (if they are fills of their own, load the files as one: cat FILE FILE | mdsctl load -)";
+/// fills of their own in files that were cut between them. Nobody can tell, so it is left to the user; the
+/// sentence is made where the number of rows is known.
+pub const SHARED: &str = "equal ticks without an id at the seam of two files";
 
 /// Bits of an identity that tell its slot.
 const SLOT_BITS: u32 = 6;
@@ -592,8 +593,14 @@ impl Mapper {
         }
         notes.extend(self.zone_passed_over());
         notes.extend(self.of_folders());
-        if !self.unused.is_empty() {
-            notes.push(format!("columns not loaded: {}", list(self.unused.iter().map(String::as_str))));
+        let (replaced, unused): (Vec<&String>, Vec<&String>) =
+            self.unused.iter().partition(|name| self.is_replaced(name));
+        if !unused.is_empty() {
+            notes.push(format!("columns not loaded: {}", list(unused.into_iter().map(String::as_str))));
+        }
+        if !replaced.is_empty() {
+            let names = list(replaced.into_iter().map(String::as_str));
+            notes.push(format!("set by flags, whatever the rows have: {names}"));
         }
         for (name, speaking) in &self.empty {
             let quoted: Vec<String> = speaking.iter().map(|source| format!("{source:?}")).collect();
@@ -616,6 +623,17 @@ impl Mapper {
         notes.extend(self.narrow.note(&self.settings.target.table));
         notes.sort();
         notes
+    }
+
+    /// Whether a flag gives what a column of the input has by that name.
+    fn is_replaced(&self, name: &str) -> bool {
+        let name = plain(name);
+        let Some((_, mapping)) = self.mapping.as_ref() else { return false };
+        mapping.columns.iter().any(|(column, own, feed)| {
+            matches!(feed, Feed::Constant(_))
+                && self.options.sets.iter().any(|(set, _)| **set == **own)
+                && (plain(own) == name || column.synonyms.iter().any(|synonym| plain(synonym) == name))
+        })
     }
 
     /// Which columns folders have told.
@@ -646,11 +664,11 @@ impl Mapper {
         })
     }
 
-    /// What there is to say of how many rows: implausible ones that were stored all the same, and values
+    /// What there is to say of how many rows: implausible ones that were let through, and values
     /// that became null.
     pub fn findings(&self) -> Findings {
         let implausible =
-            |(what, rows): (&String, &u64)| (format!("implausible, stored all the same: {what}"), *rows);
+            |(what, rows): (&String, &u64)| (format!("implausible, not rejected for that: {what}"), *rows);
         let mut findings: Findings = self.findings.iter().map(implausible).collect();
         for (name, nulled) in &self.nulled {
             nulled.tell(name, &mut findings);
@@ -796,7 +814,14 @@ impl Mapper {
                 && let Some(example) =
                     Texts::of(&made).and_then(|texts| texts.iter().flatten().next().map(str::to_owned))
             {
-                self.notes.push(format!("{both} are read together as one time, the first as {example}"));
+                let told = match &join.day {
+                    Day::Constant(day) => {
+                        format!(" ({day} is the date in the name of the file or of its folder)")
+                    }
+                    Day::Source(_) => String::new(),
+                };
+                self.notes
+                    .push(format!("{both} are read together as one time, the first as {example}{told}"));
             }
             fields.push(Arc::new(Field::new(format!("{day}+{clock}"), DataType::Utf8, true)));
             columns.push(made);
@@ -1496,10 +1521,13 @@ mod tests {
         let mut counting = mapper(warn.clone());
         assert_eq!(counting.map(&source, &rows).unwrap().batches.remove(0).len(), 2);
         assert_eq!(
-            counting.findings().get("implausible, stored all the same: high_price is below open_price"),
+            counting.findings().get("implausible, not rejected for that: high_price is below open_price"),
             Some(&1)
         );
-        assert_eq!(counting.findings().get("implausible, stored all the same: volume is negative"), Some(&1));
+        assert_eq!(
+            counting.findings().get("implausible, not rejected for that: volume is negative"),
+            Some(&1)
+        );
         let mut refusing = mapper(MapperSettings { quality: Quality::Reject, ..warn });
         let mut mapped = refusing.map(&source, &rows).unwrap();
         assert_eq!((mapped.batches.remove(0).len(), mapped.rejects.len()), (1, 1));

@@ -8,6 +8,7 @@ use arrow_schema::Schema;
 use crate::batch::Reading;
 use crate::dataset::daytime::{self, Clock, Day, Join, Look};
 use crate::dataset::describe::{self, Check, Column, Dataset, Derive, Kind, Need};
+use crate::dataset::detection;
 use crate::dataset::names::{Names, plain};
 use crate::dataset::target::{KeyNulls, Target, TargetColumn};
 use crate::dataset::timeframe;
@@ -241,6 +242,9 @@ pub fn resolve(
         lacks.extend(no_measure(dataset, &mapping));
     }
     if !lacks.is_empty() {
+        if let Some(other) = of_another(source, dataset, &names, options) {
+            return Err(other);
+        }
         return Err(lacking(&lacks, &names, options.mending));
     }
     mapping.joins = finder.joins;
@@ -275,6 +279,22 @@ fn no_measure(dataset: &Dataset, mapping: &Mapping) -> Option<Lack> {
         ),
         format!("--map {}=COLUMN if it has one of them by another name", measures.first()?),
     ))
+}
+
+/// What is said of an input that has nothing of the dataset, and all of another one: no flag makes it fit.
+fn of_another(source: &Schema, dataset: &Dataset, names: &Names<'_>, options: &MapOptions) -> Option<Error> {
+    let own = |name: &&str| dataset.column(name).is_some_and(|column| names.has(column));
+    if options.mending || dataset.signature.is_empty() || dataset.signature.iter().any(own) {
+        return None;
+    }
+    let other = detection::detect(source, options).ok().filter(|other| other.name != dataset.name)?;
+    Some(Error::Usage(format!(
+        "these columns look like {}, and not like {}: {}; load it by itself, with --dataset {}",
+        other.name,
+        dataset.name,
+        list(names.all.iter().copied()),
+        other.name
+    )))
 }
 
 /// Everything that is lacking, in one sentence, with all the flags that it takes.

@@ -73,8 +73,12 @@ pub struct Group {
     pub records: u64,
     /// `ts` of the first and the last, in microseconds since 1970.
     pub span: Option<(i64, i64)>,
+    /// The code alone, as the first record has it.
+    pub code: Option<String>,
     /// The column that the fault is about, as the first record has it.
     pub column: Option<String>,
+    /// The constraint that was broken, as the first record has it.
+    pub constraint: Option<String>,
     /// The reason in words, as the first record has it.
     pub message: String,
     /// Whether other records have other reasons.
@@ -123,7 +127,9 @@ impl Groups {
         if group.first.is_none() {
             group.first = Some(place);
             group.message = short(&letter.error);
+            group.code = letter.meta.code.as_deref().map(short);
             group.column = letter.meta.column.as_deref().map(short);
+            group.constraint = letter.meta.constraint.as_deref().map(short);
         } else if !group.mixed {
             group.mixed = *group.message != *brief(&letter.error);
         }
@@ -169,7 +175,8 @@ impl Group {
         let differ = self.first.is_some() && other.first.is_some() && self.message != other.message;
         self.mixed |= other.mixed || differ;
         if self.first.is_none_or(|mine| other.first.is_some_and(|first| first < mine)) {
-            (self.first, self.message, self.column) = (other.first, other.message, other.column);
+            (self.first, self.message) = (other.first, other.message);
+            (self.code, self.column, self.constraint) = (other.code, other.column, other.constraint);
         }
         self.rows += other.rows;
         self.records += other.records;

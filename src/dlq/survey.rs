@@ -1,6 +1,6 @@
 //! What is in a queue, and why: counted in one reading, by several threads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +23,9 @@ const MOST_MINUTES: usize = 200_000;
 /// Keys of one record that are told apart where its rows have several, so that it counts as one record
 /// of each.
 const MOST_KEYS: usize = 64;
+
+/// Tables that are kept; more of them say no more than that there are several.
+const MOST_TABLES: usize = 8;
 
 /// The years that a `ts` can be in, in seconds since 1970: 1 to 9999. What is outside counts as unknown.
 const YEARS: std::ops::Range<f64> = -62_135_596_800.0..253_402_300_800.0;
@@ -50,6 +53,8 @@ pub struct Survey {
     pub groups: Groups,
     /// Rows by the minute in which they failed last.
     pub minutes: BTreeMap<i64, u64>,
+    /// The tables that records name, and nothing for one that names none: a few of them.
+    pub tables: BTreeSet<Option<String>>,
 }
 
 /// How a survey is made.
@@ -155,6 +160,10 @@ impl Survey {
         }
         self.records += 1;
         self.rows += rows;
+        let known = |table: &Option<String>| table.as_deref() == letter.meta.table.as_deref();
+        if self.tables.len() < MOST_TABLES && !self.tables.iter().any(known) {
+            self.tables.insert(letter.meta.table.as_deref().map(str::to_owned));
+        }
         self.raw += if letter.items.is_empty() { rows } else { 0 };
         self.attempts = self.attempts.max(letter.attempts());
         let at = moment(&letter);
@@ -202,6 +211,7 @@ impl Survey {
         self.attempts = self.attempts.max(other.attempts);
         other.minutes.into_iter().for_each(|(minute, rows)| self.at(minute, rows));
         self.groups.merge(other.groups, samples);
+        self.tables.extend(other.tables.into_iter().take(MOST_TABLES));
     }
 }
 

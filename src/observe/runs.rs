@@ -248,8 +248,8 @@ pub fn details(run: &RunView, style: Style) -> String {
         entry("", input.failed.as_deref().unwrap_or_default(), Ink::Bad);
     }
     entry("settings", &settings(&run.settings), Ink::Plain);
-    let by = run.resumed_by.as_ref().map(|id| format!("gone on with by {id}"));
-    let from = run.resumed_from.as_ref().map(|id| format!("went on with {id}"));
+    let by = run.resumed_by.as_ref().map(|id| format!("continued by {id}"));
+    let from = run.resumed_from.as_ref().map(|id| format!("continues {id}"));
     entry("resumed", &[from, by].into_iter().flatten().collect::<Vec<_>>().join("; "), Ink::Plain);
     entry("process", &format!("{} on {}, mdsctl {}", run.pid, run.host, run.version), Ink::Plain);
     if run.resumable {

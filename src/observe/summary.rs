@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, NaiveTime, SubsecRound, Utc};
 
+use crate::dataset::mapping::shell_word;
 use crate::observe::figures::{bytes, count, duration, plural, rate};
+use crate::observe::letters::replay_command;
 use crate::observe::result::RunResult;
 use crate::observe::snapshot::{RejectGroup, Snapshot};
 use crate::observe::style::{Ink, Style};
@@ -38,6 +40,8 @@ pub struct Extras {
     pub resume: Option<String>,
     /// Whether it was the dead-letter queue, and not the store, that was waited for in vain.
     pub blocked: bool,
+    /// The table that a replay of the dead letters has to name, where it goes there only then.
+    pub table: Option<String>,
     /// Whether the table tells rows apart in another way than it did when the run began.
     pub rekeyed: bool,
 }
@@ -56,6 +60,7 @@ impl Extras {
             lost: 0,
             resume: None,
             blocked: false,
+            table: None,
             rekeyed: false,
         }
     }
@@ -211,6 +216,7 @@ fn span(first: DateTime<Utc>, last: DateTime<Utc>) -> String {
     match (whole_day(first) && whole_day(last), first.date_naive() == last.date_naive()) {
         (true, true) => day(first),
         (true, false) => format!("{} to {}", day(first), day(last)),
+        (false, true) if time(first) == time(last) => format!("{} {} UTC", day(first), time(first)),
         (false, true) => format!("{} {} to {} UTC", day(first), time(first), time(last)),
         (false, false) => format!("{} {} to {} {} UTC", day(first), time(first), day(last), time(last)),
     }
@@ -374,7 +380,7 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
     let mut again = "run the same command again".to_owned();
     // What came through a pipe comes once.
     if let Some(path) = result.dlq.path.as_deref().filter(|_| result.inputs == ["-"] && result.dlq.rows > 0) {
-        again = format!("what is kept goes in with: mdsctl replay-dlq {path}");
+        again = format!("what is kept goes in with: {}", replay_command(path, extras.table.as_deref()));
     }
     if let Some(resume) = &extras.resume {
         again = format!("go on where it stopped with: {resume}");
@@ -384,7 +390,9 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
         3 => {
             let queue = result.dlq.path.as_deref().unwrap_or_default();
             format!(
-                "see why with: mdsctl inspect-dlq {queue}; what the table or --set cures goes in with: mdsctl replay-dlq {queue}"
+                "see why with: mdsctl inspect-dlq {}; what the table or --set cures goes in with: {}",
+                shell_word(queue),
+                replay_command(queue, extras.table.as_deref())
             )
         }
         4 => {

@@ -105,7 +105,8 @@ fn the_object_for_scripts() {
     assert_eq!(json["hours"].as_array().map(|h| h.iter().filter_map(|h| h["rows"].as_u64()).sum()), Some(4));
     let group = &json["groups"][0];
     assert_eq!((&group["rows"], &group["column"]), (&2.into(), &"open_price".into()), "{run}");
-    assert_eq!(group["keys"], json!({"code": group["key"]}), "{run}");
+    assert_eq!(group["key"], "bad_number in open_price", "{run}");
+    assert_eq!(group["keys"], json!({"code": "bad_number"}), "{run}");
     assert!(group["error"].as_str().is_some_and(|error| !error.is_empty()), "{run}");
     time(&group["first"]);
     let sample =

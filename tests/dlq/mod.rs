@@ -2,6 +2,7 @@
 
 mod again;
 mod full;
+mod hints;
 mod inspect;
 mod long;
 mod predecessor;

@@ -36,7 +36,7 @@ fn what_a_file_ends_and_the_next_begins_with_is_stored_once_and_told() {
             let dsn = store.dsn();
             let run = work.mdsctl(["load", &a, &b, "--dataset", "ticks", "--dsn", &dsn]).run().expect(0);
             let said = run.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-            assert!(said.contains("equal to the last of the file before"), "{what} {form}: {run}");
+            assert!(said.contains("that the file before ended with"), "{what} {form}: {run}");
             assert!(said.contains("cat FILE FILE | mdsctl load -"), "{what} {form}: {run}");
             assert_eq!(store.count("ticks"), Some(3), "{what} {form}: {run}");
             // The advice is followed.

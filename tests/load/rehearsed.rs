@@ -42,3 +42,52 @@ fn a_dry_run_looks_at_the_table_that_is_named() {
         }
     }
 }
+
+#[test]
+fn a_dry_run_refuses_what_the_columns_of_a_table_cannot_hold() {
+    let db = Postgres::shared().database();
+    db.execute(
+        "CREATE TABLE t (k integer PRIMARY KEY, n bigint, s smallint, p numeric(6,2), c varchar(3), u uuid, d date)",
+    );
+    let (work, dsn) = (Work::new(), db.dsn());
+    let good = "1,2,3,4.5,abc,00000000-0000-0000-0000-000000000001,2024-01-02\n";
+    let bad = ["2,2.5,,,,,\n", "3,,70000,,,,\n", "4,,,12345.6,,,\n", "5,,,,abcd,,\n", "6,,,,,nobody,\n"];
+    let path = work.write("t.csv", format!("k,n,s,p,c,u,d\n{good}{}", bad.concat()));
+    for more in [&[][..], &["--exact"]] {
+        let run = |dry: bool| {
+            let dry = if dry { &["--dry-run"][..] } else { &["--force"] };
+            let flags = ["load", &path, "--table", "t", "--json", "--dsn", &dsn];
+            let run = work.mdsctl(flags).arguments(more.iter().copied()).arguments(dry.iter().copied()).run();
+            run.expect(3)
+        };
+        let (dry, load) = (run(true), run(false));
+        assert_eq!((dry.books().inserted, dry.books().rejected), (1, 5), "{dry}");
+        assert_eq!(dry.books().rejected, load.books().rejected, "{load}");
+        assert!(dry.json()["notes"].to_string().contains("does not ask the constraints"), "{dry}");
+        db.execute("TRUNCATE t");
+    }
+}
+
+#[test]
+fn what_is_implausible_is_not_said_to_be_stored_where_nothing_is() {
+    let work = Work::new();
+    let path = work.write(
+        "b.csv",
+        "ts,vendor,symbol,timeframe,open,high,low,close,volume\n2024-01-02T14:30:00Z,v,A,1d,5,2,3,4,1\n",
+    );
+    let run = work.mdsctl(["load", &path, "--dry-run"]).run().expect(0);
+    assert!(run.stderr.contains("implausible") && !run.stderr.contains("stored all the same"), "{run}");
+    assert!(run.stderr.contains("1 symbol, 2024-01-02 14:30 UTC\n"), "{run}");
+}
+
+#[test]
+fn a_file_of_another_dataset_is_to_be_loaded_by_itself() {
+    let work = Work::new();
+    let bars =
+        work.write("a.csv", "ts,symbol,timeframe,open,high,low,close,volume\n2024-01-02,A,1d,1,2,1,1,5\n");
+    let ticks = work.write("b.csv", "ts,symbol,price,size\n2024-01-02T14:30:00Z,A,1,2\n");
+    let run = work.mdsctl(["load", &bars, &ticks, "--vendor", "v"]).run().expect(2);
+    assert!(run.error().contains("b.csv: these columns look like ticks, and not like bars"), "{run}");
+    assert!(!run.error().contains("--map"), "{run}");
+    work.mdsctl(["load", &ticks, "--vendor", "v", "--dataset", "ticks"]).run().expect(0);
+}

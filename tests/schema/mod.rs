@@ -123,6 +123,30 @@ fn show_prints_ddl_that_makes_what_apply_makes() {
 }
 
 #[test]
+fn show_for_programs_is_an_object_with_the_statements() {
+    let work = Work::new();
+    let db = Postgres::shared().database();
+    for dsn in [db.dsn(), "sqlite:shown.db".to_owned()] {
+        let json = work.mdsctl(["schema", "show", "--json", "--dsn", &dsn]).run().expect(0).json();
+        assert_eq!((&json["command"], &json["exit_code"]), (&"schema".into(), &0.into()), "{json}");
+        let statements = json["statements"].as_array().expect("statements").iter();
+        let ddl: Vec<&str> = statements.filter_map(|statement| statement.as_str()).collect();
+        assert!(ddl.iter().all(|statement| statement.ends_with(';')), "{ddl:?}");
+        for table in TABLES {
+            assert!(ddl.iter().any(|statement| statement.contains(table)), "{table}: {ddl:?}");
+        }
+        let ddl = ddl.join("\n");
+        match dsn.starts_with("sqlite") {
+            true => {
+                rusqlite::Connection::open_in_memory().expect("memory").execute_batch(&ddl).expect("tables")
+            }
+            false => db.execute(&ddl),
+        }
+        assert!(!ddl.contains("--keep-extra"), "{ddl}");
+    }
+}
+
+#[test]
 fn the_key_of_every_table_is_one_unique_index() {
     let db = Postgres::shared().database_with_schema();
     let keys = "SELECT tablename, count(*) FROM pg_indexes WHERE schemaname = 'public'

@@ -2,7 +2,9 @@
 //! privileges, search paths, locks, hypertables of many chunks.
 
 mod fatal_rows;
+mod grants;
 mod hypertable_plans;
+mod locked_start;
 mod locks;
 mod passwords;
 mod privileges;

@@ -1,5 +1,6 @@
 //! How a run ended: its exit code, its errors, and what is said of it.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -14,8 +15,12 @@ use crate::cli::{print, style, traces, voice};
 use crate::coordinator::{DEAD_LETTERS, End, Outcome};
 use crate::dataset::MapperSettings;
 use crate::dlq::DlqWriter;
+use crate::dlq::claim::Choice;
+use crate::dlq::groups::By;
+use crate::dlq::survey::{Plan, Survey};
 use crate::error::{Error, Result};
 use crate::observe::figures;
+use crate::observe::letters::only_table;
 use crate::observe::result::{DlqResult, RunFacts, RunResult};
 use crate::observe::snapshot::Snapshot;
 use crate::observe::summary::{self, Extras};
@@ -264,6 +269,14 @@ impl Load<'_> {
         }
     }
 
+    /// The table that a replay of that queue has to name: where nothing else lies in the queue.
+    fn table_to_name(&self, queue: Option<&str>) -> Option<String> {
+        let table = self.args.data.table.as_deref().filter(|_| self.closed)?;
+        let plan = Plan { choice: Choice::default(), by: vec![By::Stage], samples: 0, file: 0 };
+        let survey = Survey::of_file(&File::open(queue?).ok()?, &plan).ok()?;
+        only_table(&survey).filter(|only| *only == table).map(str::to_owned)
+    }
+
     /// The end of a run that has come to no row.
     pub(super) fn unbegun(&self, exit: Exit) -> Result<Exit> {
         if self.global.json && self.letters.is_none() {
@@ -332,6 +345,7 @@ impl Load<'_> {
                     .ends_with("--resume")
                     .then(|| "the same command and --resume".to_owned()),
                 blocked: ending.blocked_by().is_some(),
+                table: self.table_to_name(result.dlq.path.as_deref()),
                 rekeyed: ending.is_rekeyed(),
                 ..Extras::new(snapshot)
             };

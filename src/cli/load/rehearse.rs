@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::batch::{Batch, Reject};
+use crate::batch::{Batch, Reason, Reject, Remains, Stage};
 use crate::cli::exit::Exit;
 use crate::cli::load::Load;
 use crate::cli::load::end::Ending;
@@ -16,16 +16,38 @@ use crate::observe::snapshot::Books;
 use crate::observe::tally::Tally;
 use crate::port::{Event, Observer};
 use crate::settings::OnConflict;
+use crate::sink::postgres::PgRehearsal;
 use crate::source::pipeline::{Outlet, Peeked, Report};
+
+/// What a dry run does not ask, for people and programs.
+const OF_POSTGRES: &str =
+    "a dry run does not ask the constraints, triggers and policies of the table, which may refuse rows";
+const OF_SQLITE: &str = "a dry run does not ask what the columns, constraints and triggers of the table take, which may refuse rows";
 
 /// Where rows go that are only looked at.
 pub(super) struct Rehearsal {
     pub(super) tally: Arc<Tally>,
+    /// What tells which rows the store would not even be sent.
+    pub(super) store: Option<PgRehearsal>,
 }
 
 impl Outlet for Rehearsal {
-    fn rows(&mut self, _: Batch) -> Result<bool> {
-        Ok(true)
+    fn rows(&mut self, batch: Batch) -> Result<bool> {
+        let Some(store) = &mut self.store else { return Ok(true) };
+        let batch = Arc::new(batch);
+        let refused = store.refused(&batch)?;
+        let reject = |(row, reason): (usize, Arc<Reason>)| {
+            Some(Reject {
+                stage: Stage::Write,
+                reason,
+                origin: batch.origin.clone(),
+                row: batch.rows.get(row).copied()?,
+                remains: Remains::Item(String::new()),
+                reading: None,
+                attempts: 1,
+            })
+        };
+        self.rejects(refused.into_iter().filter_map(reject).collect())
     }
 
     fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool> {
@@ -52,7 +74,12 @@ impl Load<'_> {
     }
 
     /// `--dry-run`: everything but the writing.
-    pub(super) async fn rehearse(self, mapper: Arc<MapperSettings>, peeked: Option<Peeked>) -> Result<Exit> {
+    pub(super) async fn rehearse(
+        self,
+        mapper: Arc<MapperSettings>,
+        peeked: Option<Peeked>,
+        store: Option<PgRehearsal>,
+    ) -> Result<Exit> {
         let tally = Arc::new(Tally::new(&self.engine));
         let title = format!("Reading {}", mapper.dataset.name);
         let (current, gauge) = self.gauge();
@@ -60,7 +87,8 @@ impl Load<'_> {
         let progress =
             Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
         let pipeline = self.pipeline(&mapper, tally.clone(), current, self.enough(&tally));
-        let mut outlet = Rehearsal { tally: tally.clone() };
+        let unasked = if store.is_some() { OF_POSTGRES } else { OF_SQLITE };
+        let mut outlet = Rehearsal { tally: tally.clone(), store };
         let report = tokio::task::block_in_place(|| match &self.letters {
             Some(letters) => letters.run(&mapper, false, &self.stop, &self.meter, &*tally, &mut outlet),
             None => pipeline.run(peeked, &mut outlet),
@@ -86,7 +114,8 @@ impl Load<'_> {
             conclusion.errors.push(gap);
             conclusion.exit = Exit::Internal;
         }
-        let said = Said::of(&report, self.engine.on_conflict);
+        let mut said = Said::of(&report, self.engine.on_conflict);
+        said.notes.push(unasked.to_owned());
         self.finish(&mapper, conclusion, &ending, DlqResult::default(), said, 0)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::dataset::mapper::is_deduction;
+use crate::dataset::mapper::{SHARED, is_deduction};
 use crate::decode::Passed;
 use crate::observe::figures::{count, plural};
 use crate::settings::OnConflict;
@@ -77,9 +77,23 @@ fn notes(report: &Report) -> Vec<String> {
     let mut notes = of_inputs(&report.notes);
     notes.extend(passed(&report.passed));
     for (what, rows) in &report.findings {
-        notes.push(format!("{what} in {}", plural(*rows, "row")));
+        notes.push(sentence(what, *rows));
     }
     notes
+}
+
+/// The sentence of a finding that so many rows share.
+fn sentence(finding: &str, rows: u64) -> String {
+    let count = plural(rows, "row");
+    match (finding, rows) {
+        (SHARED, 1) => format!(
+            "{count} without an id equals one that the file before ended with, and is stored once; if it is a fill of its own, load the files as one: cat FILE FILE | mdsctl load -"
+        ),
+        (SHARED, _) => format!(
+            "{count} without an id equal those that the file before ended with, and are stored once; if they are fills of their own, load the files as one: cat FILE FILE | mdsctl load -"
+        ),
+        _ => format!("{finding} in {count}"),
+    }
 }
 
 /// Lines that are no rows.

@@ -9,7 +9,7 @@ use crate::cli::signals::Signals;
 use crate::cli::store::Store;
 use crate::dataset::{Dataset, Target};
 use crate::error::{Error, Result};
-use crate::sink::postgres::{PgOptions, PgSink};
+use crate::sink::postgres::{PgOptions, PgSink, unblocked};
 use crate::sink::sqlite::{SqliteOptions, SqliteSink};
 
 /// A table that rows are to go to.
@@ -68,7 +68,12 @@ impl Load<'_> {
             (known, ..) => known,
         };
         let opened = self.open_store(&signals, dataset.as_ref(), true).await?;
-        Ok(match &opened {
+        Ok(self.facts_of(&opened, dataset.as_ref()))
+    }
+
+    /// The same of a store that is open.
+    pub(super) fn facts_of(&self, opened: &OpenStore, dataset: Option<&Dataset>) -> TableFacts {
+        match opened {
             OpenStore::Sqlite(sink) => {
                 let closed = closed(None, &sink.target().table.to_ascii_lowercase(), true);
                 TableFacts::of(sink.target(), self.args.store.tenant.clone(), closed)
@@ -85,7 +90,7 @@ impl Load<'_> {
                 let closed = closed(None, &table.to_ascii_lowercase(), true);
                 TableFacts { table, keyed: true, tenant, closed }
             }
-        })
+        }
     }
 
     pub(super) async fn open_store(
@@ -138,8 +143,9 @@ impl Load<'_> {
         }
     }
 
-    /// Under `--wait` a store that is away at the start is waited for like one that goes away. Whatever it
-    /// does not answer, a signal ends the wait.
+    /// Under `--wait` a store that is away at the start is waited for like one that goes away. A lock in the
+    /// way is waited for in any case, as one later is: who holds it is told, and it counts as an outage.
+    /// Whatever the store does not answer, a signal ends the wait.
     pub(super) async fn patiently<T>(
         &self,
         signals: &Signals,
@@ -149,7 +155,7 @@ impl Load<'_> {
         loop {
             let done = tokio::select! {
                 biased;
-                done = act() => done,
+                done = self.unblocked(act()) => done,
                 () = signals.insist() => return Err(interrupted(signals)),
             };
             match done {
@@ -170,6 +176,16 @@ impl Load<'_> {
                 done => return done,
             }
         }
+    }
+}
+
+impl Load<'_> {
+    /// Runs a step that the load begins with, which may have to wait for a lock.
+    async fn unblocked<T>(&self, step: impl Future<Output = Result<T>>) -> Result<T> {
+        let Store::Postgres(dsn) = &self.store else { return step.await };
+        let dataset = self.known_dataset()?;
+        let table = self.args.data.table.as_deref().or_else(|| dataset.as_ref().map(|d| &*d.table));
+        unblocked(dsn, table.unwrap_or("the store"), self.engine.max_outage, step).await
     }
 }
 

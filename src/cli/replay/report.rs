@@ -18,7 +18,7 @@ pub struct Report {
     pub results: Vec<RunResult>,
     /// What went wrong apart from that, a sentence each.
     pub errors: Vec<String>,
-    /// Files that were read.
+    /// The queues that were read.
     pub files: Vec<String>,
     /// Whether a queue could not be looked at.
     pub failed: bool,
@@ -53,28 +53,32 @@ impl Report {
         } else if self.meant == 0 && !self.files.is_empty() && self.foreign.0 == 0 {
             all.push("nothing to replay: no dead letter is meant by these filters".to_owned());
         }
-        for (rows, what) in [
+        let others = self.carried.saturating_sub(self.homeless + self.foreign.0);
+        for (rows, one, many) in [
+            (others, "not meant, left in the queue as it is", "not meant, left in the queue as they are"),
             (
-                self.carried.saturating_sub(self.homeless + self.foreign.0),
-                "not meant, left in the queue as they are",
+                self.homeless,
+                "left in the queue as it is, since it could not be sent anywhere",
+                "left in the queue as they are, since they could not be sent anywhere",
             ),
-            (self.homeless, "left in the queue as they are, since they could not be sent anywhere"),
-            (self.parked, "tried too often, parked"),
-            (self.discarded, "discarded"),
+            (self.parked, "tried too often, parked", "tried too often, parked"),
+            (self.discarded, "discarded", "discarded"),
         ] {
             if rows > 0 {
-                all.push(format!("{}: {what}", plural(rows, "row")));
+                all.push(format!("{}: {}", plural(rows, "row"), if rows == 1 { one } else { many }));
             }
         }
         if let (rows @ 1.., Some(whose)) = &self.foreign {
             all.push(format!(
-                "{}: of another tenant than the one of --tenant ({}), left in the queue as they are",
+                "{}: of another tenant than the one of --tenant ({}), left in the queue as {}",
                 plural(*rows, "row"),
-                plain(whose)
+                plain(whose),
+                if *rows == 1 { "it is" } else { "they are" }
             ));
         }
         if let Some(aside) = &self.aside {
-            all.push(format!("{}: no records, kept in {aside}", plural(self.damaged, "line")));
+            let what = if self.damaged == 1 { "not a record" } else { "not records" };
+            all.push(format!("{}: {what}, kept in {aside}", plural(self.damaged, "line")));
         }
         all.extend(self.archived.iter().map(|file| format!("archived in {file}")));
         all

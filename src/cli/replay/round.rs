@@ -209,7 +209,7 @@ impl Replay<'_> {
             claims.push(Arc::new(claim));
         }
         claims.reverse();
-        claims.iter().for_each(|claim| self.note(claim));
+        claims.iter().for_each(|claim| self.note(claim, live));
         let is_parked = names::kind(live) == Kind::Parked;
         let mut round = Round {
             live,
@@ -242,8 +242,11 @@ impl Replay<'_> {
         done
     }
 
-    fn note(&mut self, claim: &Claim) {
-        self.report.files.push(claim.path.display().to_string());
+    fn note(&mut self, claim: &Claim, live: &Path) {
+        let queue = live.display().to_string();
+        if !self.report.files.contains(&queue) {
+            self.report.files.push(queue);
+        }
         self.report.meant += claim.meant;
         self.report.damaged += claim.damaged;
         self.report.foreign.0 += claim.foreign.0;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Finding, Measure, Report, Status};
+use crate::dataset::mapping::shell_word;
 use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
 use crate::dlq::journal;
@@ -15,6 +16,7 @@ use crate::dlq::names::{self, Kind};
 use crate::dlq::survey::{Plan, Survey};
 use crate::error::words;
 use crate::observe::figures::{duration, plural};
+use crate::observe::letters::{replay_command, table_to_name};
 
 /// From where on a queue is a reason to look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +42,7 @@ pub fn look(named: &[PathBuf], limits: Limits, now: i64) -> Report {
     let (mut rows, mut parked, mut damaged) = (0, 0, 0);
     let mut oldest: Option<(i64, PathBuf)> = None;
     let mut held: Vec<(PathBuf, u64)> = Vec::new();
+    let mut all = Survey::default();
     for queue in &queues {
         let mut own = 0;
         for file in files(queue) {
@@ -62,15 +65,16 @@ pub fn look(named: &[PathBuf], limits: Limits, now: i64) -> Report {
             match names::kind(&file) {
                 Kind::Parked => {
                     parked += survey.rows;
-                    report.findings.extend((survey.rows > 0).then(|| of_parked(&file, queue, survey.rows)));
+                    report.findings.extend((survey.rows > 0).then(|| of_parked(&file, &survey)));
                     continue;
                 }
                 Kind::Segment(_) if journal::is_claimed(&file) => {
-                    report.findings.push(of_claim(&file, queue, survey.rows));
+                    report.findings.push(of_claim(&file, queue, &survey));
                 }
                 Kind::Live | Kind::Segment(_) => {}
             }
             own += survey.rows;
+            all.tables.extend(survey.tables);
             if let Some(first) = survey.first
                 && oldest.as_ref().is_none_or(|(known, _)| first < *known)
             {
@@ -101,9 +105,15 @@ pub fn look(named: &[PathBuf], limits: Limits, now: i64) -> Report {
         }
     };
     let depth = Finding::new("dlq", status, text).value(rows);
-    report
-        .findings
-        .push(depth.unless_ok("mdsctl inspect-dlq says why, mdsctl replay-dlq puts them into the store"));
+    let remedy = match (held.as_slice(), table_to_name(&all)) {
+        // Without its table it would be refused.
+        ([(one, _)], Some(table)) => {
+            let replay = replay_command(&one.display().to_string(), Some(table));
+            format!("mdsctl inspect-dlq says why, {replay} puts them into the store")
+        }
+        _ => "mdsctl inspect-dlq says why, mdsctl replay-dlq puts them into the store".to_owned(),
+    };
+    report.findings.push(depth.unless_ok(remedy));
     if let Some((age, file)) = &age {
         let status = Status::of(*age, limits.age_warn, limits.age_crit);
         if limits.age_warn.is_some() || limits.age_crit.is_some() {
@@ -203,15 +213,18 @@ fn of_damage(file: &Path, survey: &Survey) -> Finding {
         .remedy("mend or take out what was written there by hand, or by a disk that is not well")
 }
 
-fn of_parked(file: &Path, queue: &Path, rows: u64) -> Finding {
+fn of_parked(file: &Path, survey: &Survey) -> Finding {
+    let rows = survey.rows;
     let text = format!("{} given up after too many attempts, in {}", plural(rows, "row"), file.display());
-    let (file, queue) = (file.display(), queue.display());
+    let shown = shell_word(&file.display().to_string());
     Finding::new("dlq_parked", Status::Warning, text).value(rows).remedy(format!(
-        "mdsctl inspect-dlq {file} says why; append them to {queue} and replay them once the cause is mended"
+        "mdsctl inspect-dlq {shown} says why; once the cause is mended: {}",
+        replay_command(&file.display().to_string(), table_to_name(survey))
     ))
 }
 
-fn of_claim(file: &Path, queue: &Path, rows: u64) -> Finding {
+fn of_claim(file: &Path, queue: &Path, survey: &Survey) -> Finding {
+    let rows = survey.rows;
     let (shown, count) = (file.display(), plural(rows, "row"));
     match is_held(&names::lock(queue)) {
         true => Finding::new("dlq_claim", Status::Ok, format!("a replay is at work on {count} in {shown}")),
@@ -220,7 +233,7 @@ fn of_claim(file: &Path, queue: &Path, rows: u64) -> Finding {
             Status::Warning,
             format!("a replay has claimed {count} in {shown}, and is not at work any more"),
         )
-        .remedy(format!("run: mdsctl replay-dlq {}", queue.display())),
+        .remedy(format!("run: {}", replay_command(&queue.display().to_string(), table_to_name(survey)))),
     }
     .value(rows)
 }

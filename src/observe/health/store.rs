@@ -187,7 +187,10 @@ fn failing(jobs: &[FailingJob]) -> Report {
         let of = job.table.as_ref().map_or(String::new(), |table| format!(" of {table}"));
         let why = job.error.as_ref().map_or(String::new(), |why| format!(": {why}"));
         let failures = plural(u64::try_from(job.failures).unwrap_or(0), "failure");
-        let text = format!("the job {} {}{of} has failed, {failures} so far{why}", job.id, job.name);
+        // By default its number stands in its name once more.
+        let number = format!(" [{}]", job.id);
+        let name = job.name.strip_suffix(&*number).unwrap_or(&job.name);
+        let text = format!("job {} ({name}){of} has failed, {failures} so far{why}", job.id);
         let remedy = format!(
             "mend the cause (timescaledb_information.job_errors has it), then: CALL run_job({})",
             job.id

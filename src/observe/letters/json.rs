@@ -36,15 +36,26 @@ pub fn json(found: Findings<'_>) -> Value {
         "max_attempts": survey.attempts, "by": by.join(","), "groups": groups, "hours": hours})
 }
 
-/// `key` is the parts in one text, `keys` has each by its name; both are null for groups too many.
+/// `key` is the parts in one text, `keys` has each by its name; both are null for groups too many. What
+/// groups by code have in common is the code with its column and constraint: `keys` has the code alone, as
+/// `--code` takes it, and the others have fields of their own.
 fn group(by: &[&str], key: &[&str], group: &Group) -> Value {
     let (first, last) = span(group.span);
     let keys: Map<String, Value> =
-        by.iter().zip(key).map(|(by, part)| ((*by).to_owned(), (*part).into())).collect();
+        by.iter().zip(key).map(|(by, part)| ((*by).to_owned(), alone(by, part, group).into())).collect();
     let others = key.is_empty();
     json!({"key": (!others).then(|| key.join(", ")), "keys": (!others).then_some(keys), "rows": group.rows,
-        "records": group.records, "first": first, "last": last, "column": group.column,
+        "records": group.records, "first": first, "last": last, "column": group.column, "constraint": group.constraint,
         "error": group.message, "mixed": group.mixed, "samples": group.samples.iter().map(sample).collect::<Vec<_>>()})
+}
+
+/// A part of a key for programs.
+fn alone<'a>(by: &str, part: &'a str, group: &'a Group) -> &'a str {
+    match &group.code {
+        Some(code) if by == "code" => code,
+        None if by == "code" => "(none)",
+        _ => part,
+    }
 }
 
 fn sample(sample: &Sample) -> Value {

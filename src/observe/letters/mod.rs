@@ -1,8 +1,10 @@
 //! What is in a dead-letter queue, for people ([`table`]) and for programs ([`json`]).
 
+mod again;
 mod json;
 mod table;
 
+pub use again::{only_table, replay_command, table_to_name};
 pub use json::json;
 pub use table::table;
 

@@ -103,7 +103,7 @@ fn definitions(dataset: &Dataset) -> Vec<Definition<'_>> {
         rule: "",
         note: "UTC, when the row was last inserted or changed",
     });
-    all.push(Definition { name: EXTRA, kind: Kind::Json, rule: "", note: "JSON, under --keep-extra" });
+    all.push(Definition { name: EXTRA, kind: Kind::Json, rule: "", note: "JSON, reserved" });
     all
 }
 
@@ -157,6 +157,12 @@ pub fn show(datasets: &[Dataset]) -> String {
         ddl.push_str(&create(dataset));
     }
     ddl
+}
+
+/// The statements that make all of their tables, each with its semicolon.
+pub fn statements(datasets: &[Dataset]) -> Vec<String> {
+    let all = std::iter::once(CREATE_VERSION.to_owned()).chain(datasets.iter().map(create));
+    all.map(|statement| statement.trim_end().to_owned()).collect()
 }
 
 /// The table that [`apply`] makes for a dataset, for a look ahead without making it.

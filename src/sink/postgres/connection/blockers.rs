@@ -1,60 +1,126 @@
 //! Who holds the lock that a statement of ours waits for.
 //!
-//! A statement that waits says nothing. After a while another connection asks the server whom it waits
-//! for, and the user is told, since nobody but the holder of the lock can end the wait.
+//! A statement that waits says nothing. After a moment another connection asks the server whom it waits
+//! for, and the user is told, since nobody but the holder of the lock can end the wait. However many
+//! connections wait for one transaction, and however often they try again, it is named once.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
 use crate::sink::postgres::connection::connect::{Connector, Link};
+use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::literal;
 
 /// How long a statement may take before it is looked whether it waits for a lock.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long after that it is looked again, while it goes on.
-const AGAIN: Duration = Duration::from_secs(30);
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// How long the look itself may take.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Runs a step against the store, and says meanwhile which lock it waits for, if it does.
-pub(in crate::sink::postgres) async fn watched<T>(
-    connector: &Connector,
+/// Who has been named, and when it was looked last.
+#[derive(Debug, Default)]
+pub(in crate::sink::postgres) struct Blockers(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// Transactions, by the process and when they began.
+    named: HashSet<(i32, i64)>,
+    at: Option<Instant>,
+}
+
+/// What is in the way now.
+struct Found {
+    holders: Vec<(i32, i64)>,
+    words: String,
+}
+
+impl Blockers {
+    /// Runs a step against the store, and says meanwhile which lock it waits for, if it does.
+    pub async fn watched<T>(&self, connector: &Connector, table: &str, step: impl Future<Output = T>) -> T {
+        tokio::pin!(step);
+        if let Ok(done) = tokio::time::timeout(PATIENCE, &mut step).await {
+            return done;
+        }
+        tokio::select! {
+            biased;
+            done = &mut step => done,
+            never = Box::pin(self.look(connector, table)) => match never {},
+        }
+    }
+
+    /// Looks again and again, and never returns.
+    async fn look(&self, connector: &Connector, table: &str) -> Infallible {
+        loop {
+            let mut seen = self.0.lock().await;
+            // Another one that waits has looked in this moment.
+            if seen.at.is_none_or(|at| at.elapsed() >= PATIENCE) {
+                let found = tokio::time::timeout(LOOK, ask(connector)).await.ok().flatten();
+                seen.at = Some(Instant::now());
+                if let Some(Found { holders, words }) = found
+                    && holders.iter().filter(|holder| seen.named.insert(**holder)).count() > 0
+                {
+                    tracing::warn!("waiting for a lock in the way of writing to {table}: {words}");
+                }
+            }
+            drop(seen);
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+/// Runs a step that a load begins with, and says meanwhile which lock it waits for, if it does. A lock
+/// that is in the way for longer than `longest` counts as a store that stays away.
+///
+/// # Errors
+/// Those of the step; unavailable, if a lock was in the way for too long.
+pub async fn unblocked<T>(
+    dsn: &Dsn,
     table: &str,
-    step: impl Future<Output = T>,
-) -> T {
+    longest: Option<Duration>,
+    step: impl Future<Output = Result<T>>,
+) -> Result<T> {
     tokio::pin!(step);
     if let Ok(done) = tokio::time::timeout(PATIENCE, &mut step).await {
         return done;
     }
+    let connector = Connector::new(dsn.clone())?;
+    let blockers = Blockers::default();
+    let too_long = async {
+        let Some(longest) = longest else { return pending().await };
+        tokio::time::sleep(longest.saturating_sub(PATIENCE)).await;
+        loop {
+            // What takes long without a lock is no outage.
+            if let Some(found) = tokio::time::timeout(LOOK, ask(&connector)).await.ok().flatten() {
+                let holders = found.words;
+                return format!("a lock in the way of writing to {table} was not freed in time: {holders}");
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    };
     tokio::select! {
         biased;
         done = &mut step => done,
-        never = Box::pin(look(connector, table)) => match never {},
+        why = Box::pin(too_long) => Err(Error::Unavailable(why)),
+        never = Box::pin(blockers.look(&connector, table)) => match never {},
     }
 }
 
-/// Looks again and again, and never returns.
-async fn look(connector: &Connector, table: &str) -> Infallible {
-    let mut said = String::new();
-    loop {
-        let found = tokio::time::timeout(LOOK, ask(connector)).await.ok().flatten();
-        if let Some(holder) = found.filter(|holder| *holder != said) {
-            tracing::warn!("waiting for a lock in the way of writing to {table}: {holder}");
-            said = holder;
-        }
-        tokio::time::sleep(AGAIN).await;
-    }
-}
-
-/// The holders of locks that sessions of ours wait for, in words.
-async fn ask(connector: &Connector) -> Option<String> {
+/// The holders of locks that sessions of ours wait for.
+async fn ask(connector: &Connector) -> Option<Found> {
     let link: Link = connector.connect().await.ok()?;
     let name = literal(connector.dsn().application_name());
     let sql = format!(
         "SELECT DISTINCT h.pid, coalesce(h.usename::text, '?'), coalesce(h.application_name, ''), \
-         coalesce(h.state, ''), coalesce(h.wait_event_type, ''), h.xact_start IS NOT NULL, \
+         coalesce(h.state, ''), coalesce(pg_catalog.date_part('epoch', h.xact_start) * 1000000, 0)::bigint, \
          coalesce(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - h.xact_start), 0)::bigint \
          FROM pg_catalog.pg_stat_activity AS w \
          CROSS JOIN LATERAL pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) AS b (pid) \
@@ -64,17 +130,20 @@ async fn ask(connector: &Connector) -> Option<String> {
          AND h.application_name <> {name} ORDER BY 1 LIMIT 3"
     );
     let rows = link.client.query_typed(&sql, &[]).await.ok()?;
-    let mut holders = Vec::new();
+    let (mut holders, mut words) = (Vec::new(), Vec::new());
     for row in &rows {
         let (pid, user, program): (i32, String, String) =
             (row.try_get(0).ok()?, row.try_get(1).ok()?, row.try_get(2).ok()?);
-        let (state, seconds): (String, i64) = (row.try_get(3).ok()?, row.try_get(6).ok()?);
+        let (state, began, seconds): (String, i64, i64) =
+            (row.try_get(3).ok()?, row.try_get(4).ok()?, row.try_get(5).ok()?);
         let program = if program.is_empty() { String::new() } else { format!(" ({program})") };
-        holders.push(format!(
+        words.push(format!(
             "process {pid} of {user}{program} holds it, {} since {seconds} s",
             if state.is_empty() { "in a transaction" } else { &state }
         ));
+        holders.push((pid, began));
     }
-    let pid: i32 = rows.first()?.try_get(0).ok()?;
-    Some(format!("{}; SELECT pg_terminate_backend({pid}) would end it", holders.join("; ")))
+    let (pid, _) = holders.first()?;
+    let words = format!("{}; SELECT pg_terminate_backend({pid}) would end it", words.join("; "));
+    Some(Found { holders, words })
 }

@@ -11,6 +11,7 @@
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use crate::dataset::mapping::shell_word;
 use crate::error::{Error, Result};
 use crate::port::Mark;
 use crate::sink::postgres::connection::connect::{Link, to_error};
@@ -80,19 +81,29 @@ pub(in crate::sink::postgres) struct Ledger {
 impl Ledger {
     /// Finds or makes the ledger's tables; with a sentence where this role may not.
     pub async fn open(link: &Link, run: Uuid) -> Result<(Option<Self>, Option<String>)> {
-        let mut missing = None;
+        let (mut missing, mut there) = (None, false);
         let mut kept = [false; 2];
         for ((name, ddl, needed), kept) in TABLES.into_iter().zip(&mut kept) {
             match ready(link, name, ddl, needed).await? {
                 None => *kept = true,
-                Some(why) => drop(missing.get_or_insert(why)),
+                Some(why) => {
+                    there |= why.is_there;
+                    missing.get_or_insert(why.sentence);
+                }
             }
         }
         let [checkpoints, runs] = kept;
+        let remedy = match there {
+            true => {
+                let role = role(link).await?;
+                format!("as its owner run: mdsctl schema apply --grant {}", shell_word(&role))
+            }
+            false => "schema apply makes it".to_owned(),
+        };
         let note = missing.map(|why| match checkpoints {
-            true => format!("no history of runs is kept, so there is no --resume: {why} (schema apply makes it)"),
+            true => format!("no history of runs is kept, so there is no --resume: {why} ({remedy})"),
             false => format!(
-                "no ledger is kept, so there is no --resume: {why} (schema apply makes it; without it a commit in doubt is written again)"
+                "no ledger is kept, so there is no --resume: {why} ({remedy}; without it a commit in doubt is written again)"
             ),
         });
         Ok((checkpoints.then_some(Self { run, runs }), note))
@@ -195,8 +206,9 @@ pub(in crate::sink::postgres) fn lock_of(run: Uuid) -> i32 {
 }
 
 /// Makes a table of the ledger where it is missing; why it cannot be used, if it can not.
-async fn ready(link: &Link, name: &str, ddl: &str, needed: &[&str]) -> Result<Option<String>> {
-    let made = match usable(link, name, needed).await? {
+async fn ready(link: &Link, name: &str, ddl: &str, needed: &[&str]) -> Result<Option<Unusable>> {
+    let is_there = usable(link, name, needed).await?;
+    let made = match is_there {
         Some(true) => return Ok(None),
         Some(false) => Err(Error::Usage(format!("this role may not write to {name}"))),
         None => link.client.batch_execute(ddl).await.map_err(|error| to_error(link.classify(&error))),
@@ -206,8 +218,26 @@ async fn ready(link: &Link, name: &str, ddl: &str, needed: &[&str]) -> Result<Op
         Err(Error::Unavailable(why)) => Err(Error::Unavailable(why)),
         // Another load may have made it in this moment.
         Err(_) if usable(link, name, needed).await? == Some(true) => Ok(None),
-        Err(why) => Ok(Some(why.to_string())),
+        Err(why) => Ok(Some(Unusable { sentence: why.to_string(), is_there: is_there == Some(false) })),
     }
+}
+
+/// Why a table of the ledger cannot be used.
+struct Unusable {
+    sentence: String,
+    /// Whether it is there: then it is the role that lacks privileges.
+    is_there: bool,
+}
+
+/// The role that we are.
+async fn role(link: &Link) -> Result<String> {
+    let failed = |error: tokio_postgres::Error| to_error(link.classify(&error));
+    link.client
+        .query_typed_one("SELECT current_user::text", &[])
+        .await
+        .map_err(failed)?
+        .try_get(0)
+        .map_err(failed)
 }
 
 /// Whether this role may do all that with the table; `None` where there is no such table.

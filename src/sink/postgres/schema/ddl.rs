@@ -52,13 +52,17 @@ pub(in crate::sink::postgres) const OWN_COLUMNS: &[(&str, &str)] =
 /// `schema apply` would make there.
 pub fn schema_sql(datasets: &[Dataset], options: &SchemaOptions) -> String {
     let mut sql = format!("-- mdsctl, schema version {SCHEMA_VERSION}\n");
-    for dataset in datasets {
-        for statement in statements(dataset, options) {
-            let _ = write!(sql, "\n{statement};\n");
-        }
+    for statement in schema_statements(datasets, options) {
+        let _ = write!(sql, "\n{statement}\n");
     }
     sql.push_str(&grant::script(datasets, options));
     sql
+}
+
+/// The statements that make all of their tables, each with its semicolon.
+pub fn schema_statements(datasets: &[Dataset], options: &SchemaOptions) -> Vec<String> {
+    let all = datasets.iter().flat_map(|dataset| statements(dataset, options));
+    all.map(|statement| statement + ";").collect()
 }
 
 /// The statements that make one table. Each can be run again without harm.

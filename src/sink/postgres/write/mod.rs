@@ -8,5 +8,6 @@ pub(super) mod merge;
 pub(super) mod order;
 pub(super) mod plan;
 pub(super) mod proof;
+pub(super) mod rehearsal;
 pub(super) mod session;
 pub(super) mod sink;

@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio_postgres::SimpleQueryMessage;
 
-use self::write::sources;
+pub(in crate::sink::postgres) use self::write::sources;
 use crate::batch::{Reason, Rows};
 use crate::dataset::Refits;
 use crate::port::{Guard, Mark, Session, SinkError, Written};
@@ -281,6 +281,9 @@ impl Session for PgSession {
         let policies = refused.code == POLICY && !self.shared.worked.load(Ordering::Relaxed);
         if certain || policies {
             return Err(self.shared.waited_for(SinkError::Fatal(refused.clone())));
+        }
+        if let Some(reason) = &self.shared.no_stage {
+            return Err(SinkError::Fatal(reason.clone()));
         }
         let place = self.plan(rows, &proof).map_err(|error| self.shared.waited_for(error))?;
         let Some((plan, _)) = self.plans.get(place) else { return Err(lost()) };

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+use crate::batch::Reason;
 use crate::dataset::time::TimeOptions;
 use crate::dataset::{LiveTarget, Target};
 use crate::error::Result;
@@ -17,14 +18,15 @@ use crate::sink::postgres::catalog::casts::Casts;
 use crate::sink::postgres::catalog::describe::describe;
 use crate::sink::postgres::catalog::table::Table;
 use crate::sink::postgres::catalog::tenant::{expect_given, expect_tenant, find_tenant};
-use crate::sink::postgres::connection::blockers;
-use crate::sink::postgres::connection::connect::{Connector, Link};
+use crate::sink::postgres::connection::blockers::Blockers;
+use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
-use crate::sink::postgres::connection::quoting::literal;
+use crate::sink::postgres::connection::quoting::{ident, literal};
 use crate::sink::postgres::encode::comparison::{self, clock_ahead, tells_when};
 use crate::sink::postgres::encode::encoder::Rules;
 use crate::sink::postgres::ledger::marks::Ledger;
 use crate::sink::postgres::write::proof::Catalog;
+use crate::sink::postgres::write::rehearsal::PgRehearsal;
 use crate::sink::postgres::write::session::{PLACES, PgSession};
 
 /// What to write to, and how.
@@ -74,6 +76,10 @@ pub(in crate::sink::postgres) struct Shared {
     pub casts: Casts,
     /// Whether rows of this run have been stored.
     pub worked: AtomicBool,
+    /// Why rows cannot go by way of a temporary table, where this role may make none.
+    pub no_stage: Option<Reason>,
+    /// Who was found in the way of the workers.
+    pub blockers: Blockers,
     pub tenant: Option<Uuid>,
     pub rules: Rules,
     pub on_conflict: OnConflict,
@@ -103,7 +109,7 @@ impl Shared {
 
     /// Runs a step against the store, and says meanwhile which lock it waits for, if it does.
     pub async fn watched<T>(&self, step: impl Future<Output = T>) -> T {
-        blockers::watched(&self.connector, &self.name, step).await
+        self.blockers.watched(&self.connector, &self.name, step).await
     }
 
     /// The error where somebody is at work on the store. What it refuses of a run that has stored rows, or
@@ -203,6 +209,8 @@ impl PgSink {
             catalog: Catalog::new(table.clone(), casts.settings(), options.on_conflict),
             casts,
             worked: AtomicBool::new(false),
+            no_stage: no_stage(&link).await?,
+            blockers: Blockers::default(),
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
             on_conflict: options.on_conflict,
@@ -247,6 +255,11 @@ impl PgSink {
         self.shared.catalog.live.clone()
     }
 
+    /// What tells which rows it would refuse before anything is sent.
+    pub fn rehearsal(&self) -> PgRehearsal {
+        PgRehearsal::new(self.table.clone(), self.shared.tenant, self.shared.rules)
+    }
+
     /// The tenant that was asked for.
     pub fn tenant(&self) -> Option<Uuid> {
         self.shared.tenant
@@ -270,6 +283,25 @@ const LIMITLESS: &str =
 async fn tells_flushed(link: &Link) -> bool {
     let sql = format!("{PLACES} WHERE pg_catalog.current_setting('synchronous_standby_names') = ''");
     link.client.query_typed_opt(&sql, &[]).await.is_ok_and(|row| row.is_some())
+}
+
+/// Why this role may make no temporary tables, where it may not: a load of rows that are new to their table
+/// needs none.
+async fn no_stage(link: &Link) -> Result<Option<Reason>> {
+    let sql = "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY'), \
+               pg_catalog.current_database()::text, current_user::text";
+    let failed = |error: tokio_postgres::Error| to_error(link.classify(&error));
+    let row = link.client.query_typed_one(sql, &[]).await.map_err(failed)?;
+    let (may, database, role): (bool, String, String) =
+        (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?, row.try_get(2).map_err(failed)?);
+    Ok((!may).then(|| {
+        let message = format!(
+            "role {role} may make no temporary table in the database {database}, by which rows go that may be in their table already; as its owner run: GRANT TEMPORARY ON DATABASE {} TO {}",
+            ident(&database),
+            ident(&role)
+        );
+        Reason::new("no_privilege", message)
+    }))
 }
 
 /// Everything is set for the transaction alone, so it holds behind a pooler too.

@@ -202,7 +202,7 @@ impl PgSession {
         encoder: &mut Encoder<'_>,
     ) -> Result<Option<Written>, Failure> {
         let keyed = plan.stage.merge.is_some();
-        let mut prelude = if plan.direct.is_some() { String::new() } else { self.prepare_stage(plan, place) };
+        let mut prelude = if plan.direct.is_some() { String::new() } else { self.stage(plan, place)? };
         if guard == Guard::Savepoint {
             prelude.push_str("SAVEPOINT mds_write;");
         }
@@ -273,7 +273,7 @@ impl PgSession {
         let latest = self.firsts(plan, rows).map(|firsts| firsts.latest(rows));
         let mut written = Written::default();
         for (number, wave) in waves.iter().enumerate() {
-            let mut prelude = self.prepare_stage(plan, place);
+            let mut prelude = self.stage(plan, place)?;
             if number == 0 && guard == Guard::Savepoint {
                 prelude.push_str("SAVEPOINT mds_write;");
             }
@@ -408,6 +408,14 @@ impl PgSession {
         }
     }
 
+    /// The same where this role may make a stage.
+    fn stage(&mut self, plan: &Plan, place: usize) -> Result<String, Failure> {
+        match &self.shared.no_stage {
+            Some(reason) => Err(Failure { error: SinkError::Fatal(reason.clone()), intact: true }),
+            None => Ok(self.prepare_stage(plan, place)),
+        }
+    }
+
     /// The statements that leave an empty stage for the plan. They come before the savepoint, so
     /// that rolling back to it keeps the stage and empties it.
     pub(super) fn prepare_stage(&mut self, plan: &Plan, place: usize) -> String {
@@ -428,7 +436,7 @@ impl PgSession {
 }
 
 /// The columns of all parts, one part after the other, checked against what they are to become.
-pub(super) fn sources<'a>(rows: Rows<'a>, plan: &Plan) -> Result<Vec<Source<'a>>, Reason> {
+pub(in crate::sink::postgres) fn sources<'a>(rows: Rows<'a>, plan: &Plan) -> Result<Vec<Source<'a>>, Reason> {
     let mut sources = Vec::with_capacity(rows.parts.len() * plan.names.len());
     for part in rows.parts {
         for (array, goal) in part.columns.columns().iter().zip(&plan.goals) {

@@ -1,0 +1,73 @@
+//! What would be refused of rows before anything is sent, for a run that writes nothing.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::batch::{Batch, Pick, Reason, Rows};
+use crate::error::{Error, Result};
+use crate::sink::postgres::catalog::table::Table;
+use crate::sink::postgres::encode::copy_buffer::Out;
+use crate::sink::postgres::encode::encoder::{BLOCK, Encoder, Rules};
+use crate::sink::postgres::encode::refusal::Reasons;
+use crate::sink::postgres::write::plan::Plan;
+use crate::sink::postgres::write::session::sources;
+
+/// Encodes rows as they would be sent, by the same code as a load, and sends none of them. What only the
+/// server knows (constraints, triggers, policies, casts) is not asked.
+pub struct PgRehearsal {
+    table: Table,
+    tenant: Option<Uuid>,
+    rules: Rules,
+    /// By the names of the columns.
+    plans: Vec<(Plan, Reasons)>,
+}
+
+/// Shapes of batches whose plans are kept.
+const MAX_PLANS: usize = 32;
+
+impl PgRehearsal {
+    pub(in crate::sink::postgres) fn new(table: Table, tenant: Option<Uuid>, rules: Rules) -> Self {
+        Self { table, tenant, rules, plans: Vec::new() }
+    }
+
+    /// The rows that a column cannot hold, each with the reason.
+    ///
+    /// # Errors
+    /// Usage, for what holds for every row: a column that the table lacks, or one that it needs.
+    pub fn refused(&mut self, batch: &Arc<Batch>) -> Result<Vec<(usize, Arc<Reason>)>> {
+        let fault = |reason: Reason| Error::Usage(reason.message.into_owned());
+        let schema = batch.columns.schema_ref();
+        let names = || schema.fields().iter().map(|field| field.name());
+        let known = self.plans.iter().position(|(plan, _)| plan.names.iter().eq(names()));
+        let place = match known {
+            Some(place) => place,
+            None => {
+                let names = names().cloned().collect();
+                let plan = Plan::new(&self.table, names, self.tenant.is_some(), false, 0).map_err(fault)?;
+                if self.plans.len() >= MAX_PLANS {
+                    self.plans.clear();
+                }
+                self.plans.push((plan, Reasons::default()));
+                self.plans.len() - 1
+            }
+        };
+        let Some((plan, reasons)) = self.plans.get_mut(place) else { return Ok(Vec::new()) };
+        let parts = std::slice::from_ref(batch);
+        let sources = sources(Rows { parts, picks: &[] }, plan).map_err(fault)?;
+        let (width, rules, tenant) = (plan.names.len(), self.rules, self.tenant);
+        let mut encoder = Encoder::new(&plan.goals, &plan.origins, &sources, width, rules, tenant, reasons);
+        let mut refused = Vec::new();
+        let rows: Vec<u32> = (0..batch.len() as u32).collect();
+        for block in rows.chunks(BLOCK) {
+            let picks: Vec<Pick> = block.iter().map(|row| Pick { part: 0, row: *row }).collect();
+            let mut out = Out::new();
+            encoder.block(&picks, &mut out, |at, done| {
+                if let (Err(reason), Some(row)) = (done, block.get(at)) {
+                    refused.push((*row as usize, reason));
+                }
+            });
+        }
+        Ok(refused)
+    }
+}
