@@ -53,7 +53,7 @@ pub struct Survey {
     pub groups: Groups,
     /// Rows by the minute in which they failed last.
     pub minutes: BTreeMap<i64, u64>,
-    /// The tables that records name, and nothing for one that names none: a few of them.
+    /// The tables, or datasets, that records name, and nothing for one that names none: a few of them.
     pub tables: BTreeSet<Option<String>>,
 }
 
@@ -160,9 +160,11 @@ impl Survey {
         }
         self.records += 1;
         self.rows += rows;
-        let known = |table: &Option<String>| table.as_deref() == letter.meta.table.as_deref();
+        // A table that is of no dataset of ours stands in the place of one.
+        let table = letter.meta.table.as_deref().or(letter.meta.dataset.as_deref());
+        let known = |known: &Option<String>| known.as_deref() == table;
         if self.tables.len() < MOST_TABLES && !self.tables.iter().any(known) {
-            self.tables.insert(letter.meta.table.as_deref().map(str::to_owned));
+            self.tables.insert(table.map(str::to_owned));
         }
         self.raw += if letter.items.is_empty() { rows } else { 0 };
         self.attempts = self.attempts.max(letter.attempts());

@@ -22,8 +22,8 @@ fn a_role_without_temporary_tables_is_told_what_to_grant() {
     assert_eq!(load("id,v\n1,1\n2,2\n", &[]).expect(0).books().inserted, 2);
     let run = load("id,v\n2,5\n3,3\n", &[]).expect(2);
     let advice = format!("GRANT TEMPORARY ON DATABASE \"{}\" TO \"{role}\"", db.name());
-    assert!(run.error().contains(&advice), "{run}");
-    let (_, grant) = run.error().split_once("as its owner run: ").expect("advice");
+    assert!(run.stderr.contains(&advice), "{run}");
+    let (_, grant) = run.stderr.split_once("as its owner run: ").expect("advice");
     let (grant, _) = grant.split_once(&format!("\"{role}\"")).expect("advice");
     db.execute(&format!("{grant}\"{role}\""));
     let books = load("id,v\n2,5\n3,3\n", &[]).expect(0).books();

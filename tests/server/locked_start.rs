@@ -72,7 +72,7 @@ fn a_lock_before_a_load_or_a_replay_begins_can_be_left() {
     let path = work.write("a.csv", "id,v\n1,1\n2,-2\n");
     work.mdsctl(["load", &path, "--table", "t", "--dsn", &db.dsn()]).run().expect(3);
     let holder = locked(&db);
-    let queue = std::fs::read(work.path(".dlq/t.ndjson")).expect("a queue");
+    let queue = std::fs::read(work.path(".dlq/public.t.ndjson")).expect("a queue");
     for command in [&["load", &path, "--table", "t"][..], &["replay-dlq"]] {
         let running = work.mdsctl(command.iter().copied()).arguments(["--dsn", &db.dsn()]).spawn();
         told(&running);
@@ -81,6 +81,6 @@ fn a_lock_before_a_load_or_a_replay_begins_can_be_left() {
     }
     holder.execute("COMMIT");
     let run = work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).run().expect(3);
-    let kept = std::fs::read(work.path(".dlq/t.ndjson")).expect("a queue");
+    let kept = std::fs::read(work.path(".dlq/public.t.ndjson")).expect("a queue");
     assert!(!queue.is_empty() && !kept.is_empty(), "{run}");
 }
