@@ -33,8 +33,8 @@ Examples:
     mdsctl schema apply --dsn postgres://localhost/market
 
 Environment: MDS_DSN or DATABASE_URL (or PGHOST, PGDATABASE, …) for the store, MDS_TENANT_ID,
-MDS_COORDINATOR_…, MDS_RETRY_…, MDS_CB_…, MDS_METRICS_…, MDS_FB_…, MDS_COORD_ID; a flag goes
-before its variable, and that before the configuration file (--config, ./mdsctl.toml,
+MDS_COORDINATOR_…, MDS_RETRY_…, MDS_CB_…, MDS_METRICS_…, MDS_FB_…, MDS_COORD_ID; a flag takes
+precedence over its variable, and that over the configuration file (--config, ./mdsctl.toml,
 ~/.config/mdsctl/config.toml).
 
 Exit codes: 0 all rows stored, 1 internal error, 2 usage or configuration, 3 some rows are in the

@@ -23,7 +23,7 @@ const MOST_ROWS: usize = 1_000_000;
 const MOST_BYTES: u64 = 256 << 20;
 
 /// Takes letters of earlier runs out of a queue whose rows the run `run` has put there once more: of the
-/// same source, number and content. Returns how many rows that were. `sources` are the inputs that can be
+/// same source, number and content, for the same table. Returns how many rows that were. `sources` are the inputs that can be
 /// read again; rows of others come only once, however equal they are.
 ///
 /// # Errors
@@ -108,14 +108,16 @@ fn each(
     Ok(())
 }
 
-/// The same for the same row of the same input.
+/// The same for the same row of the same input on its way to the same table and tenant.
 fn identity(letter: &Letter<'_>, row: usize) -> u128 {
     let mut hash = Xxh3::new();
     let meta = &letter.meta;
     let content = letter.items.get(row).map(|item| item.get());
     let content = content.or(meta.raw_hex.get(row)).or(meta.raw.get(row)).unwrap_or_default();
-    hash.update(meta.source.as_deref().unwrap_or_default().as_bytes());
-    hash.update(&[0]);
+    for part in [&meta.source, &meta.dataset, &meta.table, &meta.tenant_id] {
+        hash.update(part.as_deref().unwrap_or_default().as_bytes());
+        hash.update(&[0]);
+    }
     hash.update(&letter.row_number(row).to_le_bytes());
     hash.update(content.as_bytes());
     hash.digest128()

@@ -50,6 +50,8 @@ fn the_replay_that_is_advised_goes_into_a_table_of_a_schema_of_its_own() {
         .run()
         .expect(3);
     assert_eq!(command(&said(&run), "cures goes in with:"), ["replay-dlq", "q.ndjson"], "{run}");
+    // The same row of the same file for another table replaces nothing.
+    assert_eq!(work.dlq("q.ndjson").len(), 2, "{run}");
 }
 
 #[test]

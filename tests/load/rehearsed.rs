@@ -61,8 +61,10 @@ fn a_dry_run_refuses_what_the_columns_of_a_table_cannot_hold() {
             run.expect(3)
         };
         let (dry, load) = (run(true), run(false));
-        assert_eq!((dry.books().inserted, dry.books().rejected), (1, 5), "{dry}");
-        assert_eq!(dry.books().rejected, load.books().rejected, "{load}");
+        // Of a dry run no dead letters are kept, which the books of a run are held against.
+        let rows = dry.json()["rows"].clone();
+        assert_eq!((rows["inserted"].as_u64(), rows["rejected"].as_u64()), (Some(1), Some(5)), "{dry}");
+        assert_eq!((load.books().inserted, load.books().rejected), (1, 5), "{load}");
         assert!(dry.json()["notes"].to_string().contains("does not ask the constraints"), "{dry}");
         db.execute("TRUNCATE t");
     }

@@ -144,6 +144,9 @@ fn show_for_programs_is_an_object_with_the_statements() {
         }
         assert!(!ddl.contains("--keep-extra"), "{ddl}");
     }
+    let run =
+        work.mdsctl(["schema", "show", "--json", "--grant", "loader", "--dsn", &db.dsn()]).run().expect(0);
+    assert!(run.json()["statements"].to_string().contains("GRANT SELECT"), "{run}");
 }
 
 #[test]

@@ -254,9 +254,10 @@ impl Load<'_> {
         match replaced {
             Ok(0) => {}
             Ok(rows) => notes.push(format!(
-                "{} of an earlier load of the same input stood in {} already, and are replaced",
+                "{} of an earlier load of the same input stood in {} already, and {} replaced",
                 figures::plural(rows, "row"),
-                dead.path().display()
+                dead.path().display(),
+                if rows == 1 { "is" } else { "are" }
             )),
             Err(why) => notes.push(format!(
                 "whether rows of an earlier load of the same input stand in {} twice could not be seen: {why}",

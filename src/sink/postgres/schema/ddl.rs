@@ -52,17 +52,20 @@ pub(in crate::sink::postgres) const OWN_COLUMNS: &[(&str, &str)] =
 /// `schema apply` would make there.
 pub fn schema_sql(datasets: &[Dataset], options: &SchemaOptions) -> String {
     let mut sql = format!("-- mdsctl, schema version {SCHEMA_VERSION}\n");
-    for statement in schema_statements(datasets, options) {
-        let _ = write!(sql, "\n{statement}\n");
+    for dataset in datasets {
+        for statement in statements(dataset, options) {
+            let _ = write!(sql, "\n{statement};\n");
+        }
     }
     sql.push_str(&grant::script(datasets, options));
     sql
 }
 
-/// The statements that make all of their tables, each with its semicolon.
+/// The same in pieces, each with its semicolon: a statement each, and what is granted as one script.
 pub fn schema_statements(datasets: &[Dataset], options: &SchemaOptions) -> Vec<String> {
     let all = datasets.iter().flat_map(|dataset| statements(dataset, options));
-    all.map(|statement| statement + ";").collect()
+    let grants = grant::script(datasets, options).trim().to_owned();
+    all.map(|statement| statement + ";").chain(Some(grants).filter(|sql| !sql.is_empty())).collect()
 }
 
 /// The statements that make one table. Each can be run again without harm.
