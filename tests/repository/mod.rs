@@ -1,4 +1,5 @@
 //! What must hold of the repository itself.
 
+mod documents;
 mod fixtures;
 mod layers;

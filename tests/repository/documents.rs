@@ -1,0 +1,185 @@
+//! What the documents name is there: chapters and headings that are linked, files, flags of the program.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::Work;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The documents, with their texts. What has changed names what is gone by now.
+fn documents() -> Vec<(PathBuf, String)> {
+    let within = |directory: &Path| {
+        let entries = fs::read_dir(directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
+        entries.flatten().map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let mut all = within(root());
+    all.extend(within(&root().join("docs")));
+    all.retain(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.ends_with(".md") && name != "CHANGELOG.md" && name != "COORDINATOR-NOTE.md"
+    });
+    all.sort();
+    assert!(all.len() > 5, "{all:?}");
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        (path, text)
+    };
+    all.into_iter().map(read).collect()
+}
+
+/// The lines of a document, each with whether it is within a fence.
+fn lines(text: &str) -> Vec<(bool, &str)> {
+    let mut fenced = false;
+    let mut all = Vec::new();
+    for line in text.lines() {
+        let fence = line.trim_start().starts_with("```");
+        fenced ^= fence;
+        if !fence {
+            all.push((fenced, line));
+        }
+    }
+    all
+}
+
+/// What stands between the marks in a line, every second part of it.
+fn quoted(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+/// The anchors of a document's headings, as they are made of them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let of = |heading: &str| {
+        let plain = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = plain.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect::<String>()
+    };
+    let headings = lines(text).into_iter().filter(|(fenced, line)| !fenced && line.starts_with('#'));
+    headings.map(|(_, line)| of(line)).collect()
+}
+
+#[test]
+fn links_lead_to_files_and_headings_that_are_there() {
+    let mut wrong = Vec::new();
+    for (path, text) in documents() {
+        for (_, line) in lines(&text).into_iter().filter(|(fenced, _)| !fenced) {
+            for link in line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link)
+            {
+                if link.contains("://") || link.starts_with("mailto:") {
+                    continue;
+                }
+                let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+                let target = match file {
+                    "" => path.clone(),
+                    file => path.parent().unwrap_or(root()).join(file),
+                };
+                let known = match anchor {
+                    "" => target.exists(),
+                    anchor => fs::read_to_string(&target).is_ok_and(|text| anchors(&text).contains(anchor)),
+                };
+                if !known {
+                    wrong.push(format!("{}: {link}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_that_are_named_are_there() {
+    const PLACES: [&str; 10] = [
+        "src/",
+        "tests/",
+        "docs/",
+        "examples/",
+        "scripts/",
+        "contrib/",
+        "fixtures/",
+        "grafana/",
+        "man/",
+        "completions/",
+    ];
+    let mut wrong = Vec::new();
+    for (path, text) in documents() {
+        for (_, line) in lines(&text).into_iter().filter(|(fenced, _)| !fenced) {
+            for word in quoted(line).flat_map(str::split_whitespace) {
+                let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+                if PLACES.iter().any(|place| word.starts_with(place))
+                    && word.chars().all(plain)
+                    && !root().join(word).exists()
+                {
+                    wrong.push(format!("{}: {word}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The flags in a text: two dashes and a word.
+fn flags(text: &str) -> BTreeSet<String> {
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let words = text.split(|c: char| !inside(c));
+    let flags = words.filter(|word| {
+        word.strip_prefix("--").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
+    });
+    flags.map(|word| word.trim_end_matches('-').to_owned()).collect()
+}
+
+#[test]
+fn flags_that_are_named_are_known_to_the_program() {
+    let work = Work::new();
+    let mut known = flags(&work.mdsctl(["--help"]).run().expect(0).stdout);
+    for command in [
+        &["load"][..],
+        &["tail"],
+        &["replay-dlq"],
+        &["inspect-dlq"],
+        &["health"],
+        &["runs"],
+        &["schema", "show"],
+        &["schema", "apply"],
+        &["schema", "check"],
+        &["completions"],
+        &["man"],
+    ] {
+        let help = work.mdsctl(command.iter().copied()).arguments(["--help"]).run().expect(0);
+        known.extend(flags(&help.stdout));
+    }
+    // Scripts and benchmarks of the repository have flags of their own.
+    for directory in ["scripts", "examples", "examples/generate"] {
+        let Ok(entries) = fs::read_dir(root().join(directory)) else { continue };
+        let texts = entries.flatten().filter_map(|entry| fs::read_to_string(entry.path()).ok());
+        known.extend(texts.flat_map(|text| flags(&text)));
+    }
+    let mut wrong = Vec::new();
+    for (path, text) in documents() {
+        for (fenced, line) in lines(&text) {
+            let said: Vec<&str> = match fenced {
+                // Of a line with several commands that of ours, up to its comment.
+                true => line
+                    .split_once("mdsctl ")
+                    .map(|(_, ours)| ours.split([';', '|', '#', ':']).next().unwrap_or_default())
+                    .into_iter()
+                    .collect(),
+                false => quoted(line)
+                    .filter(|code| code.starts_with("--") || code.starts_with("mdsctl "))
+                    .map(|code| code.split(" | ").next().unwrap_or_default())
+                    .collect(),
+            };
+            // `--retry-…` stands for all that begin so.
+            let group = |flag: &String| {
+                line.contains(&format!("{flag}-…"))
+                    && known.iter().any(|one| one.starts_with(&format!("{flag}-")))
+            };
+            let unknown =
+                said.into_iter().flat_map(flags).filter(|flag| !known.contains(flag) && !group(flag));
+            wrong.extend(unknown.map(|flag| format!("{}: {flag}: {line}", path.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
