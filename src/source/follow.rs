@@ -211,13 +211,16 @@ impl Follower {
     ) -> Result<Report> {
         let mut report = Report::default();
         expect(&self.options)?;
-        self.scout = Some(Scout::send_out(self.options.clone(), self.checkpoint.clone()));
         let ears = Ears::open(&self.options.patterns);
+        let of_scout = Ears::open(&self.options.patterns);
         let pause = if ears.all { SAFETY } else { self.options.poll.min(SAFETY) };
         let (mut moved_at, mut looked, mut saved) = (Instant::now(), None::<Instant>, Instant::now());
         let (mut change, mut unsaved) = (Change::Names, false);
         let mut keys_judged = MANY;
+        // What is found by a name that is known may have other content now, and that of before be in a copy:
+        // the scout would forget it.
         self.look(&mut report)?;
+        self.scout = Some(Scout::send_out(self.options.clone(), self.checkpoint.clone(), of_scout));
         self.plan()?;
         while !self.stop.is_set() {
             let look = change == Change::Names || looked.is_none_or(|at| at.elapsed() >= pause);
@@ -495,7 +498,9 @@ impl Follower {
             if place.is_none() && file.as_ref().is_some_and(is_copy) {
                 continue;
             }
-            let names = self.files.iter().rev().find(|file| file.born == path).and_then(Generation::names);
+            // By whatever name it is found, it has the header of the one by which it was written.
+            let name = born.as_deref().unwrap_or(&path);
+            let names = self.files.iter().rev().find(|file| file.born == name).and_then(Generation::names);
             let from = match self.options.from {
                 From::End if !self.first_look => From::Start,
                 from => from,
@@ -504,16 +509,14 @@ impl Follower {
                 let mut checkpoint = lock(&self.checkpoint);
                 // Another file by that identity has none of its places.
                 if let Some(file) = file.as_ref().filter(|file| checkpoint.is_another(file, id)) {
-                    checkpoint.anew(&path, id, file);
+                    checkpoint.anew((&path, born.as_deref()), id, file);
                 }
                 let known = (&*checkpoint, place);
-                Generation::open(&path, file, from, known, &self.options.open, self.mapper.clone())
+                let names = (&*path, name);
+                Generation::open(names, file, from, known, &self.options.open, self.mapper.clone())
             };
             match opened {
                 Ok(mut file) => {
-                    if let Some(born) = born {
-                        file.born = born;
-                    }
                     file.has_names(names);
                     self.course.above(file.rows);
                     self.lag.add(&file.ruler);

@@ -270,3 +270,62 @@ fn content_without_a_header_is_read_by_the_one_before() {
         assert!(!work.path(".dlq/seqs.ndjson").exists(), "{what}: {run}");
     });
 }
+
+fn shift(work: &Work, most: u64) {
+    for older in (1..=most).rev() {
+        let (from, to) = (format!("in/a.csv.{older}"), format!("in/a.csv.{}", older + 1));
+        fs::rename(work.path(&from), work.path(&to)).ok();
+    }
+}
+
+/// Copies, and what was rotated away unseen, are read by the header of the file that they were.
+#[test]
+fn a_copy_without_a_header_is_read_by_the_one_of_its_file() {
+    on_every_table(|work, store, what| {
+        for (round, input) in [(0, "in/a.csv"), (1, "in/a.csv*")] {
+            let at = |n: u64| round * 20 + n;
+            fs::remove_dir_all(work.path("in")).ok();
+            append(work, "in/a.csv", &(HEADER.to_owned() + &lines(at(0)..at(2))));
+            all(work, store, input).expect(0);
+            append(work, "in/a.csv", &lines(at(2)..at(4)));
+            for (from, to) in [(4, 6), (6, 7), (7, 10), (10, 12)] {
+                shift(work, 4);
+                copy(work, "in/a.csv", "in/a.csv.1");
+                truncate(work, "in/a.csv");
+                append(work, "in/a.csv", &lines(at(from)..at(to)));
+            }
+            // Renamed too.
+            shift(work, 5);
+            fs::rename(work.path("in/a.csv"), work.path("in/a.csv.1")).expect("renamed");
+            append(work, "in/a.csv", &lines(at(12)..at(20)));
+            let run = all(work, store, input).expect(0);
+            assert_once(store, 0..at(20), &format!("{what} {input}: {run}"));
+            let run = all(work, store, input).expect(0);
+            assert_eq!(run.books().read, 0, "{what} {input}: {run}");
+        }
+    });
+}
+
+/// The rows of a run that was killed are known in the copy too.
+#[test]
+fn killed_and_copied_again_and_again_no_row_is_stored_twice() {
+    on_every_table(|work, store, what| {
+        append(work, "in/a.csv", HEADER);
+        let mut rows = 0;
+        for round in 0..4 {
+            let mut running = tail(work, store, "in/a.csv").spawn();
+            append(work, "in/a.csv", &lines(rows..rows + 100));
+            comes_to(store, rows + 100, &mut running);
+            running.signal(Signal::KILL);
+            running.finish_quietly();
+            append(work, "in/a.csv", &lines(rows + 100..rows + 110));
+            rows += 110;
+            shift(work, round);
+            copy(work, "in/a.csv", "in/a.csv.1");
+            truncate(work, "in/a.csv");
+            append(work, "in/a.csv", HEADER);
+        }
+        let run = all(work, store, "in/a.csv").expect(0);
+        assert_once(store, 0..rows, &format!("{what}: {run}"));
+    });
+}

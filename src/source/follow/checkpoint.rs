@@ -20,7 +20,7 @@ use crate::source::follow::SAVE;
 use crate::source::follow::copies::size_of;
 use crate::source::follow::course::{End, Stretch};
 use crate::source::follow::generation::GRAIN;
-use crate::source::follow::moved::{beside, modified, moved};
+use crate::source::follow::moved::{beside, is_rotated, modified, moved};
 use crate::source::follow::scout::Arrival;
 
 /// Bytes at each end of what was read by which a file is known again.
@@ -463,7 +463,10 @@ impl CheckpointFile {
                 && fingerprint(file, told.seen).as_ref() == Some(&told.fingerprint)
         };
         let own = self.told.iter().rev().find(same).map(|told| told.learned.clone());
-        own.or_else(|| Some(self.told.iter().rev().find(|told| told.path == path)?.learned.forms()))
+        let of = |is: &dyn Fn(&Path) -> bool| {
+            Some(self.told.iter().rev().find(|told| is(&told.path))?.learned.forms())
+        };
+        own.or_else(|| of(&|name| name == path)).or_else(|| of(&|name| is_rotated(name, path)))
     }
 
     /// The place that is known in that file.
@@ -494,12 +497,7 @@ impl CheckpointFile {
         for arrival in &moved {
             let Some(file) = arrival.file.as_ref().filter(|_| arrival.place.is_none()) else { continue };
             if !self.known.iter().any(|place| place.fits(file, arrival.id)) {
-                self.anew(&arrival.path, arrival.id, file);
-                let born = arrival.born.clone().filter(|born| *born != arrival.path);
-                self.known
-                    .iter_mut()
-                    .filter(|place| place.id() == arrival.id)
-                    .for_each(|p| p.born = born.clone());
+                self.anew((&arrival.path, arrival.born.as_deref()), arrival.id, file);
             }
         }
         let away: HashMap<(u64, u64), &Place> = earlier.iter().map(|place| (place.id(), place)).collect();
@@ -521,14 +519,14 @@ impl CheckpointFile {
         if self.known.iter().chain(&self.saved).any(|place| place.fits(file, id)) {
             return Ok(());
         }
-        self.anew(path, id, file);
+        self.anew((path, None), id, file);
         let saved = self.saved.iter().filter(|place| place.id() != id).cloned();
         self.save(saved.collect())
     }
 
-    /// Of what is in that file now nothing is read.
-    pub(super) fn anew(&mut self, path: &Path, id: (u64, u64), file: &File) {
-        let names = self.names_of(path);
+    /// Of what is in that file now nothing is read; `born` is the name that it had first.
+    pub(super) fn anew(&mut self, (path, born): (&Path, Option<&Path>), id: (u64, u64), file: &File) {
+        let names = self.names_of(born.unwrap_or(path));
         self.known.retain(|place| place.id() != id);
         let is_of =
             |stretch: &Stretch| fingerprint(file, stretch.seen).as_ref() == Some(&stretch.fingerprint);
@@ -545,18 +543,21 @@ impl CheckpointFile {
             names,
             equals: None,
             read: None,
-            born: None,
+            born: born.filter(|born| *born != path).map(Path::to_owned),
             done: false,
             away: None,
         });
     }
 
-    /// The header that files of that name have had.
+    /// The header that files of that name have had; where there were none, those of the name of which it is
+    /// one that log rotation makes.
     pub(super) fn names_of(&self, path: &Path) -> Option<String> {
-        let places = || self.known.iter().chain(&self.saved).chain(&self.done).rev();
-        let is_own =
-            |place: &&Place| place.names.is_some() && place.born.as_deref().unwrap_or(&place.path) == path;
-        places().find(is_own)?.names.clone()
+        let of = |is: &dyn Fn(&Path) -> bool| {
+            let mut places = self.known.iter().chain(&self.saved).chain(&self.done).rev();
+            let own = |place: &&Place| is(place.born.as_deref().unwrap_or(&place.path));
+            places.find(|place| place.names.is_some() && own(place))?.names.clone()
+        };
+        of(&|name| name == path).or_else(|| of(&|name| is_rotated(name, path)))
     }
 
     /// Whether some of that file was read by another name, or before it came back.
@@ -623,7 +624,7 @@ impl CheckpointFile {
     /// # Errors
     /// Where the checkpoint file cannot be written.
     pub(super) fn write_truncated(&mut self, path: &Path, id: (u64, u64), file: &File) -> Result<()> {
-        self.anew(path, id, file);
+        self.anew((path, None), id, file);
         let mut places: Vec<Place> = self.saved.iter().filter(|place| place.id() != id).cloned().collect();
         places.extend(self.known.iter().filter(|place| place.id() == id).cloned());
         self.replace(places)

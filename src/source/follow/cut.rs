@@ -53,8 +53,14 @@ impl Follower {
             }
             let handle = cut.try_clone().ok();
             let known = (&*checkpoint, None);
-            let opened =
-                Generation::open(&path, handle, From::Start, known, &self.options.open, self.mapper.clone());
+            let opened = Generation::open(
+                (&path, &path),
+                handle,
+                From::Start,
+                known,
+                &self.options.open,
+                self.mapper.clone(),
+            );
             drop(checkpoint);
             match opened {
                 Ok(mut opened) => {
@@ -99,13 +105,13 @@ impl Follower {
         let born = self.files.get(place)?;
         let Arrival { path, id, file, .. } = arrival;
         let mut checkpoint = lock(&self.checkpoint);
-        checkpoint.anew(&path, id, file.as_ref()?);
+        checkpoint.anew((&path, Some(&born.born)), id, file.as_ref()?);
         let known = (&*checkpoint, None);
+        let names = (&*path, &*born.born);
         let opened =
-            Generation::open(&path, file, From::Start, known, &self.options.open, self.mapper.clone());
+            Generation::open(names, file, From::Start, known, &self.options.open, self.mapper.clone());
         match opened {
             Ok(mut file) => {
-                file.born.clone_from(&born.born);
                 file.has_names(born.names());
                 file.gone = Some(Instant::now());
                 Some(file)

@@ -150,8 +150,9 @@ impl Stamp {
 }
 
 impl Generation {
+    /// The file at that path; `born` is the name by which it was written, whose header and forms it has.
     pub(super) fn open(
-        path: &Path,
+        (path, born): (&Path, &Path),
         file: Option<File>,
         from: From,
         (checkpoint, place): (&CheckpointFile, Option<Place>),
@@ -172,7 +173,7 @@ impl Generation {
             mapper: Mapper::new(mapper, origin.clone())?,
             name,
             path: path.to_owned(),
-            born: path.to_owned(),
+            born: born.to_owned(),
             id,
             rows: 0,
             gone: None,
@@ -188,7 +189,7 @@ impl Generation {
             checked: false,
             before: 0,
             header: 0,
-            names: checkpoint.names_of(path),
+            names: checkpoint.names_of(born),
             zeros: 0,
             taken: 0,
             firm: Point::default(),
@@ -206,7 +207,7 @@ impl Generation {
             last: None,
         };
         check(&head_of(&this.file, &this.name)?, &this.name)?;
-        if let Some(told) = checkpoint.told(path, id, &this.file) {
+        if let Some(told) = checkpoint.told(born, id, &this.file) {
             this.mapper.knows(&told);
         }
         let here = place.or_else(|| checkpoint.again(&this.file, id).cloned());

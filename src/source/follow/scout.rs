@@ -81,13 +81,17 @@ pub(super) struct Scout {
 }
 
 impl Scout {
-    /// Looks for those, and has each noted in the checkpoint file, so that a crash does not lose it.
-    pub(super) fn send_out(options: FollowOptions, checkpoint: Arc<Mutex<CheckpointFile>>) -> Self {
+    /// Looks for those, and has each noted in the checkpoint file, so that a crash does not lose it. The ears
+    /// may be open for longer.
+    pub(super) fn send_out(
+        options: FollowOptions,
+        checkpoint: Arc<Mutex<CheckpointFile>>,
+        ears: Ears,
+    ) -> Self {
         let all = Arc::new(Mutex::new(Found::default()));
         let (stop, stopped) = channel::<()>();
         let kept = all.clone();
         let work = move || {
-            let ears = Ears::open(&options.patterns);
             let mut renamed: Vec<(PathBuf, PathBuf)> = Vec::new();
             let (mut looked, mut change) = (Instant::now(), Change::Names);
             loop {
