@@ -150,6 +150,9 @@ pub struct StoreArgs {
     #[arg(long, value_name = "URL", env = "MDS_DSN", hide_env_values = true)]
     pub dsn: Option<String>,
     /// Tenant of the rows
+    ///
+    /// Rows that bring none are its own. What says another one is not written: a row is refused, a dead
+    /// letter stays in the queue, and --set tenant_id=… beside it is an error.
     #[arg(long, value_name = "UUID|SLUG", env = "MDS_TENANT_ID", hide_env_values = true)]
     pub tenant: Option<String>,
 }

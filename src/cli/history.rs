@@ -1,5 +1,7 @@
 //! The history of runs, of whichever store.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use crate::cli::process;
@@ -24,6 +26,14 @@ impl History {
             Store::Sqlite(path) => Self::Sqlite(SqliteRuns::new(path)),
             Store::Postgres(dsn) => Self::Postgres(Box::new(PgRuns::new((**dsn).clone())?)),
         })
+    }
+
+    /// The same, where the server may take no longer than that for each answer that a run begins with.
+    pub fn within(self, limit: Duration) -> Self {
+        match self {
+            Self::Sqlite(_) => self,
+            Self::Postgres(runs) => Self::Postgres(Box::new(runs.within(limit))),
+        }
     }
 
     /// Runs into that table, not taken over by others, that have an input in common with these.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
@@ -33,7 +33,7 @@ use crate::observe::screen::Screen;
 use crate::observe::tally::Tally;
 use crate::port::Observer;
 use crate::settings::{EngineSettings, Overflow, SecondTry};
-use crate::sink::postgres::reachable;
+use crate::sink::postgres::{answered, reachable};
 use crate::sink::sqlite;
 use crate::source::follow::{self, CheckpointFile};
 use crate::source::pipeline::{Peeked, Pipeline, peek};
@@ -116,6 +116,8 @@ pub struct Load<'a> {
     metrics: &'a RunMetrics,
     /// Whether a replay sends rows to the table only where a flag names it.
     closed: bool,
+    /// Whether the server has taken a connection: from then on it is waited for when it goes away.
+    reached: AtomicBool,
     /// What is loaded in place of the inputs' own rows, where this is a replay.
     letters: Option<Letters>,
     /// Which growing files are followed, where this is a tail.
@@ -180,6 +182,7 @@ impl<'a> Load<'a> {
             ));
         }
         let (store, by_default) = Store::choose(&args.store)?;
+        settings::one_tenant_at_once(&args.data.set, &store, args.store.tenant.as_deref())?;
         let meter = Arc::new(Meter::new(&inputs));
         Ok(Self {
             global,
@@ -198,6 +201,7 @@ impl<'a> Load<'a> {
             meter,
             metrics,
             closed: false,
+            reached: AtomicBool::new(false),
             letters: None,
             followed: None,
             pipe: None,
@@ -239,7 +243,7 @@ impl<'a> Load<'a> {
         if let Store::Postgres(dsn) = &self.store
             && (live || self.followed.is_some())
         {
-            self.patiently(&signals, async || reachable(dsn).await).await?;
+            self.patiently(&signals, async || answered(Some(self.patience()), reachable(dsn)).await).await?;
             self.metrics.reached();
         }
         let mut peeked = None;
@@ -311,6 +315,11 @@ impl<'a> Load<'a> {
             OpenStore::Postgres(sink) => sink.tenant().map(|id| id.to_string()),
             _ => self.args.store.tenant.clone(),
         };
+        if let (Some(given), Some(tenant)) = (&self.args.store.tenant, &tenant)
+            && let Err(error) = settings::one_tenant(&self.args.data.set, given, tenant)
+        {
+            return Err(self.salvage(error, peeked, dead.as_ref()));
+        }
         let dead = match (!self.args.rejects.dry_run).then(|| self.dead_letters(Some(&dataset))).transpose() {
             Ok(named) => named,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),

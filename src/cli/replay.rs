@@ -21,14 +21,14 @@ use crate::cli::replay::report::Report;
 use crate::cli::replay::round::Part;
 use crate::cli::store::Store;
 use crate::cli::voice::say;
-use crate::cli::{filter, print, process, traces};
+use crate::cli::{filter, print, process, settings, traces};
 use crate::dlq::filter::{Filter, Tenant};
 use crate::dlq::hold::{self, Hold};
 use crate::dlq::journal::{Journal, Orders, Way};
 use crate::dlq::names::{self, Kind};
 use crate::error::{Error, Result, of_json, words};
 use crate::observe::screen::Screen;
-use crate::sink::postgres::resolve_tenant;
+use crate::sink::postgres::{answered, resolve_tenant};
 
 /// Attempts after which a row goes aside, where nothing else is said.
 const MOST_ATTEMPTS: u32 = 5;
@@ -48,6 +48,7 @@ pub fn run(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen) -> Result<Ex
 fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen, metrics: &RunMetrics) -> Result<Exit> {
     let selection = filter::selection(&args.filter);
     let store = Store::choose(&args.store)?.0;
+    settings::one_tenant_at_once(&args.mend.values.set, &store, args.store.tenant.as_deref())?;
     let mut replay = Replay {
         global,
         args,
@@ -237,8 +238,9 @@ impl Replay<'_> {
             Store::Sqlite(_) => None,
             Store::Postgres(dsn) => {
                 let runtime = runtime()?;
+                let limit = Some(self.args.engine.write_timeout);
                 let id = loop {
-                    match runtime.block_on(resolve_tenant(&dsn, &given)) {
+                    match runtime.block_on(answered(limit, resolve_tenant(&dsn, &given))) {
                         Err(Error::Unavailable(_))
                             if self.args.engine.wait && self.ending.exit().is_none() =>
                         {
@@ -251,6 +253,7 @@ impl Replay<'_> {
                 Some(id.to_string())
             }
         };
+        settings::one_tenant(&self.args.mend.values.set, &given, id.as_deref().unwrap_or(&given))?;
         self.filter.tenant = Some(Tenant { given, id });
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
+use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::batch::Reading;
@@ -13,6 +14,7 @@ use crate::cli::args::{
     DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, FormatName, OnConflictName, OverflowName,
     QualityName, TimestampUnit,
 };
+use crate::cli::store::Store;
 use crate::coordinator::SLOTS;
 use crate::dataset::mapping::MapOptions;
 use crate::dataset::name_pattern::NamePattern;
@@ -133,6 +135,39 @@ pub fn columns(args: &DataArgs, tenant: Option<&str>) -> MapOptions {
     // A tenant is for rows that bring none.
     let from_name = tenant.map(|id| ("tenant_id".to_owned(), id.to_owned())).into_iter().collect();
     MapOptions { maps: args.map.clone(), sets, from_name, force_set: args.force_set, ..MapOptions::default() }
+}
+
+/// Refuses `--set tenant_id=…` beside a tenant that is another one: neither may go before the other in
+/// silence. `tenant` is the one that the store knows under the name that was given.
+///
+/// # Errors
+/// Usage, where they are two.
+pub fn one_tenant(set: &[(String, String)], given: &str, tenant: &str) -> Result<()> {
+    let is = |value: &str, name: &str| match (Uuid::try_parse(value), Uuid::try_parse(name)) {
+        (Ok(value), Ok(name)) => value == name,
+        _ => value.eq_ignore_ascii_case(name),
+    };
+    match set.iter().rev().find(|(name, _)| name == "tenant_id").map(|(_, value)| value.trim()) {
+        Some(value) if !tenant.is_empty() && !is(value, tenant) && !is(value, given) => {
+            Err(Error::Usage(format!(
+                "--tenant {given} (or MDS_TENANT_ID) and --set tenant_id={value} name two tenants; leave one of them out"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The same before the store is asked who that is, where it need not be.
+///
+/// # Errors
+/// Usage, where they are two.
+pub fn one_tenant_at_once(set: &[(String, String)], store: &Store, tenant: Option<&str>) -> Result<()> {
+    match tenant {
+        Some(given) if matches!(store, Store::Sqlite(_)) || Uuid::try_parse(given).is_ok() => {
+            one_tenant(set, given, given)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What decides what a row becomes, and in which slot its checkpoint is, by the names of the

@@ -12,6 +12,7 @@ use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use arrow_select::filter::FilterBuilder;
+use uuid::Uuid;
 
 use crate::batch::{Batch, Form, Identity, Order, Origin, Reading, Reject, Remains, Stage};
 use crate::dataset::articles::{Articles, article, article_id};
@@ -974,6 +975,24 @@ impl Mapper {
             } else {
                 converted
             });
+        }
+        // The tenant goes before what the name of a file, a folder or a dead letter says: such rows are
+        // refused, like those that say another one themselves.
+        if let Some(tenant) = &settings.tenant {
+            let other = |text: &str| match (Uuid::try_parse(text.trim()), Uuid::try_parse(tenant)) {
+                (Ok(text), Ok(tenant)) => text != tenant,
+                _ => !text.trim().eq_ignore_ascii_case(tenant),
+            };
+            let told = mapping.columns.iter().find(|(_, name, _)| **name == *"tenant_id");
+            if let Some((_, name, Feed::Constant(text))) = told
+                && other(text)
+            {
+                for row in 0..rows {
+                    faults.refuse(row, name, "wrong_tenant", || {
+                        "tenant_id is another one than --tenant".to_owned()
+                    });
+                }
+            }
         }
         for index in 0..made.len() {
             let (column, name, feed) = &mapping.columns[index];

@@ -45,19 +45,26 @@ impl Tenant {
             || self.id.as_ref().is_some_and(|id| name.eq_ignore_ascii_case(id))
     }
 
-    /// Whether a record says that it is of another one. Of a short name the store alone may know whose it is.
-    fn is_foreign(&self, letter: &Letter<'_>) -> bool {
-        letter.meta.tenant_id.as_deref().is_some_and(|of| {
-            !of.is_empty() && !self.is(of) && (self.id.is_none() || uuid::Uuid::try_parse(of).is_ok())
-        })
+    /// Who a record says that it is of, where that is another one: its metadata, or what its rows were to
+    /// be read with (`--set tenant_id=…`). Of a short name in the former the store alone may know whose it is.
+    fn is_foreign<'l>(&self, letter: &'l Letter<'_>) -> Option<&'l str> {
+        let known = |of: &&str| self.id.is_none() || uuid::Uuid::try_parse(of).is_ok();
+        let said = letter.meta.tenant_id.as_deref().filter(known);
+        let reading = letter.meta.reading.as_ref();
+        let set = reading.and_then(|reading| reading.set.get("tenant_id")).map(|of| of.trim());
+        [said, set].into_iter().flatten().find(|of| !of.is_empty() && !self.is(of))
     }
 
-    /// Whether a row is of another one.
-    fn is_other(&self, item: &RawValue) -> Option<String> {
-        ["tenant_id", "tenant"]
-            .iter()
-            .find_map(|name| field(item, name))
-            .filter(|of| !of.trim().is_empty() && !self.is(of.trim()))
+    /// Who a row is of, where that is another one: by its own field, or by one that it was to be read from
+    /// (`--map tenant_id=…`).
+    fn is_other(&self, letter: &Letter<'_>, item: &RawValue) -> Option<String> {
+        let reading = letter.meta.reading.as_ref();
+        let mapped = reading.and_then(|reading| reading.map.get("tenant_id")).map(|name| &**name);
+        mapped
+            .into_iter()
+            .chain(["tenant_id", "tenant"])
+            .filter_map(|name| field(item, name))
+            .find(|of| !of.trim().is_empty() && !self.is(of.trim()))
             .map(Cow::into_owned)
     }
 }
@@ -82,10 +89,11 @@ impl Filter {
     /// How many rows of a record are of another tenant than the one that is meant, and of which.
     pub fn foreign(&self, letter: &Letter<'_>) -> (u64, Option<String>) {
         let Some(tenant) = &self.tenant else { return (0, None) };
-        if tenant.is_foreign(letter) {
-            return (letter.rows(), letter.meta.tenant_id.as_deref().map(str::to_owned));
+        if let Some(whose) = tenant.is_foreign(letter) {
+            return (letter.rows(), Some(whose.to_owned()));
         }
-        let others: Vec<String> = letter.items.iter().filter_map(|item| tenant.is_other(item)).collect();
+        let others: Vec<String> =
+            letter.items.iter().filter_map(|item| tenant.is_other(letter, item)).collect();
         (others.len() as u64, others.into_iter().next())
     }
 
@@ -117,7 +125,7 @@ impl Filter {
                 None => of_rows.push((name, value)),
             }
         }
-        if self.tenant.as_ref().is_some_and(|tenant| tenant.is_foreign(letter)) {
+        if self.tenant.as_ref().is_some_and(|tenant| tenant.is_foreign(letter).is_some()) {
             return Meant::None;
         }
         let tenant = self.tenant.as_ref().filter(|_| !letter.items.is_empty());
@@ -139,7 +147,7 @@ impl Filter {
             };
             of_rows.iter().all(|(name, value)| field(item, name).as_deref() == Some(*value))
                 && (self.symbols.is_empty() || symbol())
-                && tenant.is_none_or(|tenant| tenant.is_other(item).is_none())
+                && tenant.is_none_or(|tenant| tenant.is_other(letter, item).is_none())
         };
         of(&letter.items.iter().map(|item| fits(item)).collect::<Vec<_>>())
     }

@@ -10,5 +10,6 @@ mod remembered;
 mod replay;
 mod shared;
 mod strange;
+mod tenants;
 mod understood;
 mod writer;

@@ -23,6 +23,15 @@ pub struct Proxy {
 impl Proxy {
     /// To a server on that port; of the answers to COMMIT every `nth` gets lost, `most` of them at most.
     pub fn start(server: u16, nth: usize, most: usize, loss: Loss) -> Self {
+        Self::after(b" COMMIT;", server, nth, most, loss)
+    }
+
+    /// The same where every COMMIT counts, that of the ledger before the first row too.
+    pub fn from_the_first(server: u16, most: usize, loss: Loss) -> Self {
+        Self::after(b"COMMIT", server, 1, most, loss)
+    }
+
+    fn after(asked_by: &'static [u8], server: u16, nth: usize, most: usize, loss: Loss) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("its address").port();
         let (seen, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -38,7 +47,7 @@ impl Proxy {
                 std::thread::spawn(move || {
                     let mut piece = [0; 65536];
                     while let Ok(count @ 1..) = client.read(&mut piece) {
-                        if piece[..count].windows(8).any(|bytes| bytes == b" COMMIT;") {
+                        if piece[..count].windows(asked_by.len()).any(|bytes| bytes == asked_by) {
                             asked.store(1, Ordering::SeqCst);
                         }
                         if server.write_all(&piece[..count]).is_err() {

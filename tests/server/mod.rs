@@ -10,3 +10,4 @@ mod passwords;
 mod privileges;
 mod row_security;
 mod search_path;
+mod silent_start;

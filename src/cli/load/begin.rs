@@ -59,8 +59,7 @@ impl Load<'_> {
             now.is_some_and(|(now, input)| !now.is_same(before) || is_whole(input, &self.stop))
         };
         if resume && self.letters.is_some() {
-            let earlier =
-                async || History::of(&self.store)?.earlier(&start.table, &start.inputs, start.run_id).await;
+            let earlier = async || self.history()?.earlier(&start.table, &start.inputs, start.run_id).await;
             let earlier = self.patiently(signals, earlier).await?;
             let same = |run: &RunRecord| run.inputs == start.inputs && run.status.is_finished();
             if earlier.iter().any(same) {
@@ -87,10 +86,10 @@ impl Load<'_> {
                         doubt: places.doubt(),
                         places: places.path(),
                     });
-                    return Keeper::go_on(History::of(&self.store)?, start.clone(), before).await;
+                    return Keeper::go_on(self.history()?, start.clone(), before).await;
                 }
                 let looks = !start.keyed && !force && self.letters.is_none();
-                let emptied = looks && History::of(&self.store)?.is_empty(&start.table).await?;
+                let emptied = looks && self.history()?.is_empty(&start.table).await?;
                 let request = Request {
                     inputs: &start.inputs,
                     table: &start.table,
@@ -103,7 +102,7 @@ impl Load<'_> {
                     emptied,
                 };
                 let stopped = || signals.exit().is_some();
-                Keeper::begin(History::of(&self.store)?, start.clone(), request, stopped).await
+                Keeper::begin(self.history()?, start.clone(), request, stopped).await
             })
             .await?;
         if !self.global.quiet && self.letters.is_none() {

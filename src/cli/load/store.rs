@@ -1,8 +1,10 @@
 //! The store of a load, and what there is to know of its table.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use crate::cli::exit::Exit;
+use crate::cli::history::History;
 use crate::cli::load::Load;
 use crate::cli::settings;
 use crate::cli::signals::Signals;
@@ -134,7 +136,12 @@ impl Load<'_> {
                     newer_stays,
                     reading: settings::meaning(data)?.time,
                 };
-                let sink = self.patiently(signals, async || PgSink::open(options.clone()).await).await?;
+                let sink = self
+                    .patiently(signals, async || {
+                        let reached = || self.reached.store(true, Ordering::Relaxed);
+                        PgSink::open_within(options.clone(), Some(self.patience()), reached).await
+                    })
+                    .await?;
                 if !quiet {
                     sink.notes().iter().for_each(|note| self.say(note));
                 }
@@ -145,22 +152,26 @@ impl Load<'_> {
 
     /// Under `--wait` a store that is away at the start is waited for like one that goes away. A lock in the
     /// way is waited for in any case, as one later is: who holds it is told, and it counts as an outage.
-    /// Whatever the store does not answer, a signal ends the wait.
+    /// So is one that is lost, or silent, once it has taken a connection. Whatever the store does not
+    /// answer, a signal ends the wait.
     pub(super) async fn patiently<T>(
         &self,
         signals: &Signals,
         act: impl AsyncFn() -> Result<T>,
     ) -> Result<T> {
-        let mut told = false;
+        let (began, mut told) = (Instant::now(), false);
         loop {
+            let longest = self.engine.max_outage.map(|most| most.saturating_sub(began.elapsed()));
             let done = tokio::select! {
                 biased;
-                done = self.unblocked(act()) => done,
+                done = self.unblocked(longest, act()) => done,
                 () = signals.insist() => return Err(interrupted(signals)),
             };
             match done {
-                Err(Error::Unavailable(why)) if self.args.engine.wait => {
-                    if self.engine.max_outage.is_some_and(|most| self.started.elapsed() > most) {
+                Err(Error::Unavailable(why))
+                    if self.args.engine.wait || self.reached.load(Ordering::Relaxed) =>
+                {
+                    if self.engine.max_outage.is_some_and(|most| began.elapsed() >= most) {
                         return Err(Error::Unavailable(why));
                     }
                     if !told {
@@ -179,13 +190,32 @@ impl Load<'_> {
     }
 }
 
+/// How much longer than an outage may last an answer is waited for, so that a lock is named that is in its
+/// way.
+const TO_NAME: Duration = Duration::from_secs(5);
+
 impl Load<'_> {
+    /// How long the store may take for an answer before the first row is sent.
+    pub(super) fn patience(&self) -> Duration {
+        let most = self.engine.max_outage.map_or(Duration::MAX, |most| most.saturating_add(TO_NAME));
+        self.engine.write_timeout.min(most)
+    }
+
+    /// The history of runs of the store, which may take no longer than that.
+    pub(super) fn history(&self) -> Result<History> {
+        Ok(History::of(&self.store)?.within(self.patience()))
+    }
+
     /// Runs a step that the load begins with, which may have to wait for a lock.
-    async fn unblocked<T>(&self, step: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn unblocked<T>(
+        &self,
+        longest: Option<Duration>,
+        step: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let Store::Postgres(dsn) = &self.store else { return step.await };
         let dataset = self.known_dataset()?;
         let table = self.args.data.table.as_deref().or_else(|| dataset.as_ref().map(|d| &*d.table));
-        unblocked(dsn, table.unwrap_or("the store"), self.engine.max_outage, step).await
+        unblocked(dsn, table.unwrap_or("the store"), longest, step).await
     }
 }
 

@@ -578,7 +578,10 @@ impl Replay<'_> {
             DatasetName::from_str(&dataset.name, true).ok()
         };
         let dataset = mend.dataset.or(known).or_else(|| detected().filter(|_| table.is_none()));
-        let tenant = home.tenant.clone().or_else(|| round.way.tenant.clone());
+        // A flag of the replay's own goes before what the records say.
+        let set = mend.values.set.iter().rev().find(|(name, _)| name == "tenant_id");
+        let set = set.map(|(_, value)| value.trim().to_owned());
+        let tenant = set.or_else(|| home.tenant.clone()).or_else(|| round.way.tenant.clone());
         Place { dataset, table, tenant }
     }
 

@@ -17,7 +17,7 @@ mod write;
 pub use catalog::table::{Table, TableColumn};
 pub use catalog::tenant::resolve_tenant;
 pub use catalog::types::ColumnType;
-pub use connection::blockers::unblocked;
+pub use connection::blockers::{answered, unblocked};
 pub use connection::connect::reachable;
 pub use connection::dsn::Dsn;
 pub use ledger::runs::PgRuns;

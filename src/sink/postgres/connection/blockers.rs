@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -25,6 +26,33 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// How long the look itself may take.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// How long a question before the start may go without an answer before that is told.
+const SILENT: Duration = Duration::from_secs(2);
+
+/// Whether a lock has been named: then it is known why there is no answer.
+static NAMED: AtomicBool = AtomicBool::new(false);
+
+/// Waits for what the store has to answer before a run begins: told after a moment, and given up after
+/// `limit`, as if the connection had been lost.
+///
+/// # Errors
+/// Those of the step; unavailable, if there is no answer in time.
+pub async fn answered<T>(limit: Option<Duration>, step: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::pin!(step);
+    let limit = limit.unwrap_or(Duration::MAX);
+    if let Ok(done) = tokio::time::timeout(SILENT.min(limit), &mut step).await {
+        return done;
+    }
+    if !NAMED.load(Ordering::Relaxed) {
+        tracing::warn!(
+            "waiting for the store, which has given no answer for {} s",
+            SILENT.min(limit).as_secs()
+        );
+    }
+    let late = |_| Err(Error::Unavailable(format!("the store gave no answer within {} s", limit.as_secs())));
+    tokio::time::timeout(limit.saturating_sub(SILENT), step).await.unwrap_or_else(late)
+}
 
 /// Who has been named, and when it was looked last.
 #[derive(Debug, Default)]
@@ -68,6 +96,7 @@ impl Blockers {
                 if let Some(Found { holders, words }) = found
                     && holders.iter().filter(|holder| seen.named.insert(**holder)).count() > 0
                 {
+                    NAMED.store(true, Ordering::Relaxed);
                     tracing::warn!("waiting for a lock in the way of writing to {table}: {words}");
                 }
             }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::MakeTlsConnect;
@@ -317,6 +318,25 @@ impl Link {
     /// no wait for what is on its way.
     pub fn abandon(self) {
         self.driver.abort();
+    }
+}
+
+/// How long a connection that is let go has to take its leave.
+const LEAVE: Duration = Duration::from_secs(1);
+
+impl Drop for Link {
+    /// Where the server is silent the driver would wait for its answers for ever, and the transaction at
+    /// its end would keep its locks from the next attempt.
+    fn drop(&mut self) {
+        if let Ok(runtime) = Handle::try_current()
+            && !self.driver.is_finished()
+        {
+            let driver = self.driver.clone();
+            runtime.spawn(async move {
+                tokio::time::sleep(LEAVE).await;
+                driver.abort();
+            });
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Everything here has a connection of its own for as long as it takes, and no state of the
 //! session, so it is out of the way of those that write and works behind a transaction pooler.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -11,6 +13,7 @@ use crate::port::runs::{
     Begun, Checkpoints, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope, RunStart,
     RunStatus,
 };
+use crate::sink::postgres::connection::blockers::answered;
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::literal;
@@ -43,6 +46,8 @@ const FROM: &str = "FROM mds_runs r LEFT JOIN LATERAL \
 /// The history of the runs of a database.
 pub struct PgRuns {
     connector: Connector,
+    /// How long the answer to what a run begins with may take.
+    patience: Option<Duration>,
 }
 
 impl PgRuns {
@@ -51,7 +56,12 @@ impl PgRuns {
     /// # Errors
     /// Usage, for certificate files that cannot be read.
     pub fn new(dsn: Dsn) -> Result<Self> {
-        Ok(Self { connector: Connector::new(dsn)? })
+        Ok(Self { connector: Connector::new(dsn)?, patience: None })
+    }
+
+    /// The same, which waits for the answers that a run begins with no longer than that.
+    pub fn within(self, limit: Duration) -> Self {
+        Self { patience: Some(limit), ..self }
     }
 
     async fn link(&self) -> Result<Link> {
@@ -64,7 +74,8 @@ impl PgRuns {
     /// # Errors
     /// Unavailable, if the server is.
     pub async fn earlier(&self, table: &str, inputs: &[InputIdentity], own: Uuid) -> Result<Vec<RunRecord>> {
-        records(&self.link().await?, &shared_inputs(table, inputs, own)).await
+        let asked = async { records(&self.link().await?, &shared_inputs(table, inputs, own)).await };
+        answered(self.patience, asked).await
     }
 
     /// Writes the run down, if the runs that [`PgRuns::earlier`] finds are still those that have
@@ -73,6 +84,15 @@ impl PgRuns {
     /// # Errors
     /// Unavailable, if the server is, or a transaction of the run to take over does not end.
     pub async fn begin(
+        &self,
+        start: &RunStart,
+        seen: Option<&[Uuid]>,
+        resume: Option<&RunRecord>,
+    ) -> Result<Begun> {
+        answered(self.patience, self.begun(start, seen, resume)).await
+    }
+
+    async fn begun(
         &self,
         start: &RunStart,
         seen: Option<&[Uuid]>,
@@ -126,6 +146,10 @@ impl PgRuns {
     /// # Errors
     /// Unavailable, if the server is.
     pub async fn is_empty(&self, table: &str) -> Result<bool> {
+        answered(self.patience, self.is_void(table)).await
+    }
+
+    async fn is_void(&self, table: &str) -> Result<bool> {
         let link = self.link().await?;
         let sql = format!(
             "SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c \

@@ -18,7 +18,7 @@ use crate::sink::postgres::catalog::casts::Casts;
 use crate::sink::postgres::catalog::describe::describe;
 use crate::sink::postgres::catalog::table::Table;
 use crate::sink::postgres::catalog::tenant::{expect_given, expect_tenant, find_tenant};
-use crate::sink::postgres::connection::blockers::Blockers;
+use crate::sink::postgres::connection::blockers::{Blockers, answered};
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::{ident, literal};
@@ -178,29 +178,43 @@ impl PgSink {
     /// Usage for what the user can mend (credentials, a missing table or tenant or privilege);
     /// unavailable, if the server cannot be reached.
     pub async fn open(options: PgOptions) -> Result<Self> {
+        Self::open_within(options, None, || ()).await
+    }
+
+    /// The same, where each question has to be answered within that time. `reached` is called once the
+    /// server has taken the connection: what fails then is an outage like one in the middle.
+    ///
+    /// # Errors
+    /// Those of [`PgSink::open`]; unavailable, if an answer takes too long.
+    pub async fn open_within(
+        options: PgOptions,
+        limit: Option<Duration>,
+        reached: impl Fn(),
+    ) -> Result<Self> {
         let connector = Connector::new(options.dsn)?;
-        let link = connector.connect_to_write().await?;
+        let link = answered(limit, connector.connect_to_write()).await?;
+        reached();
         let tenant = match &options.tenant {
-            Some(tenant) => Some(find_tenant(&link, tenant).await?),
+            Some(tenant) => Some(answered(limit, find_tenant(&link, tenant)).await?),
             None => None,
         };
-        let table = describe(&link, &options.table, options.on_conflict).await?;
+        let table = answered(limit, describe(&link, &options.table, options.on_conflict)).await?;
         if let Some(tenant) = tenant {
-            expect_tenant(&link, &table, tenant).await?;
+            answered(limit, expect_tenant(&link, &table, tenant)).await?;
         } else {
-            expect_given(&link, &table).await?;
+            answered(limit, expect_given(&link, &table)).await?;
         }
         let target = table.target();
         let (ledger, note) = match options.run_id {
-            Some(run) => Ledger::open(&link, run).await?,
+            Some(run) => answered(limit, Ledger::open(&link, run)).await?,
             None => (None, None),
         };
         let guards = options.newer_stays && options.on_conflict == OnConflict::Update && tells_when(&table);
-        let clock_ahead = if guards { Some(clock_ahead(&link).await?) } else { None };
+        let clock_ahead = if guards { Some(answered(limit, clock_ahead(&link)).await?) } else { None };
         let notes = note.into_iter().chain(clock_ahead.and_then(comparison::note)).collect();
-        let watch = link.client.batch_execute(WATCH).await.is_ok();
+        let watch = answered(limit, async { Ok(link.client.batch_execute(WATCH).await.is_ok()) }).await?;
         let limitless = table.decompression_limit;
-        let lazy = ledger.is_some() && tells_flushed(&link).await;
+        let lazy = ledger.is_some() && answered(limit, async { Ok(tells_flushed(&link).await) }).await?;
         let casts = Casts::told(&options.reading);
         let shared = Shared {
             lazy,
@@ -209,7 +223,7 @@ impl PgSink {
             catalog: Catalog::new(table.clone(), casts.settings(), options.on_conflict),
             casts,
             worked: AtomicBool::new(false),
-            no_stage: no_stage(&link).await?,
+            no_stage: answered(limit, no_stage(&link)).await?,
             blockers: Blockers::default(),
             tenant,
             rules: Rules { exact: options.exact, round: options.round },
