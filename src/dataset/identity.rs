@@ -238,18 +238,33 @@ pub fn of_ordinals(origin: &Origin, rows: &[u64]) -> Vec<Identity> {
 pub struct ContentIds {
     recent: std::collections::HashMap<u64, u32>,
     older: std::collections::HashMap<u64, u32>,
-    /// The contents of the last rows, in a ring.
-    last: Vec<u64>,
-    /// Where in it the next one goes.
-    next: usize,
+    /// The last rows, the oldest first.
+    last: std::collections::VecDeque<Last>,
+    /// How many rows there were in all.
+    rows: u64,
+    /// The row whose predecessors are to be known, where that is not the last one.
+    held: Option<u64>,
     /// How often each of the last contents of the file before has come in it.
     before: std::collections::HashMap<u64, u32>,
     /// Rows that are equal to one of those.
     shared: u64,
 }
 
-/// Rows whose contents are known by one that goes on with the same input.
+/// A row that has no id of its own.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    hash: u64,
+    /// How often it had come with it.
+    count: u32,
+    /// Its time in seconds; the end of all times where nobody knows it any more.
+    second: i64,
+}
+
+/// Rows whose contents are known by one that goes on with the same input, whatever their times are.
 const LAST: usize = 512;
+
+/// The same of rows of the latest second and the one before, where equal ones may still come.
+const LATEST: usize = 16_384;
 
 /// Distinct rows of one generation of [`ContentIds`].
 const GENERATION: usize = 1 << 19;
@@ -258,7 +273,14 @@ impl ContentIds {
     /// The ids of rows with this content, each column with a number that stands for its name.
     /// Nulls do not count, so that a column that is empty and one that is missing are the same. Rows
     /// that have an id of their own keep it, and make no difference to the others.
-    pub fn ids(&mut self, content: &[(u8, &ArrayRef)], own: Option<Texts<'_>>, rows: usize) -> StringArray {
+    pub fn ids(
+        &mut self,
+        content: &[(u8, &ArrayRef)],
+        time: Option<&ArrayRef>,
+        own: Option<Texts<'_>>,
+        rows: usize,
+    ) -> StringArray {
+        let time = time.map(Reader::of);
         let readers: Vec<(u8, &ArrayRef, Reader<'_>)> =
             content.iter().map(|(tag, c)| (*tag, *c, Reader::of(c))).collect();
         let mut scratch = Vec::with_capacity(128);
@@ -276,7 +298,12 @@ impl ContentIds {
                 }
             }
             let hash = xxh3_64(&scratch);
-            let before = self.seen_before(hash);
+            let second = match &time {
+                Some(Reader::Instant(times)) => times.value(row).div_euclid(1_000_000_000),
+                Some(Reader::Far(times)) => times.value(row).div_euclid(1_000_000),
+                _ => i64::MIN,
+            };
+            let before = self.seen_before(hash, second);
             if self.before.get(&hash).is_some_and(|times| *times > before) {
                 self.shared += 1;
             }
@@ -289,15 +316,40 @@ impl ContentIds {
         ids.finish()
     }
 
+    /// How many rows there were.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// From now on it is told what was known after that row, or after any later one.
+    pub fn hold(&mut self, rows: u64) {
+        self.held = Some(rows);
+        self.let_go();
+    }
+
     /// The contents of the last rows with how often each has come, for one that goes on behind them; `None`
     /// where there are none.
     pub fn latest(&self) -> Option<String> {
+        self.latest_at(self.rows)
+    }
+
+    /// The same as it was after so many rows.
+    pub fn latest_at(&self, rows: u64) -> Option<String> {
         use std::fmt::Write;
+        let later = usize::try_from(self.rows.saturating_sub(rows)).unwrap_or(usize::MAX);
+        let newest = self.last.iter().rev().nth(later)?.second;
+        let is_recent = |place: usize, last: &Last| {
+            place < LAST || newest > i64::MIN && last.second >= newest.saturating_sub(1)
+        };
         let mut seen = std::collections::HashSet::new();
-        let mut text = String::new();
-        let (newer, older) = self.last.split_at(self.next.min(self.last.len()));
-        for hash in older.iter().chain(newer).filter(|hash| seen.insert(**hash)) {
-            let count = self.recent.get(hash).or_else(|| self.older.get(hash)).copied().unwrap_or(1);
+        // Of each content the last row has the highest count.
+        let mut latest: Vec<&Last> = (self.last.iter().rev().skip(later).take(LATEST).enumerate())
+            .filter(|(place, last)| is_recent(*place, last) && seen.insert(last.hash))
+            .map(|(_, last)| last)
+            .collect();
+        latest.reverse();
+        let mut text = String::with_capacity(latest.len() * 17);
+        for Last { hash, count, .. } in latest {
             // Writing into a text does not fail.
             let _ = match count {
                 1 => write!(text, "{hash:x} "),
@@ -305,14 +357,14 @@ impl ContentIds {
             };
         }
         text.pop();
-        (!text.is_empty()).then_some(text)
+        Some(text)
     }
 
     /// Goes on behind rows of which those were the last.
     pub fn goes_on_after(&mut self, latest: &str) {
         for (hash, count) in counts(latest) {
             self.recent.insert(hash, count);
-            self.keep(hash);
+            self.keep(Last { hash, count, second: i64::MAX });
         }
     }
 
@@ -327,27 +379,46 @@ impl ContentIds {
         self.shared
     }
 
-    fn keep(&mut self, hash: u64) {
-        match self.last.get_mut(self.next) {
-            Some(place) => *place = hash,
-            None => self.last.push(hash),
-        }
-        self.next = (self.next + 1) % LAST;
+    fn keep(&mut self, last: Last) {
+        self.last.push_back(last);
+        self.rows += 1;
+        self.let_go();
     }
 
-    fn seen_before(&mut self, hash: u64) -> u32 {
-        self.keep(hash);
-        if let Some(count) = self.recent.get_mut(&hash) {
-            *count += 1;
-            return *count - 1;
+    /// Forgets rows that are too far behind those of which is asked.
+    fn let_go(&mut self) {
+        let later = self.held.map_or(0, |held| self.rows.saturating_sub(held));
+        let most = LATEST.saturating_add(usize::try_from(later).unwrap_or(usize::MAX));
+        while self.last.len() > most {
+            self.last.pop_front();
         }
-        let before = self.older.get(&hash).copied().unwrap_or(0);
-        if self.recent.len() >= GENERATION {
-            self.older = std::mem::take(&mut self.recent);
-        }
-        self.recent.insert(hash, before + 1);
+    }
+
+    fn seen_before(&mut self, hash: u64, second: i64) -> u32 {
+        let before = match self.recent.get_mut(&hash) {
+            Some(count) => {
+                *count = count.saturating_add(1);
+                *count - 1
+            }
+            None => {
+                let before = self.older.get(&hash).copied().unwrap_or(0);
+                if self.recent.len() >= GENERATION {
+                    self.older = std::mem::take(&mut self.recent);
+                }
+                self.recent.insert(hash, before.saturating_add(1));
+                before
+            }
+        };
+        let count = before.saturating_add(1);
+        self.keep(Last { hash, count, second });
         before
     }
+}
+
+/// What [`ContentIds::latest`] wrote, of its last rows alone.
+pub fn last_of(latest: &str) -> &str {
+    let from = latest.rmatch_indices(' ').nth(LAST - 1).map_or(0, |(at, _)| at + 1);
+    latest.get(from..).unwrap_or_default()
 }
 
 /// What [`ContentIds::latest`] wrote.
@@ -429,28 +500,55 @@ mod tests {
     fn equal_fills_stay_apart() {
         let size: ArrayRef = Arc::new(Int64Array::from(vec![100, 100, 7, 100]));
         let mut ids = ContentIds::default();
-        let first = ids.ids(&[(1, &size)], None, 4);
+        let first = ids.ids(&[(1, &size)], None, None, 4);
         assert!(first.value(1).ends_with("-1") && first.value(3).ends_with("-2"));
         assert!(!first.value(0).contains('-') && !first.value(2).contains('-'));
-        let again = ContentIds::default().ids(&[(1, &size)], None, 4);
+        let again = ContentIds::default().ids(&[(1, &size)], None, None, 4);
         assert_eq!(first, again);
         // One that goes on behind them counts on.
         for cut in 0..=4 {
             let (mut before, mut after) = (ContentIds::default(), ContentIds::default());
             let mut all: Vec<String> = Vec::new();
             let mut add = |ids: StringArray| all.extend(ids.iter().flatten().map(str::to_owned));
-            add(before.ids(&[(1, &size.slice(0, cut))], None, cut));
+            add(before.ids(&[(1, &size.slice(0, cut))], None, None, cut));
             after.goes_on_after(&before.latest().unwrap_or_default());
-            add(after.ids(&[(1, &size.slice(cut, 4 - cut))], None, 4 - cut));
+            add(after.ids(&[(1, &size.slice(cut, 4 - cut))], None, None, 4 - cut));
             assert!(first.iter().flatten().eq(all.iter().map(String::as_str)), "{cut}: {all:?}");
         }
         let many: ArrayRef = Arc::new(Int64Array::from_iter_values(0..2_000));
         let mut ids = ContentIds::default();
-        ids.ids(&[(1, &many)], None, 2_000);
+        ids.ids(&[(1, &many)], None, None, 2_000);
         let latest = ids.latest().unwrap();
         assert_eq!(latest.split(' ').count(), LAST);
         let mut after = ContentIds::default();
         after.goes_on_after(&latest);
         assert_eq!(after.latest().unwrap(), latest);
+    }
+
+    #[test]
+    fn what_has_the_latest_time_is_known_for_longer() {
+        let number: ArrayRef = Arc::new(Int64Array::from_iter_values(0..40_000));
+        let count = |text: Option<String>| text.map_or(0, |text| text.split(' ').count());
+        for (per_second, expected) in [(100, LAST), (3_000, 4_000), (100_000, LATEST)] {
+            let seconds = (0..40_000).map(|row| (row / per_second) * 1_000_000_000);
+            let time: ArrayRef = Arc::new(TimestampNanosecondArray::from_iter_values(seconds));
+            let mut ids = ContentIds::default();
+            ids.hold(0);
+            ids.ids(&[(1, &number)], Some(&time), None, 40_000);
+            assert_eq!(count(ids.latest()), expected, "{per_second}");
+            // As it was, until that is settled.
+            let mut then = ContentIds::default();
+            then.ids(&[(1, &number)], Some(&time), None, 20_000);
+            assert_eq!((ids.latest_at(20_000), ids.latest_at(0)), (then.latest(), None));
+            ids.hold(20_000);
+            assert_eq!((ids.latest_at(20_000), ids.last.len()), (then.latest(), 20_000 + LATEST));
+            ids.hold(40_000);
+            assert_eq!((count(ids.latest()), ids.last.len()), (expected, LATEST));
+            let latest = ids.latest().unwrap();
+            assert!(latest.ends_with(last_of(&latest)) && last_of(&latest).split(' ').count() == LAST);
+            let mut after = ContentIds::default();
+            after.goes_on_after(&latest);
+            assert_eq!(after.latest().unwrap(), latest);
+        }
     }
 }

@@ -452,6 +452,21 @@ impl Mapper {
         self.content.latest()
     }
 
+    /// How many of those there were.
+    pub fn equals_rows(&self) -> u64 {
+        self.content.rows()
+    }
+
+    /// It is asked from now on what [`Self::equals`] was after so many of them, or after more.
+    pub fn hold_equals(&mut self, rows: u64) {
+        self.content.hold(rows);
+    }
+
+    /// What it was then.
+    pub fn equals_at(&self, rows: u64) -> Option<String> {
+        self.content.latest_at(rows)
+    }
+
     /// Goes on behind rows of which those were the last.
     pub fn knows_equals(&mut self, equals: &str) {
         self.content.goes_on_after(equals);
@@ -1147,7 +1162,9 @@ impl Mapper {
                         Some((tag as u8, a.as_ref()?))
                     })
                     .collect();
-                Ok(Arc::new(self.content.ids(&content, given.as_ref().and_then(Texts::of), rows)))
+                let time = self.settings.dataset.time.as_deref().and_then(|name| column(made, name));
+                let given = given.as_ref().and_then(Texts::of);
+                Ok(Arc::new(self.content.ids(&content, time.as_ref(), given, rows)))
             }
             Derive::SpacingOf(name) => {
                 if self.settings.sparse {

@@ -417,6 +417,7 @@ impl Follower {
             let over = file.gone.is_some_and(|since| since.elapsed() >= GRACE) && file.is_quiet(GRACE);
             let old = (file.gone.is_some() || file.path != file.born).then(|| file.born.clone());
             if file.rows == 0
+                && file.behind() > 0
                 && let Some(equals) = self.files.iter().rev().find_map(|other| {
                     (other.id != file.id && other.born == file.born).then(|| other.equals()).flatten()
                 })

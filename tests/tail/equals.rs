@@ -50,3 +50,31 @@ fn equal_ticks_on_both_sides_of_a_restart_are_all_stored() {
         assert_eq!(store.count("ticks"), Some(15), "{what}: {run}");
     });
 }
+
+/// A feed of many symbols has many rows in the second of the opening, and its twins far apart.
+#[test]
+fn equal_ticks_on_both_sides_of_a_restart_with_thousands_between_them_are_all_stored() {
+    on_every_store(|work: &Work, store: &Store, workers, what| {
+        let flags = ["tail", "in.csv", "--dataset", "ticks", "--json", "--workers", workers, "--dsn"];
+        let tail = || work.mdsctl(flags).arguments([store.dsn()]);
+        let all = || tail().arguments(["--idle-exit", "300ms"]).run().expect(0);
+        let others: String =
+            (0..2_000).map(|symbol| format!("2024-03-04T10:00:00Z,v,S{symbol},1.5,100\n")).collect();
+        append(work, "in.csv", &(HEADER.to_owned() + TICK + TICK + &others));
+        all();
+        append(work, "in.csv", TICK);
+        let run = all();
+        assert_eq!((run.books().inserted, store.count("ticks")), (1, Some(2_003)), "{what}: {run}");
+        append(work, "in.csv", &others);
+        let mut running = tail().spawn();
+        wait::until(PATIENCE, "the rows", || {
+            assert!(!running.has_ended(), "{}", running.said());
+            (store.count("ticks") == Some(4_003)).then_some(())
+        });
+        running.signal(Signal::KILL);
+        running.finish_quietly();
+        append(work, "in.csv", &(TICK.to_owned() + &others));
+        let run = all();
+        assert_eq!(store.count("ticks"), Some(6_004), "{what}: {run}");
+    });
+}

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::dataset::identity::last_of;
 use crate::dataset::learned::Learned;
 use crate::error::{Error, Result, words};
 use crate::source::follow::SAVE;
@@ -666,7 +667,11 @@ impl CheckpointFile {
             self.done.retain(|known| beside(&known.path, (known.device, known.inode)).is_some());
             self.done.drain(..self.done.len().saturating_sub(MOST_DONE - 1));
         }
-        self.done.extend(place.map(|place| Place { done: true, ..place }));
+        // Of many files that are read to their ends all that is known would be much.
+        self.done.extend(place.map(|place| {
+            let equals = place.equals.as_deref().map(|equals| last_of(equals).to_owned());
+            Place { done: true, equals, ..place }
+        }));
     }
 
     /// Writes the places of this run, and those of earlier ones that it has not come upon.

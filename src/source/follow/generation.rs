@@ -65,8 +65,8 @@ pub(super) enum Moved {
 struct Mark {
     rows: Weak<Origin>,
     place: Option<(u64, u64)>,
-    /// What of them is to be known where the reading goes on behind them.
-    equals: Option<String>,
+    /// How many without an id there were with them, which are to be known where the reading goes on.
+    equals: u64,
 }
 
 /// A followed file.
@@ -115,8 +115,8 @@ pub(super) struct Generation {
     origin: Arc<Origin>,
     marks: VecDeque<Mark>,
     settled: Option<(u64, u64)>,
-    /// The last rows before that which have no id of their own.
-    equals: Option<String>,
+    /// How many rows without an id of their own there were before that.
+    equals: u64,
     pub(super) ruler: Arc<Ruler>,
     moved: Instant,
     ended: bool,
@@ -197,7 +197,7 @@ impl Generation {
             origin,
             marks: VecDeque::new(),
             settled: None,
-            equals: None,
+            equals: 0,
             ruler,
             moved: Instant::now(),
             ended: false,
@@ -207,6 +207,7 @@ impl Generation {
             last: None,
         };
         check(&head_of(&this.file, &this.name)?, &this.name)?;
+        this.mapper.hold_equals(0);
         if let Some(told) = checkpoint.told(born, id, &this.file) {
             this.mapper.knows(&told);
         }
@@ -240,10 +241,11 @@ impl Generation {
         (self.before, self.rows) = (rows, rows);
         self.firm = Point { offset, rows };
         self.settled = Some((offset, rows));
-        self.equals.clone_from(&place.equals);
-        if let Some(equals) = &self.equals {
+        if let Some(equals) = &place.equals {
             self.mapper.knows_equals(equals);
         }
+        self.equals = self.mapper.equals_rows();
+        self.mapper.hold_equals(self.equals);
         self.ruler.settle(offset);
         self.ends = Ends::of(&self.file, offset);
         Ok(())
@@ -334,7 +336,8 @@ impl Generation {
         self.start.clear();
         self.lines = None;
         self.marks.clear();
-        (self.settled, self.equals) = (None, None);
+        (self.settled, self.equals) = (None, 0);
+        self.mapper.hold_equals(0);
         self.ruler.settle(0);
         self.ruler.hold(0);
         Ok(())
@@ -544,7 +547,7 @@ impl Generation {
         let rejects = rejects.collect();
         self.firm = here;
         let (rows, place) = (Arc::downgrade(&origin), Some((self.taken, self.rows)));
-        self.marks.push_back(Mark { rows, place, equals: self.mapper.equals() });
+        self.marks.push_back(Mark { rows, place, equals: self.mapper.equals_rows() });
         drop(origin);
         if !outlet.rejects(rejects)? {
             sight.stop.set();
@@ -660,7 +663,7 @@ impl Generation {
         if place.is_some() {
             self.firm = after;
         }
-        self.marks.push_back(Mark { rows, place, equals: self.mapper.equals() });
+        self.marks.push_back(Mark { rows, place, equals: self.mapper.equals_rows() });
         let mut rejects = mapped.rejects;
         if !raw.broken.is_empty() {
             let fields = self.lines.as_ref().and_then(|(lines, _)| lines.fields());
@@ -742,6 +745,7 @@ impl Generation {
                 (self.settled, self.equals) = (mark.place, mark.equals);
             }
         }
+        self.mapper.hold_equals(self.equals);
         // A header alone is no row.
         let whole = (self.marks.is_empty() && !self.mapper.is_waiting()).then_some(self.taken);
         if let Some(offset) = whole.or(self.settled.map(|(offset, _)| offset)) {
@@ -776,7 +780,7 @@ impl Generation {
         let (device, inode) = self.id;
         let born = (self.born != self.path).then(|| self.born.clone());
         let (path, names, done, away) = (self.path.clone(), self.names.clone(), false, None);
-        let equals = self.equals.clone().filter(|_| offset > 0);
+        let equals = (offset > 0).then(|| self.mapper.equals_at(self.equals)).flatten();
         Some(Place {
             path,
             device,
