@@ -1,7 +1,7 @@
 //! What the workers share: queue, breaker, store, dead-letter queue, observer, and how the run ends.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -69,13 +69,29 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     /// Ends the run, in this way unless it is ending already. Where only the dead-letter queue is in the way
     /// it is given up first, and what was read goes to the store as far as it is good.
     pub(super) fn stop(&self, end: End) {
-        if matches!(end, End::Aborted | End::GaveUp(_))
-            && self.letters_block()
-            && self.give_letters_up(end.clone())
-        {
+        let given_up = self.without_letters.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stop_by(end, given_up);
+    }
+
+    fn stop_by(&self, end: End, mut given_up: MutexGuard<'_, Option<End>>) {
+        if matches!(end, End::Aborted | End::GaveUp(_)) && given_up.is_none() && self.letters_block() {
+            *given_up = Some(end);
+            // Nothing keeps the others from writing any more. Under the lock, so that who waited as long as
+            // this one finds that the outage is over.
+            self.store_is_well();
             return;
         }
         self.halt_now(end);
+    }
+
+    /// Ends the run where the outage has lasted for `longest`. Workers that wait for the same thing all come
+    /// to this in the same moment: the first gives up the dead letters, and for the others that is the end
+    /// of the outage.
+    fn give_up(&self, longest: Duration, trouble: Option<Reason>) {
+        let given_up = self.without_letters.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.breaker.outage() >= longest {
+            self.stop_by(End::GaveUp(trouble), given_up);
+        }
     }
 
     /// Ends the run, whatever is in the way.
@@ -97,17 +113,13 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             && (self.breaker.outage().is_zero() || trouble.as_ref().is_some_and(|t| t.code == DEAD_LETTERS))
     }
 
-    /// Waits for the dead-letter queue no longer, and ends so; `true` the first time.
-    pub(super) fn give_letters_up(&self, end: End) -> bool {
-        let first = {
-            let mut given_up = self.without_letters.lock().unwrap_or_else(PoisonError::into_inner);
-            given_up.is_none() && given_up.replace(end).is_none()
-        };
-        if first {
-            // Nothing keeps the others from writing any more.
+    /// Waits for the dead-letter queue no longer, and ends so.
+    pub(super) fn give_letters_up(&self, end: End) {
+        let mut given_up = self.without_letters.lock().unwrap_or_else(PoisonError::into_inner);
+        if given_up.is_none() {
+            *given_up = Some(end);
             self.store_is_well();
         }
-        first
     }
 
     /// How the run ends where the dead-letter queue is waited for no longer.
@@ -149,12 +161,9 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             return self.until_halt(wait).await;
         }
         let left = longest.saturating_sub(outage);
-        // Another worker may have ended the waiting meanwhile.
-        if self.until_halt(tokio::time::timeout(left, wait)).await?.is_err()
-            && self.breaker.outage() >= longest
-        {
+        if self.until_halt(tokio::time::timeout(left, wait)).await?.is_err() {
             let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            self.stop(End::GaveUp(trouble));
+            self.give_up(longest, trouble);
             if self.halt.borrow().is_some() {
                 return Err(Halted);
             }
@@ -172,12 +181,16 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     /// Notes a transient failure; `true` when the circuit is open, so that the breaker is to be
     /// waited for rather than the worker's own backoff.
     pub(super) fn store_failed(&self, reason: &Reason, spent: bool) -> bool {
+        if reason.code == DEAD_LETTERS && self.without_letters().is_some() {
+            // Given up while that was tried: the next attempt goes without.
+            return true;
+        }
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
         if let Some(state) = self.breaker.failure(spent) {
             self.observer.on(&Event::Circuit { state, reason: Some(reason) });
         }
-        if self.settings.max_outage.is_some_and(|longest| self.breaker.outage() >= longest) {
-            self.stop(End::GaveUp(Some(reason.clone())));
+        if let Some(longest) = self.settings.max_outage {
+            self.give_up(longest, Some(reason.clone()));
         }
         self.breaker.circuit() == Circuit::Open
     }

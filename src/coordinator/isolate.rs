@@ -64,7 +64,7 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                     }
                     continue;
                 }
-                Err(error) => match error.refused()? {
+                Err(error) => match engine.again(flight, error.refused()?)? {
                     Refused::Data(reason, suspects) => (reason, suspects),
                     Refused::Doubtful(reason) if doubt.passed => (reason, Vec::new()),
                     Refused::Doubtful(reason) if piece.len() == 1 => {

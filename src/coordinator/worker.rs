@@ -13,6 +13,7 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, trace_span};
 
 use crate::batch::{Order, Reason, Reject, Remains, Stage};
+use crate::coordinator::End;
 use crate::coordinator::engine::{Engine, Halted};
 use crate::coordinator::flight::{ByIdentity, Flight, Wins};
 use crate::coordinator::hold::Hold;
@@ -35,6 +36,9 @@ const LAST_WORD: Duration = Duration::from_millis(2500);
 enum Failure {
     Sink(SinkError),
     DeadLetters(DeadLetterError),
+    /// The rows were refused by something that may pass: they are written again a few times before any of
+    /// them is blamed.
+    Again(Reason),
     Halted,
 }
 
@@ -407,6 +411,8 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
     async fn settle(&mut self, mut flight: Option<&mut Flight>) -> Result<(Written, u64, Duration), Stop> {
         let (engine, worker) = (self.engine, self.worker);
         let mut attempts = 0;
+        // Since when nothing but other sessions was in the way.
+        let mut contended = None;
         loop {
             attempts += 1;
             if let Some(flight) = &mut flight {
@@ -454,7 +460,23 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                 }
             };
             self.doubt |= !self.aloft.is_empty();
+            if !matches!(&failure, Failure::Sink(SinkError::Transient(reason)) if is_contention(reason)) {
+                contended = None;
+            }
             match failure {
+                Failure::Again(reason) => {
+                    engine.observer.on(&Event::Failed {
+                        worker,
+                        kind: "transient",
+                        reason: &reason,
+                        latency,
+                    });
+                    undo(engine, &mut self.session).await;
+                    if let Some(first) = self.undone.front_mut() {
+                        first.attempts += 1;
+                    }
+                    engine.wait_for_others(worker, &reason, attempts).await?;
+                }
                 Failure::Halted => {
                     self.session = None;
                     return Err(Stop::Halted);
@@ -486,13 +508,11 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                     });
                     undo(engine, &mut self.session).await;
                     if is_contention(&reason) {
-                        // Another session was in the way of this one: the store is well.
-                        engine.store_is_well();
-                        let attempt = attempts + 1;
-                        let chance = (worker as u64) << 32 | u64::from(attempt);
-                        let delay = backoff(&engine.settings.retry, attempt, chance);
-                        engine.observer.on(&Event::Retry { worker, attempt, delay, reason: &reason });
-                        engine.pause(delay).await?;
+                        let since = *contended.get_or_insert(started);
+                        if engine.settings.max_outage.is_some_and(|longest| since.elapsed() >= longest) {
+                            engine.stop(End::GaveUp(Some(reason.clone())));
+                        }
+                        engine.wait_for_others(worker, &reason, attempts).await?;
                         continue;
                     }
                     if is_too_much(&reason)
@@ -661,6 +681,9 @@ async fn transaction<S: Sink, D: DeadLetters>(
                 let revived = settle_refused(flight, &done);
                 written.add(&isolate(engine, open, flight, revived).await?);
             }
+            Err(Failure::Sink(SinkError::Doubtful(reason))) if engine.hopes(flight, &reason) => {
+                return Err(Failure::Again(reason));
+            }
             Err(Failure::Sink(SinkError::Data { reason, .. } | SinkError::Doubtful(reason))) => {
                 engine.observer.on(&Event::Failed {
                     worker,
@@ -761,6 +784,31 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         self.limited(step).await.map_err(StepError)
     }
 
+    /// Waits before another attempt where the store is well, and something else was in the way.
+    async fn wait_for_others(&self, worker: usize, reason: &Reason, attempts: u32) -> Result<(), Halted> {
+        self.store_is_well();
+        let attempt = attempts + 1;
+        let chance = (worker as u64) << 32 | u64::from(attempt);
+        let delay = backoff(&self.settings.retry, attempt, chance);
+        self.observer.on(&Event::Retry { worker, attempt, delay, reason });
+        self.pause(delay).await
+    }
+
+    /// Whether what refused those rows may pass, and the flight has attempts left to see.
+    fn hopes(&self, flight: &Flight, reason: &Reason) -> bool {
+        flight.attempts < self.settings.retry.max_attempts && passes(reason)
+    }
+
+    /// The failure by which the flight is written again, where a doubtful refusal may pass.
+    pub(super) fn again(&self, flight: &Flight, refused: Refused) -> Result<Refused, StepError> {
+        match refused {
+            Refused::Doubtful(reason) if self.hopes(flight, &reason) => {
+                Err(StepError(Failure::Again(reason)))
+            }
+            other => Ok(other),
+        }
+    }
+
     async fn commit_within(
         &self,
         commit: impl Future<Output = Result<u64, SinkError>>,
@@ -774,6 +822,12 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         };
         done.unwrap_or_else(|_| Err(SinkError::Transient(timed_out(limit))))
     }
+}
+
+/// Whether an error is of a class that passes: connections, transactions, resources, operators.
+fn passes(reason: &Reason) -> bool {
+    let class = reason.code.get(..2).unwrap_or_default();
+    matches!(class, "08" | "25" | "26" | "40" | "53" | "55" | "57" | "58")
 }
 
 /// Whether two sessions were in each other's way: a serialization failure or a deadlock, or a table that

@@ -1,8 +1,9 @@
 //! From an input to a decoder of its rows.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions as FileOptions, create_dir_all};
 use std::io::{self, Cursor, Read};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::decode::{CsvDecoder, CsvOptions, DecodeError, Decoder, NdjsonDecoder, ParquetDecoder, RawBatch};
@@ -80,8 +81,15 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     if head.is_empty() {
         return nothing(compression);
     }
+    let told = |head: &[u8]| {
+        let refused = |error: Error| match options.csv.keep.as_deref().filter(|_| live) {
+            Some(beside) => error.and(&kept(head, beside)),
+            None => error,
+        };
+        sniff::format(head, name, options.format).map_err(refused)
+    };
     if compression == Compression::None
-        && sniff::format(&head, name, options.format)? == Format::Parquet
+        && told(&head)? == Format::Parquet
         && let Some(file) = stored.file()
     {
         let file = file.try_clone().map_err(|e| io_error(&e, name))?;
@@ -116,7 +124,7 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     if head.is_empty() {
         return nothing(compression);
     }
-    let format = sniff::format(&head, name, options.format)?;
+    let format = told(&head)?;
     let bytes: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(bytes));
     if format == Format::Parquet {
         let file = spool(bytes, compression, name, meter);
@@ -141,6 +149,27 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
             .map(|d| Box::new(d.commented(csv.comment.clone()).keeping(csv.keep)) as _),
     };
     opened(decoder.map_err(|e| decode_error(e, name))?, format, compression)
+}
+
+/// Keeps the first bytes of a pipe that is refused by them beside the dead letters: nobody has them any more.
+/// Returns what to say of that.
+fn kept(head: &[u8], beside: &Path) -> String {
+    let name = beside.file_name().unwrap_or_default().to_string_lossy();
+    let path = beside.with_file_name(format!("refused-{}", name.trim_start_matches("long-")));
+    let write = || {
+        if let Some(folder) = path.parent() {
+            create_dir_all(folder)?;
+        }
+        let mut file = FileOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        io::Write::write_all(&mut file, head)?;
+        file.sync_all()
+    };
+    match write() {
+        Ok(()) => format!("; the {} bytes that were read of it are kept in {}", head.len(), path.display()),
+        Err(error) => {
+            format!("; the {} bytes that were read of it are lost: {}", head.len(), words(&error))
+        }
+    }
 }
 
 /// Whether a file is one whose bytes can be proven, and they are whole.

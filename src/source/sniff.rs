@@ -95,7 +95,7 @@ fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
     }
     let most = if named.is_some() { (seen / 10).max(2) } else { (seen / 20).max(1) };
     let begins = said.first().is_some_and(text) || said.is_empty() && named.is_some();
-    if !utf16 && (odd > most || !begins) {
+    if !utf16 && (odd > most && !is_text_by_lines(said, text) || !begins) {
         let message = format!("{}: not CSV, NDJSON or Parquet{}", called(name), starts_with(head));
         return Err(Error::Input(message));
     }
@@ -114,6 +114,25 @@ fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
         (_, Some(format)) => Ok(format),
         (_, None) => Ok(Format::Csv),
     }
+}
+
+/// Whether bytes with many control characters are a text nevertheless: they begin as one does, with a header of
+/// several columns or with JSON, and no more lines are damaged than are not. Few lines have few characters, of
+/// which one damaged line is a large share.
+fn is_text_by_lines(said: &[u8], text: impl Fn(&u8) -> bool) -> bool {
+    let whole = |line: &[u8]| line.iter().all(&text);
+    let mut lines = said.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let Some(first) = lines.next().filter(|first| whole(first)).and_then(|first| str::from_utf8(first).ok())
+    else {
+        return false;
+    };
+    let first = first.trim_start_matches('\u{FEFF}').trim_start();
+    let begins = first.starts_with(['{', '[', '#']) || first.contains([',', ';', '\t', '|']);
+    let (good, bad) = lines.fold((1, 0), |(good, bad), line| match whole(line) {
+        true => (good + 1, bad),
+        false => (good, bad + 1),
+    });
+    begins && bad <= good
 }
 
 /// Formats that are none of ours and told easily.
@@ -156,6 +175,9 @@ mod tests {
             (b"id,v\n1,a\0b\n2,c\n3,d\n", "x", Format::Csv),
             (b"\0\0\0{\"a\":1}", "x", Format::Ndjson),
             (b"\0\0\0\0", "x.csv", Format::Csv),
+            (b"id,v\n1,ok\n2,a\x01\x02b\n3,ok\n", "-", Format::Csv),
+            (b"id,v\n1,ok\n\0\0\0\0\0\0\n3,ok\n", "x.csv", Format::Csv),
+            (b"{\"id\":1}\n\0\0\0\0\0\0\0\0\n{\"id\":3}\n", "-", Format::Ndjson),
         ] {
             assert_eq!(format(head, name, None).ok(), Some(expected), "{name}");
         }

@@ -2,6 +2,7 @@
 
 mod again;
 mod full;
+mod gone;
 mod hints;
 mod inspect;
 mod long;

@@ -9,6 +9,7 @@ mod connection;
 mod constraints;
 mod contract;
 mod damaged;
+mod damaged_few;
 mod decimals;
 mod depth;
 mod documents;

@@ -8,6 +8,7 @@ mod locked_start;
 mod locks;
 mod passwords;
 mod privileges;
+mod raised_rows;
 mod row_security;
 mod search_path;
 mod silent_start;

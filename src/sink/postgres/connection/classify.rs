@@ -74,6 +74,33 @@ pub fn classify(error: &tokio_postgres::Error) -> SinkError {
     }
 }
 
+/// Whether the statement RAISE of a function raised it, as in a trigger: whatever code it gave, the server
+/// itself met nothing.
+fn is_raised(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|db| db.routine() == Some("exec_stmt_raise"))
+}
+
+/// The engine's view of an error of a statement that writes rows: what their trigger raised may be theirs
+/// alone, though its code be one of those that pass.
+pub fn of_rows(error: SinkError, from: &tokio_postgres::Error) -> SinkError {
+    match error {
+        SinkError::Transient(reason) if is_raised(from) => SinkError::Doubtful(reason),
+        other => other,
+    }
+}
+
+/// The same error where no row is to blame: one whose code says that it passes is waited for.
+pub fn of_everybody(error: SinkError) -> SinkError {
+    match error {
+        SinkError::Doubtful(reason)
+            if fault(&SqlState::from_code(&reason.code)) == Fault::Transient =>
+        {
+            SinkError::Transient(reason)
+        }
+        other => other,
+    }
+}
+
 /// Whether the connection can be used no more after this error.
 pub fn is_disconnect(error: &tokio_postgres::Error) -> bool {
     match error.as_db_error() {

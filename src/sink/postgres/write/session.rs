@@ -19,7 +19,7 @@ use crate::batch::{Reason, Rows};
 use crate::dataset::Refits;
 use crate::port::{Guard, Mark, Session, SinkError, Written};
 use crate::sink::postgres::catalog::casts::Casts;
-use crate::sink::postgres::connection::classify::{POLICY, is_disconnect};
+use crate::sink::postgres::connection::classify::{POLICY, is_disconnect, of_everybody, of_rows};
 use crate::sink::postgres::connection::connect::Link;
 use crate::sink::postgres::encode::refusal::Reasons;
 use crate::sink::postgres::write::chunks::Chunks;
@@ -260,7 +260,7 @@ impl Session for PgSession {
                 if is_another(failure.error.reason()) {
                     return Err(changed(proof.table()));
                 }
-                Err(self.shared.waited_for(failure.error))
+                Err(self.shared.waited_for(of_everybody(failure.error)))
             }
         }
     }
@@ -277,13 +277,20 @@ impl Session for PgSession {
 
     async fn rehearse(&mut self, rows: Rows<'_>, refused: &Reason, certain: bool) -> Result<(), SinkError> {
         let proof = self.expect_open()?;
+        let everybody = || match of_everybody(SinkError::Doubtful(refused.clone())) {
+            SinkError::Doubtful(reason) => SinkError::Fatal(reason),
+            other => other,
+        };
         // That the policies of the table take none of the rows is nothing that rows are to blame for.
         let policies = refused.code == POLICY && !self.shared.worked.load(Ordering::Relaxed);
         if certain || policies {
-            return Err(self.shared.waited_for(SinkError::Fatal(refused.clone())));
+            return Err(self.shared.waited_for(everybody()));
         }
         if let Some(reason) = &self.shared.no_stage {
-            return Err(SinkError::Fatal(reason.clone()));
+            return Err(match everybody() {
+                SinkError::Transient(refused) => SinkError::Transient(refused),
+                _ => SinkError::Fatal(reason.clone()),
+            });
         }
         let place = self.plan(rows, &proof).map_err(|error| self.shared.waited_for(error))?;
         let Some((plan, _)) = self.plans.get(place) else { return Err(lost()) };
@@ -293,7 +300,7 @@ impl Session for PgSession {
             format!("{prelude} SAVEPOINT mds_write; {}; ROLLBACK TO SAVEPOINT mds_write;", plan.stage.append);
         match self.run(&sql, State::Open).await {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.shared.waited_for(error)),
+            Err(error) => Err(self.shared.waited_for(of_everybody(error))),
         }
     }
 
@@ -538,7 +545,7 @@ fn lost() -> SinkError {
 }
 
 pub(in crate::sink::postgres) fn failure(link: &Link, error: &tokio_postgres::Error) -> Failure {
-    Failure { error: link.classify(error), intact: !is_disconnect(error) && !link.client.is_closed() }
+    Failure { error: of_rows(link.classify(error), error), intact: !is_disconnect(error) && !link.client.is_closed() }
 }
 
 /// The error where the whole transaction is gone: the rows at hand cannot be blamed for that
