@@ -92,9 +92,7 @@ pub fn of_rows(error: SinkError, from: &tokio_postgres::Error) -> SinkError {
 /// The same error where no row is to blame: one whose code says that it passes is waited for.
 pub fn of_everybody(error: SinkError) -> SinkError {
     match error {
-        SinkError::Doubtful(reason)
-            if fault(&SqlState::from_code(&reason.code)) == Fault::Transient =>
-        {
+        SinkError::Doubtful(reason) if fault(&SqlState::from_code(&reason.code)) == Fault::Transient => {
             SinkError::Transient(reason)
         }
         other => other,

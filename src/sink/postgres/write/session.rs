@@ -545,7 +545,10 @@ fn lost() -> SinkError {
 }
 
 pub(in crate::sink::postgres) fn failure(link: &Link, error: &tokio_postgres::Error) -> Failure {
-    Failure { error: of_rows(link.classify(error), error), intact: !is_disconnect(error) && !link.client.is_closed() }
+    Failure {
+        error: of_rows(link.classify(error), error),
+        intact: !is_disconnect(error) && !link.client.is_closed(),
+    }
 }
 
 /// The error where the whole transaction is gone: the rows at hand cannot be blamed for that
