@@ -17,6 +17,7 @@ use crate::cli::asked::Askings;
 use crate::cli::exit::Exit;
 use crate::coordinator::Stopper;
 use crate::error::{Error, Result};
+use crate::sink::sqlite::stop_waiting;
 use crate::source::Stop;
 
 /// What this process has heard, once it listens.
@@ -107,6 +108,8 @@ impl Signals {
             stop.set();
             if let Some(stopper) = this.stopper.get() {
                 stopper.stop_soon();
+            } else if !HOLDS.load(Ordering::SeqCst) {
+                stop_waiting();
             }
             let patience = (this.exit() == Some(Exit::Terminated)).then_some(GRACE);
             if !this.is_told_again(patience).await {
@@ -115,6 +118,7 @@ impl Signals {
                     GRACE.as_secs()
                 );
             }
+            stop_waiting();
             if let Some(stopper) = this.stopper.get() {
                 stopper.stop_now();
             }

@@ -8,12 +8,43 @@
 //! snapshot keeps it from finishing, and then what it left out is not synced either.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// Longest wait for another process's transaction before it counts as an outage.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest wait once the program is to end: what holds the lock may be about to let go.
+const LAST_WAIT: Duration = Duration::from_millis(250);
+
+/// How long it is slept between looks whether a lock is free, the first times; then [`NAP`].
+const NAPS: [u64; 11] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50];
+
+/// The same later on, in milliseconds.
+const NAP: u64 = 100;
+
+/// Whether locks are no longer to be waited for.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// From now on locks are hardly waited for, by whoever waits already too: the program is to end. A wait
+/// inside SQLite cannot be given up in another way.
+pub fn stop_waiting() {
+    ENDING.store(true, Ordering::Relaxed);
+}
+
+/// Waits a little for a lock, after so many times before; `false` once that was long enough.
+fn wait(times: i32) -> bool {
+    let times = usize::try_from(times).unwrap_or(0);
+    let waited = NAPS.iter().take(times).sum::<u64>() + NAP * times.saturating_sub(NAPS.len()) as u64;
+    let longest = if ENDING.load(Ordering::Relaxed) { LAST_WAIT } else { BUSY_TIMEOUT };
+    if Duration::from_millis(waited) >= longest {
+        return false;
+    }
+    std::thread::sleep(Duration::from_millis(NAPS.get(times).copied().unwrap_or(NAP)));
+    true
+}
 
 /// Pages of log (4 KiB each) before they are moved into the database: larger than SQLite's 1000,
 /// since a page that many batches touch is then moved once.
@@ -41,8 +72,8 @@ pub(super) fn open(path: &Path, access: Access) -> rusqlite::Result<Connection> 
             Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
             Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         };
-    let connection = Connection::open_with_flags(literal(path), flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let mut connection = Connection::open_with_flags(literal(path), flags)?;
+    connection.busy_handler(Some(wait))?;
     if access == Access::Read {
         return Ok(connection);
     }

@@ -43,6 +43,7 @@ use uuid::Uuid;
 use self::catalog::Table;
 use self::fault::{Place, classify, ending};
 use self::file::Access;
+pub use self::file::stop_waiting;
 pub use self::health::SqliteHealth;
 pub use self::runs::SqliteRuns;
 use self::schema::Earlier;

@@ -146,3 +146,34 @@ fn a_second_signal_or_an_outage_under_a_lock_leaves_each_row_of_a_pipe_in_one_pl
         assert_eq!(stored, (0..books.read).collect::<Vec<_>>(), "{what}: {run}");
     }
 }
+
+#[test]
+fn a_service_that_is_stopped_under_a_lock_ends_well_before_it_is_killed() {
+    let work = Work::new();
+    let store = table(&work, "CREATE TABLE plain (n INTEGER, note TEXT)");
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let place = ["load", "-", "--table", "plain", "--json", "--dlq", "letters.ndjson", "--dsn"];
+    let program = work.mdsctl(place).arguments([store.dsn()]);
+    let program = program.arguments(["--batch-size", "100", "--capacity", "1000"]);
+    let mut running = program.pipe(reader).spawn();
+    let given = std::thread::spawn(move || {
+        let mut next = 0;
+        while std::io::Write::write_all(&mut writer, plain(next, next + 50).as_bytes()).is_ok() {
+            next += 50;
+        }
+    });
+    said(&mut running, "the first rows", |_| store.count("plain").is_some_and(|rows| rows > 0));
+    let other = Connection::open(work.path("store.db")).expect("the store");
+    other.busy_timeout(PATIENCE).expect("patience");
+    other.execute_batch("BEGIN EXCLUSIVE").expect("the lock");
+    let began = std::time::Instant::now();
+    running.signal(Signal::TERM);
+    let run = running.finish().expect(143);
+    // Four seconds are for the store; service managers give ten, of which waits for the lock took the rest.
+    assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}: {run}", began.elapsed());
+    given.join().expect("the writer");
+    drop(other);
+    let (books, copies) = (run.books(), copies(&store, &work.path("letters.ndjson")));
+    assert!(copies.values().all(|times| *times == 1), "{copies:?}: {run}");
+    assert_eq!(books.read, copies.len() as u64, "{run}");
+}
