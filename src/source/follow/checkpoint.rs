@@ -30,6 +30,10 @@ pub(super) const MARK: u64 = 1024;
 /// Files that have been done with and are known again when they come back.
 const MOST_DONE: usize = 100;
 
+/// Bytes of the last rows without an id that all files together have room for, beyond the least of each: the
+/// checkpoint is written some times a second.
+const MOST_EQUALS: usize = 4 << 20;
+
 /// How long the place in a file that is not found is kept, in seconds: a week.
 const LONGEST_AWAY: u64 = 7 * 86_400;
 
@@ -669,7 +673,7 @@ impl CheckpointFile {
         }
         // Of many files that are read to their ends all that is known would be much.
         self.done.extend(place.map(|place| {
-            let equals = place.equals.as_deref().map(|equals| last_of(equals).to_owned());
+            let equals = place.equals.as_deref().map(|equals| last_of(equals, 0).to_owned());
             Place { done: true, equals, ..place }
         }));
     }
@@ -680,6 +684,10 @@ impl CheckpointFile {
         let other = |known: &&Place| !ids.contains(&(known.device, known.inode));
         let others: Vec<Place> = self.known.iter().chain(&self.done).filter(other).cloned().collect();
         places.extend(others);
+        let each = MOST_EQUALS / places.len().max(1);
+        for equals in places.iter_mut().filter_map(|place| place.equals.as_mut()) {
+            equals.drain(..equals.len() - last_of(equals, each).len());
+        }
         if places == self.saved {
             return Ok(());
         }
