@@ -143,7 +143,13 @@ pub struct Home {
     /// names. Records of several datasets may stand in one file, and their fields alone tell them apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<u64>,
+    /// Whether the store may have them already: their commit got no answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubtful: bool,
 }
+
+/// The code of rows whose commit got no answer, and of which nobody could be asked.
+pub const COMMIT_UNKNOWN: &str = "commit_unknown";
 
 /// What dead letters say in place of a dataset that was not known yet.
 pub const UNKNOWN: &str = "unknown";
@@ -160,7 +166,8 @@ impl Home {
             (None, None) => letter.first().map(names_of),
             _ => None,
         };
-        Self { dataset, table, tenant: text(&meta.tenant_id), names }
+        let doubtful = meta.code.as_deref() == Some(COMMIT_UNKNOWN);
+        Self { dataset, table, tenant: text(&meta.tenant_id), names, doubtful }
     }
 }
 

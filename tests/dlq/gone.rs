@@ -24,7 +24,7 @@ fn many_workers_that_wait_for_it_at_once_lose_no_good_row() {
         let (reader, mut pipe) = std::io::pipe().expect("a pipe");
         let flags = ["load", "-", "--table", &table, "--dlq", "q/d.ndjson", "--json", "--dsn", &db.dsn()];
         let flags = work.mdsctl(flags).arguments(["--max-outage", "300ms", "--workers", "12"]);
-        let running = flags.arguments(["--batch-rows", "100"]).pipe(reader).spawn();
+        let running = flags.arguments(["--batch-size", "100"]).pipe(reader).spawn();
         pipe.write_all(format!("id,v\n{}", lines(0, 200)).as_bytes()).expect("a reader");
         let there = || fs::metadata(work.path("q/d.ndjson")).is_ok_and(|it| it.len() > 0).then_some(());
         wait::until(Duration::from_secs(20), "a dead letter", there);

@@ -17,7 +17,7 @@ use crate::cli::load::{Load, TableFacts, runtime};
 use crate::cli::replay::{Replay, mending, worse};
 use crate::cli::voice::say;
 use crate::cli::{settings, traces};
-use crate::dlq::claim::{Claim, Home, Moved};
+use crate::dlq::claim::{COMMIT_UNKNOWN, Claim, Home, Moved};
 use crate::dlq::course::Course;
 use crate::dlq::filter::Tenant;
 use crate::dlq::hold::{self, To};
@@ -384,6 +384,26 @@ impl Replay<'_> {
                     own.given
                 ));
                 self.leave_alone(round, &all(round), &homes, error, Some(Exit::Stored))?;
+                continue;
+            }
+            let (doubtful, sure): (Vec<Home>, Vec<Home>) = homes.iter().cloned().partition(|h| h.doubtful);
+            let homes = if doubtful.is_empty()
+                || facts.keyed
+                || self.args.force
+                || round.begun_with(&doubtful).is_some()
+            {
+                homes
+            } else {
+                // Nothing tells them from the rows of that table, so that a second one would stand beside the first.
+                let error = Error::Usage(format!(
+                    "{}: rows with the code {COMMIT_UNKNOWN} may be in {} already, which has no key to tell; compare, then write those that are missing with --force, or take them out with --code {COMMIT_UNKNOWN} --discard",
+                    round.live.display(),
+                    facts.table
+                ));
+                self.leave_alone(round, &all(round), &doubtful, error, Some(Exit::Rejects))?;
+                sure
+            };
+            if homes.is_empty() {
                 continue;
             }
             // The same table may go by several names.
