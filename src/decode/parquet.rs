@@ -3,7 +3,6 @@
 mod damage;
 mod int96;
 mod nested;
-mod proof;
 mod quiet;
 mod stored;
 #[cfg(test)]
@@ -45,7 +44,7 @@ pub struct ParquetDecoder {
     /// INT96 times in all of their digits, where the file has some.
     fine: Option<Fine>,
     /// The file, for [`ParquetDecoder::prove`].
-    proof: (Stored, Arc<ParquetMetaData>),
+    stored: Stored,
     /// Of the batches that are handed on.
     schema: SchemaRef,
     rows: u64,
@@ -76,7 +75,6 @@ impl ParquetDecoder {
                     .map_err(failed)?;
         }
         let again = (stored.clone(), metadata.clone());
-        let proof = (stored.clone(), metadata.metadata().clone());
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(stored, metadata);
         let total = builder.metadata().row_groups().iter().map(|g| u64::try_from(g.num_rows()).unwrap_or(0));
         let total = total.fold(0, u64::saturating_add);
@@ -87,21 +85,30 @@ impl ParquetDecoder {
         let fine = Fine::open(&again.0, &again.1, &all, rows).map_err(failed)?;
         let schema = nested::flat_schema(&arrow_array::RecordBatchReader::schema(&reader));
         let names = schema.fields().iter().map(|f| Arc::from(f.name().as_str())).collect();
-        Ok(Self { reader: Some(reader), names, fine, proof, schema, rows: 0, total, bytes, reported: 0 })
+        Ok(Self {
+            reader: Some(reader),
+            names,
+            fine,
+            stored: again.0,
+            schema,
+            rows: 0,
+            total,
+            bytes,
+            reported: 0,
+        })
     }
 
-    /// Unpacks every page without reading a value, which finds pages that are torn, that do not unpack or
-    /// whose checksums do not hold before rows of others are stored. It unpacks the whole file once more.
+    /// Reads the whole file once beside this reading, which finds pages that are torn, whose checksums do not
+    /// hold, that do not unpack, or whose values cannot be read, before rows of others are stored.
     ///
     /// # Errors
     /// [`DecodeError::Corrupt`] for the first such page.
     pub fn prove(&self, stopped: &dyn Fn() -> bool) -> Result<(), DecodeError> {
-        let (stored, metadata) = self.proof.clone();
-        let proven = quietly(move || proof::pages(stored, &metadata, stopped));
-        match proven {
-            Ok(proven) => proven.map_err(|what| damaged(&what)),
-            Err(detail) => Err(corrupt(&detail)),
-        }
+        let (stored, bytes) = (self.stored.clone(), self.bytes);
+        let again = quietly(move || Self::read_footer(stored, bytes));
+        let mut again = again.unwrap_or_else(|detail| Err(corrupt(&detail)))?;
+        while !stopped() && again.next_batch()?.is_some() {}
+        Ok(())
     }
 
     /// Rows in the file, as its footer has it.
