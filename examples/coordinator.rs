@@ -13,10 +13,10 @@ use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema};
+use arrow::array::AsArray;
+use arrow::array::{Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{Float64Type, Int64Type};
 use mdsctl::batch::{Batch, Origin, Reason, Reject, Rows};
 use mdsctl::coordinator::{End, WriteCoordinator};
 use mdsctl::dataset::identity;

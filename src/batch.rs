@@ -13,9 +13,9 @@ use std::sync::Arc;
 pub use reading::{Form, Reading};
 pub use replayable::{Content, Replayable};
 
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::ArrowError;
-use arrow_select::filter::{filter, filter_record_batch};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::{filter, filter_record_batch};
+use arrow::error::ArrowError;
 use uuid::Uuid;
 
 /// The input that rows were read from.

@@ -363,8 +363,8 @@ impl Flight {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Int64Array, RecordBatch, RecordBatchOptions};
-    use arrow_schema::{DataType, Field, Schema};
+    use arrow::array::{Int64Array, RecordBatch, RecordBatchOptions};
+    use arrow::datatypes::{DataType, Field, Schema};
 
     use super::*;
     use crate::batch::Origin;

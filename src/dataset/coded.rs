@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, DictionaryArray, Int32Array, StringArray};
-use arrow_buffer::ScalarBuffer;
+use arrow::array::{Array, ArrayRef, DictionaryArray, Int32Array, StringArray};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::Int32Type;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dataset::text::head;
@@ -90,7 +90,7 @@ pub fn code(texts: &StringArray) -> Option<DictionaryArray<Int32Type>> {
 
 /// A column that has the same text in every row; other columns are given back as they are.
 pub fn constant(column: &ArrayRef) -> ArrayRef {
-    use arrow_array::cast::AsArray;
+    use arrow::array::AsArray;
     let Some(texts) = column.as_string_opt::<i32>().filter(|texts| texts.len() > 1 && texts.is_valid(0))
     else {
         return column.clone();
@@ -116,7 +116,7 @@ mod tests {
         for row in 0..few.len() {
             assert_eq!(coded.is_null(row), few.is_null(row));
             if few.is_valid(row) {
-                assert_eq!(arrow_array::ArrayAccessor::value(&back, row), few.value(row));
+                assert_eq!(arrow::array::ArrayAccessor::value(&back, row), few.value(row));
             }
         }
         let many: StringArray = (0..1000).map(|i| Some(format!("id-{i}"))).collect();

@@ -1,8 +1,8 @@
 //! Symbols that are whole numbers, as those of several Asian exchanges are: where a program in between took
 //! them for numbers, 000001 has become 1.
 
-use arrow_array::{Array, ArrayRef};
-use arrow_schema::DataType;
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::DataType;
 
 use crate::dataset::text::Texts;
 
@@ -79,7 +79,7 @@ impl Codes {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{Int64Array, StringArray};
+    use arrow::array::{Int64Array, StringArray};
 
     use super::*;
 

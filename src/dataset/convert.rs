@@ -6,15 +6,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_array::builder::{BooleanBuilder, StringBuilder};
-use arrow_array::cast::AsArray;
-use arrow_array::types::*;
-use arrow_array::{
+use arrow::array::AsArray;
+use arrow::array::{
     Array, ArrayRef, BooleanArray, Date32Array, DictionaryArray, Int64Array, PrimitiveArray, StringArray,
     TimestampMicrosecondArray, TimestampNanosecondArray, new_null_array,
 };
-use arrow_buffer::{NullBuffer, ScalarBuffer};
-use arrow_schema::{DataType, TimeUnit};
+use arrow::array::{BooleanBuilder, StringBuilder};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::*;
+use arrow::datatypes::{DataType, TimeUnit};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::dataset::coded;
@@ -861,7 +861,7 @@ pub(super) fn whole_numbers(array: &ArrayRef) -> Option<ArrayRef> {
         DataType::Decimal128(..) | DataType::Decimal256(..) => Some(array.clone()),
         DataType::UInt64 => {
             let values = array.as_primitive::<UInt64Type>().iter().map(|value| value.map(i128::from));
-            let made = values.collect::<arrow_array::Decimal128Array>().with_precision_and_scale(38, 0);
+            let made = values.collect::<arrow::array::Decimal128Array>().with_precision_and_scale(38, 0);
             made.ok().map(|made| Arc::new(made) as ArrayRef)
         }
         _ => integers(array).map(|made| Arc::new(made) as ArrayRef),

@@ -6,15 +6,15 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow_array::builder::StringBuilder;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
+use arrow::array::AsArray;
+use arrow::array::StringBuilder;
+use arrow::array::{Array, ArrayRef};
+use arrow::datatypes::{
     ArrowPrimitiveType, Date32Type, Date64Type, Time32MillisecondType, Time32SecondType,
     Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType,
 };
-use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, TimeUnit};
 
 use crate::dataset::calendar;
 use crate::dataset::convert::integers;
@@ -516,7 +516,7 @@ fn widened(array: &ArrayRef) -> ArrayRef {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{
+    use arrow::array::{
         Date32Array, Float64Array, Int32Array, Int64Array, StringArray, Time64MicrosecondArray,
         TimestampNanosecondArray,
     };

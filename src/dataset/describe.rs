@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use arrow_schema::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, TimeUnit};
 
 /// What the values of a column are. Decides how text is read and in which Arrow type it travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Which dataset the columns of an input speak for.
 
-use arrow_schema::Schema;
+use arrow::datatypes::Schema;
 
 use crate::dataset::describe::{self, Column, Dataset, Need};
 use crate::dataset::mapping::{MapOptions, list, shell_word};
@@ -147,7 +147,7 @@ fn is_trade(names: &Names<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use arrow_schema::{DataType, Field};
+    use arrow::datatypes::{DataType, Field};
 
     use super::*;
 

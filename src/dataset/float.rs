@@ -1,7 +1,7 @@
 //! Text into floats of a column that holds floats: the nearest one, of any size that there is.
 
-use arrow_array::PrimitiveArray;
-use arrow_array::types::ArrowPrimitiveType;
+use arrow::array::PrimitiveArray;
+use arrow::datatypes::ArrowPrimitiveType;
 
 use crate::dataset::number::NumberError;
 use crate::dataset::text::Texts;

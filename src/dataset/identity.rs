@@ -3,10 +3,10 @@
 //! The hash is XXH3: 128 bits for keys, so that two keys of a batch of a million rows meet by
 //! chance once in 10^26 batches, stable across versions and machines.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, TimestampMicrosecondType, TimestampNanosecondType};
-use arrow_array::{Array, ArrayRef, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray};
-use arrow_schema::{DataType, TimeUnit};
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray};
+use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{Date32Type, TimestampMicrosecondType, TimestampNanosecondType};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::batch::{Identity, Origin};
@@ -284,7 +284,7 @@ impl ContentIds {
         let readers: Vec<(u8, &ArrayRef, Reader<'_>)> =
             content.iter().map(|(tag, c)| (*tag, *c, Reader::of(c))).collect();
         let mut scratch = Vec::with_capacity(128);
-        let mut ids = arrow_array::builder::StringBuilder::with_capacity(rows, rows * 16);
+        let mut ids = arrow::array::StringBuilder::with_capacity(rows, rows * 16);
         for row in 0..rows {
             if let Some(own) = own.as_ref().and_then(|own| own.get(row)) {
                 ids.append_value(own);
@@ -440,7 +440,7 @@ fn counts(latest: &str) -> impl Iterator<Item = (u64, u32)> + '_ {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{Decimal128Array, Float64Array, Int64Array};
+    use arrow::array::{Decimal128Array, Float64Array, Int64Array};
 
     use super::*;
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::value::RawValue;
 
 use crate::dataset::json_text::{is_marked, is_too_deep, json_texts};
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_number_beyond_doubles_stands_in_quotes() {
-        let texts: ArrayRef = Arc::new(arrow_array::LargeStringArray::from(vec!["1e400", "-1e80"]));
+        let texts: ArrayRef = Arc::new(arrow::array::LargeStringArray::from(vec!["1e400", "-1e80"]));
         let field = Field::new("n", DataType::LargeUtf8, true);
         let mut out = String::new();
         write_understood(&field, &texts, 0, &mut out);

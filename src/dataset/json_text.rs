@@ -6,8 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use arrow_array::StringArray;
-use arrow_schema::{Field, Schema};
+use arrow::array::StringArray;
+use arrow::datatypes::{Field, Schema};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
@@ -146,7 +146,7 @@ pub fn json_texts(field: &Field, column: &StringArray) -> StringArray {
 
 #[cfg(test)]
 mod tests {
-    use arrow_schema::DataType;
+    use arrow::datatypes::DataType;
 
     use super::*;
 

@@ -6,12 +6,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow_array::builder::StringBuilder;
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampNanosecondType;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array};
-use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
-use arrow_select::filter::FilterBuilder;
+use arrow::array::AsArray;
+use arrow::array::StringBuilder;
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array};
+use arrow::compute::FilterBuilder;
+use arrow::datatypes::TimestampNanosecondType;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use uuid::Uuid;
 
 use crate::batch::{Batch, Form, Identity, Order, Origin, Reading, Reject, Remains, Stage};
@@ -1575,7 +1575,7 @@ mod tests {
         let batch =
             mapper(settings(&TICKS, &[("vendor", "v")])).map(&source, &rows).unwrap().batches.remove(0);
         let nanos = batch.columns.column_by_name("ts_ns").unwrap();
-        assert_eq!(nanos.as_primitive::<arrow_array::types::Int64Type>().value(0), 123);
+        assert_eq!(nanos.as_primitive::<arrow::datatypes::Int64Type>().value(0), 123);
         assert_ne!(batch.identities[0], batch.identities[1]);
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_schema::Schema;
+use arrow::datatypes::Schema;
 
 use crate::batch::Reading;
 use crate::dataset::daytime::{self, Clock, Day, Join, Look};
@@ -900,7 +900,7 @@ fn names_but(known: &'static Column, name: &str) -> &'static [&'static str] {
 
 #[cfg(test)]
 mod tests {
-    use arrow_schema::{DataType, Field};
+    use arrow::datatypes::{DataType, Field};
 
     use super::*;
     use crate::dataset::target::Grain;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use arrow_array::RecordBatch;
+use arrow::array::RecordBatch;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::Identity;

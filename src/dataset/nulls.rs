@@ -11,11 +11,11 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray};
-use arrow_schema::DataType;
-use arrow_select::nullif::nullif;
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::compute::nullif;
+use arrow::datatypes::DataType;
+use arrow::datatypes::{Float32Type, Float64Type};
 
 use crate::dataset::describe::Kind;
 use crate::dataset::item;
@@ -219,7 +219,7 @@ fn shown(word: &str) -> Cow<'_, str> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{Date32Array, Decimal128Array, Float64Array, Int32Array, StringArray};
+    use arrow::array::{Date32Array, Decimal128Array, Float64Array, Int32Array, StringArray};
 
     use super::*;
 

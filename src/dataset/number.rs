@@ -7,12 +7,13 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow_array::types::{Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int64Type};
-use arrow_array::{
+use arrow::array::{
     Array, ArrayRef, Decimal128Array, Decimal256Array, LargeStringArray, PrimitiveArray, cast::AsArray,
 };
-use arrow_buffer::{NullBuffer, ScalarBuffer, i256};
-use arrow_schema::DataType;
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::DataType;
+use arrow::datatypes::i256;
+use arrow::datatypes::{Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int64Type};
 
 /// Most digits of a [`Number`]; longer ones travel as text, see [`long`].
 pub const MAX_DIGITS: usize = 76;
@@ -438,7 +439,7 @@ impl NumberBuilder {
     fn finish_as_text(self) -> ArrayRef {
         let large: std::collections::HashMap<usize, i256> = self.large.into_iter().collect();
         let mut long = self.long.into_iter().peekable();
-        let mut texts = arrow_array::builder::LargeStringBuilder::with_capacity(self.valid.len(), 0);
+        let mut texts = arrow::array::LargeStringBuilder::with_capacity(self.valid.len(), 0);
         let mut text = String::new();
         for (row, valid) in self.valid.iter().enumerate() {
             if let Some((_, digits)) = long.next_if(|(at, _)| *at == row) {

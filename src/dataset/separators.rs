@@ -274,7 +274,7 @@ impl Separators {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, StringArray};
+    use arrow::array::{ArrayRef, StringArray};
 
     use super::*;
 

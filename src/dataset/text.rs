@@ -1,9 +1,9 @@
 //! Text columns of any Arrow kind.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, DictionaryArray, LargeStringArray, StringArray, StringViewArray};
-use arrow_schema::DataType;
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, DictionaryArray, LargeStringArray, StringArray, StringViewArray};
+use arrow::datatypes::DataType;
+use arrow::datatypes::Int32Type;
 
 /// A column of text, read one value at a time.
 #[derive(Debug, Clone, Copy)]

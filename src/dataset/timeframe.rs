@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use arrow_array::{Array, TimestampNanosecondArray};
+use arrow::array::{Array, TimestampNanosecondArray};
 
 use crate::dataset::text::Texts;
 
@@ -287,7 +287,7 @@ fn gcd(a: i64, b: i64) -> i64 {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, StringArray};
+    use arrow::array::{ArrayRef, StringArray};
 
     use super::*;
 

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::*;
-use arrow_array::{Array, ArrayRef, Decimal128Array, Float32Array, UInt64Array};
-use arrow_schema::{ArrowError, DataType};
-use arrow_select::take::take;
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, Decimal128Array, Float32Array, UInt64Array};
+use arrow::compute::take;
+use arrow::datatypes::DataType;
+use arrow::datatypes::*;
+use arrow::error::ArrowError;
 
 use crate::dataset::number::{self, NumberBuilder};
 use crate::dataset::value;
@@ -83,7 +84,7 @@ fn tens(array: &ArrayRef) -> ArrayRef {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{DictionaryArray, Int8Array, RunArray, StringArray};
+    use arrow::array::{DictionaryArray, Int8Array, RunArray, StringArray};
 
     use super::*;
 
@@ -99,21 +100,21 @@ mod tests {
 
     #[test]
     fn what_holds_other_types_is_taken_out_of_them() {
-        let days: ArrayRef = Arc::new(arrow_array::Date32Array::from(vec![19_724, 0]));
+        let days: ArrayRef = Arc::new(arrow::array::Date32Array::from(vec![19_724, 0]));
         let keys = Int8Array::from(vec![Some(1), Some(0), None]);
         let coded = DictionaryArray::try_new(keys, days).unwrap();
         assert_eq!(texts(Arc::new(coded)), ["1970-01-01", "2024-01-02", ""]);
-        let ends = arrow_array::Int16Array::from(vec![2, 3]);
+        let ends = arrow::array::Int16Array::from(vec![2, 3]);
         let runs = RunArray::try_new(&ends, &StringArray::from(vec!["a", "b"])).unwrap();
         assert_eq!(texts(Arc::new(runs)), ["a", "a", "b"]);
         let halves: ArrayRef = Arc::new(
             [Some(1.5f32), None]
                 .into_iter()
                 .map(|value| value.map(half_of))
-                .collect::<arrow_array::Float16Array>(),
+                .collect::<arrow::array::Float16Array>(),
         );
         assert_eq!(texts(halves), ["1.5", ""]);
-        let small = arrow_array::Decimal32Array::from(vec![1250]).with_precision_and_scale(9, 3).unwrap();
+        let small = arrow::array::Decimal32Array::from(vec![1250]).with_precision_and_scale(9, 3).unwrap();
         assert_eq!(texts(Arc::new(small)), ["1.25"]);
         let tens = Decimal128Array::from(vec![-12]).with_precision_and_scale(38, -3).unwrap();
         assert_eq!(texts(Arc::new(tens)), ["-12000"]);

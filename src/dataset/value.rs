@@ -5,10 +5,10 @@
 
 use std::fmt::Write as _;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::*;
-use arrow_array::{Array, ArrowPrimitiveType};
-use arrow_schema::{DataType, IntervalUnit, TimeUnit};
+use arrow::array::AsArray;
+use arrow::array::{Array, ArrowPrimitiveType};
+use arrow::datatypes::*;
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 
 use crate::dataset::calendar;
 use crate::dataset::number::{self, Number};
@@ -252,7 +252,7 @@ fn no_number(nan: bool, above: bool, out: &mut String) -> Written {
 
 fn decimal(mantissa: &str, scale: i8, out: &mut String) {
     match u8::try_from(scale) {
-        Ok(scale) => match arrow_buffer::i256::from_string(mantissa) {
+        Ok(scale) => match arrow::datatypes::i256::from_string(mantissa) {
             Some(value) => Number::Large(value, scale).write(out),
             None => out.push_str(mantissa),
         },
@@ -308,7 +308,7 @@ fn words(value: &str, out: &mut String) -> Written {
 fn coded(array: &dyn Array, key: &DataType, row: usize, out: &mut String) -> Written {
     fn place<K: ArrowDictionaryKeyType>(array: &dyn Array, row: usize) -> Option<usize> {
         let coded = array.as_dictionary::<K>();
-        let key = arrow_buffer::ArrowNativeType::to_usize(coded.keys().value(row))?;
+        let key = arrow::datatypes::ArrowNativeType::to_usize(coded.keys().value(row))?;
         (key < coded.values().len()).then_some(key)
     }
     let place = match key {
@@ -355,7 +355,7 @@ fn list(values: &dyn Array, out: &mut String) {
     out.push(']');
 }
 
-fn object(fields: impl Iterator<Item = (String, arrow_array::ArrayRef, usize)>, out: &mut String) {
+fn object(fields: impl Iterator<Item = (String, arrow::array::ArrayRef, usize)>, out: &mut String) {
     out.push('{');
     for (place, (name, value, row)) in fields.enumerate() {
         if place > 0 {

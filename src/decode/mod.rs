@@ -25,7 +25,7 @@ pub use written::{Cell, FileFormat, RowWriter};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow::array::RecordBatch;
 
 use crate::dataset::wanted::Wanted;
 

@@ -11,8 +11,8 @@ mod tests;
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Schema, SchemaRef, TimeUnit};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -83,7 +83,7 @@ impl ParquetDecoder {
         let reader = builder.with_batch_size(rows).build();
         let reader = reader.map_err(|e| corrupt(&e.to_string()))?;
         let fine = Fine::open(&again.0, &again.1, &all, rows).map_err(failed)?;
-        let schema = nested::flat_schema(&arrow_array::RecordBatchReader::schema(&reader));
+        let schema = nested::flat_schema(&arrow::array::RecordBatchReader::schema(&reader));
         let names = schema.fields().iter().map(|f| Arc::from(f.name().as_str())).collect();
         Ok(Self {
             reader: Some(reader),

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use arrow_array::builder::StringBuilder;
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow::array::StringBuilder;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -205,7 +205,7 @@ mod tests {
             parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes));
         let batches: Vec<RecordBatch> = reader.unwrap().build().unwrap().map(Result::unwrap).collect();
         assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), BATCH + 1);
-        let column = batches[0].column(0).as_any().downcast_ref::<arrow_array::StringArray>().unwrap();
+        let column = batches[0].column(0).as_any().downcast_ref::<arrow::array::StringArray>().unwrap();
         assert_eq!((column.value(0), batches[0].column(1).null_count()), ("0.10", batches[0].num_rows()));
     }
 }

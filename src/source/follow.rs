@@ -26,7 +26,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use arrow_schema::SchemaRef;
+use arrow::datatypes::SchemaRef;
 use uuid::Uuid;
 
 use crate::dataset::MapperSettings;

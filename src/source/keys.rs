@@ -188,14 +188,14 @@ fn written(batch: &Batch, row: usize, key: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Int64Array, RecordBatch};
+    use arrow::array::{Int64Array, RecordBatch};
 
     use super::*;
     use crate::batch::{Order, Origin};
     use crate::dataset::identity;
 
     fn batch(ids: Vec<i64>, from: u64) -> Batch {
-        let (rows, array): (Vec<u64>, arrow_array::ArrayRef) =
+        let (rows, array): (Vec<u64>, arrow::array::ArrayRef) =
             ((from..from + ids.len() as u64).collect(), Arc::new(Int64Array::from(ids)));
         let identities = identity::of_keys(&[&array], rows.len());
         let columns = RecordBatch::try_from_iter([("id", array)]).unwrap();

@@ -8,8 +8,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::BooleanArray;
-use arrow_select::filter::filter_record_batch;
+use arrow::array::BooleanArray;
+use arrow::compute::filter_record_batch;
 
 use crate::batch::{Batch, Reject, Stage};
 use crate::coordinator::{SLOTS, slot_of};
@@ -89,7 +89,7 @@ impl<O: Outlet> Outlet for Resumed<O> {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use arrow_array::{Int64Array, RecordBatch};
+    use arrow::array::{Int64Array, RecordBatch};
 
     use super::*;
     use crate::batch::{Order, Origin, Reason, Remains};

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-use arrow_array::{Array as _, RecordBatch};
+use arrow::array::{Array as _, RecordBatch};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dataset::text::Texts;
@@ -133,7 +133,7 @@ impl Hasher for Unhashed {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, StringArray};
+    use arrow::array::{ArrayRef, StringArray};
 
     use super::*;
 

@@ -4,9 +4,9 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow_array::types::{ArrowPrimitiveType, Float16Type, Int8Type, Int32Type, UInt16Type};
-use arrow_array::*;
-use arrow_buffer::{IntervalDayTime, i256};
+use arrow::array::*;
+use arrow::datatypes::{ArrowPrimitiveType, Float16Type, Int8Type, Int32Type, UInt16Type};
+use arrow::datatypes::{IntervalDayTime, i256};
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow_array::{
+use arrow::array::{
     ArrayRef, Date32Array, Int32Array, RecordBatch, Time64MicrosecondArray, TimestampMicrosecondArray,
 };
 use parquet::arrow::ArrowWriter;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Date32Array, Float64Array, RecordBatch, Time64MicrosecondArray};
+use arrow::array::{ArrayRef, Date32Array, Float64Array, RecordBatch, Time64MicrosecondArray};
 use parquet::arrow::ArrowWriter;
 
 use crate::harness::{Postgres, Run, Store, Work};

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow_array::builder::{Float64Builder, Int32Builder, ListBuilder, MapBuilder, StringBuilder};
-use arrow_array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray, StructArray};
-use arrow_schema::{DataType, Field};
+use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray, StructArray};
+use arrow::array::{Float64Builder, Int32Builder, ListBuilder, MapBuilder, StringBuilder};
+use arrow::datatypes::{DataType, Field};
 use parquet::arrow::ArrowWriter;
 
 use crate::harness::{Db, Postgres, Work, on_every_store};

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow_array::{
+use arrow::array::{
     ArrayRef, Date32Array, Decimal128Array, Decimal256Array, Float32Array, Float64Array, Int64Array,
     RecordBatch, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
-use arrow_buffer::i256;
+use arrow::datatypes::i256;
 use chrono::{DateTime, NaiveDate};
 use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float32Array, Float64Array, Int32Array, RecordBatch};
+use arrow::array::{ArrayRef, Float32Array, Float64Array, Int32Array, RecordBatch};
 use parquet::arrow::ArrowWriter;
 
 use crate::harness::{Store, Work, dlq};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float32Array, Float64Array, RecordBatch};
+use arrow::array::{ArrayRef, Float32Array, Float64Array, RecordBatch};
 use parquet::arrow::ArrowWriter;
 
 use crate::harness::{Run, Store, Work, on_both_stores};

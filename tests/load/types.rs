@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow_array::{
+use arrow::array::{
     ArrayRef, Int64Array, RecordBatch, StringArray, Time64MicrosecondArray, Time64NanosecondArray,
 };
 use parquet::arrow::ArrowWriter;

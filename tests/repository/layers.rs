@@ -42,7 +42,7 @@ const APART: [(&str, &str); 18] = [
     ("sink/postgres/write", "postgres::schema"),
 ];
 /// Crates, and the only places that may name them.
-const PLACES: [(&str, &[&str]); 20] = [
+const PLACES: [(&str, &[&str]); 19] = [
     ("clap", &["main", "cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
@@ -62,7 +62,6 @@ const PLACES: [(&str, &[&str]); 20] = [
     ("tracing_opentelemetry", &["observe"]),
     ("tokio_rustls", &["observe"]),
     ("parquet", &["decode"]),
-    ("csv_core", &["decode"]),
 ];
 /// What only the command line does: print and exit.
 const ENDINGS: [&str; 6] = ["println!", "print!", "eprintln!", "eprint!", "process::exit", "process::abort"];

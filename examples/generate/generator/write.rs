@@ -3,10 +3,10 @@
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
-use arrow_array::builder::{Decimal128Builder, StringBuilder};
-use arrow_array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch};
-use arrow_array::{TimestampMicrosecondArray, TimestampNanosecondArray};
-use arrow_schema::{DataType, Schema, TimeUnit};
+use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch};
+use arrow::array::{Decimal128Builder, StringBuilder};
+use arrow::array::{TimestampMicrosecondArray, TimestampNanosecondArray};
+use arrow::datatypes::{DataType, Schema, TimeUnit};
 use clap::ValueEnum;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression as Codec, ZstdLevel};
@@ -153,7 +153,10 @@ fn parquet(plan: &Plan, compress: Compress, out: impl Write + Send) -> io::Resul
     };
     let fields = plan.fields();
     let schema = Arc::new(Schema::new(
-        fields.iter().map(|f| arrow_schema::Field::new(f.name, arrow_type(f.ty), true)).collect::<Vec<_>>(),
+        fields
+            .iter()
+            .map(|f| arrow::datatypes::Field::new(f.name, arrow_type(f.ty), true))
+            .collect::<Vec<_>>(),
     ));
     let properties = WriterProperties::builder()
         .set_compression(codec)

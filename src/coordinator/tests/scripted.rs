@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{BooleanArray, Int64Array, RecordBatch};
-use arrow_schema::{DataType, Field, Schema};
+use arrow::array::AsArray;
+use arrow::array::{BooleanArray, Int64Array, RecordBatch};
+use arrow::datatypes::Int64Type;
+use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::batch::{Batch, Order, Origin, Reason, Reject, Replayable, Rows};
 use crate::port::{

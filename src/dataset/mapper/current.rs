@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray};
-use arrow_schema::Schema;
+use arrow::array::{ArrayRef, BooleanArray};
+use arrow::datatypes::Schema;
 
 use super::{MapOptions, Mapper, MapperSettings};
 use crate::batch::Given;

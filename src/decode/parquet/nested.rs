@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::StringBuilder;
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow::array::StringBuilder;
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 
 use crate::dataset::value;
 
@@ -65,10 +66,10 @@ fn texts(column: &ArrayRef) -> Option<ArrayRef> {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::builder::{Int32Builder, MapBuilder};
-    use arrow_array::cast::AsArray;
-    use arrow_array::types::Int64Type;
-    use arrow_array::{Float64Array, ListArray, StringArray, StructArray};
+    use arrow::array::AsArray;
+    use arrow::array::{Float64Array, ListArray, StringArray, StructArray};
+    use arrow::array::{Int32Builder, MapBuilder};
+    use arrow::datatypes::Int64Type;
 
     use super::*;
 

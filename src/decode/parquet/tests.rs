@@ -1,12 +1,12 @@
 use std::io::Write;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
-use arrow_array::{
+use arrow::array::AsArray;
+use arrow::array::{
     ArrayAccessor, ArrayRef, DictionaryArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
     StructArray,
 };
-use arrow_schema::{DataType, Field};
+use arrow::datatypes::Int32Type;
+use arrow::datatypes::{DataType, Field};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;

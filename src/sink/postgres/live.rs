@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use uuid::Uuid;
 
-use arrow_array::builder::StringBuilder;
-use arrow_array::{
+use arrow::array::StringBuilder;
+use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, Float64Array, Int64Array,
     RecordBatch, StringArray, TimestampNanosecondArray,
 };
-use arrow_buffer::i256;
+use arrow::datatypes::i256;
 
 use super::{SchemaOptions, resolve_tenant, schema_apply, schema_check};
 use crate::batch::{Batch, Origin, Pick, Rows};

@@ -1,11 +1,11 @@
 //! Values from Arrow columns into the parameters of a statement.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
-use arrow_array::{
+use arrow::array::AsArray;
+use arrow::array::{
     Array, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray, Float64Array,
     Int64Array, LargeStringArray, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
+use arrow::datatypes::Int32Type;
 use rusqlite::Statement;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 

@@ -11,7 +11,7 @@
 
 use std::io::Write as _;
 
-use arrow_buffer::i256;
+use arrow::datatypes::i256;
 
 /// Significant digits that any decimal keeps on its way through a binary float.
 const SAFE_DIGITS: u32 = 15;

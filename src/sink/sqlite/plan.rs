@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Schema};
+use arrow::datatypes::{DataType, Schema};
 
 use super::catalog::{Room, Table, quoted};
 use super::newer::MAY_REPLACE;

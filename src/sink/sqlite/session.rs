@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow_array::{Array as _, ArrayRef};
+use arrow::array::{Array as _, ArrayRef};
 use rusqlite::ffi;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{CachedStatement, Connection};
@@ -197,7 +197,7 @@ impl SqliteSession {
     }
 
     /// Position in `plans` of the plan for batches of this schema.
-    fn plan(&mut self, schema: &arrow_schema::Schema) -> Result<usize, SinkError> {
+    fn plan(&mut self, schema: &arrow::datatypes::Schema) -> Result<usize, SinkError> {
         if let Some(position) = self.plans.iter().position(|plan| plan.fits(schema)) {
             return Ok(position);
         }

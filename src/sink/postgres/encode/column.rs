@@ -5,9 +5,9 @@
 //! where one that goes row by row waits for each. What has no piece of its own, and every value that
 //! is not plain, goes the general way of [`Goal::put`], which gives the same bytes.
 
-use arrow_array::types::Int32Type;
-use arrow_array::{Array, PrimitiveArray, StringArray};
-use arrow_buffer::NullBuffer;
+use arrow::array::{Array, PrimitiveArray, StringArray};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::Int32Type;
 use uuid::Uuid;
 
 use crate::batch::Pick;

@@ -155,7 +155,7 @@ impl Guarded {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
     use uuid::Uuid;
 
     use super::*;

@@ -102,7 +102,7 @@ impl Long {
 
 #[cfg(test)]
 mod tests {
-    use arrow_buffer::i256;
+    use arrow::datatypes::i256;
 
     use super::*;
 

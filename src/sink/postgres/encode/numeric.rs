@@ -7,7 +7,7 @@
 use crate::sink::postgres::encode::copy_buffer::Out;
 use crate::sink::postgres::encode::decimal::{Decimal, POW10};
 use crate::sink::postgres::encode::wide::{self, Wide};
-use arrow_buffer::i256;
+use arrow::datatypes::i256;
 
 /// A finite number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! Arrow columns, read one value at a time without copying.
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
+use arrow::array::AsArray;
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, LargeStringArray, PrimitiveArray, StringArray,
+};
+use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{
     Date32Type, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, TimestampMicrosecondType, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type,
     UInt64Type,
 };
-use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, LargeStringArray, PrimitiveArray, StringArray,
-};
-use arrow_schema::{DataType, TimeUnit};
 
 use crate::sink::postgres::encode::long::Long;
 use crate::sink::postgres::encode::numeric::Number;

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
-use arrow_array::{
+use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray, Float32Array,
     Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, NullArray, StringArray,
     TimestampNanosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
-use arrow_buffer::i256;
+use arrow::datatypes::Int32Type;
+use arrow::datatypes::i256;
 
 use crate::batch::Pick;
 use crate::sink::postgres::catalog::types::ColumnType::{self, *};

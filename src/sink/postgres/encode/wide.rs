@@ -1,6 +1,6 @@
 //! Decimals of more than 38 digits: rare, but they must be exact too.
 
-use arrow_buffer::i256;
+use arrow::datatypes::i256;
 
 use crate::sink::postgres::encode::copy_buffer::Out;
 use crate::sink::postgres::encode::numeric::{Fit, NoInteger, put_groups};

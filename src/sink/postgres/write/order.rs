@@ -323,7 +323,7 @@ mod tests {
 
     use super::*;
     use crate::batch::{Batch, Origin};
-    use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray};
+    use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray};
 
     fn order(symbols: &[&str], nanos: &[i64], strikes: &[f64]) -> Vec<Vec<u32>> {
         let columns: Vec<ArrayRef> = vec![

@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
-use arrow_array::{
+use arrow::array::{
     Array, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampNanosecondArray,
 };
-use arrow_schema::{Field, Schema};
+use arrow::datatypes::{Field, Schema};
 use tempfile::TempDir;
 
 use super::*;
