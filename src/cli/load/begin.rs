@@ -39,7 +39,7 @@ impl Load<'_> {
         if !keeps {
             return match asked.resume {
                 true => Err(Error::Usage(
-                    "--resume needs the ledger, which this role may not keep; run mdsctl schema apply --grant ROLE as the owner, which makes it and lets this role write to it".into(),
+                    "--resume needs the ledger (mds_runs and mds_checkpoints), which this role may not keep; run mdsctl schema apply --grant ROLE as the owner, which makes it and lets this role write to it".into(),
                 )),
                 false => Ok(None),
             };
