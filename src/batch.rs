@@ -119,7 +119,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// The same for the rows that are kept.
+    /// What was given for the rows that `keep` (one value a row) is true for.
     ///
     /// # Errors
     /// A column that Arrow cannot take apart.
@@ -254,7 +254,7 @@ impl<'a> Rows<'a> {
         (&self.parts[pick.part as usize], pick.row as usize)
     }
 
-    /// The same batches with other picks.
+    /// Other rows of these batches: each pick is a place in a batch and a row in it.
     pub fn with(&self, picks: &'a [Pick]) -> Self {
         Self { parts: self.parts, picks }
     }
@@ -307,13 +307,13 @@ impl Reason {
         Self { code: code.into(), message: message.into(), column: None, constraint: None }
     }
 
-    /// The same with the column that it is about.
+    /// Adds the column that the reason is about, by its name in the table.
     pub fn column(mut self, column: impl Into<Arc<str>>) -> Self {
         self.column = Some(column.into());
         self
     }
 
-    /// The same with the constraint that the store names.
+    /// Adds the constraint that the row violates, as the store names it.
     pub fn constraint(mut self, constraint: impl Into<Arc<str>>) -> Self {
         self.constraint = Some(constraint.into());
         self

@@ -85,7 +85,8 @@ pub struct Flight {
     /// `winners`, the next to take its place last. If that is condemned, the next is written after
     /// all.
     replaced: Vec<(u32, Pick)>,
-    /// The same by place, once a row has been condemned; `replaced` is empty from then on.
+    /// The rows of `replaced` by the place in `winners` that each would take, the next one last. Filled when
+    /// the first row is condemned; `replaced` is empty from then on.
     older: HashMap<u32, Vec<Pick>>,
     /// Rows condemned, with the reason; not in `winners` any more.
     pub condemned: Vec<(Pick, Arc<Reason>)>,

@@ -68,7 +68,8 @@ pub fn expand(args: &[OsString], recursive: bool) -> Result<Vec<Input>, Error> {
     Ok(inputs)
 }
 
-/// The same for two names of one file.
+/// What two names of one file have in common: its path without links, or the name itself where it cannot be
+/// followed.
 fn identity(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -48,7 +48,7 @@ pub(super) mod path {
     }
 }
 
-/// The same for a path that may be none.
+/// Serde for an optional path, which `path` writes where there is one.
 pub(super) mod some_path {
     use super::*;
 

@@ -746,7 +746,8 @@ fn lines_of(opened: &Opened, reading: &Arc<Reading>) -> Arc<Reading> {
     with_fields(opened.decoder.fields(), reading)
 }
 
-/// The same with the fields of a line.
+/// `reading` with how a line is cut into fields: the delimiter and the names. Without fields it is a line of
+/// JSON.
 pub(super) fn with_fields(fields: Option<(u8, Vec<Arc<str>>)>, reading: &Arc<Reading>) -> Arc<Reading> {
     match fields {
         Some((delimiter, header)) => Arc::new(Reading {
