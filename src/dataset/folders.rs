@@ -55,7 +55,9 @@ pub(super) fn add(options: &mut MapOptions, source: &str, dataset: &Dataset, tar
 }
 
 fn tell(options: &mut MapOptions, name: &str, value: String) {
-    if options.from_name.iter().chain(&options.sets).all(|(known, _)| known != name) {
+    // A tenant that `--tenant` has told already is told once more, so that rows of another one are refused.
+    let named = options.from_name.iter().filter(|(known, _)| known != "tenant_id");
+    if named.chain(&options.sets).all(|(known, _)| known != name) {
         options.from_name.push((name.to_owned(), value));
         options.folders.push(name.to_owned());
     }

@@ -89,3 +89,16 @@ fn a_file_whose_name_tells_another_tenant_than_the_flag_is_not_stored_there() {
         assert_ne!(run.code, 0, "{store}: {run}");
     }
 }
+
+#[test]
+fn a_folder_that_tells_another_tenant_than_the_flag_is_not_stored_under_either() {
+    let work = Work::new();
+    let path = work.write(&format!("tenant_id={B}/a.csv"), format!("{HEAD}\n2024-01-02,v,X,1d,1,1,1,1,7\n"));
+    for store in stores(&work) {
+        let run = work.mdsctl(["load", &path, "--dsn", &store.dsn(), "--tenant", A]).run().expect(3);
+        assert!(run.stderr.contains("wrong_tenant"), "{store}: {run}");
+        assert_eq!(store.count("bars").unwrap_or(0), 0, "{store}: {run}");
+        work.mdsctl(["load", &path, "--dsn", &store.dsn(), "--tenant", B]).run().expect(0);
+        assert_eq!(store.count(&format!("bars WHERE tenant_id = '{B}'")), Some(1), "{store}");
+    }
+}
