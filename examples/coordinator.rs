@@ -21,7 +21,7 @@ use mdsctl::batch::{Batch, Origin, Reason, Reject, Rows};
 use mdsctl::coordinator::{End, WriteCoordinator};
 use mdsctl::dataset::identity;
 use mdsctl::port::{
-    DeadLetterError, DeadLetters, Event, Guard, Mark, Observer, Session, Sink, SinkError, Written,
+    CommitMark, DeadLetterError, DeadLetters, Event, Observer, Session, Sink, SinkError, WriteMode, Written,
 };
 use mdsctl::settings::{BreakerSettings, EngineSettings};
 
@@ -70,7 +70,7 @@ impl Session for MapSession {
         self.reach()
     }
 
-    async fn write(&mut self, rows: Rows<'_>, _guard: Guard) -> Result<Written, SinkError> {
+    async fn write(&mut self, rows: Rows<'_>, _guard: WriteMode) -> Result<Written, SinkError> {
         let mut written = Written::default();
         let negative = Arc::new(Reason::new("23514", "price must not be negative").column("price"));
         for index in 0..rows.len() {
@@ -90,7 +90,7 @@ impl Session for MapSession {
         Ok(written)
     }
 
-    async fn commit(&mut self, mark: &Mark, _now: bool) -> Result<u64, SinkError> {
+    async fn commit(&mut self, mark: &CommitMark, _now: bool) -> Result<u64, SinkError> {
         self.reach()?;
         if let Ok(mut table) = self.table.lock() {
             table.extend(self.pending.drain(..));

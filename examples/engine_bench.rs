@@ -22,7 +22,7 @@ use mdsctl::batch::{Batch, Origin, Reason, Reject, Rows};
 use mdsctl::coordinator::WriteCoordinator;
 use mdsctl::dataset::{BARS, identity};
 use mdsctl::port::{
-    DeadLetterError, DeadLetters, Event, Guard, Mark, Observer, Session, Sink, SinkError, Written,
+    CommitMark, DeadLetterError, DeadLetters, Event, Observer, Session, Sink, SinkError, WriteMode, Written,
 };
 use mdsctl::settings::EngineSettings;
 use mdsctl::sink::sqlite::{SqliteOptions, SqliteSink};
@@ -55,7 +55,7 @@ impl Session for NullSession {
         Ok(())
     }
 
-    async fn write(&mut self, rows: Rows<'_>, _guard: Guard) -> Result<Written, SinkError> {
+    async fn write(&mut self, rows: Rows<'_>, _guard: WriteMode) -> Result<Written, SinkError> {
         let mut written = Written::default();
         if let Some(refuse) = self.refuse {
             for index in 0..rows.len() {
@@ -69,7 +69,7 @@ impl Session for NullSession {
         Ok(written)
     }
 
-    async fn commit(&mut self, mark: &Mark, _now: bool) -> Result<u64, SinkError> {
+    async fn commit(&mut self, mark: &CommitMark, _now: bool) -> Result<u64, SinkError> {
         Ok(mark.serial)
     }
 

@@ -30,7 +30,7 @@ pub struct Origin {
     /// (1-based) is `base + r`. Ordinals grow in the order of the input.
     pub base: u64,
     /// For rows out of the dead-letter queue: what it remembers of them.
-    pub past: Option<Arc<Past>>,
+    pub past: Option<Arc<ReplayHistory>>,
 }
 
 impl Origin {
@@ -49,7 +49,7 @@ impl Origin {
 
 /// The history of rows that are tried again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Past {
+pub struct ReplayHistory {
     /// Number of the first row that is remembered; the others follow it without a gap.
     pub first: u64,
     /// Of each row its place in `records`, and its row number in the source that it came from.
@@ -322,7 +322,7 @@ impl Reason {
 
 /// What is left of a row that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Remains {
+pub enum RejectedData {
     /// The input itself, where no row could be made of it.
     Raw(Vec<u8>),
     /// The beginning of it, where it is too long for a row.
@@ -343,7 +343,7 @@ pub struct Reject {
     /// Row number in the source, 1-based.
     pub row: u64,
     /// What is left of it.
-    pub remains: Remains,
+    pub remains: RejectedData,
     /// How that is to be read; `None`: nobody has said it.
     pub reading: Option<Arc<Reading>>,
     /// How often it has been tried, this time included.

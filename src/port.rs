@@ -98,7 +98,7 @@ impl Written {
 
 /// What a transaction settles, written to the store's ledger in that transaction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mark {
+pub struct CommitMark {
     /// Number of the transaction in its worker, from 1; names it when its commit is in doubt.
     pub serial: u64,
     /// Last ordinal settled, per hash slot that the transaction touched, slots ascending.
@@ -129,7 +129,7 @@ pub trait Sink: Send + Sync + 'static {
 
 /// How a write is guarded inside its transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guard {
+pub enum WriteMode {
     /// Not at all: when it fails, the whole transaction has failed.
     Bare,
     /// By a savepoint: when it fails for the data, the transaction stands where it stood before.
@@ -149,7 +149,7 @@ pub trait Session: Send {
     fn write(
         &mut self,
         rows: Rows<'_>,
-        guard: Guard,
+        guard: WriteMode,
     ) -> impl Future<Output = Result<Written, SinkError>> + Send;
 
     /// Commits, with `mark` in the store's ledger if it keeps one. A transient error leaves the
@@ -158,7 +158,8 @@ pub trait Session: Send {
     /// Returns the serial of the worker's last transaction that is known to be on disk. Unless it is
     /// to wait for the disk (`now`), that may be an earlier one, or none (zero): a crash of the store
     /// may then undo this one although it was answered. A store without a ledger always waits.
-    fn commit(&mut self, mark: &Mark, now: bool) -> impl Future<Output = Result<u64, SinkError>> + Send;
+    fn commit(&mut self, mark: &CommitMark, now: bool)
+    -> impl Future<Output = Result<u64, SinkError>> + Send;
 
     /// Returns when all commits of the worker so far are on disk. Called outside of transactions.
     fn flush(&mut self) -> impl Future<Output = Result<(), SinkError>> + Send {
@@ -186,7 +187,7 @@ pub trait Session: Send {
     /// Asked after a commit of which no answer came, and, where a connection was lost, for commits
     /// that were not known to be on disk: whether the ledger has `mark` or a later one, or `None`
     /// where no ledger is kept.
-    fn settled(&mut self, mark: &Mark) -> impl Future<Output = Result<Option<bool>, SinkError>> + Send {
+    fn settled(&mut self, mark: &CommitMark) -> impl Future<Output = Result<Option<bool>, SinkError>> + Send {
         let _ = mark;
         async { Ok(None) }
     }

@@ -11,17 +11,17 @@ use serde_json::value::RawValue;
 
 use crate::batch::Reading;
 use crate::cli::args::{GlobalArgs, InspectArgs};
-use crate::cli::ending::Ending;
 use crate::cli::exit::Exit;
 use crate::cli::filter::Selection;
 use crate::cli::queues::{Bytes, Queue, chosen, unreadable, whole};
+use crate::cli::signal_flag::SignalFlag;
 use crate::cli::{print, tell, voice};
-use crate::decode::{Cell, FileFormat, RowWriter};
+use crate::decode::{ExportCell, FileFormat, RowWriter};
 use crate::dlq::claim::{Choice, is_meant};
 use crate::dlq::letter::{Letter, fields, words};
 use crate::dlq::lines::Lines;
 use crate::error::{self, Error, Result};
-use crate::observe::figures::{count, plural};
+use crate::observe::number_format::{count, plural};
 
 /// Most columns of a file; more come out of a queue whose rows have values for names.
 const MOST_COLUMNS: usize = 10_000;
@@ -31,7 +31,7 @@ const MODE: u32 = 0o640;
 
 /// What was left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Told {
+struct Notes {
     rows: u64,
     raw: u64,
     damaged: u64,
@@ -39,7 +39,7 @@ struct Told {
     own: BTreeMap<String, u64>,
 }
 
-impl Told {
+impl Notes {
     fn tell(&self, global: &GlobalArgs) {
         if global.quiet {
             return;
@@ -94,8 +94,8 @@ fn each(
     name: &str,
     from: impl BufRead,
     choice: &Choice,
-    told: &mut Told,
-    ending: Option<&Ending>,
+    told: &mut Notes,
+    ending: Option<&SignalFlag>,
     mut row: impl FnMut(&RawValue) -> io::Result<()>,
 ) -> std::result::Result<(), Ended> {
     let failed = |error: io::Error| Ended::In(unreadable(name, &error));
@@ -128,7 +128,7 @@ fn each(
 /// The rows to stdout as they stand in the queue, an object a line.
 pub fn as_they_are(global: &GlobalArgs, queues: Vec<Queue>, selection: &Selection) -> Result<Exit> {
     let mut out = voice::rows();
-    let mut told = Told::default();
+    let mut told = Notes::default();
     let mut row = |item: &RawValue| {
         out.write_all(item.get().as_bytes())?;
         out.write_all(b"\n")
@@ -155,7 +155,7 @@ pub fn as_they_are(global: &GlobalArgs, queues: Vec<Queue>, selection: &Selectio
 
 /// The rows to stdout as CSV.
 pub fn as_csv(global: &GlobalArgs, queues: Vec<Queue>, selection: &Selection) -> Result<Exit> {
-    let rows = Rows::of(queues, selection, None)?;
+    let rows = ExportRows::of(queues, selection, None)?;
     rows.told.tell(global);
     printed(rows.write(FileFormat::Csv, voice::rows(), None).map(drop))?;
     Ok(Exit::Stored)
@@ -214,13 +214,13 @@ pub fn to_file(
         Error::Usage(format!("--export {name}: it cannot be written: {}", error::words(&error)))
     };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let ending = Ending::listen()?;
+    let ending = SignalFlag::listen()?;
     let temporary = tempfile::Builder::new()
         .prefix(".export-")
         .permissions(Permissions::from_mode(MODE))
         .tempfile_in(directory)
         .map_err(failed)?;
-    let rows = Rows::of(queues, selection, Some(&ending))?;
+    let rows = ExportRows::of(queues, selection, Some(&ending))?;
     if rows.told.rows > 0 {
         let out = BufWriter::with_capacity(1 << 18, temporary);
         let written = rows.write(format, out, Some(&ending)).map_err(|ended| match ended {
@@ -244,7 +244,7 @@ pub fn to_file(
     if let Some(exit) = ending.exit() {
         return Ok(exit);
     }
-    let Told { rows: written, raw, damaged, .. } = rows.told;
+    let Notes { rows: written, raw, damaged, .. } = rows.told;
     if global.json {
         let path = (written > 0).then(|| path.to_string_lossy());
         let object = json!({"command": "inspect-dlq", "exit_code": 0, "path": path, "rows": written, "undecodable": raw, "damaged": damaged});
@@ -260,16 +260,16 @@ pub fn to_file(
 }
 
 /// Rows whose columns are known.
-struct Rows {
+struct ExportRows {
     files: Vec<(String, File, Choice)>,
     names: Vec<String>,
-    told: Told,
+    told: Notes,
 }
 
-impl Rows {
+impl ExportRows {
     /// A first reading, for the names of the columns.
-    fn of(queues: Vec<Queue>, selection: &Selection, ending: Option<&Ending>) -> Result<Self> {
-        let mut rows = Self { files: Vec::new(), names: Vec::new(), told: Told::default() };
+    fn of(queues: Vec<Queue>, selection: &Selection, ending: Option<&SignalFlag>) -> Result<Self> {
+        let mut rows = Self { files: Vec::new(), names: Vec::new(), told: Notes::default() };
         let mut known = HashSet::new();
         for (Queue { name, bytes, .. }, choice) in chosen(queues, selection)? {
             let file = bytes.into_file().map_err(|e| unreadable(&name, &e))?;
@@ -305,12 +305,12 @@ impl Rows {
         &self,
         format: FileFormat,
         out: W,
-        ending: Option<&Ending>,
+        ending: Option<&SignalFlag>,
     ) -> std::result::Result<W, Ended> {
         let mut writer = RowWriter::new(format, self.names.clone(), out).map_err(Ended::Out)?;
         let places: std::collections::HashMap<&str, usize> =
             self.names.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
-        let mut told = Told::default();
+        let mut told = Notes::default();
         for (name, file, choice) in &self.files {
             let from = whole(file).map_err(|e| Ended::In(unreadable(name, &e)))?;
             each(name, from, choice, &mut told, ending, |item| {
@@ -322,7 +322,7 @@ impl Rows {
                 for (name, json, text) in &texts {
                     // What has come behind the first reading may have other names.
                     if let Some(cell) = places.get(&**name).and_then(|place| cells.get_mut(*place)) {
-                        *cell = Some(Cell { json, text: text.as_deref() });
+                        *cell = Some(ExportCell { json, text: text.as_deref() });
                     }
                 }
                 writer.row(&cells)

@@ -9,20 +9,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::args::{InspectArgs, LetterFormat};
-use crate::cli::ending::Ending;
 use crate::cli::exit::Exit;
 use crate::cli::filter::Selection;
 use crate::cli::queues::{live, unreadable};
+use crate::cli::signal_flag::SignalFlag;
 use crate::cli::voice;
+use crate::dlq::byte_range::ByteRange;
 use crate::dlq::claim::{at_most, count, is_meant};
 use crate::dlq::letter::Letter;
 use crate::dlq::lines::{Line, Lines};
 use crate::dlq::names::{self, Kind};
-use crate::dlq::slice::Slice;
-use crate::dlq::survey::moment;
+use crate::dlq::stats::moment;
 use crate::error::{Error, Result};
-use crate::observe::figures::plural;
 use crate::observe::letters::plain;
+use crate::observe::number_format::plural;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ pub fn run(args: &InspectArgs, format: LetterFormat, selection: &Selection) -> R
             "--follow: the columns of CSV are known only at the end; use --format ndjson".into(),
         ));
     }
-    let ending = Ending::listen()?;
+    let ending = SignalFlag::listen()?;
     let mut printer = Printer { format, selection, printed: 0 };
     let mut queues: BTreeMap<PathBuf, Followed> = BTreeMap::new();
     // What is there already is not new; a queue that appears later is, from its start.
@@ -141,7 +141,7 @@ impl Open {
         let length = self.file.metadata()?.len();
         // Somebody has emptied it.
         self.offset = self.offset.min(length);
-        let mut lines = Lines::at(Slice::new(&self.file, self.offset..length).buffered(), self.offset, 0);
+        let mut lines = Lines::at(ByteRange::new(&self.file, self.offset..length).buffered(), self.offset, 0);
         while let Some(line) = lines.next()? {
             let end = line.offset + line.length + 1;
             if end > length {

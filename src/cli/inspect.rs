@@ -8,7 +8,7 @@ use crate::cli::queues::{self, Bytes, Queue, STANDARD, chosen, unreadable};
 use crate::cli::{export, filter, follow, print, style_of_stdout, tell, voice};
 use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
-use crate::dlq::survey::{Plan, Survey};
+use crate::dlq::stats::{Plan, QueueStats};
 use crate::error::Result;
 use crate::observe::letters::{Findings, QueueFile, json, replay_command, table, table_to_name};
 
@@ -86,15 +86,15 @@ fn surveyed(
     queues: Vec<Queue>,
     args: &InspectArgs,
     selection: filter::Selection,
-) -> Result<(Vec<QueueFile>, Survey)> {
+) -> Result<(Vec<QueueFile>, QueueStats)> {
     let by: Vec<By> = args.by.iter().copied().map(By::from).collect();
     let mut plan = Plan { choice: Choice::default(), by, samples: args.samples, file: 0 };
-    let (mut files, mut all) = (Vec::new(), Survey::default());
+    let (mut files, mut all) = (Vec::new(), QueueStats::default());
     for (file, (Queue { name, what, bytes }, choice)) in chosen(queues, &selection)?.into_iter().enumerate() {
         (plan.file, plan.choice) = (file, choice);
         let survey = match bytes {
-            Bytes::File(file) => Survey::of_file(&file, &plan),
-            Bytes::Stream(stream) => Survey::of_stream(stream, &plan),
+            Bytes::File(file) => QueueStats::of_file(&file, &plan),
+            Bytes::Stream(stream) => QueueStats::of_stream(stream, &plan),
         };
         let survey = survey.map_err(|e| unreadable(&name, &e))?;
         files.push(QueueFile { name, what, rows: survey.rows });

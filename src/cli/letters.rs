@@ -11,27 +11,27 @@ use crate::batch::Reject;
 use crate::dataset::detection;
 use crate::dataset::mapping::MapOptions;
 use crate::dataset::{Dataset, MapperSettings, describe};
-use crate::dlq::claim::{Claim, Home, Moved};
-use crate::dlq::course::Course;
+use crate::dlq::claim::{Claim, Destination, Moved};
 use crate::dlq::names;
-use crate::dlq::rows::Rows;
+use crate::dlq::read_plan::ReadPlan;
+use crate::dlq::rows::LetterRows;
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
 use crate::observe::result::RunResult;
 use crate::port::runs::InputIdentity;
 use crate::port::{DeadLetterError, DeadLetters, Event, Observer};
-use crate::source::pipeline::{Outlet, Report};
+use crate::source::pipeline::{BatchSink, Report};
 use crate::source::{Meter, Stop};
 
 /// The rows that go to one place.
 #[derive(Clone)]
 pub struct Letters {
     /// The way through their files.
-    pub course: Arc<Course>,
+    pub course: Arc<ReadPlan>,
     /// The queue that those are of.
     pub queue: PathBuf,
     /// The homes that are one: rows of theirs go to the same place.
-    pub homes: Vec<Home>,
+    pub homes: Vec<Destination>,
     /// Of each file what an earlier replay of it has moved elsewhere, where there was one.
     pub moved: Vec<Option<Arc<Moved>>>,
     /// Whether an earlier replay of them did not come to its end.
@@ -145,11 +145,11 @@ impl Letters {
         stop: &Stop,
         meter: &Meter,
         observer: &dyn Observer,
-        outlet: &mut dyn Outlet,
+        outlet: &mut dyn BatchSink,
     ) -> Result<Report> {
         let (course, homes) = (self.course.clone(), self.homes.iter().cloned().collect());
         let mut rows =
-            Rows::new(course, homes, mapper.clone(), self.moved.clone(), reverse, self.tired.clone());
+            LetterRows::new(course, homes, mapper.clone(), self.moved.clone(), reverse, self.tired.clone());
         let mut report = Report::default();
         let time = mapper.dataset.time.clone();
         let count = self.course.legs.len();
@@ -225,7 +225,7 @@ impl Letters {
 }
 
 /// The first item of a home.
-pub fn sample<'c>(claims: &'c [Arc<Claim>], home: &Home) -> Option<&'c str> {
+pub fn sample<'c>(claims: &'c [Arc<Claim>], home: &Destination) -> Option<&'c str> {
     claims.iter().find_map(|claim| claim.samples.get(home)).map(String::as_str)
 }
 
@@ -341,7 +341,7 @@ mod tests {
     /// A queue that takes nothing, before a store that takes all.
     struct Blocked<'c>(&'c Count, u64);
 
-    impl Outlet for Blocked<'_> {
+    impl BatchSink for Blocked<'_> {
         fn rows(&mut self, batch: Batch) -> Result<bool> {
             self.1 += batch.len() as u64;
             Ok(true)
@@ -378,7 +378,7 @@ mod tests {
         let claim = Arc::new(Claim::survey(&path, &Filter::default(), None).unwrap());
         let letters = Letters {
             homes: claim.homes.iter().map(|(home, _)| home.clone()).collect(),
-            course: Arc::new(Course::straight(claim)),
+            course: Arc::new(ReadPlan::straight(claim)),
             queue: path.clone(),
             moved: Vec::new(),
             taken_up: false,

@@ -10,10 +10,10 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::cli::args::{DataArgs, GlobalArgs, LoadArgs, ProgressForm};
+use crate::cli::dead_letters_only::DeadLettersOnlySink;
 use crate::cli::exit::Exit;
 use crate::cli::letters::Letters;
 use crate::cli::metrics::RunMetrics;
-use crate::cli::salvage::Graveyard;
 use crate::cli::signals::Signals;
 use crate::cli::store::Store;
 use crate::cli::tail::Followed;
@@ -27,22 +27,22 @@ use crate::dlq::names::{Kind, kind, live};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
 use crate::observe::display::InputGauge;
-use crate::observe::figures;
+use crate::observe::number_format;
 use crate::observe::progress::Choice;
-use crate::observe::screen::Screen;
-use crate::observe::tally::Tally;
+use crate::observe::run_counters::RunCounters;
+use crate::observe::shared_stderr::SharedStderr;
 use crate::port::Observer;
 use crate::settings::{EngineSettings, Overflow, SecondTry};
 use crate::sink::postgres::{answered, reachable};
 use crate::sink::sqlite;
+use crate::source::completion::SettledInputs;
 use crate::source::follow::{self, CheckpointFile};
 use crate::source::pipeline::{Peeked, Pipeline, peek};
-use crate::source::settled::SettledInputs;
 use crate::source::{Input, Meter, OpenOptions, Opened, Stop, expand, shown};
 
 mod begin;
+mod dry_run;
 mod end;
-mod rehearse;
 mod said;
 mod store;
 mod write;
@@ -52,7 +52,7 @@ pub use store::TableFacts;
 use write::Read;
 
 /// Runs it.
-pub fn run(global: &GlobalArgs, args: &LoadArgs, screen: &Screen) -> Result<Exit> {
+pub fn run(global: &GlobalArgs, args: &LoadArgs, screen: &SharedStderr) -> Result<Exit> {
     let run_id = traces::run_id();
     let metrics = match args.rejects.dry_run {
         true => RunMetrics::none(),
@@ -72,7 +72,7 @@ pub fn known_name(args: &DataArgs) -> Option<&str> {
 fn start(
     global: &GlobalArgs,
     args: &LoadArgs,
-    screen: &Screen,
+    screen: &SharedStderr,
     run_id: Uuid,
     metrics: &RunMetrics,
 ) -> Result<Exit> {
@@ -104,7 +104,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
 pub struct Load<'a> {
     global: &'a GlobalArgs,
     args: &'a LoadArgs,
-    screen: &'a Screen,
+    screen: &'a SharedStderr,
     started: Instant,
     run_id: Uuid,
     inputs: Vec<Input>,
@@ -131,7 +131,7 @@ impl<'a> Load<'a> {
     pub fn prepare(
         global: &'a GlobalArgs,
         args: &'a LoadArgs,
-        screen: &'a Screen,
+        screen: &'a SharedStderr,
         run_id: Uuid,
         metrics: &'a RunMetrics,
     ) -> Result<Self> {
@@ -143,7 +143,7 @@ impl<'a> Load<'a> {
     pub fn tail_of_pipe(
         global: &'a GlobalArgs,
         args: &'a LoadArgs,
-        screen: &'a Screen,
+        screen: &'a SharedStderr,
         run_id: Uuid,
         metrics: &'a RunMetrics,
         idle: Option<Duration>,
@@ -155,7 +155,7 @@ impl<'a> Load<'a> {
     pub fn follow(
         global: &'a GlobalArgs,
         args: &'a LoadArgs,
-        screen: &'a Screen,
+        screen: &'a SharedStderr,
         run_id: Uuid,
         metrics: &'a RunMetrics,
         followed: Followed,
@@ -170,7 +170,7 @@ impl<'a> Load<'a> {
     fn with_inputs(
         global: &'a GlobalArgs,
         args: &'a LoadArgs,
-        screen: &'a Screen,
+        screen: &'a SharedStderr,
         run_id: Uuid,
         metrics: &'a RunMetrics,
         inputs: Vec<Input>,
@@ -430,7 +430,7 @@ impl<'a> Load<'a> {
             return error;
         }
         self.stop.set();
-        let mut graveyard = Graveyard { dead, runtime: Handle::current(), rows: 0 };
+        let mut graveyard = DeadLettersOnlySink { dead, runtime: Handle::current(), rows: 0 };
         let input = &self.inputs[peeked.index];
         let reading = settings::reading(&self.args.data).unwrap_or_default();
         let saved = tokio::task::block_in_place(|| peeked.bury(input, &reading, &mut graveyard));
@@ -439,7 +439,7 @@ impl<'a> Load<'a> {
             (0, Ok(())) => error,
             (rows, Ok(())) => error.and(&format!(
                 "; {} already read from stdin {} in {}",
-                figures::plural(rows, "row"),
+                number_format::plural(rows, "row"),
                 if rows == 1 { "is" } else { "are" },
                 dead.path().display()
             )),
@@ -543,7 +543,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    fn enough(&self, tally: &Arc<Tally>) -> Box<dyn Fn(u64) -> bool + Send> {
+    fn enough(&self, tally: &Arc<RunCounters>) -> Box<dyn Fn(u64) -> bool + Send> {
         let (tally, limit) = (tally.clone(), self.args.rejects.max_rejects);
         Box::new(move |read| {
             limit.is_some_and(|limit| {

@@ -13,13 +13,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::batch::Reason;
 use crate::cli::args::{Color, GlobalArgs, LogFormat};
 use crate::coordinator::DEAD_LETTERS;
-use crate::observe::screen::Screen;
+use crate::observe::shared_stderr::SharedStderr;
 use crate::observe::traces::Traces;
 use crate::port::{Circuit, Event, Observer};
 
 /// Starts logging as the flags say. Lines pass through `screen`, so that they do not tear the
 /// live display. With `traces`, spans go there, and there alone.
-pub fn start(global: &GlobalArgs, screen: &Screen, traces: Option<&Traces>) {
+pub fn start(global: &GlobalArgs, screen: &SharedStderr, traces: Option<&Traces>) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => LevelFilter::ERROR,
         (_, 0) => LevelFilter::WARN,

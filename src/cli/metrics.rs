@@ -11,11 +11,11 @@ use crate::cli::exit::Exit;
 use crate::cli::voice::say;
 use crate::dlq::depth::Depth;
 use crate::error::Result;
-use crate::observe::http::{EngineView, Feedback, Listener, Live, Patience, Service};
+use crate::observe::http::{EngineView, Feedback, Listener, LiveRun, Patience, Service};
 use crate::observe::metrics::{Depths, Exposition, RunIdentity, Textfile};
 use crate::observe::result::RunFacts;
-use crate::observe::screen::Screen;
-use crate::observe::tally::Tally;
+use crate::observe::run_counters::RunCounters;
+use crate::observe::shared_stderr::SharedStderr;
 use crate::port::Observer;
 use crate::settings::EngineSettings;
 use crate::source::Meter;
@@ -26,7 +26,7 @@ pub struct RunMetrics(Option<Asked>);
 struct Asked {
     coord_id: Option<String>,
     exposition: Arc<Exposition>,
-    live: Arc<Live>,
+    live: Arc<LiveRun>,
     depths: Depths,
     textfile: Option<Textfile>,
     service: Option<Service>,
@@ -41,7 +41,7 @@ impl RunMetrics {
         command: &str,
         run_id: Uuid,
         dataset: Option<&str>,
-        (global, screen): (&GlobalArgs, &Screen),
+        (global, screen): (&GlobalArgs, &SharedStderr),
     ) -> Result<Self> {
         let listen =
             |address: &String| Listener::bind(address, args.metrics_token.clone(), args.metrics_public);
@@ -71,7 +71,7 @@ impl RunMetrics {
             ..RunFacts::default()
         };
         let exposition = Arc::new(Exposition::new(run)?);
-        let live = Arc::new(Live::new(exposition.clone(), &coord_id, known));
+        let live = Arc::new(LiveRun::new(exposition.clone(), &coord_id, known));
         let depths = Depths::start(&exposition)?;
         let textfile = args
             .metrics_textfile
@@ -116,7 +116,7 @@ impl RunMetrics {
         sink: &str,
         settings: &EngineSettings,
         meter: &Arc<Meter>,
-        tally: &Arc<Tally>,
+        tally: &Arc<RunCounters>,
         facts: impl Fn() -> RunFacts + Send + Sync + 'static,
     ) -> Result<Vec<Arc<dyn Observer>>> {
         let Some(asked) = &self.0 else { return Ok(Vec::new()) };

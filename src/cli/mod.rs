@@ -4,7 +4,7 @@ mod args;
 mod asked;
 mod completions;
 mod config;
-mod ending;
+mod dead_letters_only;
 mod exit;
 mod export;
 mod filter;
@@ -13,7 +13,6 @@ mod health;
 mod help;
 mod history;
 mod inspect;
-mod keep;
 mod letters;
 mod load;
 mod log;
@@ -24,10 +23,11 @@ mod process;
 mod queues;
 mod replay;
 mod resume;
+mod run_recorder;
 mod runs;
-mod salvage;
 mod schema;
 mod settings;
+mod signal_flag;
 mod signals;
 mod store;
 mod tail;
@@ -44,7 +44,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches, Parser, ValueEnum};
 
 use crate::error::Error;
-use crate::observe::screen::Screen;
+use crate::observe::shared_stderr::SharedStderr;
 use crate::observe::style::{ColorChoice, Style};
 use args::{Cli, Color, Command, GlobalArgs, LogFormat};
 use config::Places;
@@ -122,7 +122,7 @@ pub fn run() -> Exit {
     {
         return failed(error);
     }
-    let screen = Screen::default();
+    let screen = SharedStderr::default();
     let traces = match traces::start(&cli.command) {
         Ok(traces) => traces,
         Err(error) => return failed(error),

@@ -7,11 +7,11 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli::filter::Selection;
+use crate::dlq::byte_range::ByteRange;
 use crate::dlq::claim::Choice;
 use crate::dlq::journal;
 use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};
-use crate::dlq::slice::Slice;
 use crate::error::{Error, Result, words};
 use crate::source::{Compression, Parts, is_pattern, shown};
 
@@ -54,8 +54,8 @@ impl Bytes {
 }
 
 /// All of a file as it is now.
-pub fn whole(file: &File) -> io::Result<BufReader<Slice<'_>>> {
-    Ok(Slice::new(file, 0..file.metadata()?.len()).buffered())
+pub fn whole(file: &File) -> io::Result<BufReader<ByteRange<'_>>> {
+    Ok(ByteRange::new(file, 0..file.metadata()?.len()).buffered())
 }
 
 /// A file that cannot be read.
@@ -94,9 +94,9 @@ pub fn open(named: &[PathBuf]) -> Result<Vec<Queue>> {
     let mut stdin = false;
     for path in named {
         match found(path)? {
-            Found::Stdin => stdin = true,
-            Found::Many(paths) => paths.iter().try_for_each(|path| add(path, false))?,
-            Found::One => {
+            QueueSource::Stdin => stdin = true,
+            QueueSource::Many(paths) => paths.iter().try_for_each(|path| add(path, false))?,
+            QueueSource::One => {
                 let companions = companions(path)?;
                 companions.iter().try_for_each(|path| add(path, false))?;
                 // Where only its companions are left, those are the queue.
@@ -163,9 +163,9 @@ pub fn live(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
             true if !path.exists() => Vec::new(),
             true => in_directory(path)?,
             false => match found(path)? {
-                Found::Many(paths) => paths,
-                Found::One => vec![path.clone()],
-                Found::Stdin => {
+                QueueSource::Many(paths) => paths,
+                QueueSource::One => vec![path.clone()],
+                QueueSource::Stdin => {
                     return Err(Error::Usage(
                         "--follow: standard input is read as it comes; name a file".into(),
                     ));
@@ -181,22 +181,22 @@ pub fn live(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-enum Found {
+enum QueueSource {
     Stdin,
     One,
     Many(Vec<PathBuf>),
 }
 
 /// What an argument is.
-fn found(path: &Path) -> Result<Found> {
+fn found(path: &Path) -> Result<QueueSource> {
     if path == Path::new("-") {
-        return Ok(Found::Stdin);
+        return Ok(QueueSource::Stdin);
     }
     if path.is_dir() {
-        return in_directory(path).map(Found::Many);
+        return in_directory(path).map(QueueSource::Many);
     }
     if path.exists() || !is_pattern(path.as_os_str()) {
-        return Ok(Found::One);
+        return Ok(QueueSource::One);
     }
     let mut all = Parts::of(path.as_os_str())?.found()?;
     all.retain(|path| !path.is_dir());
@@ -204,7 +204,7 @@ fn found(path: &Path) -> Result<Found> {
     if all.is_empty() {
         Err(Error::Input(format!("{}: no file matches", shown(path))))
     } else {
-        Ok(Found::Many(all))
+        Ok(QueueSource::Many(all))
     }
 }
 

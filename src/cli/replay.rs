@@ -5,36 +5,36 @@
 //! before all of it is settled: rows that are in the store, or in another file of the queue, on disk. So
 //! whatever ends a replay, the next one finds the journal, sees what has been moved elsewhere, and goes on.
 
+mod batch;
 mod report;
-mod round;
 mod which;
 
 use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::args::{GlobalArgs, MendArgs, ReplayArgs};
-use crate::cli::ending::Ending;
 use crate::cli::exit::Exit;
 use crate::cli::load::runtime;
 use crate::cli::metrics::RunMetrics;
+use crate::cli::replay::batch::ReplayFile;
 use crate::cli::replay::report::Report;
-use crate::cli::replay::round::Part;
+use crate::cli::signal_flag::SignalFlag;
 use crate::cli::store::Store;
 use crate::cli::voice::say;
 use crate::cli::{filter, print, process, settings, traces};
 use crate::dlq::filter::{Filter, Tenant};
-use crate::dlq::hold::{self, Hold};
-use crate::dlq::journal::{Journal, Orders, Way};
+use crate::dlq::journal::{Journal, ReplaySelection, ReplayTarget};
 use crate::dlq::names::{self, Kind};
+use crate::dlq::replay_lock::{self, Hold};
 use crate::error::{Error, Result, of_json, words};
-use crate::observe::screen::Screen;
+use crate::observe::shared_stderr::SharedStderr;
 use crate::sink::postgres::{answered, resolve_tenant};
 
 /// Attempts after which a row goes aside, where nothing else is said.
 const MOST_ATTEMPTS: u32 = 5;
 
 /// Runs it.
-pub fn run(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen) -> Result<Exit> {
+pub fn run(global: &GlobalArgs, args: &ReplayArgs, screen: &SharedStderr) -> Result<Exit> {
     let run_id = traces::run_id();
     let metrics = match args.dry_run {
         true => RunMetrics::none(),
@@ -45,7 +45,7 @@ pub fn run(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen) -> Result<Ex
     done
 }
 
-fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen, metrics: &RunMetrics) -> Result<Exit> {
+fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &SharedStderr, metrics: &RunMetrics) -> Result<Exit> {
     let selection = filter::selection(&args.filter);
     let store = Store::choose(&args.store)?.0;
     settings::one_tenant_at_once(&args.mend.values.set, &store, args.store.tenant.as_deref())?;
@@ -54,7 +54,7 @@ fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &Screen, metrics: &RunMet
         args,
         screen,
         metrics,
-        ending: Ending::listen()?,
+        ending: SignalFlag::listen()?,
         store: store.shown(),
         place: match &store {
             Store::Sqlite(path) => format!("sqlite:{}", names::place(path).display()),
@@ -95,9 +95,9 @@ fn writable(directory: &Path) -> Result<()> {
 struct Replay<'a> {
     global: &'a GlobalArgs,
     args: &'a ReplayArgs,
-    screen: &'a Screen,
+    screen: &'a SharedStderr,
     metrics: &'a RunMetrics,
-    ending: Ending,
+    ending: SignalFlag,
     /// The store, for people.
     store: String,
     /// The same however its path is spelled.
@@ -146,7 +146,7 @@ impl Replay<'_> {
         let beside = names::journal(live);
         if is_empty(live) && segments.is_empty() {
             if !self.args.dry_run && beside.exists() {
-                hold::remove(&beside).map_err(fault)?;
+                replay_lock::remove(&beside).map_err(fault)?;
             }
             return Ok(());
         }
@@ -155,7 +155,7 @@ impl Replay<'_> {
         let (way, own) = (self.way(), self.orders(live));
         if self.args.dry_run {
             let files = segments.into_iter().chain([live.to_owned()]).filter(|path| !is_empty(path));
-            let parts = files.map(|path| Part::new(path, &own)).collect::<std::io::Result<_>>();
+            let parts = files.map(|path| ReplayFile::new(path, &own)).collect::<std::io::Result<_>>();
             return self.round(live, parts.map_err(fault)?, &way, Vec::new(), false);
         }
         if names::kind(live) == Kind::Parked && names::journal(&names::live(live)).exists() {
@@ -182,7 +182,7 @@ impl Replay<'_> {
             }
         };
         // From here on new failures go to a fresh file, which is not for this replay.
-        hold::set_aside(live).map_err(fault)?;
+        replay_lock::set_aside(live).map_err(fault)?;
         let journal = Journal::read(&beside).map_err(|error| {
             Error::Usage(format!(
                 "{}: what an earlier replay noted there cannot be read ({}); if none is running, remove that file, and all of the queue is replayed: in a table without a key compare first, since some of its rows may be there already",
@@ -192,7 +192,7 @@ impl Replay<'_> {
         })?;
         let (mut earlier, mut parts) = (Vec::new(), Vec::new());
         for path in which::segments(live).map_err(fault)?.0 {
-            let part = Part::new(path, &own).map_err(fault)?;
+            let part = ReplayFile::new(path, &own).map_err(fault)?;
             match journal.iter().flat_map(|journal| &journal.files).find(|file| part.is(file)) {
                 Some(noted) => earlier.push(part.taken_up(noted)),
                 None => parts.push(part),
@@ -215,7 +215,7 @@ impl Replay<'_> {
             } else if !journal.settled {
                 self.say("its rows are mended as they were then; the flags given now are for the others");
             }
-            let earlier_way = Way { store: way.store.clone(), ..journal.way };
+            let earlier_way = ReplayTarget { store: way.store.clone(), ..journal.way };
             self.round(live, earlier, &earlier_way, journal.begun, journal.settled)?;
         }
         if !parts.is_empty() && !self.stuck && !ends(self.exit) && self.left != Some(0) {
@@ -259,8 +259,8 @@ impl Replay<'_> {
     }
 
     /// Where the rows go.
-    fn way(&self) -> Way {
-        Way {
+    fn way(&self) -> ReplayTarget {
+        ReplayTarget {
             store: self.place.clone(),
             tenant: self.args.store.tenant.clone(),
             mend: serde_json::to_value(&self.args.mend).unwrap_or_default(),
@@ -268,13 +268,13 @@ impl Replay<'_> {
     }
 
     /// Which rows of a queue are meant.
-    fn orders(&self, live: &Path) -> Orders {
+    fn orders(&self, live: &Path) -> ReplaySelection {
         let most_attempts = match self.args.max_attempts {
             Some(most) => most,
             None if names::kind(live) == Kind::Parked => u32::MAX,
             None => MOST_ATTEMPTS,
         };
-        Orders {
+        ReplaySelection {
             filter: self.filter.clone(),
             take: None,
             // What is thrown away is thrown away however often it was tried.
@@ -299,7 +299,7 @@ impl Replay<'_> {
 }
 
 /// The flags that mend rows, as a journal has them.
-fn mending(way: &Way) -> Result<MendArgs> {
+fn mending(way: &ReplayTarget) -> Result<MendArgs> {
     serde_json::from_value(way.mend.clone()).map_err(|error| {
         Error::Usage(format!(
             "the flags of an earlier replay are not understood: {}; another version of mdsctl has noted them, finish the replay with that",

@@ -13,7 +13,7 @@ use crate::cli::load::{Load, known_name, runtime};
 use crate::cli::metrics::RunMetrics;
 use crate::cli::{settings, traces};
 use crate::error::{Error, Result};
-use crate::observe::screen::Screen;
+use crate::observe::shared_stderr::SharedStderr;
 use crate::source::follow::{FollowOptions, From};
 use crate::source::shown;
 
@@ -47,7 +47,7 @@ fn open_many_files() {
 }
 
 /// Runs it.
-pub fn run(global: &GlobalArgs, args: &TailArgs, screen: &Screen) -> Result<Exit> {
+pub fn run(global: &GlobalArgs, args: &TailArgs, screen: &SharedStderr) -> Result<Exit> {
     if args.rejects.dry_run {
         return Err(Error::Usage("tail has no --dry-run; mdsctl load --dry-run looks at a file".into()));
     }

@@ -9,7 +9,7 @@ use crate::cli::store::Store;
 use crate::cli::{print, traces, voice};
 use crate::error::Error;
 use crate::observe::result::{RunFacts, RunResult};
-use crate::observe::tally::Tally;
+use crate::observe::run_counters::RunCounters;
 use crate::settings::EngineSettings;
 use crate::source::shown;
 
@@ -38,7 +38,7 @@ fn print_run(facts: RunFacts, error: &Error) {
         error: Some(error.to_string()),
         ..facts
     };
-    let nothing = Tally::new(&EngineSettings::default()).snapshot();
+    let nothing = RunCounters::new(&EngineSettings::default()).snapshot();
     // Where nobody reads it, the exit code says the same.
     let _ = print(&(RunResult::new(&nothing, facts).to_json() + "\n"));
 }

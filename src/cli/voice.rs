@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::args::LogFormat;
 use crate::error::{Error, Result};
 use crate::observe::result::RunResult;
-use crate::observe::screen::Screen;
+use crate::observe::shared_stderr::SharedStderr;
 use crate::observe::style::{Ink, Style};
 use crate::observe::visible::{Shown, painted, visible};
 
@@ -39,11 +39,11 @@ pub fn is_json() -> bool {
 /// A line on stderr; if nobody reads stderr, nobody is told. One that begins with `error:` or `warning:`
 /// is one.
 pub fn tell(text: &str) {
-    say(&Screen::default(), text);
+    say(&SharedStderr::default(), text);
 }
 
 /// The same where a live display may be on the screen.
-pub fn say(screen: &Screen, text: &str) {
+pub fn say(screen: &SharedStderr, text: &str) {
     let line = match is_json() {
         true => object(text, None),
         false => visible(text).into_owned(),
@@ -57,7 +57,7 @@ pub fn complain(text: &str, style: Style) {
         true => tell(&format!("error: {text}")),
         false => {
             let line = format!("{} {}", style.paint(Ink::Bad, "error:"), visible(text));
-            let _ = writeln!(Screen::default().line(), "{line}");
+            let _ = writeln!(SharedStderr::default().line(), "{line}");
         }
     }
 }
@@ -74,7 +74,7 @@ pub fn misused(error: &clap::Error, style: Style) {
             (0, Some(rest)) => format!("{head}{}", visible(rest)),
             _ => visible(line).into_owned(),
         };
-        let _ = writeln!(Screen::default().line(), "{line}");
+        let _ = writeln!(SharedStderr::default().line(), "{line}");
     }
 }
 
@@ -95,7 +95,7 @@ pub fn in_short(text: &str) -> String {
 }
 
 /// The lines that close a run; for programs its first one, with the result beside it.
-pub fn close(screen: &Screen, summary: &str, result: &RunResult) {
+pub fn close(screen: &SharedStderr, summary: &str, result: &RunResult) {
     match is_json() {
         true => {
             let head = summary.lines().next().unwrap_or_default();

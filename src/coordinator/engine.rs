@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::batch::{Pick, Reason, Reject, Remains, Stage};
+use crate::batch::{Pick, Reason, Reject, RejectedData, Stage};
 use crate::coordinator::breaker::Breaker;
-use crate::coordinator::flight::Flight;
 use crate::coordinator::lanes::Portion;
 use crate::coordinator::queue::{BoundedQueue, Depth};
+use crate::coordinator::write_transaction::WriteTransaction;
 use crate::coordinator::{Callbacks, DEAD_LETTERS, End};
-use crate::dataset::item;
+use crate::dataset::json_row;
 use crate::port::{Circuit, DeadLetterError, DeadLetters, Event, Observer, Sink};
 use crate::settings::EngineSettings;
 
@@ -241,9 +241,9 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         self.observer.on(&Event::Worker { worker, alive });
     }
 
-    /// Lets go of a flight that will not be written: see [`Engine::abandon`]. Where its commit is `in_doubt`
+    /// Lets go of a flight that will not be written: see [`Engine::release`]. Where its commit is `in_doubt`
     /// its rows may be in the store all the same, which its dead letters say.
-    pub(super) async fn abandon_flight(&self, flight: &mut Flight, in_doubt: bool) {
+    pub(super) async fn abandon_flight(&self, flight: &mut WriteTransaction, in_doubt: bool) {
         flight.compact();
         let mut fresh: Vec<(Pick, Arc<Reason>)> = flight.condemned.drain(flight.buried..).collect();
         let (again, lost): (Vec<_>, Vec<_>) = flight
@@ -259,7 +259,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
                 reason,
                 origin: batch.origin.clone(),
                 row: batch.rows[row],
-                remains: Remains::Item(item::to_json(&batch.columns, row)),
+                remains: RejectedData::Item(json_row::to_json(&batch.columns, row)),
                 reading: Some(batch.reading()),
                 attempts: 1,
             }
@@ -283,7 +283,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
 
     /// Lets go of rows that will not be written: those of a source that cannot be read again go
     /// to the dead-letter queue, the others go back to where they can be read again.
-    pub(super) async fn abandon(&self, portions: &[Portion], stage: Stage, reason: Arc<Reason>) {
+    pub(super) async fn release(&self, portions: &[Portion], stage: Stage, reason: Arc<Reason>) {
         let (mut rejects, mut returned) = (Vec::new(), 0);
         for portion in portions {
             if portion.batch.origin.replayable.is_now() && stage == Stage::Abort {
@@ -294,7 +294,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
                     reason: reason.clone(),
                     origin: portion.batch.origin.clone(),
                     row: portion.batch.rows[*row as usize],
-                    remains: Remains::Item(item::to_json(&portion.batch.columns, *row as usize)),
+                    remains: RejectedData::Item(json_row::to_json(&portion.batch.columns, *row as usize)),
                     reading: Some(portion.batch.reading()),
                     attempts: 1,
                 }));

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use crate::batch::{Batch, Identity, Order, Pick, Reason};
 use crate::coordinator::engine::Engine;
-use crate::coordinator::flight::{ByIdentity, Flight, Wins};
 use crate::coordinator::lanes::Portion;
+use crate::coordinator::write_transaction::{ByIdentity, Wins, WriteTransaction};
 use crate::port::{DeadLetters, Sink};
 use crate::settings::{EngineSettings, OnConflict};
 
@@ -71,7 +71,7 @@ impl Hold {
     }
 
     /// How many rows more there is room for, of that size.
-    pub fn room(&self, settings: &EngineSettings, flight: &Flight) -> usize {
+    pub fn room(&self, settings: &EngineSettings, flight: &WriteTransaction) -> usize {
         let bytes = (settings.capacity_bytes / SHARE).saturating_sub(self.bytes);
         let by_bytes = bytes / (flight.bytes / flight.rows.max(1)).max(1);
         (settings.capacity / SHARE).saturating_sub(self.rows.len()).min(by_bytes)
@@ -79,7 +79,7 @@ impl Hold {
 
     /// Takes over what a flight that is committed has held back. What it has stored replaces rows of the
     /// same keys that wait.
-    pub fn keep<S: Sink, D: DeadLetters>(&mut self, engine: &Engine<S, D>, flight: &mut Flight) {
+    pub fn keep<S: Sink, D: DeadLetters>(&mut self, engine: &Engine<S, D>, flight: &mut WriteTransaction) {
         self.reach = self.reach.max(flight.reach);
         if flight.order == Order::Again && !flight.last {
             // Those that are held are no longer among them.
@@ -115,7 +115,7 @@ impl Hold {
         engine.queue.hold(self.rows.len());
     }
 
-    fn overtake(&mut self, flight: &mut Flight) {
+    fn overtake(&mut self, flight: &mut WriteTransaction) {
         flight.compact();
         let parts = &flight.parts;
         let place = |pick: &Pick| {
@@ -163,7 +163,7 @@ impl Hold {
 
     /// Takes all that wait, in flights of one shape each, with the reasons for which they wait; the last
     /// first if so said.
-    pub fn take(&mut self, serial: &mut u64, reversed: bool) -> Vec<(Flight, Vec<Arc<Reason>>)> {
+    pub fn take(&mut self, serial: &mut u64, reversed: bool) -> Vec<(WriteTransaction, Vec<Arc<Reason>>)> {
         self.bytes = 0;
         let mut rows = std::mem::take(&mut self.rows);
         if reversed {
@@ -185,7 +185,8 @@ impl Hold {
                 let runs = group.chunk_by(|a, b| Arc::ptr_eq(&a.batch, &b.batch));
                 *serial += 1;
                 let portions = runs.filter_map(portion).collect();
-                let mut flight = Flight::new(portions, *serial, Wins::Last, &mut ByIdentity::default());
+                let mut flight =
+                    WriteTransaction::new(portions, *serial, Wins::Last, &mut ByIdentity::default());
                 flight.reach = self.reach;
                 (flight, group.iter().map(|held| held.reason.clone()).collect())
             })

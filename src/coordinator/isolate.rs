@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use crate::batch::{Order, Reason};
 use crate::coordinator::engine::Engine;
-use crate::coordinator::flight::Flight;
 use crate::coordinator::worker::{Refused, StepError};
-use crate::port::{DeadLetters, Guard, Session, Sink, Written};
+use crate::coordinator::write_transaction::WriteTransaction;
+use crate::port::{DeadLetters, Session, Sink, WriteMode, Written};
 
 /// Rows that are tried alone first where an error may be everybody's.
 const SAMPLE: usize = 16;
@@ -39,7 +39,7 @@ struct Doubt {
 pub(super) async fn isolate<S: Sink, D: DeadLetters>(
     engine: &Engine<S, D>,
     session: &mut S::Session,
-    flight: &mut Flight,
+    flight: &mut WriteTransaction,
     pieces: Vec<Range<usize>>,
 ) -> Result<Written, StepError> {
     let mut pieces = pieces;
@@ -52,13 +52,13 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                 continue;
             }
             let rows = flight.to_write().with(&flight.winners[piece.clone()]);
-            let (reason, suspects) = match engine.step(session.write(rows, Guard::Savepoint)).await {
+            let (reason, suspects) = match engine.step(session.write(rows, WriteMode::Savepoint)).await {
                 Ok(done) => {
                     doubt.passed |= done.refused.len() < piece.len();
                     written.add(&done);
                     for (at, reason) in done.refused {
                         let place = piece.start + at;
-                        if flight.condemn(place, reason) {
+                        if flight.reject(place, reason) {
                             pieces.push(place..place + 1);
                         }
                     }
@@ -85,7 +85,7 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                 },
             };
             if piece.len() == 1 {
-                if flight.condemn(piece.start, Arc::new(reason)) {
+                if flight.reject(piece.start, Arc::new(reason)) {
                     pieces.push(piece);
                 }
                 continue;
@@ -111,7 +111,7 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
             blame(engine, session, flight, &doubt, false).await?;
         }
         for (place, reason) in doubt.suspects.drain(..) {
-            if flight.condemn(place, reason) {
+            if flight.reject(place, reason) {
                 pieces.push(place..place + 1);
             }
         }
@@ -122,7 +122,7 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
 async fn blame<S: Sink, D: DeadLetters>(
     engine: &Engine<S, D>,
     session: &mut S::Session,
-    flight: &Flight,
+    flight: &WriteTransaction,
     doubt: &Doubt,
     certain: bool,
 ) -> Result<(), StepError> {
@@ -143,10 +143,10 @@ fn sample(pieces: &mut Vec<Range<usize>>, piece: Range<usize>) {
 
 /// Condemns the rows that a write of all winners left out. Returns the places that an earlier row
 /// of the same identity has taken, still to be written.
-pub(super) fn settle_refused(flight: &mut Flight, done: &Written) -> Vec<Range<usize>> {
+pub(super) fn settle_refused(flight: &mut WriteTransaction, done: &Written) -> Vec<Range<usize>> {
     done.refused
         .iter()
-        .filter(|(place, reason)| flight.condemn(*place, reason.clone()))
+        .filter(|(place, reason)| flight.reject(*place, reason.clone()))
         .map(|(place, _)| *place..place + 1)
         .collect()
 }

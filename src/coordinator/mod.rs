@@ -12,7 +12,6 @@
 
 mod breaker;
 mod engine;
-mod flight;
 mod hold;
 mod isolate;
 mod lanes;
@@ -21,6 +20,7 @@ mod retry;
 #[cfg(test)]
 mod tests;
 mod worker;
+mod write_transaction;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -100,14 +100,14 @@ pub enum SubmitError {
     Stopped,
 }
 
-type Mark = Box<dyn Fn(usize) + Send + Sync>;
+type CommitMark = Box<dyn Fn(usize) + Send + Sync>;
 
 /// Called when the queue crosses its watermarks, with its depth in rows: `high` once on the way
 /// up, `low` once on the way down, in turns.
 #[derive(Default)]
 pub struct Callbacks {
-    on_high: Option<Mark>,
-    on_low: Option<Mark>,
+    on_high: Option<CommitMark>,
+    on_low: Option<CommitMark>,
 }
 
 impl Callbacks {
@@ -289,7 +289,7 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
                     if !dropped.is_empty() {
                         let reason =
                             Reason::new("queue_full", "the queue was full and the row the oldest in it");
-                        engine.abandon(&dropped, Stage::Overflow, Arc::new(reason)).await;
+                        engine.release(&dropped, Stage::Overflow, Arc::new(reason)).await;
                     }
                     Ok(depth)
                 }
@@ -305,7 +305,7 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
             Err(Refused::Full(batch)) => Err(SubmitError::Full(batch)),
             Err(Refused::Closed(batch)) => {
                 let portions = lanes::deal(*batch, 1, 0);
-                engine.abandon(&portions, Stage::Abort, engine::ended()).await;
+                engine.release(&portions, Stage::Abort, engine::ended()).await;
                 Err(SubmitError::Stopped)
             }
         }
@@ -398,7 +398,7 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
         while self.workers.join_next().await.is_some() {}
         let left = engine.queue.abort();
         if !left.is_empty() {
-            engine.abandon(&left, Stage::Abort, engine::ended()).await;
+            engine.release(&left, Stage::Abort, engine::ended()).await;
         }
         if !self.stopped() {
             self.seal().await;

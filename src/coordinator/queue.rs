@@ -48,7 +48,7 @@ pub enum Refused {
 }
 
 #[derive(Debug)]
-struct State {
+struct QueueState {
     lines: Vec<VecDeque<Portion>>,
     rows: usize,
     bytes: usize,
@@ -71,7 +71,7 @@ struct State {
 #[derive(Debug)]
 pub struct BoundedQueue {
     bounds: Bounds,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     ready: Vec<Notify>,
     space: Notify,
     /// Producers pass one at a time, in the order in which they came.
@@ -81,7 +81,7 @@ pub struct BoundedQueue {
 impl BoundedQueue {
     /// An empty queue with a line for each worker.
     pub fn new(workers: usize, bounds: Bounds) -> Self {
-        let state = State {
+        let state = QueueState {
             lines: (0..workers).map(|_| VecDeque::new()).collect(),
             rows: 0,
             bytes: 0,
@@ -188,7 +188,7 @@ impl BoundedQueue {
         Ok((self.admit(&mut state, batch), dropped))
     }
 
-    fn admit(&self, state: &mut State, batch: Batch) -> Depth {
+    fn admit(&self, state: &mut QueueState, batch: Batch) -> Depth {
         state.sequence += 1;
         state.full = false;
         state.hurried = false;
@@ -319,13 +319,13 @@ impl BoundedQueue {
         self.space.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Marks and level after a change of depth. Falling is answered later than rising, so that a
     /// depth that swings about a mark does not ring at every swing.
-    fn look(&self, state: &mut State) -> Depth {
+    fn look(&self, state: &mut QueueState) -> Depth {
         let Bounds { high, low, .. } = self.bounds;
         let rows = state.rows;
         let full = state.full || rows >= high;
@@ -350,7 +350,7 @@ impl BoundedQueue {
     }
 }
 
-impl State {
+impl QueueState {
     /// Until when a worker may wait for a fuller batch; `None` where it is to take what is there.
     fn fuller(&self, worker: usize, rows: usize, bytes: usize, patience: Duration) -> Option<Instant> {
         if patience.is_zero() || self.closed || self.full || self.hurried {

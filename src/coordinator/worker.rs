@@ -12,16 +12,16 @@ use tokio::time::{Instant, timeout};
 use tracing::field::Empty;
 use tracing::{Instrument as _, trace_span};
 
-use crate::batch::{Order, Reason, Reject, Remains, Stage};
+use crate::batch::{Order, Reason, Reject, RejectedData, Stage};
 use crate::coordinator::End;
 use crate::coordinator::engine::{Engine, Halted};
-use crate::coordinator::flight::{ByIdentity, Flight, Wins};
 use crate::coordinator::hold::Hold;
 use crate::coordinator::isolate::{isolate, settle_refused};
 use crate::coordinator::retry::backoff;
-use crate::dataset::item;
+use crate::coordinator::write_transaction::{ByIdentity, Wins, WriteTransaction};
+use crate::dataset::json_row;
 use crate::port::{
-    DeadLetterError, DeadLetters, Event, Guard, Session, Sink, SinkError, TABLE_CHANGED, Written,
+    DeadLetterError, DeadLetters, Event, Session, Sink, SinkError, TABLE_CHANGED, WriteMode, Written,
 };
 use crate::settings::{OnConflict, SecondTry};
 
@@ -82,31 +82,31 @@ impl From<Halted> for Failure {
 }
 
 /// A flight that is committed, and perhaps not on disk yet.
-struct Aloft {
-    flight: Flight,
+struct Unflushed {
+    flight: WriteTransaction,
     written: Written,
     latency: Duration,
 }
 
 /// What a worker works with.
-struct Bench<'a, S: Sink, D> {
+struct WorkerState<'a, S: Sink, D> {
     engine: &'a Engine<S, D>,
     worker: usize,
     session: Option<S::Session>,
     /// Committed flights that are not known to be on disk, the oldest first. Their rows still count
     /// as the engine's.
-    aloft: VecDeque<Aloft>,
+    unflushed: VecDeque<Unflushed>,
     /// Flights whose commits a crash of the store has undone, the oldest first: to be written again
     /// before anything else.
-    undone: VecDeque<Flight>,
+    undone: VecDeque<WriteTransaction>,
     /// Refused rows that are tried once more.
     hold: Hold,
     /// Number of the last transaction.
     serial: u64,
-    /// Whether a connection was lost since `aloft` was last compared with the ledger.
+    /// Whether a connection was lost since `unflushed` was last compared with the ledger.
     doubt: bool,
     /// Flights that were under way when the run was ended at once, and whose commit got no answer.
-    unanswered: VecDeque<Flight>,
+    unanswered: VecDeque<WriteTransaction>,
     /// Rows condemned for a panic since one was stored last.
     panicked: usize,
 }
@@ -127,15 +127,15 @@ const MOST_ROUNDS: usize = 8;
 /// Works until the queue is closed and empty, or the engine halts.
 pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, worker: usize) {
     engine.worker_alive(worker, true);
-    let mut wary = false;
+    let mut expect_rejects = false;
     // Flights that were too large for one transaction, in parts, and how many rows are not.
     let (mut divided, mut most) = (VecDeque::new(), engine.settings.batch_rows);
     let (mut seen, wins) = (ByIdentity::default(), Wins::of(&engine.settings));
-    let mut bench = Bench {
+    let mut bench = WorkerState {
         engine: &engine,
         worker,
         session: None,
-        aloft: VecDeque::new(),
+        unflushed: VecDeque::new(),
         undone: VecDeque::new(),
         hold: Hold::default(),
         serial: 0,
@@ -146,11 +146,11 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
     loop {
         // Nothing stays in the air while the worker waits for rows: those who bring them may be waiting
         // for the room that it takes.
-        if !bench.aloft.is_empty() && divided.is_empty() && engine.is_short(worker) {
+        if !bench.unflushed.is_empty() && divided.is_empty() && engine.is_short(worker) {
             if bench.settle(None).await.is_err() {
                 break;
             }
-            bench.land(u64::MAX);
+            bench.acknowledge(u64::MAX);
         }
         let caught_up = || divided.is_empty() && engine.queue.is_idle(worker);
         if !bench.hold.is_empty() && engine.settings.second_try == SecondTry::WhenIdle && caught_up() {
@@ -166,7 +166,7 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
             }
             None => engine.until_halt(engine.claim(worker, most)).await.map(|portions| {
                 bench.serial += 1;
-                portions.map(|rows| Flight::new(rows, bench.serial, wins, &mut seen))
+                portions.map(|rows| WriteTransaction::new(rows, bench.serial, wins, &mut seen))
             }),
         };
         let Ok(next) = next else { break };
@@ -187,7 +187,7 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
         (flight.room, flight.floor) = (bench.hold.room(&engine.settings, &flight), bench.hold.first());
         // Bad rows seldom come alone: after some, the next are taken to be among the following, and
         // the attempt that would only find out is left out.
-        flight.wary = wary;
+        flight.expect_rejects = expect_rejects;
         let span = trace_span!(
             "write",
             worker = worker as i64,
@@ -198,12 +198,12 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
         let settled = bench.settle(Some(&mut flight)).instrument(span.clone()).await;
         span.record("attempts", i64::from(flight.attempts));
         span.record("outcome", outcome(&settled, &flight));
-        wary = flight.refused_by_store;
+        expect_rejects = flight.refused_by_store;
         match settled {
             Ok((written, durable, latency)) => {
                 bench.hold.keep(&engine, &mut flight);
-                bench.aloft.push_back(Aloft { flight, written, latency });
-                bench.land(durable);
+                bench.unflushed.push_back(Unflushed { flight, written, latency });
+                bench.acknowledge(durable);
                 most = most.saturating_mul(2).min(engine.settings.batch_rows);
             }
             Err(Stop::TooLarge) => {
@@ -226,12 +226,12 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
     engine.worker_alive(worker, false);
 }
 
-impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
+impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
     /// Counts the flights up to that serial: they are on disk.
-    fn land(&mut self, durable: u64) {
+    fn acknowledge(&mut self, durable: u64) {
         let engine = self.engine;
-        while self.aloft.front().is_some_and(|aloft| aloft.flight.mark.serial <= durable) {
-            let Some(Aloft { flight, written, latency }) = self.aloft.pop_front() else { break };
+        while self.unflushed.front().is_some_and(|unflushed| unflushed.flight.mark.serial <= durable) {
+            let Some(Unflushed { flight, written, latency }) = self.unflushed.pop_front() else { break };
             let replaced =
                 if engine.settings.on_conflict == OnConflict::Update { flight.superseded() } else { 0 };
             let superseded = replaced + flight.overtaken + written.newer;
@@ -245,7 +245,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
     /// Gives the flight the next serial. The ledger takes a commit for made where it knows of a later one,
     /// so the serials have to rise in the order in which flights are written: parts of a divided flight come
     /// before others that got theirs earlier.
-    fn number(&mut self, flight: &mut Flight) {
+    fn number(&mut self, flight: &mut WriteTransaction) {
         self.serial += 1;
         flight.mark.serial = self.serial;
     }
@@ -275,18 +275,18 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
         self.try_again(flights.into_iter().map(|(flight, _)| flight).collect()).await
     }
 
-    async fn try_again(&mut self, mut flights: VecDeque<Flight>) -> Result<(), Stop> {
+    async fn try_again(&mut self, mut flights: VecDeque<WriteTransaction>) -> Result<(), Stop> {
         let engine = self.engine;
         while let Some(mut flight) = flights.pop_front() {
             self.number(&mut flight);
             flight.room = usize::MAX;
-            flight.floor = flights.iter().filter_map(Flight::lowest).chain(self.hold.first()).min();
+            flight.floor = flights.iter().filter_map(WriteTransaction::lowest).chain(self.hold.first()).min();
             match self.settle(Some(&mut flight)).await {
                 Ok((written, durable, latency)) => {
                     engine.healed.fetch_add(written.stored(), Relaxed);
                     self.hold.keep(engine, &mut flight);
-                    self.aloft.push_back(Aloft { flight, written, latency });
-                    self.land(durable);
+                    self.unflushed.push_back(Unflushed { flight, written, latency });
+                    self.acknowledge(durable);
                 }
                 Err(Stop::TooLarge) => {
                     match flight.divide(&mut self.serial, Wins::Last, &mut ByIdentity::default()) {
@@ -310,7 +310,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
     }
 
     /// Lets go of a flight that is not written; one whose commit got no answer is seen to at the end.
-    async fn let_go(&mut self, flight: Flight) {
+    async fn let_go(&mut self, flight: WriteTransaction) {
         if flight.in_doubt.is_some() {
             self.unanswered.push_back(flight);
         } else {
@@ -318,7 +318,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
         }
     }
 
-    async fn abandon(&mut self, mut flight: Flight, in_doubt: bool) {
+    async fn abandon(&mut self, mut flight: WriteTransaction, in_doubt: bool) {
         self.engine.abandon_flight(&mut flight, in_doubt).await;
         let depth = self.engine.queue.settle(flight.rows, flight.bytes);
         self.engine.tell_depth(depth, "drained");
@@ -326,16 +326,16 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
 
     /// Sees to what is still in the air.
     async fn end(&mut self) {
-        let open = |bench: &Self| !bench.aloft.is_empty() || !bench.undone.is_empty();
+        let open = |bench: &Self| !bench.unflushed.is_empty() || !bench.undone.is_empty();
         if open(self) && self.settle(None).await.is_ok() {
-            self.land(u64::MAX);
+            self.acknowledge(u64::MAX);
         }
         // The run was stopped at once: the store tells what of it is there, if it can.
         let (mut gone, mut unknown) = (Vec::new(), Vec::new());
         if open(self) || !self.unanswered.is_empty() {
             let asked = AssertUnwindSafe(self.ask_for_all(&mut gone, &mut unknown)).catch_unwind();
             if let Ok(Ok(Ok(()))) = timeout(LAST_WORD, asked).await {
-                self.land(u64::MAX);
+                self.acknowledge(u64::MAX);
             }
         }
         for (mut flight, reasons) in self.hold.take(&mut self.serial, false) {
@@ -343,7 +343,8 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
             self.let_go(flight).await;
         }
         // Committed, but perhaps undone by a crash.
-        let committed: Vec<Flight> = self.aloft.drain(..).map(|aloft| aloft.flight).collect();
+        let committed: Vec<WriteTransaction> =
+            self.unflushed.drain(..).map(|unflushed| unflushed.flight).collect();
         for flight in committed.into_iter().chain(unknown.drain(..)) {
             self.abandon(flight, true).await;
         }
@@ -359,11 +360,11 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
     }
 
     /// Asks the store of all commits that are not known to be there, and has it put them on disk. Those that
-    /// it has are in `aloft` then, and those that it has not in `gone`; of those in `unknown` it cannot tell.
+    /// it has are in `unflushed` then, and those that it has not in `gone`; of those in `unknown` it cannot tell.
     async fn ask_for_all(
         &mut self,
-        gone: &mut Vec<Flight>,
-        unknown: &mut Vec<Flight>,
+        gone: &mut Vec<WriteTransaction>,
+        unknown: &mut Vec<WriteTransaction>,
     ) -> Result<(), SinkError> {
         // Whatever is waited for here may be cut off: until there is an answer the flights stay where they are.
         while let Some(flight) = self.undone.pop_back() {
@@ -375,13 +376,13 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
         };
         if self.doubt {
             let mut there = 0;
-            for aloft in &self.aloft {
-                if open.settled(&aloft.flight.mark).await? != Some(true) {
+            for unflushed in &self.unflushed {
+                if open.settled(&unflushed.flight.mark).await? != Some(true) {
                     break;
                 }
                 there += 1;
             }
-            gone.extend(self.aloft.split_off(there).into_iter().map(|aloft| aloft.flight));
+            gone.extend(self.unflushed.split_off(there).into_iter().map(|unflushed| unflushed.flight));
             self.doubt = false;
         }
         while let Some(flight) = self.unanswered.front() {
@@ -393,7 +394,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
             match (known, &flight.in_doubt) {
                 (Some(true), Some(written)) => {
                     let written = written.clone();
-                    self.aloft.push_back(Aloft { flight, written, latency: Duration::ZERO });
+                    self.unflushed.push_back(Unflushed { flight, written, latency: Duration::ZERO });
                 }
                 (None, _) => unknown.push(flight),
                 _ => {
@@ -408,7 +409,10 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
     /// Tries until the rows are committed or the engine halts; without rows, until all that was
     /// committed is on disk. Returns what was written, the serial up to which all is on disk, and the
     /// time that the last attempt took.
-    async fn settle(&mut self, mut flight: Option<&mut Flight>) -> Result<(Written, u64, Duration), Stop> {
+    async fn settle(
+        &mut self,
+        mut flight: Option<&mut WriteTransaction>,
+    ) -> Result<(Written, u64, Duration), Stop> {
         let (engine, worker) = (self.engine, self.worker);
         let mut attempts = 0;
         // Since when nothing but other sessions was in the way.
@@ -445,7 +449,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                         .unwrap_or_default();
                     let reason =
                         Reason::new("panic", format!("the writer panicked, a bug of mdsctl: {what}"));
-                    self.doubt |= !self.aloft.is_empty();
+                    self.doubt |= !self.unflushed.is_empty();
                     let verdict = self.isolate_panic(flight.as_deref_mut(), &reason);
                     if verdict != Panicked::Elsewhere {
                         // It was no fault of the store's.
@@ -459,7 +463,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                     }
                 }
             };
-            self.doubt |= !self.aloft.is_empty();
+            self.doubt |= !self.unflushed.is_empty();
             if !matches!(&failure, Failure::Sink(SinkError::Transient(reason)) if is_contention(reason)) {
                 contended = None;
             }
@@ -485,7 +489,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
                     undo(engine, &mut self.session).await;
                     if let Some(end) = engine.without_letters() {
                         let of_pipes = flight.as_ref().is_none_or(|flight| flight.is_of_pipes());
-                        if of_pipes && self.undone.iter().all(Flight::is_of_pipes) {
+                        if of_pipes && self.undone.iter().all(WriteTransaction::is_of_pipes) {
                             // Given up while this attempt was made: the next one stores the good rows.
                             continue;
                         }
@@ -552,7 +556,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
     /// What is to be done after a panic: nothing but another attempt at first. Rows that panic again are
     /// divided until the one at fault is alone, which is then condemned. Where row after row is, and none
     /// is stored, it is not the rows.
-    fn isolate_panic(&mut self, flight: Option<&mut Flight>, reason: &Reason) -> Panicked {
+    fn isolate_panic(&mut self, flight: Option<&mut WriteTransaction>, reason: &Reason) -> Panicked {
         let Some(flight) = flight.filter(|flight| flight.writing && self.undone.is_empty()) else {
             return Panicked::Elsewhere;
         };
@@ -565,7 +569,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
             1 => {
                 self.panicked += 1;
                 flight.panics = 0;
-                flight.condemn(0, Arc::new(reason.clone()));
+                flight.reject(0, Arc::new(reason.clone()));
                 Panicked::Again
             }
             _ if flight.panics < 2 => Panicked::Again,
@@ -574,7 +578,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
     }
 
     /// One attempt: first what a crash has undone, then the flight, or the disk.
-    async fn attempt(&mut self, flight: Option<&mut Flight>) -> Result<(Written, u64), Failure> {
+    async fn attempt(&mut self, flight: Option<&mut WriteTransaction>) -> Result<(Written, u64), Failure> {
         let engine = self.engine;
         let open = match &mut self.session {
             Some(open) => open,
@@ -583,13 +587,13 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
         if self.doubt {
             // The oldest that is not there, and all after it, were undone.
             let mut there = 0;
-            for aloft in &self.aloft {
-                if engine.limited(open.settled(&aloft.flight.mark)).await? != Some(true) {
+            for unflushed in &self.unflushed {
+                if engine.limited(open.settled(&unflushed.flight.mark)).await? != Some(true) {
                     break;
                 }
                 there += 1;
             }
-            let undone = self.aloft.split_off(there).into_iter().map(|aloft| aloft.flight);
+            let undone = self.unflushed.split_off(there).into_iter().map(|unflushed| unflushed.flight);
             // These came before whatever was found undone earlier.
             for flight in undone.rev() {
                 self.undone.push_front(flight);
@@ -601,11 +605,11 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
             let (written, _) = transaction(engine, self.worker, open, first, false).await?;
             let Some(mut flight) = self.undone.pop_front() else { break };
             self.hold.keep(engine, &mut flight);
-            self.aloft.push_back(Aloft { flight, written, latency: started.elapsed() });
+            self.unflushed.push_back(Unflushed { flight, written, latency: started.elapsed() });
         }
         match flight {
             Some(flight) => {
-                let now = self.aloft.len() >= MOST_ALOFT || engine.is_short(self.worker);
+                let now = self.unflushed.len() >= MOST_ALOFT || engine.is_short(self.worker);
                 transaction(engine, self.worker, open, flight, now).await
             }
             None => {
@@ -617,7 +621,7 @@ impl<S: Sink, D: DeadLetters> Bench<'_, S, D> {
 }
 
 /// How a write ended, in a word.
-fn outcome(settled: &Result<(Written, u64, Duration), Stop>, flight: &Flight) -> &'static str {
+fn outcome(settled: &Result<(Written, u64, Duration), Stop>, flight: &WriteTransaction) -> &'static str {
     match settled {
         Ok(_) if flight.condemned.is_empty() => "written",
         Ok(_) => "rejects",
@@ -646,7 +650,7 @@ async fn transaction<S: Sink, D: DeadLetters>(
     engine: &Engine<S, D>,
     worker: usize,
     open: &mut S::Session,
-    flight: &mut Flight,
+    flight: &mut WriteTransaction,
     now: bool,
 ) -> Result<(Written, u64), Failure> {
     if let Some(written) = &flight.in_doubt {
@@ -666,7 +670,7 @@ async fn transaction<S: Sink, D: DeadLetters>(
     engine.limited(open.begin()).await?;
     let mut written = Written::default();
     flight.writing = true;
-    if !flight.winners.is_empty() && (flight.wary || flight.split > 0) {
+    if !flight.winners.is_empty() && (flight.expect_rejects || flight.split > 0) {
         let before = flight.condemned.len();
         let size = (flight.winners.len() >> flight.split).max(1);
         let pieces = (0..flight.winners.len()).step_by(size);
@@ -674,7 +678,7 @@ async fn transaction<S: Sink, D: DeadLetters>(
         written.add(&isolate(engine, open, flight, pieces).await?);
         flight.refused_by_store |= flight.condemned.len() > before;
     } else if !flight.winners.is_empty() {
-        let first = engine.limited(open.write(flight.to_write(), Guard::Bare)).await;
+        let first = engine.limited(open.write(flight.to_write(), WriteMode::Bare)).await;
         match first {
             Ok(done) => {
                 written.add(&done);
@@ -733,7 +737,7 @@ async fn transaction<S: Sink, D: DeadLetters>(
 /// a row.
 async fn bury_condemned<S: Sink, D: DeadLetters>(
     engine: &Engine<S, D>,
-    flight: &mut Flight,
+    flight: &mut WriteTransaction,
 ) -> Result<(), Failure> {
     let fresh = &flight.condemned[flight.buried..];
     if fresh.is_empty() {
@@ -749,7 +753,7 @@ async fn bury_condemned<S: Sink, D: DeadLetters>(
                 reason: reason.clone(),
                 origin: batch.origin.clone(),
                 row: batch.rows[row],
-                remains: Remains::Item(item::to_json(&batch.columns, row)),
+                remains: RejectedData::Item(json_row::to_json(&batch.columns, row)),
                 reading: Some(batch.reading()),
                 attempts: 1,
             }
@@ -795,12 +799,12 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     }
 
     /// Whether what refused those rows may pass, and the flight has attempts left to see.
-    fn hopes(&self, flight: &Flight, reason: &Reason) -> bool {
+    fn hopes(&self, flight: &WriteTransaction, reason: &Reason) -> bool {
         flight.attempts < self.settings.retry.max_attempts && passes(reason)
     }
 
     /// The failure by which the flight is written again, where a doubtful refusal may pass.
-    pub(super) fn again(&self, flight: &Flight, refused: Refused) -> Result<Refused, StepError> {
+    pub(super) fn again(&self, flight: &WriteTransaction, refused: Refused) -> Result<Refused, StepError> {
         match refused {
             Refused::Doubtful(reason) if self.hopes(flight, &reason) => {
                 Err(StepError(Failure::Again(reason)))

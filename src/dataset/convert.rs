@@ -17,8 +17,8 @@ use arrow::datatypes::*;
 use arrow::datatypes::{DataType, TimeUnit};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::dataset::coded;
-use crate::dataset::describe::{Column, Derive, Kind, Need};
+use crate::dataset::describe::{Column, Derivation, Kind, Requirement};
+use crate::dataset::dictionary;
 use crate::dataset::faults::Faults;
 use crate::dataset::float;
 use crate::dataset::folds::Folds;
@@ -72,7 +72,7 @@ pub struct Conversion<'a> {
 
 /// The column is of a type that its kind cannot be made of; the text says which, in words that
 /// follow "the column".
-pub struct WrongType(pub String);
+pub struct CastError(pub String);
 
 /// The times of a column.
 #[derive(Default)]
@@ -108,13 +108,13 @@ fn whole(number: number::Number) -> Option<i64> {
 /// Why a column cannot be converted at all.
 pub enum Unreadable {
     /// Its type.
-    Type(WrongType),
+    Type(CastError),
     /// Its dates could be read in several ways, and none settles which; the text says which ways.
     DateOrder(String),
 }
 
-impl From<WrongType> for Unreadable {
-    fn from(wrong: WrongType) -> Self {
+impl From<CastError> for Unreadable {
+    fn from(wrong: CastError) -> Self {
         Self::Type(wrong)
     }
 }
@@ -122,7 +122,7 @@ impl From<WrongType> for Unreadable {
 impl Conversion<'_> {
     /// Converts the column, and notes nulls where none may be.
     pub fn run(&mut self, array: &ArrayRef) -> Result<ArrayRef, Unreadable> {
-        let plain = unpacked(array).map_err(|e| WrongType(format!("cannot be read: {}", words(&e))))?;
+        let plain = unpacked(array).map_err(|e| CastError(format!("cannot be read: {}", words(&e))))?;
         let array = plain.as_ref().unwrap_or(array);
         let without = self.nulls.without_given(array, self.column.kind, self.nulled);
         let array = without.as_ref().unwrap_or(array);
@@ -133,7 +133,7 @@ impl Conversion<'_> {
             && !matches!(kind, Kind::Text | Kind::Words | Kind::Label | Kind::Json)
         {
             // What is wanted is a part of it, or another column.
-            return Err(WrongType("holds lists or other values with parts".to_owned()).into());
+            return Err(CastError("holds lists or other values with parts".to_owned()).into());
         }
         let made: ArrayRef = if array.data_type() == &DataType::Null {
             let kind = self.column.kind.arrow_type().unwrap_or(DataType::Decimal128(38, 0));
@@ -165,7 +165,7 @@ impl Conversion<'_> {
                 Kind::Bool => Arc::new(self.bools(array)?),
             }
         };
-        if matches!(self.column.need, Need::Key | Need::Required) && made.null_count() > 0 {
+        if matches!(self.column.need, Requirement::Key | Requirement::Required) && made.null_count() > 0 {
             for row in (0..made.len()).filter(|row| made.is_null(*row)) {
                 self.faults
                     .add(row, self.name, "missing_value", || format!("{} has no value", self.column.name));
@@ -232,11 +232,11 @@ impl Conversion<'_> {
         is_null
     }
 
-    fn wrong(&self, array: &ArrayRef, wanted: &str) -> WrongType {
-        WrongType(format!("holds {}, which is not a {wanted}", array.data_type()))
+    fn wrong(&self, array: &ArrayRef, wanted: &str) -> CastError {
+        CastError(format!("holds {}, which is not a {wanted}", array.data_type()))
     }
 
-    fn numbers(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+    fn numbers(&mut self, array: &ArrayRef) -> Result<ArrayRef, CastError> {
         if let Some(texts) = Texts::of(array) {
             let mut builder = NumberBuilder::with_capacity(texts.len());
             for row in 0..texts.len() {
@@ -298,7 +298,7 @@ impl Conversion<'_> {
 
     /// Numbers for a column of floats: text becomes floats, floats pass as they are, and of the others
     /// the store makes floats.
-    fn floats<T: ArrowPrimitiveType>(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType>
+    fn floats<T: ArrowPrimitiveType>(&mut self, array: &ArrayRef) -> Result<ArrayRef, CastError>
     where
         T::Native: float::Float,
     {
@@ -339,7 +339,7 @@ impl Conversion<'_> {
 
     /// Floats of single precision become decimals: their shortest form is not that of the double
     /// of the same value.
-    fn singles(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+    fn singles(&mut self, array: &ArrayRef) -> Result<ArrayRef, CastError> {
         let finite = self.finite::<Float32Type>(array);
         let view = Numbers::of(&finite).ok_or_else(|| self.wrong(array, "number"))?;
         let mut builder = NumberBuilder::with_capacity(array.len());
@@ -356,7 +356,7 @@ impl Conversion<'_> {
         Ok(builder.finish())
     }
 
-    fn nanos_column(&mut self, array: &ArrayRef) -> Result<Int64Array, WrongType> {
+    fn nanos_column(&mut self, array: &ArrayRef) -> Result<Int64Array, CastError> {
         let numbers = self.numbers(array)?;
         let view = Numbers::of(&numbers).ok_or_else(|| self.wrong(array, "number"))?;
         let mut made = Vec::with_capacity(array.len());
@@ -591,18 +591,20 @@ impl Conversion<'_> {
     }
 
     /// The column as codes, where it has few distinct texts and no nulls.
-    fn codes(&mut self, array: &ArrayRef) -> Result<Option<DictionaryArray<Int32Type>>, WrongType> {
+    fn codes(&mut self, array: &ArrayRef) -> Result<Option<DictionaryArray<Int32Type>>, CastError> {
         Ok(match Texts::of(array) {
             _ if array.null_count() > 0 => None,
-            Some(Texts::Coded(coded, values)) if values.null_count() == 0 && values.len() <= coded::MOST => {
+            Some(Texts::Coded(coded, values))
+                if values.null_count() == 0 && values.len() <= dictionary::MOST =>
+            {
                 Some(coded.clone())
             }
-            _ => coded::code(&self.plain_text(array)?),
+            _ => dictionary::code(&self.plain_text(array)?),
         })
     }
 
     /// Symbols in capitals, for a table that takes no others.
-    fn capitals(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+    fn capitals(&mut self, array: &ArrayRef) -> Result<ArrayRef, CastError> {
         if let Some(coded) = self.codes(array)? {
             let values = coded.values().as_string::<i32>();
             // One that is blank becomes null, which only the way below can say.
@@ -623,7 +625,7 @@ impl Conversion<'_> {
         Ok(Arc::new(builder.finish()))
     }
 
-    fn symbols(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+    fn symbols(&mut self, array: &ArrayRef) -> Result<ArrayRef, CastError> {
         let keep_case = self.keep_case;
         let clean = |text: &str| {
             !text.is_empty()
@@ -664,8 +666,9 @@ impl Conversion<'_> {
 
     /// Text stands as it is: a headline may well be "None". What is no value at all in a column that
     /// holds no text, and in a key that must tell rows apart, is null.
-    fn texts(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
-        let null_words = self.column.kind == Kind::Words || self.telling_key && self.column.need == Need::Key;
+    fn texts(&mut self, array: &ArrayRef) -> Result<ArrayRef, CastError> {
+        let null_words =
+            self.column.kind == Kind::Words || self.telling_key && self.column.need == Requirement::Key;
         let nulls = self.nulls;
         let is_null = |text: &str| match self.column.kind {
             _ if null_words => nulls.matches(text.trim()),
@@ -686,7 +689,7 @@ impl Conversion<'_> {
     }
 
     /// Timeframes in their one spelling.
-    fn timeframes(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
+    fn timeframes(&mut self, array: &ArrayRef) -> Result<ArrayRef, CastError> {
         if let Some(coded) = self.codes(array)? {
             let values = coded.values().as_string::<i32>();
             let spelled: Option<Vec<_>> = values.iter().map(|text| timeframe::canonical(text?)).collect();
@@ -721,7 +724,7 @@ impl Conversion<'_> {
         code: &'static str,
         what: &str,
         read: impl Fn(&str) -> Option<String>,
-    ) -> Result<ArrayRef, WrongType> {
+    ) -> Result<ArrayRef, CastError> {
         let plain = self.plain_text(array)?;
         let mut builder = StringBuilder::with_capacity(plain.len(), plain.value_data().len());
         for (row, text) in plain.iter().enumerate() {
@@ -740,8 +743,8 @@ impl Conversion<'_> {
 
     /// UUIDs; where the dataset derives the id, any other id of the vendor's stays as it is: it is
     /// made one when vendor and symbol are known.
-    fn uuids(&mut self, array: &ArrayRef) -> Result<ArrayRef, WrongType> {
-        let any_id = matches!(self.column.derive, Some(Derive::Article { .. }));
+    fn uuids(&mut self, array: &ArrayRef) -> Result<ArrayRef, CastError> {
+        let any_id = matches!(self.column.derive, Some(Derivation::Article { .. }));
         let nulls = self.nulls;
         self.words(array, "bad_uuid", "is not a UUID", |text| match uuid::Uuid::try_parse(text) {
             Ok(id) => Some(id.to_string()),
@@ -750,7 +753,7 @@ impl Conversion<'_> {
         })
     }
 
-    fn bools(&mut self, array: &ArrayRef) -> Result<BooleanArray, WrongType> {
+    fn bools(&mut self, array: &ArrayRef) -> Result<BooleanArray, CastError> {
         if let DataType::Boolean = array.data_type() {
             return Ok(array.as_boolean().clone());
         }
@@ -776,7 +779,7 @@ impl Conversion<'_> {
     }
 
     /// The column as text; a `Utf8` column is not copied.
-    fn plain_text(&mut self, array: &ArrayRef) -> Result<StringArray, WrongType> {
+    fn plain_text(&mut self, array: &ArrayRef) -> Result<StringArray, CastError> {
         if let Some(texts) = Texts::of(array) {
             return Ok(match texts {
                 Texts::Plain(plain) => plain.clone(),

@@ -77,7 +77,7 @@ impl Kind {
 
 /// How much a dataset needs a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub enum Requirement {
     /// Part of the conflict key: must be there and not null.
     Key,
     /// Must be among the columns of the input, and not null.
@@ -96,16 +96,16 @@ pub struct Column {
     /// What its values are.
     pub kind: Kind,
     /// How much it is needed.
-    pub need: Need,
+    pub need: Requirement,
     /// Other names that inputs use for it, in lower case.
     pub synonyms: &'static [&'static str],
     /// How its value is made where the input has none.
-    pub derive: Option<Derive>,
+    pub derive: Option<Derivation>,
 }
 
 /// A value made from the row itself where the input has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Derive {
+pub enum Derivation {
     /// Hash of the row's content and its ordinal among equal rows of the source.
     ContentHash,
     /// The id of an article in one row for each instrument that it is about: see
@@ -124,7 +124,7 @@ pub enum Derive {
     SpacingOf(&'static str),
 }
 
-impl Derive {
+impl Derivation {
     /// Whether it also stands in for single nulls of a column that the input has.
     pub fn fills(self) -> bool {
         matches!(self, Self::ContentHash | Self::Article { .. } | Self::Empty)
@@ -206,16 +206,21 @@ impl Dataset {
     }
 }
 
-const fn column(name: &'static str, kind: Kind, need: Need, synonyms: &'static [&'static str]) -> Column {
+const fn column(
+    name: &'static str,
+    kind: Kind,
+    need: Requirement,
+    synonyms: &'static [&'static str],
+) -> Column {
     Column { name: Cow::Borrowed(name), kind, need, synonyms, derive: None }
 }
 
 const fn derived(
     name: &'static str,
     kind: Kind,
-    need: Need,
+    need: Requirement,
     synonyms: &'static [&'static str],
-    derive: Derive,
+    derive: Derivation,
 ) -> Column {
     Column { name: Cow::Borrowed(name), kind, need, synonyms, derive: Some(derive) }
 }
@@ -250,13 +255,13 @@ const VENDOR_NAMES: &[&str] = &["provider", "data_vendor", "feed"];
 const TENANT_NAMES: &[&str] = &["tenant"];
 
 use Kind::{Date, Nanos, Number, OptionType, Symbol, Text, Timestamp, Uuid};
-use Need::{Expected, Key, Optional, Required};
+use Requirement::{Expected, Key, Optional, Required};
 
 const TENANT: Column = column("tenant_id", Uuid, Key, TENANT_NAMES);
 const VENDOR: Column = column("vendor", Text, Key, VENDOR_NAMES);
 const SYMBOL: Column = column("symbol", Symbol, Key, SYMBOL_NAMES);
 /// Where a trade or a quote comes from; the empty text where it does not say.
-const EXCHANGE: Column = derived("exchange", Text, Key, &["x", "exch", "venue", "market"], Derive::Empty);
+const EXCHANGE: Column = derived("exchange", Text, Key, &["x", "exch", "venue", "market"], Derivation::Empty);
 
 /// Open, high, low and close with volume, one row an interval.
 pub const BARS: Dataset = Dataset {
@@ -272,7 +277,7 @@ pub const BARS: Dataset = Dataset {
             Kind::Timeframe,
             Key,
             &["interval", "tf", "resolution", "bar_size", "barsize", "period", "granularity"],
-            Derive::SpacingOf("ts"),
+            Derivation::SpacingOf("ts"),
         ),
         column("open_price", Number, Expected, &["open", "o", "px_open", "first"]),
         column("high_price", Number, Expected, &["high", "h", "px_high", "max"]),
@@ -327,7 +332,7 @@ pub const TICKS: Dataset = Dataset {
     table: Cow::Borrowed("ticks"),
     columns: Cow::Borrowed(&[
         column("ts", Timestamp, Key, TIME_NAMES),
-        derived("ts_ns", Nanos, Optional, &[], Derive::NanosOf("ts")),
+        derived("ts_ns", Nanos, Optional, &[], Derivation::NanosOf("ts")),
         TENANT,
         VENDOR,
         SYMBOL,
@@ -336,7 +341,7 @@ pub const TICKS: Dataset = Dataset {
             Text,
             Key,
             &["id", "tid", "i", "tradeid", "agg_trade_id", "match_id"],
-            Derive::ContentHash,
+            Derivation::ContentHash,
         ),
         column("price", Number, Expected, &["p", "px", "trade_price", "last_price"]),
         column("size", Number, Expected, &["s", "qty", "quantity", "amount", "volume", "trade_size"]),
@@ -366,7 +371,7 @@ pub const QUOTES: Dataset = Dataset {
     table: Cow::Borrowed("quotes"),
     columns: Cow::Borrowed(&[
         column("ts", Timestamp, Key, TIME_NAMES),
-        derived("ts_ns", Nanos, Optional, &[], Derive::NanosOf("ts")),
+        derived("ts_ns", Nanos, Optional, &[], Derivation::NanosOf("ts")),
         TENANT,
         VENDOR,
         SYMBOL,
@@ -376,7 +381,7 @@ pub const QUOTES: Dataset = Dataset {
             Text,
             Key,
             &["sequence_number", "seq", "seq_no", "seqnum", "seq_num", "update_id", "quote_id"],
-            Derive::ContentHash,
+            Derivation::ContentHash,
         ),
         column(
             "bid",
@@ -619,10 +624,10 @@ pub const NEWS: Dataset = Dataset {
             Uuid,
             Key,
             &["uuid"],
-            Derive::Article { told_by: &["url", "title"], apart: ["vendor", "symbol"] },
+            Derivation::Article { told_by: &["url", "title"], apart: ["vendor", "symbol"] },
         ),
         // Some news are about no instrument.
-        derived("symbol", Symbol, Key, SYMBOL_NAMES, Derive::Empty),
+        derived("symbol", Symbol, Key, SYMBOL_NAMES, Derivation::Empty),
         column("title", Text, Required, &["headline"]),
         column("url", Text, Optional, &["link", "article_url"]),
         column("sentiment_score", Number, Optional, &["sentiment", "score"]),

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::Schema;
 
-use crate::dataset::describe::{self, Column, Dataset, Need};
+use crate::dataset::describe::{self, Column, Dataset, Requirement};
 use crate::dataset::mapping::{MapOptions, list, shell_word};
 use crate::dataset::names::{Names, plain};
 use crate::error::{Error, Result};
@@ -90,7 +90,7 @@ fn closest(
     let own = |column: &&Column| {
         !column.name.ends_with("ts")
             && !["vendor", "symbol", "timeframe", "tenant_id"].contains(&&*column.name)
-            && matches!(column.need, Need::Key | Need::Required | Need::Expected)
+            && matches!(column.need, Requirement::Key | Requirement::Required | Requirement::Expected)
             && column.derive.is_none()
     };
     let share = |dataset: &Dataset| {
@@ -101,7 +101,7 @@ fn closest(
     let datasets = ["bars", "ticks", "quotes", "options"].into_iter().filter_map(describe::by_name);
     let (_, dataset) = datasets.filter_map(|d| Some((share(d)?, d))).max_by_key(|(share, _)| *share)?;
     let lacks = |column: &&Column| {
-        let wanted = matches!(column.need, Need::Key | Need::Required | Need::Expected);
+        let wanted = matches!(column.need, Requirement::Key | Requirement::Required | Requirement::Expected);
         let deduced = ["timeframe", "tenant_id"].contains(&&*column.name);
         wanted && !deduced && column.derive.is_none() && !has(column)
     };

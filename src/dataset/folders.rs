@@ -99,7 +99,7 @@ fn decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{BARS, Grain, TargetColumn};
+    use crate::dataset::{BARS, KeyPrecision, TargetColumn};
 
     fn table() -> Target {
         let column = |column: &crate::dataset::Column| TargetColumn {
@@ -109,7 +109,7 @@ mod tests {
             nullable: true,
             has_default: false,
             constant_default: false,
-            grain: Grain::Exact,
+            grain: KeyPrecision::Exact,
         };
         Target { columns: BARS.columns.iter().map(column).collect(), ..Target::default() }
     }

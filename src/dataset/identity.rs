@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::batch::{Identity, Origin};
 use crate::dataset::number::{Number, Numbers};
-use crate::dataset::target::Grain;
+use crate::dataset::target::KeyPrecision;
 use crate::dataset::text::Texts;
 use crate::dataset::time::to_micros;
 use crate::dataset::value;
@@ -94,7 +94,8 @@ fn write_number(number: Option<Number>, out: &mut Vec<u8>) {
 
 /// The identities of rows by these key columns, exactly as they are.
 pub fn of_keys(keys: &[&ArrayRef], rows: usize) -> Vec<Identity> {
-    let keys: Vec<(&ArrayRef, Grain, bool)> = keys.iter().map(|k| (*k, Grain::Exact, false)).collect();
+    let keys: Vec<(&ArrayRef, KeyPrecision, bool)> =
+        keys.iter().map(|k| (*k, KeyPrecision::Exact, false)).collect();
     of_stored_keys(&keys, rows)
 }
 
@@ -102,7 +103,7 @@ pub fn of_keys(keys: &[&ArrayRef], rows: usize) -> Vec<Identity> {
 /// and with whether its times are cut off rather than rounded. None of them may be opaque.
 ///
 /// Column by column: what the rows are so far is mixed with the hash of the next value.
-pub fn of_stored_keys(keys: &[(&ArrayRef, Grain, bool)], rows: usize) -> Vec<Identity> {
+pub fn of_stored_keys(keys: &[(&ArrayRef, KeyPrecision, bool)], rows: usize) -> Vec<Identity> {
     let mut identities: Vec<Identity> = vec![0; rows];
     for key in keys {
         mix_column(&mut identities, *key, None);
@@ -121,7 +122,7 @@ const STRETCH: u32 = 32;
 /// Lets neighbours in time of one series go through the same lane: in an index by series and time they
 /// stand side by side, and two writers in one page of it are in each other's way. Only for series with
 /// few rows in a stretch (bars), or a file of one series would not spread.
-pub fn side_by_side(identities: &mut [Identity], keys: &[(&ArrayRef, Grain, bool)]) {
+pub fn side_by_side(identities: &mut [Identity], keys: &[(&ArrayRef, KeyPrecision, bool)]) {
     const LANE: u128 = 63;
     let mut lanes: Vec<Identity> = vec![0; identities.len()];
     for key in keys {
@@ -133,11 +134,11 @@ pub fn side_by_side(identities: &mut [Identity], keys: &[(&ArrayRef, Grain, bool
 }
 
 /// Mixes a column of the key in; of its times only the stretch, if so said.
-fn mix_column(identities: &mut [Identity], key: (&ArrayRef, Grain, bool), stretch: Option<u32>) {
+fn mix_column(identities: &mut [Identity], key: (&ArrayRef, KeyPrecision, bool), stretch: Option<u32>) {
     let (column, grain, floor) = key;
     match (Reader::of(column), grain) {
         (Reader::Instant(times), grain) if times.null_count() == 0 => {
-            let micros = grain == Grain::Micros;
+            let micros = grain == KeyPrecision::Micros;
             for (identity, nanos) in identities.iter_mut().zip(times.values()) {
                 let value = match stretch {
                     // By what is stored: two times that become one are of one stretch.
@@ -152,7 +153,7 @@ fn mix_column(identities: &mut [Identity], key: (&ArrayRef, Grain, bool), stretc
             for (identity, micros) in identities.iter_mut().zip(times.values()) {
                 let value = match stretch {
                     Some(bits) => *micros >> bits,
-                    None if grain == Grain::Micros => *micros,
+                    None if grain == KeyPrecision::Micros => *micros,
                     None => nanos_of(*micros),
                 };
                 *identity = mix(*identity, u128::from(value.cast_unsigned()));
@@ -172,7 +173,7 @@ fn mix_column(identities: &mut [Identity], key: (&ArrayRef, Grain, bool), stretc
             for (row, identity) in identities.iter_mut().enumerate() {
                 scratch.clear();
                 match (&reader, grain) {
-                    (Reader::Number(numbers), Grain::Scale(scale)) if numbers.get(row).is_some() => {
+                    (Reader::Number(numbers), KeyPrecision::Scale(scale)) if numbers.get(row).is_some() => {
                         write_number(numbers.get(row).map(|n| n.rounded(scale)), &mut scratch);
                     }
                     _ => reader.write(row, &mut scratch),
@@ -185,16 +186,20 @@ fn mix_column(identities: &mut [Identity], key: (&ArrayRef, Grain, bool), stretc
 
 /// The text as its column stores it: without the characters, which can only be blanks, that are too
 /// many for it.
-fn stored(text: &str, grain: Grain) -> &str {
+fn stored(text: &str, grain: KeyPrecision) -> &str {
     match grain {
-        Grain::Chars(most) if text.len() > most as usize => {
+        KeyPrecision::Chars(most) if text.len() > most as usize => {
             text.char_indices().nth(most as usize).map_or(text, |(end, _)| &text[..end])
         }
         _ => text,
     }
 }
 
-fn mix_texts<'a>(identities: &mut [Identity], texts: impl Iterator<Item = Option<&'a str>>, grain: Grain) {
+fn mix_texts<'a>(
+    identities: &mut [Identity],
+    texts: impl Iterator<Item = Option<&'a str>>,
+    grain: KeyPrecision,
+) {
     const NONE: u128 = 0x2545_f491_4f6c_dd1d;
     for (identity, text) in identities.iter_mut().zip(texts) {
         *identity = mix(*identity, text.map_or(NONE, |text| xxh3_128(stored(text, grain).as_bytes())));
@@ -462,7 +467,10 @@ mod tests {
         ));
         let symbols: ArrayRef =
             Arc::new(StringArray::from_iter_values((0..20_000).map(|i| ["A", "AA", "B", "BRK.B"][i % 4])));
-        let ids = of_stored_keys(&[(&times, Grain::Micros, false), (&symbols, Grain::Exact, false)], 20_000);
+        let ids = of_stored_keys(
+            &[(&times, KeyPrecision::Micros, false), (&symbols, KeyPrecision::Exact, false)],
+            20_000,
+        );
         let distinct: std::collections::HashSet<_> = ids.iter().collect();
         assert_eq!(distinct.len(), 20_000);
         let mut lanes = [0; 64];
@@ -473,7 +481,7 @@ mod tests {
     #[test]
     fn blanks_that_a_column_cuts_off_make_no_other_row() {
         let texts: ArrayRef = Arc::new(StringArray::from(vec!["abc", "abc  ", "äbc ", "äbc", "ab"]));
-        let ids = of_stored_keys(&[(&texts, Grain::Chars(3), false)], 5);
+        let ids = of_stored_keys(&[(&texts, KeyPrecision::Chars(3), false)], 5);
         assert_eq!((ids[0], ids[2]), (ids[1], ids[3]));
         assert_ne!(ids[0], ids[4]);
     }
@@ -483,7 +491,7 @@ mod tests {
         let times: ArrayRef = Arc::new(TimestampNanosecondArray::from_iter_values(
             (0..20_000i64).map(|minute| minute * 60_000_000_000),
         ));
-        let keys = [(&times, Grain::Micros, false)];
+        let keys = [(&times, KeyPrecision::Micros, false)];
         let mut ids = of_stored_keys(&keys, 20_000);
         side_by_side(&mut ids, &keys);
         let distinct: std::collections::HashSet<_> = ids.iter().collect();

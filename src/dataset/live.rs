@@ -13,11 +13,11 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 
 use crate::batch::{Batch, Reason};
-use crate::dataset::convert::{Conversion, Unreadable, WrongType};
-use crate::dataset::describe::{Column, Dataset, Kind, Need};
+use crate::dataset::convert::{CastError, Conversion, Unreadable};
+use crate::dataset::describe::{Column, Dataset, Kind, Requirement};
 use crate::dataset::faults::Faults;
 use crate::dataset::folds::Folds;
-use crate::dataset::item::marked_as_json;
+use crate::dataset::json_row::marked_as_json;
 use crate::dataset::mapping::of_table;
 use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::reading::How;
@@ -182,7 +182,7 @@ impl LiveTarget {
         let reading = self.reading.get().unwrap_or(&plain);
         let name: Arc<str> = column.name.as_ref().into();
         // Nulls are the store's to judge.
-        let column = Column { need: Need::Optional, ..column.clone() };
+        let column = Column { need: Requirement::Optional, ..column.clone() };
         let mut why = String::new();
         for source in given.into_iter().chain([made]) {
             let (mut own, mut nulled) = (Faults::default(), Nulled::default());
@@ -216,7 +216,7 @@ impl LiveTarget {
                     self.lose(words.into_keys().map(|word| format!("column {word}")));
                     return Ok(array);
                 }
-                Err(Unreadable::Type(WrongType(what))) => why = what,
+                Err(Unreadable::Type(CastError(what))) => why = what,
                 Err(Unreadable::DateOrder(doubt)) => {
                     why = format!("holds dates of which none settles the order ({doubt})");
                 }

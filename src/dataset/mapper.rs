@@ -14,22 +14,22 @@ use arrow::datatypes::TimestampNanosecondType;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use uuid::Uuid;
 
-use crate::batch::{Batch, Form, Identity, Order, Origin, Reading, Reject, Remains, Stage};
+use crate::batch::{Batch, Form, Identity, Order, Origin, Reading, Reject, RejectedData, Stage};
 use crate::dataset::articles::{Articles, article, article_id};
-use crate::dataset::coded;
 use crate::dataset::codes::Codes;
-use crate::dataset::convert::{Conversion, Unreadable, WrongType};
+use crate::dataset::convert::{CastError, Conversion, Unreadable};
 use crate::dataset::daytime::{self, Clock, Day, Look};
-use crate::dataset::describe::{Column, Dataset, Derive, Kind, NO_TENANT};
+use crate::dataset::describe::{Column, Dataset, Derivation, Kind, NO_TENANT};
+use crate::dataset::dictionary;
 use crate::dataset::faults::Faults;
 use crate::dataset::folders;
 use crate::dataset::folds::Folds;
 use crate::dataset::identity::{self, ContentIds};
-use crate::dataset::item;
+use crate::dataset::inferred::{Learned, TimeForm};
+use crate::dataset::json_row;
 use crate::dataset::json_text::{is_json, is_marked, json_texts};
-use crate::dataset::learned::{Learned, TimeForm};
 use crate::dataset::live::LiveTarget;
-use crate::dataset::mapping::{Feed, MapOptions, Mapping, enumerated, list, shell_word, target_of};
+use crate::dataset::mapping::{ColumnSource, MapOptions, Mapping, enumerated, list, shell_word, target_of};
 use crate::dataset::name_pattern::{Meaning, NamePattern, stem};
 use crate::dataset::names::{Names, plain};
 use crate::dataset::narrow::Narrow;
@@ -37,7 +37,7 @@ use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::quality::{self, Findings, Quality};
 use crate::dataset::reading::{How, Readings, form_of};
 use crate::dataset::separators::{Decimal, Separators};
-use crate::dataset::target::{Grain, KeyNulls, Target};
+use crate::dataset::target::{KeyNulls, KeyPrecision, Target};
 use crate::dataset::text::Texts;
 use crate::dataset::time::{TimeOptions, TimeReader};
 use crate::dataset::timeframe::{self, Spacings};
@@ -138,7 +138,7 @@ const SLOT_BITS: u32 = 6;
 
 /// The columns of a key that rows have, each with its grain and whether its times are cut off rather than
 /// rounded; and what nulls in them mean.
-type KeyParts<'k, 'c> = (Vec<(&'k str, &'c ArrayRef, Grain, bool)>, KeyNulls);
+type KeyParts<'k, 'c> = (Vec<(&'k str, &'c ArrayRef, KeyPrecision, bool)>, KeyNulls);
 
 /// Makes identities of rows whose values tell none.
 type MakeIdentities = fn(&Origin, &[u64]) -> Vec<Identity>;
@@ -258,7 +258,7 @@ pub struct Mapper {
     nulled_now: Vec<(Arc<str>, Nulled)>,
     /// Symbols that are stored in capitals, by column.
     folds: HashMap<Arc<str>, Folds>,
-    homeless: Vec<String>,
+    unmapped_targets: Vec<String>,
     unused: Vec<String>,
     /// Columns that nothing feeds, with those of the input that speak of them.
     empty: Vec<(String, Vec<String>)>,
@@ -313,7 +313,7 @@ impl Mapper {
             nulled: HashMap::new(),
             nulled_now: Vec::new(),
             folds: HashMap::new(),
-            homeless: Vec::new(),
+            unmapped_targets: Vec::new(),
             unused: Vec::new(),
             empty: Vec::new(),
             clocks: HashMap::new(),
@@ -629,11 +629,11 @@ impl Mapper {
                 enumerated(&quoted, "and")
             ));
         }
-        if !self.homeless.is_empty() {
+        if !self.unmapped_targets.is_empty() {
             notes.push(format!(
                 "{} has no column for {}",
                 self.settings.target.table,
-                list(self.homeless.iter().map(String::as_str))
+                list(self.unmapped_targets.iter().map(String::as_str))
             ));
         }
         notes.extend(self.narrow.note(&self.settings.target.table));
@@ -646,7 +646,7 @@ impl Mapper {
         let name = plain(name);
         let Some((_, mapping)) = self.mapping.as_ref() else { return false };
         mapping.columns.iter().any(|(column, own, feed)| {
-            matches!(feed, Feed::Constant(_))
+            matches!(feed, ColumnSource::Constant(_))
                 && self.options.sets.iter().any(|(set, _)| **set == **own)
                 && (plain(own) == name || column.synonyms.iter().any(|synonym| plain(synonym) == name))
         })
@@ -656,7 +656,8 @@ impl Mapper {
     fn of_folders(&self) -> Option<String> {
         let (_, mapping) = self.mapping.as_ref()?;
         let told = mapping.columns.iter().filter(|(_, name, feed)| {
-            matches!(feed, Feed::Constant(_)) && self.options.folders.iter().any(|told| **told == **name)
+            matches!(feed, ColumnSource::Constant(_))
+                && self.options.folders.iter().any(|told| **told == **name)
         });
         let told: Vec<String> = told.map(|(_, name, _)| name.to_string()).collect();
         let is = if told.len() == 1 { "is" } else { "are" };
@@ -669,8 +670,10 @@ impl Mapper {
         let time = self.time()?;
         let written = self.times.get(time)?.deduced_unit().is_none() && self.settings.time.unit.is_none();
         let (_, mapping) = self.mapping.as_ref()?;
-        let from_input =
-            mapping.columns.iter().any(|(_, name, feed)| **name == *time && matches!(feed, Feed::Source(_)));
+        let from_input = mapping
+            .columns
+            .iter()
+            .any(|(_, name, feed)| **name == *time && matches!(feed, ColumnSource::Source(_)));
         let zone = self.unused.iter().find(|name| is_zone_name(&plain(name)))?;
         (written && from_input && self.settings.time.zone.is_none()).then(|| {
             format!(
@@ -718,7 +721,7 @@ impl Mapper {
         let mapping = Arc::new(self.resolved(schema, &look, &options)?);
         let shown = |index: usize| names.all[index].to_owned();
         for (_, name, feed) in &mapping.columns {
-            let Feed::Source(index) = feed else { continue };
+            let ColumnSource::Source(index) = feed else { continue };
             if self.pinned.iter().any(|(pinned, _)| **pinned == **name) {
                 continue;
             }
@@ -743,7 +746,7 @@ impl Mapper {
         let names = || schema.fields().iter().map(|field| field.name().clone()).collect();
         self.names.get_or_insert_with(names);
         self.unused.retain(|name| !self.others.iter().any(|other| other.name == *name));
-        self.homeless.clone_from(&mapping.homeless);
+        self.unmapped_targets.clone_from(&mapping.unmapped_targets);
         self.empty.clone_from(&mapping.empty);
         self.mapping = Some((schema.clone(), mapping.clone()));
         Ok(mapping)
@@ -861,7 +864,7 @@ impl Mapper {
         let keeps_given = self.keeps_given();
         self.given.clear();
         let numbers = mapping.columns.iter().filter_map(|(column, name, feed)| match feed {
-            Feed::Source(index) if column.kind.is_number() && self.readings.signs(name).is_none() => {
+            ColumnSource::Source(index) if column.kind.is_number() && self.readings.signs(name).is_none() => {
                 Texts::of(source.column(*index))
             }
             _ => None,
@@ -869,27 +872,27 @@ impl Mapper {
         let numbers: Vec<Texts<'_>> = numbers.collect();
         self.signs.look(&numbers);
         for (at, (place, (column, name, feed))) in made.iter_mut().zip(&mapping.columns).enumerate() {
-            if matches!(feed, Feed::Constant(_))
+            if matches!(feed, ColumnSource::Constant(_))
                 && let Some(made) = self.constants.get(name).filter(|made| made.len() >= rows)
             {
                 *place = Some(made.slice(0, rows));
                 continue;
             }
             let given: ArrayRef = match feed {
-                Feed::Source(index) => {
+                ColumnSource::Source(index) => {
                     if keeps_given {
                         current::keep(&mut self.given, at, source.column(*index));
                     }
                     source.column(*index).clone()
                 }
-                Feed::Constant(text) => {
+                ColumnSource::Constant(text) => {
                     Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)))
                 }
-                Feed::Derived(_) => continue,
+                ColumnSource::Derived(_) => continue,
             };
-            let constant = matches!(feed, Feed::Constant(_));
+            let constant = matches!(feed, ColumnSource::Constant(_));
             let (given, is_text) = match feed {
-                Feed::Source(index) if column.kind == Kind::Json => {
+                ColumnSource::Source(index) if column.kind == Kind::Json => {
                     self.json(given, source.schema_ref(), *index, name)
                 }
                 _ => (given, true),
@@ -931,11 +934,11 @@ impl Mapper {
             };
             let converted = conversion.run(&given).map_err(|unreadable| {
                 let named = match feed {
-                    Feed::Source(index) => source.schema_ref().field(*index).name().clone(),
+                    ColumnSource::Source(index) => source.schema_ref().field(*index).name().clone(),
                     _ => name.to_string(),
                 };
                 let what = match unreadable {
-                    Unreadable::Type(WrongType(what)) => {
+                    Unreadable::Type(CastError(what)) => {
                         format!("column {named:?} {what}; map another one to {name}: --map {name}=COLUMN")
                     }
                     Unreadable::DateOrder(doubt) => format!(
@@ -968,7 +971,7 @@ impl Mapper {
             if matches!(column.kind, Kind::Symbol | Kind::UpperSymbol) && !constant {
                 self.codes.entry(name.clone()).or_default().look(&given, &converted);
             }
-            if let (Feed::Source(_), "tenant_id", Some(tenant)) = (feed, &**name, &settings.tenant) {
+            if let (ColumnSource::Source(_), "tenant_id", Some(tenant)) = (feed, &**name, &settings.tenant) {
                 let texts = Texts::of(&converted);
                 for row in 0..rows {
                     if texts.and_then(|t| t.get(row)).is_some_and(|t| !t.eq_ignore_ascii_case(tenant)) {
@@ -978,13 +981,13 @@ impl Mapper {
                     }
                 }
             }
-            if let (Feed::Constant(text), Some(reason)) = (feed, own.of(0)) {
+            if let (ColumnSource::Constant(text), Some(reason)) = (feed, own.of(0)) {
                 return Err(Error::Usage(format!("--set {name}={text}: {}", reason.message)));
             }
             *place = Some(if constant {
-                let empty = column.derive == Some(Derive::Empty) && settings.target.refuses_null(name);
+                let empty = column.derive == Some(Derivation::Empty) && settings.target.refuses_null(name);
                 let converted = if empty { or_empty(&converted) } else { converted };
-                let column = coded::constant(&converted);
+                let column = dictionary::constant(&converted);
                 self.constants.insert(name.clone(), column.clone());
                 column
             } else {
@@ -999,7 +1002,7 @@ impl Mapper {
                 _ => !text.trim().eq_ignore_ascii_case(tenant),
             };
             let told = mapping.columns.iter().find(|(_, name, _)| **name == *"tenant_id");
-            if let Some((_, name, Feed::Constant(text))) = told
+            if let Some((_, name, ColumnSource::Constant(text))) = told
                 && other(text)
             {
                 for row in 0..rows {
@@ -1013,13 +1016,13 @@ impl Mapper {
             let (column, name, feed) = &mapping.columns[index];
             let given = made[index].clone();
             let derive = match (feed, column.derive) {
-                (Feed::Derived(derive), _) => *derive,
-                (_, Some(derive @ Derive::Article { .. })) => derive,
-                (_, Some(Derive::ContentHash)) if has_null(given.as_ref()) => Derive::ContentHash,
+                (ColumnSource::Derived(derive), _) => *derive,
+                (_, Some(derive @ Derivation::Article { .. })) => derive,
+                (_, Some(Derivation::ContentHash)) if has_null(given.as_ref()) => Derivation::ContentHash,
                 _ => continue,
             };
             let array = self.derive(derive, given, mapping, &mut made, rows)?;
-            if matches!(derive, Derive::Article { .. }) {
+            if matches!(derive, Derivation::Article { .. }) {
                 for row in (0..rows).filter(|row| array.is_null(*row)) {
                     faults.add(row, name, "missing_value", || {
                         format!("{name} has no value and none to make it of")
@@ -1030,7 +1033,7 @@ impl Mapper {
         }
         // Last, since to what is derived a column that is empty and one that is missing are the same.
         for (place, (column, name, _)) in made.iter_mut().zip(&mapping.columns) {
-            if column.derive == Some(Derive::Empty)
+            if column.derive == Some(Derivation::Empty)
                 && settings.target.refuses_null(name)
                 && let Some(array) = place.as_ref().filter(|array| array.null_count() > 0)
             {
@@ -1056,7 +1059,7 @@ impl Mapper {
             let fields: Vec<Field> = fields
                 .map(|((column, name, _), a)| {
                     let field = Field::new(name.as_ref(), a.data_type().clone(), true);
-                    if column.kind == Kind::Json { item::marked_as_json(field) } else { field }
+                    if column.kind == Kind::Json { json_row::marked_as_json(field) } else { field }
                 })
                 .collect();
             self.output = Some(Arc::new(Schema::new(fields)));
@@ -1077,8 +1080,8 @@ impl Mapper {
             }
             _ => NAMES.contains(&name),
         };
-        let of = |(column, name, feed): &(Column, Arc<str>, Feed)| match feed {
-            Feed::Source(index) if names_one(column, name) => Some(source.column(*index).clone()),
+        let of = |(column, name, feed): &(Column, Arc<str>, ColumnSource)| match feed {
+            ColumnSource::Source(index) if names_one(column, name) => Some(source.column(*index).clone()),
             _ => None,
         };
         mapping.columns.iter().filter_map(of).collect()
@@ -1086,7 +1089,7 @@ impl Mapper {
 
     fn derive(
         &mut self,
-        derive: Derive,
+        derive: Derivation,
         given: Option<ArrayRef>,
         mapping: &Mapping,
         made: &mut [Option<ArrayRef>],
@@ -1095,7 +1098,7 @@ impl Mapper {
         let index = |name: &str| mapping.columns.iter().position(|(c, ..)| c.name == name);
         let column = |made: &[Option<ArrayRef>], name: &str| index(name).and_then(|i| made[i].clone());
         match derive {
-            Derive::NanosOf(name) => {
+            Derivation::NanosOf(name) => {
                 let times = column(made, name);
                 if times
                     .as_ref()
@@ -1112,7 +1115,7 @@ impl Mapper {
                     None => Int64Array::new_null(rows),
                 }))
             }
-            Derive::Article { told_by, apart } => {
+            Derivation::Article { told_by, apart } => {
                 let key = &self.settings.target.key;
                 let by_id_alone = key.iter().any(|name| name == "id")
                     && !apart.iter().all(|name| key.iter().any(|other| other == name));
@@ -1144,18 +1147,19 @@ impl Mapper {
                 }
                 Ok(Arc::new(ids.finish()))
             }
-            Derive::Empty => {
+            Derivation::Empty => {
                 let empty: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n("", rows)));
-                Ok(coded::constant(&empty))
+                Ok(dictionary::constant(&empty))
             }
-            Derive::ContentHash => {
+            Derivation::ContentHash => {
                 // Everything that the source says of the row; tags are places in the dataset.
                 let content: Vec<(u8, &ArrayRef)> = mapping
                     .columns
                     .iter()
                     .zip(made.iter())
                     .filter(|((column, _, feed), _)| {
-                        !matches!(feed, Feed::Derived(_)) && column.derive != Some(Derive::ContentHash)
+                        !matches!(feed, ColumnSource::Derived(_))
+                            && column.derive != Some(Derivation::ContentHash)
                     })
                     .filter_map(|((c, ..), a)| {
                         let tag = self.settings.dataset.columns.iter().position(|d| d.name == c.name)?;
@@ -1166,7 +1170,7 @@ impl Mapper {
                 let given = given.as_ref().and_then(Texts::of);
                 Ok(Arc::new(self.content.ids(&content, time.as_ref(), given, rows)))
             }
-            Derive::SpacingOf(name) => {
+            Derivation::SpacingOf(name) => {
                 if self.settings.sparse {
                     return Err(self.no_timeframe());
                 }
@@ -1189,7 +1193,7 @@ impl Mapper {
                 }
                 let text = self.timeframe.as_deref().unwrap_or_default();
                 let same: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)));
-                Ok(coded::constant(&same))
+                Ok(dictionary::constant(&same))
             }
         }
     }
@@ -1213,11 +1217,16 @@ impl Mapper {
         for name in key {
             let floor = columns.column_by_name(&format!("{name}_ns")).is_some();
             match (columns.column_by_name(name), target.column(name)) {
-                (Some(_), Some(column)) if column.grain == Grain::Opaque => {
+                (Some(_), Some(column)) if column.grain == KeyPrecision::Opaque => {
                     return Err(identity::of_opaque);
                 }
                 (Some(array), column) => {
-                    parts.push((name.as_str(), array, column.map_or(Grain::Exact, |c| c.grain), floor));
+                    parts.push((
+                        name.as_str(),
+                        array,
+                        column.map_or(KeyPrecision::Exact, |c| c.grain),
+                        floor,
+                    ));
                 }
                 // The same in every row of the run.
                 (None, _) if name == "tenant_id" => {}
@@ -1238,7 +1247,7 @@ impl Mapper {
             Ok(parts) => parts,
             Err(make) => return (make(&self.origin, rows), false),
         };
-        let parts: Vec<(&ArrayRef, Grain, bool)> =
+        let parts: Vec<(&ArrayRef, KeyPrecision, bool)> =
             named.iter().map(|(_, array, grain, floor)| (*array, *grain, *floor)).collect();
         let mut identities = identity::of_stored_keys(&parts, rows.len());
         let (key, _) = self.settings.target.key_of(|name| columns.column_by_name(name).is_some());
@@ -1277,9 +1286,9 @@ impl Mapper {
         let said = given?.get(row);
         let text = said.map(str::trim).filter(|text| !text.is_empty() && !self.settings.nulls.matches(text));
         match (column.derive, text) {
-            (Some(Derive::ContentHash | Derive::Article { .. }), None) => Some(None),
+            (Some(Derivation::ContentHash | Derivation::Article { .. }), None) => Some(None),
             // A UUID stays, unless another row has it already.
-            (Some(Derive::Article { .. }), Some(text)) if uuid::Uuid::try_parse(text).is_err() => {
+            (Some(Derivation::Article { .. }), Some(text)) if uuid::Uuid::try_parse(text).is_err() => {
                 Some(Some(text))
             }
             _ => None,
@@ -1304,40 +1313,40 @@ impl Mapper {
             let understood = columns.schema_ref().fields().iter().zip(columns.columns());
             for ((column, name, feed), (field, made)) in mapping.columns.iter().zip(understood) {
                 let again = match feed {
-                    Feed::Source(index) => self.made_of(column, texts[*index], row),
+                    ColumnSource::Source(index) => self.made_of(column, texts[*index], row),
                     _ => None,
                 };
                 match feed {
                     _ if again.is_some() => {
                         if let Some(text) = again.flatten() {
-                            item::begin_field(&mut out, name);
-                            item::write_text(text, &mut out);
+                            json_row::begin_field(&mut out, name);
+                            json_row::write_text(text, &mut out);
                         }
                     }
-                    Feed::Source(index) if unread.iter().any(|(unread, _)| unread == name) => {
-                        item::begin_field(&mut out, name);
+                    ColumnSource::Source(index) if unread.iter().any(|(unread, _)| unread == name) => {
+                        json_row::begin_field(&mut out, name);
                         match texts[*index].and_then(|t| t.get(row)) {
                             Some(text)
-                                if column.kind.is_number() && item::is_number_everywhere(text.trim()) =>
+                                if column.kind.is_number() && json_row::is_number_everywhere(text.trim()) =>
                             {
                                 out.push_str(text.trim());
                             }
-                            _ => item::write_value(source.column(*index), row, &mut out),
+                            _ => json_row::write_value(source.column(*index), row, &mut out),
                         }
                     }
-                    Feed::Source(_) => {
-                        item::begin_field(&mut out, name);
-                        item::write_understood(field, made, row, &mut out);
+                    ColumnSource::Source(_) => {
+                        json_row::begin_field(&mut out, name);
+                        json_row::write_understood(field, made, row, &mut out);
                     }
-                    Feed::Constant(text) if text != NO_TENANT => {
-                        item::begin_field(&mut out, name);
-                        item::write_understood(field, made, row, &mut out);
+                    ColumnSource::Constant(text) if text != NO_TENANT => {
+                        json_row::begin_field(&mut out, name);
+                        json_row::write_understood(field, made, row, &mut out);
                     }
                     // Alone, the row would not tell it again.
-                    Feed::Derived(Derive::SpacingOf(_)) => {
+                    ColumnSource::Derived(Derivation::SpacingOf(_)) => {
                         if let Some(timeframe) = &self.timeframe {
-                            item::begin_field(&mut out, name);
-                            item::write_text(timeframe, &mut out);
+                            json_row::begin_field(&mut out, name);
+                            json_row::write_text(timeframe, &mut out);
                         }
                     }
                     _ => {}
@@ -1357,7 +1366,7 @@ impl Mapper {
                 reason,
                 origin: self.origin.clone(),
                 row: rows[row],
-                remains: Remains::Item(item(row)),
+                remains: RejectedData::Item(item(row)),
                 reading: Some(reading.clone()),
                 attempts: 1,
             });
@@ -1430,7 +1439,7 @@ fn others(mapping: &Mapping, schema: &SchemaRef, first: &HashSet<String>) -> Vec
     let found = later.filter_map(|name| {
         let index = schema.index_of(name).ok()?;
         mapping.columns.iter().find_map(|(column, canonical, feed)| {
-            let Feed::Source(main) = feed else { return None };
+            let ColumnSource::Source(main) = feed else { return None };
             let known = schema.fields().get(*main)?.name();
             let letter = known.chars().count() == 1 && known.eq_ignore_ascii_case(name);
             let rank = rank(column, name).filter(|_| !letter)?;
@@ -1469,18 +1478,18 @@ fn without(columns: &RecordBatch, rows: &[u64], faults: &Faults) -> Result<(Reco
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::target::{Grain, TargetColumn};
-    use crate::dataset::{BARS, Need, TICKS};
+    use crate::dataset::target::{KeyPrecision, TargetColumn};
+    use crate::dataset::{BARS, Requirement, TICKS};
 
     fn settings(dataset: &Dataset, sets: &[(&str, &str)]) -> MapperSettings {
         let columns = dataset.columns.iter().map(|c| TargetColumn {
             name: c.name.to_string(),
             kind: c.kind,
             type_name: "text".into(),
-            nullable: c.need != Need::Key,
+            nullable: c.need != Requirement::Key,
             has_default: c.name == "tenant_id",
             constant_default: c.name == "tenant_id",
-            grain: if c.kind == Kind::Timestamp { Grain::Micros } else { Grain::Exact },
+            grain: if c.kind == Kind::Timestamp { KeyPrecision::Micros } else { KeyPrecision::Exact },
         });
         MapperSettings {
             target: Target {
@@ -1543,7 +1552,7 @@ mod tests {
         assert!(batch.columns.column_by_name("volume").unwrap().is_null(1));
         let told: Vec<_> = mapped.rejects.iter().map(|r| (r.row, r.reason.code.as_ref())).collect();
         assert_eq!(told, [(2, "bad_number"), (3, "missing_value"), (4, "bad_timestamp")]);
-        let Remains::Item(item) = &mapped.rejects[0].remains else { panic!("an item") };
+        let RejectedData::Item(item) = &mapped.rejects[0].remains else { panic!("an item") };
         assert!(item.contains(r#""open_price":"abc""#) && item.contains(r#""high_price":2"#), "{item}");
         assert!(mapper.notes().iter().any(|n| n.contains("timeframe is 1m")), "{:?}", mapper.notes());
     }

@@ -7,7 +7,7 @@ use arrow::datatypes::Schema;
 
 use crate::batch::Reading;
 use crate::dataset::daytime::{self, Clock, Day, Join, Look};
-use crate::dataset::describe::{self, Check, Column, Dataset, Derive, Kind, Need};
+use crate::dataset::describe::{self, Check, Column, Dataset, Derivation, Kind, Requirement};
 use crate::dataset::detection;
 use crate::dataset::names::{Names, plain};
 use crate::dataset::target::{KeyNulls, Target, TargetColumn};
@@ -16,13 +16,13 @@ use crate::error::{Error, Result};
 
 /// Where the values of a column come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Feed {
+pub enum ColumnSource {
     /// The column of the input with that index; behind its own stand the ones that are joined of two.
     Source(usize),
     /// The same text in every row.
     Constant(String),
     /// Made from the row.
-    Derived(Derive),
+    Derived(Derivation),
 }
 
 /// What the user said about columns.
@@ -110,13 +110,13 @@ pub fn target_of(name: &str, dataset: &Dataset, target: &Target) -> Result<Strin
 #[derive(Debug, Clone)]
 pub struct Mapping {
     /// The columns to make, each with where it comes from; in the order of the dataset.
-    pub columns: Vec<(Column, Arc<str>, Feed)>,
+    pub columns: Vec<(Column, Arc<str>, ColumnSource)>,
     /// Columns that are made of two of the input's; they stand behind the input's own, in that order.
     pub joins: Vec<Join>,
     /// Names of the input's columns that feed nothing.
     pub unused: Vec<String>,
     /// Columns of the dataset that the input has and the table has not.
-    pub homeless: Vec<String>,
+    pub unmapped_targets: Vec<String>,
     /// Columns that nothing feeds, each with those of the input whose names speak of it.
     pub empty: Vec<(String, Vec<String>)>,
 }
@@ -152,7 +152,7 @@ pub fn resolve(
         columns: Vec::new(),
         joins: Vec::new(),
         unused: Vec::new(),
-        homeless: Vec::new(),
+        unmapped_targets: Vec::new(),
         empty: Vec::new(),
     };
     let mut unfed: Vec<Column> = Vec::new();
@@ -173,8 +173,8 @@ pub fn resolve(
             }
         };
         match feed {
-            Some(Feed::Source(index)) if index < used.len() => used[index] = true,
-            Some(Feed::Source(index)) => {
+            Some(ColumnSource::Source(index)) if index < used.len() => used[index] = true,
+            Some(ColumnSource::Source(index)) => {
                 let join = &finder.joins[index - used.len()];
                 used[join.clock] = true;
                 if let Some(minutes) = join.minutes {
@@ -188,23 +188,23 @@ pub fn resolve(
         }
         let Some(place) = place else {
             if feed.is_some() {
-                mapping.homeless.push(name.to_owned());
+                mapping.unmapped_targets.push(name.to_owned());
             }
             continue;
         };
         let feed = match (feed, column.derive) {
             (Some(feed), _) => Some(feed),
             // What a dead letter lacks nobody can give it any more.
-            (None, None) if options.mending && place.nullable && column.need == Need::Expected => {
+            (None, None) if options.mending && place.nullable && column.need == Requirement::Expected => {
                 unfed.push(column);
                 continue;
             }
             // The table's own default, or null, says it as well.
-            (None, Some(Derive::Empty)) if place.has_default || place.nullable => {
+            (None, Some(Derivation::Empty)) if place.has_default || place.nullable => {
                 unfed.push(column);
                 continue;
             }
-            (None, derive) => derive.map(Feed::Derived),
+            (None, derive) => derive.map(ColumnSource::Derived),
         };
         match feed {
             Some(feed) => {
@@ -216,7 +216,7 @@ pub fn resolve(
                 let name: Arc<str> = column.name.as_ref().into();
                 mapping.columns.push((column, name, feed));
             }
-            None if !place.has_default && (column.need != Need::Optional || !place.nullable) => {
+            None if !place.has_default && (column.need != Requirement::Optional || !place.nullable) => {
                 lacks.push(Lack::Missing(name.to_owned()));
             }
             None => unfed.push(column),
@@ -358,11 +358,11 @@ pub fn enumerated(words: &[String], and: &str) -> String {
 }
 
 /// A key column stays one, unless what it lacks is made; any other may be null where the table lets it.
-fn need_of(column: &Column, nullable: bool, feed: &Feed) -> Need {
-    let made = !matches!(feed, Feed::Derived(_)) && column.derive.is_some_and(Derive::fills);
+fn need_of(column: &Column, nullable: bool, feed: &ColumnSource) -> Requirement {
+    let made = !matches!(feed, ColumnSource::Derived(_)) && column.derive.is_some_and(Derivation::fills);
     match column.need {
-        Need::Key if made => Need::Optional,
-        Need::Expected | Need::Optional if !nullable => Need::Required,
+        Requirement::Key if made => Requirement::Optional,
+        Requirement::Expected | Requirement::Optional if !nullable => Requirement::Required,
         need => need,
     }
 }
@@ -378,7 +378,7 @@ fn extra_columns<'a>(
         (named && dataset.column(&place.name).is_none()).then(|| Column {
             name: Cow::Owned(place.name.clone()),
             kind: place.kind,
-            need: Need::Optional,
+            need: Requirement::Optional,
             synonyms: &[],
             derive: None,
         })
@@ -411,18 +411,18 @@ fn given<'l>(list: &'l [(String, String)], name: &str) -> Option<&'l String> {
 }
 
 impl Finder<'_> {
-    fn find(&mut self, column: &Column) -> Result<Option<Feed>, Failure> {
+    fn find(&mut self, column: &Column) -> Result<Option<ColumnSource>, Failure> {
         let name = column.name.as_ref();
         if let Some(value) = given(&self.options.sets, name) {
             self.settable(column, value)?;
-            return Ok(Some(Feed::Constant(value.clone())));
+            return Ok(Some(ColumnSource::Constant(value.clone())));
         }
         if let Some(source) = given(&self.options.maps, name) {
-            return self.mapped(column, &source.clone()).map(|index| Some(Feed::Source(index)));
+            return self.mapped(column, &source.clone()).map(|index| Some(ColumnSource::Source(index)));
         }
         let feed = if column.kind == Kind::Timestamp { self.time(column) } else { self.other(column) }?;
         match feed {
-            Some(Feed::Source(index)) if index < self.names.all.len() => {
+            Some(ColumnSource::Source(index)) if index < self.names.all.len() => {
                 let again = self.names.repeated(index);
                 if !again.is_empty() {
                     let all = std::iter::once(index).chain(again).map(|i| self.names.all[i].to_owned());
@@ -435,12 +435,12 @@ impl Finder<'_> {
     }
 
     /// The feed of a column that no flag speaks of, and that is no time.
-    fn other(&self, column: &Column) -> Result<Option<Feed>, Failure> {
+    fn other(&self, column: &Column) -> Result<Option<ColumnSource>, Failure> {
         let name = column.name.as_ref();
         let found = self.names.best(column, |index| !self.taken.contains(&index));
         match found[..] {
-            [] => Ok(given(&self.options.from_name, name).cloned().map(Feed::Constant)),
-            [one] => Ok(Some(Feed::Source(one))),
+            [] => Ok(given(&self.options.from_name, name).cloned().map(ColumnSource::Constant)),
+            [one] => Ok(Some(ColumnSource::Source(one))),
             _ => Err(self.doubt(name, &found)),
         }
     }
@@ -549,7 +549,8 @@ impl Finder<'_> {
 
     /// Whether the rows are known to be of whole days, so that a day alone is a time.
     fn is_of_days(&self) -> bool {
-        let timeframe = self.dataset.columns.iter().find(|c| matches!(c.derive, Some(Derive::SpacingOf(_))));
+        let timeframe =
+            self.dataset.columns.iter().find(|c| matches!(c.derive, Some(Derivation::SpacingOf(_))));
         timeframe.is_some_and(|column| {
             let known =
                 given(&self.options.sets, &column.name).or(given(&self.options.from_name, &column.name));
@@ -595,7 +596,7 @@ impl Finder<'_> {
     }
 
     /// The feed of a column of times: a column that has them whole, else a day and a time of day.
-    fn time(&mut self, column: &Column) -> Result<Option<Feed>, Failure> {
+    fn time(&mut self, column: &Column) -> Result<Option<ColumnSource>, Failure> {
         let name = column.name.as_ref();
         let steps = self.names.steps(column, |index| !self.taken.contains(&index));
         let found = steps.iter().find(|found| !found.is_empty()).cloned().unwrap_or_default();
@@ -603,7 +604,7 @@ impl Finder<'_> {
         let own = !steps[0].is_empty() || !steps[1].is_empty();
         let looks: Vec<Look> = found.iter().map(|index| (self.look)(*index)).collect();
         if let ([one], [Look::Instants | Look::Unknown]) = (&found[..], &looks[..]) {
-            return Ok(Some(Feed::Source(*one)));
+            return Ok(Some(ColumnSource::Source(*one)));
         }
         let all: Vec<usize> = match own {
             true => found.clone(),
@@ -618,7 +619,9 @@ impl Finder<'_> {
         let only_found = |list: &[usize]| list.iter().any(|index| found.contains(index));
         match (&instants[..], &dated[..]) {
             // What tells the time of day goes before what tells the day alone.
-            (&[one], _) if unknown.is_empty() || !only_found(&unknown) => return Ok(Some(Feed::Source(one))),
+            (&[one], _) if unknown.is_empty() || !only_found(&unknown) => {
+                return Ok(Some(ColumnSource::Source(one)));
+            }
             ([], days) if !days.is_empty() && (unknown.is_empty() || !only_found(&unknown)) => {
                 let clocks = self.clocks(column, days);
                 let days_alone: Vec<usize> =
@@ -629,7 +632,7 @@ impl Finder<'_> {
                 };
                 match (day, &clocks[..]) {
                     (Some(day), &[(clock, form, _)]) => {
-                        return Ok(Some(Feed::Source(self.join(Day::Source(day), clock, form))));
+                        return Ok(Some(ColumnSource::Source(self.join(Day::Source(day), clock, form))));
                     }
                     (Some(day), [_, _, ..]) => {
                         let clocks = clocks.iter().map(|(index, ..)| self.names.all[*index]);
@@ -660,11 +663,11 @@ impl Finder<'_> {
         if let &[(clock, form, _)] = &clocks[..] {
             let own = self.names.all[clock];
             return match (&self.days(column, &[])[..], self.options.day.clone()) {
-                (&[day], _) => Ok(Some(Feed::Source(self.join(Day::Source(day), clock, form)))),
-                ([], Some(day)) => Ok(Some(Feed::Source(self.join(Day::Constant(day), clock, form)))),
+                (&[day], _) => Ok(Some(ColumnSource::Source(self.join(Day::Source(day), clock, form)))),
+                ([], Some(day)) => Ok(Some(ColumnSource::Source(self.join(Day::Constant(day), clock, form)))),
                 // Months and years look like times of day too: the reader of times tells them apart.
                 ([], None) if !matches!(form, Clock::Text | Clock::Typed) && all.contains(&clock) => {
-                    Ok(Some(Feed::Source(clock)))
+                    Ok(Some(ColumnSource::Source(clock)))
                 }
                 ([], None) => Err(Failure::Lack(Lack::Wrong(
                     format!("column {own:?} holds times of day alone"),
@@ -678,18 +681,18 @@ impl Finder<'_> {
             };
         }
         match found[..] {
-            [] => Ok(given(&self.options.from_name, name).cloned().map(Feed::Constant)),
-            [one] => Ok(Some(Feed::Source(one))),
+            [] => Ok(given(&self.options.from_name, name).cloned().map(ColumnSource::Constant)),
+            [one] => Ok(Some(ColumnSource::Source(one))),
             _ => Err(self.doubt(name, &found)),
         }
     }
 
     /// The feed of a column of times whose day another column tells, where none seems to have the time of
     /// day: a column of epochs all the same, or the day; not where a column has a part of the time.
-    fn day_alone(&self, column: &Column, day: usize) -> Result<Option<Feed>, Failure> {
+    fn day_alone(&self, column: &Column, day: usize) -> Result<Option<ColumnSource>, Failure> {
         let name = column.name.as_ref();
         if self.dataset.time.as_deref() != Some(name) {
-            return Ok(Some(Feed::Source(day)));
+            return Ok(Some(ColumnSource::Source(day)));
         }
         let others = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
             let free = |index: &usize| *index != day && !self.is_elsewhere(column, *index);
@@ -699,12 +702,12 @@ impl Finder<'_> {
             daytime::is_epoch_name(self.names.plain(index)) && (self.look)(index) == Look::Instants
         });
         if let [epoch] = epochs[..] {
-            return Ok(Some(Feed::Source(epoch)));
+            return Ok(Some(ColumnSource::Source(epoch)));
         }
         let parts = others(&|index| matches!((self.look)(index), Look::Minutes | Look::Part));
-        let Some(part) = parts.first() else { return Ok(Some(Feed::Source(day))) };
+        let Some(part) = parts.first() else { return Ok(Some(ColumnSource::Source(day))) };
         if self.options.force_set || self.is_of_days() {
-            return Ok(Some(Feed::Source(day)));
+            return Ok(Some(ColumnSource::Source(day)));
         }
         let (day, part) = (self.names.all[day], self.names.all[*part]);
         Err(Failure::Lack(Lack::Wrong(
@@ -777,11 +780,11 @@ fn drop_underivable(mapping: &mut Mapping) -> Option<String> {
     let mut failed = None;
     mapping.columns.retain(|(column, _, feed)| {
         let made = match feed {
-            Feed::Derived(Derive::Article { told_by, .. }) => told_by.iter().any(|s| has(s)),
-            Feed::Derived(Derive::NanosOf(source) | Derive::SpacingOf(source)) => has(source),
+            ColumnSource::Derived(Derivation::Article { told_by, .. }) => told_by.iter().any(|s| has(s)),
+            ColumnSource::Derived(Derivation::NanosOf(source) | Derivation::SpacingOf(source)) => has(source),
             _ => true,
         };
-        if !made && column.need != Need::Optional {
+        if !made && column.need != Requirement::Optional {
             failed = Some(column.name.to_string());
         }
         made
@@ -826,11 +829,11 @@ pub fn of_table(target: &Target) -> Dataset {
         let known = by_name.or_else(by_other_name);
         let in_key = target.key.contains(&place.name);
         let need = match (in_key, place.nullable || place.has_default) {
-            (true, false) => Need::Key,
-            (true, true) if place.has_default || target.nulls != KeyNulls::Never => Need::Optional,
-            (true, true) => Need::Key,
-            (false, false) => Need::Required,
-            (false, true) => Need::Optional,
+            (true, false) => Requirement::Key,
+            (true, true) if place.has_default || target.nulls != KeyNulls::Never => Requirement::Optional,
+            (true, true) => Requirement::Key,
+            (false, false) => Requirement::Required,
+            (false, true) => Requirement::Optional,
         };
         let text = |kind: Kind| {
             matches!(kind, Kind::Text | Kind::Symbol | Kind::UpperSymbol | Kind::Timeframe | Kind::OptionType)
@@ -882,7 +885,8 @@ fn is_like(target: &Target, dataset: &Dataset) -> bool {
         let column = dataset.column(name);
         column.is_some_and(|column| target.columns.iter().filter(|place| named(place, column)).count() == 1)
     };
-    let empty = |name: &&str| dataset.column(name).is_some_and(|column| column.derive == Some(Derive::Empty));
+    let empty =
+        |name: &&str| dataset.column(name).is_some_and(|column| column.derive == Some(Derivation::Empty));
     dataset.key.iter().filter(|name| **name != "tenant_id" && !empty(name)).all(once)
         && dataset.signature.iter().all(once)
 }
@@ -903,7 +907,7 @@ mod tests {
     use arrow::datatypes::{DataType, Field};
 
     use super::*;
-    use crate::dataset::target::Grain;
+    use crate::dataset::target::KeyPrecision;
     use crate::dataset::{BARS, NEWS};
 
     fn schema(names: &[&str]) -> Schema {
@@ -920,10 +924,10 @@ mod tests {
                     name: c.name.to_string(),
                     kind: c.kind,
                     type_name: "text".into(),
-                    nullable: c.need != Need::Key,
+                    nullable: c.need != Requirement::Key,
                     has_default: c.name == "tenant_id",
                     constant_default: c.name == "tenant_id",
-                    grain: if c.kind == Kind::Timestamp { Grain::Micros } else { Grain::Exact },
+                    grain: if c.kind == Kind::Timestamp { KeyPrecision::Micros } else { KeyPrecision::Exact },
                 })
                 .collect(),
             key: dataset.key.iter().map(|k| (*k).to_owned()).collect(),
@@ -946,10 +950,10 @@ mod tests {
             MapOptions { sets: vec![set("vendor", "v"), set("timeframe", "1m")], ..Default::default() };
         let mapping = bars(&names, &options).unwrap();
         let of = |name: &str| mapping.columns.iter().find(|(c, ..)| c.name == name).map(|(.., f)| f.clone());
-        assert_eq!(of("ts"), Some(Feed::Source(6)));
-        assert_eq!(of("high_price"), Some(Feed::Source(4)));
-        assert_eq!(of("trades"), Some(Feed::Source(7)));
-        assert_eq!(of("vendor"), Some(Feed::Constant("v".into())));
+        assert_eq!(of("ts"), Some(ColumnSource::Source(6)));
+        assert_eq!(of("high_price"), Some(ColumnSource::Source(4)));
+        assert_eq!(of("trades"), Some(ColumnSource::Source(7)));
+        assert_eq!(of("vendor"), Some(ColumnSource::Constant("v".into())));
         assert_eq!(of("tenant_id"), None);
         assert_eq!(mapping.unused, ["x"]);
     }
@@ -958,7 +962,7 @@ mod tests {
     fn the_canonical_name_goes_before_its_synonyms() {
         let names = ["ts", "date", "symbol", "vendor", "timeframe", "open", "high", "low", "close"];
         let mapping = bars(&names, &MapOptions::default()).unwrap();
-        assert_eq!(mapping.columns[0].2, Feed::Source(0));
+        assert_eq!(mapping.columns[0].2, ColumnSource::Source(0));
         assert_eq!(mapping.unused, ["date"]);
     }
 
@@ -984,6 +988,8 @@ mod tests {
         let mapping =
             resolve(&NEWS, &table(&NEWS), &schema(&names), &|_| Look::Unknown, &MapOptions::default())
                 .unwrap();
-        assert!(mapping.columns.iter().any(|(c, _, f)| c.name == "id" && matches!(f, Feed::Derived(_))));
+        assert!(
+            mapping.columns.iter().any(|(c, _, f)| c.name == "id" && matches!(f, ColumnSource::Derived(_)))
+        );
     }
 }

@@ -2,20 +2,20 @@
 
 pub mod articles;
 pub mod calendar;
-pub mod coded;
 mod codes;
 pub mod convert;
 pub mod daytime;
 pub mod describe;
 pub mod detection;
+pub mod dictionary;
 pub mod faults;
 mod float;
 mod folders;
 pub mod folds;
 pub mod identity;
-pub mod item;
+pub mod inferred;
+pub mod json_row;
 pub mod json_text;
-pub mod learned;
 mod live;
 pub mod mapper;
 pub mod mapping;
@@ -38,10 +38,10 @@ pub mod value;
 pub mod wanted;
 
 pub use describe::{
-    ALL, BARS, Check, Column, Dataset, Derive, FUNDAMENTALS, Kind, NEWS, NO_TENANT, Need, OPTIONS, QUOTES,
-    TICKS, by_name, earlier_key,
+    ALL, BARS, Check, Column, Dataset, Derivation, FUNDAMENTALS, Kind, NEWS, NO_TENANT, OPTIONS, QUOTES,
+    Requirement, TICKS, by_name, earlier_key,
 };
 pub use live::LiveTarget;
 pub use mapper::{Mapped, Mapper, MapperSettings};
 pub use refit::{Fitted, Refits};
-pub use target::{Grain, KeyNulls, Rule, Target, TargetColumn};
+pub use target::{KeyNulls, KeyPrecision, Rule, Target, TargetColumn};

@@ -5,11 +5,11 @@ use crate::dataset::timeframe;
 /// A parsed `--name-pattern`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamePattern {
-    parts: Vec<Part>,
+    parts: Vec<Segment>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum Segment {
     Literal(String),
     Field(String),
 }
@@ -31,22 +31,22 @@ impl NamePattern {
                             "name pattern {text:?} has an empty {{}}; use {{date}} for what is not wanted"
                         ));
                     }
-                    if matches!(parts.last(), Some(Part::Field(_))) {
+                    if matches!(parts.last(), Some(Segment::Field(_))) {
                         return Err(format!(
                             "name pattern {text:?} has two fields with nothing between them"
                         ));
                     }
-                    parts.push(Part::Field(field.to_owned()));
+                    parts.push(Segment::Field(field.to_owned()));
                     rest = &rest[end + 1..];
                 }
                 at => {
                     let end = at.unwrap_or(rest.len());
-                    parts.push(Part::Literal(rest[..end].to_owned()));
+                    parts.push(Segment::Literal(rest[..end].to_owned()));
                     rest = &rest[end..];
                 }
             }
         }
-        if !parts.iter().any(|p| matches!(p, Part::Field(_))) {
+        if !parts.iter().any(|p| matches!(p, Segment::Field(_))) {
             return Err(format!(
                 "name pattern {text:?} names no column; write for instance {{symbol}}-{{timeframe}}-{{date}}"
             ));
@@ -122,7 +122,7 @@ pub enum Meaning {
 /// Ways to divide a name that are looked at.
 const MOST: usize = 1_000;
 
-fn readings_of(parts: &[Part], text: &str, so_far: &mut Vec<Field>, found: &mut Vec<Vec<Field>>) {
+fn readings_of(parts: &[Segment], text: &str, so_far: &mut Vec<Field>, found: &mut Vec<Vec<Field>>) {
     if found.len() >= MOST {
         return;
     }
@@ -132,21 +132,21 @@ fn readings_of(parts: &[Part], text: &str, so_far: &mut Vec<Field>, found: &mut 
                 found.push(so_far.clone());
             }
         }
-        [Part::Literal(literal), rest @ ..] => {
+        [Segment::Literal(literal), rest @ ..] => {
             if let Some(text) = text.strip_prefix(literal.as_str()) {
                 readings_of(rest, text, so_far, found);
             }
         }
-        [Part::Field(field)] => {
+        [Segment::Field(field)] => {
             if !text.is_empty() {
                 so_far.push((field.clone(), text.to_owned()));
                 found.push(so_far.clone());
                 so_far.pop();
             }
         }
-        [Part::Field(field), rest @ ..] => {
+        [Segment::Field(field), rest @ ..] => {
             // What follows is a literal, so few ends are possible.
-            let Some(Part::Literal(literal)) = rest.first() else { return };
+            let Some(Segment::Literal(literal)) = rest.first() else { return };
             for (end, _) in text.match_indices(literal.as_str()).filter(|(end, _)| *end > 0) {
                 so_far.push((field.clone(), text[..end].to_owned()));
                 readings_of(rest, &text[end..], so_far, found);

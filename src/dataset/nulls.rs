@@ -18,7 +18,7 @@ use arrow::datatypes::DataType;
 use arrow::datatypes::{Float32Type, Float64Type};
 
 use crate::dataset::describe::Kind;
-use crate::dataset::item;
+use crate::dataset::json_row;
 use crate::dataset::number::{self, Number, Numbers};
 use crate::dataset::text::Texts;
 
@@ -109,7 +109,7 @@ impl NullTokens {
                         let mut text = String::new();
                         let hit = |row| {
                             text.clear();
-                            item::write_value(array, row, &mut text);
+                            json_row::write_value(array, row, &mut text);
                             Some(self.given.iter().any(|word| same_text(word.trim(), &text)))
                         };
                         (0..array.len()).map(hit).collect()
@@ -125,7 +125,7 @@ impl NullTokens {
                 nulled.add(text.trim());
             } else {
                 word.clear();
-                item::write_value(array, row, &mut word);
+                json_row::write_value(array, row, &mut word);
                 nulled.add(word.trim_matches('"'));
             }
         }

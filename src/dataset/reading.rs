@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::batch::{Form, Reading};
-use crate::dataset::learned::TimeForm;
+use crate::dataset::inferred::TimeForm;
 use crate::dataset::nulls::NullTokens;
 use crate::dataset::separators::{Decimal, Separators};
 use crate::dataset::time::{DateOrder, TimeOptions, TimeReader, Unit};

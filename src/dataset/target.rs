@@ -20,13 +20,13 @@ pub struct TargetColumn {
     /// Whether it fills it with the same value in every row.
     pub constant_default: bool,
     /// Which values are the same value to it.
-    pub grain: Grain,
+    pub grain: KeyPrecision,
 }
 
 /// Which values become the same value in a column: what makes two rows of the input the same row
 /// of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grain {
+pub enum KeyPrecision {
     /// Only equal ones.
     Exact,
     /// Times in the same microsecond.
@@ -142,7 +142,7 @@ mod tests {
             nullable,
             has_default,
             constant_default,
-            grain: Grain::Exact,
+            grain: KeyPrecision::Exact,
         };
         Target {
             columns: vec![

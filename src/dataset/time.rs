@@ -13,7 +13,7 @@ mod zone;
 
 use chrono_tz::Tz;
 
-use crate::dataset::learned::TimeForm;
+use crate::dataset::inferred::TimeForm;
 use change::Series;
 use order::{OrderVotes, Orders};
 use unit::{

@@ -160,7 +160,7 @@ pub fn step(timeframe: &str) -> Option<i64> {
 
 /// Where in its series a spacing was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Place {
+enum UnitPosition {
     /// Between the first two rows.
     First,
     /// Between the first two rows behind a night or a weekend.
@@ -173,9 +173,9 @@ enum Place {
 #[derive(Debug, Default)]
 pub struct Spacings {
     /// The last time of each symbol, and the place of the spacing that follows.
-    last: HashMap<String, (i64, Place)>,
+    last: HashMap<String, (i64, UnitPosition)>,
     /// How often each spacing was seen.
-    seen: HashMap<(i64, Place), usize>,
+    seen: HashMap<(i64, UnitPosition), usize>,
 }
 
 /// Spacings from which on rows lie in two sessions.
@@ -193,16 +193,16 @@ impl Spacings {
                 Some((before, place)) => {
                     if *before != time {
                         let spacing = (time - *before).abs();
-                        let key = (spacing, if spacing < GAP { *place } else { Place::Within });
+                        let key = (spacing, if spacing < GAP { *place } else { UnitPosition::Within });
                         if self.seen.len() < MOST || self.seen.contains_key(&key) {
                             *self.seen.entry(key).or_default() += 1;
                         }
-                        let next = if spacing < GAP { Place::Within } else { Place::BehindGap };
+                        let next = if spacing < GAP { UnitPosition::Within } else { UnitPosition::BehindGap };
                         (*before, *place) = (time, next);
                     }
                 }
                 None => {
-                    self.last.insert(symbol.to_owned(), (time, Place::First));
+                    self.last.insert(symbol.to_owned(), (time, UnitPosition::First));
                 }
             }
         }
@@ -220,11 +220,11 @@ impl Spacings {
         if least >= 23 * HOUR {
             return Some(self.of_days().ok_or(least));
         }
-        let common = |fits: &dyn Fn(i64, Place) -> bool| {
+        let common = |fits: &dyn Fn(i64, UnitPosition) -> bool| {
             let spacings = self.seen.keys().filter(|(spacing, place)| fits(*spacing, *place));
             spacings.fold(0, |divisor, (spacing, _)| gcd(divisor, *spacing))
         };
-        let within = common(&|spacing, place| place == Place::Within && spacing < GAP);
+        let within = common(&|spacing, place| place == UnitPosition::Within && spacing < GAP);
         let all = match common(&|spacing, _| spacing < GAP) {
             0 => common(&|_, _| true),
             all => all,
@@ -234,10 +234,16 @@ impl Spacings {
         } else {
             // The same short bar in front of every session, of several: exchanges open at half past, and
             // what is shorter than an hour fits in between.
-            let short = |(spacing, place): &&(i64, Place)| *place != Place::Within && spacing % within != 0;
+            let short = |(spacing, place): &&(i64, UnitPosition)| {
+                *place != UnitPosition::Within && spacing % within != 0
+            };
             let odd: Vec<i64> = self.seen.keys().filter(short).map(|(spacing, _)| *spacing).collect();
-            let sessions: usize =
-                self.seen.iter().filter(|((_, place), _)| *place == Place::BehindGap).map(|(_, n)| n).sum();
+            let sessions: usize = self
+                .seen
+                .iter()
+                .filter(|((_, place), _)| *place == UnitPosition::BehindGap)
+                .map(|(_, n)| n)
+                .sum();
             match odd.iter().all(|spacing| *spacing == odd[0] && within % spacing == 0)
                 && sessions > 1
                 && within >= HOUR

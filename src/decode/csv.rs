@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use crate::decode::feed::{Ending, Feed, More, Zeros};
+use crate::decode::batch_builder::BatchBuilder;
+use crate::decode::input_buffer::{Ending, InputBuffer, More, Zeros};
 use crate::decode::long::LongRow;
-use crate::decode::pending::Pending;
 use crate::decode::{Chunks, DecodeError, Decoder, Passed, RawBatch};
 use record::{Found, MAX_COLUMNS, Span, Splitter};
 
@@ -51,7 +51,7 @@ impl Default for CsvOptions {
 /// fits. A malformed row costs itself alone: a stray quote costs its line, and reading goes on with the
 /// next one.
 pub struct CsvDecoder {
-    feed: Feed,
+    feed: InputBuffer,
     splitter: Splitter,
     /// Number of columns, once it is known.
     width: Option<usize>,
@@ -67,7 +67,7 @@ pub struct CsvDecoder {
     /// Blank lines since the last row.
     blank: u64,
     objection: Option<String>,
-    pending: Pending,
+    pending: BatchBuilder,
     /// A field whose doubled quotes have been made single ones.
     unquoted: String,
     /// Whether the rest of a line is being passed by.
@@ -104,7 +104,7 @@ impl CsvDecoder {
     /// [`DecodeError::Corrupt`] where the input has no header, [`DecodeError::Usage`] where the
     /// delimiter asked for is not the header's.
     pub fn open(chunks: Box<dyn Chunks>, options: CsvOptions) -> Result<Self, DecodeError> {
-        let mut feed = Feed::new(chunks);
+        let mut feed = InputBuffer::new(chunks);
         let mut passed = Passed::default();
         let begin = header::seek(&mut feed, &options, &mut passed)?;
         let first = feed.bytes().get(..begin.line.unwrap_or(0)).unwrap_or_default();
@@ -122,7 +122,7 @@ impl CsvDecoder {
             passed,
             blank: 0,
             objection: None,
-            pending: Pending::new(Vec::new()),
+            pending: BatchBuilder::new(Vec::new()),
             unquoted: String::new(),
             skipping: false,
             long: None,
@@ -178,7 +178,7 @@ impl CsvDecoder {
                     }
                     self.width_rule.shorter = count > 1 && names.last().is_some_and(String::is_empty);
                     self.splitter.loose = self.width_rule.shorter;
-                    self.pending = Pending::new(header::distinct(names.into_iter()));
+                    self.pending = BatchBuilder::new(header::distinct(names.into_iter()));
                     self.width = Some(count);
                     self.header_line = header::trimmed(line).to_vec();
                     self.feed.consume(length);
@@ -188,7 +188,7 @@ impl CsvDecoder {
                 Found::TooLong => return corrupt("its header is longer than 64 MiB".into()),
                 Found::Blank(length) => self.feed.consume(length),
                 Found::End => return Ok(false),
-                Found::Need => {
+                Found::Requirement => {
                     if self.feed.more() == More::End {
                         if let Some(failure) = self.feed.take_failure(0) {
                             return Err(failure);
@@ -265,7 +265,7 @@ impl CsvDecoder {
             }
             let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
             let used = match self.splitter.next(bytes, ended, self.width) {
-                Found::Need => match self.feed.more() {
+                Found::Requirement => match self.feed.more() {
                     More::Idle => return Ok(Step::Idle),
                     More::Data | More::End => continue,
                 },
@@ -367,7 +367,7 @@ struct Rows<'a> {
     rule: &'a mut WidthRule,
     passed: &'a mut Passed,
     header: bool,
-    pending: &'a mut Pending,
+    pending: &'a mut BatchBuilder,
     unquoted: &'a mut String,
 }
 

@@ -7,20 +7,20 @@ pub mod csv;
 pub mod ndjson;
 pub mod parquet;
 
-mod feed;
+mod batch_builder;
+mod export;
+mod input_buffer;
 mod long;
 mod passed;
-mod patience;
-mod pending;
+mod resync_budget;
 #[cfg(test)]
-pub(crate) mod script;
-mod written;
+pub(crate) mod test_util;
 
 pub use csv::{CsvDecoder, CsvOptions};
+pub use export::{ExportCell, FileFormat, RowWriter};
 pub use ndjson::{NdjsonDecoder, with_quoted_words};
 pub use parquet::ParquetDecoder;
 pub use passed::Passed;
-pub use written::{Cell, FileFormat, RowWriter};
 
 use std::borrow::Cow;
 use std::sync::Arc;

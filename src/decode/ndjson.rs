@@ -12,10 +12,10 @@ use std::sync::Arc;
 use memchr::memchr;
 
 use crate::dataset::wanted::Wanted;
-use crate::decode::feed::{Ending, Feed, More, Zeros};
+use crate::decode::batch_builder::BatchBuilder;
+use crate::decode::input_buffer::{Ending, InputBuffer, More, Zeros};
 use crate::decode::long::LongRow;
-use crate::decode::patience::Patience;
-use crate::decode::pending::Pending;
+use crate::decode::resync_budget::ResyncBudget;
 use crate::decode::{Chunks, DecodeError, Decoder, MAX_RAW, MAX_ROW, Passed, RawBatch};
 use document::{REACH, Shape};
 pub use object::with_quoted_words;
@@ -29,11 +29,11 @@ use scan::{Scan, Scanner};
 /// columns of a row depend on the rows before it and not on how the input arrived. Once it is known which
 /// members may be loaded, others beyond the first 1,024 become no columns: they are counted.
 pub struct NdjsonDecoder {
-    feed: Feed,
+    feed: InputBuffer,
     objects: Objects,
-    pending: Pending,
+    pending: BatchBuilder,
     scanner: Scanner,
-    patience: Patience,
+    patience: ResyncBudget,
     /// Whether the values are elements of an array.
     in_array: bool,
     /// Whether an opening bracket would start such an array: at the beginning, and behind one.
@@ -78,7 +78,7 @@ enum Step {
     /// The batch has to be handed on before the row at hand is taken in.
     Full,
     /// More bytes are needed.
-    Need,
+    Requirement,
     End,
 }
 
@@ -88,7 +88,7 @@ impl NdjsonDecoder {
     /// # Errors
     /// [`DecodeError::Corrupt`] where the input has not a single byte.
     pub fn open(chunks: Box<dyn Chunks>) -> Result<Self, DecodeError> {
-        let mut feed = Feed::new(chunks);
+        let mut feed = InputBuffer::new(chunks);
         while feed.bytes().is_empty() {
             if feed.more() == More::End && feed.bytes().is_empty() {
                 if let Some(failure) = feed.take_failure(0) {
@@ -103,9 +103,9 @@ impl NdjsonDecoder {
         Ok(Self {
             feed,
             objects: Objects::default(),
-            pending: Pending::of_json(),
+            pending: BatchBuilder::of_json(),
             scanner: Scanner::default(),
-            patience: Patience::default(),
+            patience: ResyncBudget::default(),
             in_array: false,
             array_may_start: true,
             skip: Skip::Nothing,
@@ -149,7 +149,7 @@ impl NdjsonDecoder {
                     self.passed.zeros += zeros;
                     return Step::Some;
                 }
-                Zeros::Unclear => return Step::Need,
+                Zeros::Unclear => return Step::Requirement,
                 Zeros::None => {}
             }
         }
@@ -167,18 +167,18 @@ impl NdjsonDecoder {
             }
         }
         let Some(&first) = self.feed.bytes().first() else {
-            return if self.feed.ended() { Step::End } else { Step::Need };
+            return if self.feed.ended() { Step::End } else { Step::Requirement };
         };
         let comment = self.comment.as_bytes();
         if comment.first() == Some(&first) && self.scanner.at() == 0 && self.searched == 0 {
             let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
             let end = memchr(b'\n', bytes);
             if bytes.len() < comment.len() && comment.starts_with(bytes) && !ended {
-                return Step::Need;
+                return Step::Requirement;
             }
             if bytes.starts_with(comment) {
                 if end.is_none() && !ended && bytes.len() < MAX_RAW {
-                    return Step::Need;
+                    return Step::Requirement;
                 }
                 self.passed.comment(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default());
                 self.skip = Skip::Line;
@@ -221,7 +221,7 @@ impl NdjsonDecoder {
                 self.passed_by();
                 return Step::End;
             }
-            None => return Step::Need,
+            None => return Step::Requirement,
         }
         self.passed_by();
         Step::Some
@@ -254,7 +254,7 @@ impl NdjsonDecoder {
                 self.feed.consume(self.scanner.at());
                 self.scanner.rebase();
                 if !ended {
-                    return Step::Need;
+                    return Step::Requirement;
                 }
                 self.passed_by();
                 Step::End
@@ -277,7 +277,7 @@ impl NdjsonDecoder {
         }
         let Some(end) = document::end(bytes) else {
             self.judged = ended || bytes.len() > REACH;
-            return if self.judged { Step::Some } else { Step::Need };
+            return if self.judged { Step::Some } else { Step::Requirement };
         };
         let (object, rest) = bytes.split_at(end);
         let alone = rest.iter().all(u8::is_ascii_whitespace);
@@ -291,7 +291,7 @@ impl NdjsonDecoder {
             // Rows of their own may follow.
             Shape::Perhaps(_) | Shape::Document(_) if alone && !ended => {
                 self.judged = false;
-                return Step::Need;
+                return Step::Requirement;
             }
             Shape::Document(sentence) if alone => {
                 self.refused = Some(sentence);
@@ -329,7 +329,7 @@ impl NdjsonDecoder {
             // It may have run over many lines that are rows of their own.
             (_, Some(line)) if too_long => self.refuse(line, NOT_JSON),
             (_, None) if too_long => self.too_long(),
-            (Scan::Open, _) if !ended => Step::Need,
+            (Scan::Open, _) if !ended => Step::Requirement,
             (Scan::Open, Some(line)) => self.refuse(line, NOT_JSON),
             (Scan::Open, None) => self.refuse(bytes.len(), INCOMPLETE),
             (Scan::Broken(length), first_line) => {
@@ -386,7 +386,7 @@ impl NdjsonDecoder {
     /// The object at hand is looked at again from its start when there are more bytes.
     fn again(&mut self) -> Step {
         self.scanner = Scanner::default();
-        Step::Need
+        Step::Requirement
     }
 
     /// Something that is neither an object nor the start or end of an array.
@@ -404,7 +404,7 @@ impl NdjsonDecoder {
         }
         if end.is_none() && !ended {
             self.searched = length;
-            return Step::Need;
+            return Step::Requirement;
         }
         let refusal = refuse(bytes.get(..length).unwrap_or_default(), end.is_none());
         self.refuse(length, refusal)
@@ -477,7 +477,7 @@ impl NdjsonDecoder {
                 Step::Some => {}
                 Step::Full => return self.hand_on(),
                 // What has come so far is all there is to look at.
-                Step::Need => match self.feed.more() {
+                Step::Requirement => match self.feed.more() {
                     More::Idle if !self.judged => self.judged = true,
                     More::Idle if self.pending.is_empty() => return Ok(None),
                     More::Idle => return self.hand_on(),
@@ -529,8 +529,8 @@ impl Decoder for NdjsonDecoder {
             match self.step() {
                 Step::Some => {}
                 Step::Full => return self.hand_on(),
-                Step::Need if idle && !self.pending.is_empty() => return self.hand_on(),
-                Step::Need => {
+                Step::Requirement if idle && !self.pending.is_empty() => return self.hand_on(),
+                Step::Requirement => {
                     idle = self.feed.more() == More::Idle;
                     self.judged |= idle;
                     if idle && !self.pending.is_empty() {

@@ -3,7 +3,7 @@
 mod damage;
 mod int96;
 mod nested;
-mod quiet;
+mod panic_guard;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,7 @@ use parquet::schema::types::TypePtr;
 
 use crate::decode::{BATCH_ROWS, DecodeError, Decoder, RawBatch};
 use int96::Fine;
-use quiet::quietly;
+use panic_guard::quietly;
 use stored::Stored;
 
 /// Bytes of values that a batch should not exceed by much, going by the average row.

@@ -9,12 +9,12 @@ use std::path::Path;
 use uuid::Uuid;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::byte_range::ByteRange;
 use super::file::QueueFile;
-use super::hold::{self, Bundle, Hold};
 use super::letter::Letter;
 use super::lines::{Line, Lines};
 use super::names;
-use super::slice::Slice;
+use super::replay_lock::{self, Bundle, Hold};
 
 /// Rows of one run that are looked for at most; more of them stay beside the earlier ones.
 const MOST_ROWS: usize = 1_000_000;
@@ -78,7 +78,7 @@ fn without(path: &Path, is_gone: impl Fn(&Letter<'_>, usize) -> bool) -> io::Res
             match letter.filter(|_| here > 0) {
                 Some(letter) => {
                     let mut rest = Bundle::default();
-                    hold::add(&mut rest, line, letter, letter.id(line), &keep)?;
+                    replay_lock::add(&mut rest, line, letter, letter.id(line), &keep)?;
                     out.write_all(&rest.lines)?;
                     gone += here;
                 }
@@ -100,7 +100,7 @@ fn each(
     file: &File,
     mut take: impl FnMut(&Line<'_>, Option<&Letter<'_>>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut lines = Lines::new(Slice::new(file, 0..file.metadata()?.len()).buffered());
+    let mut lines = Lines::new(ByteRange::new(file, 0..file.metadata()?.len()).buffered());
     while let Some(line) = lines.next()? {
         let letter = Letter::read(&line).ok();
         take(&line, letter.as_ref())?;

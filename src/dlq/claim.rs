@@ -132,7 +132,7 @@ pub fn is_meant(meant: &Meant, row: usize) -> bool {
 
 /// Where rows belong, as their record says it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Home {
+pub struct Destination {
     /// The dataset, or a table that is none of ours.
     pub dataset: Option<String>,
     /// The table, where it is not the dataset's own.
@@ -154,7 +154,7 @@ pub const COMMIT_UNKNOWN: &str = "commit_unknown";
 /// What dead letters say in place of a dataset that was not known yet.
 pub const UNKNOWN: &str = "unknown";
 
-impl Home {
+impl Destination {
     /// Of a record.
     pub fn of(letter: &Letter<'_>) -> Self {
         let text = |value: &Option<std::borrow::Cow<'_, str>>| {
@@ -221,9 +221,9 @@ pub struct Claim {
     /// Its pieces.
     pub windows: Vec<Window>,
     /// Where its meant rows belong, with their number; in the order in which they come up.
-    pub homes: Vec<(Home, u64)>,
+    pub homes: Vec<(Destination, u64)>,
     /// The first meant record of each home that has items: its first item, for its columns.
-    pub samples: HashMap<Home, String>,
+    pub samples: HashMap<Destination, String>,
     /// Which rows are meant.
     pub choice: Choice,
     /// Rows in all.
@@ -287,7 +287,7 @@ impl Claim {
             again: HashSet::new(),
         };
         let (mut ids, mut repeated): (HashSet<u64>, HashSet<u64>) = Default::default();
-        let mut places: HashMap<Home, usize> = HashMap::new();
+        let mut places: HashMap<Destination, usize> = HashMap::new();
         let mut lines = Lines::new(BufReader::with_capacity(BUFFER, File::open(path)?));
         let mut window = Window::at(0, 0, 0);
         while let Some(line) = lines.next()? {
@@ -321,7 +321,7 @@ impl Claim {
             claim.meant += meant;
             let age = letter.first_us();
             window.ages = (window.ages.0.min(age), window.ages.1.max(age));
-            let home = Home::of(&letter);
+            let home = Destination::of(&letter);
             if let Some(item) = letter.first()
                 && !claim.samples.contains_key(&home)
             {

@@ -6,10 +6,10 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::byte_range::ByteRange;
 use super::letter::Letter;
 use super::lines::Lines;
 use super::names;
-use super::slice::Slice;
 
 /// What stands in a queue: in its live file, and in those that were set aside and not replayed yet. What a
 /// replay has given up (`….parked.ndjson`) is not in it.
@@ -99,7 +99,7 @@ impl Counted {
     /// Counts on to that place; `false` where it was stopped before.
     fn read(&mut self, file: &File, length: u64, stopped: &dyn Fn() -> bool) -> io::Result<bool> {
         let start = self.end;
-        let mut lines = Lines::at(Slice::new(file, start..length).buffered(), start, 0);
+        let mut lines = Lines::at(ByteRange::new(file, start..length).buffered(), start, 0);
         self.torn = 0;
         while let Some(line) = lines.next()? {
             if stopped() {

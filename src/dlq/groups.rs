@@ -32,7 +32,7 @@ pub enum By {
 }
 
 /// Where a record is: the place of its file among those that are read, and its first byte there.
-pub type Place = (usize, u64);
+pub type LinePosition = (usize, u64);
 
 /// What a sample shows of its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub enum Shown {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
     /// Where its record is.
-    pub place: Place,
+    pub place: LinePosition,
     /// The input.
     pub source: String,
     /// Its number there.
@@ -86,7 +86,7 @@ pub struct Group {
     /// The first rows.
     pub samples: Vec<Sample>,
     /// Where the first record is.
-    first: Option<Place>,
+    first: Option<LinePosition>,
 }
 
 /// The groups by their keys.
@@ -99,7 +99,7 @@ pub struct Groups {
 /// Rows of one record that go to one group.
 pub(super) struct Counted<'l> {
     pub(super) letter: &'l Letter<'l>,
-    pub(super) place: Place,
+    pub(super) place: LinePosition,
     /// `ts` of the record, in microseconds since 1970.
     pub(super) at: Option<i64>,
     pub(super) rows: u64,

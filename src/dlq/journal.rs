@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::dlq::claim::Home;
+use crate::dlq::claim::Destination;
 use crate::dlq::file::sync_directory_of;
 use crate::dlq::filter::Filter;
 use crate::dlq::names;
@@ -21,7 +21,7 @@ const MODE: u32 = 0o640;
 
 /// Which rows of a file are meant, and what becomes of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Orders {
+pub struct ReplaySelection {
     /// Which rows are meant.
     pub filter: Filter,
     /// How many of them are taken: the last ones.
@@ -34,7 +34,7 @@ pub struct Orders {
 
 /// Where rows go, and what is done to them on the way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Way {
+pub struct ReplayTarget {
     /// The store, without its password.
     pub store: String,
     /// The tenant of rows that have none.
@@ -51,18 +51,18 @@ pub struct Claimed {
     /// What tells it from a later one of that name.
     pub identity: String,
     /// What is done with it.
-    pub orders: Orders,
+    pub orders: ReplaySelection,
     /// Which replay has claimed it first. What a replay moves out of a file gets into later ones.
     pub generation: u32,
     /// Homes whose rows could not be sent anywhere, once all others are settled.
-    pub left_alone: Vec<Home>,
+    pub left_alone: Vec<Destination>,
 }
 
 /// A table to which rows have begun to go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Begun {
+pub struct StartedTarget {
     /// The homes of those rows.
-    pub homes: Vec<Home>,
+    pub homes: Vec<Destination>,
     /// The table, and the tenant.
     pub key: String,
     /// Whether it had a key.
@@ -75,11 +75,11 @@ pub struct Begun {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Journal {
     /// Where rows go.
-    pub way: Way,
+    pub way: ReplayTarget,
     /// From which files, the oldest first.
     pub files: Vec<Claimed>,
     /// Where some have begun to go.
-    pub begun: Vec<Begun>,
+    pub begun: Vec<StartedTarget>,
     /// Whether all that are meant are settled, so that the files alone are to be put away.
     pub settled: bool,
 }

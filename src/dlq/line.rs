@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::batch::Reading;
-use crate::dataset::item;
+use crate::dataset::json_row;
 use crate::decode::{Chunk, Chunks, CsvDecoder, CsvOptions, DecodeError, Decoder};
 
 /// Bytes that are all there.
@@ -39,7 +39,7 @@ pub(super) fn read(raw: &str, reading: Option<&Arc<Reading>>) -> Option<String> 
     let mut decoder = CsvDecoder::open(Box::new(Once(Some(text.into_bytes()))), options).ok()?;
     let one = decoder.next_batch().ok()??;
     let alone = one.rows.len() == 1 && one.broken.is_empty() && matches!(decoder.next_batch(), Ok(None));
-    alone.then(|| item::of_source(&one.columns, 0))
+    alone.then(|| json_row::of_source(&one.columns, 0))
 }
 
 #[cfg(test)]

@@ -7,23 +7,23 @@
 //! the `course` through them, and makes `rows` of their records again. A `survey` counts what is in it, by `groups`, and its `depth` is counted on as it grows. Where a file was loaded `again`, its earlier letters go.
 
 pub mod again;
+pub mod byte_range;
 pub mod claim;
-pub mod course;
 pub mod depth;
 mod file;
 pub mod filter;
 pub mod groups;
-pub mod hold;
 pub mod journal;
 pub mod letter;
 mod line;
 pub mod lines;
 pub mod names;
 mod python;
+pub mod read_plan;
 mod record;
+pub mod replay_lock;
 pub mod rows;
-pub mod slice;
-pub mod survey;
+pub mod stats;
 mod writer;
 
 pub use writer::{DlqWriter, RunInfo};

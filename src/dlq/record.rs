@@ -42,7 +42,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::writer::RunInfo;
-use crate::batch::{PastRecord, Reading, Reason, Reject, Remains, Stage};
+use crate::batch::{PastRecord, Reading, Reason, Reject, RejectedData, Stage};
 use crate::decode::MAX_RAW;
 
 /// Rows of a record at most.
@@ -203,16 +203,16 @@ pub(super) fn encode(
         let (stage, reason, reading) = (reject.stage, &*reject.reason, reject.reading.as_deref());
         let alike = Alike { stage, reason, source, attempts, history, reading };
         let item = match &reject.remains {
-            Remains::Raw(bytes) => {
+            RejectedData::Raw(bytes) => {
                 raws.take(alike, row, bytes);
                 continue;
             }
             // Each says of itself where all of it is.
-            Remains::Cut(bytes) => {
+            RejectedData::Cut(bytes) => {
                 lines.raw(alike, &[(row, bytes)], true)?;
                 continue;
             }
-            Remains::Item(text) => match item(text) {
+            RejectedData::Item(text) => match item(text) {
                 Some(item) => item,
                 // No item of ours, but the row must not be lost for that.
                 None => {
@@ -367,7 +367,7 @@ pub(super) mod tests {
         RunInfo { run_id: Uuid::nil(), dataset: "bars".to_owned(), table: None, tenant_id: None }
     }
 
-    pub(in crate::dlq) fn reject(code: &'static str, row: u64, remains: Remains) -> Reject {
+    pub(in crate::dlq) fn reject(code: &'static str, row: u64, remains: RejectedData) -> Reject {
         Reject {
             stage: Stage::Write,
             reason: Arc::new(Reason::new(code, "the row is bad").column("volume")),
@@ -379,8 +379,8 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::dlq) fn item(row: u64) -> Remains {
-        Remains::Item(format!(r#"{{"symbol":"A","volume":{row}}}"#))
+    pub(in crate::dlq) fn item(row: u64) -> RejectedData {
+        RejectedData::Item(format!(r#"{{"symbol":"A","volume":{row}}}"#))
     }
 
     fn lines(rejects: &[Reject]) -> (Count, Vec<serde_json::Value>) {
@@ -395,8 +395,13 @@ pub(super) mod tests {
     fn a_record_has_the_agreed_fields_and_no_empty_ones() {
         let mut out = Vec::new();
         let text = r#"{"symbol":"A","volume":1.10000000000000000000000000000000000001}"#;
-        encode(&[reject("22003", 7, Remains::Item(text.to_owned()))], &run(), 1_732_351_234.123, &mut out)
-            .unwrap();
+        encode(
+            &[reject("22003", 7, RejectedData::Item(text.to_owned()))],
+            &run(),
+            1_732_351_234.123,
+            &mut out,
+        )
+        .unwrap();
         let line = String::from_utf8(out).unwrap();
         let id = line.split("\"id\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         assert_eq!(Uuid::parse_str(&id).unwrap().get_version_num(), 7);
@@ -437,7 +442,7 @@ pub(super) mod tests {
         };
         let (count, many) = lines(&many);
         assert_eq!((count.rows, sizes(&many)), (2500, vec![1000, 1000, 500]));
-        let large = || Remains::Item(format!("{{\"title\":\"{}\"}}", "x".repeat(600 << 10)));
+        let large = || RejectedData::Item(format!("{{\"title\":\"{}\"}}", "x".repeat(600 << 10)));
         let (_, large) = lines(&[reject("22001", 1, large()), reject("22001", 2, large())]);
         assert_eq!(sizes(&large), [1, 1]);
     }
@@ -445,10 +450,10 @@ pub(super) mod tests {
     #[test]
     fn an_undecodable_row_keeps_its_bytes() {
         let (count, lines) = lines(&[
-            reject("bad_line", 1, Remains::Raw(b"2024-01-01,\"A\n,1".to_vec())),
-            reject("bad_line", 2, Remains::Raw(b"caf\xe9".to_vec())),
-            reject("22003", 3, Remains::Item("not json".to_owned())),
-            reject("22003", 4, Remains::Item("{\n \"a\": 1\r\n}".to_owned())),
+            reject("bad_line", 1, RejectedData::Raw(b"2024-01-01,\"A\n,1".to_vec())),
+            reject("bad_line", 2, RejectedData::Raw(b"caf\xe9".to_vec())),
+            reject("22003", 3, RejectedData::Item("not json".to_owned())),
+            reject("22003", 4, RejectedData::Item("{\n \"a\": 1\r\n}".to_owned())),
         ]);
         assert_eq!(count, Count { records: 4, rows: 4 });
         assert_eq!(lines[0]["metadata"]["raw"], "2024-01-01,\"A\n,1");
@@ -463,7 +468,7 @@ pub(super) mod tests {
     #[test]
     fn undecodable_rows_share_a_record_where_they_are_many() {
         let many = |count: u64, line: &[u8]| -> Vec<Reject> {
-            (1..=count).map(|row| reject("bad_line", row, Remains::Raw(line.to_vec()))).collect()
+            (1..=count).map(|row| reject("bad_line", row, RejectedData::Raw(line.to_vec()))).collect()
         };
         let (count, alone) = lines(&many(16, b"1;2"));
         assert_eq!((count, &alone[3]["metadata"]["raw"]), (Count { records: 16, rows: 16 }, &"1;2".into()));

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
-use crate::batch::{Origin, Past, PastRecord, Reading, Reason, Reject, Remains, Replayable, Stage};
+use crate::batch::{
+    Origin, PastRecord, Reading, Reason, Reject, RejectedData, ReplayHistory, Replayable, Stage,
+};
 use crate::dataset::quality::Findings;
 use crate::dataset::{Mapped, Mapper, MapperSettings};
 use crate::decode::{Decoder, NdjsonDecoder, RawBatch};
-use crate::dlq::claim::{Home, Moved, is_meant};
-use crate::dlq::course::{Course, Leg};
+use crate::dlq::claim::{Destination, Moved, is_meant};
 use crate::dlq::letter::{Letter, is_row};
 use crate::dlq::line::{self, Once};
+use crate::dlq::read_plan::{PlannedRange, ReadPlan};
 use crate::error::{Error, Result, words};
 
 /// Sources that keep what their times have taught, at most.
@@ -27,9 +29,9 @@ const NO_ROW: &str =
     "the item is no row: neither an object, nor JSON in a text, nor what Python says of a model with fields";
 
 /// Makes rows of dead letters again: one for the rows that go to one place.
-pub struct Rows {
-    course: Arc<Course>,
-    homes: HashSet<Home>,
+pub struct LetterRows {
+    course: Arc<ReadPlan>,
+    homes: HashSet<Destination>,
     settings: Arc<MapperSettings>,
     /// Of each file of the course what an earlier replay of it has moved elsewhere, where there was one.
     moved: Vec<Option<Arc<Moved>>>,
@@ -69,11 +71,11 @@ struct Piece {
     text: Range<usize>,
 }
 
-impl Rows {
+impl LetterRows {
     /// The rows of those homes.
     pub fn new(
-        course: Arc<Course>,
-        homes: HashSet<Home>,
+        course: Arc<ReadPlan>,
+        homes: HashSet<Destination>,
         settings: Arc<MapperSettings>,
         moved: Vec<Option<Arc<Moved>>>,
         reverse: bool,
@@ -96,8 +98,11 @@ impl Rows {
     ///
     /// # Errors
     /// Where a file cannot be read.
-    pub fn leg(&mut self, leg: &Leg) -> Result<Rowed> {
-        let mut taken = Taken { past: Past { first: leg.before + 1, ..Past::default() }, ..Taken::default() };
+    pub fn leg(&mut self, leg: &PlannedRange) -> Result<Rowed> {
+        let mut taken = Taken {
+            past: ReplayHistory { first: leg.before + 1, ..ReplayHistory::default() },
+            ..Taken::default()
+        };
         for place in 0..leg.pieces.len() {
             self.take(leg, place, &mut taken)?;
         }
@@ -167,7 +172,7 @@ impl Rows {
     }
 
     /// Reads a piece of a leg.
-    fn take(&self, leg: &Leg, piece: usize, taken: &mut Taken) -> Result<()> {
+    fn take(&self, leg: &PlannedRange, piece: usize, taken: &mut Taken) -> Result<()> {
         let Some((file, window)) = leg.pieces.get(piece) else { return Ok(()) };
         let (Some(claim), moved) = (self.course.claims.get(*file), self.moved.get(*file)) else {
             return Ok(());
@@ -192,7 +197,7 @@ impl Rows {
                 first_us: letter.first_us(),
             });
             taken.past.rows.extend((0..rows).map(|row| (record, letter.row_number(row))));
-            if letter.attempts() >= most_attempts || !self.homes.contains(&Home::of(letter)) {
+            if letter.attempts() >= most_attempts || !self.homes.contains(&Destination::of(letter)) {
                 return Ok(());
             }
             let (meant, group) = (claim.choice.meant(letter, line), taken.group(letter));
@@ -253,7 +258,7 @@ impl Rows {
         let number = |line: u64| pieces.get(line as usize - 1).map_or(0, |piece| piece.number);
         let item = |line: u64| {
             let text = pieces.get(line as usize - 1).and_then(|piece| text.get(piece.text.clone()));
-            Remains::Item(String::from_utf8_lossy(text.unwrap_or_default()).into_owned())
+            RejectedData::Item(String::from_utf8_lossy(text.unwrap_or_default()).into_owned())
         };
         let reject = |line: u64, stage: Stage, reason: &Arc<Reason>| Reject {
             stage,
@@ -349,12 +354,12 @@ impl Rows {
     }
 }
 
-type RawRow = (u64, Arc<str>, Stage, Reason, Remains, Option<Arc<Reading>>);
+type RawRow = (u64, Arc<str>, Stage, Reason, RejectedData, Option<Arc<Reading>>);
 
 /// What a window holds.
 #[derive(Default)]
 struct Taken {
-    past: Past,
+    past: ReplayHistory,
     read: u64,
     moved: u64,
     text: Vec<u8>,
@@ -415,14 +420,14 @@ fn unreadable(
     let meta = &letter.meta;
     let remains = match (letter.items.get(row), meta.raw_hex.get(row), meta.raw.get(row)) {
         // It stays what it is, so that it is a row once somebody has mended it.
-        (Some(item), ..) => Remains::Item(item.get().to_owned()),
+        (Some(item), ..) => RejectedData::Item(item.get().to_owned()),
         (None, Some(hex), _) if meta.truncated => {
-            Remains::Cut(bytes_of(hex).unwrap_or_else(|| hex.as_bytes().to_vec()))
+            RejectedData::Cut(bytes_of(hex).unwrap_or_else(|| hex.as_bytes().to_vec()))
         }
-        (None, None, Some(raw)) if meta.truncated => Remains::Cut(raw.as_bytes().to_vec()),
-        (None, Some(hex), _) => Remains::Raw(bytes_of(hex).unwrap_or_else(|| hex.as_bytes().to_vec())),
-        (None, None, Some(raw)) => Remains::Raw(raw.as_bytes().to_vec()),
-        (None, None, None) => Remains::Raw(Vec::new()),
+        (None, None, Some(raw)) if meta.truncated => RejectedData::Cut(raw.as_bytes().to_vec()),
+        (None, Some(hex), _) => RejectedData::Raw(bytes_of(hex).unwrap_or_else(|| hex.as_bytes().to_vec())),
+        (None, None, Some(raw)) => RejectedData::Raw(raw.as_bytes().to_vec()),
+        (None, None, None) => RejectedData::Raw(Vec::new()),
     };
     let code = meta.code.as_deref().unwrap_or("bad_line").to_owned();
     let message = match letter.error.is_empty() {

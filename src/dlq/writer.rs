@@ -335,7 +335,7 @@ fn now() -> f64 {
 mod tests {
     use super::super::record::tests::{item, reject, run};
     use super::*;
-    use crate::batch::Remains;
+    use crate::batch::RejectedData;
 
     fn place() -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
@@ -444,7 +444,7 @@ mod tests {
         let writer = DlqWriter::open(path, run()).unwrap();
         for row in rows {
             runtime
-                .block_on(writer.bury(vec![reject("bad_line", row, Remains::Raw(vec![b'x'; 5000]))]))
+                .block_on(writer.bury(vec![reject("bad_line", row, RejectedData::Raw(vec![b'x'; 5000]))]))
                 .unwrap();
         }
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::observe::figures::{bytes, bytes_of, clock, count, latency, percent, plural, rate};
 use crate::observe::lines::behind;
+use crate::observe::number_format::{bytes, bytes_of, clock, count, latency, percent, plural, rate};
 use crate::observe::rates::Rates;
 use crate::observe::snapshot::Snapshot;
 use crate::observe::style::{Ink, Style};
@@ -56,7 +56,7 @@ pub struct Frame<'a> {
 const LABEL: usize = 9;
 
 /// A piece of a row. Pieces that do not fit are left out, the highest `spare` first.
-struct Part {
+struct Pane {
     spare: u8,
     spans: Vec<(Ink, String)>,
 }
@@ -65,7 +65,7 @@ struct Part {
 struct Row {
     spare: u8,
     label: &'static str,
-    parts: Vec<Part>,
+    parts: Vec<Pane>,
 }
 
 impl Row {
@@ -79,7 +79,7 @@ impl Row {
 
     fn spans(mut self, spare: u8, spans: Vec<(Ink, String)>) -> Self {
         if spans.iter().any(|(_, text)| !text.is_empty()) {
-            self.parts.push(Part { spare, spans });
+            self.parts.push(Pane { spare, spans });
         }
         self
     }
@@ -341,14 +341,14 @@ mod tests {
     use super::*;
     use crate::batch::Stage;
     use crate::observe::rates::Sample;
+    use crate::observe::run_counters::RunCounters;
     use crate::observe::snapshot::{Books, RejectGroup};
-    use crate::observe::tally::Tally;
     use crate::settings::EngineSettings;
 
     const DRAWN: Style = Style { color: false, unicode: true, width: 80 };
 
     fn snapshot() -> Snapshot {
-        let mut seen = Tally::new(&EngineSettings::default()).snapshot();
+        let mut seen = RunCounters::new(&EngineSettings::default()).snapshot();
         seen.books = Books { read: 1_300_000, inserted: 1_203_993, rejected: 7, ..Books::default() };
         seen.queue.depth = 80_000;
         seen.queue.level = Level::Soft;

@@ -39,12 +39,12 @@ impl Observer for Fanout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::tally::Tally;
+    use crate::observe::run_counters::RunCounters;
     use crate::settings::EngineSettings;
 
     #[test]
     fn each_observer_sees_each_event() {
-        let tallies = [0; 3].map(|_| Arc::new(Tally::new(&EngineSettings::default())));
+        let tallies = [0; 3].map(|_| Arc::new(RunCounters::new(&EngineSettings::default())));
         let fanout = tallies.iter().fold(Fanout::default(), |all, one| all.with(one.clone()));
         fanout.on(&Event::Read { rows: 7 });
         fanout.on(&Event::Read { rows: 2 });

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::observe::display::Frame;
-use crate::observe::figures::{bytes, count, duration, percent, rate};
+use crate::observe::number_format::{bytes, count, duration, percent, rate};
 use crate::observe::result::{CircuitResult, LagResult, LatencyResult};
 use crate::observe::snapshot::{Books, LagView};
 use crate::observe::text;
@@ -182,13 +182,13 @@ mod tests {
     use crate::batch::{Reason, Stage};
     use crate::observe::display::InputGauge;
     use crate::observe::rates::{Rates, Sample};
-    use crate::observe::tally::Tally;
+    use crate::observe::run_counters::RunCounters;
     use crate::port::{Event, Observer, Written};
     use crate::settings::EngineSettings;
 
     #[test]
     fn a_line_says_it_all() {
-        let tally = Tally::new(&EngineSettings { capacity: 1_000, ..EngineSettings::default() });
+        let tally = RunCounters::new(&EngineSettings { capacity: 1_000, ..EngineSettings::default() });
         tally.on(&Event::Read { rows: 2_000 });
         tally.on(&Event::Queue { depth: 610 });
         let written = Written { inserted: 1_201, ..Written::default() };

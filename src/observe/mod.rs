@@ -11,26 +11,26 @@
 //! - [`screen`]: stderr, shared by the display and the log
 //! - [`visible`]: what in names and values would act on a terminal is shown
 
-mod canvas;
 pub mod client;
 pub mod display;
+mod draw_target;
 pub mod fanout;
-pub mod figures;
 pub mod health;
 pub mod histogram;
 pub mod http;
 pub mod letters;
 pub mod lines;
 pub mod metrics;
+pub mod number_format;
 pub mod progress;
 pub mod rates;
 pub mod result;
+pub mod run_counters;
 pub mod runs;
-pub mod screen;
+pub mod shared_stderr;
 pub mod snapshot;
 pub mod style;
 pub mod summary;
-pub mod tally;
 mod text;
 pub mod traces;
 pub mod visible;

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::observe::canvas::{Canvas, Size};
 use crate::observe::display::{self, Frame, InputGauge};
+use crate::observe::draw_target::{DrawTarget, Size};
 use crate::observe::lines;
 use crate::observe::rates::{Rates, Sample};
-use crate::observe::screen::Screen;
+use crate::observe::run_counters::RunCounters;
+use crate::observe::shared_stderr::SharedStderr;
 use crate::observe::style::Style;
-use crate::observe::tally::Tally;
 use crate::observe::visible::painted;
 
 /// What the user wants to see of the progress: `--progress`.
@@ -113,7 +113,7 @@ pub struct Progress {
     /// Never sent on: that it is gone says that the run has ended.
     stop: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
-    screen: Screen,
+    screen: SharedStderr,
 }
 
 impl Progress {
@@ -123,9 +123,9 @@ impl Progress {
     pub fn start(
         mode: Mode,
         style: Style,
-        screen: &Screen,
+        screen: &SharedStderr,
         title: impl Into<String>,
-        tally: Arc<Tally>,
+        tally: Arc<RunCounters>,
         gauge: impl Fn() -> InputGauge + Send + 'static,
     ) -> Self {
         let mut progress = Self { stop: None, thread: None, screen: screen.clone() };
@@ -151,7 +151,7 @@ impl Progress {
         progress
     }
 
-    /// Runs `f`, which may write to stderr, while the block is away; see [`Screen::suspend`].
+    /// Runs `f`, which may write to stderr, while the block is away; see [`SharedStderr::suspend`].
     pub fn suspend<R>(&self, f: impl FnOnce() -> R) -> R {
         self.screen.suspend(f)
     }
@@ -176,7 +176,7 @@ impl Drop for Progress {
 struct Watch<G> {
     started: Instant,
     title: String,
-    tally: Arc<Tally>,
+    tally: Arc<RunCounters>,
     gauge: G,
     rates: Rates,
     ticks: usize,
@@ -227,12 +227,12 @@ enum Output {
 }
 
 impl Output {
-    fn new(mode: Mode, style: Style, screen: &Screen) -> Self {
+    fn new(mode: Mode, style: Style, screen: &SharedStderr) -> Self {
         match mode {
             Mode::Bar => {
                 let (columns, rows) = stderr_size();
                 let size = Size::new(columns, rows);
-                let canvas = Canvas::new(io::stderr(), size.clone());
+                let canvas = DrawTarget::new(io::stderr(), size.clone());
                 let target = ProgressDrawTarget::term_like(Box::new(canvas));
                 let bar = ProgressBar::with_draw_target(None, target);
                 if let Ok(template) = ProgressStyle::with_template("{msg}") {
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn ends_at_once_and_leaves_no_thread() {
-        let tally = Arc::new(Tally::new(&EngineSettings::default()));
+        let tally = Arc::new(RunCounters::new(&EngineSettings::default()));
         let asked = Arc::new(AtomicU32::new(0));
         let started = Instant::now();
         for mode in [Mode::None, Mode::Plain, Mode::Bar] {
@@ -306,8 +306,14 @@ mod tests {
                 counter.fetch_add(1, Relaxed);
                 InputGauge::default()
             };
-            let progress =
-                Progress::start(mode, Style::PLAIN, &Screen::default(), "Loading", tally.clone(), gauge);
+            let progress = Progress::start(
+                mode,
+                Style::PLAIN,
+                &SharedStderr::default(),
+                "Loading",
+                tally.clone(),
+                gauge,
+            );
             assert_eq!(progress.suspend(|| progress.suspend(|| 7)), 7);
             progress.finish();
             if mode == Mode::None {

@@ -202,13 +202,13 @@ impl CircuitResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::tally::Tally;
+    use crate::observe::run_counters::RunCounters;
     use crate::port::{Event, Observer, Written};
     use crate::settings::EngineSettings;
 
     #[test]
     fn the_object_has_the_promised_fields() {
-        let tally = Tally::new(&EngineSettings { capacity: 1_000, ..EngineSettings::default() });
+        let tally = RunCounters::new(&EngineSettings { capacity: 1_000, ..EngineSettings::default() });
         let empty = RunResult::new(&tally.snapshot(), RunFacts { exit_code: Some(0), ..RunFacts::default() });
         insta::assert_snapshot!(empty.to_json(), @r#"{"run_id":"","command":"","dataset":null,"store":"","inputs":[],"rows":{"read":0,"inserted":0,"updated":0,"unchanged":0,"superseded":0,"rejected":0,"dropped":0,"skipped":0},"dlq":{"path":null,"records":0,"rows":0},"bytes_read":0,"elapsed_s":0.0,"rows_per_s":0.0,"latency_ms":{"p50":null,"p99":null,"max":null},"retries":0,"circuit":{"state":"closed","times_opened":0},"queue":{"capacity":1000,"peak":0},"workers":0,"exit_code":0,"error":null,"dry_run":false,"notes":[],"deductions":[]}"#);
 

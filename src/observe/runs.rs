@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::observe::figures::{bytes, clock, count, duration};
+use crate::observe::number_format::{bytes, clock, count, duration};
 use crate::observe::snapshot::Books;
 use crate::observe::style::{Ink, Style};
 use crate::observe::text;

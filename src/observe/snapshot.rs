@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::batch::Stage;
-use crate::observe::figures;
 use crate::observe::histogram::Latency;
+use crate::observe::number_format;
 use crate::port::{Circuit, Level};
 
 /// What became of the rows of a run; `rows` of the `--json` result.
@@ -81,7 +81,7 @@ impl Books {
         let mut parts = String::new();
         for (name, rows) in self.outcomes().into_iter().filter(|(_, rows)| *rows > 0) {
             let plus = if parts.is_empty() { "" } else { " + " };
-            let _ = write!(parts, "{plus}{} {name}", figures::count(rows));
+            let _ = write!(parts, "{plus}{} {name}", number_format::count(rows));
         }
         if parts.is_empty() {
             parts.push_str("none has an outcome");
@@ -93,9 +93,9 @@ impl Books {
         };
         Err(format!(
             "the books do not close: {} rows were read, {} are accounted for ({parts}), {} {word}",
-            figures::count(self.read),
-            figures::count(settled),
-            figures::count(gap),
+            number_format::count(self.read),
+            number_format::count(settled),
+            number_format::count(gap),
         ))
     }
 
@@ -113,7 +113,7 @@ impl Books {
 
 /// Where a row that failed was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct InputPosition {
     /// The source as the user named it.
     pub source: Arc<str>,
     /// Row number in it, 1-based.
@@ -134,7 +134,7 @@ pub struct RejectGroup {
     /// How many.
     pub rows: u64,
     /// The first few of them in the order of the input, where they are known.
-    pub places: Vec<Place>,
+    pub places: Vec<InputPosition>,
 }
 
 /// The circuit breaker, as seen from outside.
@@ -182,7 +182,7 @@ pub struct WorkersView {
     pub most: u64,
 }
 
-/// What a [`Tally`](super::tally::Tally) had counted at one moment.
+/// What a [`RunCounters`](super::tally::Tally) had counted at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     /// What became of the rows.

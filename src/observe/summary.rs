@@ -3,8 +3,8 @@
 use chrono::{DateTime, NaiveTime, SubsecRound, Utc};
 
 use crate::dataset::mapping::shell_word;
-use crate::observe::figures::{bytes, count, duration, plural, rate};
 use crate::observe::letters::replay_command;
+use crate::observe::number_format::{bytes, count, duration, plural, rate};
 use crate::observe::result::RunResult;
 use crate::observe::snapshot::{RejectGroup, Snapshot};
 use crate::observe::style::{Ink, Style};
@@ -421,12 +421,12 @@ mod tests {
     use super::*;
     use crate::batch::Stage;
     use crate::observe::result::{DlqResult, RunFacts};
-    use crate::observe::snapshot::{Books, Place};
-    use crate::observe::tally::Tally;
+    use crate::observe::run_counters::RunCounters;
+    use crate::observe::snapshot::{Books, InputPosition};
     use crate::settings::EngineSettings;
 
     fn snapshot(books: Books) -> Snapshot {
-        Snapshot { books, ..Tally::new(&EngineSettings::default()).snapshot() }
+        Snapshot { books, ..RunCounters::new(&EngineSettings::default()).snapshot() }
     }
 
     fn facts(exit_code: u8) -> RunFacts {
@@ -530,7 +530,10 @@ mod tests {
                 column: column.map(Arc::from),
                 message: message.into(),
                 rows,
-                places: places.iter().map(|&(source, row)| Place { source: source.into(), row }).collect(),
+                places: places
+                    .iter()
+                    .map(|&(source, row)| InputPosition { source: source.into(), row })
+                    .collect(),
             };
         let mut seen = snapshot(Books {
             read: 1_328,

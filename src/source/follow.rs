@@ -8,16 +8,16 @@
 
 mod checkpoint;
 mod copies;
-mod course;
 mod cut;
-mod ears;
-mod generation;
+mod discovery;
+mod followed_file;
 mod lag;
 mod lines;
-mod moved;
 mod names;
+mod ordinals;
 mod patterns;
-mod scout;
+mod rotation;
+mod watcher;
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -33,18 +33,18 @@ use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
 use crate::port::{Event, Observer};
 use crate::source::keys::Shared;
-use crate::source::pipeline::{Outlet, Report};
+use crate::source::pipeline::{BatchSink, Report};
 use crate::source::{Meter, OpenOptions, Stop, shown};
 pub use checkpoint::CheckpointFile;
-use checkpoint::Place;
-use course::{Course, to_read_again};
-use ears::{Change, Ears};
-use generation::{Generation, Moved, Sight};
+use checkpoint::FilePosition;
+use discovery::{Arrival, Discovery, lock};
+use followed_file::{FollowedFile, Moved, Sight};
 use lag::Lag;
 use lines::look_into;
-use moved::{beside, is_rotated};
+use ordinals::{Course, to_read_again};
 use patterns::{expect, found, is_named};
-use scout::{Arrival, Scout, lock};
+use rotation::{beside, is_rotated};
+use watcher::{Change, Watcher};
 
 /// How often everything is looked at, whatever has been heard.
 const SAFETY: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ pub struct FollowOptions {
 /// # Errors
 /// Where a file that the user named cannot be followed.
 pub fn schema(options: &FollowOptions, stop: &Stop) -> Result<Option<SchemaRef>> {
-    let (ears, began) = (Ears::open(&options.patterns), Instant::now());
+    let (ears, began) = (Watcher::open(&options.patterns), Instant::now());
     let mut looked: Option<Instant> = None;
     expect(options)?;
     loop {
@@ -146,12 +146,12 @@ pub struct Follower {
     options: FollowOptions,
     mapper: Arc<MapperSettings>,
     checkpoint: Arc<Mutex<CheckpointFile>>,
-    scout: Option<Scout>,
+    scout: Option<Discovery>,
     /// Files that cannot be followed.
     ignored: HashSet<(u64, u64)>,
     /// Files that could not be opened, of which that has been said.
     unreadable: HashSet<(u64, u64)>,
-    files: Vec<Generation>,
+    files: Vec<FollowedFile>,
     course: Course,
     exact: Option<Exact>,
     first_look: bool,
@@ -207,12 +207,12 @@ impl Follower {
         &mut self,
         halted: &dyn Fn() -> bool,
         enough: &dyn Fn(u64) -> bool,
-        outlet: &mut dyn Outlet,
+        outlet: &mut dyn BatchSink,
     ) -> Result<Report> {
         let mut report = Report::default();
         expect(&self.options)?;
-        let ears = Ears::open(&self.options.patterns);
-        let of_scout = Ears::open(&self.options.patterns);
+        let ears = Watcher::open(&self.options.patterns);
+        let of_scout = Watcher::open(&self.options.patterns);
         let pause = if ears.all { SAFETY } else { self.options.poll.min(SAFETY) };
         let (mut moved_at, mut looked, mut saved) = (Instant::now(), None::<Instant>, Instant::now());
         let (mut change, mut unsaved) = (Change::Names, false);
@@ -220,7 +220,7 @@ impl Follower {
         // What is found by a name that is known may have other content now, and that of before be in a copy:
         // the scout would forget it.
         self.look(&mut report)?;
-        self.scout = Some(Scout::send_out(self.options.clone(), self.checkpoint.clone(), of_scout));
+        self.scout = Some(Discovery::send_out(self.options.clone(), self.checkpoint.clone(), of_scout));
         self.plan()?;
         while !self.stop.is_set() {
             let look = change == Change::Names || looked.is_none_or(|at| at.elapsed() >= pause);
@@ -264,7 +264,7 @@ impl Follower {
         }
         // What was truncated in this moment may be in a copy, where the next tail is to go on.
         for place in 0..self.files.len() {
-            if self.files.get(place).is_some_and(Generation::is_cut) {
+            if self.files.get(place).is_some_and(FollowedFile::is_cut) {
                 self.cut(place, false, &mut report, outlet)?;
             }
         }
@@ -293,7 +293,7 @@ impl Follower {
         let goes_on = self.exact.is_some_and(|exact| exact.settled.is_some());
         let mut checkpoint = lock(&self.checkpoint);
         let known = std::mem::take(&mut checkpoint.stretches);
-        let find = |id| self.files.iter().find(|file| file.id == id).map(Generation::found);
+        let find = |id| self.files.iter().find(|file| file.id == id).map(FollowedFile::found);
         let again = match goes_on {
             true => to_read_again(&known, find),
             false => Vec::new(),
@@ -301,7 +301,7 @@ impl Follower {
         for gone in known.iter().filter(|gone| goes_on && !self.files.iter().any(|file| file.id == gone.id()))
         {
             if let Some(path) =
-                checkpoint.path_of(gone.id()).filter(|path| generation::id_of(path) == Some(gone.id()))
+                checkpoint.path_of(gone.id()).filter(|path| followed_file::id_of(path) == Some(gone.id()))
             {
                 tracing::warn!(
                     "{}: cannot be read now; its lines since the last note may be stored twice when it can",
@@ -322,7 +322,7 @@ impl Follower {
     }
 
     /// A piece of what is read as it was before a crash; `true`, since there was something.
-    fn read_again(&mut self, report: &mut Report, outlet: &mut dyn Outlet) -> Result<bool> {
+    fn read_again(&mut self, report: &mut Report, outlet: &mut dyn BatchSink) -> Result<bool> {
         let Some(again) = self.course.again.front() else { return Ok(false) };
         let (id, limit) = (again.stretch.id(), again.limit);
         let mut done = true;
@@ -356,7 +356,7 @@ impl Follower {
         limit: u64,
         over: bool,
         report: &mut Report,
-        outlet: &mut dyn Outlet,
+        outlet: &mut dyn BatchSink,
     ) -> Result<Moved> {
         let Some(file) = self.files.get_mut(place) else { return Ok(Moved::Nothing) };
         let sight = Sight {
@@ -398,13 +398,13 @@ impl Follower {
 
     /// How much there is to read, for whoever watches.
     fn measure(&self) {
-        let behind: u64 = self.files.iter().map(Generation::behind).sum();
+        let behind: u64 = self.files.iter().map(FollowedFile::behind).sum();
         let read = self.meter.consumed.load(Ordering::Relaxed);
         self.meter.total.store(read + behind, Ordering::Relaxed);
     }
 
     /// One piece of each file; `true` where there was something.
-    fn turn(&mut self, report: &mut Report, outlet: &mut dyn Outlet) -> Result<bool> {
+    fn turn(&mut self, report: &mut Report, outlet: &mut dyn BatchSink) -> Result<bool> {
         let mut any = false;
         // What a file that was replaced still has comes before what its successor has.
         let mut busy: HashSet<PathBuf> = HashSet::new();
@@ -457,7 +457,7 @@ impl Follower {
         let mut seen = HashSet::new();
         let followed: HashMap<(u64, u64), usize> =
             self.files.iter().enumerate().map(|(place, file)| (file.id, place)).collect();
-        let named = |path: PathBuf| match generation::id_of(&path)? {
+        let named = |path: PathBuf| match followed_file::id_of(&path)? {
             id if followed.contains_key(&id) || self.ignored.contains(&id) => {
                 Some(Arrival { path, id, file: None, born: None, place: None })
             }
@@ -472,7 +472,7 @@ impl Follower {
             (true, From::Checkpoint) => lock(&self.checkpoint).moved(&named),
             (true, _) => Vec::new(),
             // What came while the reading stood still is before what is there now.
-            (false, _) => self.scout.iter().flat_map(Scout::arrivals).collect(),
+            (false, _) => self.scout.iter().flat_map(Discovery::arrivals).collect(),
         };
         all.extend(named);
         for Arrival { path, id, file, born, place } in all {
@@ -501,7 +501,7 @@ impl Follower {
             }
             // By whatever name it is found, it has the header of the one by which it was written.
             let name = born.as_deref().unwrap_or(&path);
-            let names = self.files.iter().rev().find(|file| file.born == name).and_then(Generation::names);
+            let names = self.files.iter().rev().find(|file| file.born == name).and_then(FollowedFile::names);
             let from = match self.options.from {
                 From::End if !self.first_look => From::Start,
                 from => from,
@@ -514,7 +514,7 @@ impl Follower {
                 }
                 let known = (&*checkpoint, place);
                 let names = (&*path, name);
-                Generation::open(names, file, from, known, &self.options.open, self.mapper.clone())
+                FollowedFile::open(names, file, from, known, &self.options.open, self.mapper.clone())
             };
             match opened {
                 Ok(mut file) => {
@@ -525,7 +525,7 @@ impl Follower {
                 }
                 // It has gone again, or may not be read yet.
                 Err(Error::Input(why)) => {
-                    if generation::id_of(&path) == Some(id) && self.unreadable.insert(id) {
+                    if followed_file::id_of(&path) == Some(id) && self.unreadable.insert(id) {
                         tracing::warn!("{why}; trying again until it can be read");
                     }
                 }
@@ -578,8 +578,8 @@ impl Follower {
         lock(&self.checkpoint).end(places).map(|()| true)
     }
 
-    fn places(&mut self, halted: &dyn Fn() -> bool) -> Vec<Place> {
+    fn places(&mut self, halted: &dyn Fn() -> bool) -> Vec<FilePosition> {
         self.files.iter_mut().for_each(|file| file.settle(halted));
-        self.files.iter_mut().filter_map(Generation::place).collect()
+        self.files.iter_mut().filter_map(FollowedFile::place).collect()
     }
 }

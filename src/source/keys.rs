@@ -8,7 +8,7 @@ use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use crate::batch::{Batch, Identity};
-use crate::dataset::item;
+use crate::dataset::json_row;
 use crate::source::scope::Unhashed;
 
 /// Keys that are kept at most.
@@ -24,17 +24,17 @@ const MOST_EXAMPLE: usize = 160;
 #[derive(Debug, Default)]
 pub struct Keys {
     /// By the hash of their key: rows and the first of them, of those whose hash has so many leading zeros.
-    seen: HashMap<u64, (u64, Place), BuildHasherDefault<Unhashed>>,
+    seen: HashMap<u64, (u64, FileKey), BuildHasherDefault<Unhashed>>,
     zeros: u32,
     rows: u64,
     sources: Vec<Arc<str>>,
     /// By the last bits of the hash: a key, and where it was seen. Kept until there is an example.
-    recent: Vec<(u64, Place)>,
+    recent: Vec<(u64, FileKey)>,
     example: Option<Example>,
 }
 
 /// A row: the number of its source, and its own in it.
-type Place = (u32, u64);
+type FileKey = (u32, u64);
 
 /// Two rows that are one in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Keys {
         }
     }
 
-    fn search(&mut self, hash: u64, here: Place, batch: &Batch, row: usize, key: &[&str]) {
+    fn search(&mut self, hash: u64, here: FileKey, batch: &Batch, row: usize, key: &[&str]) {
         if self.recent.is_empty() {
             self.recent = vec![(0, (u32::MAX, 0)); RECENT];
         }
@@ -105,8 +105,8 @@ impl Keys {
     }
 
     /// Takes two rows for an example, the second of which is that of the batch.
-    fn take(&mut self, there: Place, here: Place, batch: &Batch, row: usize, key: &[&str]) {
-        let name = |place: Place| self.sources.get(place.0 as usize).map(|name| (name.clone(), place.1));
+    fn take(&mut self, there: FileKey, here: FileKey, batch: &Batch, row: usize, key: &[&str]) {
+        let name = |place: FileKey| self.sources.get(place.0 as usize).map(|name| (name.clone(), place.1));
         if let (Some(first), Some(second)) = (name(there), name(here)) {
             self.example = Some(Example { key: written(batch, row, key), rows: [first, second] });
             self.recent = Vec::new();
@@ -176,7 +176,7 @@ fn written(batch: &Batch, row: usize, key: &[&str]) -> String {
     let pair = |name: &&str| {
         let column = batch.columns.column_by_name(name).filter(|_| *name != "tenant_id")?;
         let mut value = String::new();
-        item::write_value(column, row, &mut value);
+        json_row::write_value(column, row, &mut value);
         Some(format!("{name}={}", value.trim_matches('"')))
     };
     let all = key.iter().filter_map(pair).collect::<Vec<_>>().join(", ");

@@ -1,5 +1,6 @@
 //! Where bytes come from: files, directories, globs and standard input, compressed or not.
 
+pub mod completion;
 mod compress;
 mod fault;
 pub mod follow;
@@ -12,13 +13,12 @@ mod open;
 pub mod pace;
 mod pattern;
 pub mod pipeline;
+mod raw_input;
 mod reader;
-pub mod resume;
 mod scope;
-pub mod settled;
+pub mod skip_committed;
 mod sniff;
 mod stop;
-mod stored;
 
 pub use compress::Compression;
 pub use fault::decode_error;

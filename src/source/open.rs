@@ -10,8 +10,8 @@ use crate::decode::{CsvDecoder, CsvOptions, DecodeError, Decoder, NdjsonDecoder,
 use crate::error::{Error, words};
 use crate::source::compress::{NOTHING_LOADED, Padding};
 use crate::source::fault::{called, decode_error, io_error};
+use crate::source::raw_input::Stored;
 use crate::source::reader::{Ahead, CHUNK, Source};
-use crate::source::stored::Stored;
 use crate::source::{Compression, Format, Input, Meter, Stop, sniff};
 
 /// Bytes that settle what an input is, as far as magic bytes go.

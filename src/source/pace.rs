@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::batch::{Batch, Reject};
 use crate::error::Result;
 use crate::source::Stop;
-use crate::source::pipeline::{Outlet, rejected};
+use crate::source::pipeline::{BatchSink, rejected};
 
 /// Pieces that go out in a second, where there are so many rows.
 const PIECES: f64 = 20.0;
@@ -47,7 +47,7 @@ impl<O> Paced<O> {
     }
 }
 
-impl<O: Outlet> Outlet for Paced<O> {
+impl<O: BatchSink> BatchSink for Paced<O> {
     fn rows(&mut self, batch: Batch) -> Result<bool> {
         let Some(rate) = self.rate else { return self.outlet.rows(batch) };
         let piece = ((rate / PIECES) as usize).max(1);

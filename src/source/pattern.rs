@@ -19,7 +19,7 @@ pub fn is_pattern(argument: &OsStr) -> bool {
 }
 
 /// A part of a pattern, between two slashes.
-enum Part {
+enum Segment {
     /// It names what it is.
     Plain(OsString),
     /// `**`: any directories.
@@ -31,7 +31,7 @@ enum Part {
     },
 }
 
-impl Part {
+impl Segment {
     fn of(text: &OsStr) -> Result<Self, glob::PatternError> {
         if text == "**" {
             return Ok(Self::Any);
@@ -59,7 +59,7 @@ impl Part {
 /// A pattern in its parts.
 pub struct Parts {
     root: bool,
-    parts: Vec<Part>,
+    parts: Vec<Segment>,
 }
 
 impl Parts {
@@ -67,7 +67,7 @@ impl Parts {
     pub fn of(pattern: &OsStr) -> Result<Self, Error> {
         let bytes = pattern.as_bytes();
         let parts = bytes.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
-        let parts: Result<_, _> = parts.map(|part| Part::of(OsStr::from_bytes(part))).collect();
+        let parts: Result<_, _> = parts.map(|part| Segment::of(OsStr::from_bytes(part))).collect();
         let parts = parts.map_err(|error| {
             let what = error.msg;
             Error::Input(format!("{}: no such file, and not a pattern either: {what}", shown(pattern)))
@@ -77,7 +77,7 @@ impl Parts {
 
     /// Whether `**` is among them, which comes upon directories on its way to the files in them.
     pub fn is_deep(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Any))
+        self.parts.iter().any(|part| matches!(part, Segment::Any))
     }
 
     /// What is there and fits, in no order.
@@ -98,15 +98,15 @@ impl Parts {
     }
 }
 
-fn fit(parts: &[Part], names: &[&OsStr]) -> bool {
+fn fit(parts: &[Segment], names: &[&OsStr]) -> bool {
     match (parts, names) {
         ([], []) => true,
-        ([Part::Plain(plain), parts @ ..], _) if plain == "." => fit(parts, names),
-        ([Part::Any, rest @ ..], names) => {
+        ([Segment::Plain(plain), parts @ ..], _) if plain == "." => fit(parts, names),
+        ([Segment::Any, rest @ ..], names) => {
             fit(rest, names)
                 || names
                     .split_first()
-                    .is_some_and(|(name, deeper)| Part::Any.fits(name) && fit(parts, deeper))
+                    .is_some_and(|(name, deeper)| Segment::Any.fits(name) && fit(parts, deeper))
         }
         ([part, parts @ ..], [name, names @ ..]) => part.fits(name) && fit(parts, names),
         _ => false,
@@ -116,7 +116,7 @@ fn fit(parts: &[Part], names: &[&OsStr]) -> bool {
 /// Adds what fits the parts below a directory; `been` are the directories that `**` has come through.
 fn walk(
     at: PathBuf,
-    parts: &[Part],
+    parts: &[Segment],
     been: &mut HashSet<(u64, u64)>,
     found: &mut Vec<PathBuf>,
 ) -> Result<(), Error> {
@@ -124,7 +124,7 @@ fn walk(
         found.push(at);
         return Ok(());
     };
-    if let Part::Plain(plain) = part {
+    if let Segment::Plain(plain) = part {
         let next = at.join(plain);
         if if rest.is_empty() { fs::symlink_metadata(&next).is_ok() } else { next.is_dir() } {
             walk(next, rest, been, found)?;
@@ -132,7 +132,7 @@ fn walk(
         return Ok(());
     }
     let directory = if at.as_os_str().is_empty() { Path::new(".") } else { at.as_path() };
-    if let Part::Any = part {
+    if let Segment::Any = part {
         // A link may lead back to where it stands.
         let identity = fs::metadata(directory).map(|here| (here.dev(), here.ino()));
         if identity.is_ok_and(|identity| !been.insert(identity)) {
@@ -150,9 +150,9 @@ fn walk(
         }
         let next = at.join(&name);
         match part {
-            Part::Any if next.is_dir() => walk(next, parts, been, found)?,
-            Part::Any if rest.is_empty() => found.push(next),
-            Part::Any => {}
+            Segment::Any if next.is_dir() => walk(next, parts, been, found)?,
+            Segment::Any if rest.is_empty() => found.push(next),
+            Segment::Any => {}
             _ if rest.is_empty() || next.is_dir() => walk(next, rest, been, found)?,
             _ => {}
         }

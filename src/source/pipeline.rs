@@ -16,17 +16,17 @@ use tokio::runtime::Handle;
 use tracing::field::Empty;
 use tracing::trace_span;
 
-use crate::batch::{Batch, Origin, Reading, Reason, Reject, Remains, Replayable, Stage};
+use crate::batch::{Batch, Origin, Reading, Reason, Reject, RejectedData, Replayable, Stage};
 use crate::coordinator::{SubmitError, WriteCoordinator};
 use crate::dataset::quality::Findings;
-use crate::dataset::{Mapper, MapperSettings, item};
+use crate::dataset::{Mapper, MapperSettings, json_row};
 use crate::decode::{Broken, DecodeError, Decoder, Passed, RawBatch};
 use crate::error::{Error, Result};
 use crate::port::runs::base_of;
 use crate::port::{DeadLetters, Event, Observer, Sink};
+use crate::source::completion::SettledInputs;
 use crate::source::keys::Keys;
-use crate::source::scope::Words;
-use crate::source::settled::SettledInputs;
+use crate::source::scope::Verbatim;
 use crate::source::{Compression, Format, Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
@@ -34,7 +34,7 @@ use crate::source::{Compression, Format, Input, Meter, OpenOptions, Opened, Stop
 const WRONG_HEADER_ROWS: usize = 100;
 
 /// Where rows go. The engine, or nothing at all under `--dry-run`.
-pub trait Outlet: Send {
+pub trait BatchSink: Send {
     /// Takes rows; `false` when no more are taken.
     fn rows(&mut self, batch: Batch) -> Result<bool>;
     /// Takes rows that failed; `false` when no more are taken.
@@ -45,7 +45,7 @@ pub trait Outlet: Send {
     }
 }
 
-/// The engine as an [`Outlet`].
+/// The engine as an [`BatchSink`].
 pub struct EngineOutlet<'a, S, D> {
     /// The engine.
     pub engine: &'a WriteCoordinator<S, D>,
@@ -59,7 +59,7 @@ pub struct EngineOutlet<'a, S, D> {
     pub observer: Arc<dyn Observer>,
 }
 
-impl<S: Sink, D: DeadLetters> Outlet for EngineOutlet<'_, S, D> {
+impl<S: Sink, D: DeadLetters> BatchSink for EngineOutlet<'_, S, D> {
     fn rows(&mut self, batch: Batch) -> Result<bool> {
         match self.runtime.block_on(self.engine.submit(batch)) {
             Ok(()) => Ok(true),
@@ -125,7 +125,7 @@ pub(super) fn rejected(batch: &Batch) -> Vec<Reject> {
             reason: reason.clone(),
             origin: batch.origin.clone(),
             row: batch.rows[row],
-            remains: Remains::Item(item::to_json(&batch.columns, row)),
+            remains: RejectedData::Item(json_row::to_json(&batch.columns, row)),
             reading: Some(batch.reading()),
             attempts: 1,
         })
@@ -194,7 +194,7 @@ impl Peeked {
 
     /// Sends all rows that have been taken from the input to the dead-letter queue, as they came.
     /// The reading must have been stopped.
-    pub fn bury(mut self, input: &Input, reading: &Arc<Reading>, outlet: &mut dyn Outlet) -> Result<()> {
+    pub fn bury(mut self, input: &Input, reading: &Arc<Reading>, outlet: &mut dyn BatchSink) -> Result<()> {
         let origin =
             Arc::new(Origin { replayable: from(input, &self.opened), ..Origin::new(input.name.clone()) });
         let first = std::mem::take(&mut self.first);
@@ -250,7 +250,7 @@ pub(super) fn as_they_are(
     reading: &Arc<Reading>,
 ) -> Vec<Reject> {
     let reason = Arc::new(reason);
-    let typed = item::typed(columns);
+    let typed = json_row::typed(columns);
     let reading = match &typed {
         Some(_) => &Arc::new(Reading { typed: true, ..Reading::clone(reading) }),
         None => reading,
@@ -260,9 +260,9 @@ pub(super) fn as_they_are(
         reason: reason.clone(),
         origin: origin.clone(),
         row: *number,
-        remains: Remains::Item(match &typed {
-            Some(typed) => item::to_json(typed, row),
-            None => item::of_source(columns, row),
+        remains: RejectedData::Item(match &typed {
+            Some(typed) => json_row::to_json(typed, row),
+            None => json_row::of_source(columns, row),
         }),
         reading: Some(reading.clone()),
         attempts: 1,
@@ -332,7 +332,7 @@ pub struct Report {
     /// The last rows of the input before, as far as they have no id.
     latest: Option<String>,
     /// The symbols and vendors seen.
-    words: Words,
+    words: Verbatim,
 }
 
 impl Report {
@@ -375,7 +375,7 @@ enum Next {
 impl Pipeline {
     /// Reads all inputs. An input that cannot be read, or not to its end, is reported and the
     /// next one read; an error of the first that is a matter of flags ends the run.
-    pub fn run(&self, mut peeked: Option<Peeked>, outlet: &mut dyn Outlet) -> Result<Report> {
+    pub fn run(&self, mut peeked: Option<Peeked>, outlet: &mut dyn BatchSink) -> Result<Report> {
         let mut report = Report::default();
         for index in 0..self.inputs.len() {
             if self.stop.is_set() {
@@ -437,7 +437,7 @@ impl Pipeline {
         origin: &Arc<Origin>,
         input: &Input,
         reading: &Arc<Reading>,
-        outlet: &mut dyn Outlet,
+        outlet: &mut dyn BatchSink,
     ) -> Result<u64> {
         let mut rows = 0;
         bury_rest(first, opened, origin, input, reading, &mut |rejects| {
@@ -453,7 +453,7 @@ impl Pipeline {
         &self,
         index: usize,
         peeked: Option<Peeked>,
-        outlet: &mut dyn Outlet,
+        outlet: &mut dyn BatchSink,
         report: &mut Report,
     ) -> Result<Next> {
         let source = &*self.inputs[index].name;
@@ -471,7 +471,7 @@ impl Pipeline {
         &self,
         index: usize,
         peeked: Option<Peeked>,
-        outlet: &mut dyn Outlet,
+        outlet: &mut dyn BatchSink,
         report: &mut Report,
     ) -> Result<Next> {
         let input = &self.inputs[index];
@@ -766,7 +766,7 @@ pub(super) fn of_broken(broken: Broken, origin: &Arc<Origin>, reading: &Arc<Read
         reason: Arc::new(Reason::new(broken.code, broken.message)),
         origin: origin.clone(),
         row: broken.row,
-        remains: if broken.cut { Remains::Cut(broken.raw) } else { Remains::Raw(broken.raw) },
+        remains: if broken.cut { RejectedData::Cut(broken.raw) } else { RejectedData::Raw(broken.raw) },
         reading: Some(reading.clone()),
         attempts: 1,
     }

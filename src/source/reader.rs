@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::decode::{Chunk, Chunks, DecodeError};
-use crate::source::stored::Cut;
+use crate::source::raw_input::Interrupted;
 use crate::source::{Compression, Meter, Stop};
 
 /// Bytes of a chunk at most.
@@ -41,7 +41,7 @@ pub(super) struct Source {
     pub(super) compression: Compression,
     /// Whether the bytes arrive in their own time and but once.
     pub(super) live: bool,
-    pub(super) cut: Cut,
+    pub(super) cut: Interrupted,
 }
 
 /// Chunks from a thread.

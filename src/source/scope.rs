@@ -30,7 +30,7 @@ impl Scope {
     }
 
     /// Takes over what has been seen since the last time. `span` is of all rows.
-    pub(super) fn learn(&self, words: &mut Words, span: Option<(i64, i64)>) {
+    pub(super) fn learn(&self, words: &mut Verbatim, span: Option<(i64, i64)>) {
         let scope = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         scope.span = span;
         for (known, word) in
@@ -50,12 +50,12 @@ impl Scope {
 
 /// The words that rows have been seen to have.
 #[derive(Debug, Default)]
-pub(super) struct Words {
+pub(super) struct Verbatim {
     symbols: Distinct,
     vendors: Distinct,
 }
 
-impl Words {
+impl Verbatim {
     /// Takes note of those of a batch.
     pub(super) fn look(&mut self, columns: &RecordBatch) {
         self.symbols.look(columns, "symbol");
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn each_word_is_told_once_and_of_too_many_there_is_no_list() {
-        let (scope, mut words) = (Scope::default(), Words::default());
+        let (scope, mut words) = (Scope::default(), Verbatim::default());
         let texts = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         words.look(&batch(&texts(&["B", "B", "A", ""]), &["x", "y", "x", "y"]));
         scope.learn(&mut words, Some((1, 2)));

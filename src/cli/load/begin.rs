@@ -1,9 +1,9 @@
 //! How a run gets into the history, or goes on with an earlier one.
 
 use crate::cli::history::History;
-use crate::cli::keep::{Before, Keeper, Started};
 use crate::cli::load::Load;
 use crate::cli::resume::Request;
+use crate::cli::run_recorder::{Before, RunRecorder, Started};
 use crate::cli::signals::Signals;
 use crate::cli::{process, settings};
 use crate::dataset::MapperSettings;
@@ -86,7 +86,7 @@ impl Load<'_> {
                         doubt: places.doubt(),
                         places: places.path(),
                     });
-                    return Keeper::go_on(self.history()?, start.clone(), before).await;
+                    return RunRecorder::go_on(self.history()?, start.clone(), before).await;
                 }
                 let looks = !start.keyed && !force && self.letters.is_none();
                 let emptied = looks && self.history()?.is_empty(&start.table).await?;
@@ -102,7 +102,7 @@ impl Load<'_> {
                     emptied,
                 };
                 let stopped = || signals.exit().is_some();
-                Keeper::begin(self.history()?, start.clone(), request, stopped).await
+                RunRecorder::begin(self.history()?, start.clone(), request, stopped).await
             })
             .await?;
         if !self.global.quiet && self.letters.is_none() {
@@ -157,9 +157,9 @@ impl Load<'_> {
         &self,
         mapper: &MapperSettings,
         tenant: Option<&str>,
-    ) -> Result<Option<Keeper>> {
+    ) -> Result<Option<RunRecorder>> {
         let start = self.run_start(mapper, tenant);
-        let (keeper, notes) = Keeper::of_job(History::of(&self.store)?, &start).await;
+        let (keeper, notes) = RunRecorder::of_job(History::of(&self.store)?, &start).await;
         if !self.global.quiet && self.letters.is_none() {
             notes.iter().for_each(|note| self.say(note));
         }

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use crate::cli::exit::Exit;
-use crate::cli::keep::books_of;
 use crate::cli::letters::Sorted;
 use crate::cli::load::Load;
 use crate::cli::load::said::Said;
 use crate::cli::paste;
+use crate::cli::run_recorder::books_of;
 use crate::cli::typed::Typed;
 use crate::cli::{print, style, traces, voice};
 use crate::coordinator::{DEAD_LETTERS, End, Outcome};
@@ -17,20 +17,20 @@ use crate::dataset::MapperSettings;
 use crate::dlq::DlqWriter;
 use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
-use crate::dlq::survey::{Plan, Survey};
+use crate::dlq::stats::{Plan, QueueStats};
 use crate::error::{Error, Result};
-use crate::observe::figures;
 use crate::observe::letters::only_table;
+use crate::observe::number_format;
 use crate::observe::result::{DlqResult, RunFacts, RunResult};
+use crate::observe::run_counters::RunCounters;
 use crate::observe::snapshot::Snapshot;
 use crate::observe::summary::{self, Extras};
-use crate::observe::tally::Tally;
 use crate::port::TABLE_REKEYED;
 use crate::port::runs::{RunEnd, RunScope, RunStatus};
 use crate::source::pipeline::Report;
 
 /// How a run came to its end.
-pub(super) struct Ending<'a> {
+pub(super) struct RunOutcome<'a> {
     pub(super) outcome: Option<&'a Outcome>,
     pub(super) report: &'a Report,
     pub(super) broken: Option<Error>,
@@ -73,7 +73,7 @@ impl Conclusion {
     }
 }
 
-impl Ending<'_> {
+impl RunOutcome<'_> {
     pub(super) fn cut_short(&self, inputs: usize) -> bool {
         self.report.finished + self.report.errors.len() < inputs
     }
@@ -108,7 +108,7 @@ impl Ending<'_> {
         if let Some(outcome) = self.outcome {
             let sentence = |rows: u64, one: &str, many: &str| match rows {
                 1 => format!("1 row {one}"),
-                _ => format!("{} {many}", figures::plural(rows, "row")),
+                _ => format!("{} {many}", number_format::plural(rows, "row")),
             };
             if outcome.doubtful > 0 {
                 errors.push(sentence(
@@ -150,7 +150,7 @@ impl Ending<'_> {
             errors.push("more rows were rejected than --max-rejects allows".to_owned());
         }
         let kept = self.dead.filter(|_| seen.aborted > 0).map(|path| {
-            let rows = figures::plural(seen.aborted, "row");
+            let rows = number_format::plural(seen.aborted, "row");
             format!(
                 "{rows} that cannot be read again could not be stored any more and are kept in {}",
                 path.display()
@@ -211,7 +211,7 @@ impl Ending<'_> {
 
 impl Load<'_> {
     /// What it all comes to.
-    pub(super) fn conclude(&self, tally: &Tally, ending: &Ending<'_>) -> Conclusion {
+    pub(super) fn conclude(&self, tally: &RunCounters, ending: &RunOutcome<'_>) -> Conclusion {
         let snapshot = tally.snapshot();
         let failed = snapshot.books.rejected + snapshot.books.dropped;
         let limit = self.args.rejects.max_rejects;
@@ -273,7 +273,7 @@ impl Load<'_> {
     fn table_to_name(&self, queue: Option<&str>) -> Option<String> {
         let table = self.args.data.table.as_deref().filter(|_| self.closed)?;
         let plan = Plan { choice: Choice::default(), by: vec![By::Stage], samples: 0, file: 0 };
-        let survey = Survey::of_file(&File::open(queue?).ok()?, &plan).ok()?;
+        let survey = QueueStats::of_file(&File::open(queue?).ok()?, &plan).ok()?;
         only_table(&survey).filter(|only| *only == table).map(str::to_owned)
     }
 
@@ -282,7 +282,7 @@ impl Load<'_> {
         if self.global.json && self.letters.is_none() {
             let (exit_code, dry_run) = (Some(exit as u8), self.args.rejects.dry_run);
             let facts = RunFacts { exit_code, dry_run, ..self.facts(None) };
-            print(&(RunResult::new(&Tally::new(&self.engine).snapshot(), facts).to_json() + "\n"))?;
+            print(&(RunResult::new(&RunCounters::new(&self.engine).snapshot(), facts).to_json() + "\n"))?;
         }
         Ok(exit)
     }
@@ -292,7 +292,7 @@ impl Load<'_> {
         &self,
         mapper: &MapperSettings,
         conclusion: Conclusion,
-        ending: &Ending<'_>,
+        ending: &RunOutcome<'_>,
         dlq: DlqResult,
         said: Said,
         workers: u64,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::dataset::mapper::{SHARED, is_deduction};
 use crate::decode::Passed;
-use crate::observe::figures::{count, plural};
+use crate::observe::number_format::{count, plural};
 use crate::settings::OnConflict;
 use crate::source::keys::Shared;
 use crate::source::pipeline::Report;

@@ -7,12 +7,12 @@ use tokio::runtime::Handle;
 
 use crate::batch::Reject;
 use crate::cli::exit::Exit;
-use crate::cli::keep::{Keeper, Started};
 use crate::cli::letters::Sorted;
 use crate::cli::load::Load;
-use crate::cli::load::end::Ending;
+use crate::cli::load::end::RunOutcome;
 use crate::cli::load::said::Said;
 use crate::cli::log::EventLog;
+use crate::cli::run_recorder::{RunRecorder, Started};
 use crate::cli::signals::Signals;
 use crate::cli::{process, style};
 use crate::coordinator::{End, WriteCoordinator};
@@ -21,23 +21,23 @@ use crate::dlq::names::segments;
 use crate::dlq::{DlqWriter, again};
 use crate::error::{Error, Result};
 use crate::observe::fanout::Fanout;
-use crate::observe::figures;
+use crate::observe::number_format;
 use crate::observe::progress::{Mode, Progress};
 use crate::observe::result::DlqResult;
-use crate::observe::tally::Tally;
+use crate::observe::run_counters::RunCounters;
 use crate::port::runs::Checkpoints;
 use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
 use crate::settings::{EngineSettings, Overflow};
+use crate::source::completion::SettledInputs;
 use crate::source::follow::{CheckpointFile, Exact, Follower};
 use crate::source::pace::Paced;
 use crate::source::pipeline::{EngineOutlet, Peeked, Report};
-use crate::source::resume::Resumed;
-use crate::source::settled::SettledInputs;
+use crate::source::skip_committed::Resumed;
 
 /// The dead letters, with a note of where each kind of failure came up first.
 pub(super) struct Located {
     pub(super) dead: Arc<DlqWriter>,
-    pub(super) tally: Arc<Tally>,
+    pub(super) tally: Arc<RunCounters>,
     /// Of a replay: who goes back and who goes aside.
     pub(super) sorted: Option<Arc<Sorted>>,
     /// Whether the queue took nothing when it was asked last.
@@ -72,14 +72,14 @@ impl Load<'_> {
         dead: Option<DlqWriter>,
         read: Read,
         signals: Signals,
-        (started, job): (Option<Started>, Option<Keeper>),
+        (started, job): (Option<Started>, Option<RunRecorder>),
     ) -> Result<Exit> {
         let dead = Arc::new(dead.ok_or_else(|| Error::Internal("no dead-letter queue".into()))?);
         let settings = EngineSettings {
             workers: self.engine.workers.min(sink.max_sessions().unwrap_or(usize::MAX)),
             ..self.engine.clone()
         };
-        let tally = Arc::new(Tally::new(&settings));
+        let tally = Arc::new(RunCounters::new(&settings));
         let mut observers: Vec<Arc<dyn Observer>> = vec![tally.clone(), Arc::new(EventLog::default())];
         let dataset = &mapper.dataset.name;
         let sorted = self
@@ -213,7 +213,7 @@ impl Load<'_> {
             }
             _ => "run the same command again",
         };
-        let ending = Ending {
+        let ending = RunOutcome {
             outcome: Some(&outcome),
             report: &report,
             broken,
@@ -242,11 +242,11 @@ impl Load<'_> {
         let mut said = Said::of(&report, self.engine.on_conflict);
         let notes = &mut said.notes;
         if outcome.healed > 0 {
-            let rows = figures::plural(outcome.healed, "row");
+            let rows = number_format::plural(outcome.healed, "row");
             notes.push(format!("{rows} refused at first went in when tried again after the others"));
         }
         if outcome.unheld > 0 {
-            let rows = figures::plural(outcome.unheld, "refused row");
+            let rows = number_format::plural(outcome.unheld, "refused row");
             notes.push(format!(
                 "{rows} could not wait to be tried again after the others, since too many did; mdsctl replay-dlq tries them"
             ));
@@ -255,7 +255,7 @@ impl Load<'_> {
             Ok(0) => {}
             Ok(rows) => notes.push(format!(
                 "{} of an earlier load of the same input stood in {} already, and {} replaced",
-                figures::plural(rows, "row"),
+                number_format::plural(rows, "row"),
                 dead.path().display(),
                 if rows == 1 { "is" } else { "are" }
             )),
@@ -265,12 +265,12 @@ impl Load<'_> {
             )),
         }
         if dead.repaired() > 0 {
-            let torn = figures::plural(dead.repaired(), "torn line");
+            let torn = number_format::plural(dead.repaired(), "torn line");
             notes.push(format!("{torn} of an earlier crash closed off in {}", dead.path().display()));
         }
         if dead.rotated() > 0 {
             let path = dead.path();
-            let times = figures::plural(dead.rotated(), "time");
+            let times = number_format::plural(dead.rotated(), "time");
             let older = match segments(path).ok().and_then(|mut all| all.pop()) {
                 Some(last) => format!("older records are in {} and before", last.display()),
                 None => "older records were taken away".to_owned(),

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
-use crate::observe::figures::plural;
 use crate::observe::letters::plain;
+use crate::observe::number_format::plural;
 use crate::observe::result::{RunFacts, RunResult};
-use crate::observe::tally::Tally;
+use crate::observe::run_counters::RunCounters;
 use crate::settings::EngineSettings;
 
 /// What has been done so far.
@@ -29,7 +29,7 @@ pub struct Report {
     /// Rows that went back unread.
     pub carried: u64,
     /// Rows among them whose table cannot be found.
-    pub homeless: u64,
+    pub unmapped_targets: u64,
     /// Rows of other tenants, and who that is of the first of them.
     pub foreign: (u64, Option<String>),
     /// Where lines that are no records went.
@@ -53,11 +53,11 @@ impl Report {
         } else if self.meant == 0 && !self.files.is_empty() && self.foreign.0 == 0 {
             all.push("nothing to replay: no dead letter is meant by these filters".to_owned());
         }
-        let others = self.carried.saturating_sub(self.homeless + self.foreign.0);
+        let others = self.carried.saturating_sub(self.unmapped_targets + self.foreign.0);
         for (rows, one, many) in [
             (others, "not meant, left in the queue as it is", "not meant, left in the queue as they are"),
             (
-                self.homeless,
+                self.unmapped_targets,
                 "left in the queue as it is, since it could not be sent anywhere",
                 "left in the queue as they are, since they could not be sent anywhere",
             ),
@@ -88,7 +88,7 @@ impl Report {
     pub fn json(&self, exit: Exit, store: &str, dry_run: bool) -> Value {
         let mut all = match self.results.as_slice() {
             [] => {
-                let nothing = Tally::new(&EngineSettings::default()).snapshot();
+                let nothing = RunCounters::new(&EngineSettings::default()).snapshot();
                 let facts =
                     RunFacts { command: "replay-dlq".into(), store: store.into(), ..RunFacts::default() };
                 let mut all = serde_json::to_value(RunResult::new(&nothing, facts)).unwrap_or_default();

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::batch::{Batch, Order, Origin, Reason, Reject, Replayable, Rows};
 use crate::port::{
-    DeadLetterError, DeadLetters, Event, Guard, Mark, Observer, Session, Sink, SinkError, Written,
+    CommitMark, DeadLetterError, DeadLetters, Event, Observer, Session, Sink, SinkError, WriteMode, Written,
 };
 
 /// A row of the tests: a key, a value, and whether the store will refuse it.
@@ -79,7 +79,7 @@ pub struct Chances {
 #[derive(Debug, Default, Clone)]
 pub struct State {
     pub table: BTreeMap<i64, i64>,
-    pub ledger: HashMap<usize, Mark>,
+    pub ledger: HashMap<usize, CommitMark>,
 }
 
 #[derive(Debug, Default)]
@@ -89,7 +89,7 @@ pub struct World {
     /// Counts crashes: sessions of before are lost.
     pub epoch: u64,
     pub table: BTreeMap<i64, i64>,
-    pub ledger: HashMap<usize, Mark>,
+    pub ledger: HashMap<usize, CommitMark>,
     pub buried: Vec<(u64, &'static str)>,
     pub commits: u64,
     pub writes: u64,
@@ -225,7 +225,7 @@ impl Session for ScriptedSession {
         Ok(())
     }
 
-    async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
+    async fn write(&mut self, rows: Rows<'_>, guard: WriteMode) -> Result<Written, SinkError> {
         self.lost()?;
         let mut pending = self.pending.take().expect("a write outside a transaction");
         let before = pending.len();
@@ -266,7 +266,7 @@ impl Session for ScriptedSession {
                 Pointing::Wrong => vec![self.sink.world.lock().unwrap().roll() as usize % (rows.len() + 2)],
                 _ => Vec::new(),
             };
-            if guard == Guard::Savepoint {
+            if guard == WriteMode::Savepoint {
                 pending.truncate(before);
                 self.pending = Some(pending);
             }
@@ -280,7 +280,7 @@ impl Session for ScriptedSession {
         Ok(written)
     }
 
-    async fn commit(&mut self, mark: &Mark, now: bool) -> Result<u64, SinkError> {
+    async fn commit(&mut self, mark: &CommitMark, now: bool) -> Result<u64, SinkError> {
         self.lost()?;
         self.sink.trouble().await?;
         let pending = self.pending.take().expect("a commit outside a transaction");
@@ -334,7 +334,7 @@ impl Session for ScriptedSession {
         self.sink.trouble().await
     }
 
-    async fn settled(&mut self, mark: &Mark) -> Result<Option<bool>, SinkError> {
+    async fn settled(&mut self, mark: &CommitMark) -> Result<Option<bool>, SinkError> {
         self.lost()?;
         self.sink.trouble().await?;
         let world = self.sink.world.lock().unwrap();

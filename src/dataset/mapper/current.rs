@@ -9,10 +9,10 @@ use arrow::datatypes::Schema;
 use super::{MapOptions, Mapper, MapperSettings};
 use crate::batch::Given;
 use crate::dataset::daytime::Look;
-use crate::dataset::describe::{Kind, Need};
+use crate::dataset::describe::{Kind, Requirement};
 use crate::dataset::faults::Faults;
-use crate::dataset::mapping::{Feed, Mapping, resolve};
-use crate::dataset::target::{Grain, Target};
+use crate::dataset::mapping::{ColumnSource, Mapping, resolve};
+use crate::dataset::target::{KeyPrecision, Target};
 use crate::dataset::wanted::{self, Wanted};
 use crate::error::Result;
 
@@ -29,7 +29,7 @@ impl MapperSettings {
 }
 
 /// What tells the rows of a table apart.
-fn key_of(target: &Target) -> impl Iterator<Item = (&str, Option<Grain>)> {
+fn key_of(target: &Target) -> impl Iterator<Item = (&str, Option<KeyPrecision>)> {
     target.tells_by().iter().map(|name| (name.as_str(), target.column(name).map(|column| column.grain)))
 }
 
@@ -118,7 +118,7 @@ impl Mapper {
     pub(super) fn forgive(&self, faults: &mut Faults) {
         let nullable = |name: &str| {
             let known = self.settings.dataset.column(name);
-            known.is_some_and(|column| !matches!(column.need, Need::Key | Need::Required))
+            known.is_some_and(|column| !matches!(column.need, Requirement::Key | Requirement::Required))
                 && self.settings.target.column(name).is_some_and(|column| column.nullable)
         };
         faults.retain(|reason| {
@@ -159,7 +159,7 @@ pub(super) fn keep(kept: &mut Vec<Option<ArrayRef>>, place: usize, given: &Array
 /// The columns of the input whose texts the store reads by itself.
 pub(super) fn words(mapping: &Mapping) -> Vec<String> {
     let columns = mapping.columns.iter();
-    let words =
-        columns.filter(|(column, _, feed)| column.kind == Kind::Words && matches!(feed, Feed::Source(_)));
+    let words = columns
+        .filter(|(column, _, feed)| column.kind == Kind::Words && matches!(feed, ColumnSource::Source(_)));
     words.map(|(_, name, _)| name.to_string()).collect()
 }

@@ -1,8 +1,8 @@
 //! What a table has become since it was looked at last, and whether rows under way can go on by that.
 
-use super::{Grain, Target};
+use super::{KeyPrecision, Target};
 
-impl Grain {
+impl KeyPrecision {
     /// Whether values that are told apart by the other are told apart by this one too.
     pub fn tells_as_much(self, other: Self) -> bool {
         match (self, other) {
@@ -94,8 +94,8 @@ mod tests {
     use crate::dataset::Kind;
     use crate::dataset::target::TargetColumn;
 
-    fn table(columns: &[(&str, &str, Grain)], key: &[&str]) -> Target {
-        let column = |(name, type_name, grain): &(&str, &str, Grain)| TargetColumn {
+    fn table(columns: &[(&str, &str, KeyPrecision)], key: &[&str]) -> Target {
+        let column = |(name, type_name, grain): &(&str, &str, KeyPrecision)| TargetColumn {
             name: (*name).to_owned(),
             kind: Kind::Number,
             type_name: (*type_name).to_owned(),
@@ -110,13 +110,16 @@ mod tests {
 
     #[test]
     fn a_change_is_told_in_words() {
-        let before = table(&[("id", "integer", Grain::Scale(0)), ("v", "bigint", Grain::Scale(0))], &["id"]);
+        let before = table(
+            &[("id", "integer", KeyPrecision::Scale(0)), ("v", "bigint", KeyPrecision::Scale(0))],
+            &["id"],
+        );
         assert!(before.changes_since(&before).is_empty());
         let now = table(
             &[
-                ("id", "integer", Grain::Scale(0)),
-                ("v", "numeric", Grain::Exact),
-                ("w", "text", Grain::Exact),
+                ("id", "integer", KeyPrecision::Scale(0)),
+                ("v", "numeric", KeyPrecision::Exact),
+                ("w", "text", KeyPrecision::Exact),
             ],
             &["id"],
         );
@@ -133,15 +136,18 @@ mod tests {
 
     #[test]
     fn another_key_is_told_from_one_of_wider_columns() {
-        let columns = [("a", "varchar(4)", Grain::Chars(4)), ("b", "numeric(10,2)", Grain::Scale(2))];
+        let columns =
+            [("a", "varchar(4)", KeyPrecision::Chars(4)), ("b", "numeric(10,2)", KeyPrecision::Scale(2))];
         let (one, both, none) = (table(&columns, &["a"]), table(&columns, &["b", "a"]), table(&columns, &[]));
         let turned = table(&columns, &["a", "b"]);
         assert_eq!((none.rekeyed_since(&one), turned.rekeyed_since(&both)), (None, None));
         for (before, now) in [(&one, &both), (&both, &one), (&none, &one)] {
             assert!(now.rekeyed_since(before).is_some_and(|why| why.contains("its key")));
         }
-        let wider =
-            table(&[("a", "varchar(20)", Grain::Chars(20)), ("b", "numeric", Grain::Exact)], &["b", "a"]);
+        let wider = table(
+            &[("a", "varchar(20)", KeyPrecision::Chars(20)), ("b", "numeric", KeyPrecision::Exact)],
+            &["b", "a"],
+        );
         assert_eq!(wider.rekeyed_since(&both), None);
         assert!(both.rekeyed_since(&wider).is_some_and(|why| why.contains("column b")));
     }

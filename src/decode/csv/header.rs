@@ -9,7 +9,7 @@ use memchr::memchr;
 use crate::dataset::mapping::{list, shell_word};
 use crate::dataset::shape;
 use crate::decode::csv::CsvOptions;
-use crate::decode::feed::{Ending, Feed, More, Zeros};
+use crate::decode::input_buffer::{Ending, InputBuffer, More, Zeros};
 use crate::decode::{DecodeError, MAX_ROW, Passed};
 
 /// Delimiters that are looked for. Where two occur equally often the first one is taken: a comma
@@ -32,7 +32,7 @@ pub(super) struct Beginning {
 /// A line that begins with `#` is a comment, unless it has as many fields as the lines that follow:
 /// then it is the header. Where there is no header, it is a row.
 pub(super) fn seek(
-    feed: &mut Feed,
+    feed: &mut InputBuffer,
     options: &CsvOptions,
     passed: &mut Passed,
 ) -> Result<Beginning, DecodeError> {

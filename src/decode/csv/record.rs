@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr2};
 
 use crate::decode::MAX_ROW;
-use crate::decode::patience::Patience;
+use crate::decode::resync_budget::ResyncBudget;
 
 /// Columns at most.
 pub(super) const MAX_COLUMNS: usize = 16_384;
@@ -31,7 +31,7 @@ pub(super) enum Found {
     /// A line that is longer than a row may be; its end may not have been found.
     TooLong,
     /// More bytes are needed to tell.
-    Need,
+    Requirement,
     /// Nothing.
     End,
 }
@@ -41,7 +41,7 @@ const TRAILING: &str = "text follows the closing quote of a field";
 
 /// Place of the splitter in a record with quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum QuoteState {
     /// No quote met so far.
     Plain,
     /// At the first byte of a field.
@@ -59,12 +59,12 @@ enum State {
 /// Finds records, one after the other, each time from the start of the bytes it is given.
 ///
 /// It remembers how far it has looked, so that a long record which arrives in small pieces is
-/// looked at once: between two calls that answer [`Found::Need`] the bytes may only grow.
+/// looked at once: between two calls that answer [`Found::Requirement`] the bytes may only grow.
 pub(super) struct Splitter {
     delimiter: u8,
     /// Whether a record may have one field more or less than its width.
     pub(super) loose: bool,
-    state: State,
+    state: QuoteState,
     at: usize,
     field: usize,
     /// Length of the first line, once a quoted field has run over its end.
@@ -72,7 +72,7 @@ pub(super) struct Splitter {
     spans: Vec<Span>,
     /// Number of fields; more than there are spans when there are too many.
     fields: usize,
-    patience: Patience,
+    patience: ResyncBudget,
 }
 
 impl Splitter {
@@ -85,13 +85,13 @@ impl Splitter {
         Self {
             delimiter,
             loose: false,
-            state: State::Plain,
+            state: QuoteState::Plain,
             at: 0,
             field: 0,
             first_line: None,
             spans: Vec::new(),
             fields: 0,
-            patience: Patience::default(),
+            patience: ResyncBudget::default(),
         }
     }
 
@@ -112,7 +112,7 @@ impl Splitter {
 
     /// Forgets the record at hand.
     pub(super) fn reset(&mut self) {
-        self.state = State::Plain;
+        self.state = QuoteState::Plain;
         self.at = 0;
         self.field = 0;
         self.first_line = None;
@@ -130,12 +130,12 @@ impl Splitter {
             self.reset();
         }
         let found = match self.state {
-            State::Plain => self.plain(bytes, ended, width),
+            QuoteState::Plain => self.plain(bytes, ended, width),
             _ => self.quoted(bytes, ended, width),
         };
         let found = self.bounded(found, width);
         match found {
-            Found::Need => return found,
+            Found::Requirement => return found,
             Found::Record(length) | Found::Blank(length) | Found::Bad(length, _) => {
                 self.patience.used(length);
             }
@@ -157,8 +157,8 @@ impl Splitter {
                 Found::Bad(line, UNCLOSED)
             }
             (Found::Record(length), None) if length > MAX_ROW => Found::TooLong,
-            (Found::Need, Some(line)) if self.at > MAX_ROW => Found::Bad(line, UNCLOSED),
-            (Found::Need, None) if self.at > MAX_ROW => Found::TooLong,
+            (Found::Requirement, Some(line)) if self.at > MAX_ROW => Found::Bad(line, UNCLOSED),
+            (Found::Requirement, None) if self.at > MAX_ROW => Found::TooLong,
             _ => found,
         };
         match found {
@@ -176,14 +176,14 @@ impl Splitter {
         let rest = bytes.get(self.at..).unwrap_or_default();
         let (line, length) = match memchr2(b'\n', b'"', rest) {
             Some(i) if rest[i] == b'"' => {
-                self.state = State::Start;
+                self.state = QuoteState::Start;
                 self.at = 0;
                 return self.quoted(bytes, ended, width);
             }
             Some(i) => (&bytes[..self.at + i], self.at + i + 1),
             None if !ended => {
                 self.at = bytes.len();
-                return Found::Need;
+                return Found::Requirement;
             }
             None if bytes.is_empty() => return Found::End,
             None => (bytes, bytes.len()),
@@ -258,27 +258,27 @@ impl Splitter {
             }
             let rest = bytes.get(self.at..).unwrap_or_default();
             match self.state {
-                State::Plain | State::Start => match rest.first() {
+                QuoteState::Plain | QuoteState::Start => match rest.first() {
                     Some(b'"') => {
                         self.at += 1;
                         self.field = self.at;
-                        self.state = State::Quoted { doubled: false };
+                        self.state = QuoteState::Quoted { doubled: false };
                     }
-                    None if !ended => return Found::Need,
+                    None if !ended => return Found::Requirement,
                     _ => {
                         self.field = self.at;
-                        self.state = State::Bare;
+                        self.state = QuoteState::Bare;
                     }
                 },
-                State::Bare => match memchr2(self.delimiter, b'\n', rest) {
+                QuoteState::Bare => match memchr2(self.delimiter, b'\n', rest) {
                     Some(i) if rest[i] == self.delimiter => {
                         self.push(self.field, self.at + i, width);
                         self.at += i + 1;
-                        self.state = State::Start;
+                        self.state = QuoteState::Start;
                     }
                     None if !ended => {
                         self.at = bytes.len();
-                        return Found::Need;
+                        return Found::Requirement;
                     }
                     hit => {
                         let end = hit.map_or(bytes.len(), |i| self.at + i);
@@ -287,14 +287,14 @@ impl Splitter {
                         return Found::Record(end + usize::from(hit.is_some()));
                     }
                 },
-                State::Quoted { doubled } => match memchr2(b'"', b'\n', rest) {
+                QuoteState::Quoted { doubled } => match memchr2(b'"', b'\n', rest) {
                     Some(i) if rest[i] == b'"' => {
                         self.at += i + 1;
                         match self.first_line {
                             Some(line) if self.at - self.field > self.patience.reach() => {
                                 return Found::Bad(line, UNCLOSED);
                             }
-                            _ => self.state = State::Closed { doubled },
+                            _ => self.state = QuoteState::Closed { doubled },
                         }
                     }
                     Some(i) => {
@@ -310,23 +310,23 @@ impl Splitter {
                         return match self.first_line {
                             Some(line) if ended || self.at - self.field > reach => Found::Bad(line, UNCLOSED),
                             None if ended => Found::Bad(bytes.len(), UNCLOSED),
-                            _ => Found::Need,
+                            _ => Found::Requirement,
                         };
                     }
                 },
-                State::Closed { doubled } => {
+                QuoteState::Closed { doubled } => {
                     let end = self.at - 1;
                     match rest {
-                        [] if !ended => return Found::Need,
-                        [b'\r'] if !ended => return Found::Need,
+                        [] if !ended => return Found::Requirement,
+                        [b'\r'] if !ended => return Found::Requirement,
                         [b'"', ..] => {
                             self.at += 1;
-                            self.state = State::Quoted { doubled: true };
+                            self.state = QuoteState::Quoted { doubled: true };
                         }
                         [b, ..] if *b == self.delimiter => {
                             self.push_quoted(end, doubled, width);
                             self.at += 1;
-                            self.state = State::Start;
+                            self.state = QuoteState::Start;
                         }
                         [] | [b'\r'] | [b'\n', ..] | [b'\r', b'\n', ..] => {
                             self.push_quoted(end, doubled, width);
@@ -336,11 +336,11 @@ impl Splitter {
                         }
                         _ => match self.first_line {
                             Some(line) => return Found::Bad(line, UNCLOSED),
-                            None => self.state = State::Spoilt(TRAILING),
+                            None => self.state = QuoteState::Spoilt(TRAILING),
                         },
                     }
                 }
-                State::Spoilt(reason) => match memchr(b'\n', rest) {
+                QuoteState::Spoilt(reason) => match memchr(b'\n', rest) {
                     Some(i) => {
                         self.at += i + 1;
                         return Found::Bad(self.at, reason);
@@ -348,7 +348,7 @@ impl Splitter {
                     None if ended => return Found::Bad(bytes.len(), reason),
                     None => {
                         self.at = bytes.len();
-                        return Found::Need;
+                        return Found::Requirement;
                     }
                 },
             }

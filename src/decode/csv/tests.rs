@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::decode::script::{Heard, Script};
+use crate::decode::test_util::{Heard, Script};
 use crate::decode::{BATCH_ROWS, Chunk, MAX_RAW, MAX_ROW};
 
 fn options() -> CsvOptions {

@@ -91,7 +91,7 @@ pub(super) fn of_element(first: u8) -> Option<&'static str> {
 
 /// What kind of rows a member holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum Element {
     /// A list of objects.
     Objects,
     /// A list of arrays.
@@ -102,18 +102,18 @@ enum Found {
     KeyedLists,
 }
 
-fn sentence(path: &[String], found: Found) -> String {
+fn sentence(path: &[String], found: Element) -> String {
     let shown = path.join(".");
     let query: String = path.iter().map(|name| step(name)).collect();
     let (what, filter) = match found {
-        Found::Objects => ("its rows in a list", format!("{query}[]")),
-        Found::Arrays => {
+        Element::Objects => ("its rows in a list", format!("{query}[]")),
+        Element::Arrays => {
             ("rows whose values have no names in a list", format!("{query}[] | {{ts: .[0], open: .[1]}}"))
         }
-        Found::Keyed => {
+        Element::Keyed => {
             ("its rows in an object by time", format!("{query} | to_entries[] | {{ts: .key}} + .value"))
         }
-        Found::KeyedLists => {
+        Element::KeyedLists => {
             ("its rows by symbol", format!("{query} | to_entries[] | {{symbol: .key}} + .value[]"))
         }
     };
@@ -158,7 +158,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// The rows among the members, or within their objects, the way there first.
-fn rows_within(members: &[(String, &RawValue)], depth: u32) -> Option<(Vec<String>, Found)> {
+fn rows_within(members: &[(String, &RawValue)], depth: u32) -> Option<(Vec<String>, Element)> {
     const DEPTH: u32 = 3;
     for (name, value) in members {
         if let Some(found) = list_of(value.get()) {
@@ -167,13 +167,13 @@ fn rows_within(members: &[(String, &RawValue)], depth: u32) -> Option<(Vec<Strin
     }
     for (name, value) in members {
         let Some(inner) = self::members(value.get()).filter(|inner| !inner.is_empty()) else { continue };
-        let lists = inner.iter().filter(|(_, value)| list_of(value.get()) == Some(Found::Objects)).count();
+        let lists = inner.iter().filter(|(_, value)| list_of(value.get()) == Some(Element::Objects)).count();
         // A single one is rather an envelope in another.
         if lists > 1 && lists == inner.len() {
-            return Some((vec![name.clone()], Found::KeyedLists));
+            return Some((vec![name.clone()], Element::KeyedLists));
         }
         if inner.len() > 1 && inner.iter().all(|(_, value)| value.get().starts_with('{')) {
-            return Some((vec![name.clone()], Found::Keyed));
+            return Some((vec![name.clone()], Element::Keyed));
         }
         if depth < DEPTH
             && let Some((mut path, found)) = rows_within(&inner, depth + 1)
@@ -186,11 +186,11 @@ fn rows_within(members: &[(String, &RawValue)], depth: u32) -> Option<(Vec<Strin
 }
 
 /// What rows a list has, going by its first element.
-fn list_of(json: &str) -> Option<Found> {
+fn list_of(json: &str) -> Option<Element> {
     let inside = json.strip_prefix('[')?.trim_ascii_start();
     match inside.as_bytes().first()? {
-        b'{' => Some(Found::Objects),
-        b'[' => Some(Found::Arrays),
+        b'{' => Some(Element::Objects),
+        b'[' => Some(Element::Arrays),
         _ => None,
     }
 }

@@ -27,7 +27,7 @@ const MAX_NAME: usize = 1024;
 
 /// A value in the object at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cell {
+enum ScannedValue {
     Null,
     /// JSON text at that place of the object: a number, a truth value, a nested value, a string
     /// that has not been looked into.
@@ -66,7 +66,7 @@ pub(super) struct Objects {
     /// How many of the names belong to rows that have been accepted; the others are of the object
     /// at hand.
     accepted: usize,
-    cells: Vec<Cell>,
+    cells: Vec<ScannedValue>,
     /// The places of two values of one name in the object at hand.
     twice: Vec<[(usize, usize); 2]>,
     unescaped: String,
@@ -87,10 +87,10 @@ impl Objects {
         let mended = with_quoted_words(text).ok_or(NOT_JSON)?;
         self.read_text(&mended)?;
         for cell in &mut self.cells {
-            let (Cell::Json(start, end) | Cell::Text(start, end)) = *cell else { continue };
+            let (ScannedValue::Json(start, end) | ScannedValue::Text(start, end)) = *cell else { continue };
             let from = self.unescaped.len();
             self.unescaped.push_str(mended.get(start..end).unwrap_or_default());
-            *cell = Cell::Unescaped(from, self.unescaped.len());
+            *cell = ScannedValue::Unescaped(from, self.unescaped.len());
         }
         Ok(())
     }
@@ -100,7 +100,7 @@ impl Objects {
             self.index.remove(&name);
         }
         self.cells.clear();
-        self.cells.resize(self.accepted, Cell::Null);
+        self.cells.resize(self.accepted, ScannedValue::Null);
         self.unescaped.clear();
         self.twice.clear();
         self.over.0 = 0;
@@ -170,17 +170,17 @@ impl Objects {
         for ((column, strings), cell) in columns.iter_mut().zip(strings).zip(&self.cells) {
             let row = column.len();
             match *cell {
-                Cell::Null => column.append_null(),
-                Cell::Json(start, end) => {
+                ScannedValue::Null => column.append_null(),
+                ScannedValue::Json(start, end) => {
                     strings.other();
                     column.append_value(piece(start, end));
                 }
-                Cell::Text(start, end) => {
+                ScannedValue::Text(start, end) => {
                     let text = piece(start, end);
                     strings.string(row, text);
                     column.append_value(text);
                 }
-                Cell::Unescaped(start, end) => {
+                ScannedValue::Unescaped(start, end) => {
                     let text = self.unescaped.get(start..end).unwrap_or_default();
                     strings.string(row, text);
                     column.append_value(text);
@@ -207,17 +207,17 @@ impl Objects {
                     let name: Arc<str> = name.into();
                     self.index.insert(name.clone(), self.names.len());
                     self.names.push(name);
-                    self.cells.push(Cell::Null);
+                    self.cells.push(ScannedValue::Null);
                     self.names.len() - 1
                 }
             },
         };
         self.next = column + 1;
         if let Some(cell) = self.cells.get_mut(column) {
-            if let Cell::Json(from, to) = *cell {
+            if let ScannedValue::Json(from, to) = *cell {
                 self.twice.push([(from, to), (start, end)]);
             }
-            *cell = Cell::Json(start, end);
+            *cell = ScannedValue::Json(start, end);
         }
     }
 
@@ -239,18 +239,18 @@ impl Objects {
             return Err(TWICE);
         }
         for cell in &mut self.cells {
-            let Cell::Json(start, end) = *cell else { continue };
+            let ScannedValue::Json(start, end) = *cell else { continue };
             let json = text.get(start..end).unwrap_or_default();
             if json == "null" {
-                *cell = Cell::Null;
+                *cell = ScannedValue::Null;
             } else if json.starts_with('"') {
                 *cell = if memchr::memchr(b'\\', json.as_bytes()).is_some() {
                     let string: String = serde_json::from_str(json).map_err(|_| NOT_JSON)?;
                     let start = self.unescaped.len();
                     self.unescaped.push_str(&string);
-                    Cell::Unescaped(start, self.unescaped.len())
+                    ScannedValue::Unescaped(start, self.unescaped.len())
                 } else {
-                    Cell::Text(start + 1, end - 1)
+                    ScannedValue::Text(start + 1, end - 1)
                 };
             }
         }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::object::MAX_NAMES;
 use super::*;
-use crate::decode::script::{Heard, Script};
+use crate::decode::test_util::{Heard, Script};
 use crate::decode::{BATCH_ROWS, Chunk};
 
 fn read(script: Script) -> Heard {

@@ -18,7 +18,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 
-use super::quiet::quietly;
+use super::panic_guard::quietly;
 use super::stored::Stored;
 
 /// The INT96 columns of a file, read once more.

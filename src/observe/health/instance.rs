@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{Finding, Measure, Report, Status};
 use crate::observe::client::{Answer, Endpoint};
-use crate::observe::figures::count;
+use crate::observe::number_format::count;
 use crate::observe::text::shorten;
 use crate::settings::Secret;
 

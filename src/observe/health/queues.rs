@@ -13,10 +13,10 @@ use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
 use crate::dlq::journal;
 use crate::dlq::names::{self, Kind};
-use crate::dlq::survey::{Plan, Survey};
+use crate::dlq::stats::{Plan, QueueStats};
 use crate::error::words;
-use crate::observe::figures::{duration, plural};
 use crate::observe::letters::{replay_command, table_to_name};
+use crate::observe::number_format::{duration, plural};
 
 /// From where on a queue is a reason to look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,7 +42,7 @@ pub fn look(named: &[PathBuf], limits: Limits, now: i64) -> Report {
     let (mut rows, mut parked, mut damaged) = (0, 0, 0);
     let mut oldest: Option<(i64, PathBuf)> = None;
     let mut held: Vec<(PathBuf, u64)> = Vec::new();
-    let mut all = Survey::default();
+    let mut all = QueueStats::default();
     for queue in &queues {
         let mut own = 0;
         for file in files(queue) {
@@ -191,9 +191,9 @@ fn files(queue: &Path) -> Vec<PathBuf> {
 }
 
 /// What is in a file; `None` where there is none.
-fn survey(file: &Path) -> io::Result<Option<Survey>> {
+fn survey(file: &Path) -> io::Result<Option<QueueStats>> {
     let plan = Plan { choice: Choice::default(), by: vec![By::Stage], samples: 0, file: 0 };
-    match File::open(file).and_then(|file| Survey::of_file(&file, &plan)) {
+    match File::open(file).and_then(|file| QueueStats::of_file(&file, &plan)) {
         Ok(survey) => Ok(Some(survey)),
         // It may have been claimed or archived since it was found.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -201,7 +201,7 @@ fn survey(file: &Path) -> io::Result<Option<Survey>> {
     }
 }
 
-fn of_damage(file: &Path, survey: &Survey) -> Finding {
+fn of_damage(file: &Path, survey: &QueueStats) -> Finding {
     let first = survey
         .damage
         .as_ref()
@@ -213,7 +213,7 @@ fn of_damage(file: &Path, survey: &Survey) -> Finding {
         .remedy("mend or take out what was written there by hand, or by a disk that is not well")
 }
 
-fn of_parked(file: &Path, survey: &Survey) -> Finding {
+fn of_parked(file: &Path, survey: &QueueStats) -> Finding {
     let rows = survey.rows;
     let text = format!("{} given up after too many attempts, in {}", plural(rows, "row"), file.display());
     let shown = shell_word(&file.display().to_string());
@@ -223,7 +223,7 @@ fn of_parked(file: &Path, survey: &Survey) -> Finding {
     ))
 }
 
-fn of_claim(file: &Path, queue: &Path, survey: &Survey) -> Finding {
+fn of_claim(file: &Path, queue: &Path, survey: &QueueStats) -> Finding {
     let rows = survey.rows;
     let (shown, count) = (file.display(), plural(rows, "row"));
     match is_held(&names::lock(queue)) {
@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(report.status(), Status::Critical);
 
         let lock = directory.path().join(".bars.replay.lock");
-        let _held = crate::dlq::hold::Hold::take(&lock, "here").unwrap().unwrap();
+        let _held = crate::dlq::replay_lock::Hold::take(&lock, "here").unwrap().unwrap();
         let report = look(&[directory.path().join("bars.ndjson")], Limits::default(), 1_000_000_000);
         let claim = report.findings.iter().find(|f| f.check == "dlq_claim").unwrap();
         assert_eq!(claim.status, Status::Ok, "{claim:?}");

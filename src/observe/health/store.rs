@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Finding, Measure, Report, Status};
 use crate::dataset::{ALL, Dataset};
 use crate::error::Error;
-use crate::observe::figures::{bytes, latency, plural};
+use crate::observe::number_format::{bytes, latency, plural};
 use crate::sink::postgres::{FailingJob, PgHealth, TableHealth};
 use crate::sink::sqlite::SqliteHealth;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::observe::http::pressure::now;
+use crate::observe::http::backpressure::now;
 use crate::port::Circuit;
 
 /// Points that are kept, one a second.

@@ -11,9 +11,9 @@ use hyper::{Method, Request, Response, StatusCode};
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::observe::http::Live;
+use crate::observe::http::LiveRun;
 use crate::observe::http::body::Body;
-use crate::observe::http::streams::{self, Feed};
+use crate::observe::http::streams::{self, StatusStream};
 use crate::settings::Secret;
 
 /// The live page: one file, which asks for nothing from elsewhere.
@@ -35,9 +35,9 @@ const PATHS: &str = "there is nothing at that path; there are:
 
 /// Answers requests.
 pub(super) struct Routes {
-    live: Arc<Live>,
+    live: Arc<LiveRun>,
     token: Option<Secret>,
-    feed: Arc<Feed>,
+    feed: Arc<StatusStream>,
     streams: Arc<Semaphore>,
     /// The host that was asked for, where only this machine can ask.
     host: Option<String>,
@@ -45,7 +45,12 @@ pub(super) struct Routes {
 
 impl Routes {
     /// With places for so many `streams` at once.
-    pub(super) fn new(live: Arc<Live>, token: Option<Secret>, feed: Arc<Feed>, streams: usize) -> Self {
+    pub(super) fn new(
+        live: Arc<LiveRun>,
+        token: Option<Secret>,
+        feed: Arc<StatusStream>,
+        streams: usize,
+    ) -> Self {
         Self { live, token, feed, streams: Arc::new(Semaphore::new(streams)), host: None }
     }
 
@@ -169,7 +174,7 @@ fn knows<B>(request: &Request<B>, token: &Secret) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::http::live::tests::{engine, live};
+    use crate::observe::http::live_run::tests::{engine, live};
 
     fn ask(routes: &Routes, method: Method, path: &str) -> Response<Body> {
         routes.answer(&Request::builder().method(method).uri(path).body(()).unwrap())
@@ -177,7 +182,7 @@ mod tests {
 
     fn routes(token: Option<&str>, streams: usize) -> Routes {
         let live = live();
-        Routes::new(live.clone(), token.map(Secret::new), Arc::new(Feed::new(live)), streams)
+        Routes::new(live.clone(), token.map(Secret::new), Arc::new(StatusStream::new(live)), streams)
     }
 
     #[test]

@@ -19,10 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::error::{Error, Result};
-use crate::observe::http::patience::Patient;
 use crate::observe::http::routes::Routes;
-use crate::observe::http::streams::Feed;
-use crate::observe::http::{Feedback, Listener, Live};
+use crate::observe::http::slow_client::Patient;
+use crate::observe::http::streams::StatusStream;
+use crate::observe::http::{Feedback, Listener, LiveRun};
 
 /// Connections at once.
 const MOST: usize = 64;
@@ -54,7 +54,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::Internal`] if the system has no thread for it.
-    pub fn start(live: Arc<Live>, listener: Option<Listener>, feedback: Option<Feedback>) -> Result<Self> {
+    pub fn start(live: Arc<LiveRun>, listener: Option<Listener>, feedback: Option<Feedback>) -> Result<Self> {
         let failed = |error: io::Error| Error::Internal(format!("--metrics-listen: cannot start: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -75,7 +75,7 @@ impl Service {
             let mut ended = stopped.clone();
             let sends = feedback.map(|feedback| tokio::spawn(feedback.run(changes, stopped)));
             let feed = listener.map(|(socket, token, host)| {
-                let feed = Arc::new(Feed::new(live.clone()));
+                let feed = Arc::new(StatusStream::new(live.clone()));
                 let routes = Routes::new(live, token, feed.clone(), STREAMS).on_host(host);
                 tokio::spawn(feed.clone().run());
                 tokio::spawn(accept(socket, Arc::new(routes)));

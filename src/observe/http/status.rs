@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::observe::http::Live;
+use crate::observe::http::LiveRun;
 use crate::observe::http::history::{History, Point};
 use crate::observe::result::RunResult;
 use crate::observe::snapshot::Snapshot;
@@ -11,7 +11,7 @@ use crate::observe::snapshot::Snapshot;
 const MOST_REJECTS: usize = 12;
 
 /// What is sent to the page each second.
-pub(super) fn event(live: &Live, (snapshot, run): (&Snapshot, &RunResult), point: Option<Point>) -> Value {
+pub(super) fn event(live: &LiveRun, (snapshot, run): (&Snapshot, &RunResult), point: Option<Point>) -> Value {
     let (queue, circuit, workers) = (&snapshot.queue, &snapshot.circuit, &snapshot.workers);
     let groups = snapshot.rejects.iter().take(MOST_REJECTS).map(|group| {
         json!({

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::observe::http::history::History;
-use crate::observe::http::{Live, status};
+use crate::observe::http::{LiveRun, status};
 
 /// Between two signs of life of a stream on which nothing happens.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -18,14 +18,14 @@ pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 const EVERY: Duration = Duration::from_secs(1);
 
 /// What the page is sent: put into words once a second, however many look at it.
-pub(super) struct Feed {
-    live: Arc<Live>,
+pub(super) struct StatusStream {
+    live: Arc<LiveRun>,
     history: Mutex<History>,
     newest: watch::Sender<Bytes>,
 }
 
-impl Feed {
-    pub(super) fn new(live: Arc<Live>) -> Self {
+impl StatusStream {
+    pub(super) fn new(live: Arc<LiveRun>) -> Self {
         Self { live, history: Mutex::default(), newest: watch::Sender::new(Bytes::new()) }
     }
 
@@ -78,7 +78,7 @@ impl Feed {
 }
 
 /// The state of the queue now, then each change of level or circuit.
-pub(super) fn pressure(live: Arc<Live>, place: OwnedSemaphorePermit) -> impl Stream<Item = Bytes> + Send {
+pub(super) fn pressure(live: Arc<LiveRun>, place: OwnedSemaphorePermit) -> impl Stream<Item = Bytes> + Send {
     // Before the first look, so that no change falls in between.
     let changes = live.changes();
     unfold((live, changes, place, true), |(live, mut changes, place, first)| async move {
@@ -120,7 +120,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::observe::http::live::tests::{both, engine, live};
+    use crate::observe::http::live_run::tests::{both, engine, live};
     use crate::port::{Event, Level};
 
     fn place() -> OwnedSemaphorePermit {
@@ -152,7 +152,7 @@ mod tests {
     async fn the_page_gets_the_past_and_then_the_newest() {
         let live = live();
         let engine = engine(&live, "a");
-        let feed = Arc::new(Feed::new(live.clone()));
+        let feed = Arc::new(StatusStream::new(live.clone()));
         (0..3).for_each(|_| feed.note());
         let mut stream = pin!(feed.clone().stream(place()));
         let past = stream.next().await.unwrap();

@@ -1,7 +1,7 @@
 //! The command that puts the rows of a queue into the store.
 
 use crate::dataset::mapping::shell_word;
-use crate::dlq::survey::Survey;
+use crate::dlq::stats::QueueStats;
 
 /// What to type, as a shell takes it; with the table where a replay goes there only when it is named.
 pub fn replay_command(queue: &str, table: Option<&str>) -> String {
@@ -15,7 +15,7 @@ pub fn replay_command(queue: &str, table: Option<&str>) -> String {
 
 /// The table that all rows of a queue are for, where their records alone may not send them there: in a schema
 /// of its own, or one with books. Nothing is lost by naming a table that did not need it.
-pub fn table_to_name(survey: &Survey) -> Option<&str> {
+pub fn table_to_name(survey: &QueueStats) -> Option<&str> {
     let table = only_table(survey)?;
     let (schema, name) = table.rsplit_once('.').map_or((None, table), |(schema, name)| (Some(schema), name));
     let books = name.starts_with("mds_") || ["tenants", "job_runs"].contains(&name);
@@ -23,7 +23,7 @@ pub fn table_to_name(survey: &Survey) -> Option<&str> {
 }
 
 /// The table that all records name, where they do.
-pub fn only_table(survey: &Survey) -> Option<&str> {
+pub fn only_table(survey: &QueueStats) -> Option<&str> {
     let mut tables = survey.tables.iter();
     match (tables.next(), tables.next()) {
         (Some(Some(one)), None) => Some(one),
@@ -39,7 +39,7 @@ mod tests {
     fn a_table_is_named_where_all_records_are_for_it_and_a_replay_wants_it_named() {
         let of = |tables: &[Option<&str>]| {
             let tables = tables.iter().map(|table| table.map(str::to_owned)).collect();
-            let survey = Survey { tables, ..Survey::default() };
+            let survey = QueueStats { tables, ..QueueStats::default() };
             table_to_name(&survey).map(str::to_owned)
         };
         assert_eq!(of(&[Some("research.trades")]).as_deref(), Some("research.trades"));

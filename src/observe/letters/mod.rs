@@ -8,7 +8,7 @@ pub use again::{only_table, replay_command, table_to_name};
 pub use json::json;
 pub use table::table;
 
-use crate::dlq::survey::Survey;
+use crate::dlq::stats::QueueStats;
 use crate::observe::text::shorten;
 
 /// A file of a queue, and what it is.
@@ -28,7 +28,7 @@ pub struct Findings<'a> {
     /// The files, in the order in which they were read.
     pub files: &'a [QueueFile],
     /// What is in them.
-    pub survey: &'a Survey,
+    pub survey: &'a QueueStats,
     /// What the groups are made by, in the words of `--by`.
     pub by: &'a [&'static str],
 }

@@ -3,9 +3,9 @@
 use chrono::DateTime;
 
 use crate::dlq::groups::{Group, Sample, Shown};
-use crate::dlq::survey::Survey;
-use crate::observe::figures::{count, percent, plural};
+use crate::dlq::stats::QueueStats;
 use crate::observe::letters::{Findings, QueueFile};
+use crate::observe::number_format::{count, percent, plural};
 use crate::observe::style::{Ink, Style};
 use crate::observe::text::{columns_of, shorten, tail, wrap};
 
@@ -67,7 +67,7 @@ impl Table {
         }
     }
 
-    fn totals(&mut self, files: &[QueueFile], survey: &Survey) {
+    fn totals(&mut self, files: &[QueueFile], survey: &QueueStats) {
         let mut head = format!("{} in {}", plural(survey.rows, "dead row"), plural(survey.records, "record"));
         if let Some((first, last)) = survey.span {
             head += &match minute(first) == minute(last) {
@@ -106,7 +106,7 @@ impl Table {
         }
     }
 
-    fn groups(&mut self, survey: &Survey, by: &[&str]) {
+    fn groups(&mut self, survey: &QueueStats, by: &[&str]) {
         let groups = survey.groups.sorted();
         let digits = groups.iter().map(|(_, group)| count(group.rows).len()).max().unwrap_or(1).max(4);
         self.line("", Ink::Plain);
@@ -146,7 +146,7 @@ impl Table {
     }
 
     /// Rows over time, as bars.
-    fn picture(&mut self, survey: &Survey) {
+    fn picture(&mut self, survey: &QueueStats) {
         let ends = survey.minutes.first_key_value().zip(survey.minutes.last_key_value());
         let Some(((&first, _), (&last, _))) = ends.filter(|((first, _), (last, _))| first < last) else {
             return;
@@ -197,12 +197,12 @@ mod tests {
     use super::*;
     use crate::dlq::claim::Choice;
     use crate::dlq::groups::By;
-    use crate::dlq::survey::Plan;
+    use crate::dlq::stats::Plan;
     use std::fmt::Write as _;
 
-    fn survey(text: &str, by: By) -> Survey {
+    fn survey(text: &str, by: By) -> QueueStats {
         let plan = Plan { choice: Choice::default(), by: vec![by], samples: 2, file: 1 };
-        Survey::of_stream(text.as_bytes(), &plan).unwrap()
+        QueueStats::of_stream(text.as_bytes(), &plan).unwrap()
     }
 
     fn shown(text: &str, by: (By, &'static str), style: Style) -> String {

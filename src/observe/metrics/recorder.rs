@@ -40,7 +40,7 @@ pub struct Metrics {
     /// Whether the circuit has not been closed since it opened.
     open: AtomicBool,
     retries: IntCounter,
-    rows: Rows,
+    rows: RowCounters,
     workers: Vec<Worker>,
     dlq_rows: IntCounterVec,
     lag: (IntGaugeVec, GaugeVec),
@@ -48,7 +48,7 @@ pub struct Metrics {
 }
 
 /// `mds_rows_total` by outcome.
-struct Rows {
+struct RowCounters {
     read: IntCounter,
     inserted: IntCounter,
     updated: IntCounter,
@@ -99,7 +99,7 @@ impl Metrics {
             opened: f.circuit_opened.get_metric_with_label_values(&of_engine)?,
             open: AtomicBool::new(false),
             retries: f.retries.get_metric_with_label_values(&of_engine)?,
-            rows: Rows::new(outcome)?,
+            rows: RowCounters::new(outcome)?,
             // As many as the engine makes of it.
             workers: (0..settings.workers.clamp(1, SLOTS))
                 .map(|worker| Worker::new(f, coord_id, worker))
@@ -158,7 +158,7 @@ impl Metrics {
     }
 }
 
-impl Rows {
+impl RowCounters {
     fn new(outcome: impl Fn(&str) -> prometheus::Result<IntCounter>) -> prometheus::Result<Self> {
         let [inserted, updated, unchanged, superseded, rejected, dropped, skipped] =
             Books::default().outcomes().map(|(name, _)| outcome(name));

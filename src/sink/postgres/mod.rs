@@ -9,9 +9,9 @@ pub mod catalog;
 pub mod connection;
 mod encode;
 mod ledger;
-#[cfg(test)]
-mod live;
 pub mod schema;
+#[cfg(test)]
+mod server_tests;
 mod write;
 
 pub use catalog::table::{Table, TableColumn};

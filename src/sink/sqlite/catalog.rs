@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::schema::{EXTRA, UPDATED_AT};
-use crate::dataset::{self, Dataset, Grain, KeyNulls, Kind, Rule, Target, TargetColumn};
+use crate::dataset::{self, Dataset, KeyNulls, KeyPrecision, Kind, Rule, Target, TargetColumn};
 
 /// What a column can hold without changing it. From the declared type, by SQLite's own rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,11 +65,11 @@ impl Table {
 
 /// Which values become the same in a column of that kind. Our own tables keep numbers exactly; of a
 /// user's column only SQLite knows.
-pub(super) fn grain(kind: Kind) -> Grain {
+pub(super) fn grain(kind: Kind) -> KeyPrecision {
     match kind {
-        Kind::Timestamp => Grain::Micros,
-        Kind::Number => Grain::Opaque,
-        _ => Grain::Exact,
+        Kind::Timestamp => KeyPrecision::Micros,
+        Kind::Number => KeyPrecision::Opaque,
+        _ => KeyPrecision::Exact,
     }
 }
 
@@ -117,9 +117,9 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
                 has_default: row.get::<_, Option<String>>(3)?.is_some(),
                 constant_default: row.get::<_, Option<String>>(3)?.is_some_and(|d| !d.contains('(')),
                 grain: match room(&declared_type, strict) {
-                    _ if strict && declared_any => Grain::Exact,
+                    _ if strict && declared_any => KeyPrecision::Exact,
                     // What is no integer is refused.
-                    Room::Integer if kind == Kind::Number => Grain::Scale(0),
+                    Room::Integer if kind == Kind::Number => KeyPrecision::Scale(0),
                     _ => grain(kind),
                 },
             },

@@ -13,7 +13,7 @@ use crate::port::SinkError;
 
 /// Where an error happened, for its sentence.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct FaultContext<'a> {
     /// The file, as the user named it.
     pub(super) path: &'a Path,
     /// The table, if one was being worked on.
@@ -21,7 +21,7 @@ pub(super) struct Place<'a> {
 }
 
 /// The error as the engine sees it. The codes are the SQLSTATEs that PostgreSQL would give.
-pub(super) fn classify(error: &rusqlite::Error, place: Place<'_>) -> SinkError {
+pub(super) fn classify(error: &rusqlite::Error, place: FaultContext<'_>) -> SinkError {
     let path = place.path.display();
     let (code, extended, text) = match error {
         rusqlite::Error::SqliteFailure(failure, text) => {
@@ -121,7 +121,7 @@ fn constraint(extended: i32, text: &str, table: &str) -> Reason {
 }
 
 /// The error as one that ends a command.
-pub(super) fn ending(error: &rusqlite::Error, place: Place<'_>) -> Error {
+pub(super) fn ending(error: &rusqlite::Error, place: FaultContext<'_>) -> Error {
     match classify(error, place) {
         SinkError::Transient(reason) => Error::Unavailable(reason.message.into_owned()),
         SinkError::Fatal(reason) if reason.code != "XX000" => Error::Usage(reason.message.into_owned()),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::fault::{Place, ending};
+use super::fault::{FaultContext, ending};
 use super::file::{self, Access};
 use super::{catalog, schema};
 use crate::dataset::Dataset;
@@ -38,7 +38,7 @@ impl SqliteHealth {
             return Ok(None);
         }
         super::usable(path)?;
-        let fault = |error: rusqlite::Error| ending(&error, Place { path, table: "mds_runs" });
+        let fault = |error: rusqlite::Error| ending(&error, FaultContext { path, table: "mds_runs" });
         let start = Instant::now();
         let connection = file::open(path, Access::Read).map_err(fault)?;
         let names = tables(&connection).map_err(fault)?;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
 use crate::batch::Reason;
-use crate::port::{Mark, SinkError};
+use crate::port::{CommitMark, SinkError};
 
 /// The tables. Times are UTC, `YYYY-MM-DD HH:MM:SS.fff`; JSON is text.
 const TABLES: &str = "\
@@ -80,7 +80,7 @@ pub(super) fn is_there(connection: &Connection) -> rusqlite::Result<bool> {
 pub(super) fn mark(
     connection: &Connection,
     run: Uuid,
-    mark: &Mark,
+    mark: &CommitMark,
     fault: impl Fn(&rusqlite::Error) -> SinkError,
 ) -> Result<(), SinkError> {
     let run = run.to_string();

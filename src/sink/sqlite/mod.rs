@@ -41,7 +41,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use self::catalog::Table;
-use self::fault::{Place, classify, ending};
+use self::fault::{FaultContext, classify, ending};
 use self::file::Access;
 pub use self::file::stop_waiting;
 pub use self::health::SqliteHealth;
@@ -49,7 +49,7 @@ pub use self::runs::SqliteRuns;
 use self::schema::Earlier;
 pub use self::session::SqliteSession;
 use self::session::blocking;
-use crate::dataset::{self, Column, Dataset, LiveTarget, Need, Target};
+use crate::dataset::{self, Column, Dataset, LiveTarget, Requirement, Target};
 use crate::error::{Error, Result};
 use crate::port::{Sink, SinkError};
 use crate::settings::OnConflict;
@@ -90,7 +90,7 @@ impl SqliteSink {
     /// it locked or the disk is full.
     pub fn open(path: &Path, dataset: &Dataset, options: SqliteOptions) -> Result<Self> {
         usable(path)?;
-        let fault = |error: rusqlite::Error| ending(&error, Place { path, table: &dataset.table });
+        let fault = |error: rusqlite::Error| ending(&error, FaultContext { path, table: &dataset.table });
         let connection = file::open(path, Access::Create).map_err(fault)?;
         let ours = dataset::ALL.iter().any(|known| known.table == dataset.table);
         schema::apply_to(&connection, path, dataset::ALL, Earlier::Stays)?;
@@ -119,7 +119,8 @@ impl SqliteSink {
         }
         // Without a run nothing is to be written.
         let access = if options.run_id.is_some() { Access::Write } else { Access::Read };
-        let connection = file::open(path, access).map_err(|error| ending(&error, Place { path, table }))?;
+        let connection =
+            file::open(path, access).map_err(|error| ending(&error, FaultContext { path, table }))?;
         // The one schema that a file has may be named.
         Self::with(connection, path, table.strip_prefix("main.").unwrap_or(table), options)
     }
@@ -130,7 +131,7 @@ impl SqliteSink {
         name: &str,
         options: SqliteOptions,
     ) -> Result<Self> {
-        let fault = |error: rusqlite::Error| ending(&error, Place { path, table: name });
+        let fault = |error: rusqlite::Error| ending(&error, FaultContext { path, table: name });
         let Some(table) = catalog::read(&connection, name).map_err(fault)? else {
             return Err(Error::Usage(format!(
                 "{} has no table {name}; make it first, or leave --table away",
@@ -182,11 +183,11 @@ impl SqliteSink {
             name: Cow::Owned(column.name.clone()),
             kind: column.kind,
             need: if self.target.key.contains(&column.name) {
-                Need::Key
+                Requirement::Key
             } else if column.nullable || column.has_default {
-                Need::Optional
+                Requirement::Optional
             } else {
-                Need::Required
+                Requirement::Required
             },
             synonyms: &[],
             derive: None,
@@ -280,6 +281,6 @@ impl Sink for SqliteSink {
 
     async fn seal(&self) -> Result<(), SinkError> {
         blocking(|| file::seal(&self.path))
-            .map_err(|error| classify(&error, Place { path: &self.path, table: &self.table.name }))
+            .map_err(|error| classify(&error, FaultContext { path: &self.path, table: &self.table.name }))
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::catalog::quoted;
-use super::fault::{Place, ending};
+use super::fault::{FaultContext, ending};
 use super::file::{self, Access};
 use super::ledger::{self, NOW};
 use crate::error::Result;
@@ -39,7 +39,7 @@ impl SqliteRuns {
 
     fn with<A>(&self, access: Access, act: impl FnOnce(&Connection) -> rusqlite::Result<A>) -> Result<A> {
         let done = file::open(&self.path, access).and_then(|connection| act(&connection));
-        done.map_err(|error| ending(&error, Place { path: &self.path, table: "mds_runs" }))
+        done.map_err(|error| ending(&error, FaultContext { path: &self.path, table: "mds_runs" }))
     }
 
     /// Runs into that table, not taken over by others, that have an input in common with these,

@@ -11,10 +11,12 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::catalog::{self, quoted};
-use super::fault::{Place, ending};
+use super::fault::{FaultContext, ending};
 use super::file::{self, Access};
 use super::{instant, ledger, upgrade};
-use crate::dataset::{self, Column, Dataset, Derive, Grain, Kind, Need, Target, TargetColumn};
+use crate::dataset::{
+    self, Column, Dataset, Derivation, KeyPrecision, Kind, Requirement, Target, TargetColumn,
+};
 use crate::error::{Error, Result};
 
 /// Version of the tables below, kept in `mds_schema`.
@@ -67,10 +69,10 @@ const TENANT_RULE: &str = "NOT NULL DEFAULT '00000000-0000-0000-0000-00000000000
 
 fn definition(column: &Column) -> Definition<'_> {
     let rule = match column.need {
-        Need::Key if column.name == "tenant_id" => TENANT_RULE,
-        Need::Key if column.derive == Some(Derive::Empty) => "NOT NULL DEFAULT ''",
-        Need::Key | Need::Required => "NOT NULL",
-        Need::Expected | Need::Optional => "",
+        Requirement::Key if column.name == "tenant_id" => TENANT_RULE,
+        Requirement::Key if column.derive == Some(Derivation::Empty) => "NOT NULL DEFAULT ''",
+        Requirement::Key | Requirement::Required => "NOT NULL",
+        Requirement::Expected | Requirement::Optional => "",
     };
     let note = match column.kind {
         Kind::Timestamp => "UTC, YYYY-MM-DD HH:MM:SS[.ffffff]",
@@ -177,7 +179,7 @@ pub fn planned(dataset: &Dataset) -> Target {
             has_default: definition.has_default(),
             constant_default: definition.has_default(),
             grain: match definition.kind {
-                Kind::Number => Grain::Exact,
+                Kind::Number => KeyPrecision::Exact,
                 kind => super::catalog::grain(kind),
             },
         })
@@ -201,7 +203,7 @@ pub fn apply(path: &Path) -> Result<Vec<String>> {
     super::usable(path)?;
     let connection = connect(path, Access::Create)?;
     let mut report = apply_to(&connection, path, dataset::ALL, Earlier::Upgraded)?;
-    ledger::make(&connection).map_err(|error| ending(&error, Place { path, table: "mds_runs" }))?;
+    ledger::make(&connection).map_err(|error| ending(&error, FaultContext { path, table: "mds_runs" }))?;
     for dataset in dataset::ALL {
         report.extend(
             left(&connection, path, dataset)?.into_iter().map(|text| format!("left as it is: {text}")),
@@ -224,7 +226,7 @@ pub fn check(path: &Path) -> Result<Vec<String>> {
         return Ok(vec![format!("{} does not exist; run: mdsctl schema apply", path.display())]);
     }
     let connection = connect(path, Access::Read)?;
-    let fault = |error: rusqlite::Error| ending(&error, Place { path, table: VERSION_TABLE });
+    let fault = |error: rusqlite::Error| ending(&error, FaultContext { path, table: VERSION_TABLE });
     let mut differences = Vec::new();
     match version(&connection).map_err(fault)? {
         Some(VERSION) => {}
@@ -302,7 +304,7 @@ fn compare(dataset: &Dataset, table: &catalog::Table) -> Vec<Difference> {
 /// In what the table of a dataset is still not as ours.
 pub(super) fn left(connection: &Connection, path: &Path, dataset: &Dataset) -> Result<Vec<String>> {
     let table = catalog::read(connection, &dataset.table)
-        .map_err(|error| ending(&error, Place { path, table: &dataset.table }))?;
+        .map_err(|error| ending(&error, FaultContext { path, table: &dataset.table }))?;
     Ok(match table {
         Some(table) => compare(dataset, &table).into_iter().map(|difference| difference.text).collect(),
         None => vec![format!("table {} is missing", dataset.table)],
@@ -312,7 +314,7 @@ pub(super) fn left(connection: &Connection, path: &Path, dataset: &Dataset) -> R
 /// In what the table of a dataset is so unlike ours that no row can go into it as into ours.
 pub(super) fn unfit(connection: &Connection, path: &Path, dataset: &Dataset) -> Result<Option<String>> {
     let table = catalog::read(connection, &dataset.table)
-        .map_err(|error| ending(&error, Place { path, table: &dataset.table }))?;
+        .map_err(|error| ending(&error, FaultContext { path, table: &dataset.table }))?;
     let Some(table) = table else { return Ok(Some(format!("table {} is missing", dataset.table))) };
     let first = compare(dataset, &table).into_iter().find(|difference| !difference.earlier);
     Ok(first.map(|difference| difference.text))
@@ -343,7 +345,7 @@ pub(super) fn apply_to(
     datasets: &[Dataset],
     earlier: Earlier,
 ) -> Result<Vec<String>> {
-    let fault = |error: rusqlite::Error| ending(&error, Place { path, table: VERSION_TABLE });
+    let fault = |error: rusqlite::Error| ending(&error, FaultContext { path, table: VERSION_TABLE });
     if steps(connection, path, datasets, earlier)?.is_empty() {
         return Ok(Vec::new());
     }
@@ -383,7 +385,7 @@ fn steps(
     earlier: Earlier,
 ) -> Result<Vec<(String, String)>> {
     let shown = path.display();
-    let fault = |error: rusqlite::Error| ending(&error, Place { path, table: VERSION_TABLE });
+    let fault = |error: rusqlite::Error| ending(&error, FaultContext { path, table: VERSION_TABLE });
     let version = version(connection).map_err(fault)?;
     if let Some(newer) = version.filter(|version| *version > VERSION) {
         return Err(Error::Usage(format!(
@@ -434,7 +436,7 @@ fn steps(
 }
 
 fn connect(path: &Path, access: Access) -> Result<Connection> {
-    file::open(path, access).map_err(|error| ending(&error, Place { path, table: VERSION_TABLE }))
+    file::open(path, access).map_err(|error| ending(&error, FaultContext { path, table: VERSION_TABLE }))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use uuid::Uuid;
 use super::SqliteOptions;
 use super::bind::{Binder, Unbound, Values};
 use super::catalog::{self, Table};
-use super::fault::{Place, classify};
+use super::fault::{FaultContext, classify};
 use super::file::{self, Access};
 use super::instant::{self, Clock};
 use super::ledger;
@@ -36,7 +36,7 @@ use super::newer::{Answer, Answers};
 use super::plan::{COUNT_UPDATE, Plan};
 use crate::batch::{Reason, Rows};
 use crate::dataset::{LiveTarget, Refits};
-use crate::port::{Guard, Mark, Session, SinkError, TABLE_REKEYED, Written};
+use crate::port::{CommitMark, Session, SinkError, TABLE_REKEYED, WriteMode, Written};
 use crate::settings::OnConflict;
 
 /// Plans kept; inputs have few shapes, and one more only costs preparing its statement again.
@@ -98,7 +98,7 @@ impl SqliteSession {
                 }
                 Ok(connection)
             })
-            .map_err(|error| classify(&error, Place { path, table: &table.name }))?;
+            .map_err(|error| classify(&error, FaultContext { path, table: &table.name }))?;
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -118,7 +118,7 @@ impl SqliteSession {
     }
 
     fn fault(&self, error: &rusqlite::Error) -> SinkError {
-        classify(error, Place { path: &self.path, table: &self.table.name })
+        classify(error, FaultContext { path: &self.path, table: &self.table.name })
     }
 
     fn run(&self, sql: &str) -> Result<(), SinkError> {
@@ -175,11 +175,11 @@ impl SqliteSession {
         if self.connection.is_autocommit() { Ok(()) } else { self.run("ROLLBACK") }
     }
 
-    fn write_guarded(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
+    fn write_guarded(&mut self, rows: Rows<'_>, guard: WriteMode) -> Result<Written, SinkError> {
         if self.connection.is_autocommit() {
             return Err(SinkError::Fatal(Reason::new("25P01", "rows were given outside of a transaction")));
         }
-        if guard == Guard::Bare {
+        if guard == WriteMode::Bare {
             return self.write_rows(rows);
         }
         self.run("SAVEPOINT mds_write")?;
@@ -218,7 +218,7 @@ impl SqliteSession {
         let Some(plan) = self.plans.get(plan) else { return Ok(written) };
         let parts = views(rows)?;
 
-        let place = Place { path: &self.path, table: &self.table.name };
+        let place = FaultContext { path: &self.path, table: &self.table.name };
         let counters = (&*self.updates, &self.answers);
         let mut writer = Writer::new(&self.connection, plan, &self.table, place, &mut self.binder, counters)?;
         for (position, pick) in rows.picks.iter().enumerate() {
@@ -250,7 +250,7 @@ impl Session for SqliteSession {
         self.prove()
     }
 
-    async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
+    async fn write(&mut self, rows: Rows<'_>, guard: WriteMode) -> Result<Written, SinkError> {
         let fitted = self.refits.fit(&self.live, rows, self.version).map_err(SinkError::Fatal);
         let written = fitted.and_then(|fitted| match fitted {
             Some(fitted) => fitted.told(blocking(|| self.write_guarded(fitted.rows(), guard))),
@@ -262,7 +262,7 @@ impl Session for SqliteSession {
     /// With the mark, so that a later run knows what is settled. The outcome itself needs no
     /// ledger: SQLite says of each commit whether it was done, and one that was not is undone
     /// here.
-    async fn commit(&mut self, mark: &Mark, _: bool) -> Result<u64, SinkError> {
+    async fn commit(&mut self, mark: &CommitMark, _: bool) -> Result<u64, SinkError> {
         let marked = match self.run {
             Some(run) => blocking(|| ledger::mark(&self.connection, run, mark, |error| self.fault(error))),
             None => Ok(()),
@@ -279,7 +279,7 @@ impl Session for SqliteSession {
     }
 
     /// A commit that was not answered well was undone.
-    async fn settled(&mut self, _: &Mark) -> Result<Option<bool>, SinkError> {
+    async fn settled(&mut self, _: &CommitMark) -> Result<Option<bool>, SinkError> {
         Ok(Some(false))
     }
 }
@@ -301,7 +301,7 @@ struct Writer<'a> {
     probe: Option<CachedStatement<'a>>,
     plan: &'a Plan,
     table: &'a Table,
-    place: Place<'a>,
+    place: FaultContext<'a>,
     binder: &'a mut Binder,
     updates: &'a AtomicU64,
     answers: &'a Answers,
@@ -312,7 +312,7 @@ impl<'a> Writer<'a> {
         connection: &'a Connection,
         plan: &'a Plan,
         table: &'a Table,
-        place: Place<'a>,
+        place: FaultContext<'a>,
         binder: &'a mut Binder,
         (updates, answers): (&'a AtomicU64, &'a Answers),
     ) -> Result<Self, SinkError> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::catalog::{Table, quoted};
 use crate::dataset::articles::article_id;
-use crate::dataset::{Dataset, Derive};
+use crate::dataset::{Dataset, Derivation};
 
 /// SQL function from an id of an earlier version, the vendor and the symbol to the id of this one.
 const NEW_ID: &str = "mds_article_id";
@@ -79,7 +79,7 @@ pub(super) fn statements(
 
 /// Whether the ids of its rows are made otherwise than in the earlier version.
 fn is_rederived(dataset: &Dataset) -> bool {
-    dataset.columns.iter().any(|column| matches!(column.derive, Some(Derive::Article { .. })))
+    dataset.columns.iter().any(|column| matches!(column.derive, Some(Derivation::Article { .. })))
 }
 
 /// The words that made the table, with the new key and another name.

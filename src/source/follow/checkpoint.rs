@@ -15,14 +15,14 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dataset::identity::last_of;
-use crate::dataset::learned::Learned;
+use crate::dataset::inferred::Learned;
 use crate::error::{Error, Result, words};
 use crate::source::follow::SAVE;
 use crate::source::follow::copies::size_of;
-use crate::source::follow::course::{End, Stretch};
-use crate::source::follow::generation::GRAIN;
-use crate::source::follow::moved::{beside, is_rotated, modified, moved};
-use crate::source::follow::scout::Arrival;
+use crate::source::follow::discovery::Arrival;
+use crate::source::follow::followed_file::GRAIN;
+use crate::source::follow::ordinals::{End, Stretch};
+use crate::source::follow::rotation::{beside, is_rotated, modified, moved};
 
 /// Bytes at each end of what was read by which a file is known again.
 pub(super) const MARK: u64 = 1024;
@@ -45,7 +45,7 @@ const VERSION: u32 = 2;
 
 /// A place in a file behind which nothing is settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Place {
+pub(super) struct FilePosition {
     #[serde(with = "crate::source::names::path")]
     pub(super) path: PathBuf,
     pub(super) device: u64,
@@ -79,7 +79,7 @@ pub(super) struct Place {
     pub(super) away: Option<u64>,
 }
 
-impl Place {
+impl FilePosition {
     pub(super) fn id(&self) -> (u64, u64) {
         (self.device, self.inode)
     }
@@ -115,7 +115,7 @@ pub(super) fn fingerprint(file: &File, offset: u64) -> Option<String> {
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {
     version: u32,
-    files: Vec<Place>,
+    files: Vec<FilePosition>,
     /// The run whose rows behind those places are told by the store's ledger, until it ends with none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run: Option<Uuid>,
@@ -128,7 +128,7 @@ struct Stored {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stretches: Vec<Stretch>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    told: Vec<Told>,
+    told: Vec<LearnedFormats>,
     /// When rotated files had been looked for last, in microseconds since 1970.
     #[serde(default)]
     looked: Option<u64>,
@@ -136,7 +136,7 @@ struct Stored {
 
 /// What the rows of a file have told, and the file by which it is known again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Told {
+struct LearnedFormats {
     #[serde(with = "crate::source::names::path")]
     path: PathBuf,
     device: u64,
@@ -151,7 +151,7 @@ struct Told {
 #[serde(untagged)]
 enum Line {
     Begun(Begun),
-    Told(Told),
+    LearnedFormats(LearnedFormats),
     Grown(End),
 }
 
@@ -221,18 +221,18 @@ fn grow(stretches: &mut [Stretch], end: End) -> bool {
 pub struct CheckpointFile {
     path: PathBuf,
     /// Of earlier runs, and of files that have appeared and are not read yet.
-    known: Vec<Place>,
+    known: Vec<FilePosition>,
     /// Those that were in the file when it was opened.
-    earlier: Vec<Place>,
-    saved: Vec<Place>,
+    earlier: Vec<FilePosition>,
+    saved: Vec<FilePosition>,
     /// Of files that this run has done with, and that may come back.
-    done: Vec<Place>,
+    done: Vec<FilePosition>,
     /// Whose rows the ledger tells of.
     run: Option<Uuid>,
     /// Where its rows came from, as far as they are not settled.
     pub(super) stretches: Vec<Stretch>,
     /// What has been told by files.
-    told: Vec<Told>,
+    told: Vec<LearnedFormats>,
     /// Whether those may not be all on disk.
     loose: bool,
     /// Why those that were found may not be the last ones.
@@ -340,7 +340,7 @@ impl CheckpointFile {
                             follow_on(&mut stored.stretches, begun.end, begun.stretch);
                             loose = begun.loose;
                         }
-                        Line::Told(told) => stored.told.push(told),
+                        Line::LearnedFormats(told) => stored.told.push(told),
                         Line::Grown(end) => {
                             grow(&mut stored.stretches, end);
                         }
@@ -456,14 +456,14 @@ impl CheckpointFile {
         self.told.retain(|told| (told.device, told.inode) != id);
         let (device, inode) = id;
         let (path, learned) = (path.to_owned(), learned.clone());
-        let told = Told { path, device, inode, seen, fingerprint, learned };
+        let told = LearnedFormats { path, device, inode, seen, fingerprint, learned };
         self.told.push(told.clone());
-        self.write_line(&Line::Told(told), false)
+        self.write_line(&Line::LearnedFormats(told), false)
     }
 
     /// What is known of that file from before; of another one by that name, the forms that its writer uses.
     pub(super) fn told(&self, path: &Path, id: (u64, u64), file: &File) -> Option<Learned> {
-        let same = |told: &&Told| {
+        let same = |told: &&LearnedFormats| {
             (told.device, told.inode) == id
                 && fingerprint(file, told.seen).as_ref() == Some(&told.fingerprint)
         };
@@ -475,7 +475,7 @@ impl CheckpointFile {
     }
 
     /// The place that is known in that file.
-    pub(super) fn of(&self, file: &File, id: (u64, u64)) -> Option<&Place> {
+    pub(super) fn of(&self, file: &File, id: (u64, u64)) -> Option<&FilePosition> {
         self.known.iter().find(|place| place.fits(file, id))
     }
 
@@ -505,7 +505,8 @@ impl CheckpointFile {
                 self.anew((&arrival.path, arrival.born.as_deref()), arrival.id, file);
             }
         }
-        let away: HashMap<(u64, u64), &Place> = earlier.iter().map(|place| (place.id(), place)).collect();
+        let away: HashMap<(u64, u64), &FilePosition> =
+            earlier.iter().map(|place| (place.id(), place)).collect();
         for place in &mut self.known {
             // What this run has noted is of another file by that identity.
             let before = away.get(&place.id()).filter(|before| before.fingerprint == place.fingerprint);
@@ -537,7 +538,7 @@ impl CheckpointFile {
             |stretch: &Stretch| fingerprint(file, stretch.seen).as_ref() == Some(&stretch.fingerprint);
         self.stretches.retain(|stretch| stretch.id() != id || is_of(stretch));
         let Some(fingerprint) = fingerprint(file, 0) else { return };
-        self.known.push(Place {
+        self.known.push(FilePosition {
             path: path.into(),
             device: id.0,
             inode: id.1,
@@ -559,7 +560,7 @@ impl CheckpointFile {
     pub(super) fn names_of(&self, path: &Path) -> Option<String> {
         let of = |is: &dyn Fn(&Path) -> bool| {
             let mut places = self.known.iter().chain(&self.saved).chain(&self.done).rev();
-            let own = |place: &&Place| is(place.born.as_deref().unwrap_or(&place.path));
+            let own = |place: &&FilePosition| is(place.born.as_deref().unwrap_or(&place.path));
             places.find(|place| place.names.is_some() && own(place))?.names.clone()
         };
         of(&|name| name == path).or_else(|| of(&|name| is_rotated(name, path)))
@@ -606,7 +607,7 @@ impl CheckpointFile {
         let Some(fingerprint) = fingerprint(file, offset) else { return };
         let ((device, inode), names) = (arrival.id, self.names_of(born));
         let (path, born) = (arrival.path.clone(), Some(born.to_owned()));
-        let place = Place {
+        let place = FilePosition {
             path,
             device,
             inode,
@@ -630,7 +631,8 @@ impl CheckpointFile {
     /// Where the checkpoint file cannot be written.
     pub(super) fn write_truncated(&mut self, path: &Path, id: (u64, u64), file: &File) -> Result<()> {
         self.anew((path, None), id, file);
-        let mut places: Vec<Place> = self.saved.iter().filter(|place| place.id() != id).cloned().collect();
+        let mut places: Vec<FilePosition> =
+            self.saved.iter().filter(|place| place.id() != id).cloned().collect();
         places.extend(self.known.iter().filter(|place| place.id() == id).cloned());
         self.replace(places)
     }
@@ -656,13 +658,13 @@ impl CheckpointFile {
     }
 
     /// The place in a file that this run had done with, and that has come back.
-    pub(super) fn again(&self, file: &File, id: (u64, u64)) -> Option<&Place> {
+    pub(super) fn again(&self, file: &File, id: (u64, u64)) -> Option<&FilePosition> {
         self.done.iter().find(|place| place.fits(file, id))
     }
 
     /// A file is done with, for now.
-    pub(super) fn done(&mut self, id: (u64, u64), place: Option<Place>) {
-        let others = |known: &Place| (known.device, known.inode) != id;
+    pub(super) fn done(&mut self, id: (u64, u64), place: Option<FilePosition>) {
+        let others = |known: &FilePosition| (known.device, known.inode) != id;
         self.known.retain(others);
         self.done.retain(others);
         self.stretches.retain(|stretch| stretch.id() != id);
@@ -674,15 +676,15 @@ impl CheckpointFile {
         // Of many files that are read to their ends all that is known would be much.
         self.done.extend(place.map(|place| {
             let equals = place.equals.as_deref().map(|equals| last_of(equals, 0).to_owned());
-            Place { done: true, equals, ..place }
+            FilePosition { done: true, equals, ..place }
         }));
     }
 
     /// Writes the places of this run, and those of earlier ones that it has not come upon.
-    pub(super) fn save(&mut self, mut places: Vec<Place>) -> Result<()> {
+    pub(super) fn save(&mut self, mut places: Vec<FilePosition>) -> Result<()> {
         let ids: HashSet<(u64, u64)> = places.iter().map(|place| (place.device, place.inode)).collect();
-        let other = |known: &&Place| !ids.contains(&(known.device, known.inode));
-        let others: Vec<Place> = self.known.iter().chain(&self.done).filter(other).cloned().collect();
+        let other = |known: &&FilePosition| !ids.contains(&(known.device, known.inode));
+        let others: Vec<FilePosition> = self.known.iter().chain(&self.done).filter(other).cloned().collect();
         places.extend(others);
         let each = MOST_EQUALS / places.len().max(1);
         for equals in places.iter_mut().filter_map(|place| place.equals.as_mut()) {
@@ -698,7 +700,7 @@ impl CheckpointFile {
     ///
     /// # Errors
     /// Where the checkpoint file cannot be written.
-    pub(super) fn end(&mut self, places: Vec<Place>) -> Result<()> {
+    pub(super) fn end(&mut self, places: Vec<FilePosition>) -> Result<()> {
         let exact = self.run.take().is_some();
         self.stretches.clear();
         if exact {
@@ -707,7 +709,7 @@ impl CheckpointFile {
         self.save(places)
     }
 
-    fn replace(&mut self, places: Vec<Place>) -> Result<()> {
+    fn replace(&mut self, places: Vec<FilePosition>) -> Result<()> {
         let rows: HashMap<(u64, u64), u64> =
             places.iter().map(|place| ((place.device, place.inode), place.rows)).collect();
         self.stretches.retain(|stretch| {
@@ -736,7 +738,7 @@ impl CheckpointFile {
     }
 
     /// The file, open behind its end.
-    fn write(&self, places: &[Place]) -> std::io::Result<File> {
+    fn write(&self, places: &[FilePosition]) -> std::io::Result<File> {
         let parent = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(parent)?;
         let stored = Stored {

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::source::follow::checkpoint::MARK;
-use crate::source::follow::generation::GRAIN;
-use crate::source::follow::moved::{is_rotated, modified};
-use crate::source::follow::scout::Arrival;
+use crate::source::follow::discovery::Arrival;
+use crate::source::follow::followed_file::GRAIN;
+use crate::source::follow::rotation::{is_rotated, modified};
 
 /// The first and the last bytes that were read of a file, by which another one is known that has them too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::source::follow::copies::{Copies, copies, size_of};
-use crate::source::follow::generation::{Generation, Sight};
-use crate::source::follow::scout::{Arrival, lock};
+use crate::source::follow::discovery::{Arrival, lock};
+use crate::source::follow::followed_file::{FollowedFile, Sight};
 use crate::source::follow::{Follower, From};
-use crate::source::pipeline::{Outlet, Report};
+use crate::source::pipeline::{BatchSink, Report};
 
 impl Follower {
     /// The file at that place has other content from now on; `mended`: what was there could not be read.
@@ -18,7 +18,7 @@ impl Follower {
         place: usize,
         mended: bool,
         report: &mut Report,
-        outlet: &mut dyn Outlet,
+        outlet: &mut dyn BatchSink,
     ) -> Result<()> {
         let followed: HashSet<(u64, u64)> = self.files.iter().map(|file| file.id).collect();
         let Some(file) = self.files.get_mut(place) else { return Ok(()) };
@@ -32,7 +32,7 @@ impl Follower {
             tell(file, &found, &ended);
         }
         let Copies { copy, shorter, later } = found;
-        let later: Vec<Generation> =
+        let later: Vec<FollowedFile> =
             later.into_iter().filter_map(|later| self.unseen(later, place)).collect();
         let Some(file) = self.files.get_mut(place) else { return Ok(()) };
         for copy in &shorter {
@@ -53,7 +53,7 @@ impl Follower {
             }
             let handle = cut.try_clone().ok();
             let known = (&*checkpoint, None);
-            let opened = Generation::open(
+            let opened = FollowedFile::open(
                 (&path, &path),
                 handle,
                 From::Start,
@@ -101,7 +101,7 @@ impl Follower {
     }
 
     /// What was in the file at that place and was rotated away before it was seen.
-    fn unseen(&self, arrival: Arrival, place: usize) -> Option<Generation> {
+    fn unseen(&self, arrival: Arrival, place: usize) -> Option<FollowedFile> {
         let born = self.files.get(place)?;
         let Arrival { path, id, file, .. } = arrival;
         let mut checkpoint = lock(&self.checkpoint);
@@ -109,7 +109,7 @@ impl Follower {
         let known = (&*checkpoint, None);
         let names = (&*path, &*born.born);
         let opened =
-            Generation::open(names, file, From::Start, known, &self.options.open, self.mapper.clone());
+            FollowedFile::open(names, file, From::Start, known, &self.options.open, self.mapper.clone());
         match opened {
             Ok(mut file) => {
                 file.has_names(born.names());
@@ -130,7 +130,7 @@ fn bytes(count: u64) -> String {
 
 /// Says what is read, and what cannot be. `ended` are the sizes of the contents that have come to their ends,
 /// as far as they were seen, the first of them that of the one that was being read.
-fn tell(file: &Generation, found: &Copies, ended: &[u64]) {
+fn tell(file: &FollowedFile, found: &Copies, ended: &[u64]) {
     let (name, at) = (&*file.name, file.at());
     let size = ended.first().copied().unwrap_or(at).max(at);
     match &found.copy {

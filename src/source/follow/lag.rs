@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const MOST_SIZES: usize = 4096;
 
 /// A file, and how much of it is settled.
-pub(super) struct Ruler {
+pub(super) struct FileProgress {
     file: Arc<File>,
     settled: AtomicU64,
     held: AtomicU64,
@@ -26,7 +26,7 @@ pub(super) struct Ruler {
     sizes: Mutex<(u64, Vec<u64>)>,
 }
 
-impl Ruler {
+impl FileProgress {
     /// For that file, of which nothing is settled.
     pub(super) fn new(file: Arc<File>) -> Self {
         Self { file, settled: AtomicU64::new(0), held: AtomicU64::new(0), sizes: Mutex::default() }
@@ -87,7 +87,7 @@ impl Sizes {
     }
 }
 
-type Rulers = Arc<Mutex<Vec<(Weak<Ruler>, Sizes)>>>;
+type Rulers = Arc<Mutex<Vec<(Weak<FileProgress>, Sizes)>>>;
 
 /// Tells an observer how far behind everything is, until it is dropped.
 pub(super) struct Lag {
@@ -117,7 +117,7 @@ impl Lag {
     }
 
     /// Measures that file too, as long as there is somebody else who has it.
-    pub(super) fn add(&self, ruler: &Arc<Ruler>) {
+    pub(super) fn add(&self, ruler: &Arc<FileProgress>) {
         lock(&self.rulers).push((Arc::downgrade(ruler), Sizes::default()));
     }
 }
@@ -133,7 +133,7 @@ impl Drop for Lag {
 }
 
 /// Bytes in all, and the greatest age.
-fn measure(rulers: &mut Vec<(Weak<Ruler>, Sizes)>, now: Instant) -> (u64, Duration) {
+fn measure(rulers: &mut Vec<(Weak<FileProgress>, Sizes)>, now: Instant) -> (u64, Duration) {
     let (mut bytes, mut age) = (0, Duration::ZERO);
     rulers.retain_mut(|(ruler, sizes)| {
         let Some(ruler) = ruler.upgrade() else { return false };
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn bytes_and_age_are_of_what_is_not_settled() {
         let mut file = tempfile::tempfile().unwrap();
-        let ruler = Arc::new(Ruler::new(Arc::new(file.try_clone().unwrap())));
+        let ruler = Arc::new(FileProgress::new(Arc::new(file.try_clone().unwrap())));
         let mut rulers = vec![(Arc::downgrade(&ruler), Sizes::default())];
         let start = Instant::now();
         let mut at = |seconds: u64| measure(&mut rulers, start + Duration::from_secs(seconds));

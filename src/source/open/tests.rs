@@ -9,7 +9,7 @@ use parquet::arrow::ArrowWriter;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 
 use super::*;
-use crate::decode::script::Heard;
+use crate::decode::test_util::Heard;
 
 const CSV: &[u8] = b"a,b\n1,2\n3,4\n";
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::dataset::{ALL, Column, Dataset, KeyNulls, Kind, Need, Rule, Target, TargetColumn};
+use crate::dataset::{ALL, Column, Dataset, KeyNulls, Kind, Requirement, Rule, Target, TargetColumn};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::quoting::ident;
 
@@ -199,7 +199,7 @@ impl Table {
         let time = columns
             .iter()
             .filter(times)
-            .find(|c| c.need == Need::Key)
+            .find(|c| c.need == Requirement::Key)
             .or_else(|| columns.iter().find(times))
             .map(|c| c.name.clone());
         Dataset {
@@ -239,11 +239,11 @@ impl Table {
             known.kind == kind || finer || known.kind.is_number() && kind.is_number()
         });
         let need = if self.key.contains(&column.name) && self.nulls == KeyNulls::Never {
-            Need::Key
+            Requirement::Key
         } else if column.not_null && !column.has_default() {
-            Need::Required
+            Requirement::Required
         } else {
-            Need::Optional
+            Requirement::Optional
         };
         // A synonym that is another column's name would make both ambiguous.
         let taken = |names: &[&str]| {
@@ -389,8 +389,8 @@ pub(in crate::sink::postgres) mod tests {
         assert!(dataset.column("symbol").unwrap().synonyms.contains(&"ticker"));
         // `date` is a column of its own here.
         assert!(dataset.column("ts").unwrap().synonyms.is_empty());
-        assert_eq!(dataset.column("close").unwrap().need, Need::Required);
-        assert_eq!(dataset.column("date").unwrap().need, Need::Optional);
+        assert_eq!(dataset.column("close").unwrap().need, Requirement::Required);
+        assert_eq!(dataset.column("date").unwrap().need, Requirement::Optional);
         assert_eq!(dataset.column("g"), None);
         assert_eq!(dataset.table, r#""public"."t""#);
     }

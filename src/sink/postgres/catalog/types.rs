@@ -2,7 +2,7 @@
 
 use tokio_postgres::types::Type;
 
-use crate::dataset::{Grain, Kind};
+use crate::dataset::{KeyPrecision, Kind};
 
 /// Type of a column: its base where it is a domain, with what the type modifier says.
 ///
@@ -115,20 +115,22 @@ impl ColumnType {
     }
 
     /// Which values become the same in it.
-    pub fn grain(self) -> Grain {
+    pub fn grain(self) -> KeyPrecision {
         match self {
-            Self::Timestamp(6) | Self::Timestamptz(6) => Grain::Micros,
-            Self::Numeric(Some((_, scale))) => u8::try_from(scale).map_or(Grain::Opaque, Grain::Scale),
+            Self::Timestamp(6) | Self::Timestamptz(6) => KeyPrecision::Micros,
+            Self::Numeric(Some((_, scale))) => {
+                u8::try_from(scale).map_or(KeyPrecision::Opaque, KeyPrecision::Scale)
+            }
             // A fraction is refused, or rounded under --round.
-            Self::Int2 | Self::Int4 | Self::Int8 => Grain::Scale(0),
+            Self::Int2 | Self::Int4 | Self::Int8 => KeyPrecision::Scale(0),
             Self::Bool
             | Self::Numeric(None)
             | Self::Text
             | Self::Varchar(None)
             | Self::Enum
             | Self::Uuid
-            | Self::Date => Grain::Exact,
-            Self::Varchar(Some(limit)) => Grain::Chars(u32::try_from(limit).unwrap_or(u32::MAX)),
+            | Self::Date => KeyPrecision::Exact,
+            Self::Varchar(Some(limit)) => KeyPrecision::Chars(u32::try_from(limit).unwrap_or(u32::MAX)),
             Self::Timestamp(_)
             | Self::Timestamptz(_)
             | Self::Float4
@@ -140,7 +142,7 @@ impl ColumnType {
             | Self::TextArray
             | Self::VarcharArray(_)
             | Self::Array
-            | Self::Other => Grain::Opaque,
+            | Self::Other => KeyPrecision::Opaque,
         }
     }
 

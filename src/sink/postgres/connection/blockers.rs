@@ -66,7 +66,7 @@ struct Seen {
 }
 
 /// What is in the way now.
-struct Found {
+struct Blocker {
     holders: Vec<(i32, i64)>,
     words: String,
 }
@@ -93,7 +93,7 @@ impl Blockers {
             if seen.at.is_none_or(|at| at.elapsed() >= PATIENCE) {
                 let found = tokio::time::timeout(LOOK, ask(connector)).await.ok().flatten();
                 seen.at = Some(Instant::now());
-                if let Some(Found { holders, words }) = found
+                if let Some(Blocker { holders, words }) = found
                     && holders.iter().filter(|holder| seen.named.insert(**holder)).count() > 0
                 {
                     NAMED.store(true, Ordering::Relaxed);
@@ -144,7 +144,7 @@ pub async fn unblocked<T>(
 }
 
 /// The holders of locks that sessions of ours wait for.
-async fn ask(connector: &Connector) -> Option<Found> {
+async fn ask(connector: &Connector) -> Option<Blocker> {
     let link: Link = connector.connect().await.ok()?;
     let name = literal(connector.dsn().application_name());
     let sql = format!(
@@ -174,5 +174,5 @@ async fn ask(connector: &Connector) -> Option<Found> {
     }
     let (pid, _) = holders.first()?;
     let words = format!("{}; SELECT pg_terminate_backend({pid}) would end it", words.join("; "));
-    Some(Found { holders, words })
+    Some(Blocker { holders, words })
 }

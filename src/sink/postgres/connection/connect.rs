@@ -21,7 +21,7 @@ use crate::error::{Error, Result, words};
 use crate::port::SinkError;
 use crate::sink::postgres::connection::classify::classify;
 use crate::sink::postgres::connection::dsn::{Dsn, SslMode};
-use crate::sink::postgres::connection::hosts::Place;
+use crate::sink::postgres::connection::hosts::HostAddress;
 use crate::sink::postgres::connection::session_attributes::Wanted;
 use crate::sink::postgres::connection::tls;
 
@@ -84,7 +84,7 @@ impl Connector {
     }
 
     /// Tries every address of a place.
-    async fn visit(&self, place: &Place, wanted: Wanted) -> Result<Link, SinkError> {
+    async fn visit(&self, place: &HostAddress, wanted: Wanted) -> Result<Link, SinkError> {
         let addresses = match place.addr {
             _ if place.is_socket() => vec![None],
             Some(address) => vec![Some(address)],
@@ -128,7 +128,7 @@ impl Connector {
     }
 
     /// Why no place would do.
-    fn told(&self, failed: Vec<(&Place, Reason)>) -> Reason {
+    fn told(&self, failed: Vec<(&HostAddress, Reason)>) -> Reason {
         let mut whole: Option<Reason> = None;
         for (place, mut reason) in failed {
             let why = self.explained(&reason, place);
@@ -148,7 +148,7 @@ impl Connector {
     }
 
     /// What the server or the driver says, with what to do about it.
-    fn explained(&self, reason: &Reason, place: &Place) -> String {
+    fn explained(&self, reason: &Reason, place: &HostAddress) -> String {
         let says = &reason.message;
         let from_file = self.dsn.password.is_none() && place.password.is_some();
         match (&*reason.code, &self.dsn.passfile) {
@@ -169,7 +169,7 @@ impl Connector {
     }
 
     /// Follows `sslmode`: `allow` tries without TLS first, `prefer` falls back to none.
-    async fn connect_to(&self, place: &Place, address: Option<IpAddr>) -> Result<Link, SinkError> {
+    async fn connect_to(&self, place: &HostAddress, address: Option<IpAddr>) -> Result<Link, SinkError> {
         use config::SslMode::{Disable, Prefer, Require};
         let (first, second) = match self.dsn.tls.mode {
             _ if place.is_socket() => (Disable, None),
@@ -196,7 +196,7 @@ impl Connector {
 
     async fn open(
         &self,
-        place: &Place,
+        place: &HostAddress,
         address: Option<IpAddr>,
         mode: config::SslMode,
     ) -> Result<Link, tokio_postgres::Error> {
@@ -208,7 +208,7 @@ impl Connector {
         }
     }
 
-    fn config(&self, place: &Place, address: Option<IpAddr>, mode: config::SslMode) -> Config {
+    fn config(&self, place: &HostAddress, address: Option<IpAddr>, mode: config::SslMode) -> Config {
         let dsn = &self.dsn;
         let mut config = Config::new();
         config
@@ -247,7 +247,7 @@ impl Connector {
 }
 
 /// The addresses of a host.
-async fn look_up(place: &Place) -> Result<Vec<IpAddr>, SinkError> {
+async fn look_up(place: &HostAddress) -> Result<Vec<IpAddr>, SinkError> {
     let found = tokio::net::lookup_host((&*place.host, place.port)).await;
     let found =
         found.map_err(|error| SinkError::Transient(Reason::new("connection_failed", words(&error))))?;

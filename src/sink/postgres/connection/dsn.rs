@@ -9,7 +9,7 @@ use tokio_postgres::config::ChannelBinding;
 use crate::error::{Error, Result};
 use crate::settings::Secret;
 use crate::sink::postgres::connection::environment::Surroundings;
-use crate::sink::postgres::connection::hosts::{Place, default_host, places};
+use crate::sink::postgres::connection::hosts::{HostAddress, default_host, places};
 use crate::sink::postgres::connection::parameters::Values;
 use crate::sink::postgres::connection::passfile::PassFile;
 use crate::sink::postgres::connection::session_attributes::Wanted;
@@ -123,7 +123,7 @@ impl TlsSettings {
 /// A connection, ready to be opened. `Debug` does not show the password.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dsn {
-    pub(in crate::sink::postgres) places: Vec<Place>,
+    pub(in crate::sink::postgres) places: Vec<HostAddress>,
     pub(in crate::sink::postgres) user: String,
     /// The password for all places; without it each may have one of its own.
     pub(in crate::sink::postgres) password: Option<Secret>,
@@ -168,7 +168,7 @@ impl Dsn {
 
     /// For people: `postgres://user@host:port/database`, without the password.
     pub fn redacted(&self) -> String {
-        let places: Vec<String> = self.places.iter().map(Place::shown).collect();
+        let places: Vec<String> = self.places.iter().map(HostAddress::shown).collect();
         format!("postgres://{}@{}/{}", self.user, places.join(","), self.dbname)
     }
 
@@ -246,7 +246,7 @@ impl Dsn {
 
     /// The places, with the passwords that the password file has for them by now: a process that runs for
     /// months outlives a password.
-    pub(in crate::sink::postgres) fn places_now(&self) -> Vec<Place> {
+    pub(in crate::sink::postgres) fn places_now(&self) -> Vec<HostAddress> {
         let mut places = self.places.clone();
         if let Some(file) = self.passfile.as_deref().and_then(PassFile::read) {
             for place in &mut places {
@@ -320,7 +320,10 @@ mod tests {
     #[test]
     fn without_anything_it_is_the_local_socket_and_the_systems_user() {
         let dsn = dsn(None, &[]).unwrap();
-        assert_eq!(dsn.places, [Place { host: "/run/pg".into(), addr: None, port: 5432, password: None }]);
+        assert_eq!(
+            dsn.places,
+            [HostAddress { host: "/run/pg".into(), addr: None, port: 5432, password: None }]
+        );
         assert!(dsn.places[0].is_socket());
         assert_eq!(dsn.dbname, dsn.user);
         assert_eq!(dsn.application_name, "mdsctl");

@@ -12,7 +12,7 @@ pub(in crate::sink::postgres) const LOCAL_SOCKETS: [&str; 2] = ["/var/run/postgr
 
 /// One place where the server may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::sink::postgres) struct Place {
+pub(in crate::sink::postgres) struct HostAddress {
     /// Host name, address, directory of a Unix socket, or `@` and the directory's name for one
     /// in the abstract namespace.
     pub host: String,
@@ -24,7 +24,7 @@ pub(in crate::sink::postgres) struct Place {
     pub password: Option<Secret>,
 }
 
-impl Place {
+impl HostAddress {
     /// Whether it is a Unix socket, where TLS means nothing.
     pub fn is_socket(&self) -> bool {
         self.addr.is_none() && self.host.starts_with(['/', '@'])
@@ -46,7 +46,7 @@ impl Place {
 pub(in crate::sink::postgres) fn places(
     values: &Values,
     default_host: impl Fn(u16) -> String,
-) -> Result<Vec<Place>> {
+) -> Result<Vec<HostAddress>> {
     let (hosts, addrs, ports) = (values.list("host"), values.list("hostaddr"), values.list("port"));
     let count = hosts.len().max(addrs.len()).max(1);
     if !hosts.is_empty() && !addrs.is_empty() && hosts.len() != addrs.len() {
@@ -79,7 +79,7 @@ pub(in crate::sink::postgres) fn places(
                 ("", None) => default_host(port),
                 (host, _) => host.to_owned(),
             };
-            Ok(Place { host, addr, port, password: None })
+            Ok(HostAddress { host, addr, port, password: None })
         })
         .collect()
 }

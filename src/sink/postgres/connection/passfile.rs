@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::words;
 use crate::settings::Secret;
-use crate::sink::postgres::connection::hosts::{LOCAL_SOCKETS, Place};
+use crate::sink::postgres::connection::hosts::{HostAddress, LOCAL_SOCKETS};
 
 /// A password file that may be read.
 pub(in crate::sink::postgres) struct PassFile {
@@ -56,7 +56,7 @@ impl PassFile {
     }
 
     /// The password for that place, database and user.
-    pub fn password(&self, place: &Place, database: &str, user: &str) -> Option<Secret> {
+    pub fn password(&self, place: &HostAddress, database: &str, user: &str) -> Option<Secret> {
         let host = match &*place.host {
             socket if LOCAL_SOCKETS.contains(&socket) => "localhost",
             host => host,
@@ -114,7 +114,7 @@ mod tests {
 
     fn password(text: &str, host: &str, port: u16) -> Option<String> {
         let file = PassFile { path: "p".into(), text: text.into() };
-        let place = Place { host: host.into(), addr: None, port, password: None };
+        let place = HostAddress { host: host.into(), addr: None, port, password: None };
         file.password(&place, "market", "me").map(|secret| secret.reveal().to_owned())
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Cells are made column by column for a block of rows: such a loop waits for many values at once,
 //! where one that goes row by row waits for each. What has no piece of its own, and every value that
-//! is not plain, goes the general way of [`Goal::put`], which gives the same bytes.
+//! is not plain, goes the general way of [`EncodeTarget::put`], which gives the same bytes.
 
 use arrow::array::{Array, PrimitiveArray, StringArray};
 use arrow::buffer::NullBuffer;
@@ -15,7 +15,7 @@ use crate::dataset::time::to_micros;
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::encode::copy_buffer::Out;
 use crate::sink::postgres::encode::digits::{Digits, digits, short_decimal};
-use crate::sink::postgres::encode::encoder::{BLOCK, EPOCH_SECONDS, Goal, MICROS, Rules};
+use crate::sink::postgres::encode::encoder::{BLOCK, EPOCH_SECONDS, EncodeTarget, MICROS, RoundingPolicy};
 use crate::sink::postgres::encode::source::{Numbers, Source};
 
 /// Most bytes of a cell that is made here: a NUMERIC of 64 bits, a UUID, a short text.
@@ -172,7 +172,7 @@ enum Way<'a> {
 
 impl<'a> Column<'a> {
     /// The column on its way into `goal`.
-    pub fn new(goal: &Goal, source: Source<'a>, rules: Rules) -> Self {
+    pub fn new(goal: &EncodeTarget, source: Source<'a>, rules: RoundingPolicy) -> Self {
         use ColumnType as T;
         let bounds = match goal.type_ {
             T::Numeric(None) => Some(Bounds::NONE),
@@ -222,9 +222,9 @@ impl<'a> Column<'a> {
     /// Makes the cells of some rows of this column's batch, at most [`BLOCK`].
     pub fn cells(
         &mut self,
-        goal: &Goal,
+        goal: &EncodeTarget,
         picks: &[Pick],
-        rules: Rules,
+        rules: RoundingPolicy,
         scratch: &mut Out,
         cells: &mut [Cell],
         sizes: &mut [Size],
@@ -339,7 +339,14 @@ impl<'a> Column<'a> {
     }
 
     /// The cell as the general way makes it, if it is short enough.
-    fn general(&self, goal: &Goal, row: usize, rules: Rules, scratch: &mut Out, cell: &mut Cell) -> Size {
+    fn general(
+        &self,
+        goal: &EncodeTarget,
+        row: usize,
+        rules: RoundingPolicy,
+        scratch: &mut Out,
+        cell: &mut Cell,
+    ) -> Size {
         scratch.truncate(0);
         match goal.put(self.source, row, rules, scratch) {
             Ok(rounded) if scratch.len() <= CELL => {
@@ -353,10 +360,10 @@ impl<'a> Column<'a> {
 
 /// The cells of the distinct texts.
 fn coded<'a>(
-    goal: &Goal,
+    goal: &EncodeTarget,
     keys: &'a PrimitiveArray<Int32Type>,
     texts: &'a StringArray,
-    rules: Rules,
+    rules: RoundingPolicy,
 ) -> Way<'a> {
     let column = Column { source: Source::Text(texts), nulls: None, way: Way::General };
     let mut scratch = Out::small();

@@ -159,7 +159,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::batch::{Origin, Past, PastRecord};
+    use crate::batch::{Origin, PastRecord, ReplayHistory};
     use crate::sink::postgres::catalog::table::TableColumn;
     use crate::sink::postgres::catalog::table::tests::{column, table};
 
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn rows_failed_by_the_servers_clock_or_never() {
         let record = |first_us| PastRecord { id: Uuid::nil(), source: "a".into(), attempts: 1, first_us };
-        let past = Past {
+        let past = ReplayHistory {
             first: 7,
             rows: vec![(0, 1), (1, 2), (2, 3)],
             records: vec![record(EPOCH_SECONDS * 1_000_000), record(i64::MAX), record(i64::MIN)],

@@ -44,7 +44,7 @@ pub(in crate::sink::postgres) const MICROS: std::ops::Range<i64> =
 
 /// A column to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::sink::postgres) struct Goal {
+pub(in crate::sink::postgres) struct EncodeTarget {
     pub name: Arc<str>,
     pub type_: ColumnType,
     /// Its type as SQL writes it.
@@ -71,14 +71,14 @@ pub(in crate::sink::postgres) enum Origin {
 
 /// What the user wants done to values that do not fit as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::sink::postgres) struct Rules {
+pub(in crate::sink::postgres) struct RoundingPolicy {
     /// Refuse what the column would round.
     pub exact: bool,
     /// Round fractions for columns of integers.
     pub round: bool,
 }
 
-impl Goal {
+impl EncodeTarget {
     /// Whether values from there can become values of the column.
     pub fn takes(&self, source: &Source<'_>) -> bool {
         use ColumnType as T;
@@ -111,7 +111,13 @@ impl Goal {
 
     /// Appends one value, and says whether it is rounded. On a refusal something may have been
     /// appended; the caller takes it back.
-    pub fn put(&self, source: Source<'_>, row: usize, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {
+    pub fn put(
+        &self,
+        source: Source<'_>,
+        row: usize,
+        rules: RoundingPolicy,
+        out: &mut Out,
+    ) -> Result<bool, Refusal> {
         if source.is_null(row) {
             return self.put_null(out);
         }
@@ -159,7 +165,7 @@ impl Goal {
         &self,
         numbers: Numbers<'_>,
         row: usize,
-        rules: Rules,
+        rules: RoundingPolicy,
         out: &mut Out,
     ) -> Result<bool, Refusal> {
         if let (ColumnType::Float8, Some(double)) = (self.type_, numbers.double(row)) {
@@ -217,7 +223,7 @@ impl Goal {
 
     /// Appends a number that has more digits than any other.
     #[cold]
-    fn put_long(&self, long: &Long, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {
+    fn put_long(&self, long: &Long, rules: RoundingPolicy, out: &mut Out) -> Result<bool, Refusal> {
         match self.type_ {
             ColumnType::Numeric(None) => {
                 long.put(out);
@@ -252,7 +258,7 @@ impl Goal {
     fn put_integer(
         &self,
         integer: Result<(i64, bool), NoInteger>,
-        rules: Rules,
+        rules: RoundingPolicy,
         out: &mut Out,
     ) -> Result<bool, Refusal> {
         let (value, rounded) = integer.map_err(|why| match why {
@@ -279,7 +285,7 @@ impl Goal {
         Ok(rounded)
     }
 
-    fn put_text(&self, text: &str, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {
+    fn put_text(&self, text: &str, rules: RoundingPolicy, out: &mut Out) -> Result<bool, Refusal> {
         match self.type_ {
             ColumnType::Uuid => {
                 let id = Uuid::try_parse(text).map_err(|_| Refusal::NoUuid)?;
@@ -337,7 +343,7 @@ impl Goal {
     }
 
     /// A time in microseconds, or infinity.
-    fn put_far(&self, micros: i64, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {
+    fn put_far(&self, micros: i64, rules: RoundingPolicy, out: &mut Out) -> Result<bool, Refusal> {
         let rounded = match (self.type_, micros) {
             (ColumnType::Date, i64::MIN | i64::MAX) => {
                 out.put_i32(4);
@@ -363,7 +369,7 @@ impl Goal {
         if rounded && rules.exact { Err(Refusal::Inexact) } else { Ok(rounded) }
     }
 
-    fn put_time(&self, nanos: i64, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {
+    fn put_time(&self, nanos: i64, rules: RoundingPolicy, out: &mut Out) -> Result<bool, Refusal> {
         let (micros, mut rounded) = to_micros(nanos, self.floor);
         match self.type_ {
             ColumnType::Date => {
@@ -383,7 +389,7 @@ impl Goal {
 }
 
 /// Appends a time of day, which the server rounds to its column's digits.
-fn put_clock(text: &str, digits: u8, rules: Rules, out: &mut Out) -> Result<bool, Refusal> {
+fn put_clock(text: &str, digits: u8, rules: RoundingPolicy, out: &mut Out) -> Result<bool, Refusal> {
     let (micros, below) = clock(text).map_err(|why| match why {
         NoClock::Syntax => Refusal::NoClock,
         NoClock::Range => Refusal::Time,
@@ -430,13 +436,13 @@ fn put_len(len: usize, out: &mut Out) -> Result<(), Refusal> {
 
 /// Encodes the rows of one write.
 pub(in crate::sink::postgres) struct Encoder<'a> {
-    goals: &'a [Goal],
+    goals: &'a [EncodeTarget],
     origins: &'a [Origin],
     /// The columns of part `p` begin at `p * width`.
     columns: Vec<Column<'a>>,
     /// Columns of a batch.
     width: usize,
-    rules: Rules,
+    rules: RoundingPolicy,
     tenant: Option<Uuid>,
     ids: NewIds,
     firsts: Option<Firsts<'a>>,
@@ -453,11 +459,11 @@ pub(in crate::sink::postgres) const BLOCK: usize = 32;
 impl<'a> Encoder<'a> {
     /// An encoder of rows whose batch columns are `sources`, part after part, `width` in each.
     pub fn new(
-        goals: &'a [Goal],
+        goals: &'a [EncodeTarget],
         origins: &'a [Origin],
         sources: &[Source<'a>],
         width: usize,
-        rules: Rules,
+        rules: RoundingPolicy,
         tenant: Option<Uuid>,
         reasons: &'a mut Reasons,
     ) -> Self {
@@ -578,8 +584,8 @@ mod tests {
         ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, TimestampNanosecondArray,
     };
 
-    fn goal(type_: ColumnType) -> Goal {
-        Goal {
+    fn goal(type_: ColumnType) -> EncodeTarget {
+        EncodeTarget {
             name: "c".into(),
             type_,
             type_name: "t".into(),
@@ -589,7 +595,7 @@ mod tests {
         }
     }
 
-    fn put(goal: &Goal, array: ArrayRef, rules: Rules) -> Result<(Vec<u8>, bool), Refusal> {
+    fn put(goal: &EncodeTarget, array: ArrayRef, rules: RoundingPolicy) -> Result<(Vec<u8>, bool), Refusal> {
         let source = Source::of(&array).unwrap();
         assert!(goal.takes(&source));
         let mut out = Out::new();
@@ -605,23 +611,27 @@ mod tests {
         Ok((out[4..].to_vec(), rounded))
     }
 
-    fn number(type_: ColumnType, value: f64, rules: Rules) -> Result<(Vec<u8>, bool), Refusal> {
+    fn number(type_: ColumnType, value: f64, rules: RoundingPolicy) -> Result<(Vec<u8>, bool), Refusal> {
         put(&goal(type_), Arc::new(Float64Array::from(vec![value])), rules)
     }
 
     fn text(type_: ColumnType, value: &str) -> Result<Vec<u8>, Refusal> {
-        put(&goal(type_), Arc::new(StringArray::from(vec![value])), Rules::default()).map(|(bytes, _)| bytes)
+        put(&goal(type_), Arc::new(StringArray::from(vec![value])), RoundingPolicy::default())
+            .map(|(bytes, _)| bytes)
     }
 
-    fn time(goal: &Goal, nanos: i64, rules: Rules) -> Result<(i64, bool), Refusal> {
+    fn time(goal: &EncodeTarget, nanos: i64, rules: RoundingPolicy) -> Result<(i64, bool), Refusal> {
         let (bytes, rounded) = put(goal, Arc::new(TimestampNanosecondArray::from(vec![nanos])), rules)?;
         Ok((i64::from_be_bytes(bytes.try_into().unwrap()) + EPOCH_SECONDS * 1_000_000, rounded))
     }
 
     #[test]
     fn integers_take_whole_numbers_in_range() {
-        let (plain, round, exact) =
-            (Rules::default(), Rules { round: true, exact: false }, Rules { exact: true, round: true });
+        let (plain, round, exact) = (
+            RoundingPolicy::default(),
+            RoundingPolicy { round: true, exact: false },
+            RoundingPolicy { exact: true, round: true },
+        );
         assert_eq!(number(ColumnType::Int8, 5.0, plain), Ok((5i64.to_be_bytes().to_vec(), false)));
         assert_eq!(number(ColumnType::Int4, 5.5, plain), Err(Refusal::Fraction));
         assert_eq!(number(ColumnType::Int4, 5.5, round), Ok((6i32.to_be_bytes().to_vec(), true)));
@@ -633,22 +643,22 @@ mod tests {
     #[test]
     fn numerics_are_rounded_by_the_server_or_refused() {
         let type_ = ColumnType::Numeric(Some((4, 1)));
-        assert!(!number(type_, 1.5, Rules::default()).unwrap().1);
-        assert!(number(type_, 1.25, Rules::default()).unwrap().1);
-        assert_eq!(number(type_, 1.25, Rules { exact: true, round: false }), Err(Refusal::Inexact));
-        assert_eq!(number(type_, 999.96, Rules::default()), Err(Refusal::Range));
+        assert!(!number(type_, 1.5, RoundingPolicy::default()).unwrap().1);
+        assert!(number(type_, 1.25, RoundingPolicy::default()).unwrap().1);
+        assert_eq!(number(type_, 1.25, RoundingPolicy { exact: true, round: false }), Err(Refusal::Inexact));
+        assert_eq!(number(type_, 999.96, RoundingPolicy::default()), Err(Refusal::Range));
     }
 
     #[test]
     fn floats_refuse_what_the_server_refuses() {
-        assert_eq!(number(ColumnType::Float4, 1e39, Rules::default()), Err(Refusal::Range));
-        assert_eq!(number(ColumnType::Float4, 1e-60, Rules::default()), Err(Refusal::Range));
+        assert_eq!(number(ColumnType::Float4, 1e39, RoundingPolicy::default()), Err(Refusal::Range));
+        assert_eq!(number(ColumnType::Float4, 1e-60, RoundingPolicy::default()), Err(Refusal::Range));
         assert_eq!(
-            number(ColumnType::Float4, 0.1, Rules::default()),
+            number(ColumnType::Float4, 0.1, RoundingPolicy::default()),
             Ok((0.1f32.to_be_bytes().to_vec(), false))
         );
         assert_eq!(
-            number(ColumnType::Float8, 0.1, Rules::default()),
+            number(ColumnType::Float8, 0.1, RoundingPolicy::default()),
             Ok((0.1f64.to_be_bytes().to_vec(), false))
         );
     }
@@ -679,20 +689,20 @@ mod tests {
             (-1_500, -2, true),
             (-500, 0, true),
         ] {
-            assert_eq!(time(&tz, nanos, Rules::default()), Ok((micros, rounded)), "{nanos}");
+            assert_eq!(time(&tz, nanos, RoundingPolicy::default()), Ok((micros, rounded)), "{nanos}");
         }
-        assert_eq!(time(&tz, 1_001, Rules { exact: true, round: false }), Err(Refusal::Inexact));
-        let floor = Goal { floor: true, ..tz };
-        assert_eq!(time(&floor, 1_999, Rules { exact: true, round: false }), Ok((1, false)));
-        assert_eq!(time(&floor, -1, Rules::default()), Ok((-1, false)));
+        assert_eq!(time(&tz, 1_001, RoundingPolicy { exact: true, round: false }), Err(Refusal::Inexact));
+        let floor = EncodeTarget { floor: true, ..tz };
+        assert_eq!(time(&floor, 1_999, RoundingPolicy { exact: true, round: false }), Ok((1, false)));
+        assert_eq!(time(&floor, -1, RoundingPolicy::default()), Ok((-1, false)));
         let seconds = goal(ColumnType::Timestamptz(0));
-        assert_eq!(time(&seconds, 1_500_000_000, Rules::default()), Ok((1_500_000, true)));
+        assert_eq!(time(&seconds, 1_500_000_000, RoundingPolicy::default()), Ok((1_500_000, true)));
     }
 
     #[test]
     fn days_count_from_2000_within_the_types_range() {
         let day = |days: i32, type_| {
-            put(&goal(type_), Arc::new(Date32Array::from(vec![days])), Rules::default())
+            put(&goal(type_), Arc::new(Date32Array::from(vec![days])), RoundingPolicy::default())
                 .map(|(bytes, _)| bytes)
         };
         assert_eq!(day(10_957, ColumnType::Date), Ok(vec![0; 4]));
@@ -711,7 +721,8 @@ mod tests {
         );
         let sources = [Source::of(&bools).unwrap(), Source::of(&ints).unwrap()];
         let (origins, mut reasons) = ([Origin::Batch(0), Origin::Batch(1)], Reasons::default());
-        let mut encoder = Encoder::new(&goals, &origins, &sources, 2, Rules::default(), None, &mut reasons);
+        let mut encoder =
+            Encoder::new(&goals, &origins, &sources, 2, RoundingPolicy::default(), None, &mut reasons);
         let (mut out, mut told) = (Out::new(), Vec::new());
         let picks = [0, 1].map(|row| Pick { part: 0, row });
         encoder.block(&picks, &mut out, |at, done| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::batch::Reason;
 use crate::sink::postgres::catalog::types::ColumnType;
-use crate::sink::postgres::encode::encoder::Goal;
+use crate::sink::postgres::encode::encoder::EncodeTarget;
 
 /// A reason to refuse a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +52,8 @@ impl Refusal {
         }
     }
 
-    fn message(self, goal: &Goal) -> String {
-        let Goal { name, type_, type_name, labels, .. } = goal;
+    fn message(self, goal: &EncodeTarget) -> String {
+        let EncodeTarget { name, type_, type_name, labels, .. } = goal;
         match self {
             Self::Null => format!("column {name} ({type_name}) takes no null"),
             Self::Range => match *type_ {
@@ -96,7 +96,7 @@ pub(in crate::sink::postgres) struct Reasons(Vec<[Option<Arc<Reason>>; KINDS]>);
 
 impl Reasons {
     /// The reason for the column at that place.
-    pub fn get(&mut self, refusal: Refusal, place: usize, goal: &Goal) -> Arc<Reason> {
+    pub fn get(&mut self, refusal: Refusal, place: usize, goal: &EncodeTarget) -> Arc<Reason> {
         if self.0.len() <= place {
             self.0.resize_with(place + 1, Default::default);
         }
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_flood_shares_one_reason() {
         let mut reasons = Reasons::default();
-        let goal = Goal {
+        let goal = EncodeTarget {
             name: "close_price".into(),
             type_: ColumnType::Numeric(Some((20, 8))),
             type_name: "numeric(20,8)".into(),

@@ -15,14 +15,14 @@ use crate::batch::Pick;
 use crate::sink::postgres::catalog::types::ColumnType::{self, *};
 use crate::sink::postgres::encode::column::{CELL, Column, Size};
 use crate::sink::postgres::encode::copy_buffer::Out;
-use crate::sink::postgres::encode::encoder::{Goal, Rules};
+use crate::sink::postgres::encode::encoder::{EncodeTarget, RoundingPolicy};
 use crate::sink::postgres::encode::labels::Labels;
 use crate::sink::postgres::encode::refusal::Refusal;
 use crate::sink::postgres::encode::source::Source;
 
-const PLAIN: Rules = Rules { exact: false, round: false };
-const EXACT: Rules = Rules { exact: true, round: false };
-const ROUND: Rules = Rules { exact: false, round: true };
+const PLAIN: RoundingPolicy = RoundingPolicy { exact: false, round: false };
+const EXACT: RoundingPolicy = RoundingPolicy { exact: true, round: false };
+const ROUND: RoundingPolicy = RoundingPolicy { exact: false, round: true };
 
 /// Types of columns, one of each, in the order of the table.
 const TYPES: [ColumnType; 21] = [
@@ -49,9 +49,9 @@ const TYPES: [ColumnType; 21] = [
     Other,
 ];
 
-fn goal(type_: ColumnType) -> Goal {
+fn goal(type_: ColumnType) -> EncodeTarget {
     let labels = Arc::new(Labels::new(&["buy".into(), "sell".into()]));
-    Goal { name: "c".into(), type_, type_name: "t".into(), not_null: false, floor: false, labels }
+    EncodeTarget { name: "c".into(), type_, type_name: "t".into(), not_null: false, floor: false, labels }
 }
 
 /// One array of each type that a batch may carry, and which columns take it: `x` may, `.` refused in
@@ -95,7 +95,7 @@ fn each_pair_is_taken_or_refused_up_front() {
 type Fate = Result<bool, Refusal>;
 
 /// What becomes of a value, by either way: whether it is rounded, or why it is refused.
-fn fate(type_: ColumnType, array: &ArrayRef, rules: Rules) -> Fate {
+fn fate(type_: ColumnType, array: &ArrayRef, rules: RoundingPolicy) -> Fate {
     let (goal, source) = (goal(type_), Source::of(array).unwrap());
     assert!(goal.takes(&source));
     let mut out = Out::small();

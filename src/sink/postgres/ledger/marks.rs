@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::dataset::mapping::shell_word;
 use crate::error::{Error, Result};
-use crate::port::Mark;
+use crate::port::CommitMark;
 use crate::sink::postgres::connection::connect::{Link, to_error};
 
 /// The table of checkpoints. Rows are updated in place all the time, so its pages keep room for
@@ -121,7 +121,7 @@ impl Ledger {
     }
 
     /// What goes before a commit.
-    pub fn mark(&self, mark: &Mark) -> String {
+    pub fn mark(&self, mark: &CommitMark) -> String {
         if mark.slots.is_empty() {
             return String::new();
         }
@@ -170,7 +170,7 @@ impl Ledger {
         &self,
         link: &Link,
         worker: usize,
-        mark: &Mark,
+        mark: &CommitMark,
     ) -> std::result::Result<bool, tokio_postgres::Error> {
         let Some((slot, _)) = mark.slots.first() else { return Ok(false) };
         // A lock of the session's own would outlive a pooled connection: this one goes with the

@@ -2,7 +2,7 @@
 
 use tokio_postgres::types::Type;
 
-use crate::dataset::{Dataset, Need, earlier_key};
+use crate::dataset::{Dataset, Requirement, earlier_key};
 use crate::error::{Error, Result};
 use crate::sink::postgres::catalog::describe;
 use crate::sink::postgres::catalog::table::Table;
@@ -193,7 +193,7 @@ async fn add_columns(link: &Link, dataset: &Dataset, found: &Table) -> Result<Ve
     let missing: Vec<(String, String)> = dataset
         .columns
         .iter()
-        .filter(|c| c.need != Need::Key)
+        .filter(|c| c.need != Requirement::Key)
         .map(|c| (c.name.to_string(), definition(c)))
         .chain(own)
         .filter(|(name, _)| found.column(name).is_none())
@@ -263,7 +263,7 @@ fn compare(dataset: &Dataset, found: &Table, differences: &mut Vec<String>) {
     let expected = dataset
         .columns
         .iter()
-        .map(|c| (&*c.name, type_name(c.kind), matches!(c.need, Need::Key | Need::Required)));
+        .map(|c| (&*c.name, type_name(c.kind), matches!(c.need, Requirement::Key | Requirement::Required)));
     let own = OWN_COLUMNS.iter().map(|(name, definition)| {
         let (type_, rest) = definition.split_once(" NOT NULL").unwrap_or((definition, ""));
         (*name, type_, !rest.is_empty())

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::dataset::{Column, Dataset, Derive, Kind, NO_TENANT, Need};
+use crate::dataset::{Column, Dataset, Derivation, Kind, NO_TENANT, Requirement};
 use crate::sink::postgres::connection::quoting::{ident, idents, literal};
 use crate::sink::postgres::schema::grant;
 use crate::sink::postgres::schema::period::{Period, Periods};
@@ -202,18 +202,18 @@ pub(in crate::sink::postgres) fn row_security(dataset: &Dataset) -> Vec<String> 
 /// Type, collation and constraints of a column.
 pub(in crate::sink::postgres) fn definition(column: &Column) -> String {
     let mut sql = type_name(column.kind).to_owned();
-    let key = column.need == Need::Key;
+    let key = column.need == Requirement::Key;
     if key && sql == "text" {
         // Compared byte by byte: faster, and the same on every server.
         sql.push_str(" COLLATE \"C\"");
     }
-    if key || column.need == Need::Required {
+    if key || column.need == Requirement::Required {
         sql.push_str(" NOT NULL");
     }
     if column.name == "tenant_id" {
         let _ = write!(sql, " DEFAULT '{NO_TENANT}'");
     }
-    if column.derive == Some(Derive::Empty) {
+    if column.derive == Some(Derivation::Empty) {
         sql.push_str(" DEFAULT ''");
     }
     if column.kind == Kind::OptionType {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio_postgres::SimpleQueryMessage;
 use tokio_postgres::types::Type;
 
-use crate::dataset::{Dataset, Derive};
+use crate::dataset::{Dataset, Derivation};
 use crate::error::{Error, Result};
 use crate::sink::postgres::catalog::table::Table;
 use crate::sink::postgres::connection::connect::Link;
@@ -285,7 +285,7 @@ impl Upgrade<'_> {
             self.missing.iter().map(|name| format!("{0} = coalesce(o.{0}, '')", ident(name))).collect();
         let mut due: Vec<String> =
             self.missing.iter().map(|name| format!("o.{} IS NULL", ident(name))).collect();
-        if self.dataset.columns.iter().any(|c| matches!(c.derive, Some(Derive::Article { .. }))) {
+        if self.dataset.columns.iter().any(|c| matches!(c.derive, Some(Derivation::Article { .. }))) {
             // Rows that this version has stored beside those of the earlier one are newer.
             let same: Vec<String> = self
                 .table

@@ -103,9 +103,10 @@ impl Span {
         }
     }
 
-    fn cells(self) -> Vec<(Cell, Type)> {
-        let cells =
-            |type_: Type, low: Vec<u8>, high: Vec<u8>| vec![(Cell(low), type_.clone()), (Cell(high), type_)];
+    fn cells(self) -> Vec<(Literal, Type)> {
+        let cells = |type_: Type, low: Vec<u8>, high: Vec<u8>| {
+            vec![(Literal(low), type_.clone()), (Literal(high), type_)]
+        };
         match self {
             Self::None => Vec::new(),
             Self::Micros(low, high, zone) => {
@@ -127,9 +128,9 @@ fn day(micros: i64) -> i32 {
 
 /// A parameter in its wire form.
 #[derive(Debug, Clone)]
-pub(in crate::sink::postgres) struct Cell(pub Vec<u8>);
+pub(in crate::sink::postgres) struct Literal(pub Vec<u8>);
 
-impl ToSql for Cell {
+impl ToSql for Literal {
     fn to_sql(
         &self,
         _: &Type,
@@ -151,7 +152,7 @@ impl ToSql for Cell {
 #[derive(Debug, Default)]
 pub(in crate::sink::postgres) struct Among {
     pub sql: String,
-    pub cells: Vec<(Cell, Type)>,
+    pub cells: Vec<(Literal, Type)>,
 }
 
 /// Which of its statements a merge is to run.
@@ -183,7 +184,11 @@ impl Job<'_> {
     }
 
     /// The numbers that a query answers.
-    async fn counts<const N: usize>(&self, sql: &str, cells: &[(Cell, Type)]) -> Result<[u64; N], Failure> {
+    async fn counts<const N: usize>(
+        &self,
+        sql: &str,
+        cells: &[(Literal, Type)],
+    ) -> Result<[u64; N], Failure> {
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
             cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
         let row = self.link.client.query_typed_one(sql, &params).await.map_err(|e| self.failed(&e))?;
@@ -196,7 +201,7 @@ impl Job<'_> {
     }
 
     /// The statement for a slice and its parameters.
-    fn of_slice(&self, merge: &Merge, slice: &Slice, which: Which) -> (String, Vec<(Cell, Type)>) {
+    fn of_slice(&self, merge: &Merge, slice: &Slice, which: Which) -> (String, Vec<(Literal, Type)>) {
         let mut cells = slice.span.cells();
         match &merge.packed {
             Some(packed) if slice.packed => {
@@ -214,7 +219,7 @@ impl Job<'_> {
         &self,
         merge: &Merge,
         which: Which,
-        more: Option<(Cell, Type)>,
+        more: Option<(Literal, Type)>,
     ) -> Result<[u64; N], Failure> {
         let asked = self.slices.iter().map(|slice| {
             let (sql, mut cells) = self.of_slice(merge, slice, which);
@@ -228,7 +233,7 @@ impl Job<'_> {
         Ok(sums)
     }
 
-    async fn execute(&self, sql: &str, cells: &[(Cell, Type)]) -> Result<u64, Failure> {
+    async fn execute(&self, sql: &str, cells: &[(Literal, Type)]) -> Result<u64, Failure> {
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
             cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
         self.link.client.execute_typed(sql, &params).await.map_err(|e| self.failed(&e))
@@ -375,7 +380,7 @@ impl Job<'_> {
         let [known, differing, newer, same] = self.sums(merge, |merge| &merge.compare, None).await?;
         let (mut fresh, mut updated) = (0, 0);
         if known < staged || differing + same > 0 {
-            let latest = (Cell(latest.to_be_bytes().into()), Type::TIMESTAMPTZ);
+            let latest = (Literal(latest.to_be_bytes().into()), Type::TIMESTAMPTZ);
             let [touched, new] = self.sums(merge, |merge| &merge.write, Some(latest)).await?;
             fresh = if merge.tells { new } else { staged.saturating_sub(known).min(touched) };
             updated = touched.saturating_sub(fresh).min(differing);
@@ -420,7 +425,7 @@ impl Job<'_> {
         Err(Failure { error, intact: true })
     }
 
-    async fn places(&self, sql: &str, cells: &[(Cell, Type)]) -> Result<Vec<usize>, Failure> {
+    async fn places(&self, sql: &str, cells: &[(Literal, Type)]) -> Result<Vec<usize>, Failure> {
         let params: Vec<(&(dyn ToSql + Sync), Type)> =
             cells.iter().map(|(cell, type_)| (cell as &(dyn ToSql + Sync), type_.clone())).collect();
         let rows = self.link.client.query_typed(sql, &params).await.map_err(|e| self.failed(&e))?;

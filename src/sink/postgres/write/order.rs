@@ -6,7 +6,7 @@
 //! merge needs no sort of its own.
 
 use crate::batch::{Pick, Rows};
-use crate::dataset::coded::Distinct;
+use crate::dataset::dictionary::Distinct;
 use crate::dataset::time::to_micros;
 use crate::sink::postgres::encode::source::{Numbers, Source};
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::batch::Reason;
-use crate::dataset::{Grain, KeyNulls};
+use crate::dataset::{KeyNulls, KeyPrecision};
 use crate::sink::postgres::catalog::table::{Table, TableColumn};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::quoting::{ident, idents};
 use crate::sink::postgres::encode::comparison::{FIRST_TS, Guarded, UPDATED_AT};
-use crate::sink::postgres::encode::encoder::{Goal, Origin};
+use crate::sink::postgres::encode::encoder::{EncodeTarget, Origin};
 use crate::sink::postgres::encode::labels::Labels;
 use crate::sink::postgres::write::order::KeyColumn;
 
@@ -18,7 +18,7 @@ pub(in crate::sink::postgres) struct Plan {
     /// Names of the batch's columns, in their order.
     pub names: Vec<String>,
     /// Columns to be sent: the batch's, then the ones that we fill.
-    pub goals: Vec<Goal>,
+    pub goals: Vec<EncodeTarget>,
     /// Where each of them comes from.
     pub origins: Vec<Origin>,
     /// The key's columns among the batch's, in the order of the index.
@@ -172,7 +172,7 @@ impl Plan {
             true => Some(Self::new(table, names.clone(), tenant, false, number)?),
             false => None,
         };
-        let mut goals: Vec<Goal> = columns.iter().map(|(column, _)| goal(column, &names)).collect();
+        let mut goals: Vec<EncodeTarget> = columns.iter().map(|(column, _)| goal(column, &names)).collect();
         let mut origins: Vec<Origin> = columns.iter().map(|(_, origin)| *origin).collect();
         if newer_stays {
             goals.push(first_ts());
@@ -206,8 +206,8 @@ fn keeps_nanos(name: &str, names: &[String]) -> bool {
     names.iter().any(|other| other.strip_suffix("_ns") == Some(name))
 }
 
-fn goal(column: &TableColumn, names: &[String]) -> Goal {
-    Goal {
+fn goal(column: &TableColumn, names: &[String]) -> EncodeTarget {
+    EncodeTarget {
         name: Arc::from(column.name.as_str()),
         type_: column.type_,
         type_name: column.type_name.clone(),
@@ -218,8 +218,8 @@ fn goal(column: &TableColumn, names: &[String]) -> Goal {
 }
 
 /// The stage's column that no table has.
-fn first_ts() -> Goal {
-    Goal {
+fn first_ts() -> EncodeTarget {
+    EncodeTarget {
         name: Arc::from(FIRST_TS),
         type_: ColumnType::Timestamptz(6),
         type_name: "timestamp with time zone".to_owned(),
@@ -400,7 +400,8 @@ fn merge(
     };
     // A row that the statement made itself has never been locked or replaced.
     let fresh = if table.partitioned { "false" } else { "t.xmax = 0" };
-    let opaque = columns.iter().any(|(c, _)| key.contains(&c.name) && c.type_.grain() == Grain::Opaque);
+    let opaque =
+        columns.iter().any(|(c, _)| key.contains(&c.name) && c.type_.grain() == KeyPrecision::Opaque);
     let twice = opaque.then(|| {
         let staged = || columns.iter().filter(|(c, _)| key.contains(&c.name)).map(|(c, _)| staged_value(c));
         let whole: Vec<String> = match nulls {

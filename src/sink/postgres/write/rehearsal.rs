@@ -8,7 +8,7 @@ use crate::batch::{Batch, Pick, Reason, Rows};
 use crate::error::{Error, Result};
 use crate::sink::postgres::catalog::table::Table;
 use crate::sink::postgres::encode::copy_buffer::Out;
-use crate::sink::postgres::encode::encoder::{BLOCK, Encoder, Rules};
+use crate::sink::postgres::encode::encoder::{BLOCK, Encoder, RoundingPolicy};
 use crate::sink::postgres::encode::refusal::Reasons;
 use crate::sink::postgres::write::plan::Plan;
 use crate::sink::postgres::write::session::sources;
@@ -18,7 +18,7 @@ use crate::sink::postgres::write::session::sources;
 pub struct PgRehearsal {
     table: Table,
     tenant: Option<Uuid>,
-    rules: Rules,
+    rules: RoundingPolicy,
     /// By the names of the columns.
     plans: Vec<(Plan, Reasons)>,
 }
@@ -27,7 +27,7 @@ pub struct PgRehearsal {
 const MAX_PLANS: usize = 32;
 
 impl PgRehearsal {
-    pub(in crate::sink::postgres) fn new(table: Table, tenant: Option<Uuid>, rules: Rules) -> Self {
+    pub(in crate::sink::postgres) fn new(table: Table, tenant: Option<Uuid>, rules: RoundingPolicy) -> Self {
         Self { table, tenant, rules, plans: Vec::new() }
     }
 

@@ -17,7 +17,7 @@ use tokio_postgres::SimpleQueryMessage;
 pub(in crate::sink::postgres) use self::write::sources;
 use crate::batch::{Reason, Rows};
 use crate::dataset::Refits;
-use crate::port::{Guard, Mark, Session, SinkError, Written};
+use crate::port::{CommitMark, Session, SinkError, WriteMode, Written};
 use crate::sink::postgres::catalog::casts::Casts;
 use crate::sink::postgres::connection::classify::{POLICY, is_disconnect, of_everybody, of_rows};
 use crate::sink::postgres::connection::connect::Link;
@@ -47,7 +47,7 @@ pub(in crate::sink::postgres) const PLACES: &str =
 
 /// What the connection is in the middle of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum TransactionState {
     /// Nothing.
     Idle,
     /// A transaction.
@@ -65,7 +65,7 @@ pub struct PgSession {
     shared: Arc<Shared>,
     worker: usize,
     link: Option<Link>,
-    state: State,
+    state: TransactionState,
     /// What the open transaction has proven of the table, and none has without it. Kept beyond the end of
     /// the transaction only to tell whether the plans are by the same description as the next.
     proof: Option<Proof>,
@@ -112,7 +112,7 @@ impl PgSession {
             shared,
             worker,
             link: Some(link),
-            state: State::Idle,
+            state: TransactionState::Idle,
             proof: None,
             casts,
             plans,
@@ -132,8 +132,8 @@ impl PgSession {
     }
 
     /// Runs statements whose answer does not matter. The session is broken until it is here.
-    async fn run(&mut self, sql: &str, then: State) -> Result<(), SinkError> {
-        self.state = State::Broken;
+    async fn run(&mut self, sql: &str, then: TransactionState) -> Result<(), SinkError> {
+        self.state = TransactionState::Broken;
         let link = self.link()?;
         match link.client.batch_execute(sql).await {
             Ok(()) => {
@@ -143,7 +143,7 @@ impl PgSession {
             Err(error) => {
                 let failure = failure(link, &error);
                 if failure.intact {
-                    self.state = State::Failed;
+                    self.state = TransactionState::Failed;
                 }
                 Err(failure.error)
             }
@@ -165,12 +165,12 @@ impl PgSession {
     async fn start(&mut self, before: &str, after: &str) -> Result<Vec<SimpleQueryMessage>, SinkError> {
         let ledger = self.shared.ledger.as_ref().map(|ledger| ledger.begin(self.worker));
         let first = format!("{before} {} {}", self.shared.begin, ledger.unwrap_or_default());
-        self.state = State::Broken;
+        self.state = TransactionState::Broken;
         self.stages.clear();
         let proven = self.shared.catalog.prove(self.link()?, &first, after).await;
         let (proof, answers) = proven.map_err(|failure| {
             if failure.intact {
-                self.state = State::Failed;
+                self.state = TransactionState::Failed;
             }
             self.shared.waited_for(failure.error)
         })?;
@@ -180,7 +180,7 @@ impl PgSession {
         }
         self.proof = Some(proof);
         self.casts = self.shared.casts;
-        self.state = State::Open;
+        self.state = TransactionState::Open;
         Ok(answers)
     }
 
@@ -188,11 +188,11 @@ impl PgSession {
     /// its end.
     fn disconnect(&mut self) {
         if let Some(link) = self.link.take()
-            && self.state == State::Broken
+            && self.state == TransactionState::Broken
         {
             link.abandon();
         }
-        self.state = State::Broken;
+        self.state = TransactionState::Broken;
     }
 }
 
@@ -203,14 +203,14 @@ impl Session for PgSession {
         shared.watched(Box::pin(self.begin_now())).await
     }
 
-    async fn write(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
+    async fn write(&mut self, rows: Rows<'_>, guard: WriteMode) -> Result<Written, SinkError> {
         let shared = Arc::clone(&self.shared);
         shared.watched(Box::pin(self.write_now(rows, guard))).await
     }
 
-    async fn commit(&mut self, mark: &Mark, now: bool) -> Result<u64, SinkError> {
+    async fn commit(&mut self, mark: &CommitMark, now: bool) -> Result<u64, SinkError> {
         let proof = self.expect_open()?;
-        self.state = State::Committing;
+        self.state = TransactionState::Committing;
         if self.shared.ledger.is_none() {
             // Kept beyond this connection, which may not outlive the commit.
             let mut named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner);
@@ -229,7 +229,7 @@ impl Session for PgSession {
         let places = if later { PLACES } else { "" };
         match link.client.simple_query(&format!("{still} {ledger} {wait} COMMIT; {places}")).await {
             Ok(answers) => {
-                self.state = State::Idle;
+                self.state = TransactionState::Idle;
                 self.doubted = false;
                 self.shared.worked.store(true, Ordering::Relaxed);
                 if !later {
@@ -255,7 +255,7 @@ impl Session for PgSession {
             Err(error) => {
                 let failure = failure(link, &error);
                 if failure.intact {
-                    self.state = State::Failed;
+                    self.state = TransactionState::Failed;
                 }
                 if is_another(failure.error.reason()) {
                     return Err(changed(proof.table()));
@@ -267,10 +267,11 @@ impl Session for PgSession {
 
     async fn flush(&mut self) -> Result<(), SinkError> {
         let Some(ledger) = self.shared.ledger.clone().filter(|_| self.shared.lazy) else { return Ok(()) };
-        if self.state != State::Idle {
+        if self.state != TransactionState::Idle {
             return Err(lost());
         }
-        self.run(&format!("BEGIN; {WAIT_FOR_DISK} {} COMMIT", ledger.touch()), State::Idle).await?;
+        self.run(&format!("BEGIN; {WAIT_FOR_DISK} {} COMMIT", ledger.touch()), TransactionState::Idle)
+            .await?;
         self.unflushed.clear();
         Ok(())
     }
@@ -298,7 +299,7 @@ impl Session for PgSession {
         let prelude = format!("{} {}", self.prepare_stage(&plan, place), plan.stage.clear);
         let sql =
             format!("{prelude} SAVEPOINT mds_write; {}; ROLLBACK TO SAVEPOINT mds_write;", plan.stage.append);
-        match self.run(&sql, State::Open).await {
+        match self.run(&sql, TransactionState::Open).await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.shared.waited_for(of_everybody(error))),
         }
@@ -306,17 +307,19 @@ impl Session for PgSession {
 
     async fn rollback(&mut self) -> Result<(), SinkError> {
         match self.state {
-            State::Idle => Ok(()),
-            State::Open | State::Failed => self.run("ROLLBACK", State::Idle).await,
+            TransactionState::Idle => Ok(()),
+            TransactionState::Open | TransactionState::Failed => {
+                self.run("ROLLBACK", TransactionState::Idle).await
+            }
             // The server undoes what is left when the connection goes.
-            State::Broken | State::Committing => {
+            TransactionState::Broken | TransactionState::Committing => {
                 self.disconnect();
                 Ok(())
             }
         }
     }
 
-    async fn settled(&mut self, mark: &Mark) -> Result<Option<bool>, SinkError> {
+    async fn settled(&mut self, mark: &CommitMark) -> Result<Option<bool>, SinkError> {
         let place = (self.worker, mark.serial);
         let named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied();
         let ledger = self.shared.ledger.clone();
@@ -324,25 +327,25 @@ impl Session for PgSession {
             return Ok(None);
         }
         self.unflushed.clear();
-        if self.state != State::Idle {
+        if self.state != TransactionState::Idle {
             let _ = self.rollback().await;
         }
         if self.link.as_ref().is_none_or(|link| link.client.is_closed()) {
             self.disconnect();
             self.link = Some(self.shared.connect().await?);
         }
-        self.state = State::Broken;
+        self.state = TransactionState::Broken;
         let link = self.link()?;
         let Some(ledger) = ledger else {
             let known = ended(link, named.unwrap_or_default()).await;
             if known.is_ok() {
-                self.state = State::Idle;
+                self.state = TransactionState::Idle;
             }
             return known;
         };
         let known = ledger.has(link, self.worker, mark).await;
         let known = known.map_err(|error| self.shared.waited_for(failure(link, &error).error))?;
-        self.state = State::Idle;
+        self.state = TransactionState::Idle;
         if known && self.shared.lazy {
             // Where in the WAL it is nobody knows now: it is on disk when a later commit waited for that.
             self.unflushed.push_back((mark.serial, u64::MAX));
@@ -355,11 +358,13 @@ impl Session for PgSession {
 impl PgSession {
     /// See [`Session::begin`].
     async fn begin_now(&mut self) -> Result<(), SinkError> {
-        if matches!(self.state, State::Open | State::Failed) {
+        if matches!(self.state, TransactionState::Open | TransactionState::Failed) {
             // If this fails, the session is broken, which the next lines mend.
             let _ = self.rollback().await;
         }
-        if self.state != State::Idle || self.link.as_ref().is_none_or(|link| link.client.is_closed()) {
+        if self.state != TransactionState::Idle
+            || self.link.as_ref().is_none_or(|link| link.client.is_closed())
+        {
             self.disconnect();
             if !self.unflushed.is_empty() {
                 // The server may have crashed and undone them: who committed them is to ask.
@@ -395,7 +400,7 @@ impl PgSession {
     }
 
     /// See [`Session::write`].
-    async fn write_now(&mut self, rows: Rows<'_>, guard: Guard) -> Result<Written, SinkError> {
+    async fn write_now(&mut self, rows: Rows<'_>, guard: WriteMode) -> Result<Written, SinkError> {
         let proof = self.expect_open()?;
         let fitted = self.refits.fit(&self.shared.catalog.live, rows, proof.version());
         for lost in self.shared.catalog.live.take_lost() {
@@ -411,7 +416,7 @@ impl PgSession {
     async fn write_fitting(
         &mut self,
         rows: Rows<'_>,
-        guard: Guard,
+        guard: WriteMode,
         proof: &Proof,
     ) -> Result<Written, SinkError> {
         if rows.is_empty() {
@@ -427,10 +432,10 @@ impl PgSession {
             }
             None => return Err(lost()),
         };
-        self.state = State::Broken;
+        self.state = TransactionState::Broken;
         let mut failure = match self.put(rows, &sources, place, guard, proof).await {
             Ok(written) => {
-                self.state = State::Open;
+                self.state = TransactionState::Open;
                 return Ok(written);
             }
             Err(failure) => failure,
@@ -446,17 +451,17 @@ impl PgSession {
             self.shared.catalog.doubt();
             (self.doubted, failure.error) = (true, changed(proof.table()));
             if failure.intact {
-                self.state = State::Failed;
+                self.state = TransactionState::Failed;
             }
             return Err(failure.error);
         }
         if !failure.intact {
             return Err(outside_of_data(failure.error));
         }
-        self.state = State::Failed;
-        if guard == Guard::Savepoint {
+        self.state = TransactionState::Failed;
+        if guard == WriteMode::Savepoint {
             let sql = "ROLLBACK TO SAVEPOINT mds_write; RELEASE SAVEPOINT mds_write";
-            if self.run(sql, State::Open).await.is_err() {
+            if self.run(sql, TransactionState::Open).await.is_err() {
                 return Err(outside_of_data(failure.error));
             }
         }
@@ -472,7 +477,7 @@ impl PgSession {
             return Err(SinkError::Data { reason, suspects: Vec::new() });
         };
         if casts != self.casts {
-            self.run(&casts.settings(), State::Open).await?;
+            self.run(&casts.settings(), TransactionState::Open).await?;
             self.casts = casts;
         }
         Ok(())
@@ -481,10 +486,12 @@ impl PgSession {
     /// What the open transaction has proven of the table.
     fn expect_open(&self) -> Result<Proof, SinkError> {
         match self.state {
-            State::Open => self.proof.clone().ok_or_else(lost),
-            State::Broken | State::Committing => Err(lost()),
-            State::Idle => Err(SinkError::Fatal(Reason::new("no_transaction", "no transaction is open"))),
-            State::Failed => Err(SinkError::Fatal(Reason::new(
+            TransactionState::Open => self.proof.clone().ok_or_else(lost),
+            TransactionState::Broken | TransactionState::Committing => Err(lost()),
+            TransactionState::Idle => {
+                Err(SinkError::Fatal(Reason::new("no_transaction", "no transaction is open")))
+            }
+            TransactionState::Failed => Err(SinkError::Fatal(Reason::new(
                 "failed_transaction",
                 "the transaction has failed and must be rolled back",
             ))),

@@ -23,7 +23,7 @@ use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::{ident, literal};
 use crate::sink::postgres::encode::comparison::{self, clock_ahead, tells_when};
-use crate::sink::postgres::encode::encoder::Rules;
+use crate::sink::postgres::encode::encoder::RoundingPolicy;
 use crate::sink::postgres::ledger::marks::Ledger;
 use crate::sink::postgres::write::proof::Catalog;
 use crate::sink::postgres::write::rehearsal::PgRehearsal;
@@ -81,7 +81,7 @@ pub(in crate::sink::postgres) struct Shared {
     /// Who was found in the way of the workers.
     pub blockers: Blockers,
     pub tenant: Option<Uuid>,
-    pub rules: Rules,
+    pub rules: RoundingPolicy,
     pub on_conflict: OnConflict,
     /// How far the server's clock is ahead of ours, in microseconds, where rows stay that are newer
     /// than the ones at hand; nothing where these replace all others.
@@ -226,7 +226,7 @@ impl PgSink {
             no_stage: answered(limit, no_stage(&link)).await?,
             blockers: Blockers::default(),
             tenant,
-            rules: Rules { exact: options.exact, round: options.round },
+            rules: RoundingPolicy { exact: options.exact, round: options.round },
             on_conflict: options.on_conflict,
             clock_ahead,
             begin: begin(tenant, watch, limitless, lazy),

@@ -8,7 +8,7 @@ use arrow::datatypes::{Field, Schema};
 use tempfile::TempDir;
 
 use super::*;
-use crate::batch::{Batch, Origin, Past, PastRecord, Pick};
+use crate::batch::{Batch, Origin, PastRecord, Pick, ReplayHistory};
 use crate::dataset;
 use crate::error::Error;
 use crate::port::Sink;
@@ -100,8 +100,8 @@ async fn store(sink: &SqliteSink, batch: Arc<Batch>) -> Result<Written, SinkErro
     let mut session = sink.connect(0).await?;
     session.begin().await?;
     let picks = picks(&batch);
-    let written = session.write(Rows { parts: &[batch], picks: &picks }, Guard::Bare).await?;
-    session.commit(&Mark::default(), true).await?;
+    let written = session.write(Rows { parts: &[batch], picks: &picks }, WriteMode::Bare).await?;
+    session.commit(&CommitMark::default(), true).await?;
     Ok(written)
 }
 
@@ -284,7 +284,7 @@ async fn an_existing_table_is_taken_as_it_is() {
     let described = sink.dataset();
     assert_eq!(*described.key, ["ts", "strike"]);
     assert_eq!(described.time.as_deref(), Some("ts"));
-    assert_eq!(described.column("id").unwrap().need, dataset::Need::Optional);
+    assert_eq!(described.column("id").unwrap().need, dataset::Requirement::Optional);
 
     let rows = |note: &str| {
         let long = Decimal128Array::from(vec![12_345_678_901_234_567_890_i128])
@@ -335,13 +335,13 @@ async fn a_savepoint_gives_the_transaction_back_as_it_was() {
     let good = bars(THREE, floats(&[1.5; 3]));
     let picked = picks(&good);
     session
-        .write(Rows { parts: std::slice::from_ref(&good), picks: &picked }, Guard::Savepoint)
+        .write(Rows { parts: std::slice::from_ref(&good), picks: &picked }, WriteMode::Savepoint)
         .await
         .unwrap();
     let bad = batch(vec![("nope", all("x", 1))]);
-    let error = session.write(Rows { parts: &[bad], picks: &picked[..1] }, Guard::Savepoint).await;
+    let error = session.write(Rows { parts: &[bad], picks: &picked[..1] }, WriteMode::Savepoint).await;
     assert!(error.is_err());
-    session.commit(&Mark::default(), true).await.unwrap();
+    session.commit(&CommitMark::default(), true).await.unwrap();
     assert_eq!(place.count("bars"), 3);
 }
 
@@ -353,12 +353,12 @@ async fn what_is_not_committed_is_undone() {
     let picked = picks(&rows);
     let given = Rows { parts: &[rows], picks: &picked };
     let mut session = sink.connect(0).await.unwrap();
-    assert!(matches!(session.write(given, Guard::Bare).await, Err(SinkError::Fatal(_))));
+    assert!(matches!(session.write(given, WriteMode::Bare).await, Err(SinkError::Fatal(_))));
     session.begin().await.unwrap();
-    session.write(given, Guard::Bare).await.unwrap();
+    session.write(given, WriteMode::Bare).await.unwrap();
     session.rollback().await.unwrap();
     session.begin().await.unwrap();
-    session.write(given, Guard::Bare).await.unwrap();
+    session.write(given, WriteMode::Bare).await.unwrap();
     drop(session);
     assert_eq!(place.count("bars"), 0);
 }
@@ -441,7 +441,7 @@ fn failed(symbols: &[Option<&str>], closes: &[f64], seconds: &[i64]) -> Arc<Batc
         attempts: 1,
         first_us: seconds * 1_000_000,
     };
-    let past = Past {
+    let past = ReplayHistory {
         first: 1,
         rows: (0..seconds.len() as u32).map(|at| (at, u64::from(at) + 1)).collect(),
         records: seconds.iter().map(record).collect(),

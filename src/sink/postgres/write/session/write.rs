@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use tokio_postgres::types::ToSql;
 
-use super::{Failure, PgSession, State, failure, lost};
+use super::{Failure, PgSession, TransactionState, failure, lost};
 use crate::batch::{Order, Reason, Rows};
-use crate::port::{Guard, SinkError, Written};
+use crate::port::{SinkError, WriteMode, Written};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::connect::Link;
 use crate::sink::postgres::connection::quoting::ident;
@@ -19,7 +19,7 @@ use crate::sink::postgres::encode::refusal::Reasons;
 use crate::sink::postgres::encode::source::Source;
 use crate::sink::postgres::write::chunks::{Chunks, Slice};
 use crate::sink::postgres::write::copy::copy;
-use crate::sink::postgres::write::merge::{Among, Cell, Job, Span, left_out};
+use crate::sink::postgres::write::merge::{Among, Job, Literal, Span, left_out};
 use crate::sink::postgres::write::order::{KeyColumn, waves};
 use crate::sink::postgres::write::plan::Plan;
 use crate::sink::postgres::write::proof::{Proof, changed};
@@ -73,7 +73,7 @@ impl PgSession {
         rows: Rows<'_>,
         sources: &[Source<'_>],
         place: usize,
-        guard: Guard,
+        guard: WriteMode,
         proof: &Proof,
     ) -> Result<Written, Failure> {
         let (plan, mut reasons) = match self.plans.get_mut(place) {
@@ -100,7 +100,7 @@ impl PgSession {
         let lone = if let [wave] = waves.as_slice() { Some(wave) } else { None };
         let keyed = plan.stage.merge.is_some();
         let mut result = None;
-        let straight = !keyed || guard == Guard::Bare && !self.merging;
+        let straight = !keyed || guard == WriteMode::Bare && !self.merging;
         if let (Some(wave), true, Some(straight)) = (lone, straight, &plan.straight) {
             // Rows that are not there go over nothing: no need to say when they failed.
             if !self.there(rows, straight, wave, sources).await? {
@@ -171,7 +171,7 @@ impl PgSession {
                 };
                 // Minus one is the length of a null, which is equal to nothing.
                 if done && out.len() >= 4 && !out.written().starts_with(&[0xff; 4]) {
-                    cells.push((Cell(out.finish().slice(4..).to_vec()), type_));
+                    cells.push((Literal(out.finish().slice(4..).to_vec()), type_));
                 }
             }
             // A value that its column refuses is no row that could be there.
@@ -197,13 +197,13 @@ impl PgSession {
         plan: &Plan,
         place: usize,
         wave: &[u32],
-        guard: Guard,
+        guard: WriteMode,
         proof: &Proof,
         encoder: &mut Encoder<'_>,
     ) -> Result<Option<Written>, Failure> {
         let keyed = plan.stage.merge.is_some();
         let mut prelude = if plan.direct.is_some() { String::new() } else { self.stage(plan, place)? };
-        if guard == Guard::Savepoint {
+        if guard == WriteMode::Savepoint {
             prelude.push_str("SAVEPOINT mds_write;");
         }
         self.say(&prelude).await?;
@@ -234,7 +234,7 @@ impl PgSession {
         };
         match done {
             Ok(()) => {
-                if guard == Guard::Savepoint {
+                if guard == WriteMode::Savepoint {
                     self.say("RELEASE SAVEPOINT mds_write").await?;
                 }
                 Ok(Some(written))
@@ -245,7 +245,7 @@ impl PgSession {
                 // Bare: nothing else is in the transaction. The next one proves the table anew, which what
                 // is at hand was encoded for.
                 let begun = self.start("ROLLBACK;", "").await;
-                let intact = self.state != State::Broken;
+                let intact = self.state != TransactionState::Broken;
                 begun.map_err(|error| Failure { error, intact })?;
                 match self.proof.as_ref().is_some_and(|now| now.is_of(proof)) {
                     true => Ok(None),
@@ -265,7 +265,7 @@ impl PgSession {
         place: usize,
         waves: &[Vec<u32>],
         sources: &[Source<'_>],
-        guard: Guard,
+        guard: WriteMode,
         proof: &Proof,
         encoder: &mut Encoder<'_>,
     ) -> Result<Written, Failure> {
@@ -274,7 +274,7 @@ impl PgSession {
         let mut written = Written::default();
         for (number, wave) in waves.iter().enumerate() {
             let mut prelude = self.stage(plan, place)?;
-            if number == 0 && guard == Guard::Savepoint {
+            if number == 0 && guard == WriteMode::Savepoint {
                 prelude.push_str("SAVEPOINT mds_write;");
             }
             self.say(&prelude).await?;
@@ -286,13 +286,13 @@ impl PgSession {
                 continue;
             }
             let job = self.job(proof, plan, (&slices, &among), latest, link);
-            if guard == Guard::Bare {
+            if guard == WriteMode::Bare {
                 job.merge(&mut copied.sent, &mut written).await?;
             } else {
                 job.merge_what_holds(&mut copied.sent, &mut written).await?;
             }
         }
-        if guard == Guard::Savepoint {
+        if guard == WriteMode::Savepoint {
             self.say("RELEASE SAVEPOINT mds_write").await?;
         } else {
             self.merging = written.updated + written.unchanged + written.skipped + written.newer > 0;
@@ -374,7 +374,9 @@ impl PgSession {
                 (0..values.len()).map(|at| format!("${}", among.cells.len() + at + 3)).collect();
             among.sql.push_str(&format!(" AND t.{} IN ({})", ident(&goal.name), places.join(", ")));
             among.cells.extend(
-                values.iter().map(|value| (Cell(value.get(4..).unwrap_or_default().to_vec()), type_.clone())),
+                values
+                    .iter()
+                    .map(|value| (Literal(value.get(4..).unwrap_or_default().to_vec()), type_.clone())),
             );
         }
         among

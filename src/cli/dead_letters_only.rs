@@ -7,10 +7,10 @@ use crate::batch::{Batch, Reject};
 use crate::dlq::DlqWriter;
 use crate::error::{Error, Result};
 use crate::port::DeadLetters;
-use crate::source::pipeline::Outlet;
+use crate::source::pipeline::BatchSink;
 
 /// An outlet that leads to the dead-letter queue alone.
-pub struct Graveyard<'a> {
+pub struct DeadLettersOnlySink<'a> {
     /// The queue.
     pub dead: &'a DlqWriter,
     /// The runtime.
@@ -19,7 +19,7 @@ pub struct Graveyard<'a> {
     pub rows: u64,
 }
 
-impl Outlet for Graveyard<'_> {
+impl BatchSink for DeadLettersOnlySink<'_> {
     fn rows(&mut self, _: Batch) -> Result<bool> {
         Ok(true)
     }

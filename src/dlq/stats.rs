@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{self, BufRead};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::dlq::byte_range::ByteRange;
 use crate::dlq::claim::{Choice, count, is_meant};
-use crate::dlq::groups::{By, Counted, Groups, Place, joined, key};
+use crate::dlq::groups::{By, Counted, Groups, LinePosition, joined, key};
 use crate::dlq::letter::Letter;
 use crate::dlq::lines::{Line, Lines};
-use crate::dlq::slice::Slice;
 
 /// Bytes of a piece that a thread takes.
 const PIECE: u64 = 8 << 20;
@@ -32,7 +32,7 @@ const YEARS: std::ops::Range<f64> = -62_135_596_800.0..253_402_300_800.0;
 
 /// What is in a queue.
 #[derive(Debug, Clone, Default)]
-pub struct Survey {
+pub struct QueueStats {
     /// Records.
     pub records: u64,
     /// Rows.
@@ -42,7 +42,7 @@ pub struct Survey {
     /// Lines that are no records.
     pub damaged: u64,
     /// Where the first of those is, and what is wrong with it.
-    pub damage: Option<(Place, String)>,
+    pub damage: Option<(LinePosition, String)>,
     /// `ts` of the first and the last record, in microseconds since 1970.
     pub span: Option<(i64, i64)>,
     /// When the record that failed first did so for the first time, in microseconds since 1970.
@@ -75,7 +75,7 @@ pub fn moment(letter: &Letter<'_>) -> Option<i64> {
     letter.ts.filter(|seconds| YEARS.contains(seconds)).map(|seconds| (seconds * 1e6).round() as i64)
 }
 
-impl Survey {
+impl QueueStats {
     /// Reads a file, by as many threads as there are cores.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl Survey {
         let length = file.metadata()?.len();
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
         if length <= PIECE || threads == 1 {
-            return Self::of_lines(Lines::new(Slice::new(file, 0..length).buffered()), u64::MAX, plan);
+            return Self::of_lines(Lines::new(ByteRange::new(file, 0..length).buffered()), u64::MAX, plan);
         }
         let next = AtomicU64::new(0);
         let work = || -> io::Result<Self> {
@@ -121,10 +121,10 @@ impl Survey {
         let mut offset = start;
         if let Some(before) = start.checked_sub(1) {
             // The line that the byte before belongs to is the one of the piece before.
-            offset = before + rest_of_line(&mut Slice::new(file, before..length).buffered())?;
+            offset = before + rest_of_line(&mut ByteRange::new(file, before..length).buffered())?;
         }
         let end = start + PIECE;
-        let lines = Lines::at(Slice::new(file, offset..length).buffered(), offset, 0);
+        let lines = Lines::at(ByteRange::new(file, offset..length).buffered(), offset, 0);
         if offset < end { Self::of_lines(lines, end, plan) } else { Ok(Self::default()) }
     }
 
@@ -266,12 +266,12 @@ mod tests {
         let file = file(&text);
         for by in [&[By::Code][..], &[By::Symbol], &[By::Hour, By::Symbol]] {
             let plan = plan(by, 2);
-            let all = Survey::of_file(&file, &plan).unwrap();
-            let one = Survey::of_stream(text.as_bytes(), &plan).unwrap();
+            let all = QueueStats::of_file(&file, &plan).unwrap();
+            let one = QueueStats::of_stream(text.as_bytes(), &plan).unwrap();
             assert_eq!((all.records, all.rows, all.damaged), (60_000, 120_000, 1));
             assert_eq!((one.records, one.rows, one.span), (all.records, all.rows, all.span));
             assert_eq!((&one.minutes, &one.damage), (&all.minutes, &all.damage));
-            let seen = |survey: &Survey| -> Vec<(String, u64, u64, String, Vec<Sample>)> {
+            let seen = |survey: &QueueStats| -> Vec<(String, u64, u64, String, Vec<Sample>)> {
                 let groups = survey.groups.sorted().into_iter();
                 groups
                     .map(|(key, g)| (key.join("+"), g.rows, g.records, g.message.clone(), g.samples.clone()))
@@ -279,11 +279,11 @@ mod tests {
             };
             assert_eq!(seen(&one), seen(&all), "{by:?}");
         }
-        let lines = || Ok(Lines::new(Slice::new(&file, 0..text.len() as u64).buffered()));
+        let lines = || Ok(Lines::new(ByteRange::new(&file, 0..text.len() as u64).buffered()));
         let (choice, rows) = Choice::last(&Filter::default(), 3, lines).unwrap();
         assert_eq!(rows, 3);
         let plan = Plan { choice, ..plan(&[By::Code], 5) };
-        let some = Survey::of_file(&file, &plan).unwrap();
+        let some = QueueStats::of_file(&file, &plan).unwrap();
         assert_eq!((some.rows, some.records), (3, 2));
         assert_eq!(some.groups.sorted()[0].1.samples[0].shown, Shown::Json("1".into()));
     }
@@ -293,7 +293,7 @@ mod tests {
         let line = |ts: &str| format!("{{\"ts\":{ts},\"error\":\"x\",\"items\":[{{}}]}}\n");
         let text =
             ["1e300", "-1e300", "-1e11", "1732351234123", "\"soon\"", "null", "1.5"].map(line).concat();
-        let survey = Survey::of_file(&file(&text), &plan(&[By::Hour], 1)).unwrap();
+        let survey = QueueStats::of_file(&file(&text), &plan(&[By::Hour], 1)).unwrap();
         assert_eq!((survey.rows, survey.span), (7, Some((1_500_000, 1_500_000))));
         assert_eq!(survey.groups.sorted()[0].0, ["(none)"]);
     }

@@ -11,8 +11,8 @@ use crate::observe::http::Pressure;
 use crate::observe::http::history::{Lately, Turns};
 use crate::observe::metrics::Exposition;
 use crate::observe::result::{RunFacts, RunResult};
+use crate::observe::run_counters::RunCounters;
 use crate::observe::snapshot::{Books, Snapshot};
-use crate::observe::tally::Tally;
 use crate::port::{Circuit, Event, Observer};
 use crate::settings::EngineSettings;
 
@@ -20,17 +20,17 @@ use crate::settings::EngineSettings;
 const CHANGES: usize = 64;
 
 /// A run as it goes on; shared by everyone who asks.
-pub struct Live {
+pub struct LiveRun {
     exposition: Arc<Exposition>,
     coord_id: Arc<str>,
     started: Instant,
-    state: Mutex<State>,
+    state: Mutex<RunState>,
     changes: broadcast::Sender<Pressure>,
     lately: Arc<Lately>,
     turns: Arc<Turns>,
 }
 
-struct State {
+struct RunState {
     /// What is known before any engine runs.
     known: RunFacts,
     reached: bool,
@@ -59,15 +59,15 @@ pub struct EngineView {
     /// `coord_id` of its metrics.
     pub coord_id: Arc<str>,
     /// What it has counted.
-    pub tally: Arc<Tally>,
+    pub tally: Arc<RunCounters>,
     /// What else is known of it now. Must not wait for anything, and holds nothing open.
     pub facts: Arc<dyn Fn() -> RunFacts + Send + Sync>,
 }
 
-impl Live {
+impl LiveRun {
     /// Of a run that starts now, of which so much is known; `coord_id` as that of its metrics.
     pub fn new(exposition: Arc<Exposition>, coord_id: &str, known: RunFacts) -> Self {
-        let state = State { known, reached: false, engine: None, before: Before::default(), ended: None };
+        let state = RunState { known, reached: false, engine: None, before: Before::default(), ended: None };
         Self {
             exposition,
             coord_id: coord_id.into(),
@@ -129,7 +129,7 @@ impl Live {
         };
         let (snapshot, mut facts) = match view {
             Some(view) => (view.tally.snapshot(), (view.facts)()),
-            None => (Tally::new(&nothing()).snapshot(), known),
+            None => (RunCounters::new(&nothing()).snapshot(), known),
         };
         facts.elapsed = self.started.elapsed();
         facts.exit_code = ended;
@@ -199,7 +199,7 @@ impl Live {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RunState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -251,7 +251,7 @@ fn same(a: &Option<String>, b: Option<String>) -> Option<String> {
     b.filter(|b| a.as_ref() == Some(b))
 }
 
-impl fmt::Debug for Live {
+impl fmt::Debug for LiveRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Live({:?})", self.lock().known)
     }
@@ -299,17 +299,20 @@ pub(super) mod tests {
     use crate::observe::result::DlqResult;
     use crate::port::{Level, Written};
 
-    pub(in crate::observe::http) fn live() -> Arc<Live> {
+    pub(in crate::observe::http) fn live() -> Arc<LiveRun> {
         let run = RunIdentity { command: "load".into(), run_id: "r".into(), coord_id: "c".into() };
         let known = RunFacts { run_id: "r".into(), command: "load".into(), ..RunFacts::default() };
-        Arc::new(Live::new(Arc::new(Exposition::new(run).unwrap()), "c", known))
+        Arc::new(LiveRun::new(Arc::new(Exposition::new(run).unwrap()), "c", known))
     }
 
     /// An engine with room for ten rows; events go to both.
-    pub(in crate::observe::http) fn engine(live: &Live, input: &str) -> (Arc<Tally>, Arc<dyn Observer>) {
+    pub(in crate::observe::http) fn engine(
+        live: &LiveRun,
+        input: &str,
+    ) -> (Arc<RunCounters>, Arc<dyn Observer>) {
         let settings =
             EngineSettings { capacity: 10, high_watermark: 8, low_watermark: 5, ..EngineSettings::default() };
-        let tally = Arc::new(Tally::new(&settings));
+        let tally = Arc::new(RunCounters::new(&settings));
         let facts = RunFacts {
             dataset: Some("bars".to_owned()),
             inputs: vec![input.to_owned()],
@@ -325,7 +328,7 @@ pub(super) mod tests {
         (tally, live.engine(view))
     }
 
-    pub(in crate::observe::http) fn both(to: &(Arc<Tally>, Arc<dyn Observer>), event: Event<'_>) {
+    pub(in crate::observe::http) fn both(to: &(Arc<RunCounters>, Arc<dyn Observer>), event: Event<'_>) {
         to.0.on(&event);
         to.1.on(&event);
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::TermLike;
 
-/// A size that a [`Canvas`] and who lays out its frames share.
+/// A size that a [`DrawTarget`] and who lays out its frames share.
 #[derive(Debug)]
 pub(super) struct Size {
     columns: AtomicU16,
@@ -30,12 +30,12 @@ impl Size {
 }
 
 /// A drawing surface for indicatif on top of a stream of bytes.
-pub(super) struct Canvas<W> {
+pub(super) struct DrawTarget<W> {
     size: Arc<Size>,
-    state: Mutex<State<W>>,
+    state: Mutex<DrawState<W>>,
 }
 
-struct State<W> {
+struct DrawState<W> {
     out: W,
     frame: String,
     /// Characters written since the line began, blanks included that were not sent.
@@ -49,16 +49,16 @@ struct State<W> {
     dead: bool,
 }
 
-impl<W> Debug for Canvas<W> {
+impl<W> Debug for DrawTarget<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Canvas({:?})", self.size)
     }
 }
 
-impl<W: Write + Send> Canvas<W> {
+impl<W: Write + Send> DrawTarget<W> {
     pub(super) fn new(out: W, size: Arc<Size>) -> Self {
         let shown_columns = size.columns.load(Relaxed);
-        let state = State {
+        let state = DrawState {
             out,
             frame: String::new(),
             column: 0,
@@ -70,7 +70,7 @@ impl<W: Write + Send> Canvas<W> {
         Self { size, state: Mutex::new(state) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<W>> {
+    fn state(&self) -> MutexGuard<'_, DrawState<W>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -82,7 +82,7 @@ impl<W: Write + Send> Canvas<W> {
     }
 }
 
-impl<W: Write + Send> TermLike for Canvas<W> {
+impl<W: Write + Send> TermLike for DrawTarget<W> {
     fn width(&self) -> u16 {
         self.size.columns.load(Relaxed).max(1)
     }
@@ -137,7 +137,7 @@ impl<W: Write + Send> TermLike for Canvas<W> {
     }
 }
 
-impl<W: Write> State<W> {
+impl<W: Write> DrawState<W> {
     fn write(&mut self, text: &str, width: usize) {
         if text == "\r" {
             self.frame.push('\r');
@@ -237,7 +237,7 @@ mod tests {
     }
 
     fn bar(out: impl Write + Send + 'static, size: &Arc<Size>) -> ProgressBar {
-        let target = ProgressDrawTarget::term_like(Box::new(Canvas::new(out, size.clone())));
+        let target = ProgressDrawTarget::term_like(Box::new(DrawTarget::new(out, size.clone())));
         ProgressBar::with_draw_target(None, target).with_style(ProgressStyle::with_template("{msg}").unwrap())
     }
 

@@ -16,7 +16,7 @@ use crate::coordinator::{SLOTS, slot_of};
 use crate::error::{Error, Result};
 use crate::port::runs::Checkpoints;
 use crate::port::{Event, Observer};
-use crate::source::pipeline::Outlet;
+use crate::source::pipeline::BatchSink;
 
 /// An outlet that takes only what is not settled yet.
 pub struct Resumed<O> {
@@ -25,7 +25,7 @@ pub struct Resumed<O> {
     observer: Arc<dyn Observer>,
 }
 
-impl<O: Outlet> Resumed<O> {
+impl<O: BatchSink> Resumed<O> {
     /// Passes on what those checkpoints do not cover, and tells of what they do.
     pub fn new(outlet: O, checkpoints: Checkpoints, observer: Arc<dyn Observer>) -> Self {
         Self { outlet, checkpoints, observer }
@@ -38,7 +38,7 @@ impl<O: Outlet> Resumed<O> {
     }
 }
 
-impl<O: Outlet> Outlet for Resumed<O> {
+impl<O: BatchSink> BatchSink for Resumed<O> {
     fn rows(&mut self, batch: Batch) -> Result<bool> {
         if batch.rows.first().is_none_or(|_| batch.ordinal(0) > self.checkpoints.highest()) {
             return self.outlet.rows(batch);
@@ -92,7 +92,7 @@ mod tests {
     use arrow::array::{Int64Array, RecordBatch};
 
     use super::*;
-    use crate::batch::{Order, Origin, Reason, Remains};
+    use crate::batch::{Order, Origin, Reason, RejectedData};
     use crate::port::runs::base_of;
 
     #[derive(Default)]
@@ -101,7 +101,7 @@ mod tests {
         rejects: Vec<u64>,
     }
 
-    impl Outlet for &mut Taken {
+    impl BatchSink for &mut Taken {
         fn rows(&mut self, batch: Batch) -> Result<bool> {
             assert_eq!(batch.columns.num_rows(), batch.len());
             assert_eq!(batch.identities.len(), batch.len());
@@ -145,7 +145,7 @@ mod tests {
 
     fn reject(stage: Stage, input: usize, row: u64) -> Reject {
         let reason = Arc::new(Reason::new("x", "x"));
-        let (origin, remains) = (origin(input), Remains::Raw(vec![]));
+        let (origin, remains) = (origin(input), RejectedData::Raw(vec![]));
         Reject { stage, reason, origin, row, remains, reading: None, attempts: 1 }
     }
 

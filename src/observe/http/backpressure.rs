@@ -41,7 +41,7 @@ pub struct Watermarks {
 
 /// The same as the receiver of feedback gets it: also under the names that the Python system gave to it.
 #[derive(Serialize)]
-struct Told<'a> {
+struct PressureReport<'a> {
     #[serde(flatten)]
     pressure: &'a Pressure,
     coordinator_id: &'a str,
@@ -82,7 +82,7 @@ impl Pressure {
     /// As one line of JSON for the receiver of feedback.
     pub(super) fn to_feedback(&self) -> String {
         let (queue_size, utilization) = (self.queue, self.utilisation);
-        let told = Told { pressure: self, coordinator_id: &self.coord_id, queue_size, utilization };
+        let told = PressureReport { pressure: self, coordinator_id: &self.coord_id, queue_size, utilization };
         serde_json::to_string(&told).unwrap_or_else(|_| "{}".to_owned())
     }
 }

@@ -16,9 +16,9 @@ use uuid::Uuid;
 use crate::cli::history::History;
 use crate::cli::resume::{Decision, Life, Request, decide, differences, life, short};
 use crate::error::{Error, Result};
-use crate::observe::figures::plural;
+use crate::observe::number_format::plural;
+use crate::observe::run_counters::RunCounters;
 use crate::observe::snapshot::Books;
-use crate::observe::tally::Tally;
 use crate::port::runs::{
     Begun, Checkpoints, InputIdentity, JobRow, RunBooks, RunEnd, RunRecord, RunScope, RunStart, base_of,
 };
@@ -39,7 +39,7 @@ const LONG: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A run in the history.
-pub struct Keeper {
+pub struct RunRecorder {
     history: Arc<History>,
     run: Uuid,
     /// Whether the run is in the history, and not in `job_runs` alone.
@@ -51,7 +51,7 @@ pub struct Keeper {
 /// A run that has begun.
 pub struct Started {
     /// It.
-    pub keeper: Keeper,
+    pub keeper: RunRecorder,
     /// What of its input is settled already.
     pub checkpoints: Checkpoints,
     /// Whether it goes on with an earlier run.
@@ -108,7 +108,7 @@ impl Before<'_> {
     }
 }
 
-impl Keeper {
+impl RunRecorder {
     /// Begins a run, going on with an earlier one where that is asked for. `stopped` is asked
     /// whether to give up waiting.
     ///
@@ -269,7 +269,7 @@ impl Keeper {
     /// their rows are about.
     pub fn beat(
         &mut self,
-        tally: Arc<Tally>,
+        tally: Arc<RunCounters>,
         settled: impl Fn() -> usize + Send + 'static,
         scope: impl Fn() -> RunScope + Send + 'static,
     ) {

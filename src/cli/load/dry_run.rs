@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use crate::batch::{Batch, Reason, Reject, Remains, Stage};
+use crate::batch::{Batch, Reason, Reject, RejectedData, Stage};
 use crate::cli::exit::Exit;
 use crate::cli::load::Load;
-use crate::cli::load::end::Ending;
+use crate::cli::load::end::RunOutcome;
 use crate::cli::load::said::Said;
 use crate::cli::style;
 use crate::dataset::MapperSettings;
 use crate::error::Result;
 use crate::observe::progress::{Mode, Progress};
 use crate::observe::result::DlqResult;
+use crate::observe::run_counters::RunCounters;
 use crate::observe::snapshot::Books;
-use crate::observe::tally::Tally;
 use crate::port::{Event, Observer};
 use crate::settings::OnConflict;
 use crate::sink::postgres::PgRehearsal;
-use crate::source::pipeline::{Outlet, Peeked, Report};
+use crate::source::pipeline::{BatchSink, Peeked, Report};
 
 /// What a dry run does not ask, for people and programs.
 const OF_POSTGRES: &str =
@@ -25,13 +25,13 @@ const OF_POSTGRES: &str =
 const OF_SQLITE: &str = "a dry run does not ask what the columns, constraints and triggers of the table take, which may refuse rows";
 
 /// Where rows go that are only looked at.
-pub(super) struct Rehearsal {
-    pub(super) tally: Arc<Tally>,
+pub(super) struct DryRun {
+    pub(super) tally: Arc<RunCounters>,
     /// What tells which rows the store would not even be sent.
     pub(super) store: Option<PgRehearsal>,
 }
 
-impl Outlet for Rehearsal {
+impl BatchSink for DryRun {
     fn rows(&mut self, batch: Batch) -> Result<bool> {
         let Some(store) = &mut self.store else { return Ok(true) };
         let batch = Arc::new(batch);
@@ -42,7 +42,7 @@ impl Outlet for Rehearsal {
                 reason,
                 origin: batch.origin.clone(),
                 row: batch.rows.get(row).copied()?,
-                remains: Remains::Item(String::new()),
+                remains: RejectedData::Item(String::new()),
                 reading: None,
                 attempts: 1,
             })
@@ -80,7 +80,7 @@ impl Load<'_> {
         peeked: Option<Peeked>,
         store: Option<PgRehearsal>,
     ) -> Result<Exit> {
-        let tally = Arc::new(Tally::new(&self.engine));
+        let tally = Arc::new(RunCounters::new(&self.engine));
         let title = format!("Reading {}", mapper.dataset.name);
         let (current, gauge) = self.gauge();
         let mode = Mode::for_stderr(self.progress_choice());
@@ -88,7 +88,7 @@ impl Load<'_> {
             Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
         let pipeline = self.pipeline(&mapper, tally.clone(), current, self.enough(&tally));
         let unasked = if store.is_some() { OF_POSTGRES } else { OF_SQLITE };
-        let mut outlet = Rehearsal { tally: tally.clone(), store };
+        let mut outlet = DryRun { tally: tally.clone(), store };
         let report = tokio::task::block_in_place(|| match &self.letters {
             Some(letters) => letters.run(&mapper, false, &self.stop, &self.meter, &*tally, &mut outlet),
             None => pipeline.run(peeked, &mut outlet),
@@ -99,7 +99,7 @@ impl Load<'_> {
             Err(error) => (Report::default(), Some(error)),
         };
         let again = "run the same command again";
-        let ending = Ending {
+        let ending = RunOutcome {
             outcome: None,
             report: &report,
             broken,

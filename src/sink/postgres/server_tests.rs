@@ -17,7 +17,7 @@ use arrow::datatypes::i256;
 use super::{SchemaOptions, resolve_tenant, schema_apply, schema_check};
 use crate::batch::{Batch, Origin, Pick, Rows};
 use crate::dataset::ALL;
-use crate::port::{Guard, Mark, Session, Sink, SinkError, Written};
+use crate::port::{CommitMark, Session, Sink, SinkError, WriteMode, Written};
 use crate::settings::OnConflict;
 use crate::sink::postgres::connection::connect::{Connector, Link};
 use crate::sink::postgres::connection::dsn::Dsn;
@@ -119,8 +119,8 @@ async fn load(sink: &PgSink, parts: &[Arc<Batch>]) -> Result<Written, SinkError>
     let mut session = sink.connect(0).await?;
     session.begin().await?;
     let picks = picks(parts);
-    let written = session.write(Rows { parts, picks: &picks }, Guard::Bare).await?;
-    session.commit(&Mark::default(), true).await?;
+    let written = session.write(Rows { parts, picks: &picks }, WriteMode::Bare).await?;
+    session.commit(&CommitMark::default(), true).await?;
     Ok(written)
 }
 
@@ -371,24 +371,28 @@ async fn one_bad_value_costs_one_row_and_no_transaction() {
     let good = [part(vec![10], vec![1.0], vec![Some("a")], vec![1.0])];
     let bad = [part(vec![11, 12], vec![1.0, 6.0], vec![Some("a"), Some("a")], vec![1.0, 1.0])];
     assert_eq!(
-        session.write(Rows { parts: &good, picks: &picks(&good) }, Guard::Savepoint).await.unwrap().inserted,
+        session
+            .write(Rows { parts: &good, picks: &picks(&good) }, WriteMode::Savepoint)
+            .await
+            .unwrap()
+            .inserted,
         1
     );
     for round in 0..3 {
         // The server is asked which rows break the constraint; the other is written all the same.
         let rows = Rows { parts: &bad, picks: &picks(&bad) };
-        let written = session.write(rows, Guard::Savepoint).await.unwrap();
+        let written = session.write(rows, WriteMode::Savepoint).await.unwrap();
         assert_eq!((written.inserted, written.unchanged), if round == 0 { (1, 0) } else { (0, 1) });
         let [(1, reason)] = &written.refused[..] else { panic!("{written:?}") };
         assert_eq!((reason.code.as_ref(), reason.constraint.as_deref()), ("23514", Some("b_p_check")));
     }
-    session.commit(&Mark::default(), true).await.unwrap();
+    session.commit(&CommitMark::default(), true).await.unwrap();
     assert_eq!(db.texts("SELECT k FROM b ORDER BY k").await, ["5", "10", "11"]);
 
     // Without a savepoint the transaction has failed, and cannot be committed by mistake.
     session.begin().await.unwrap();
-    session.write(Rows { parts: &bad, picks: &picks(&bad) }, Guard::Bare).await.unwrap_err();
-    assert!(matches!(session.commit(&Mark::default(), true).await, Err(SinkError::Fatal(_))));
+    session.write(Rows { parts: &bad, picks: &picks(&bad) }, WriteMode::Bare).await.unwrap_err();
+    assert!(matches!(session.commit(&CommitMark::default(), true).await, Err(SinkError::Fatal(_))));
     session.rollback().await.unwrap();
     session.begin().await.unwrap();
     session.rollback().await.unwrap();
@@ -410,14 +414,14 @@ async fn a_copy_that_fails_points_at_its_row() {
     let mut session = sink.connect(0).await.unwrap();
     session.begin().await.unwrap();
     for _ in 0..3 {
-        let error = session.write(rows, Guard::Savepoint).await.unwrap_err();
+        let error = session.write(rows, WriteMode::Savepoint).await.unwrap_err();
         let SinkError::Data { reason, suspects } = error else { panic!("{error:?}") };
         // Row 1 is no JSON and was not sent; so the server's second row is our third.
         assert_eq!((reason.code.as_ref(), suspects), ("22P05", vec![2]));
     }
-    let written = session.write(rows.with(&picks[..2]), Guard::Savepoint).await.unwrap();
+    let written = session.write(rows.with(&picks[..2]), WriteMode::Savepoint).await.unwrap();
     assert_eq!((written.inserted, written.refused[0].0), (1, 1));
-    session.commit(&Mark::default(), true).await.unwrap();
+    session.commit(&CommitMark::default(), true).await.unwrap();
     assert_eq!(db.texts("SELECT k FROM j").await, ["1"]);
     db.drop().await;
 }
@@ -438,25 +442,25 @@ async fn a_refused_or_dropped_write_leaves_a_session_that_begins_anew() {
     assert!(matches!(&error, SinkError::Transient(reason) if reason.code == "42P01"), "{error:?}");
     db.run("ALTER TABLE gone RENAME TO a").await;
     session.begin().await.unwrap();
-    assert_eq!(session.write(rows, Guard::Bare).await.unwrap().inserted, 200_000);
-    session.commit(&Mark::default(), true).await.unwrap();
+    assert_eq!(session.write(rows, WriteMode::Bare).await.unwrap().inserted, 200_000);
+    session.commit(&CommitMark::default(), true).await.unwrap();
 
     // Dropped halfway: the lock makes it wait for its proof, the time makes it give up.
     let blocker = Connector::new(db.dsn.clone()).unwrap().connect().await.unwrap();
     blocker.client.batch_execute("BEGIN; LOCK TABLE a IN EXCLUSIVE MODE").await.unwrap();
     let slow = tokio::time::timeout(std::time::Duration::from_millis(200), session.begin());
     slow.await.unwrap_err();
-    assert!(matches!(session.write(rows, Guard::Bare).await, Err(SinkError::Transient(_))));
+    assert!(matches!(session.write(rows, WriteMode::Bare).await, Err(SinkError::Transient(_))));
     blocker.client.batch_execute("ROLLBACK").await.unwrap();
     session.begin().await.unwrap();
-    session.write(rows, Guard::Bare).await.unwrap();
-    session.commit(&Mark::default(), true).await.unwrap();
+    session.write(rows, WriteMode::Bare).await.unwrap();
+    session.commit(&CommitMark::default(), true).await.unwrap();
     assert_eq!(db.texts("SELECT count(*) FROM a").await, ["400000"]);
 
     // The server ends the connection.
     session.begin().await.unwrap();
     db.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").await;
-    let error = session.write(rows, Guard::Savepoint).await.unwrap_err();
+    let error = session.write(rows, WriteMode::Savepoint).await.unwrap_err();
     assert!(matches!(&error, SinkError::Transient(_)), "{error:?}");
     assert!(session.rollback().await.is_ok());
     session.begin().await.unwrap();
@@ -476,7 +480,7 @@ async fn a_cancelled_merge_holds_no_lock() {
     let mut session = sink.connect(0).await.unwrap();
     session.begin().await.unwrap();
     let all = picks(&parts);
-    let write = session.write(Rows { parts: &parts, picks: &all }, Guard::Bare);
+    let write = session.write(Rows { parts: &parts, picks: &all }, WriteMode::Bare);
     tokio::time::timeout(std::time::Duration::from_millis(300), write).await.unwrap_err();
     drop(session);
     // An exclusive lock is there as soon as the server has stopped.

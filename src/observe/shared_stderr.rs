@@ -13,12 +13,12 @@ use crate::observe::visible::painted;
 ///
 /// ```
 /// use std::io::Write;
-/// let screen = mdsctl::observe::screen::Screen::default();
+/// let screen = mdsctl::observe::shared_stderr::Screen::default();
 /// writeln!(screen.line(), "loading")?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct Screen {
+pub struct SharedStderr {
     bar: Arc<Mutex<Option<ProgressBar>>>,
 }
 
@@ -27,7 +27,7 @@ thread_local! {
     static SUSPENDED: Cell<bool> = const { Cell::new(false) };
 }
 
-impl Screen {
+impl SharedStderr {
     /// Takes the block away while `f` writes to stderr, and draws it again after. Without a block
     /// it just runs `f`. Keep `f` short: the display waits for it.
     pub fn suspend<R>(&self, f: impl FnOnce() -> R) -> R {
@@ -78,10 +78,10 @@ impl Drop for Restore {
     }
 }
 
-/// A writer of whole lines to stderr; see [`Screen::line`].
+/// A writer of whole lines to stderr; see [`SharedStderr::line`].
 #[derive(Debug)]
 pub struct Line {
-    screen: Screen,
+    screen: SharedStderr,
     bytes: Vec<u8>,
 }
 

@@ -26,7 +26,7 @@ pub enum FileFormat {
 
 /// A value of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cell<'a> {
+pub struct ExportCell<'a> {
     /// As JSON.
     pub json: &'a str,
     /// As text, without quotes; `None` for null.
@@ -83,7 +83,7 @@ impl<W: Write + Send> RowWriter<W> {
     ///
     /// # Errors
     /// Those of writing.
-    pub fn row(&mut self, cells: &[Option<Cell<'_>>]) -> io::Result<()> {
+    pub fn row(&mut self, cells: &[Option<ExportCell<'_>>]) -> io::Result<()> {
         match &mut self.out {
             Out::Csv(out) => {
                 let mut line = String::new();
@@ -176,7 +176,7 @@ mod tests {
         let mut writer = RowWriter::new(format, names, Vec::new()).unwrap();
         for row in rows {
             let cells: Vec<_> =
-                row.iter().map(|c| c.map(|text| Cell { json: "1", text: Some(text) })).collect();
+                row.iter().map(|c| c.map(|text| ExportCell { json: "1", text: Some(text) })).collect();
             writer.row(&cells).unwrap();
         }
         writer.finish().unwrap()

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use crate::dlq::claim::{Claim, Home, Moved, is_meant};
+use crate::dlq::claim::{Claim, Destination, Moved, is_meant};
 use crate::dlq::file::{QueueFile, sync_directory_of};
 use crate::dlq::filter::Meant;
 use crate::dlq::letter::Letter;
@@ -120,11 +120,11 @@ pub enum To {
 ///
 /// # Errors
 /// Those of reading, and those of `write`.
-pub fn carry(
+pub fn requeue(
     claim: &Claim,
     moved: Option<&Moved>,
     most_attempts: u32,
-    left_alone: &HashSet<Home>,
+    left_alone: &HashSet<Destination>,
     mut write: impl FnMut(To, Bundle) -> io::Result<()>,
 ) -> io::Result<()> {
     let (mut back, mut aside) = (Bundle::default(), Bundle::default());
@@ -141,7 +141,7 @@ pub fn carry(
                 return Ok(());
             };
             let tired = letter.attempts() >= most_attempts;
-            let alone = left_alone.contains(&Home::of(letter));
+            let alone = left_alone.contains(&Destination::of(letter));
             let meant = if alone { Meant::None } else { claim.choice.meant(letter, line) };
             let id = claim.id(letter, line);
             let here = |row: usize| moved.is_none_or(|moved| !moved.has(id, letter.row_number(row)));
@@ -180,7 +180,7 @@ pub fn archive(
     left: &Moved,
     moved: Option<&Moved>,
     most_attempts: u32,
-    left_alone: &HashSet<Home>,
+    left_alone: &HashSet<Destination>,
     directory: &Path,
     name: &str,
 ) -> io::Result<(u64, Option<PathBuf>)> {
@@ -191,7 +191,7 @@ pub fn archive(
     for window in &claim.windows {
         claim.read(window, |line, letter, _| {
             let Some(letter) = letter.filter(|letter| {
-                letter.attempts() < most_attempts && !left_alone.contains(&Home::of(letter))
+                letter.attempts() < most_attempts && !left_alone.contains(&Destination::of(letter))
             }) else {
                 return Ok(());
             };
@@ -344,7 +344,7 @@ mod tests {
 
     fn carried(claim: &Claim, moved: Option<&Moved>) -> (String, String) {
         let (mut back, mut aside) = (Vec::new(), Vec::new());
-        carry(claim, moved, 5, &HashSet::new(), |to, bundle| {
+        requeue(claim, moved, 5, &HashSet::new(), |to, bundle| {
             match to {
                 To::Queue => back.extend(bundle.lines),
                 To::Parked => aside.extend(bundle.lines),

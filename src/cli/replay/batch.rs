@@ -17,33 +17,33 @@ use crate::cli::load::{Load, TableFacts, runtime};
 use crate::cli::replay::{Replay, mending, worse};
 use crate::cli::voice::say;
 use crate::cli::{settings, traces};
-use crate::dlq::claim::{COMMIT_UNKNOWN, Claim, Home, Moved};
-use crate::dlq::course::Course;
+use crate::dlq::claim::{COMMIT_UNKNOWN, Claim, Destination, Moved};
 use crate::dlq::filter::Tenant;
-use crate::dlq::hold::{self, To};
-use crate::dlq::journal::{Begun, Claimed, Journal, Orders, Way};
+use crate::dlq::journal::{Claimed, Journal, ReplaySelection, ReplayTarget, StartedTarget};
 use crate::dlq::names::{self, Kind};
+use crate::dlq::read_plan::ReadPlan;
+use crate::dlq::replay_lock::{self, To};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result, words};
 use crate::observe::letters::plain;
 
 /// A file of the queue.
-pub struct Part {
+pub struct ReplayFile {
     path: PathBuf,
     identity: String,
     /// What is done with it.
-    orders: Orders,
+    orders: ReplaySelection,
     /// Whether an earlier replay has claimed it, and not come to its end.
     taken_up: bool,
     generation: u32,
     /// Homes whose rows stay as they are.
-    left_alone: HashSet<Home>,
+    left_alone: HashSet<Destination>,
 }
 
-impl Part {
+impl ReplayFile {
     /// That file.
-    pub fn new(path: PathBuf, orders: &Orders) -> io::Result<Self> {
-        let identity = hold::identity(&path)?;
+    pub fn new(path: PathBuf, orders: &ReplaySelection) -> io::Result<Self> {
+        let identity = replay_lock::identity(&path)?;
         let (orders, left_alone) = (orders.clone(), HashSet::new());
         Ok(Self { identity, path, orders, taken_up: false, generation: 0, left_alone })
     }
@@ -79,13 +79,13 @@ struct Place {
 }
 
 /// A table that rows go to, and the homes from which they come.
-struct Goal {
+struct ReplayGoal {
     place: Place,
     facts: TableFacts,
-    homes: Vec<Home>,
+    homes: Vec<Destination>,
 }
 
-impl Goal {
+impl ReplayGoal {
     /// The same for the same table and tenant.
     fn key(&self) -> String {
         format!("{} {:?}", self.facts.table, self.facts.tenant)
@@ -93,31 +93,31 @@ impl Goal {
 }
 
 /// What is known of a round on its way.
-struct Round<'a> {
+struct ReplayBatch<'a> {
     live: &'a Path,
-    way: &'a Way,
+    way: &'a ReplayTarget,
     mend: MendArgs,
-    parts: Vec<Part>,
+    parts: Vec<ReplayFile>,
     claims: Vec<Arc<Claim>>,
     /// Of each file that was taken up what has left it.
     moved: Vec<Option<Arc<Moved>>>,
     parked: PathBuf,
     done: Arc<Done>,
-    begun: Vec<Begun>,
+    begun: Vec<StartedTarget>,
     /// Whether all rows that are meant are settled.
     settled: bool,
     /// Whether anything may have come of it.
     touched: bool,
 }
 
-impl Round<'_> {
+impl ReplayBatch<'_> {
     /// Brings to disk what is claimed, before anything comes of it.
     fn journal(&self) -> Result<()> {
         write(&self.noted(), self.live)
     }
 
     fn noted(&self) -> Journal {
-        let claimed = |part: &Part| Claimed {
+        let claimed = |part: &ReplayFile| Claimed {
             name: part.name(),
             identity: part.identity.clone(),
             orders: part.orders.clone(),
@@ -138,7 +138,7 @@ impl Round<'_> {
     }
 
     /// Those homes, where rows of theirs have begun to go somewhere.
-    fn begun_with(&self, homes: &[Home]) -> Option<&Begun> {
+    fn begun_with(&self, homes: &[Destination]) -> Option<&StartedTarget> {
         self.begun.iter().find(|begun| begun.homes.iter().any(|home| homes.contains(home)))
     }
 }
@@ -159,9 +159,9 @@ impl Replay<'_> {
     pub(super) fn round(
         &mut self,
         live: &Path,
-        mut parts: Vec<Part>,
-        way: &Way,
-        begun: Vec<Begun>,
+        mut parts: Vec<ReplayFile>,
+        way: &ReplayTarget,
+        begun: Vec<StartedTarget>,
         settled: bool,
     ) -> Result<()> {
         let fault = |path: &Path, error: io::Error| {
@@ -211,7 +211,7 @@ impl Replay<'_> {
         claims.reverse();
         claims.iter().for_each(|claim| self.note(claim, live));
         let is_parked = names::kind(live) == Kind::Parked;
-        let mut round = Round {
+        let mut round = ReplayBatch {
             live,
             way,
             mend: mending(way)?,
@@ -235,7 +235,7 @@ impl Replay<'_> {
                     self.say(&format!("{} stays claimed: the next replay goes on with it", live.display()))
                 }
                 false => {
-                    let _ = hold::remove(&names::journal(live));
+                    let _ = replay_lock::remove(&names::journal(live));
                 }
             }
         }
@@ -260,7 +260,7 @@ impl Replay<'_> {
         }
     }
 
-    fn act(&mut self, round: &mut Round<'_>) -> Result<()> {
+    fn act(&mut self, round: &mut ReplayBatch<'_>) -> Result<()> {
         if !round.settled {
             for goal in self.goals(round)? {
                 match goal.facts.keyed {
@@ -288,14 +288,14 @@ impl Replay<'_> {
             }
         }
         let beside = names::journal(round.live);
-        hold::remove(&beside).map_err(|error| {
+        replay_lock::remove(&beside).map_err(|error| {
             Error::Internal(format!("{} is done with, but cannot be removed: {error}", beside.display()))
         })
     }
 
     /// The tables that the meant rows go to. Rows of a home that leads nowhere stay in the queue.
-    fn goals(&mut self, round: &mut Round<'_>) -> Result<Vec<Goal>> {
-        let mut places: Vec<(Place, Vec<Home>)> = Vec::new();
+    fn goals(&mut self, round: &mut ReplayBatch<'_>) -> Result<Vec<ReplayGoal>> {
+        let mut places: Vec<(Place, Vec<Destination>)> = Vec::new();
         let loaded = round.claims.iter().zip(&round.parts).filter(|(_, part)| !part.orders.discard);
         for (home, _) in loaded.flat_map(|(claim, _)| &claim.homes) {
             let place = self.place(round, home);
@@ -305,14 +305,14 @@ impl Replay<'_> {
                 None => places.push((place, vec![home.clone()])),
             }
         }
-        let mut goals: Vec<Goal> = Vec::new();
-        let mut unplaced: Vec<(Vec<Home>, Error)> = Vec::new();
-        let all = |round: &Round<'_>| (0..round.claims.len()).collect::<Vec<_>>();
+        let mut goals: Vec<ReplayGoal> = Vec::new();
+        let mut unplaced: Vec<(Vec<Destination>, Error)> = Vec::new();
+        let all = |round: &ReplayBatch<'_>| (0..round.claims.len()).collect::<Vec<_>>();
         for (place, homes) in places {
             let claims =
                 round.claims.iter().filter(|claim| claim.homes.iter().any(|(h, _)| homes.contains(h)));
             let Some(first) = claims.clone().next() else { continue };
-            let letters = self.letters(round, Course::straight(first.clone()), &homes, String::new(), None);
+            let letters = self.letters(round, ReadPlan::straight(first.clone()), &homes, String::new(), None);
             let load = self.load_args(round, &place, claims.map(|claim| claim.path.as_path()));
             let runtime = runtime()?;
             let facts = runtime.block_on(async {
@@ -356,7 +356,7 @@ impl Replay<'_> {
                 )));
             }
             // What stands in a file chooses no table beyond those of market data.
-            let names_table = |home: &Home| home.table.is_some() || home.dataset.is_some();
+            let names_table = |home: &Destination| home.table.is_some() || home.dataset.is_some();
             if round.mend.table.is_none()
                 && let Some(why) = &facts.closed
                 && homes.iter().any(names_table)
@@ -386,7 +386,8 @@ impl Replay<'_> {
                 self.leave_alone(round, &all(round), &homes, error, Some(Exit::Stored))?;
                 continue;
             }
-            let (doubtful, sure): (Vec<Home>, Vec<Home>) = homes.iter().cloned().partition(|h| h.doubtful);
+            let (doubtful, sure): (Vec<Destination>, Vec<Destination>) =
+                homes.iter().cloned().partition(|h| h.doubtful);
             let homes = if doubtful.is_empty()
                 || facts.keyed
                 || self.args.force
@@ -407,7 +408,7 @@ impl Replay<'_> {
                 continue;
             }
             // The same table may go by several names.
-            let same = |goal: &&mut Goal| goal.facts == facts;
+            let same = |goal: &&mut ReplayGoal| goal.facts == facts;
             match goals.iter_mut().find(same) {
                 Some(goal) => {
                     goal.homes.extend(homes);
@@ -415,7 +416,7 @@ impl Replay<'_> {
                         goal.place = place;
                     }
                 }
-                None => goals.push(Goal { place, facts, homes }),
+                None => goals.push(ReplayGoal { place, facts, homes }),
             }
         }
         for (homes, error) in unplaced {
@@ -428,9 +429,9 @@ impl Replay<'_> {
     /// Rows that nothing was begun with stay as they are, and the others go on.
     fn leave_alone(
         &mut self,
-        round: &mut Round<'_>,
+        round: &mut ReplayBatch<'_>,
         places: &[usize],
-        homes: &[Home],
+        homes: &[Destination],
         error: Error,
         exit: Option<Exit>,
     ) -> Result<()> {
@@ -442,7 +443,7 @@ impl Replay<'_> {
         for place in places {
             let here = round.claims.get(*place).into_iter().flat_map(|claim| &claim.homes);
             let rows: u64 = here.filter(|(home, _)| homes.contains(home)).map(|(_, rows)| rows).sum();
-            self.report.homeless += rows;
+            self.report.unmapped_targets += rows;
             if let Some(part) = round.parts.get_mut(*place) {
                 part.left_alone.extend(homes.iter().cloned());
             }
@@ -453,11 +454,11 @@ impl Replay<'_> {
 
     /// Rows that a key tells apart: from all files, in the order in which they failed first. Replayed
     /// twice they are the same once more.
-    fn all_at_once(&mut self, round: &mut Round<'_>, goal: &Goal) -> Result<()> {
+    fn all_at_once(&mut self, round: &mut ReplayBatch<'_>, goal: &ReplayGoal) -> Result<()> {
         let places = self.files_of(round, goal);
         let claims: Vec<Arc<Claim>> =
             places.iter().filter_map(|place| round.claims.get(*place)).cloned().collect();
-        let course = Course::by_age(claims).map_err(|error| {
+        let course = ReadPlan::by_age(claims).map_err(|error| {
             Error::Input(format!("the dead-letter queue {} cannot be read: {error}", round.live.display()))
         })?;
         let mut letters = self.letters(round, course, &goal.homes, goal.key(), None);
@@ -471,7 +472,7 @@ impl Replay<'_> {
 
     /// Rows that nothing tells apart: each file by itself, as it stands, so that the ledger knows which
     /// of them are stored.
-    fn file_by_file(&mut self, round: &mut Round<'_>, goal: &Goal) -> Result<()> {
+    fn file_by_file(&mut self, round: &mut ReplayBatch<'_>, goal: &ReplayGoal) -> Result<()> {
         let key = goal.key();
         for place in self.files_of(round, goal) {
             if self.stuck {
@@ -481,7 +482,7 @@ impl Replay<'_> {
             let Some(part) = round.parts.get(place) else { continue };
             let identity = format!("{} {key}", part.identity);
             let mut letters =
-                self.letters(round, Course::straight(claim), &goal.homes, identity, Some(place));
+                self.letters(round, ReadPlan::straight(claim), &goal.homes, identity, Some(place));
             letters.taken_up = part.taken_up;
             letters.begun =
                 round.begun.iter().any(|b| b.key == key && b.file.as_ref() == Some(&part.identity));
@@ -491,7 +492,7 @@ impl Replay<'_> {
     }
 
     /// The files with rows that go there.
-    fn files_of(&self, round: &Round<'_>, goal: &Goal) -> Vec<usize> {
+    fn files_of(&self, round: &ReplayBatch<'_>, goal: &ReplayGoal) -> Vec<usize> {
         let files = round.claims.iter().zip(&round.parts).enumerate();
         let here = files.filter(|(_, (claim, part))| {
             !part.orders.discard && claim.homes.iter().any(|(home, _)| goal.homes.contains(home))
@@ -500,15 +501,15 @@ impl Replay<'_> {
     }
 
     /// What has left a file before, where it was taken up.
-    fn left_by(&self, round: &Round<'_>, place: usize) -> Option<Arc<Moved>> {
+    fn left_by(&self, round: &ReplayBatch<'_>, place: usize) -> Option<Arc<Moved>> {
         round.moved.get(place).cloned().flatten()
     }
 
     fn letters(
         &self,
-        round: &Round<'_>,
-        course: Course,
-        homes: &[Home],
+        round: &ReplayBatch<'_>,
+        course: ReadPlan,
+        homes: &[Destination],
         identity: String,
         place: Option<usize>,
     ) -> Letters {
@@ -536,15 +537,15 @@ impl Replay<'_> {
     /// Puts rows through the engine.
     fn sent(
         &mut self,
-        round: &mut Round<'_>,
-        goal: &Goal,
+        round: &mut ReplayBatch<'_>,
+        goal: &ReplayGoal,
         mut letters: Letters,
         places: &[usize],
     ) -> Result<()> {
         let taken_up = letters.taken_up;
         let file = places.first().and_then(|place| round.parts.get(*place)).map(|part| part.identity.clone());
         let (keyed, key) = (goal.facts.keyed, goal.key());
-        let begun = Begun { homes: goal.homes.clone(), key, keyed, file: file.filter(|_| !keyed) };
+        let begun = StartedTarget { homes: goal.homes.clone(), key, keyed, file: file.filter(|_| !keyed) };
         if !self.args.dry_run && !round.begun.contains(&begun) {
             round.begun.push(begun);
             let (journal, live) = (round.noted(), round.live.to_owned());
@@ -586,7 +587,7 @@ impl Replay<'_> {
     }
 
     /// Where rows of that home go: as the flags say, else as their records do.
-    fn place(&self, round: &Round<'_>, home: &Home) -> Place {
+    fn place(&self, round: &ReplayBatch<'_>, home: &Destination) -> Place {
         let mend = &round.mend;
         let known = home.dataset.as_deref().and_then(|name| DatasetName::from_str(name, true).ok());
         // A dataset that is none of ours is a table.
@@ -607,7 +608,7 @@ impl Replay<'_> {
 
     fn load_args<'p>(
         &self,
-        round: &Round<'_>,
+        round: &ReplayBatch<'_>,
         place: &Place,
         paths: impl Iterator<Item = &'p Path>,
     ) -> LoadArgs {
@@ -635,7 +636,7 @@ impl Replay<'_> {
     }
 
     /// All rows of a file that are meant are settled: the rest goes where it belongs, and the file goes.
-    fn settle(&mut self, round: &Round<'_>, place: usize) -> Result<()> {
+    fn settle(&mut self, round: &ReplayBatch<'_>, place: usize) -> Result<()> {
         let (Some(part), Some(claim)) = (round.parts.get(place), round.claims.get(place)) else {
             return Ok(());
         };
@@ -647,7 +648,7 @@ impl Replay<'_> {
         let runtime = runtime()?;
         let (mut carried, mut parked, mut ended) = (0, 0, false);
         let ending = &self.ending;
-        let done = hold::carry(claim, moved.as_deref(), most_attempts, left_alone, |to, bundle| {
+        let done = replay_lock::requeue(claim, moved.as_deref(), most_attempts, left_alone, |to, bundle| {
             ended = ending.exit().is_some();
             if ended {
                 return Err(io::ErrorKind::Interrupted.into());
@@ -676,19 +677,20 @@ impl Replay<'_> {
             let stem = round.live.file_stem().unwrap_or_default().to_string_lossy();
             let name = format!("{stem}.{}.ndjson", part.identity);
             let (left, moved) = (round.done.left(), moved.as_deref());
-            let (_, file) = hold::archive(claim, &left, moved, most_attempts, left_alone, directory, &name)
-                .map_err(broken)?;
+            let (_, file) =
+                replay_lock::archive(claim, &left, moved, most_attempts, left_alone, directory, &name)
+                    .map_err(broken)?;
             self.report.archived.extend(file.map(|file| file.display().to_string()));
         }
         if part.orders.discard {
             self.report.discarded += claim.meant;
         }
-        if let Some(kept) = hold::keep_long_lines(claim, round.live).map_err(broken)? {
+        if let Some(kept) = replay_lock::keep_long_lines(claim, round.live).map_err(broken)? {
             self.say(&format!("a line that is too long to be read is kept in {}", kept.display()));
             self.report.aside = Some(kept.display().to_string());
         } else if claim.damaged > 0 {
             self.report.aside = Some(round.parked.display().to_string());
         }
-        hold::remove(path).map_err(broken)
+        replay_lock::remove(path).map_err(broken)
     }
 }

@@ -10,7 +10,7 @@ use crate::batch::{Reason, Reject, Stage};
 use crate::coordinator::DEAD_LETTERS;
 use crate::observe::histogram::Histogram;
 use crate::observe::snapshot::{
-    Books, CircuitView, LagView, Place, QueueView, RejectGroup, Snapshot, WorkersView,
+    Books, CircuitView, InputPosition, LagView, QueueView, RejectGroup, Snapshot, WorkersView,
 };
 use crate::observe::text;
 use crate::port::{Circuit, Event, Level, Observer};
@@ -30,7 +30,7 @@ const MOST_WORKERS: usize = 4_096;
 /// Counters are atomics. What comes at most once a batch (workers) or seldom (rejects, circuit)
 /// is behind small locks that nobody holds for longer than a copy.
 #[derive(Debug)]
-pub struct Tally {
+pub struct RunCounters {
     read: AtomicU64,
     submitted: AtomicU64,
     inserted: AtomicU64,
@@ -82,7 +82,7 @@ struct Group {
     message: Arc<str>,
     rows: u64,
     /// With the ordinal in the run, by which they are sorted.
-    places: Vec<(u64, Place)>,
+    places: Vec<(u64, InputPosition)>,
 }
 
 impl Rejects {
@@ -140,7 +140,7 @@ struct CircuitState {
     for_letters: bool,
 }
 
-impl Tally {
+impl RunCounters {
     /// Everything at zero, for an engine with these settings.
     pub fn new(settings: &EngineSettings) -> Self {
         let zero = || AtomicU64::new(0);
@@ -197,7 +197,7 @@ impl Tally {
         }
         let (source, row) = reject.place();
         group.places.truncate(MOST_PLACES - 1);
-        group.places.insert(at, (ordinal, Place { source: source.clone(), row }));
+        group.places.insert(at, (ordinal, InputPosition { source: source.clone(), row }));
     }
 
     /// What has been counted so far.
@@ -352,7 +352,7 @@ impl Tally {
     }
 }
 
-impl Observer for Tally {
+impl Observer for RunCounters {
     fn on(&self, event: &Event<'_>) {
         match *event {
             Event::Read { rows } => {
@@ -432,11 +432,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{Origin, Remains};
+    use crate::batch::{Origin, RejectedData};
     use crate::port::Written;
 
-    fn tally() -> Tally {
-        Tally::new(&EngineSettings::default())
+    fn tally() -> RunCounters {
+        RunCounters::new(&EngineSettings::default())
     }
 
     #[test]
@@ -518,7 +518,7 @@ mod tests {
                 reason: reason.clone(),
                 origin: origin.clone(),
                 row,
-                remains: Remains::Raw(Vec::new()),
+                remains: RejectedData::Raw(Vec::new()),
                 reading: None,
                 attempts: 1,
             });

@@ -8,9 +8,9 @@ use crate::error::Result;
 
 /// Whether one has come. The second ends the process at once, as if nobody listened, unless somebody
 /// else sees to it.
-pub struct Ending(watch::Receiver<Heard>);
+pub struct SignalFlag(watch::Receiver<Heard>);
 
-impl Ending {
+impl SignalFlag {
     /// Listens from now on.
     pub fn listen() -> Result<Self> {
         heard().map(Self)

@@ -10,12 +10,12 @@ const REACH: usize = 1 << 20;
 /// times over; where 16 bytes were read in vain for each byte of the input, a row has to close on its line.
 /// What this decides depends on the bytes before a row alone, never on how they were cut in chunks.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct ResyncBudget {
     wasted: u64,
     used: u64,
 }
 
-impl Patience {
+impl ResyncBudget {
     /// How far the row at hand may run over line ends.
     pub(super) fn reach(&self) -> usize {
         if self.wasted > 16 * self.used + (16 << 20) { 0 } else { REACH }

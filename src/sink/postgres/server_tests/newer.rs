@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::batch::{Past, PastRecord};
+use crate::batch::{PastRecord, ReplayHistory};
 
 /// Makes one of each kind of row that can be met of the symbols A to E: older, newer, newer with the
 /// same values, older with the same values, and not there.
@@ -20,7 +20,7 @@ fn failed(whole: Arc<Batch>, seconds: &[i64]) -> Arc<Batch> {
         attempts: 1,
         first_us: seconds * 1_000_000,
     };
-    let past = Past {
+    let past = ReplayHistory {
         first: 1,
         rows: (0..seconds.len() as u32).map(|at| (at, u64::from(at) + 1)).collect(),
         records: seconds.iter().map(record).collect(),
@@ -67,7 +67,7 @@ async fn meets_all(db: &Database, sink: &PgSink) {
     session.begin().await.unwrap();
     let parts = [earlier];
     let picks = picks(&parts);
-    let written = session.write(Rows { parts: &parts, picks: &picks }, Guard::Savepoint).await.unwrap();
+    let written = session.write(Rows { parts: &parts, picks: &picks }, WriteMode::Savepoint).await.unwrap();
     assert_eq!(written.newer, 5);
     session.rollback().await.unwrap();
 }

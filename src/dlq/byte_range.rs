@@ -11,12 +11,12 @@ const BUFFER: usize = 1 << 18;
 
 /// Bytes of a file from one place to another, or to its end where that comes first.
 #[derive(Debug)]
-pub struct Slice<'f> {
+pub struct ByteRange<'f> {
     file: &'f File,
     range: Range<u64>,
 }
 
-impl<'f> Slice<'f> {
+impl<'f> ByteRange<'f> {
     /// That part of the file.
     pub fn new(file: &'f File, range: Range<u64>) -> Self {
         Self { file, range }
@@ -28,7 +28,7 @@ impl<'f> Slice<'f> {
     }
 }
 
-impl Read for Slice<'_> {
+impl Read for ByteRange<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let left = self.range.end.saturating_sub(self.range.start);
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(into.len());
@@ -46,7 +46,7 @@ mod tests {
     fn a_part_ends_where_it_should_and_with_the_file() {
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(b"0123456789", 0).unwrap();
-        let text = |range| std::io::read_to_string(Slice::new(&file, range).buffered()).unwrap();
+        let text = |range| std::io::read_to_string(ByteRange::new(&file, range).buffered()).unwrap();
         assert_eq!([text(2..5), text(8..99), text(20..30), text(5..5)], ["234", "89", "", ""]);
     }
 }

@@ -10,21 +10,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use memchr::{memchr, memrchr};
 
 use crate::batch::{Content, Origin, Reason, Replayable, Stage};
-use crate::dataset::learned::Learned;
+use crate::dataset::inferred::Learned;
 use crate::dataset::{Mapper, MapperSettings};
 use crate::decode::{CsvOptions, MAX_ROW, RawBatch};
 use crate::error::Result;
 use crate::port::{Event, Observer};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::follow::From;
-use crate::source::follow::checkpoint::{CheckpointFile, Place, fingerprint};
+use crate::source::follow::checkpoint::{CheckpointFile, FilePosition, fingerprint};
 use crate::source::follow::copies::{Ends, Likeness};
-use crate::source::follow::course::{Course, Found, Next, Point};
-use crate::source::follow::lag::Ruler;
+use crate::source::follow::discovery::Arrival;
+use crate::source::follow::lag::FileProgress;
 use crate::source::follow::lines::{Lines, Queue, check, head_of, whole_lines};
 use crate::source::follow::names;
-use crate::source::follow::scout::Arrival;
-use crate::source::pipeline::{Outlet, Report, as_they_are, of_broken, with_fields};
+use crate::source::follow::ordinals::{Course, Found, Next, Point};
+use crate::source::pipeline::{BatchSink, Report, as_they_are, of_broken, with_fields};
 use crate::source::reader::CHUNK;
 use crate::source::{Format, Meter, OpenOptions, Stop, shown, sniff};
 
@@ -70,7 +70,7 @@ struct Mark {
 }
 
 /// A followed file.
-pub(super) struct Generation {
+pub(super) struct FollowedFile {
     pub(super) name: Arc<str>,
     pub(super) path: PathBuf,
     /// The name by which it was found.
@@ -117,17 +117,17 @@ pub(super) struct Generation {
     settled: Option<(u64, u64)>,
     /// How many rows without an id of their own there were before that.
     equals: u64,
-    pub(super) ruler: Arc<Ruler>,
+    pub(super) ruler: Arc<FileProgress>,
     moved: Instant,
     ended: bool,
     /// As it was when there was nothing more to read.
     seen: Option<Stamp>,
     /// Its place, as the file and what is settled of it were then.
-    placed: Option<(Stamp, u64, Place)>,
+    placed: Option<(Stamp, u64, FilePosition)>,
     /// Whether it was said what its first rows lack.
     lacks: bool,
     /// The last place that was noted of the content at hand.
-    last: Option<Place>,
+    last: Option<FilePosition>,
 }
 
 /// What tells that nobody has touched a file.
@@ -149,13 +149,13 @@ impl Stamp {
     }
 }
 
-impl Generation {
+impl FollowedFile {
     /// The file at that path; `born` is the name by which it was written, whose header and forms it has.
     pub(super) fn open(
         (path, born): (&Path, &Path),
         file: Option<File>,
         from: From,
-        (checkpoint, place): (&CheckpointFile, Option<Place>),
+        (checkpoint, place): (&CheckpointFile, Option<FilePosition>),
         options: &OpenOptions,
         mapper: Arc<MapperSettings>,
     ) -> Result<Self> {
@@ -168,7 +168,7 @@ impl Generation {
         let content = Arc::new(Content::of(file.clone()));
         let replayable = Replayable::In(content.clone());
         let origin = Arc::new(Origin { replayable, ..Origin::new(name.clone()) });
-        let ruler = Arc::new(Ruler::new(file.clone()));
+        let ruler = Arc::new(FileProgress::new(file.clone()));
         let mut this = Self {
             mapper: Mapper::new(mapper, origin.clone())?,
             name,
@@ -223,7 +223,7 @@ impl Generation {
     }
 
     /// Reads on at that place of a file.
-    fn go_on(&mut self, place: &Place, options: &OpenOptions) -> Result<()> {
+    fn go_on(&mut self, place: &FilePosition, options: &OpenOptions) -> Result<()> {
         let (header, offset, rows) = (place.header, place.offset, place.rows);
         let bytes = head_of(&self.file, &self.name)?;
         let bom = check(&bytes, &self.name)?;
@@ -404,7 +404,7 @@ impl Generation {
         let cut = (std::mem::replace(&mut self.file, Arc::new(file)), self.id);
         (self.id, self.path) = (copy.id, copy.path.clone());
         self.gone = Some(Instant::now());
-        let ruler = Ruler::new(self.file.clone());
+        let ruler = FileProgress::new(self.file.clone());
         ruler.settle(self.settled.map_or(0, |(offset, _)| offset));
         ruler.hold(self.held.len());
         self.ruler = Arc::new(ruler);
@@ -458,7 +458,7 @@ impl Generation {
         &mut self,
         mut sight: Sight<'_>,
         report: &mut Report,
-        outlet: &mut dyn Outlet,
+        outlet: &mut dyn BatchSink,
     ) -> Result<Moved> {
         if self.ended {
             return Ok(Moved::Nothing);
@@ -508,7 +508,7 @@ impl Generation {
     }
 
     /// What is left is the last of it.
-    fn end(&mut self, sight: &mut Sight<'_>, report: &mut Report, outlet: &mut dyn Outlet) -> Result<()> {
+    fn end(&mut self, sight: &mut Sight<'_>, report: &mut Report, outlet: &mut dyn BatchSink) -> Result<()> {
         self.ended = true;
         let last = std::mem::take(&mut self.held);
         if let Some((_, queue)) = &self.lines {
@@ -521,7 +521,7 @@ impl Generation {
     }
 
     /// Rows that wait for others, of which none will come.
-    pub(super) fn bury_waiting(&mut self, sight: &mut Sight<'_>, outlet: &mut dyn Outlet) -> Result<()> {
+    pub(super) fn bury_waiting(&mut self, sight: &mut Sight<'_>, outlet: &mut dyn BatchSink) -> Result<()> {
         let lack = self.mapper.lack().map(|lack| lack.to_string());
         let waiting = self.mapper.take_waiting();
         if waiting.is_empty() {
@@ -560,7 +560,7 @@ impl Generation {
         lines: Vec<u8>,
         sight: &mut Sight<'_>,
         report: &mut Report,
-        outlet: &mut dyn Outlet,
+        outlet: &mut dyn BatchSink,
     ) -> Result<()> {
         let source = &*self.name;
         let _reading = tracing::trace_span!("read", source, bytes = lines.len() as i64).entered();
@@ -625,7 +625,7 @@ impl Generation {
         mut raw: RawBatch,
         sight: &mut Sight<'_>,
         report: &mut Report,
-        outlet: &mut dyn Outlet,
+        outlet: &mut dyn BatchSink,
     ) -> Result<()> {
         let read = (raw.rows.len() + raw.broken.len()) as u64;
         raw.rows.iter_mut().for_each(|row| *row += self.before);
@@ -754,7 +754,7 @@ impl Generation {
     }
 
     /// The place for the checkpoint file.
-    pub(super) fn place(&mut self) -> Option<Place> {
+    pub(super) fn place(&mut self) -> Option<FilePosition> {
         let (offset, rows) = self.settled?;
         let metadata = self.metadata().ok();
         let stamp = metadata.as_ref().and_then(Stamp::of);
@@ -775,13 +775,13 @@ impl Generation {
         Some(place)
     }
 
-    fn place_at(&self, offset: u64, header: u64, rows: u64) -> Option<Place> {
+    fn place_at(&self, offset: u64, header: u64, rows: u64) -> Option<FilePosition> {
         let fingerprint = fingerprint(&self.file, offset)?;
         let (device, inode) = self.id;
         let born = (self.born != self.path).then(|| self.born.clone());
         let (path, names, done, away) = (self.path.clone(), self.names.clone(), false, None);
         let equals = (offset > 0).then(|| self.mapper.equals_at(self.equals)).flatten();
-        Some(Place {
+        Some(FilePosition {
             path,
             device,
             inode,

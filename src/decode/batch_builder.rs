@@ -18,7 +18,7 @@ const BATCH_BYTES: u64 = 4 << 20;
 const BATCH_CELLS: usize = 1 << 20;
 
 /// Rows on their way into a [`RawBatch`].
-pub(super) struct Pending {
+pub(super) struct BatchBuilder {
     names: Vec<Arc<str>>,
     schema: SchemaRef,
     columns: Vec<StringBuilder>,
@@ -31,7 +31,7 @@ pub(super) struct Pending {
     marked: Option<SchemaRef>,
 }
 
-impl Pending {
+impl BatchBuilder {
     pub(super) fn new(names: Vec<Arc<str>>) -> Self {
         let columns = names.iter().map(|_| StringBuilder::with_capacity(0, 0)).collect();
         let schema = Arc::new(schema(&names));

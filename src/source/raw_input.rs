@@ -20,7 +20,7 @@ pub(super) struct Stored {
     /// Whether bytes arrive in their own time and but once: standard input, a pipe, a terminal.
     live: bool,
     stop: Stop,
-    cut: Cut,
+    cut: Interrupted,
     ended: bool,
     meter: Arc<Meter>,
 }
@@ -28,9 +28,9 @@ pub(super) struct Stored {
 /// Whether the reading ended by a stop rather than at the end of the input. Kept apart from the
 /// reader, which a decompressor may have swallowed by then.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cut(Arc<AtomicBool>);
+pub(super) struct Interrupted(Arc<AtomicBool>);
 
-impl Cut {
+impl Interrupted {
     pub(super) fn is_cut(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
@@ -57,7 +57,7 @@ impl Stored {
             Some(path) => open_path(path)?,
         };
         let (stop, meter) = (stop.clone(), meter.clone());
-        Ok(Self { handle, live, stop, cut: Cut::default(), ended: false, meter })
+        Ok(Self { handle, live, stop, cut: Interrupted::default(), ended: false, meter })
     }
 
     /// Whether it can not be read again.
@@ -65,7 +65,7 @@ impl Stored {
         self.live
     }
 
-    pub(super) fn cut(&self) -> Cut {
+    pub(super) fn cut(&self) -> Interrupted {
         self.cut.clone()
     }
 

@@ -15,25 +15,25 @@ const CLOSE_US: i64 = 1_000_000;
 
 /// The way through claimed files.
 #[derive(Debug)]
-pub struct Course {
+pub struct ReadPlan {
     /// The files.
     pub claims: Vec<Arc<Claim>>,
     /// Its legs, the oldest first.
-    pub legs: Vec<Leg>,
+    pub legs: Vec<PlannedRange>,
     /// Whether rows of a leg are to be put in order too.
     pub by_age: bool,
 }
 
 /// What is taken at once.
 #[derive(Debug, Default)]
-pub struct Leg {
+pub struct PlannedRange {
     /// Places of files, and what is taken of them.
     pub pieces: Vec<(usize, Window)>,
     /// Rows before it on this course.
     pub before: u64,
 }
 
-impl Leg {
+impl PlannedRange {
     /// Its length in bytes.
     pub fn bytes(&self) -> u64 {
         self.pieces.iter().map(|(_, window)| window.bytes()).sum()
@@ -44,10 +44,10 @@ impl Leg {
     }
 }
 
-impl Course {
+impl ReadPlan {
     /// Through one file as it stands: its rows have the same numbers whatever is meant.
     pub fn straight(claim: Arc<Claim>) -> Self {
-        let leg = |window: &Window| Leg { pieces: vec![(0, *window)], before: window.rows };
+        let leg = |window: &Window| PlannedRange { pieces: vec![(0, *window)], before: window.rows };
         let legs = claim.windows.iter().map(leg).collect();
         Self { claims: vec![claim], legs, by_age: false }
     }
@@ -69,9 +69,9 @@ impl Course {
             [(_, a), (_, b)] => a.ages.1 <= b.ages.0.saturating_add(CLOSE_US),
             _ => true,
         };
-        let mut legs: Vec<Leg> = match pieces.windows(2).all(in_order) {
-            _ if few => vec![Leg { pieces, before: 0 }],
-            true => pieces.into_iter().map(|piece| Leg { pieces: vec![piece], before: 0 }).collect(),
+        let mut legs: Vec<PlannedRange> = match pieces.windows(2).all(in_order) {
+            _ if few => vec![PlannedRange { pieces, before: 0 }],
+            true => pieces.into_iter().map(|piece| PlannedRange { pieces: vec![piece], before: 0 }).collect(),
             false => in_legs(records(&claims)?),
         };
         let mut before = 0;
@@ -84,7 +84,7 @@ impl Course {
 
     /// Bytes of all its legs.
     pub fn bytes(&self) -> u64 {
-        self.legs.iter().map(Leg::bytes).sum()
+        self.legs.iter().map(PlannedRange::bytes).sum()
     }
 }
 
@@ -109,12 +109,12 @@ fn records(claims: &[Arc<Claim>]) -> io::Result<Vec<(usize, Window)>> {
 }
 
 /// Joins what stands side by side, and cuts all into legs.
-fn in_legs(records: Vec<(usize, Window)>) -> Vec<Leg> {
-    let mut legs = vec![Leg::default()];
+fn in_legs(records: Vec<(usize, Window)>) -> Vec<PlannedRange> {
+    let mut legs = vec![PlannedRange::default()];
     let (mut rows, mut bytes) = (0, 0);
     for (place, record) in records {
         if rows >= WINDOW_ROWS || bytes >= WINDOW_BYTES {
-            legs.push(Leg::default());
+            legs.push(PlannedRange::default());
             (rows, bytes) = (0, 0);
         }
         (rows, bytes) = (rows + record.count, bytes + record.bytes());
@@ -146,7 +146,7 @@ mod tests {
     }
 
     /// What is taken, leg by leg, of each leg by age, as the rows of one are.
-    fn taken(course: &Course) -> Vec<i64> {
+    fn taken(course: &ReadPlan) -> Vec<i64> {
         let mut all = Vec::new();
         for leg in &course.legs {
             let mut taken = Vec::new();
@@ -173,8 +173,8 @@ mod tests {
             let claims = vec![claim(&directory, "a", &a), claim(&directory, "b", &b)];
             let sorted = records(&claims).unwrap();
             assert!(sorted.is_sorted_by_key(|(_, record)| record.ages.0), "{a:?} {b:?}");
-            let apart = Course { claims: claims.clone(), legs: in_legs(sorted), by_age: true };
-            for course in [Course::by_age(claims).unwrap(), apart] {
+            let apart = ReadPlan { claims: claims.clone(), legs: in_legs(sorted), by_age: true };
+            for course in [ReadPlan::by_age(claims).unwrap(), apart] {
                 assert_eq!(taken(&course), [10, 20, 30, 40], "{a:?} {b:?}");
             }
         }

@@ -6,10 +6,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::source::follow::checkpoint::Place;
+use crate::source::follow::checkpoint::FilePosition;
 use crate::source::follow::copies::{siblings, size_of};
-use crate::source::follow::generation::id_of;
-use crate::source::follow::scout::Arrival;
+use crate::source::follow::discovery::Arrival;
+use crate::source::follow::followed_file::id_of;
 use crate::source::shown;
 
 /// The name of a file in the directory of that path.
@@ -45,7 +45,7 @@ fn rotated_later(name: &Path, since: Option<SystemTime>) -> Vec<Arrival> {
 }
 
 /// The largest copy of what was read up to that place, among the files beside it.
-fn copy_of(place: &Place, born: &Path, is_known: impl Fn(&Arrival) -> bool) -> Option<Arrival> {
+fn copy_of(place: &FilePosition, born: &Path, is_known: impl Fn(&Arrival) -> bool) -> Option<Arrival> {
     let is_copy = |new: &Arrival| {
         place.has_rows()
             && !is_known(new)
@@ -59,7 +59,7 @@ fn copy_of(place: &Place, born: &Path, is_known: impl Fn(&Arrival) -> bool) -> O
 /// away in its turn since it was written, or since `written` where it is gone. Of one that is gone it is said
 /// once, and noted since when (`now`, in seconds since 1970); it may come back.
 pub(super) fn moved(
-    earlier: &mut [Place],
+    earlier: &mut [FilePosition],
     there: &[Arrival],
     written: Option<SystemTime>,
     now: u64,
@@ -73,11 +73,11 @@ pub(super) fn moved(
     let ids: HashMap<(u64, u64), Option<&File>> =
         there.iter().map(|arrival| (arrival.id, arrival.file.as_ref())).collect();
     // By its identity alone another file may be meant.
-    let is_there = |place: &Place| {
+    let is_there = |place: &FilePosition| {
         let file = ids.get(&place.id());
         file.is_some_and(|file| file.is_none_or(|file| place.fits(file, place.id())))
     };
-    let born_of = |place: &Place| place.born.clone().unwrap_or_else(|| place.path.clone());
+    let born_of = |place: &FilePosition| place.born.clone().unwrap_or_else(|| place.path.clone());
     // What is followed by a name of its own is a copy only where it is called as one.
     let is_taken = |born: &Path, new: &Arrival| {
         is_known(new) || ids.contains_key(&new.id) && !is_rotated(born, &new.path)
@@ -102,7 +102,7 @@ pub(super) fn moved(
     }
     let claimed: HashSet<(u64, u64)> = found.iter().flatten().map(|arrival| arrival.id).collect();
     let is_copy = |new: &Arrival| {
-        let begins = |place: &Place| new.file.as_ref().is_some_and(|file| place.is_beginning_of(file));
+        let begins = |place: &FilePosition| new.file.as_ref().is_some_and(|file| place.is_beginning_of(file));
         known.iter().any(|place| place.has_rows() && begins(place))
     };
     for (place, found) in earlier.iter_mut().zip(found) {

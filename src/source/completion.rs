@@ -12,10 +12,10 @@ use crate::batch::Origin;
 
 /// The inputs that are settled from the first one on. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct SettledInputs(Arc<Mutex<State>>);
+pub struct SettledInputs(Arc<Mutex<CompletionState>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct CompletionState {
     settled: usize,
     /// The inputs after those that have been done with, in order; `None` for one that is not
     /// settled and will not be.
@@ -25,7 +25,7 @@ struct State {
 impl SettledInputs {
     /// The first so many are settled already.
     pub fn new(settled: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { settled, later: VecDeque::new() })))
+        Self(Arc::new(Mutex::new(CompletionState { settled, later: VecDeque::new() })))
     }
 
     /// The next input has been read to its end.

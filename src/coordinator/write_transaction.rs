@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::batch::{Batch, Identity, Order, Pick, Reason, Replayable, Rows};
 use crate::coordinator::hold::depends_on_others;
 use crate::coordinator::lanes::{Portion, SLOTS, slot_of};
-use crate::port::{Mark, Written};
+use crate::port::{CommitMark, Written};
 use crate::settings::{EngineSettings, OnConflict};
 
 /// Places by identity: scratch space that a worker keeps from flight to flight.
@@ -75,7 +75,7 @@ impl Wins {
 
 /// A claim of rows, from the queue until it is settled.
 #[derive(Debug)]
-pub struct Flight {
+pub struct WriteTransaction {
     /// The batches.
     pub parts: Vec<Arc<Batch>>,
     /// The rows to write: of each identity the last that has not been condemned, or the first where
@@ -91,7 +91,7 @@ pub struct Flight {
     /// Rows condemned, with the reason; not in `winners` any more.
     pub condemned: Vec<(Pick, Arc<Reason>)>,
     /// Places of `winners` that hold a condemned row with nothing to replace it, until
-    /// [`Flight::compact`]: places stay where they are while rows are isolated.
+    /// [`WriteTransaction::compact`]: places stay where they are while rows are isolated.
     gone: Vec<usize>,
     /// Whether the order of all rows counts. Then none goes before another: each is written.
     pub order: Order,
@@ -115,7 +115,7 @@ pub struct Flight {
     /// Bytes claimed.
     pub bytes: usize,
     /// What the transaction settles.
-    pub mark: Mark,
+    pub mark: CommitMark,
     /// Whether a commit was begun of which no answer came, and what it would have written.
     pub in_doubt: Option<Written>,
     /// Attempts so far.
@@ -128,12 +128,12 @@ pub struct Flight {
     /// Attempts in which the writer panicked over the rows.
     pub panics: u32,
     /// Whether to expect rows that the store refuses.
-    pub wary: bool,
+    pub expect_rejects: bool,
     /// Whether the store refused rows.
     pub refused_by_store: bool,
 }
 
-impl Flight {
+impl WriteTransaction {
     /// The flight of some portions of one shape. `seen` is scratch space.
     pub fn new(portions: Vec<Portion>, serial: u64, wins: Wins, seen: &mut ByIdentity) -> Self {
         let rows: usize = portions.iter().map(|p| p.rows.len()).sum();
@@ -155,13 +155,13 @@ impl Flight {
             buried: 0,
             rows,
             bytes,
-            mark: Mark { serial, slots: Vec::new() },
+            mark: CommitMark { serial, slots: Vec::new() },
             in_doubt: None,
             attempts: 0,
             split: 0,
             writing: false,
             panics: 0,
-            wary: false,
+            expect_rejects: false,
             refused_by_store: false,
         };
         seen.clear(rows);
@@ -212,7 +212,7 @@ impl Flight {
 
     /// Condemns the row at that place of `winners`. Where it went before another one, that takes its
     /// place and is to be written: `true`.
-    pub fn condemn(&mut self, place: usize, reason: Arc<Reason>) -> bool {
+    pub fn reject(&mut self, place: usize, reason: Arc<Reason>) -> bool {
         for (place, pick) in self.replaced.drain(..) {
             self.older.entry(place).or_default().push(pick);
         }
@@ -391,21 +391,21 @@ mod tests {
         }
     }
 
-    fn rows(flight: &Flight) -> Vec<u32> {
+    fn rows(flight: &WriteTransaction) -> Vec<u32> {
         flight.winners.iter().map(|p| p.row).collect()
     }
 
     #[test]
     fn the_last_row_of_an_identity_wins_and_the_one_before_it_may_come_back() {
         let mut flight =
-            Flight::new(vec![portion(&[7, 8, 7, 7, 9])], 1, Wins::Last, &mut ByIdentity::default());
+            WriteTransaction::new(vec![portion(&[7, 8, 7, 7, 9])], 1, Wins::Last, &mut ByIdentity::default());
         assert_eq!(rows(&flight), [3, 1, 4]);
         assert_eq!(flight.superseded(), 2);
         let reason = Arc::new(Reason::new("x", "x"));
-        assert!(flight.condemn(0, reason.clone()));
+        assert!(flight.reject(0, reason.clone()));
         assert_eq!(rows(&flight), [2, 1, 4]);
         assert_eq!(flight.superseded(), 1);
-        assert!(!flight.condemn(1, reason));
+        assert!(!flight.reject(1, reason));
         flight.compact();
         assert_eq!(rows(&flight), [2, 4]);
         assert_eq!(flight.superseded() as usize + flight.winners.len() + flight.condemned.len(), flight.rows);
@@ -414,10 +414,10 @@ mod tests {
     #[test]
     fn where_the_first_row_wins_the_next_may_take_its_place() {
         let mut flight =
-            Flight::new(vec![portion(&[7, 8, 7, 7])], 1, Wins::First, &mut ByIdentity::default());
+            WriteTransaction::new(vec![portion(&[7, 8, 7, 7])], 1, Wins::First, &mut ByIdentity::default());
         assert_eq!((rows(&flight), flight.superseded()), (vec![0, 1], 2));
         let reason = Arc::new(Reason::new("x", "x"));
-        assert!(flight.condemn(0, reason.clone()));
+        assert!(flight.reject(0, reason.clone()));
         assert_eq!(rows(&flight), [2, 1]);
         flight.condemn_replaced(&reason);
         assert_eq!(flight.condemned.iter().map(|(pick, _)| pick.row).collect::<Vec<_>>(), [0, 3]);
@@ -427,9 +427,9 @@ mod tests {
     #[test]
     fn a_flight_that_is_divided_keeps_its_rows_in_order() {
         let mut seen = ByIdentity::default();
-        let mut flight = Flight::new(vec![portion(&[7, 8, 7, 9, 10])], 3, Wins::Last, &mut seen);
+        let mut flight = WriteTransaction::new(vec![portion(&[7, 8, 7, 9, 10])], 3, Wins::Last, &mut seen);
         let reason = Arc::new(Reason::new("x", "x"));
-        flight.condemn(1, reason);
+        flight.reject(1, reason);
         flight.buried = 1;
         let mut serial = 3;
         let [first, second] = flight.divide(&mut serial, Wins::Last, &mut seen).unwrap();
@@ -445,7 +445,7 @@ mod tests {
         let identities: Vec<u128> = (0..5_000u128).map(|i| ((i % 3_000) << 64) | ((i % 3_000) * 7)).collect();
         let mut seen = ByIdentity::default();
         for _ in 0..2 {
-            let flight = Flight::new(vec![portion(&identities)], 1, Wins::Last, &mut seen);
+            let flight = WriteTransaction::new(vec![portion(&identities)], 1, Wins::Last, &mut seen);
             assert_eq!((flight.winners.len(), flight.superseded()), (3_000, 2_000));
             assert!(rows(&flight).iter().enumerate().all(|(at, row)| *row as usize % 3_000 == at));
         }
@@ -456,11 +456,11 @@ mod tests {
         let ordered = |order| {
             let mut portion = portion(&[0, 64, 128, 192, 64]);
             Arc::get_mut(&mut portion.batch).unwrap().order = order;
-            let mut flight = Flight::new(vec![portion], 1, Wins::Last, &mut ByIdentity::default());
+            let mut flight = WriteTransaction::new(vec![portion], 1, Wins::Last, &mut ByIdentity::default());
             flight.room = 1;
             let refused = ["23514", "23503", "23505"].map(|code| Arc::new(Reason::new(code, "x")));
             for (place, reason) in [1, 2, 3].into_iter().zip(refused) {
-                flight.condemn(place, reason);
+                flight.reject(place, reason);
             }
             flight.hold();
             flight.set_mark();
@@ -482,7 +482,8 @@ mod tests {
 
     #[test]
     fn the_mark_names_the_last_row_of_each_slot() {
-        let flight = Flight::new(vec![portion(&[0, 64, 1])], 5, Wins::Last, &mut ByIdentity::default());
+        let flight =
+            WriteTransaction::new(vec![portion(&[0, 64, 1])], 5, Wins::Last, &mut ByIdentity::default());
         assert_eq!(flight.mark.slots, [(0, 2), (1, 3)]);
     }
 }

@@ -33,7 +33,7 @@ pub(super) enum Change {
 }
 
 /// What hears of changes in the directories of the files.
-pub(super) struct Ears {
+pub(super) struct Watcher {
     heard: Receiver<Heard>,
     /// Held on to, since it ends with its owner.
     watcher: Option<RecommendedWatcher>,
@@ -41,7 +41,7 @@ pub(super) struct Ears {
     pub(super) all: bool,
 }
 
-impl Ears {
+impl Watcher {
     pub(super) fn open(patterns: &[OsString]) -> Self {
         let (sender, heard) = channel();
         let told = move |event: notify::Result<notify::Event>| {

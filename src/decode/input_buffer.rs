@@ -27,7 +27,7 @@ pub(super) enum More {
     Data,
     /// Nothing right now; the next call waits.
     Idle,
-    /// There will be no more; see [`Feed::ending`].
+    /// There will be no more; see [`InputBuffer::ending`].
     End,
 }
 
@@ -56,7 +56,7 @@ enum Encoding {
 }
 
 /// A stream of bytes behind a buffer, without its byte order mark, UTF-16 turned into UTF-8.
-pub(super) struct Feed {
+pub(super) struct InputBuffer {
     chunks: Box<dyn Chunks>,
     buffer: Vec<u8>,
     start: usize,
@@ -74,7 +74,7 @@ pub(super) struct Feed {
     in_hole: bool,
 }
 
-impl Feed {
+impl InputBuffer {
     pub(super) fn new(chunks: Box<dyn Chunks>) -> Self {
         Self {
             chunks,
@@ -151,7 +151,7 @@ impl Feed {
         std::mem::take(&mut self.used)
     }
 
-    /// Bytes used up since the last [`Feed::take_used`].
+    /// Bytes used up since the last [`InputBuffer::take_used`].
     pub(super) fn used(&self) -> u64 {
         self.used
     }
@@ -302,10 +302,10 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::script::Script;
+    use crate::decode::test_util::Script;
 
     fn drain(script: Script) -> (Vec<u8>, Ending) {
-        let mut feed = Feed::new(Box::new(script));
+        let mut feed = InputBuffer::new(Box::new(script));
         while feed.more() != More::End {}
         (feed.bytes().to_vec(), feed.ending())
     }
@@ -332,7 +332,7 @@ mod tests {
     fn a_line_ends_in_a_hole_and_the_hole_is_passed_over_wherever_chunks_are_cut() {
         let text = [b"a,b\n1,", vec![0; 40].as_slice(), b"2,c\n\0\0x\n", &[0; 20], b"3,d\n"].concat();
         for size in 1..70 {
-            let mut feed = Feed::new(Box::new(Script::cut(&text, size)));
+            let mut feed = InputBuffer::new(Box::new(Script::cut(&text, size)));
             let (mut lines, mut passed) = (Vec::new(), 0);
             loop {
                 match feed.pass_hole(false) {

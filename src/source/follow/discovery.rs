@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::source::follow::checkpoint::{CheckpointFile, Place};
-use crate::source::follow::ears::{Change, Ears};
-use crate::source::follow::generation::id_of;
+use crate::source::follow::checkpoint::{CheckpointFile, FilePosition};
+use crate::source::follow::followed_file::id_of;
 use crate::source::follow::patterns::{found, would_follow};
+use crate::source::follow::watcher::{Change, Watcher};
 use crate::source::follow::{FollowOptions, SAFETY};
 
 /// Between two looks at least, and at most.
@@ -33,7 +33,7 @@ pub(super) struct Arrival {
     /// The name by which it was found first, where `path` is another one.
     pub(super) born: Option<PathBuf>,
     /// The place in it, where it is a copy of a file that is known.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<FilePosition>,
 }
 
 impl Arrival {
@@ -46,13 +46,13 @@ impl Arrival {
 }
 
 #[derive(Default)]
-struct Found {
+struct Candidate {
     seen: HashSet<(u64, u64)>,
     arrivals: VecDeque<Arrival>,
 }
 
 /// Opens a file that has not been seen, which was named `path` and is named `now`.
-fn take(kept: &Mutex<Found>, checkpoint: &Mutex<CheckpointFile>, path: &Path, now: &Path) {
+fn take(kept: &Mutex<Candidate>, checkpoint: &Mutex<CheckpointFile>, path: &Path, now: &Path) {
     let Some(id) = id_of(now) else { return };
     if lock(kept).seen.contains(&id) {
         return;
@@ -74,21 +74,21 @@ fn take(kept: &Mutex<Found>, checkpoint: &Mutex<CheckpointFile>, path: &Path, no
 }
 
 /// Looks for files until it is dropped.
-pub(super) struct Scout {
-    found: Arc<Mutex<Found>>,
+pub(super) struct Discovery {
+    found: Arc<Mutex<Candidate>>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Scout {
+impl Discovery {
     /// Looks for those, and has each noted in the checkpoint file, so that a crash does not lose it. The ears
     /// may be open for longer.
     pub(super) fn send_out(
         options: FollowOptions,
         checkpoint: Arc<Mutex<CheckpointFile>>,
-        ears: Ears,
+        ears: Watcher,
     ) -> Self {
-        let all = Arc::new(Mutex::new(Found::default()));
+        let all = Arc::new(Mutex::new(Candidate::default()));
         let (stop, stopped) = channel::<()>();
         let kept = all.clone();
         let work = move || {
@@ -130,7 +130,7 @@ impl Scout {
     }
 }
 
-impl Drop for Scout {
+impl Drop for Discovery {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::learned::Learned;
+use crate::dataset::inferred::Learned;
 use crate::error::Result;
 use crate::source::Stop;
 use crate::source::follow::checkpoint::{CheckpointFile, fingerprint};
-use crate::source::follow::scout::lock;
+use crate::source::follow::discovery::lock;
 
 /// Between two attempts to note a stretch.
 const PAUSE: Duration = Duration::from_millis(100);
