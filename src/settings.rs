@@ -138,6 +138,10 @@ pub struct EngineSettings {
     /// although [`OnConflict::Update`] is asked for. For rows that come the latest first, to a store
     /// that does not let older ones replace newer ones.
     pub first_wins: bool,
+    /// Whether writing a row again leaves the store as it is. Then good rows are written beside and behind
+    /// refused ones that the dead-letter queue does not take, and only the marks stay before those; else
+    /// all of them are given back to their inputs.
+    pub idempotent: bool,
     /// When rows are tried once more that were refused for other rows.
     pub second_try: SecondTry,
     /// Retries.
@@ -165,6 +169,7 @@ impl Default for EngineSettings {
             overflow: Overflow::Block,
             on_conflict: OnConflict::default(),
             first_wins: false,
+            idempotent: false,
             second_try: SecondTry::default(),
             retry: RetrySettings::default(),
             breaker: BreakerSettings::default(),

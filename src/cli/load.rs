@@ -547,8 +547,10 @@ impl<'a> Load<'a> {
         let (tally, limit) = (tally.clone(), self.args.rejects.max_rejects);
         Box::new(move |read| {
             limit.is_some_and(|limit| {
-                let books = tally.snapshot().books;
-                limit.passed(books.rejected + books.dropped, read, false)
+                let snapshot = tally.snapshot();
+                // What is given back before the end was refused too, and the dead-letter queue took it not.
+                let (books, returned) = (snapshot.books, snapshot.returned);
+                limit.passed(books.rejected + books.dropped + returned, read, false)
             })
         })
     }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::batch::{Pick, Reason, Reject, RejectedData, Stage};
 use crate::coordinator::breaker::Breaker;
 use crate::coordinator::lanes::Portion;
+use crate::coordinator::left::{LeftBehind, LeftRow};
 use crate::coordinator::queue::{BoundedQueue, Depth};
 use crate::coordinator::write_transaction::WriteTransaction;
 use crate::coordinator::{Callbacks, DEAD_LETTERS, End};
@@ -34,6 +35,8 @@ pub(super) struct Engine<S, D> {
     pub(super) alive: AtomicUsize,
     pub(super) returned: AtomicU64,
     pub(super) unburied: AtomicU64,
+    /// Refused rows that stay in their inputs.
+    pub(super) left: Arc<LeftBehind>,
     /// Whether the dead-letter queue took nothing when it was asked last.
     pub(super) letters_blocked: AtomicBool,
     /// How the run ends since it is waited for no longer: good rows go to the store, and rows of a pipe that
@@ -132,6 +135,18 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         self.unburied.fetch_add(rows, Ordering::Relaxed);
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         *trouble = Some(Reason::new(DEAD_LETTERS, error.to_string()));
+    }
+
+    /// Leaves refused rows, so many, in inputs that can be read again.
+    pub(super) fn leave<'a>(&self, rows: impl Iterator<Item = LeftRow<'a>>, count: u64) {
+        self.left.add(rows);
+        self.give_back(count);
+    }
+
+    /// Whether a flight goes on without its refused rows, where nobody waits for the dead-letter queue any
+    /// more: rows of a pipe are nowhere else, and others are settled up to the first that is refused.
+    pub(super) fn goes_on_without_letters(&self, flight: &WriteTransaction) -> bool {
+        self.settings.idempotent || flight.is_of_pipes()
     }
 
     /// Ends the run: nothing that waiting cures.

@@ -15,6 +15,7 @@ mod engine;
 mod hold;
 mod isolate;
 mod lanes;
+mod left;
 mod queue;
 mod retry;
 #[cfg(test)]
@@ -35,6 +36,8 @@ use crate::settings::{EngineSettings, Overflow};
 use breaker::Breaker;
 use engine::Engine;
 pub use lanes::{SLOTS, slot_of, worker_of};
+pub use left::LeftRows;
+use left::{LeftBehind, LeftRow};
 use queue::{BoundedQueue, Bounds, Refused};
 
 /// Code of a reason that is about the dead-letter queue and not about the store.
@@ -64,6 +67,9 @@ pub struct Outcome {
     /// Rows of sources that cannot be read again which the store refused, or could not be given, and which
     /// the dead-letter queue did not take either.
     pub unburied: u64,
+    /// Refused rows that the dead-letter queue did not take, left in inputs that can be read again while the
+    /// good rows around them were stored. They are among those returned.
+    pub left: Option<LeftRows>,
     /// Rows whose commit got no answer, and of which the store could not be asked: they may be in it, and
     /// those of a pipe are in the dead-letter queue too.
     pub doubtful: u64,
@@ -180,6 +186,7 @@ impl<S: Sink, D: DeadLetters> Builder<S, D> {
             alive: AtomicUsize::new(0),
             returned: AtomicU64::new(0),
             unburied: AtomicU64::new(0),
+            left: Arc::new(LeftBehind::default()),
             letters_blocked: AtomicBool::new(false),
             without_letters: Mutex::new(None),
             doubtful: AtomicU64::new(0),
@@ -331,6 +338,18 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
         self.engine.lose(rows, error);
     }
 
+    /// Leaves refused rows that the dead-letter queue did not take in their input, and waits for it no
+    /// longer: the good rows around them go to the store. `false` where these could not be written again
+    /// when the input is read once more.
+    pub fn leave(&self, rejects: &[Reject], error: &DeadLetterError) -> bool {
+        if !self.engine.settings.idempotent || self.stopped() {
+            return false;
+        }
+        self.engine.give_letters_up(End::GaveUp(Some(Reason::new(DEAD_LETTERS, error.to_string()))));
+        self.engine.leave(rejects.iter().map(LeftRow::of), rejects.len() as u64);
+        true
+    }
+
     /// Whether the dead-letter queue is waited for no longer.
     pub fn is_without_letters(&self) -> bool {
         self.engine.without_letters().is_some()
@@ -377,6 +396,13 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
         move || halt.borrow().is_some()
     }
 
+    /// Whether rows have been let go of that are not settled, to be asked from anywhere and at any time.
+    /// It is said before that is done.
+    pub fn has_let_go(&self) -> impl Fn() -> bool + Send + Sync + use<S, D> {
+        let (halted, left) = (self.has_halted(), self.engine.left.clone());
+        move || halted() || left.rows().is_some()
+    }
+
     /// A handle that stops the engine at once.
     pub fn stopper(&self) -> Stopper {
         let of = |act: fn(&Engine<S, D>)| {
@@ -415,6 +441,7 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
             end,
             returned: self.engine.returned.load(Ordering::Relaxed),
             unburied: self.engine.unburied.load(Ordering::Relaxed),
+            left: self.engine.left.rows(),
             doubtful: self.engine.doubtful.load(Ordering::Relaxed),
             healed: self.engine.healed.load(Ordering::Relaxed),
             unheld: self.engine.unheld.load(Ordering::Relaxed),

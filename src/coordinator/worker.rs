@@ -17,6 +17,8 @@ use crate::coordinator::End;
 use crate::coordinator::engine::{Engine, Halted};
 use crate::coordinator::hold::Hold;
 use crate::coordinator::isolate::{isolate, settle_refused};
+use crate::coordinator::lanes::slot_of;
+use crate::coordinator::left::LeftRow;
 use crate::coordinator::retry::backoff;
 use crate::coordinator::write_transaction::{ByIdentity, Wins, WriteTransaction};
 use crate::dataset::json_row;
@@ -488,8 +490,8 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                 Failure::DeadLetters(error) => {
                     undo(engine, &mut self.session).await;
                     if let Some(end) = engine.without_letters() {
-                        let of_pipes = flight.as_ref().is_none_or(|flight| flight.is_of_pipes());
-                        if of_pipes && self.undone.iter().all(WriteTransaction::is_of_pipes) {
+                        let mut all = flight.as_deref().into_iter().chain(&self.undone);
+                        if all.all(|flight| engine.goes_on_without_letters(flight)) {
                             // Given up while this attempt was made: the next one stores the good rows.
                             continue;
                         }
@@ -714,8 +716,9 @@ async fn transaction<S: Sink, D: DeadLetters>(
     }
     flight.writing = false;
     flight.hold();
-    flight.set_mark();
     bury_condemned(engine, flight).await?;
+    flight.set_mark();
+    flight.end_mark(|slot| engine.left.end(slot));
     // From here to the answer the outcome is open; a halt waits for the answer, but not long.
     flight.in_doubt = Some(written.clone());
     let commit = engine.commit_within(open.commit(&flight.mark, now), LAST_COMMIT).await;
@@ -762,8 +765,29 @@ async fn bury_condemned<S: Sink, D: DeadLetters>(
     let rows = fresh.len() as u64;
     match engine.bury(rejects).await {
         Ok(()) => {}
-        // Of a pipe the good rows are stored all the same.
-        Err(error) if engine.without_letters().is_some() && flight.is_of_pipes() => engine.lose(rows, &error),
+        // The good rows are stored all the same.
+        Err(error) if engine.without_letters().is_some() && engine.goes_on_without_letters(flight) => {
+            let there: Vec<bool> = flight.parts.iter().map(|part| part.origin.replayable.is_now()).collect();
+            let left = || fresh.iter().filter(|(pick, _)| there[pick.part as usize]);
+            let count = left().count() as u64;
+            engine.leave(
+                left().map(|(pick, reason)| {
+                    let batch = &flight.parts[pick.part as usize];
+                    let row = pick.row as usize;
+                    LeftRow {
+                        slot: Some(slot_of(batch.identities[row])),
+                        ordinal: batch.ordinal(row),
+                        source: &batch.origin.source,
+                        row: batch.rows[row],
+                        reason,
+                    }
+                }),
+                count,
+            );
+            if count < rows {
+                engine.lose(rows - count, &error);
+            }
+        }
         Err(error) => return Err(Failure::DeadLetters(error)),
     }
     flight.buried = flight.condemned.len();

@@ -345,6 +345,13 @@ impl WriteTransaction {
         }
     }
 
+    /// Has the mark end there at the latest, by slot.
+    pub fn end_mark(&mut self, end: impl Fn(u16) -> u64) {
+        for (slot, last) in &mut self.mark.slots {
+            *last = end(*slot).min(*last);
+        }
+    }
+
     /// Whether none of its rows can be read again.
     pub fn is_of_pipes(&self) -> bool {
         self.parts.iter().all(|part| matches!(part.origin.replayable, Replayable::Never))

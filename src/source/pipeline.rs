@@ -95,6 +95,10 @@ impl<S: Sink, D: DeadLetters> BatchSink for EngineOutlet<'_, S, D> {
                 self.engine.lose(lost, &error);
                 return Ok(false);
             }
+            // The input still has them: what is good around them is stored, if it may be written again.
+            if lost == 0 && no_longer && self.engine.leave(&rejects, &error) {
+                return Ok(true);
+            }
             // Rows that would be lost are held on to until somebody says so twice.
             if lost == 0 && (no_longer || self.stop.is_set()) {
                 // The input still has them.
@@ -112,7 +116,7 @@ impl<S: Sink, D: DeadLetters> BatchSink for EngineOutlet<'_, S, D> {
             self.engine.try_refused_again();
             self.runtime.block_on(tokio::time::sleep(Duration::from_millis(5)));
         }
-        !self.engine.stopped()
+        !self.engine.has_let_go()()
     }
 }
 

@@ -6,6 +6,7 @@ mod full;
 mod gone;
 mod hints;
 mod inspect;
+mod left;
 mod long;
 mod predecessor;
 mod remembered;

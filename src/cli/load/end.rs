@@ -12,7 +12,7 @@ use crate::cli::paste;
 use crate::cli::run_recorder::books_of;
 use crate::cli::typed::Typed;
 use crate::cli::{print, style, traces, voice};
-use crate::coordinator::{DEAD_LETTERS, End, Outcome};
+use crate::coordinator::{DEAD_LETTERS, End, LeftRows, Outcome};
 use crate::dataset::MapperSettings;
 use crate::dlq::DlqWriter;
 use crate::dlq::claim::Choice;
@@ -80,18 +80,16 @@ impl RunOutcome<'_> {
 
     /// What the dead-letter queue said last, where it was not waited for any longer.
     pub(super) fn blocked_by(&self) -> Option<&str> {
-        if !self.blocked {
-            return None;
-        }
         let of_engine = match self.outcome.map(|o| &o.end) {
             Some(End::GaveUp(Some(reason))) if reason.code == DEAD_LETTERS => Some(&*reason.message),
             _ => None,
         };
-        of_engine.or_else(|| {
-            self.report.errors.iter().find_map(|(error, _)| match error {
-                Error::Unavailable(text) => Some(&**text),
-                _ => None,
-            })
+        if of_engine.is_some() || !self.blocked {
+            return of_engine;
+        }
+        self.report.errors.iter().find_map(|(error, _)| match error {
+            Error::Unavailable(text) => Some(&**text),
+            _ => None,
         })
     }
 
@@ -127,9 +125,20 @@ impl RunOutcome<'_> {
                 End::Failed(reason) => errors.push(reason.message.to_string()),
                 End::Drained | End::Aborted => {}
             }
-            if seen.returned > 0 {
+            if let Some(LeftRows { rows, source, row, reason }) = &outcome.left {
+                let first = format!("row {row} of {source}: {}", reason.message);
+                errors.push(match rows {
+                    1 => format!("1 refused row is in neither the store nor the dead-letter queue ({first}); its file still has it"),
+                    _ => format!(
+                        "{} are in neither the store nor the dead-letter queue (the first is {first}); their files still have them",
+                        number_format::plural(*rows, "refused row")
+                    ),
+                });
+            }
+            let ahead = seen.returned.saturating_sub(outcome.left.as_ref().map_or(0, |left| left.rows));
+            if ahead > 0 {
                 errors.push(sentence(
-                    seen.returned,
+                    ahead,
                     "read ahead was not stored; its file still has it",
                     "read ahead were not stored; their files still have them",
                 ));

@@ -27,7 +27,7 @@ use crate::observe::result::DlqResult;
 use crate::observe::run_counters::RunCounters;
 use crate::port::runs::Checkpoints;
 use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
-use crate::settings::{EngineSettings, Overflow};
+use crate::settings::{EngineSettings, OnConflict, Overflow};
 use crate::source::completion::SettledInputs;
 use crate::source::follow::{CheckpointFile, Exact, Follower};
 use crate::source::pace::Paced;
@@ -77,6 +77,9 @@ impl Load<'_> {
         let dead = Arc::new(dead.ok_or_else(|| Error::Internal("no dead-letter queue".into()))?);
         let settings = EngineSettings {
             workers: self.engine.workers.min(sink.max_sessions().unwrap_or(usize::MAX)),
+            idempotent: self.command() == "load"
+                && mapper.target.is_keyed()
+                && self.engine.on_conflict != OnConflict::Error,
             ..self.engine.clone()
         };
         let tally = Arc::new(RunCounters::new(&settings));
@@ -136,8 +139,8 @@ impl Load<'_> {
             let mut kept = started.keeper;
             pipeline.skip = started.settled;
             pipeline.settled = SettledInputs::new(started.settled);
-            let (inputs, halted) = (pipeline.settled.clone(), engine.has_halted());
-            kept.beat(tally.clone(), move || inputs.count(&halted), scope);
+            let (inputs, let_go) = (pipeline.settled.clone(), engine.has_let_go());
+            kept.beat(tally.clone(), move || inputs.count(&let_go), scope);
             let (tell, note) = (pipeline.on_error, kept.on_error(Handle::current()));
             pipeline.on_error = Box::new(move |input, error| {
                 tell(input, error)?;
@@ -170,7 +173,7 @@ impl Load<'_> {
             let (options, mapper, stop) = (followed.options.clone(), mapper.clone(), self.stop.clone());
             Follower::new(options, places, exact, mapper, stop, self.meter.clone(), observer.clone())
         });
-        let halted = engine.has_halted();
+        let (halted, let_go) = (engine.has_halted(), engine.has_let_go());
         let report = tokio::task::block_in_place(|| match &self.letters {
             Some(letters) => letters.run(
                 &mapper,
@@ -280,7 +283,7 @@ impl Load<'_> {
         if let Some(keeper) = keeper {
             notes.extend(
                 keeper
-                    .end(&conclusion.of_run(self.meter.scope.get(), pipeline.settled.count(halted), placed))
+                    .end(&conclusion.of_run(self.meter.scope.get(), pipeline.settled.count(let_go), placed))
                     .await,
             );
         }

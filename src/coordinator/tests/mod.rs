@@ -1,6 +1,7 @@
 //! The engine against a scripted store, on a paused clock.
 
 mod blame;
+mod left;
 mod schedules;
 mod scripted;
 mod stories;

@@ -80,6 +80,7 @@ pub struct Chances {
 pub struct State {
     pub table: BTreeMap<i64, i64>,
     pub ledger: HashMap<usize, CommitMark>,
+    pub marks: BTreeMap<u16, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +91,10 @@ pub struct World {
     pub epoch: u64,
     pub table: BTreeMap<i64, i64>,
     pub ledger: HashMap<usize, CommitMark>,
+    /// The last mark of each slot.
+    pub marks: BTreeMap<u16, u64>,
+    /// Whether the dead letters take nothing.
+    pub full: bool,
     pub buried: Vec<(u64, &'static str)>,
     pub commits: u64,
     pub writes: u64,
@@ -110,8 +115,8 @@ impl World {
     /// What is in memory only is gone, and so are all sessions.
     pub fn crash(&mut self) {
         self.epoch += 1;
-        if let Some(State { table, ledger }) = self.disk.take() {
-            (self.table, self.ledger) = (table, ledger);
+        if let Some(State { table, ledger, marks }) = self.disk.take() {
+            (self.table, self.ledger, self.marks) = (table, ledger, marks);
         }
     }
 
@@ -291,12 +296,14 @@ impl Session for ScriptedSession {
         }
         let waits = now || !self.sink.lazy;
         if !waits && world.disk.is_none() {
-            world.disk = Some(State { table: world.table.clone(), ledger: world.ledger.clone() });
+            let (table, ledger, marks) = (world.table.clone(), world.ledger.clone(), world.marks.clone());
+            world.disk = Some(State { table, ledger, marks });
         }
         let before = world.ledger.get(&self.worker).map_or(0, |mark| mark.serial);
         world.table.extend(pending);
         world.commits += 1;
         world.ledger.insert(self.worker, mark.clone());
+        world.marks.extend(mark.slots.iter().copied());
         // The log is one: what waits for the disk waits for all before it, of all workers.
         let flushed = waits || world.roll().is_multiple_of(3);
         if flushed {
@@ -350,7 +357,7 @@ impl DeadLetters for Graves {
     async fn bury(&self, rejects: Vec<Reject>) -> Result<(), DeadLetterError> {
         let mut world = self.0.world.lock().unwrap();
         let chance = self.0.chances.dead_letters;
-        if world.strikes(chance) {
+        if world.full || world.strikes(chance) {
             return Err(DeadLetterError("scripted: no space left".into()));
         }
         world.buried.extend(rejects.iter().map(|r| (r.row, r.stage.as_str())));
