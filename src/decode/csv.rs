@@ -220,6 +220,7 @@ impl CsvDecoder {
                         match self.feed.more() {
                             More::Data => {}
                             More::Idle => return Ok(Step::Idle),
+                            More::End if self.feed.is_short() => return Ok(Step::End),
                             More::End => self.skipping = false,
                         }
                     }
@@ -243,6 +244,7 @@ impl CsvDecoder {
                     }
                     Zeros::Unclear => match self.feed.more() {
                         More::Idle => return Ok(Step::Idle),
+                        More::End if self.feed.is_short() => return Ok(Step::End),
                         More::Data | More::End => continue,
                     },
                     Zeros::None => {}
@@ -259,6 +261,7 @@ impl CsvDecoder {
                 if self.comment.starts_with(bytes) && !self.feed.ended() {
                     match self.feed.more() {
                         More::Idle => return Ok(Step::Idle),
+                        More::End if self.feed.is_short() => return Ok(Step::End),
                         More::Data | More::End => continue,
                     }
                 }
@@ -267,6 +270,7 @@ impl CsvDecoder {
             let used = match self.splitter.next(bytes, ended, self.width) {
                 Found::Requirement => match self.feed.more() {
                     More::Idle => return Ok(Step::Idle),
+                    More::End if self.feed.is_short() => return Ok(Step::End),
                     More::Data | More::End => continue,
                 },
                 Found::End => return Ok(Step::End),

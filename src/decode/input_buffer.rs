@@ -42,6 +42,8 @@ pub(super) enum Ending {
     Torn,
     /// By a stop, and it can be read again: what has not been decoded is not wanted.
     Left,
+    /// By a fault, and it can be read again: of what has not been decoded only whole rows are wanted.
+    Short,
 }
 
 /// How the bytes that come in are read.
@@ -160,14 +162,19 @@ impl InputBuffer {
         self.ending
     }
 
-    /// Whether no more bytes will come.
+    /// Whether no more bytes will come, so that a last line without a line end has all that it will get.
     pub(super) fn ended(&self) -> bool {
-        self.ending != Ending::Open
+        !matches!(self.ending, Ending::Open | Ending::Short)
+    }
+
+    /// Whether no more bytes will come, and a last row that is not whole is left to the next reading.
+    pub(super) fn is_short(&self) -> bool {
+        self.ending == Ending::Short
     }
 
     /// Asks for more bytes.
     pub(super) fn more(&mut self) -> More {
-        if self.ended() {
+        if self.ending != Ending::Open {
             return More::End;
         }
         let ending = match self.chunks.next() {
@@ -181,7 +188,7 @@ impl InputBuffer {
             Ok(Chunk::Cut { again: false }) => Ending::Torn,
             Err(error) => {
                 self.failure = Some(error);
-                Ending::Torn
+                if self.chunks.can_be_read_again() { Ending::Short } else { Ending::Torn }
             }
         };
         self.ending = ending;

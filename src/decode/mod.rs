@@ -105,6 +105,12 @@ pub enum Chunk {
 pub trait Chunks: Send {
     /// The next bytes. After [`Chunk::Idle`] the next call waits for bytes.
     fn next(&mut self) -> Result<Chunk, DecodeError>;
+
+    /// Whether the input can be read again, so that of one that a fault ends the last row is left where it is
+    /// unless it is whole.
+    fn can_be_read_again(&self) -> bool {
+        false
+    }
 }
 
 /// A reader of rows.

@@ -481,6 +481,7 @@ impl NdjsonDecoder {
                     More::Idle if !self.judged => self.judged = true,
                     More::Idle if self.pending.is_empty() => return Ok(None),
                     More::Idle => return self.hand_on(),
+                    More::End if self.feed.is_short() => self.done = true,
                     More::Data | More::End => {}
                 },
                 Step::End => self.done = true,
@@ -531,7 +532,12 @@ impl Decoder for NdjsonDecoder {
                 Step::Full => return self.hand_on(),
                 Step::Requirement if idle && !self.pending.is_empty() => return self.hand_on(),
                 Step::Requirement => {
-                    idle = self.feed.more() == More::Idle;
+                    let more = self.feed.more();
+                    if more == More::End && self.feed.is_short() {
+                        self.done = true;
+                        continue;
+                    }
+                    idle = more == More::Idle;
                     self.judged |= idle;
                     if idle && !self.pending.is_empty() {
                         return self.hand_on();

@@ -106,6 +106,10 @@ impl Chunks for Ahead {
             }
         }
     }
+
+    fn can_be_read_again(&self) -> bool {
+        !self.live
+    }
 }
 
 fn run(mut source: Source, sender: &SyncSender<Message>, meter: &Meter) {

@@ -8,6 +8,7 @@ mod conflict;
 mod connection;
 mod constraints;
 mod contract;
+mod cut_tail;
 mod damaged;
 mod damaged_few;
 mod decimals;
