@@ -4,12 +4,14 @@
 //! [`Origin`]. Nothing on the way from the decoder to the store makes an object per row: a
 //! worker's share of a batch is a list of [`Pick`]s into shared columns.
 
+mod commit;
 mod reading;
 mod replayable;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub use commit::Commit;
 pub use reading::{Form, Reading};
 pub use replayable::{Content, Replayable};
 
@@ -299,12 +301,14 @@ pub struct Reason {
     pub column: Option<Arc<str>>,
     /// The constraint that the store names.
     pub constraint: Option<Arc<str>>,
+    /// The commit that got no answer, where its store can be asked for it.
+    pub commit: Option<Arc<Commit>>,
 }
 
 impl Reason {
     /// A reason with neither column nor constraint.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: code.into(), message: message.into(), column: None, constraint: None }
+        Self { code: code.into(), message: message.into(), column: None, constraint: None, commit: None }
     }
 
     /// Adds the column that the reason is about, by its name in the table.
@@ -316,6 +320,12 @@ impl Reason {
     /// Adds the constraint that the row violates, as the store names it.
     pub fn constraint(mut self, constraint: impl Into<Arc<str>>) -> Self {
         self.constraint = Some(constraint.into());
+        self
+    }
+
+    /// Adds the commit that got no answer.
+    pub fn commit(mut self, commit: Option<Commit>) -> Self {
+        self.commit = commit.map(Arc::new);
         self
     }
 }

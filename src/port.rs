@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::batch::{Reason, Reject, Rows, Stage};
+use crate::batch::{Commit, Reason, Reject, Rows, Stage};
 
 /// Code of the reason where the table has changed under a write: what was written is undone, and is to be
 /// written again at once, as the table is now. Transient, and no fault of the store.
@@ -120,6 +120,13 @@ pub trait Sink: Send + Sync + 'static {
 
     /// Opens a session for the worker of that number.
     fn connect(&self, worker: usize) -> impl Future<Output = Result<Self::Session, SinkError>> + Send;
+
+    /// By what this store can be asked later for the commit of that mark, of which no answer came; `None`
+    /// where nothing will tell.
+    fn name_of(&self, worker: usize, mark: &CommitMark) -> Option<Commit> {
+        let _ = (worker, mark);
+        None
+    }
 
     /// Returns when everything committed so far is on disk.
     fn seal(&self) -> impl Future<Output = Result<(), SinkError>> + Send {

@@ -5,16 +5,15 @@
 //! before all of it is settled: rows that are in the store, or in another file of the queue, on disk. So
 //! whatever ends a replay, the next one finds the journal, sees what has been moved elsewhere, and goes on.
 
+mod asked;
 mod batch;
 mod report;
 mod which;
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::cli::args::{GlobalArgs, MendArgs, ReplayArgs};
 use crate::cli::exit::Exit;
-use crate::cli::load::runtime;
 use crate::cli::metrics::RunMetrics;
 use crate::cli::replay::batch::ReplayFile;
 use crate::cli::replay::report::Report;
@@ -28,7 +27,7 @@ use crate::dlq::names::{self, Kind};
 use crate::dlq::replay_lock::{self, Hold};
 use crate::error::{Error, Result, of_json, words};
 use crate::observe::shared_stderr::SharedStderr;
-use crate::sink::postgres::{answered, resolve_tenant};
+use crate::sink::postgres::resolve_tenant;
 
 /// Attempts after which a row goes aside, where nothing else is said.
 const MOST_ATTEMPTS: u32 = 5;
@@ -151,7 +150,9 @@ impl Replay<'_> {
             return Ok(());
         }
         self.passed_by(&strays);
-        self.know_tenant()?;
+        if !self.know_tenant()? {
+            return Ok(());
+        }
         let (way, own) = (self.way(), self.orders(live));
         if self.args.dry_run {
             let files = segments.into_iter().chain([live.to_owned()]).filter(|path| !is_empty(path));
@@ -224,38 +225,26 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Finds out whose rows are meant, before any is looked at.
-    fn know_tenant(&mut self) -> Result<()> {
+    /// Finds out whose rows are meant, before any is looked at; `false` where a signal came meanwhile.
+    fn know_tenant(&mut self) -> Result<bool> {
         let Some(given) = self.args.store.tenant.clone().filter(|given| !given.is_empty()) else {
-            return Ok(());
+            return Ok(true);
         };
         if self.filter.tenant.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         let id = match Store::choose(&self.args.store)?.0 {
             // What is thrown away asks no store: whose name is another one stays.
             _ if self.args.discard => None,
             Store::Sqlite(_) => None,
             Store::Postgres(dsn) => {
-                let runtime = runtime()?;
-                let limit = Some(self.args.engine.write_timeout);
-                let id = loop {
-                    match runtime.block_on(answered(limit, resolve_tenant(&dsn, &given))) {
-                        Err(Error::Unavailable(_))
-                            if self.args.engine.wait && self.ending.exit().is_none() =>
-                        {
-                            std::thread::sleep(Duration::from_secs(1));
-                        }
-                        done => break done?,
-                    }
-                };
-                runtime.shutdown_background();
+                let Some(id) = self.asked(|| resolve_tenant(&dsn, &given))? else { return Ok(false) };
                 Some(id.to_string())
             }
         };
         settings::one_tenant(&self.args.mend.values.set, &given, id.as_deref().unwrap_or(&given))?;
         self.filter.tenant = Some(Tenant { given, id });
-        Ok(())
+        Ok(true)
     }
 
     /// Where the rows go.

@@ -16,6 +16,13 @@ impl SignalFlag {
         heard().map(Self)
     }
 
+    /// Waits for one.
+    pub async fn come(&self) {
+        if self.0.clone().wait_for(|heard| heard.first.is_some()).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// How to end, if it is time to.
     pub fn exit(&self) -> Option<Exit> {
         self.0.borrow().first

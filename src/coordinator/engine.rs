@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::batch::{Pick, Reason, Reject, RejectedData, Stage};
+use crate::batch::{Commit, Pick, Reason, Reject, RejectedData, Stage};
 use crate::coordinator::breaker::Breaker;
 use crate::coordinator::lanes::Portion;
 use crate::coordinator::left::{LeftBehind, LeftRow};
@@ -257,8 +257,8 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     }
 
     /// Lets go of a flight that will not be written: see [`Engine::release`]. Where its commit is `in_doubt`
-    /// its rows may be in the store all the same, which its dead letters say.
-    pub(super) async fn abandon_flight(&self, flight: &mut WriteTransaction, in_doubt: bool) {
+    /// its rows may be in the store all the same: its dead letters say so, and by what the store can be asked.
+    pub(super) async fn abandon_flight(&self, worker: usize, flight: &mut WriteTransaction, in_doubt: bool) {
         flight.compact();
         let mut fresh: Vec<(Pick, Arc<Reason>)> = flight.condemned.drain(flight.buried..).collect();
         let (again, lost): (Vec<_>, Vec<_>) = flight
@@ -281,7 +281,10 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         };
         let mut rejects: Vec<Reject> =
             fresh.into_iter().map(|(pick, reason)| reject(pick, Stage::Write, reason)).collect();
-        let ended = if in_doubt { unknown() } else { ended() };
+        let ended = match in_doubt {
+            true => unknown(self.sink.name_of(worker, &flight.mark)),
+            false => ended(),
+        };
         if in_doubt {
             self.doubtful.fetch_add(flight.unsettled().count() as u64, Ordering::Relaxed);
         }
@@ -358,8 +361,8 @@ pub(super) fn ended() -> Arc<Reason> {
 }
 
 /// The reason of stage `abort` for rows whose commit got no answer, and of which nobody could be asked.
-fn unknown() -> Arc<Reason> {
+fn unknown(commit: Option<Commit>) -> Arc<Reason> {
     let message =
         "the run ended before the store said whether the row was committed: it may be there already";
-    Arc::new(Reason::new("commit_unknown", message))
+    Arc::new(Reason::new("commit_unknown", message).commit(commit))
 }

@@ -321,7 +321,7 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
     }
 
     async fn abandon(&mut self, mut flight: WriteTransaction, in_doubt: bool) {
-        self.engine.abandon_flight(&mut flight, in_doubt).await;
+        self.engine.abandon_flight(self.worker, &mut flight, in_doubt).await;
         let depth = self.engine.queue.settle(flight.rows, flight.bytes);
         self.engine.tell_depth(depth, "drained");
     }

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::batch::Commit;
 use crate::dlq::filter::{Filter, Meant};
 use crate::dlq::letter::{Letter, fields, id_of_place};
 use crate::dlq::lines::{Line, Lines};
@@ -146,6 +147,9 @@ pub struct Destination {
     /// Whether the store may have them already: their commit got no answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubtful: bool,
+    /// By what their store can be asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
 }
 
 /// The code of rows whose commit got no answer, and of which nobody could be asked.
@@ -167,7 +171,8 @@ impl Destination {
             _ => None,
         };
         let doubtful = meta.code.as_deref() == Some(COMMIT_UNKNOWN);
-        Self { dataset, table, tenant: text(&meta.tenant_id), names, doubtful }
+        let commit = meta.commit.clone().filter(|_| doubtful);
+        Self { dataset, table, tenant: text(&meta.tenant_id), names, doubtful, commit }
     }
 }
 

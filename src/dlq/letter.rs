@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::batch::Reading;
+use crate::batch::{Commit, Reading};
 use crate::decode::with_quoted_words;
 use crate::dlq::lines::{Line, MOST_LINE};
 use crate::dlq::python;
@@ -56,6 +56,7 @@ pub struct Meta<'a> {
     pub raw_hex: Raw<'a>,
     pub truncated: bool,
     pub reading: Option<Reading>,
+    pub commit: Option<Commit>,
     pub attempts: Option<u32>,
     pub first_ts: Option<f64>,
     #[serde(borrow)]
@@ -410,6 +411,7 @@ fn meta(value: &RawValue) -> Meta<'_> {
         raw_hex: get("raw_hex").map(raws).unwrap_or_default(),
         truncated: get("truncated").is_some_and(|truncated| truncated.get() == "true"),
         reading: get("reading").and_then(|reading| serde_json::from_str(reading.get()).ok()),
+        commit: get("commit").and_then(|commit| serde_json::from_str(commit.get()).ok()),
         attempts: text("attempts").and_then(|attempts| attempts.parse().ok()),
         first_ts: get("first_ts").and_then(seconds),
         run_id: text("run_id"),

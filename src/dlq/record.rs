@@ -16,6 +16,7 @@
 //! | `raw_hex` | only where that input is not UTF-8: its exact bytes in hexadecimal, since `raw` then has U+FFFD in places; a list where `raw` is one |
 //! | `truncated` | `true` where the row is longer than that; `error` says where all of it stands |
 //! | `reading` | how the row is to be read, see below |
+//! | `commit` | of a commit that got no answer: by what the store can be asked for it |
 //! | `attempts` | how often the rows have been tried |
 //! | `first_ts` | when they failed first, like `ts` in seconds of the Unix epoch |
 //! | `version` | version of this format, 1 |
@@ -42,7 +43,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::writer::RunInfo;
-use crate::batch::{PastRecord, Reading, Reason, Reject, RejectedData, Stage};
+use crate::batch::{Commit, PastRecord, Reading, Reason, Reject, RejectedData, Stage};
 use crate::decode::MAX_RAW;
 
 /// Rows of a record at most.
@@ -88,6 +89,8 @@ struct Metadata<'a> {
     truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reading: Option<&'a Reading>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<&'a Commit>,
     attempts: u32,
     first_ts: f64,
     #[serde(serialize_with = "text")]
@@ -341,6 +344,7 @@ impl Lines<'_> {
             raw_hex,
             truncated,
             reading,
+            commit: reason.commit.as_deref(),
             attempts,
             first_ts: history.map_or(self.now, |(_, first)| first as f64 / 1e6),
             run_id: self.run.run_id,

@@ -1,6 +1,7 @@
 //! The dead-letter queue: written, looked into, replayed.
 
 mod again;
+mod asked;
 mod doubtful;
 mod full;
 mod gone;

@@ -283,7 +283,12 @@ impl Load<'_> {
         if let Some(keeper) = keeper {
             notes.extend(
                 keeper
-                    .end(&conclusion.of_run(self.meter.scope.get(), pipeline.settled.count(let_go), placed))
+                    .end(&conclusion.of_run(
+                        self.meter.scope.get(),
+                        pipeline.settled.count(let_go),
+                        // A replay of their dead letters asks the ledger for commits without an answer.
+                        placed && outcome.doubtful == 0,
+                    ))
                     .await,
             );
         }

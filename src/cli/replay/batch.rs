@@ -1,6 +1,6 @@
 //! One round of a replay: claimed files of a queue whose rows are all treated alike.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::ValueEnum as _;
 use uuid::Uuid;
 
+use crate::batch::Commit;
 use crate::cli::args::{
     DataArgs, DatasetName, FormatArgs, HistoryArgs, LoadArgs, MendArgs, RejectArgs, StoreArgs,
 };
@@ -137,6 +138,12 @@ impl ReplayBatch<'_> {
         self.parts.first().and_then(|part| part.orders.filter.tenant.as_ref())
     }
 
+    /// How many rows of that home are meant.
+    fn rows_of(&self, home: &Destination) -> u64 {
+        let homes = self.claims.iter().flat_map(|claim| &claim.homes);
+        homes.filter(|(known, _)| known == home).map(|(_, rows)| rows).sum()
+    }
+
     /// Those homes, where rows of theirs have begun to go somewhere.
     fn begun_with(&self, homes: &[Destination]) -> Option<&StartedTarget> {
         self.begun.iter().find(|begun| begun.homes.iter().any(|home| homes.contains(home)))
@@ -262,7 +269,11 @@ impl Replay<'_> {
 
     fn act(&mut self, round: &mut ReplayBatch<'_>) -> Result<()> {
         if !round.settled {
-            for goal in self.goals(round)? {
+            let goals = self.goals(round)?;
+            if self.stuck {
+                return Ok(());
+            }
+            for goal in goals {
                 match goal.facts.keyed {
                     true => self.all_at_once(round, &goal)?,
                     false => self.file_by_file(round, &goal)?,
@@ -386,24 +397,7 @@ impl Replay<'_> {
                 self.leave_alone(round, &all(round), &homes, error, Some(Exit::Stored))?;
                 continue;
             }
-            let (doubtful, sure): (Vec<Destination>, Vec<Destination>) =
-                homes.iter().cloned().partition(|h| h.doubtful);
-            let homes = if doubtful.is_empty()
-                || facts.keyed
-                || self.args.force
-                || round.begun_with(&doubtful).is_some()
-            {
-                homes
-            } else {
-                // Nothing tells them from the rows of that table, so that a second one would stand beside the first.
-                let error = Error::Usage(format!(
-                    "{}: rows with the code {COMMIT_UNKNOWN} may be in {} already, which has no key to tell; compare, then write those that are missing with --force, or take them out with --code {COMMIT_UNKNOWN} --discard",
-                    round.live.display(),
-                    facts.table
-                ));
-                self.leave_alone(round, &all(round), &doubtful, error, Some(Exit::Rejects))?;
-                sure
-            };
+            let Some(homes) = self.unstored(round, homes, &facts)? else { return Ok(Vec::new()) };
             if homes.is_empty() {
                 continue;
             }
@@ -424,6 +418,42 @@ impl Replay<'_> {
         }
         goals.iter_mut().for_each(|goal| goal.homes.sort());
         Ok(goals)
+    }
+
+    /// Those of the homes whose rows are to be sent to a table: rows whose commit got no answer are not where
+    /// that has come through, and stay in the queue where nobody can tell. Nothing where a signal came.
+    fn unstored(
+        &mut self,
+        round: &mut ReplayBatch<'_>,
+        homes: Vec<Destination>,
+        facts: &TableFacts,
+    ) -> Result<Option<Vec<Destination>>> {
+        let commits: BTreeSet<Commit> = homes.iter().filter_map(|home| home.commit.clone()).collect();
+        let Some(known) = self.what_became_of(commits.into_iter().collect())? else {
+            self.stuck = true;
+            return Ok(None);
+        };
+        let (mut unstored, mut unknown) = (Vec::new(), Vec::new());
+        for home in homes {
+            match home.commit.as_ref().and_then(|commit| known.get(commit)) {
+                Some(true) => self.report.already += round.rows_of(&home),
+                Some(false) => unstored.push(home),
+                None if !home.doubtful || facts.keyed || self.args.force => unstored.push(home),
+                None if round.begun_with(std::slice::from_ref(&home)).is_some() => unstored.push(home),
+                None => unknown.push(home),
+            }
+        }
+        if !unknown.is_empty() {
+            // Nothing tells them from the rows of that table, so that a second one would stand beside the first.
+            let error = Error::Usage(format!(
+                "{}: rows with the code {COMMIT_UNKNOWN} may be in {} already, which has no key to tell, and the store no longer knows of their commit; compare, then write those that are missing with --force, or take them out with --code {COMMIT_UNKNOWN} --discard",
+                round.live.display(),
+                facts.table
+            ));
+            let all: Vec<usize> = (0..round.claims.len()).collect();
+            self.leave_alone(round, &all, &unknown, error, Some(Exit::Rejects))?;
+        }
+        Ok(Some(unstored))
     }
 
     /// Rows that nothing was begun with stay as they are, and the others go on.

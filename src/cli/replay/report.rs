@@ -26,6 +26,8 @@ pub struct Report {
     pub meant: u64,
     /// Rows that are older than what the store has.
     pub older: u64,
+    /// Rows whose commit had come through.
+    pub already: u64,
     /// Rows that went back unread.
     pub carried: u64,
     /// Rows among them whose table cannot be found.
@@ -60,6 +62,11 @@ impl Report {
                 self.unmapped_targets,
                 "left in the queue as it is, since it could not be sent anywhere",
                 "left in the queue as they are, since they could not be sent anywhere",
+            ),
+            (
+                self.already,
+                "stored already, since its commit had come through",
+                "stored already, since their commits had come through",
             ),
             (self.parked, "tried too often, parked", "tried too often, parked"),
             (self.discarded, "discarded", "discarded"),
@@ -123,7 +130,7 @@ impl Report {
             all.insert("inputs".into(), json!(self.files));
             all.insert(
                 "replay".into(),
-                json!({"meant": self.meant, "older_than_stored": self.older, "carried": self.carried,
+                json!({"meant": self.meant, "already_stored": self.already, "older_than_stored": self.older, "carried": self.carried,
                     "parked": self.parked, "discarded": self.discarded, "damaged": self.damaged, "other_tenants": self.foreign.0,
                     "archived": self.archived}),
             );

@@ -20,6 +20,7 @@ pub use catalog::types::ColumnType;
 pub use connection::blockers::{answered, unblocked};
 pub use connection::connect::reachable;
 pub use connection::dsn::Dsn;
+pub use ledger::asked::committed;
 pub use ledger::runs::PgRuns;
 pub use schema::apply::{schema_apply, schema_check};
 pub use schema::ddl::{SchemaOptions, schema_sql, schema_statements};

@@ -8,7 +8,7 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
-use crate::batch::Reason;
+use crate::batch::{Commit, Reason};
 use crate::port::{CommitMark, SinkError};
 
 /// The tables. Times are UTC, `YYYY-MM-DD HH:MM:SS.fff`; JSON is text.
@@ -109,4 +109,22 @@ pub(super) fn mark(
         ))),
         Err(error) => Err(fault(&error)),
     }
+}
+
+/// By what a later run can ask for that mark.
+pub(super) fn name_of(run: Option<Uuid>, worker: usize, mark: &CommitMark) -> Option<Commit> {
+    let (slot, _) = *mark.slots.first()?;
+    Some(Commit::Marked { run_id: run?, worker: u32::try_from(worker).ok()?, slot, serial: mark.serial })
+}
+
+/// What became of that commit; `None` where the ledger cannot tell.
+pub(super) fn committed(connection: &Connection, commit: &Commit) -> rusqlite::Result<Option<bool>> {
+    let Commit::Marked { run_id, slot, serial, .. } = commit else { return Ok(None) };
+    let sql = "SELECT EXISTS (SELECT 1 FROM mds_checkpoints WHERE run_id = ?1 AND slot = ?2 AND serial >= ?3), \
+               EXISTS (SELECT 1 FROM mds_runs WHERE run_id = ?1 AND resumed_by IS NULL AND status NOT IN ('done', 'rejects'))";
+    let (there, known): (bool, bool) =
+        connection.query_row(sql, params![run_id.to_string(), slot, serial.cast_signed()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    Ok(if there { Some(true) } else { known.then_some(false) })
 }

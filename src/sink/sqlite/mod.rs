@@ -49,9 +49,10 @@ pub use self::runs::SqliteRuns;
 use self::schema::Earlier;
 pub use self::session::SqliteSession;
 use self::session::blocking;
+use crate::batch::Commit;
 use crate::dataset::{self, Column, Dataset, LiveTarget, Requirement, Target};
 use crate::error::{Error, Result};
-use crate::port::{Sink, SinkError};
+use crate::port::{CommitMark, Sink, SinkError};
 use crate::settings::OnConflict;
 
 /// How rows are written.
@@ -277,6 +278,10 @@ impl Sink for SqliteSink {
 
     async fn connect(&self, _: usize) -> Result<SqliteSession, SinkError> {
         blocking(|| SqliteSession::open(&self.path, (self.table.clone(), self.live.clone()), self.options))
+    }
+
+    fn name_of(&self, worker: usize, mark: &CommitMark) -> Option<Commit> {
+        ledger::name_of(self.options.run_id, worker, mark)
     }
 
     async fn seal(&self) -> Result<(), SinkError> {

@@ -9,6 +9,7 @@ use super::catalog::quoted;
 use super::fault::{FaultContext, ending};
 use super::file::{self, Access};
 use super::ledger::{self, NOW};
+use crate::batch::Commit;
 use crate::error::Result;
 use crate::port::runs::{
     Begun, Checkpoints, InputIdentity, RunBooks, RunEnd, RunProcess, RunRecord, RunStart, RunStatus,
@@ -148,10 +149,24 @@ impl SqliteRuns {
                 let sql = "DELETE FROM mds_checkpoints WHERE run_id IN (SELECT o.run_id FROM mds_runs r \
                      JOIN mds_runs o ON o.table_name = r.table_name AND o.inputs = r.inputs \
                      WHERE r.run_id = ?1 AND o.started_at < r.started_at AND o.command <> 'tail' \
-                     AND o.status NOT IN ('running', 'done', 'rejects'))";
+                     AND o.status NOT IN ('running', 'done', 'rejects') AND instr(o.inputs, '\"id\":null') = 0)";
                 connection.execute(sql, [&run])?;
             }
             connection.execute_batch("COMMIT")
+        })
+    }
+
+    /// What became of each of those commits; `None` where the file cannot tell. It can say no only of a run that
+    /// it knows, and which no other has gone on with.
+    ///
+    /// # Errors
+    /// Unavailable, if the file is locked; usage, if it cannot be read.
+    pub fn committed(&self, commits: &[Commit]) -> Result<Vec<Option<bool>>> {
+        self.with(Access::Read, |connection| {
+            if !ledger::is_there(connection)? {
+                return Ok(vec![None; commits.len()]);
+            }
+            commits.iter().map(|commit| ledger::committed(connection, commit)).collect()
         })
     }
 

@@ -11,6 +11,7 @@
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use crate::batch::Commit;
 use crate::dataset::mapping::shell_word;
 use crate::error::{Error, Result};
 use crate::port::CommitMark;
@@ -183,6 +184,13 @@ impl Ledger {
         );
         let serial = i64::try_from(mark.serial).unwrap_or(i64::MAX);
         link.client.query_typed_one(&sql, &[(&serial, Type::INT8)]).await?.try_get(0)
+    }
+
+    /// By what a later run can ask for that mark.
+    pub fn name_of(&self, worker: usize, mark: &CommitMark) -> Option<Commit> {
+        let (slot, _) = *mark.slots.first()?;
+        let worker = u32::try_from(worker).ok()?;
+        Some(Commit::Marked { run_id: self.run, worker, slot, serial: mark.serial })
     }
 
     /// The last word of a run whose rows are all settled.

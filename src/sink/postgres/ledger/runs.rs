@@ -203,7 +203,8 @@ impl PgRuns {
     }
 
     /// The last word of the run. Where nobody will want to go on with it, its checkpoints go, and those of
-    /// the loads before it with the same inputs.
+    /// the loads before it with the same inputs. Those of a pipe, which all look the same, stay: a replay of
+    /// its dead letters may ask them.
     ///
     /// # Errors
     /// Unavailable, if the server is.
@@ -223,7 +224,7 @@ impl PgRuns {
                  DELETE FROM mds_checkpoints WHERE run_id IN (SELECT o.run_id FROM mds_runs r \
                  JOIN mds_runs o ON o.table_name = r.table_name AND o.inputs = r.inputs \
                  WHERE r.run_id = '{run}' AND o.started_at < r.started_at AND o.command <> 'tail' \
-                 AND o.status NOT IN ('running', 'done', 'rejects'));"
+                 AND o.status NOT IN ('running', 'done', 'rejects') AND NOT o.inputs @> '[{{\"id\": null}}]');"
             ));
         }
         sql.push_str("COMMIT");

@@ -22,6 +22,7 @@ use crate::sink::postgres::catalog::casts::Casts;
 use crate::sink::postgres::connection::classify::{POLICY, is_disconnect, of_everybody, of_rows};
 use crate::sink::postgres::connection::connect::Link;
 use crate::sink::postgres::encode::refusal::Reasons;
+use crate::sink::postgres::ledger::asked::{ended, server};
 use crate::sink::postgres::write::chunks::Chunks;
 use crate::sink::postgres::write::plan::Plan;
 use crate::sink::postgres::write::proof::{Proof, changed, is_another};
@@ -91,6 +92,8 @@ pub struct PgSession {
     last_slot: u16,
     /// The server's number of the open transaction, where there is no ledger.
     transaction: Option<u64>,
+    /// What tells the server of this connection by then, once it was asked.
+    server: Option<Option<Arc<str>>>,
 }
 
 /// Why a write did not come through.
@@ -124,6 +127,7 @@ impl PgSession {
             unflushed: VecDeque::new(),
             last_slot: 0,
             transaction: None,
+            server: None,
         })
     }
 
@@ -187,6 +191,7 @@ impl PgSession {
     /// Forgets the connection. The server stops a statement that is on its way; a commit runs to
     /// its end.
     fn disconnect(&mut self) {
+        self.server = None;
         if let Some(link) = self.link.take()
             && self.state == TransactionState::Broken
         {
@@ -216,7 +221,8 @@ impl Session for PgSession {
             let mut named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner);
             named.remove(&(self.worker, mark.serial.saturating_sub(MOST_NAMED)));
             if let Some(transaction) = self.transaction {
-                named.insert((self.worker, mark.serial), transaction);
+                let server = self.server.clone().flatten();
+                named.insert((self.worker, mark.serial), (transaction, server));
             }
         }
         let link = self.link()?;
@@ -321,7 +327,7 @@ impl Session for PgSession {
 
     async fn settled(&mut self, mark: &CommitMark) -> Result<Option<bool>, SinkError> {
         let place = (self.worker, mark.serial);
-        let named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied();
+        let named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
         let ledger = self.shared.ledger.clone();
         if ledger.is_none() && named.is_none() {
             return Ok(None);
@@ -337,7 +343,8 @@ impl Session for PgSession {
         self.state = TransactionState::Broken;
         let link = self.link()?;
         let Some(ledger) = ledger else {
-            let known = ended(link, named.unwrap_or_default()).await;
+            let Some((transaction, server)) = named else { return Ok(None) };
+            let known = ended(link, transaction, server.as_deref()).await;
             if known.is_ok() {
                 self.state = TransactionState::Idle;
             }
@@ -374,6 +381,11 @@ impl PgSession {
             self.link = Some(self.shared.connect().await?);
         }
         if self.shared.ledger.is_none() {
+            if self.server.is_none() {
+                self.state = TransactionState::Broken;
+                self.server = Some(server(self.link()?).await);
+                self.state = TransactionState::Idle;
+            }
             let answers = self.start("", NAME_IT).await?;
             self.transaction = answers.iter().rev().find_map(|answer| match answer {
                 SimpleQueryMessage::Row(row) => row.try_get(0).ok()??.parse().ok(),
@@ -502,30 +514,6 @@ impl PgSession {
 impl Drop for PgSession {
     fn drop(&mut self) {
         self.disconnect();
-    }
-}
-
-/// Whether a transaction was committed, by the server's own record; `None` where that is gone already.
-async fn ended(link: &Link, transaction: u64) -> Result<Option<bool>, SinkError> {
-    let sql = format!("SELECT pg_catalog.txid_status({transaction})");
-    let answers = match link.client.simple_query(&sql).await {
-        Ok(answers) => answers,
-        // In the future of a server that has taken the place of another, and never saw it.
-        Err(error) if error.code().is_some_and(|code| code.code() == "22023") => return Ok(Some(false)),
-        Err(error) => return Err(failure(link, &error).error),
-    };
-    let status = answers.iter().find_map(|answer| match answer {
-        SimpleQueryMessage::Row(row) => row.try_get(0).ok()?,
-        _ => None,
-    });
-    match status {
-        Some("committed") => Ok(Some(true)),
-        Some("aborted") => Ok(Some(false)),
-        Some(_) => {
-            let what = "the server has not ended the last transaction yet";
-            Err(SinkError::Transient(Reason::new("commit_in_progress", what)))
-        }
-        None => Ok(None),
     }
 }
 

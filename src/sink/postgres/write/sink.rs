@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use crate::batch::Reason;
+use crate::batch::{Commit, Reason};
 use crate::dataset::time::TimeOptions;
 use crate::dataset::{LiveTarget, Target};
 use crate::error::Result;
-use crate::port::{Sink, SinkError};
+use crate::port::{CommitMark, Sink, SinkError};
 use crate::settings::OnConflict;
 use crate::sink::postgres::catalog::casts::Casts;
 use crate::sink::postgres::catalog::describe::describe;
@@ -93,8 +93,9 @@ pub(in crate::sink::postgres) struct Shared {
     pub lazy: bool,
     /// What of the run is committed, where this role may keep that.
     pub ledger: Option<Ledger>,
-    /// Where it may not: the server's own numbers of the last commits, by worker and serial.
-    pub named: Mutex<HashMap<(usize, u64), u64>>,
+    /// Where it may not: the server's own numbers of the last commits, by worker and serial, and what tells
+    /// that server from others later.
+    pub named: Mutex<HashMap<(usize, u64), (u64, Option<Arc<str>>)>>,
 }
 
 impl Shared {
@@ -360,6 +361,15 @@ impl Sink for PgSink {
 
     async fn connect(&self, worker: usize) -> Result<PgSession, SinkError> {
         PgSession::open(Arc::clone(&self.shared), worker).await
+    }
+
+    fn name_of(&self, worker: usize, mark: &CommitMark) -> Option<Commit> {
+        let Some(ledger) = &self.shared.ledger else {
+            let named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner);
+            let (transaction, server) = named.get(&(worker, mark.serial))?.clone();
+            return Some(Commit::Numbered { transaction, server: server?.as_ref().into() });
+        };
+        ledger.name_of(worker, mark)
     }
 
     /// The workers have waited for the disk. The ledger stays until the run has said how it ended.

@@ -1,0 +1,71 @@
+//! What a replay asks its store before it sends rows there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::batch::Commit;
+use crate::cli::exit::Exit;
+use crate::cli::load::runtime;
+use crate::cli::replay::{Replay, worse};
+use crate::cli::store::Store;
+use crate::error::{Error, Result};
+use crate::sink::postgres::{answered, committed};
+use crate::sink::sqlite::SqliteRuns;
+
+/// How often a store that is away is asked once more.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Replay<'_> {
+    /// Asks, and waits for a store that is away as far as the flags say. `None` where a signal ended that.
+    pub(super) fn asked<T, Q: Future<Output = Result<T>>>(
+        &mut self,
+        question: impl Fn() -> Q,
+    ) -> Result<Option<T>> {
+        let limit = Some(self.args.engine.write_timeout);
+        let (runtime, ending, waits) = (runtime()?, &self.ending, self.args.engine.wait);
+        let patiently = async {
+            loop {
+                match answered(limit, question()).await {
+                    Err(Error::Unavailable(_)) if waits => tokio::time::sleep(PAUSE).await,
+                    done => return done,
+                }
+            }
+        };
+        let done = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = ending.come() => None,
+                done = patiently => Some(done),
+            }
+        });
+        runtime.shutdown_background();
+        match done {
+            Some(done) => done.map(Some),
+            None => {
+                self.exit = worse(self.exit, self.ending.exit().unwrap_or(Exit::Interrupted));
+                Ok(None)
+            }
+        }
+    }
+
+    /// What became of commits that got no answer, as far as the store can tell; nothing where a signal came
+    /// meanwhile.
+    pub(super) fn what_became_of(&mut self, commits: Vec<Commit>) -> Result<Option<BTreeMap<Commit, bool>>> {
+        if commits.is_empty() {
+            return Ok(Some(BTreeMap::new()));
+        }
+        let told = match Store::choose(&self.args.store)?.0 {
+            Store::Postgres(dsn) => self.asked(|| committed(&dsn, &commits))?,
+            Store::Sqlite(path) => self.asked(|| {
+                let (runs, commits) = (SqliteRuns::new(&path), commits.clone());
+                async move {
+                    let asked = tokio::task::spawn_blocking(move || runs.committed(&commits)).await;
+                    asked.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
+                }
+            })?,
+        };
+        Ok(told.map(|told| {
+            commits.into_iter().zip(told).filter_map(|(commit, known)| Some((commit, known?))).collect()
+        }))
+    }
+}
