@@ -10,7 +10,7 @@
 //! - `coordinator`: queue, workers, retry, breaker, isolation
 //! - `dataset`: what rows mean
 //! - `settings`
-//! - `batch`, `port`, `error`: the vocabulary
+//! - `batch`, `model`, `port`, `error`: the vocabulary
 #![deny(missing_docs)]
 
 pub mod batch;
@@ -21,6 +21,7 @@ pub mod dataset;
 pub mod decode;
 pub mod dlq;
 pub mod error;
+pub mod model;
 pub mod observe;
 pub mod port;
 pub mod settings;

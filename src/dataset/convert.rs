@@ -23,14 +23,15 @@ use crate::dataset::faults::Faults;
 use crate::dataset::float;
 use crate::dataset::folds::Folds;
 use crate::dataset::nulls::{NullTokens, Nulled};
-use crate::dataset::number::{self, NumberBuilder, NumberError, Numbers};
-use crate::dataset::separators::{self, Decimal, Plain, Separators};
+use crate::dataset::number::{NumberBuilder, Numbers};
+use crate::dataset::separators::{self, Plain, Separators};
 use crate::dataset::text::Texts;
 use crate::dataset::time::{TimeError, TimeReader, Twice, calendar};
 use crate::dataset::timeframe;
 use crate::dataset::unpack::unpacked;
 use crate::dataset::value;
 use crate::error::words;
+use crate::model::decimal::{Decimal, NumberError};
 
 /// What is wrong with a number that no store has room for.
 const TOO_LONG: &str = "has more digits than any store keeps (131,072 before the point and 16,383 behind it)";
@@ -98,10 +99,12 @@ impl Times {
 }
 
 /// The whole part of a number, where it fits.
-fn whole(number: number::Number) -> Option<i64> {
+fn whole(number: &Decimal) -> Option<i64> {
     match number {
-        number::Number::Small(value, scale) => i64::try_from(value / 10i128.checked_pow(scale.into())?).ok(),
-        number::Number::Large(..) => None,
+        Decimal::Small { mantissa, scale } => {
+            i64::try_from(mantissa / 10i128.checked_pow(u32::try_from(*scale).ok()?)?).ok()
+        }
+        Decimal::Long(_) => None,
     }
 }
 
@@ -184,7 +187,7 @@ impl Conversion<'_> {
             memchr::memchr3(b',', b' ', b'\'', bytes).is_some()
                 || memchr::memchr2(0xc2, 0xe2, bytes).is_some()
         };
-        if decimal != Some(Decimal::Comma) && !texts.any(signed) {
+        if decimal != Some(separators::Decimal::Comma) && !texts.any(signed) {
             return None;
         }
         let mut scratch = String::new();
@@ -244,24 +247,18 @@ impl Conversion<'_> {
                     builder.push_null();
                     continue;
                 };
-                match number::parse(text.as_bytes()) {
+                match Decimal::parse(text.as_bytes()) {
                     Ok(value) => builder.push(value),
                     Err(_) => {
                         let text = text.trim();
-                        match number::parse(text.as_bytes()) {
+                        match Decimal::parse(text.as_bytes()) {
                             Ok(value) => {
                                 builder.push(value);
                                 continue;
                             }
                             _ if self.nulls(text) => {}
                             Err(NumberError::Syntax) => self.fault(row, "bad_number", "is not a number"),
-                            Err(NumberError::TooLong) => match number::long(text.as_bytes()) {
-                                Ok(long) => {
-                                    builder.push_long(long);
-                                    continue;
-                                }
-                                Err(_) => self.fault(row, "number_too_long", TOO_LONG),
-                            },
+                            Err(NumberError::TooLong) => self.fault(row, "number_too_long", TOO_LONG),
                         }
                         builder.push_null();
                     }
@@ -283,7 +280,7 @@ impl Conversion<'_> {
                 let mut builder = NumberBuilder::with_capacity(source.len());
                 for value in source {
                     match value {
-                        Some(value) => builder.push(number::Number::Small(i128::from(value), 0)),
+                        Some(value) => builder.push(Decimal::Small { mantissa: value.into(), scale: 0 }),
                         None => builder.push_null(),
                     }
                 }
@@ -346,11 +343,7 @@ impl Conversion<'_> {
         for row in 0..array.len() {
             match view.get(row) {
                 Some(number) => builder.push(number),
-                // Few are beyond what a decimal holds.
-                None => match view.long(row) {
-                    Some(long) => builder.push_long(long),
-                    None => builder.push_null(),
-                },
+                None => builder.push_null(),
             }
         }
         Ok(builder.finish())
@@ -361,9 +354,9 @@ impl Conversion<'_> {
         let view = Numbers::of(&numbers).ok_or_else(|| self.wrong(array, "number"))?;
         let mut made = Vec::with_capacity(array.len());
         for row in 0..array.len() {
-            made.push(match view.get(row).map(number::Number::normalised) {
-                None if view.long(row).is_none() => None,
-                Some(number::Number::Small(value @ 0..=999, 0)) => Some(value as i64),
+            made.push(match view.get(row).map(Decimal::normalised) {
+                None => None,
+                Some(Decimal::Small { mantissa: value @ 0..=999, scale: 0 }) => Some(value as i64),
                 _ => {
                     self.fault(row, "bad_number", "is not a whole number from 0 to 999");
                     None
@@ -457,7 +450,7 @@ impl Conversion<'_> {
                     // Beyond that, single precision passes over whole numbers.
                     let single = array.as_primitive_opt::<Float32Type>();
                     let is_rough = |row: usize| single.is_some_and(|all| all.value(row).abs() > 16_777_216.0);
-                    self.times.learn_integers((0..rows).filter_map(|row| whole(view.get(row)?)));
+                    self.times.learn_integers((0..rows).filter_map(|row| whole(&view.get(row)?)));
                     for row in 0..rows {
                         let value = match view.get(row) {
                             Some(_) if is_rough(row) => Some(Err(TimeError::Shortened)),
@@ -466,7 +459,7 @@ impl Conversion<'_> {
                                 number.write(&mut text);
                                 Some(self.times.text(&text))
                             }
-                            None => view.long(row).map(|long| self.times.text(&long)),
+                            None => None,
                         };
                         self.take(row, value, &mut made);
                     }

@@ -10,11 +10,12 @@ use arrow::datatypes::{Date32Type, TimestampMicrosecondType, TimestampNanosecond
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::batch::{Identity, Origin};
-use crate::dataset::number::{Number, Numbers};
+use crate::dataset::number::Numbers;
 use crate::dataset::target::KeyPrecision;
 use crate::dataset::text::Texts;
 use crate::dataset::time::to_micros;
 use crate::dataset::value;
+use crate::model::decimal::{Decimal, MAX_DIGITS};
 
 enum Reader<'a> {
     Instant(&'a TimestampNanosecondArray),
@@ -46,21 +47,15 @@ impl<'a> Reader<'a> {
 
     /// Appends a form of the value that is the same for the same value whatever its type was.
     fn write(&self, row: usize, out: &mut Vec<u8>) {
-        let text = |text: Option<&str>, out: &mut Vec<u8>| match text {
-            Some(text) => {
-                out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-                out.extend_from_slice(text.as_bytes());
-            }
-            None => out.extend_from_slice(&u32::MAX.to_le_bytes()),
-        };
+        let text = write_text;
         match self {
             Self::Instant(a) => out.extend_from_slice(&a.value(row).to_le_bytes()),
             Self::Far(a) => out.extend_from_slice(&nanos_of(a.value(row)).to_le_bytes()),
             Self::Plain(a) => text(a.is_valid(row).then(|| a.value(row)), out),
             Self::Text(a) => text(a.get(row), out),
             Self::Number(a) => match a.get(row) {
-                Some(number) => write_number(Some(number), out),
-                None => text(a.long(row).as_deref(), out),
+                Some(number) => write_number(number, out),
+                None => text(None, out),
             },
             Self::Other(a) => match a.data_type() {
                 DataType::Date32 if a.is_valid(row) => {
@@ -78,17 +73,37 @@ fn nanos_of(micros: i64) -> i64 {
     micros.checked_mul(1_000).unwrap_or(micros)
 }
 
-fn write_number(number: Option<Number>, out: &mut Vec<u8>) {
-    match number.map(Number::normalised) {
-        Some(Number::Small(m, s)) => {
-            out.push(s);
-            out.extend_from_slice(&m.to_le_bytes());
+/// These bytes are part of ids that are stored: they stay as they are.
+fn write_number(number: Decimal, out: &mut Vec<u8>) {
+    match number.normalised() {
+        Decimal::Small { mantissa, scale: scale @ 0..=MOST_DECIMALS } => {
+            out.push(scale as u8);
+            out.extend_from_slice(&mantissa.to_le_bytes());
         }
-        Some(Number::Large(m, s)) => {
-            out.push(s);
-            out.extend_from_slice(&m.to_le_bytes());
+        long => match long.wide() {
+            Some((value, scale)) => {
+                out.push(scale);
+                out.extend_from_slice(&value.to_le_bytes());
+            }
+            None => {
+                let mut text = String::new();
+                long.write(&mut text);
+                write_text(Some(&text), out);
+            }
+        },
+    }
+}
+
+/// Most decimals of a number that is not written as text.
+const MOST_DECIMALS: i32 = MAX_DIGITS as i32;
+
+fn write_text(text: Option<&str>, out: &mut Vec<u8>) {
+    match text {
+        Some(text) => {
+            out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            out.extend_from_slice(text.as_bytes());
         }
-        None => out.push(u8::MAX),
+        None => out.extend_from_slice(&u32::MAX.to_le_bytes()),
     }
 }
 
@@ -173,9 +188,12 @@ fn mix_column(identities: &mut [Identity], key: (&ArrayRef, KeyPrecision, bool),
             for (row, identity) in identities.iter_mut().enumerate() {
                 scratch.clear();
                 match (&reader, grain) {
-                    (Reader::Number(numbers), KeyPrecision::Scale(scale)) if numbers.get(row).is_some() => {
-                        write_number(numbers.get(row).map(|n| n.rounded(scale)), &mut scratch);
-                    }
+                    (Reader::Number(numbers), KeyPrecision::Scale(scale)) => match numbers.get(row) {
+                        Some(number) if number.is_short() => {
+                            write_number(number.rounded(scale.into()), &mut scratch);
+                        }
+                        _ => reader.write(row, &mut scratch),
+                    },
                     _ => reader.write(row, &mut scratch),
                 }
                 *identity = mix(*identity, xxh3_128(&scratch));

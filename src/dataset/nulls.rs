@@ -8,7 +8,6 @@
 //!   for that number however it is written (-1 and -1.0). They never apply to symbols.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use arrow::array::AsArray;
@@ -19,15 +18,16 @@ use arrow::datatypes::{Float32Type, Float64Type};
 
 use crate::dataset::describe::Kind;
 use crate::dataset::json_row;
-use crate::dataset::number::{self, Number, Numbers};
+use crate::dataset::number::Numbers;
 use crate::dataset::text::Texts;
+use crate::model::decimal::Decimal;
 
 /// The texts that stand for null.
 #[derive(Debug, Clone, Default)]
 pub struct NullTokens {
     given: Vec<String>,
     /// Those of them that are numbers.
-    numbers: Vec<Number>,
+    numbers: Vec<Decimal>,
     /// The same for columns of floats, which hold more numbers than there are decimals for.
     floats: Vec<f64>,
     /// Whether the usual words are none.
@@ -37,7 +37,7 @@ pub struct NullTokens {
 impl NullTokens {
     /// The usual ones (empty, `null`, `NaN`, `inf`, `None`, `\N`, `-`) and these.
     pub fn with(given: Vec<String>) -> Self {
-        let numbers = given.iter().filter_map(|word| number::parse(word.trim().as_bytes()).ok()).collect();
+        let numbers = given.iter().filter_map(|word| Decimal::parse(word.trim().as_bytes()).ok()).collect();
         let is_number = |word: &&str| word.bytes().any(|b| b.is_ascii_digit());
         let words = given.iter().map(|word| word.trim());
         let floats = words.filter(is_number).filter_map(|word| word.parse().ok()).collect();
@@ -85,7 +85,7 @@ impl NullTokens {
             let stands = |text: &str| {
                 let text = text.trim();
                 self.given.iter().any(|word| word.trim() == text)
-                    || as_numbers && number::parse(text.as_bytes()).is_ok_and(|number| self.has(number))
+                    || as_numbers && Decimal::parse(text.as_bytes()).is_ok_and(|number| self.has(&number))
             };
             texts.iter().map(|text| Some(text.is_some_and(stands))).collect()
         } else {
@@ -102,7 +102,7 @@ impl NullTokens {
                 _ => match crate::dataset::convert::whole_numbers(array) {
                     Some(numbers) => {
                         let numbers = Numbers::of(&numbers)?;
-                        let hit = |row| Some(numbers.get(row).is_some_and(|number| self.has(number)));
+                        let hit = |row| Some(numbers.get(row).is_some_and(|number| self.has(&number)));
                         (0..array.len()).map(hit).collect()
                     }
                     None => {
@@ -132,8 +132,8 @@ impl NullTokens {
         if any { nullif(array, &hits).ok() } else { None }
     }
 
-    fn has(&self, number: Number) -> bool {
-        self.numbers.iter().any(|other| number::compare(number, *other) == Ordering::Equal)
+    fn has(&self, number: &Decimal) -> bool {
+        self.numbers.contains(number)
     }
 }
 

@@ -10,8 +10,9 @@ use arrow::datatypes::{TimestampMicrosecondType, TimestampNanosecondType};
 
 use crate::dataset::describe::Check;
 use crate::dataset::faults::Faults;
-use crate::dataset::number::{Number, Numbers, compare};
+use crate::dataset::number::Numbers;
 use crate::dataset::text::Texts;
+use crate::model::decimal::Decimal;
 
 /// `--quality`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,20 +67,14 @@ pub fn examine(
             }
             Check::Between(name, low, high) => {
                 let Some(this) = numbers(name) else { continue };
-                let bound = |n: i64| Number::Small(i128::from(n), 0);
+                let within = Decimal::from(low)..=Decimal::from(high);
                 each(name, "implausible", &format!("{name} is not between {low} and {high}"), &|row| {
-                    this.get(row).is_some_and(|n| {
-                        compare(n, bound(low)) == Ordering::Less
-                            || compare(n, bound(high)) == Ordering::Greater
-                    })
+                    this.get(row).is_some_and(|number| !within.contains(&number))
                 });
             }
             Check::Uncrossed(ask, bid) => {
                 let (Some(asks), Some(bids)) = (numbers(ask), numbers(bid)) else { continue };
-                let zero = Number::Small(0, 0);
-                let priced = |side: &Numbers<'_>, row| {
-                    side.get(row).is_some_and(|price| compare(price, zero) != Ordering::Equal)
-                };
+                let priced = |side: &Numbers<'_>, row| side.get(row).is_some_and(|price| !price.is_zero());
                 each(ask, "implausible", &format!("{ask} is below {bid}"), &|row| {
                     asks.compare(&bids, row) == Some(Ordering::Less)
                         && priced(&asks, row)

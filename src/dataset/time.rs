@@ -14,6 +14,7 @@ mod zone;
 use chrono_tz::Tz;
 
 use crate::dataset::inferred::TimeForm;
+use crate::model::decimal::Decimal;
 use change::Series;
 use order::{OrderVotes, Orders};
 use unit::{
@@ -386,15 +387,17 @@ impl TimeReader {
                 || *b == b'+' && matches!(bytes[i - 1], b'e' | b'E')
         });
         if all_number && bytes.iter().filter(|b| **b == b'.').count() <= 1 {
-            return match super::number::parse(bytes).map_err(|_| TimeError::Syntax)? {
-                super::number::Number::Small(value, scale) => {
-                    let whole = split(value, u32::from(scale)).0;
+            let number = Decimal::parse(bytes).map_err(|_| TimeError::Syntax)?;
+            return match small_of(&number) {
+                Some((value, scale)) => {
+                    let whole = split(value, scale).0;
                     if is_shortened(bytes, whole) {
                         return Err(TimeError::Shortened);
                     }
-                    self.number(value, u32::from(scale), width_of(bytes, leading, whole))
+                    self.number(value, scale, width_of(bytes, leading, whole))
                 }
-                super::number::Number::Large(..) => Err(TimeError::Range),
+                None if number.is_short() => Err(TimeError::Range),
+                None => Err(TimeError::Syntax),
             };
         }
         let word = bytes.strip_prefix(b"-").or(bytes.strip_prefix(b"+")).unwrap_or(bytes);
@@ -429,12 +432,9 @@ impl TimeReader {
         if !value.is_finite() {
             return Err(TimeError::Syntax);
         }
-        match super::number::of_f64(value) {
-            Some(super::number::Number::Small(value, scale)) => {
-                let scale = u32::from(scale);
-                self.number(value, scale, width(split(value, scale).0))
-            }
-            _ => Err(TimeError::Range),
+        match Decimal::from_f64(value).as_ref().and_then(small_of) {
+            Some((value, scale)) => self.number(value, scale, width(split(value, scale).0)),
+            None => Err(TimeError::Range),
         }
     }
 
@@ -881,9 +881,16 @@ fn is_shortened(text: &[u8], whole: i128) -> bool {
 
 /// The number that a text is, if it is one of up to 38 digits.
 fn small(text: &[u8]) -> Option<(i128, u32)> {
-    match super::number::parse(text).ok()? {
-        super::number::Number::Small(value, scale) => Some((value, u32::from(scale))),
-        super::number::Number::Large(..) => None,
+    small_of(&Decimal::parse(text).ok()?)
+}
+
+/// The number as a value of up to 38 digits and its decimals.
+fn small_of(number: &Decimal) -> Option<(i128, u32)> {
+    match number {
+        Decimal::Small { mantissa, scale } if number.is_short() => {
+            Some((*mantissa, u32::try_from(*scale).ok()?))
+        }
+        _ => None,
     }
 }
 

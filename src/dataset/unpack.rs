@@ -10,8 +10,9 @@ use arrow::datatypes::DataType;
 use arrow::datatypes::*;
 use arrow::error::ArrowError;
 
-use crate::dataset::number::{self, NumberBuilder};
+use crate::dataset::number::NumberBuilder;
 use crate::dataset::value;
+use crate::model::decimal::Decimal;
 
 /// The column in a plain type; `None` where it is in one.
 ///
@@ -71,11 +72,10 @@ fn tens(array: &ArrayRef) -> ArrayRef {
         text.clear();
         match value::write(array, row, &mut text) {
             value::Written::Null => builder.push_null(),
-            _ => match (number::parse(text.as_bytes()), number::long(text.as_bytes())) {
-                (Ok(number), _) => builder.push(number),
-                (Err(_), Ok(long)) => builder.push_long(long),
+            _ => match Decimal::parse(text.as_bytes()) {
+                Ok(number) => builder.push(number),
                 // 76 digits and 128 zeros are not too long.
-                (Err(_), Err(_)) => builder.push_null(),
+                Err(_) => builder.push_null(),
             },
         }
     }

@@ -11,7 +11,7 @@ use arrow::datatypes::*;
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 
 use crate::dataset::calendar;
-use crate::dataset::number::{self, Number};
+use crate::model::decimal::Decimal;
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,13 +47,11 @@ pub fn write(array: &dyn Array, row: usize, out: &mut String) -> Written {
         DataType::Float16 => return single(of::<Float16Type>(array, row).to_f32(), out),
         DataType::Float32 => return single(of::<Float32Type>(array, row), out),
         DataType::Float64 => return double(of::<Float64Type>(array, row), out),
-        DataType::Decimal32(_, scale) => decimal(&of::<Decimal32Type>(array, row).to_string(), *scale, out),
-        DataType::Decimal64(_, scale) => decimal(&of::<Decimal64Type>(array, row).to_string(), *scale, out),
-        DataType::Decimal128(_, scale) => {
-            decimal(&of::<Decimal128Type>(array, row).to_string(), *scale, out);
-        }
+        DataType::Decimal32(_, scale) => decimal(of::<Decimal32Type>(array, row).into(), *scale, out),
+        DataType::Decimal64(_, scale) => decimal(of::<Decimal64Type>(array, row).into(), *scale, out),
+        DataType::Decimal128(_, scale) => decimal(of::<Decimal128Type>(array, row), *scale, out),
         DataType::Decimal256(_, scale) => {
-            decimal(&of::<Decimal256Type>(array, row).to_string(), *scale, out);
+            Decimal::from_i256(of::<Decimal256Type>(array, row), *scale).write_plain(out);
         }
         DataType::Timestamp(unit, zone) => {
             let ticks = match unit {
@@ -220,23 +218,32 @@ where
     let _ = write!(out, "{}", of::<T>(array, row));
 }
 
-/// A double by its shortest form: without an exponent as far as [`number::MAX_DIGITS`] digits go.
+/// A double by its shortest form: without an exponent as far as
+/// [`MAX_DIGITS`](crate::model::decimal::MAX_DIGITS) digits go.
 fn double(value: f64, out: &mut String) -> Written {
-    match number::of_f64(value) {
-        Some(number) if value != 0.0 || value.is_sign_positive() => number.write(out),
-        Some(_) => out.push_str("-0.0"),
-        None if value.is_finite() => out.push_str(zmij::Buffer::new().format_finite(value)),
-        None => return no_number(value.is_nan(), value > 0.0, out),
-    }
-    Written::Word
+    let sign = value.is_sign_negative();
+    let exponent = || zmij::Buffer::new().format_finite(value).to_owned();
+    float(Decimal::from_f64(value), sign, value.is_nan(), exponent, out)
 }
 
 fn single(value: f32, out: &mut String) -> Written {
-    match number::of_f32(value) {
-        Some(number) if value != 0.0 || value.is_sign_positive() => number.write(out),
-        Some(_) => out.push_str("-0.0"),
-        None if value.is_finite() => out.push_str(zmij::Buffer::new().format_finite(value)),
-        None => return no_number(value.is_nan(), value > 0.0, out),
+    let sign = value.is_sign_negative();
+    let exponent = || zmij::Buffer::new().format_finite(value).to_owned();
+    float(Decimal::from_f32(value), sign, value.is_nan(), exponent, out)
+}
+
+fn float(
+    number: Option<Decimal>,
+    negative: bool,
+    nan: bool,
+    exponent: impl Fn() -> String,
+    out: &mut String,
+) -> Written {
+    match number {
+        Some(number) if number.is_zero() && negative => out.push_str("-0.0"),
+        Some(number) if number.is_short() => number.write(out),
+        Some(_) => out.push_str(&exponent()),
+        None => return no_number(nan, !negative, out),
     }
     Written::Word
 }
@@ -250,18 +257,9 @@ fn no_number(nan: bool, above: bool, out: &mut String) -> Written {
     Written::Text
 }
 
-fn decimal(mantissa: &str, scale: i8, out: &mut String) {
-    match u8::try_from(scale) {
-        Ok(scale) => match arrow::datatypes::i256::from_string(mantissa) {
-            Some(value) => Number::Large(value, scale).write(out),
-            None => out.push_str(mantissa),
-        },
-        Err(_) if mantissa == "0" => out.push('0'),
-        Err(_) => {
-            out.push_str(mantissa);
-            out.extend(std::iter::repeat_n('0', scale.unsigned_abs().into()));
-        }
-    }
+/// A decimal in full.
+fn decimal(mantissa: i128, scale: i8, out: &mut String) {
+    Decimal::Small { mantissa, scale: scale.into() }.write_plain(out);
 }
 
 /// A time of day; what is none is its number.

@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 8] = [
     &["settings"],
 ];
 /// Below them all; its modules know one another.
-const VOCABULARY: [&str; 3] = ["batch", "port", "error"];
+const VOCABULARY: [&str; 4] = ["batch", "model", "port", "error"];
 /// Modules side by side that must not know one another, below their parent. Among the rooms of a store those
 /// that know others: a connection knows none, the catalog the connection, and so on to the writes.
 const APART: [(&str, &str); 18] = [
@@ -217,6 +217,7 @@ fn the_rules_are_enforced() {
         ("coordinator/queue", "fn f() { eprintln!(\"no\") }"),
         ("settings", "use crate::dataset::BARS;"),
         ("batch", "use crate::settings::Secret;"),
+        ("model/decimal", "use crate::dataset::number::NumberBuilder;"),
         ("observe/bar", "use clap::Parser;"),
         ("cli/health", "use hyper::Request;"),
         ("sink/postgres/trace", "use opentelemetry_sdk::Resource;"),

@@ -15,6 +15,7 @@ use super::number::{self, Stored};
 use super::plan::PlanColumn;
 use crate::batch::Reason;
 use crate::dataset::time::to_micros;
+use crate::model::decimal::Decimal;
 
 /// A column of a batch in its own type.
 #[derive(Debug, Clone, Copy)]
@@ -90,14 +91,15 @@ impl From<rusqlite::Error> for Unbound {
 #[derive(Debug)]
 pub(super) struct Binder {
     clock: Clock,
-    scratch: Vec<u8>,
+    scratch: String,
+    bytes: Vec<u8>,
     /// Refuses what would have to be rounded.
     exact: bool,
 }
 
 impl Binder {
     pub(super) fn new(exact: bool) -> Self {
-        Self { clock: Clock::new(), scratch: Vec::with_capacity(64), exact }
+        Self { clock: Clock::new(), scratch: String::with_capacity(64), bytes: Vec::new(), exact }
     }
 
     /// Binds the value of a row to parameter `index`. Returns whether it had to be rounded.
@@ -119,11 +121,16 @@ impl Binder {
                 Some(stored) => stored,
                 None => return Err(refused("22003", column, "is not a finite number")),
             },
-            Values::Decimal128(a) => number::decimal128(a.value(row), a.scale(), &mut self.scratch),
-            Values::Decimal256(a) => number::decimal256(a.value(row), a.scale(), &mut self.scratch),
-            Values::Digits(a) => match number::digits(a.value(row), &mut self.scratch) {
-                Some(stored) => stored,
-                None => return Err(refused("22003", column, "is not a number")),
+            Values::Decimal128(a) => {
+                let number = Decimal::Small { mantissa: a.value(row), scale: a.scale().into() };
+                Stored::of(&number, &mut self.scratch)
+            }
+            Values::Decimal256(a) => {
+                Stored::of(&Decimal::from_i256(a.value(row), a.scale()), &mut self.scratch)
+            }
+            Values::Digits(a) => match Decimal::parse(a.value(row).as_bytes()) {
+                Ok(number) => Stored::of(&number, &mut self.scratch),
+                Err(_) => return Err(refused("22003", column, "is not a number")),
             },
             Values::Instant(a) => {
                 let (micros, rounded) = to_micros(a.value(row), column.nanos_kept);
@@ -179,12 +186,12 @@ impl Binder {
         match text.strip_prefix("\\x").filter(|digits| column.bytes && digits.len() % 2 == 0) {
             Some(digits) if digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
                 let value = |digit: &u8| char::from(*digit).to_digit(16).unwrap_or(0) as u8;
-                self.scratch.clear();
-                self.scratch.extend(digits.as_bytes().chunks_exact(2).map(|pair| match pair {
+                self.bytes.clear();
+                self.bytes.extend(digits.as_bytes().chunks_exact(2).map(|pair| match pair {
                     [high, low] => value(high) << 4 | value(low),
                     _ => 0,
                 }));
-                set(statement, index, ValueRef::Blob(&self.scratch))
+                set(statement, index, ValueRef::Blob(&self.bytes))
             }
             _ => set(statement, index, text.into()),
         }
@@ -211,7 +218,8 @@ fn fit<'a>(stored: Stored<'a>, column: &PlanColumn) -> Result<(ValueRef<'a>, boo
             if !real.is_finite() || real == 0.0 {
                 return Err(refused("22003", column, "is beyond what its column holds, which is doubles"));
             }
-            (ValueRef::Real(real), !number::is_of(real, text))
+            let rounded = Decimal::from_f64(real) != Decimal::parse(text.as_bytes()).ok();
+            (ValueRef::Real(real), rounded)
         }
         (Room::Integer, Stored::Real(_) | Stored::Text(_)) => {
             return Err(refused(

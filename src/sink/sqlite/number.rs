@@ -9,15 +9,10 @@
 //! So no digit is ever lost, and a number is stored the same way whether it came as a decimal, an
 //! integer or a binary float: trailing zeros do not count, and a float is its shortest form.
 
-use std::io::Write as _;
-
-use arrow::datatypes::i256;
+use crate::model::decimal::Decimal;
 
 /// Significant digits that any decimal keeps on its way through a binary float.
-const SAFE_DIGITS: u32 = 15;
-
-/// Largest power of ten that a binary float holds exactly.
-const EXACT_POWER: i32 = 22;
+const SAFE_DIGITS: usize = 15;
 
 /// A number as SQLite is to hold it. The text lives in the scratch buffer it was made in.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,222 +25,52 @@ pub(super) enum Stored<'a> {
     Text(&'a str),
 }
 
-/// Up to here a number of [`SAFE_DIGITS`] digits is one that floats hold.
-const SAFE_EXPONENT: i32 = 280;
-
-/// `coefficient` x 10^`exponent`, negated if `negative`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Decimal {
-    negative: bool,
-    coefficient: u128,
-    exponent: i32,
-}
-
-impl Decimal {
-    /// The shortest form of a finite float.
-    fn of(value: f64) -> Option<Self> {
-        if !value.is_finite() {
-            return None;
+impl<'a> Stored<'a> {
+    /// The number as it is held.
+    pub(super) fn of(number: &Decimal, scratch: &'a mut String) -> Self {
+        if let Ok((integer, _)) = number.integer(false) {
+            return Self::Integer(integer);
         }
-        let mut buffer = zmij::Buffer::new();
-        let number = Self::read(buffer.format_finite(value))?;
-        Some(Self { negative: value < 0.0, ..number }.stripped())
-    }
-
-    /// Reads a number of up to 38 digits.
-    fn read(text: &str) -> Option<Self> {
-        let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
-            None => (text, 0),
-        };
-        let (mut coefficient, mut fraction, mut after_point) = (0_u128, 0, false);
-        for byte in mantissa.bytes() {
-            match byte {
-                b'.' => after_point = true,
-                b'0'..=b'9' => {
-                    coefficient = coefficient.checked_mul(10)?.checked_add(u128::from(byte - b'0'))?;
-                    fraction += i32::from(after_point);
-                }
-                _ => {}
+        if number.is_within(SAFE_DIGITS) {
+            let real = number.double();
+            // Close to zero floats have fewer digits, and beyond there are none.
+            if Decimal::from_f64(real).is_some_and(|back| back == *number) {
+                return Self::Real(real);
             }
-        }
-        Some(Self { negative, coefficient, exponent: exponent - fraction }.stripped())
-    }
-
-    /// Without trailing zeros in the coefficient.
-    fn stripped(mut self) -> Self {
-        if self.coefficient == 0 {
-            return Self { negative: false, coefficient: 0, exponent: 0 };
-        }
-        // Most coefficients fit 64 bits, where a division costs a tenth.
-        if let Ok(mut small) = u64::try_from(self.coefficient) {
-            while small.is_multiple_of(10) {
-                small /= 10;
-                self.exponent += 1;
-            }
-            self.coefficient = u128::from(small);
-        } else {
-            while self.coefficient.is_multiple_of(10) {
-                self.coefficient /= 10;
-                self.exponent += 1;
-            }
-        }
-        self
-    }
-
-    fn stored(self, scratch: &mut Vec<u8>) -> Stored<'_> {
-        let number = self.stripped();
-        if let Some(integer) = number.integer() {
-            return Stored::Integer(integer);
-        }
-        if number.coefficient.checked_ilog10().unwrap_or(0) < SAFE_DIGITS {
-            let real = number.real(scratch);
-            // Far from zero and close to it floats have fewer digits, or there are none.
-            if number.exponent.abs() < SAFE_EXPONENT || Self::of(real).is_some_and(|back| back == number) {
-                return Stored::Real(real);
-            }
-        }
-        Stored::Text(number.plain(scratch))
-    }
-
-    fn integer(&self) -> Option<i64> {
-        let power = 10_u128.checked_pow(u32::try_from(self.exponent).ok()?)?;
-        let magnitude = i128::try_from(self.coefficient.checked_mul(power)?).ok()?;
-        i64::try_from(if self.negative { -magnitude } else { magnitude }).ok()
-    }
-
-    /// The nearest binary float.
-    fn real(&self, scratch: &mut Vec<u8>) -> f64 {
-        // Both operands are exact here, so the one division or product rounds correctly.
-        if self.coefficient < 10_u128.pow(SAFE_DIGITS) && self.exponent.abs() <= EXACT_POWER {
-            let coefficient = self.coefficient as f64;
-            let power = 10_f64.powi(self.exponent.abs());
-            let value = if self.exponent < 0 { coefficient / power } else { coefficient * power };
-            return if self.negative { -value } else { value };
         }
         scratch.clear();
-        let sign = if self.negative { "-" } else { "" };
-        // Writing into a vector cannot fail, and this text is always a number.
-        let _ = write!(scratch, "{sign}{}e{}", self.coefficient, self.exponent);
-        std::str::from_utf8(scratch).ok().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
+        number.write_plain(scratch);
+        Self::Text(scratch)
     }
-
-    fn plain<'a>(&self, scratch: &'a mut Vec<u8>) -> &'a str {
-        let mut digits = [0_u8; 40];
-        let mut free = digits.len();
-        let mut rest = self.coefficient;
-        loop {
-            free -= 1;
-            digits[free] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        write_plain(self.negative, &digits[free..], self.exponent, scratch)
-    }
-}
-
-/// Writes digits x 10^exponent without an exponent.
-fn write_plain<'a>(negative: bool, digits: &[u8], exponent: i32, scratch: &'a mut Vec<u8>) -> &'a str {
-    scratch.clear();
-    if negative {
-        scratch.push(b'-');
-    }
-    let zeros = |scratch: &mut Vec<u8>, count: usize| scratch.resize(scratch.len() + count, b'0');
-    if exponent >= 0 {
-        scratch.extend_from_slice(digits);
-        zeros(scratch, exponent.unsigned_abs() as usize);
-    } else {
-        let fraction = exponent.unsigned_abs() as usize;
-        if let Some(whole) = digits.len().checked_sub(fraction).filter(|whole| *whole > 0) {
-            scratch.extend_from_slice(&digits[..whole]);
-            scratch.push(b'.');
-            scratch.extend_from_slice(&digits[whole..]);
-        } else {
-            scratch.extend_from_slice(b"0.");
-            zeros(scratch, fraction - digits.len());
-            scratch.extend_from_slice(digits);
-        }
-    }
-    // Only ASCII was written.
-    std::str::from_utf8(scratch).unwrap_or_default()
-}
-
-/// A 128-bit decimal: `value` x 10^-`scale`.
-pub(super) fn decimal128(value: i128, scale: i8, scratch: &mut Vec<u8>) -> Stored<'_> {
-    Decimal { negative: value < 0, coefficient: value.unsigned_abs(), exponent: -i32::from(scale) }
-        .stored(scratch)
-}
-
-/// A 256-bit decimal: `value` x 10^-`scale`.
-pub(super) fn decimal256(value: i256, scale: i8, scratch: &mut Vec<u8>) -> Stored<'_> {
-    if let Some(value) = value.to_i128() {
-        return decimal128(value, scale, scratch);
-    }
-    // More than 38 digits: rare enough for a text on the way.
-    let text = value.to_string();
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.as_str()),
-    };
-    let kept = digits.trim_end_matches('0');
-    let exponent = (digits.len() - kept.len()) as i32 - i32::from(scale);
-    match kept.parse::<u128>() {
-        Ok(coefficient) => Decimal { negative, coefficient, exponent }.stored(scratch),
-        Err(_) => Stored::Text(write_plain(negative, kept.as_bytes(), exponent, scratch)),
-    }
-}
-
-/// A number of any length, or `None` for what is none.
-pub(super) fn digits<'a>(text: &str, scratch: &'a mut Vec<u8>) -> Option<Stored<'a>> {
-    if let Some(number) = Decimal::read(text) {
-        return Some(number.stored(scratch));
-    }
-    let text = crate::dataset::number::long(text.as_bytes()).ok()?;
-    let (negative, text) = text.strip_prefix('-').map_or((false, &*text), |rest| (true, rest));
-    let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
-    Some(Stored::Text(write_plain(negative, digits.as_bytes(), exponent.parse().ok()?, scratch)))
-}
-
-/// Whether the text is the float's own shortest form.
-pub(super) fn is_of(real: f64, text: &str) -> bool {
-    let own = Decimal::of(real);
-    own.is_some() && own == Decimal::read(text)
 }
 
 /// A binary float by its shortest decimal form, or `None` for what is no number.
-pub(super) fn float64(value: f64, scratch: &mut Vec<u8>) -> Option<Stored<'_>> {
+pub(super) fn float64(value: f64, scratch: &mut String) -> Option<Stored<'_>> {
     /// Up to here every integral float is the integer that its shortest form says.
     const EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
-    if !value.is_finite() {
-        return None;
-    }
     if value.trunc() == value && value.abs() < EXACT_INTEGER {
         return Some(Stored::Integer(value as i64));
     }
-    let number = Decimal::of(value)?;
-    Some(match number.integer() {
-        Some(integer) => Stored::Integer(integer),
-        // The float itself is the nearest one to its shortest form.
-        None if number.coefficient.checked_ilog10().unwrap_or(0) < SAFE_DIGITS => Stored::Real(value),
-        None => Stored::Text(number.plain(scratch)),
-    })
+    Some(Stored::of(&Decimal::from_f64(value)?, scratch))
 }
 
 #[cfg(test)]
 mod tests {
+    use arrow::datatypes::i256;
+
     use super::*;
     use proptest::prelude::*;
 
+    fn decimal(value: i128, scale: i8) -> Decimal {
+        Decimal::Small { mantissa: value, scale: scale.into() }
+    }
+
     fn of(value: i128, scale: i8) -> String {
-        let mut scratch = Vec::new();
-        format!("{:?}", decimal128(value, scale, &mut scratch))
+        format!("{:?}", Stored::of(&decimal(value, scale), &mut String::new()))
     }
 
     fn float(value: f64) -> String {
-        let mut scratch = Vec::new();
+        let mut scratch = String::new();
         format!("{:?}", float64(value, &mut scratch).unwrap())
     }
 
@@ -275,20 +100,22 @@ mod tests {
         assert_eq!(float(1e300), "Real(1e300)");
         assert_eq!(float(2f64.powi(60)), "Integer(1152921504606847000)");
         assert_eq!(float(5e-324), "Real(5e-324)");
-        let mut scratch = Vec::new();
+        let mut scratch = String::new();
         assert_eq!(float64(f64::NAN, &mut scratch), None);
         assert_eq!(float64(f64::NEG_INFINITY, &mut scratch), None);
     }
 
     #[test]
     fn wide_decimals_keep_every_digit() {
-        let mut scratch = Vec::new();
+        let mut scratch = String::new();
         let digits = "1234567890123456789012345678901234567890123456789012345678";
         let value = i256::from_string(digits).unwrap();
-        let Stored::Text(text) = decimal256(value, 18, &mut scratch) else { panic!("not text") };
+        let Stored::Text(text) = Stored::of(&Decimal::from_i256(value, 18), &mut scratch) else {
+            panic!("not text")
+        };
         assert_eq!(text, "1234567890123456789012345678901234567890.123456789012345678");
         let value = i256::from_string(&format!("-15{}", "0".repeat(60))).unwrap();
-        assert_eq!(decimal256(value, 61, &mut scratch), Stored::Real(-1.5));
+        assert_eq!(Stored::of(&Decimal::from_i256(value, 61), &mut scratch), Stored::Real(-1.5));
     }
 
     proptest! {
@@ -296,13 +123,13 @@ mod tests {
         fn decimal_and_float_agree(coefficient in -999_999_999_999_999_i64..=999_999_999_999_999, scale in 0_i8..20) {
             let text = format!("{coefficient}e-{scale}");
             let value: f64 = text.parse().unwrap();
-            let (mut a, mut b) = (Vec::new(), Vec::new());
-            prop_assert_eq!(decimal128(i128::from(coefficient), scale, &mut a), float64(value, &mut b).unwrap());
+            let (mut a, mut b) = (String::new(), String::new());
+            prop_assert_eq!(Stored::of(&decimal(i128::from(coefficient), scale), &mut a), float64(value, &mut b).unwrap());
         }
 
         #[test]
         fn floats_come_back(value in proptest::num::f64::NORMAL) {
-            let mut scratch = Vec::new();
+            let mut scratch = String::new();
             let back = match float64(value, &mut scratch).unwrap() {
                 Stored::Integer(integer) => integer as f64,
                 Stored::Real(real) => real,

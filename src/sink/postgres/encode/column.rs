@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use crate::batch::Pick;
 use crate::dataset::time::to_micros;
+use crate::model::decimal::short_decimal;
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::encode::copy_buffer::Out;
-use crate::sink::postgres::encode::digits::{Digits, digits, short_decimal};
+use crate::sink::postgres::encode::digits::{Digits, digits};
 use crate::sink::postgres::encode::encoder::{BLOCK, EPOCH_SECONDS, EncodeTarget, MICROS, RoundingPolicy};
 use crate::sink::postgres::encode::source::{Numbers, Source};
 

@@ -69,42 +69,19 @@ pub(in crate::sink::postgres) fn digits(negative: bool, magnitude: u64, scale: u
     Digits { words, len: 12 + 2 * used as u8, scale: shown }
 }
 
-/// Below 10^15 every decimal has a double of its own, so one of that many digits that divides
-/// back to the double is the double's shortest decimal form.
-const SURE: f64 = 1e15;
-
-/// A finite double as `magnitude / 10^scale`, if four or eight decimals say it; most prices and
-/// sizes do.
-#[inline]
-pub(in crate::sink::postgres) fn short_decimal(value: f64) -> Option<(bool, u64, u32)> {
-    let size = value.abs();
-    for (power, scale) in [(1e4, 4), (1e8, 8)] {
-        let scaled = size * power;
-        if scaled >= SURE {
-            return None;
-        }
-        let nearest = (scaled + 0.5) as u64;
-        #[expect(clippy::cast_precision_loss, reason = "below 10^15")]
-        let back = nearest as f64 / power;
-        if back == size {
-            return Some((value < 0.0, nearest, scale));
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::decimal::{Decimal, short_decimal};
     use crate::sink::postgres::encode::copy_buffer::Out;
-    use crate::sink::postgres::encode::numeric::Number;
+    use crate::sink::postgres::encode::numeric::put_numeric;
     use proptest::prelude::*;
 
     /// What the way for numbers of any size makes of it.
     fn long_way(negative: bool, magnitude: u64, scale: u32) -> Vec<u8> {
         let value = i128::from(magnitude) * if negative { -1 } else { 1 };
         let mut out = Out::new();
-        Number::from_i128(value, scale as i8).put(&mut out);
+        put_numeric(Decimal::Small { mantissa: value, scale: scale as i32 }, &mut out);
         out.written().to_vec()
     }
 
@@ -128,16 +105,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn doubles_that_are_short_are_told() {
-        assert_eq!(short_decimal(26.65), Some((false, 266_500, 4)));
-        assert_eq!(short_decimal(-0.00000001), Some((true, 1, 8)));
-        assert_eq!(short_decimal(0.1 + 0.2), None);
-        assert_eq!(short_decimal(1e12), None);
-        assert_eq!(short_decimal(f64::NAN), None);
-        assert_eq!(short_decimal(f64::INFINITY), None);
-    }
-
     proptest! {
         #[test]
         fn cells_take_the_same_form_as_the_long_way(negative: bool, magnitude: u64, shift in 0u32..64, scale in 0u32..=38) {
@@ -153,7 +120,7 @@ mod tests {
                 let back: f64 = format!("{magnitude}e-{scale}").parse().unwrap();
                 prop_assert_eq!(back, value);
                 let mut out = Out::new();
-                Number::from_f64(value).unwrap().put(&mut out);
+                put_numeric(Decimal::from_f64(value).unwrap(), &mut out);
                 prop_assert_eq!(bytes(digits(false, magnitude, scale)), out.written());
             }
         }

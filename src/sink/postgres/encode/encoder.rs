@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::batch::{Pick, Reason};
 use crate::dataset::json_text::is_json;
 use crate::dataset::time::to_micros;
+use crate::model::decimal::{Fit, NoInteger};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::encode::array::{Elements, put_array};
 use crate::sink::postgres::encode::array_literal::put_literal;
@@ -17,8 +18,7 @@ use crate::sink::postgres::encode::column::{CELL, Cell, Column, Size};
 use crate::sink::postgres::encode::comparison::{Firsts, NEVER};
 use crate::sink::postgres::encode::copy_buffer::Out;
 use crate::sink::postgres::encode::labels::Labels;
-use crate::sink::postgres::encode::long::Long;
-use crate::sink::postgres::encode::numeric::{Fit, NoInteger};
+use crate::sink::postgres::encode::numeric::put_numeric;
 use crate::sink::postgres::encode::refusal::{Reasons, Refusal};
 use crate::sink::postgres::encode::source::{Numbers, Source};
 use crate::sink::postgres::encode::time_of_day::{NoClock, clock};
@@ -178,14 +178,11 @@ impl EncodeTarget {
             out.put_f32(single);
             return Ok(false);
         }
-        if let Some(long) = numbers.long(row) {
-            return self.put_long(&long, rules, out);
-        }
         // NaN and the infinities say that there is no number.
         let Some(number) = numbers.get(row) else { return self.put_null(out) };
         match self.type_ {
             ColumnType::Numeric(None) => {
-                number.put(out);
+                put_numeric(number, out);
                 Ok(false)
             }
             ColumnType::Numeric(Some((precision, scale))) => {
@@ -196,7 +193,7 @@ impl EncodeTarget {
                     Fit::Rounded => true,
                     Fit::Overflow => return Err(Refusal::Range),
                 };
-                number.put(out);
+                put_numeric(number, out);
                 Ok(rounded)
             }
             ColumnType::Float8 => {
@@ -209,7 +206,7 @@ impl EncodeTarget {
                 Ok(false)
             }
             ColumnType::Float4 => {
-                let float = number.float();
+                let float = number.single();
                 if !float.is_finite() || float == 0.0 && !number.is_zero() {
                     return Err(Refusal::Range);
                 }
@@ -218,40 +215,6 @@ impl EncodeTarget {
                 Ok(false)
             }
             _ => self.put_integer(number.integer(rules.round && !rules.exact), rules, out),
-        }
-    }
-
-    /// Appends a number that has more digits than any other.
-    #[cold]
-    fn put_long(&self, long: &Long, rules: RoundingPolicy, out: &mut Out) -> Result<bool, Refusal> {
-        match self.type_ {
-            ColumnType::Numeric(None) => {
-                long.put(out);
-                Ok(false)
-            }
-            ColumnType::Numeric(Some((precision, scale))) => {
-                let rounded = match long.fit(precision, scale) {
-                    Fit::Exact => false,
-                    Fit::Rounded if rules.exact => return Err(Refusal::Inexact),
-                    Fit::Rounded => true,
-                    Fit::Overflow => return Err(Refusal::Range),
-                };
-                long.put(out);
-                Ok(rounded)
-            }
-            ColumnType::Float8 => {
-                let double = long.float::<f64>().filter(|value| value.is_finite() && *value != 0.0);
-                out.put_i32(8);
-                out.put_f64(double.ok_or(Refusal::Range)?);
-                Ok(false)
-            }
-            ColumnType::Float4 => {
-                let float = long.float::<f32>().filter(|value| value.is_finite() && *value != 0.0);
-                out.put_i32(4);
-                out.put_f32(float.ok_or(Refusal::Range)?);
-                Ok(false)
-            }
-            _ => self.put_integer(long.integer(rules.round && !rules.exact), rules, out),
         }
     }
 

@@ -5,11 +5,9 @@ pub(super) mod array_literal;
 pub(super) mod column;
 pub(super) mod comparison;
 pub(super) mod copy_buffer;
-pub(super) mod decimal;
 pub(super) mod digits;
 pub(super) mod encoder;
 pub(super) mod labels;
-pub(super) mod long;
 pub(super) mod numeric;
 pub(super) mod refusal;
 pub(super) mod source;
@@ -17,4 +15,3 @@ pub(super) mod time_of_day;
 #[cfg(test)]
 pub(super) mod type_matrix;
 pub(super) mod uuid;
-pub(super) mod wide;

@@ -11,8 +11,7 @@ use arrow::datatypes::{
     UInt64Type,
 };
 
-use crate::sink::postgres::encode::long::Long;
-use crate::sink::postgres::encode::numeric::Number;
+use crate::model::decimal::Decimal;
 
 /// A column of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -156,31 +155,23 @@ impl Numbers<'_> {
         }
     }
 
-    /// The number, or `None` where a float is none, or where only [`Numbers::long`] has it.
-    pub fn get(&self, row: usize) -> Option<Number> {
+    /// The number, or `None` where a float is none.
+    pub fn get(&self, row: usize) -> Option<Decimal> {
         Some(match self {
-            Self::I8(array) => Number::from_i64(array.value(row).into()),
-            Self::I16(array) => Number::from_i64(array.value(row).into()),
-            Self::I32(array) => Number::from_i64(array.value(row).into()),
-            Self::I64(array) => Number::from_i64(array.value(row)),
-            Self::U8(array) => Number::from_u64(array.value(row).into()),
-            Self::U16(array) => Number::from_u64(array.value(row).into()),
-            Self::U32(array) => Number::from_u64(array.value(row).into()),
-            Self::U64(array) => Number::from_u64(array.value(row)),
-            Self::F32(array) => return Number::from_f32(array.value(row)),
-            Self::F64(array) => return Number::from_f64(array.value(row)),
-            Self::D128(array, scale) => Number::from_i128(array.value(row), *scale),
-            Self::D256(array, scale) => Number::from_i256(array.value(row), *scale),
-            Self::Digits(array) => return Long::read(array.value(row))?.number(),
+            Self::I8(array) => i64::from(array.value(row)).into(),
+            Self::I16(array) => i64::from(array.value(row)).into(),
+            Self::I32(array) => i64::from(array.value(row)).into(),
+            Self::I64(array) => array.value(row).into(),
+            Self::U8(array) => i64::from(array.value(row)).into(),
+            Self::U16(array) => i64::from(array.value(row)).into(),
+            Self::U32(array) => i64::from(array.value(row)).into(),
+            Self::U64(array) => Decimal::Small { mantissa: array.value(row).into(), scale: 0 },
+            Self::F32(array) => return Decimal::from_f32(array.value(row)),
+            Self::F64(array) => return Decimal::from_f64(array.value(row)),
+            Self::D128(array, scale) => Decimal::Small { mantissa: array.value(row), scale: (*scale).into() },
+            Self::D256(array, scale) => Decimal::from_i256(array.value(row), *scale),
+            Self::Digits(array) => return Decimal::parse(array.value(row).as_bytes()).ok(),
         })
-    }
-
-    /// The number with all of its digits, where [`Numbers::get`] does not hold them.
-    pub fn long(&self, row: usize) -> Option<Long> {
-        match self {
-            Self::Digits(array) => Long::read(array.value(row)).filter(|long| long.number().is_none()),
-            _ => None,
-        }
     }
 
     /// The number as a float of single precision where that is what the column holds.

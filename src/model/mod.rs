@@ -1,0 +1,3 @@
+//! What a row is made of, whatever brought it and wherever it goes.
+
+pub mod decimal;
