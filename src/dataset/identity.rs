@@ -83,7 +83,10 @@ fn write_number(number: Decimal, out: &mut Vec<u8>) {
         long => match long.wide() {
             Some((value, scale)) => {
                 out.push(scale);
-                out.extend_from_slice(&value.to_le_bytes());
+                match value.to_i128() {
+                    Some(value) => out.extend_from_slice(&value.to_le_bytes()),
+                    None => out.extend_from_slice(&value.to_le_bytes()),
+                }
             }
             None => {
                 let mut text = String::new();

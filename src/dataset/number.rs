@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use arrow::datatypes::i256;
 use arrow::datatypes::{Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int64Type};
 
-use crate::model::decimal::{Decimal, POWERS, SMALL_DIGITS};
+use crate::model::decimal::{Decimal, POWERS, ROOM, SMALL_DIGITS};
 
 /// Collects numbers of any scale into one decimal column of their largest scale, or into one of texts
 /// where no decimal holds all of them.
@@ -18,8 +18,8 @@ use crate::model::decimal::{Decimal, POWERS, SMALL_DIGITS};
 pub struct NumberBuilder {
     mantissas: Vec<i128>,
     scales: Vec<u8>,
-    valid: Vec<bool>,
-    nulls: usize,
+    /// Rows that are null.
+    nulls: Vec<usize>,
     /// Numbers of more than 38 digits, or of more decimals.
     long: Vec<(usize, Decimal)>,
     max_scale: u8,
@@ -29,19 +29,14 @@ pub struct NumberBuilder {
 impl NumberBuilder {
     /// An empty builder with room for `rows`.
     pub fn with_capacity(rows: usize) -> Self {
-        Self {
-            mantissas: Vec::with_capacity(rows),
-            scales: Vec::with_capacity(rows),
-            valid: Vec::with_capacity(rows),
-            ..Self::default()
-        }
+        Self { mantissas: Vec::with_capacity(rows), scales: Vec::with_capacity(rows), ..Self::default() }
     }
 
     /// Appends a number.
     #[inline]
     pub fn push(&mut self, number: Decimal) {
         match number {
-            Decimal::Small { mantissa, scale: scale @ 0..=38 } if mantissa.unsigned_abs() < ROOM => {
+            Decimal::Small { mantissa, scale: scale @ 0..=38 } => {
                 let scale = scale as u8;
                 if scale != self.max_scale {
                     self.mixed |= !self.mantissas.is_empty();
@@ -49,7 +44,6 @@ impl NumberBuilder {
                 }
                 self.mantissas.push(mantissa);
                 self.scales.push(scale);
-                self.valid.push(true);
             }
             long => self.push_long(long),
         }
@@ -60,15 +54,13 @@ impl NumberBuilder {
         self.long.push((self.mantissas.len(), number));
         self.mantissas.push(0);
         self.scales.push(self.max_scale);
-        self.valid.push(true);
     }
 
     /// Appends a null.
     pub fn push_null(&mut self) {
+        self.nulls.push(self.mantissas.len());
         self.mantissas.push(0);
         self.scales.push(self.max_scale);
-        self.valid.push(false);
-        self.nulls += 1;
     }
 
     /// The column: `Decimal128(38, s)`, and `LargeUtf8` where 38 digits do not hold all: then every number
@@ -77,8 +69,7 @@ impl NumberBuilder {
         if self.long.is_empty()
             && let Some(values) = self.rescaled()
         {
-            let nulls = (self.nulls > 0).then(|| NullBuffer::from(self.valid.clone()));
-            let array = Decimal128Array::new(ScalarBuffer::from(values), nulls);
+            let array = Decimal128Array::new(ScalarBuffer::from(values), self.validity());
             if let Ok(array) = array.with_precision_and_scale(SMALL_DIGITS as u8, self.max_scale as i8) {
                 return Arc::new(array);
             }
@@ -102,13 +93,19 @@ impl NumberBuilder {
             .collect()
     }
 
+    fn validity(&self) -> Option<NullBuffer> {
+        let mut valid = (!self.nulls.is_empty()).then(|| vec![true; self.mantissas.len()])?;
+        self.nulls.iter().for_each(|row| valid[*row] = false);
+        Some(NullBuffer::from(valid))
+    }
+
     #[cold]
     fn finish_as_text(self) -> ArrayRef {
-        let mut long = self.long.into_iter().peekable();
-        let mut texts = arrow::array::LargeStringBuilder::with_capacity(self.valid.len(), 0);
+        let mut texts = arrow::array::LargeStringBuilder::with_capacity(self.mantissas.len(), 0);
+        let (mut long, mut nulls) = (self.long.into_iter().peekable(), self.nulls.into_iter().peekable());
         let mut text = String::new();
-        for (row, valid) in self.valid.iter().enumerate() {
-            if !valid {
+        for row in 0..self.mantissas.len() {
+            if nulls.next_if_eq(&row).is_some() {
                 texts.append_null();
                 continue;
             }
@@ -123,9 +120,6 @@ impl NumberBuilder {
         Arc::new(texts.finish())
     }
 }
-
-/// The first number that 38 digits do not hold.
-const ROOM: u128 = POWERS[SMALL_DIGITS].unsigned_abs();
 
 /// A number column of any type in which numbers travel, read one value at a time.
 #[derive(Debug, Clone, Copy)]

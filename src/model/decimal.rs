@@ -36,6 +36,9 @@ pub const POWERS: [i128; SMALL_DIGITS + 1] = {
     powers
 };
 
+/// The first number that [`SMALL_DIGITS`] do not hold.
+pub const ROOM: u128 = POWERS[SMALL_DIGITS].unsigned_abs();
+
 /// Why a text is no number that can be carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NumberError {
@@ -55,7 +58,7 @@ pub enum Decimal {
         /// Digits behind the point; negative for zeros before it that the mantissa has no room for.
         scale: i32,
     },
-    /// A number whose digits 128 bits do not hold.
+    /// A number of more than [`SMALL_DIGITS`] digits.
     Long(Box<Digits>),
 }
 
@@ -188,7 +191,7 @@ impl Decimal {
     /// The number with its zeros before the point in the mantissa, as far as they have room.
     fn small(mantissa: i128, scale: i32) -> Self {
         match raised(mantissa, -scale) {
-            Some(mantissa) if scale < 0 => Self::Small { mantissa, scale: 0 },
+            Some(full) if scale < 0 && full.unsigned_abs() < ROOM => Self::Small { mantissa: full, scale: 0 },
             _ => Self::Small { mantissa, scale },
         }
     }
@@ -206,14 +209,14 @@ impl Decimal {
         let mantissa = digits.iter().try_fold(0, below);
         match mantissa.and_then(|m| if negative { Some(m) } else { m.checked_neg() }) {
             Some(0) => Self::ZERO,
-            Some(mantissa) => Self::small(mantissa, scale),
-            None => Self::Long(Box::new(Digits { negative, digits, scale })),
+            Some(mantissa) if mantissa.unsigned_abs() < ROOM => Self::small(mantissa, scale),
+            _ => Self::Long(Box::new(Digits { negative, digits, scale })),
         }
     }
 
     /// `value / 10^scale` of 256 bits.
     pub fn from_i256(value: i256, scale: i8) -> Self {
-        match value.to_i128() {
+        match value.to_i128().filter(|mantissa| mantissa.unsigned_abs() < ROOM) {
             Some(mantissa) => Self::small(mantissa, scale.into()),
             None => {
                 let text = value.to_string();
@@ -257,20 +260,24 @@ impl Decimal {
         if scale < 0 {
             return Self::small(mantissa, scale);
         }
-        // Most mantissas fit 64 bits, where a division costs a tenth.
-        if let Ok(mut narrow) = i64::try_from(mantissa) {
-            while scale > 0 && narrow % 10 == 0 {
-                narrow /= 10;
-                scale -= 1;
-            }
-            return Self::Small { mantissa: narrow.into(), scale };
-        }
         let mut mantissa = mantissa;
-        while scale > 0 && mantissa % 10 == 0 {
-            mantissa /= 10;
-            scale -= 1;
+        loop {
+            // Most mantissas fit 64 bits, where a division costs a tenth.
+            if let Ok(mut narrow) = i64::try_from(mantissa) {
+                while scale > 0 && narrow % 10 == 0 {
+                    narrow /= 10;
+                    scale -= 1;
+                }
+                return Self::Small { mantissa: narrow.into(), scale };
+            }
+            let (step, power) =
+                if scale >= 8 && mantissa % POWERS[8] == 0 { (8, POWERS[8]) } else { (1, 10) };
+            if scale < step || mantissa % power != 0 {
+                return Self::Small { mantissa, scale };
+            }
+            mantissa /= power;
+            scale -= step;
         }
-        Self::Small { mantissa, scale }
     }
 
     /// Whether it is below zero.
@@ -452,22 +459,23 @@ fn count_digits(value: u128) -> i32 {
     count.map_or(0, |log| log as i32 + 1)
 }
 
-fn spell(mut value: u128, buffer: &mut [u8; SMALL_DIGITS + 1]) -> &str {
+fn spell(value: u128, buffer: &mut [u8; SMALL_DIGITS + 1]) -> &str {
+    const NINETEEN: u128 = POWERS[19].unsigned_abs();
     let mut at = buffer.len();
-    while value > u128::from(u64::MAX) && at > 0 {
-        at -= 1;
-        buffer[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-    }
-    let mut rest = value as u64;
-    while at > 0 {
-        at -= 1;
-        buffer[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
+    let mut put = |mut rest: u64, digits: usize| {
+        let end = at.saturating_sub(digits);
+        while at > 0 && (rest != 0 || at > end) {
+            at -= 1;
+            buffer[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
         }
+    };
+    let mut value = value;
+    while value > u128::from(u64::MAX) {
+        put((value % NINETEEN) as u64, 19);
+        value /= NINETEEN;
     }
+    put(value as u64, 1);
     // Only ASCII was written.
     std::str::from_utf8(&buffer[at..]).unwrap_or_default()
 }

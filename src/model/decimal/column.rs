@@ -128,13 +128,14 @@ impl Decimal {
 
 /// The mantissa without its last digits, rounded half away from zero, and whether they were anything.
 fn cut(mantissa: i128, digits: i32) -> (i128, bool) {
-    match usize::try_from(digits).ok().and_then(|digits| POWERS.get(digits)) {
-        Some(&power) => {
-            let (whole, rest) = (mantissa / power, mantissa % power);
-            let up = rest.unsigned_abs() >= power.unsigned_abs().div_ceil(2);
-            (whole + if up { mantissa.signum() } else { 0 }, rest != 0)
-        }
+    let Some(&power) = usize::try_from(digits).ok().and_then(|digits| POWERS.get(digits)) else {
         // 10^39 is more than twice any mantissa.
-        None => (0, mantissa != 0),
-    }
+        return (0, mantissa != 0);
+    };
+    let (whole, rest) = match (i64::try_from(mantissa), i64::try_from(power)) {
+        (Ok(mantissa), Ok(power)) => ((mantissa / power).into(), (mantissa % power).into()),
+        _ => (mantissa / power, mantissa % power),
+    };
+    let up = rest.unsigned_abs() >= power.unsigned_abs().div_ceil(2);
+    (whole + if up { mantissa.signum() } else { 0 }, rest != 0)
 }

@@ -81,7 +81,7 @@ mod tests {
     fn long_way(negative: bool, magnitude: u64, scale: u32) -> Vec<u8> {
         let value = i128::from(magnitude) * if negative { -1 } else { 1 };
         let mut out = Out::new();
-        put_numeric(Decimal::Small { mantissa: value, scale: scale as i32 }, &mut out);
+        put_numeric(&Decimal::Small { mantissa: value, scale: scale as i32 }.normalised(), &mut out);
         out.written().to_vec()
     }
 
@@ -120,7 +120,7 @@ mod tests {
                 let back: f64 = format!("{magnitude}e-{scale}").parse().unwrap();
                 prop_assert_eq!(back, value);
                 let mut out = Out::new();
-                put_numeric(Decimal::from_f64(value).unwrap(), &mut out);
+                put_numeric(&Decimal::from_f64(value).unwrap().normalised(), &mut out);
                 prop_assert_eq!(bytes(digits(false, magnitude, scale)), out.written());
             }
         }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::batch::{Pick, Reason};
 use crate::dataset::json_text::is_json;
 use crate::dataset::time::to_micros;
-use crate::model::decimal::{Fit, NoInteger};
+use crate::model::decimal::{Decimal, Fit, NoInteger};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::encode::array::{Elements, put_array};
 use crate::sink::postgres::encode::array_literal::put_literal;
@@ -179,10 +179,10 @@ impl EncodeTarget {
             return Ok(false);
         }
         // NaN and the infinities say that there is no number.
-        let Some(number) = numbers.get(row) else { return self.put_null(out) };
+        let Some(number) = numbers.get(row).map(Decimal::normalised) else { return self.put_null(out) };
         match self.type_ {
             ColumnType::Numeric(None) => {
-                put_numeric(number, out);
+                put_numeric(&number, out);
                 Ok(false)
             }
             ColumnType::Numeric(Some((precision, scale))) => {
@@ -193,7 +193,7 @@ impl EncodeTarget {
                     Fit::Rounded => true,
                     Fit::Overflow => return Err(Refusal::Range),
                 };
-                put_numeric(number, out);
+                put_numeric(&number, out);
                 Ok(rounded)
             }
             ColumnType::Float8 => {

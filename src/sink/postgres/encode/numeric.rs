@@ -3,11 +3,11 @@
 use crate::model::decimal::{Decimal, Digits, POWERS};
 use crate::sink::postgres::encode::copy_buffer::Out;
 
-/// Appends the length and the body of a NUMERIC in binary form.
-pub(in crate::sink::postgres) fn put_numeric(number: Decimal, out: &mut Out) {
-    match number.normalised() {
-        Decimal::Small { mantissa, scale } => put_small(mantissa, scale, out),
-        Decimal::Long(long) => put_long(&long, out),
+/// Appends the length and the body of a NUMERIC in binary form, of a normalised number.
+pub(in crate::sink::postgres) fn put_numeric(number: &Decimal, out: &mut Out) {
+    match number {
+        Decimal::Small { mantissa, scale } => put_small(*mantissa, *scale, out),
+        Decimal::Long(long) => put_long(long, out),
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
     /// Reads the wire form back as text with all digits of its scale.
     fn text(number: Decimal) -> String {
         let mut out = Out::new();
-        put_numeric(number, &mut out);
+        put_numeric(&number.normalised(), &mut out);
         let out = out.written();
         let word = |i: usize| i16::from_be_bytes([out[4 + 2 * i], out[5 + 2 * i]]);
         let (count, weight, negative, scale) = (word(0), word(1), word(2) != 0, word(3));
