@@ -21,7 +21,8 @@ use mdsctl::batch::{Batch, Origin, Reason, Reject, Rows};
 use mdsctl::coordinator::{End, WriteCoordinator};
 use mdsctl::dataset::identity;
 use mdsctl::port::{
-    CommitMark, DeadLetterError, DeadLetters, Event, Observer, Session, Sink, SinkError, WriteMode, Written,
+    CommitMark, DeadLetterError, DeadLetters, Event, Observer, Session, Sink, SinkError, TransientKind,
+    WriteMode, Written,
 };
 use mdsctl::settings::{BreakerSettings, EngineSettings};
 
@@ -44,7 +45,8 @@ struct MapSession {
 impl MapSession {
     fn reach(&self) -> Result<(), SinkError> {
         if Instant::now() < self.away_until {
-            return Err(SinkError::Transient(Reason::new("away", "the store is having its lunch")));
+            let reason = Reason::new("away", "the store is having its lunch");
+            return Err(SinkError::Transient(TransientKind::Connection, reason));
         }
         Ok(())
     }
@@ -121,8 +123,8 @@ struct Watcher;
 
 impl Observer for Watcher {
     fn on(&self, event: &Event<'_>) {
-        if let Event::Circuit { state, reason } = event {
-            let why = reason.map(|r| format!(": {}", r.message)).unwrap_or_default();
+        if let Event::Circuit { state, trouble } = event {
+            let why = trouble.map(|t| format!(": {}", t.message())).unwrap_or_default();
             println!("circuit {}{why}", state.as_str());
         }
     }

@@ -290,6 +290,35 @@ impl Stage {
     }
 }
 
+/// How a row that is refused depends on other rows: once these are there, or gone, it may be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dependence {
+    /// Another row has its key.
+    SameKey,
+    /// The row that it refers to is not there.
+    Reference,
+    /// An exclusion constraint sets it against another row.
+    Exclusion,
+}
+
+impl Dependence {
+    const ALL: [Self; 3] = [Self::SameKey, Self::Reference, Self::Exclusion];
+
+    /// The SQLSTATE under which dead letters know it, whatever the store.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::SameKey => "23505",
+            Self::Reference => "23503",
+            Self::Exclusion => "23P01",
+        }
+    }
+
+    /// The one of that SQLSTATE.
+    pub fn of(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dependence| dependence.code() == code)
+    }
+}
+
 /// Why a row, or a batch, was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reason {
@@ -303,12 +332,20 @@ pub struct Reason {
     pub constraint: Option<Arc<str>>,
     /// The commit that got no answer, where its store can be asked for it.
     pub commit: Option<Arc<Commit>>,
+    /// Where other rows are what it was refused for.
+    pub dependence: Option<Dependence>,
 }
 
 impl Reason {
-    /// A reason with neither column nor constraint.
+    /// A reason that is about the row alone, with neither column nor constraint.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code: code.into(), message: message.into(), column: None, constraint: None, commit: None }
+        let (code, message) = (code.into(), message.into());
+        Self { code, message, column: None, constraint: None, commit: None, dependence: None }
+    }
+
+    /// A reason that is about other rows.
+    pub fn depends(on: Dependence, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { dependence: Some(on), ..Self::new(on.code(), message) }
     }
 
     /// Adds the column that the reason is about, by its name in the table.

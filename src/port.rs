@@ -11,21 +11,67 @@ use std::time::Duration;
 
 use crate::batch::{Commit, Reason, Reject, Rows, Stage};
 
-/// Code of the reason where the table has changed under a write: what was written is undone, and is to be
-/// written again at once, as the table is now. Transient, and no fault of the store.
-pub const TABLE_CHANGED: &str = "table_changed";
-
 /// Code of the reason where the key of the table has changed so that rows under way cannot be told apart
 /// any more. Fatal for the run, and cured by the next.
 pub const TABLE_REKEYED: &str = "table_rekeyed";
+
+/// What it is that will pass, as far as the engine or those who watch it make a difference. Each store says so
+/// of its own errors; the code in the [`Reason`] is for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransientKind {
+    /// The connection was lost, refused or not answered; the store shuts down or starts.
+    Connection,
+    /// Two transactions could not both be as if they were alone.
+    Serialization,
+    /// Two transactions waited for one another.
+    Deadlock,
+    /// The table has changed under a write: what was written is undone, and is to be written again at once,
+    /// as the table is now. No fault of the store.
+    SchemaChanged,
+    /// Others hold a lock on what it needs.
+    Locked,
+    /// The transaction asked for more memory or locks than there are for one.
+    ResourcesExhausted,
+    /// There is no room on the disk.
+    DiskFull,
+    /// A statement was cut off for its length, by the store or by the engine's own limit.
+    Timeout,
+    /// The store takes no rows just now: a standby, or a primary in the middle of a failover.
+    ReadOnly,
+    /// The store refuses what it took before, or what somebody is at work on: credentials, a table, a
+    /// privilege.
+    Refused,
+    /// A commit that had begun has not come to its end yet.
+    InProgress,
+    /// Anything else that passes.
+    Other,
+}
+
+impl TransientKind {
+    /// Whether other sessions were in the way, and not the store: another attempt may follow at once.
+    pub fn is_contention(self) -> bool {
+        match self {
+            Self::Serialization | Self::Deadlock | Self::SchemaChanged => true,
+            Self::Connection
+            | Self::Locked
+            | Self::ResourcesExhausted
+            | Self::DiskFull
+            | Self::Timeout
+            | Self::ReadOnly
+            | Self::Refused
+            | Self::InProgress
+            | Self::Other => false,
+        }
+    }
+}
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SinkError {
     /// It will pass: connection, shutdown, deadlock, timeout, disk full. Retried, then waited
     /// for behind the circuit breaker; never a reason to reject a row.
-    #[error("{}", .0.message)]
-    Transient(Reason),
+    #[error("{}", .1.message)]
+    Transient(TransientKind, Reason),
     /// The rows themselves are refused.
     #[error("{}", .reason.message)]
     Data {
@@ -36,8 +82,13 @@ pub enum SinkError {
     },
     /// The rows are refused by an error that may be theirs (a text too deep for the server's stack, a
     /// trigger that fails for some) or everybody's: they are to blame where others go through.
-    #[error("{}", .0.message)]
-    Doubtful(Reason),
+    #[error("{}", .reason.message)]
+    Doubtful {
+        /// What the store said.
+        reason: Reason,
+        /// Whether it may pass: the rows are tried again a few times before any of them is blamed.
+        passing: bool,
+    },
     /// Nothing that waiting or splitting cures: a missing table, a missing privilege.
     #[error("{}", .0.message)]
     Fatal(Reason),
@@ -47,9 +98,9 @@ impl SinkError {
     /// What the store said.
     pub fn reason(&self) -> &Reason {
         match self {
-            Self::Transient(reason)
+            Self::Transient(_, reason)
             | Self::Fatal(reason)
-            | Self::Doubtful(reason)
+            | Self::Doubtful { reason, .. }
             | Self::Data { reason, .. } => reason,
         }
     }
@@ -201,9 +252,28 @@ pub trait Session: Send {
 }
 
 /// The dead-letter queue could not take rows.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DeadLetterError(pub String);
+
+/// What rows wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The store; with what it said last.
+    Store(Reason),
+    /// The dead-letter queue, which takes no rows. The store is well.
+    DeadLetters(DeadLetterError),
+}
+
+impl Trouble {
+    /// What was said, for people.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Store(reason) => &reason.message,
+            Self::DeadLetters(error) => &error.0,
+        }
+    }
+}
 
 /// The place for rows that failed.
 pub trait DeadLetters: Send + Sync + 'static {
@@ -345,8 +415,8 @@ pub enum Event<'a> {
     Circuit {
         /// The new state.
         state: Circuit,
-        /// What the store said last, when it opened.
-        reason: Option<&'a Reason>,
+        /// What is waited for, when it opened.
+        trouble: Option<&'a Trouble>,
     },
     /// Rows were written to the dead-letter queue, and are on disk there.
     Buried {

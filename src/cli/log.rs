@@ -12,10 +12,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::batch::Reason;
 use crate::cli::args::{Color, GlobalArgs, LogFormat};
-use crate::coordinator::DEAD_LETTERS;
 use crate::observe::shared_stderr::SharedStderr;
 use crate::observe::traces::Traces;
-use crate::port::{Circuit, Event, Observer};
+use crate::port::{Circuit, Event, Observer, Trouble};
 
 /// Starts logging as the flags say. Lines pass through `screen`, so that they do not tear the
 /// live display. With `traces`, spans go there, and there alone.
@@ -137,10 +136,10 @@ impl Observer for EventLog {
     fn on(&self, event: &Event<'_>) {
         match event {
             // The store is well then, and what waits is told below.
-            Event::Circuit { state: Circuit::Open, reason: Some(reason) } if reason.code == DEAD_LETTERS => {
+            Event::Circuit { state: Circuit::Open, trouble: Some(Trouble::DeadLetters(_)) } => {
                 self.with(|blocked| blocked.circuit = true);
             }
-            Event::Circuit { state: Circuit::Open, reason: Some(reason) } => {
+            Event::Circuit { state: Circuit::Open, trouble: Some(Trouble::Store(reason)) } => {
                 self.with(|blocked| blocked.circuit = false);
                 self.away(reason);
             }

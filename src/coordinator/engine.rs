@@ -12,9 +12,9 @@ use crate::coordinator::lanes::Portion;
 use crate::coordinator::left::{LeftBehind, LeftRow};
 use crate::coordinator::queue::{BoundedQueue, Depth};
 use crate::coordinator::write_transaction::WriteTransaction;
-use crate::coordinator::{Callbacks, DEAD_LETTERS, End};
+use crate::coordinator::{Callbacks, End};
 use crate::dataset::json_row;
-use crate::port::{Circuit, DeadLetterError, DeadLetters, Event, Observer, Sink};
+use crate::port::{Circuit, DeadLetterError, DeadLetters, Event, Observer, Sink, Trouble};
 use crate::settings::EngineSettings;
 
 /// The engine has been told to stop.
@@ -31,7 +31,7 @@ pub(super) struct Engine<S, D> {
     pub(super) callbacks: Callbacks,
     pub(super) halt: watch::Sender<Option<End>>,
     /// What the outage that lasts was said to be last.
-    pub(super) trouble: Mutex<Option<Reason>>,
+    pub(super) trouble: Mutex<Option<Trouble>>,
     pub(super) alive: AtomicUsize,
     pub(super) returned: AtomicU64,
     pub(super) unburied: AtomicU64,
@@ -90,7 +90,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     /// Ends the run where the outage has lasted for `longest`. Workers that wait for the same thing all come
     /// to this in the same moment: the first gives up the dead letters, and for the others that is the end
     /// of the outage.
-    fn give_up(&self, longest: Duration, trouble: Option<Reason>) {
+    fn give_up(&self, longest: Duration, trouble: Option<Trouble>) {
         let given_up = self.without_letters.lock().unwrap_or_else(PoisonError::into_inner);
         if self.breaker.outage() >= longest {
             self.stop_by(End::GaveUp(trouble), given_up);
@@ -113,7 +113,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     fn letters_block(&self) -> bool {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         self.letters_blocked.load(Ordering::Relaxed)
-            && (self.breaker.outage().is_zero() || trouble.as_ref().is_some_and(|t| t.code == DEAD_LETTERS))
+            && (self.breaker.outage().is_zero() || matches!(*trouble, Some(Trouble::DeadLetters(_))))
     }
 
     /// Waits for the dead-letter queue no longer, and ends so.
@@ -134,7 +134,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     pub(super) fn lose(&self, rows: u64, error: &DeadLetterError) {
         self.unburied.fetch_add(rows, Ordering::Relaxed);
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        *trouble = Some(Reason::new(DEAD_LETTERS, error.to_string()));
+        *trouble = Some(Trouble::DeadLetters(error.clone()));
     }
 
     /// Leaves refused rows, so many, in inputs that can be read again.
@@ -156,7 +156,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
 
     /// Waits until the breaker lets a write begin; gives up when the outage has lasted too long.
     pub(super) async fn admit(&self) -> Result<(), Halted> {
-        let on_change = |state| self.observer.on(&Event::Circuit { state, reason: None });
+        let on_change = |state| self.observer.on(&Event::Circuit { state, trouble: None });
         self.patiently(async {
             self.breaker.admit(on_change).await;
         })
@@ -189,23 +189,23 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
 
     pub(super) fn store_is_well(&self) {
         if let Some(state) = self.breaker.success() {
-            self.observer.on(&Event::Circuit { state, reason: None });
+            self.observer.on(&Event::Circuit { state, trouble: None });
         }
     }
 
     /// Notes a transient failure; `true` when the circuit is open, so that the breaker is to be
     /// waited for rather than the worker's own backoff.
-    pub(super) fn store_failed(&self, reason: &Reason, spent: bool) -> bool {
-        if reason.code == DEAD_LETTERS && self.without_letters().is_some() {
+    pub(super) fn in_trouble(&self, trouble: Trouble, spent: bool) -> bool {
+        if matches!(trouble, Trouble::DeadLetters(_)) && self.without_letters().is_some() {
             // Given up while that was tried: the next attempt goes without.
             return true;
         }
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble.clone());
         if let Some(state) = self.breaker.failure(spent) {
-            self.observer.on(&Event::Circuit { state, reason: Some(reason) });
+            self.observer.on(&Event::Circuit { state, trouble: Some(&trouble) });
         }
         if let Some(longest) = self.settings.max_outage {
-            self.give_up(longest, Some(reason.clone()));
+            self.give_up(longest, Some(trouble));
         }
         self.breaker.circuit() == Circuit::Open
     }
@@ -341,8 +341,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             let lost = rejects.len() as u64 - returned;
             if lost > 0 {
                 self.lose(lost, &error);
-                let end = End::Failed(Reason::new(DEAD_LETTERS, error.to_string()));
-                self.halt.send_replace(Some(end));
+                self.halt.send_replace(Some(End::Unburied(error)));
             }
         }
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use crate::batch::{Batch, Identity, Order, Pick, Reason};
+use crate::batch::{Batch, Dependence, Identity, Order, Pick, Reason};
 use crate::coordinator::engine::Engine;
 use crate::coordinator::lanes::Portion;
 use crate::coordinator::write_transaction::{ByIdentity, Wins, WriteTransaction};
@@ -25,7 +25,7 @@ const SHARE: usize = 4;
 
 /// Whether a row was refused for other rows: a unique, a foreign key or an exclusion constraint.
 pub(super) fn depends_on_others(reason: &Reason) -> bool {
-    matches!(reason.code.as_ref(), "23505" | "23503" | "23P01")
+    reason.dependence.is_some()
 }
 
 /// A row that waits.
@@ -158,7 +158,8 @@ impl Hold {
     /// one on: children often come before their parents.
     pub fn refer(&self) -> bool {
         let keys: HashSet<Identity> = self.rows.iter().map(Held::identity).collect();
-        keys.len() == self.rows.len() && self.rows.iter().all(|row| row.reason.code == "23503")
+        keys.len() == self.rows.len()
+            && self.rows.iter().all(|row| row.reason.dependence == Some(Dependence::Reference))
     }
 
     /// Takes all that wait, in flights of one shape each, with the reasons for which they wait; the last

@@ -66,15 +66,15 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                 }
                 Err(error) => match engine.again(flight, error.refused()?)? {
                     Refused::Data(reason, suspects) => (reason, suspects),
-                    Refused::Doubtful(reason) if doubt.passed => (reason, Vec::new()),
-                    Refused::Doubtful(reason) if piece.len() == 1 => {
+                    Refused::Doubtful { reason, .. } if doubt.passed => (reason, Vec::new()),
+                    Refused::Doubtful { reason, .. } if piece.len() == 1 => {
                         doubt.suspects.push((piece.start, Arc::new(reason)));
                         if doubt.suspects.len() >= MOST_SUSPECTS {
                             blame(engine, session, flight, &doubt, true).await?;
                         }
                         continue;
                     }
-                    Refused::Doubtful(reason) => {
+                    Refused::Doubtful { reason, .. } => {
                         if !doubt.sampled && flight.order == Order::Any && piece.len() > SAMPLE {
                             doubt.sampled = true;
                             sample(&mut pieces, piece);

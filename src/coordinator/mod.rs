@@ -31,7 +31,9 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::batch::{Batch, Reason, Reject, Stage};
-use crate::port::{Circuit, DeadLetterError, DeadLetters, Event, Observer, Silent, Sink, SinkError};
+use crate::port::{
+    Circuit, DeadLetterError, DeadLetters, Event, Observer, Silent, Sink, SinkError, TransientKind, Trouble,
+};
 use crate::settings::{EngineSettings, Overflow};
 use breaker::Breaker;
 use engine::Engine;
@@ -40,9 +42,6 @@ pub use left::LeftRows;
 use left::{LeftBehind, LeftRow};
 use queue::{BoundedQueue, Bounds, Refused};
 
-/// Code of a reason that is about the dead-letter queue and not about the store.
-pub const DEAD_LETTERS: &str = "dead_letters";
-
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
@@ -50,9 +49,11 @@ pub enum End {
     Drained,
     /// It was stopped at once.
     Aborted,
-    /// The store did not come back within `max_outage`; with what it said last. Or the dead-letter
-    /// queue took nothing for so long: then the code is [`DEAD_LETTERS`].
-    GaveUp(Option<Reason>),
+    /// The store did not come back within `max_outage`, or the dead-letter queue took nothing for so long;
+    /// with what was said last.
+    GaveUp(Option<Trouble>),
+    /// Rows that cannot be read again are lost, since the dead-letter queue did not take them.
+    Unburied(DeadLetterError),
     /// Something that waiting does not cure.
     Failed(Reason),
 }
@@ -334,7 +335,7 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
     /// Counts rows of a pipe that the dead-letter queue did not take, and waits for it no longer: what is
     /// read already goes to the store as far as it is good.
     pub fn lose(&self, rows: u64, error: &DeadLetterError) {
-        self.engine.give_letters_up(End::GaveUp(Some(Reason::new(DEAD_LETTERS, error.to_string()))));
+        self.engine.give_letters_up(End::GaveUp(Some(Trouble::DeadLetters(error.clone()))));
         self.engine.lose(rows, error);
     }
 
@@ -345,7 +346,7 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
         if !self.engine.settings.idempotent || self.stopped() {
             return false;
         }
-        self.engine.give_letters_up(End::GaveUp(Some(Reason::new(DEAD_LETTERS, error.to_string()))));
+        self.engine.give_letters_up(End::GaveUp(Some(Trouble::DeadLetters(error.clone()))));
         self.engine.leave(rejects.iter().map(LeftRow::of), rejects.len() as u64);
         true
     }
@@ -433,7 +434,8 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
             let Some(given_up) = engine.without_letters() else { return End::Drained };
             let trouble = engine.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
             match trouble.filter(|_| engine.unburied.load(Ordering::Relaxed) > 0) {
-                Some(reason) => End::Failed(reason),
+                Some(Trouble::Store(reason)) => End::Failed(reason),
+                Some(Trouble::DeadLetters(error)) => End::Unburied(error),
                 None => given_up,
             }
         });
@@ -462,11 +464,14 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
                 Err(engine::Halted) => return,
                 Ok(Ok(Ok(()))) => return engine.store_is_well(),
                 Ok(Ok(Err(error))) => error,
-                Ok(Err(_)) => SinkError::Transient(Reason::new("timeout", "the store gave no answer")),
+                Ok(Err(_)) => {
+                    let reason = Reason::new("timeout", "the store gave no answer");
+                    SinkError::Transient(TransientKind::Timeout, reason)
+                }
             };
-            if let SinkError::Transient(reason) = error {
+            if let SinkError::Transient(_, reason) = error {
                 attempt += 1;
-                if !engine.store_failed(&reason, attempt > engine.settings.retry.max_attempts)
+                if !engine.in_trouble(Trouble::Store(reason), attempt > engine.settings.retry.max_attempts)
                     && engine.pause(retry::backoff(&engine.settings.retry, attempt, 0)).await.is_err()
                 {
                     return;

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use tracing::field::Empty;
 use tracing::{Instrument as _, trace_span};
 
-use crate::batch::{Order, Reason, Reject, RejectedData, Stage};
+use crate::batch::{Dependence, Order, Reason, Reject, RejectedData, Stage};
 use crate::coordinator::End;
 use crate::coordinator::engine::{Engine, Halted};
 use crate::coordinator::hold::Hold;
@@ -23,7 +23,7 @@ use crate::coordinator::retry::backoff;
 use crate::coordinator::write_transaction::{ByIdentity, Wins, WriteTransaction};
 use crate::dataset::json_row;
 use crate::port::{
-    DeadLetterError, DeadLetters, Event, Session, Sink, SinkError, TABLE_CHANGED, WriteMode, Written,
+    DeadLetterError, DeadLetters, Event, Session, Sink, SinkError, TransientKind, Trouble, WriteMode, Written,
 };
 use crate::settings::{OnConflict, SecondTry};
 
@@ -461,12 +461,14 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                         Panicked::Again => continue,
                         Panicked::Divide => return Err(Stop::TooLarge),
                         Panicked::Everywhere => Failure::Sink(SinkError::Fatal(reason)),
-                        Panicked::Elsewhere => Failure::Sink(SinkError::Transient(reason)),
+                        Panicked::Elsewhere => {
+                            Failure::Sink(SinkError::Transient(TransientKind::Other, reason))
+                        }
                     }
                 }
             };
             self.doubt |= !self.unflushed.is_empty();
-            if !matches!(&failure, Failure::Sink(SinkError::Transient(reason)) if is_contention(reason)) {
+            if !matches!(&failure, Failure::Sink(SinkError::Transient(kind, _)) if kind.is_contention()) {
                 contended = None;
             }
             match failure {
@@ -501,11 +503,11 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                     }
                     engine.observer.on(&Event::DeadLettersBlocked { error: &error });
                     // Good rows wait with the bad ones, behind the same breaker: none is dropped.
-                    if !engine.store_failed(&Reason::new(super::DEAD_LETTERS, error.to_string()), false) {
+                    if !engine.in_trouble(Trouble::DeadLetters(error), false) {
                         engine.pause(Duration::from_secs(1)).await?;
                     }
                 }
-                Failure::Sink(SinkError::Transient(reason)) => {
+                Failure::Sink(SinkError::Transient(kind, reason)) => {
                     engine.observer.on(&Event::Failed {
                         worker,
                         kind: "transient",
@@ -513,15 +515,16 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                         latency,
                     });
                     undo(engine, &mut self.session).await;
-                    if is_contention(&reason) {
+                    if kind.is_contention() {
                         let since = *contended.get_or_insert(started);
                         if engine.settings.max_outage.is_some_and(|longest| since.elapsed() >= longest) {
-                            engine.stop(End::GaveUp(Some(reason.clone())));
+                            engine.stop(End::GaveUp(Some(Trouble::Store(reason.clone()))));
                         }
                         engine.wait_for_others(worker, &reason, attempts).await?;
                         continue;
                     }
-                    if is_too_much(&reason)
+                    // A smaller transaction may do.
+                    if kind == TransientKind::ResourcesExhausted
                         && self.undone.is_empty()
                         && flight.as_ref().is_some_and(|f| f.winners.len() > 1 && f.in_doubt.is_none())
                     {
@@ -529,13 +532,14 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                         engine.store_is_well();
                         return Err(Stop::TooLarge);
                     }
-                    if is_slowness(&reason)
+                    // A shorter statement may do.
+                    if kind == TransientKind::Timeout
                         && let Some(slow) = self.undone.front_mut().or(flight.as_deref_mut())
                     {
                         slow.split = (slow.split + 1).min(16);
                     }
                     let spent = attempts.is_multiple_of(engine.settings.retry.max_attempts.max(1));
-                    if !engine.store_failed(&reason, spent) {
+                    if !engine.in_trouble(Trouble::Store(reason.clone()), spent) {
                         let chance = (worker as u64) << 32 | u64::from(attempts);
                         let delay = backoff(&engine.settings.retry, attempts + 1, chance);
                         let attempt = attempts + 1;
@@ -544,7 +548,9 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                     }
                 }
                 Failure::Sink(
-                    SinkError::Fatal(reason) | SinkError::Doubtful(reason) | SinkError::Data { reason, .. },
+                    SinkError::Fatal(reason)
+                    | SinkError::Doubtful { reason, .. }
+                    | SinkError::Data { reason, .. },
                 ) => {
                     engine.observer.on(&Event::Failed { worker, kind: "fatal", reason: &reason, latency });
                     undo(engine, &mut self.session).await;
@@ -687,10 +693,10 @@ async fn transaction<S: Sink, D: DeadLetters>(
                 let revived = settle_refused(flight, &done);
                 written.add(&isolate(engine, open, flight, revived).await?);
             }
-            Err(Failure::Sink(SinkError::Doubtful(reason))) if engine.hopes(flight, &reason) => {
+            Err(Failure::Sink(SinkError::Doubtful { reason, passing: true })) if engine.hopes(flight) => {
                 return Err(Failure::Again(reason));
             }
-            Err(Failure::Sink(SinkError::Data { reason, .. } | SinkError::Doubtful(reason))) => {
+            Err(Failure::Sink(SinkError::Data { reason, .. } | SinkError::Doubtful { reason, .. })) => {
                 engine.observer.on(&Event::Failed {
                     worker,
                     kind: "data",
@@ -709,8 +715,8 @@ async fn transaction<S: Sink, D: DeadLetters>(
     match engine.settings.on_conflict {
         OnConflict::Update => {}
         OnConflict::Skip => written.skipped += flight.superseded(),
-        OnConflict::Error => flight.condemn_replaced(&Arc::new(Reason::new(
-            "23505",
+        OnConflict::Error => flight.condemn_replaced(&Arc::new(Reason::depends(
+            Dependence::SameKey,
             "an earlier row of the input has the same key",
         ))),
     }
@@ -727,8 +733,10 @@ async fn transaction<S: Sink, D: DeadLetters>(
             flight.in_doubt = None;
             Ok((written, durable))
         }
-        Err(error @ SinkError::Transient(_)) => Err(error.into()),
-        Err(SinkError::Fatal(reason) | SinkError::Doubtful(reason) | SinkError::Data { reason, .. }) => {
+        Err(error @ SinkError::Transient(..)) => Err(error.into()),
+        Err(
+            SinkError::Fatal(reason) | SinkError::Doubtful { reason, .. } | SinkError::Data { reason, .. },
+        ) => {
             flight.in_doubt = None;
             Err(SinkError::Fatal(reason).into())
         }
@@ -800,7 +808,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         let limit = self.settings.write_timeout;
         match self.until_halt(timeout(limit, step)).await? {
             Ok(done) => Ok(done?),
-            Err(_) => Err(Failure::Sink(SinkError::Transient(timed_out(limit)))),
+            Err(_) => Err(Failure::Sink(timed_out(limit))),
         }
     }
 
@@ -822,15 +830,15 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         self.pause(delay).await
     }
 
-    /// Whether what refused those rows may pass, and the flight has attempts left to see.
-    fn hopes(&self, flight: &WriteTransaction, reason: &Reason) -> bool {
-        flight.attempts < self.settings.retry.max_attempts && passes(reason)
+    /// Whether the flight has attempts left to see whether what refused its rows passes.
+    fn hopes(&self, flight: &WriteTransaction) -> bool {
+        flight.attempts < self.settings.retry.max_attempts
     }
 
     /// The failure by which the flight is written again, where a doubtful refusal may pass.
     pub(super) fn again(&self, flight: &WriteTransaction, refused: Refused) -> Result<Refused, StepError> {
         match refused {
-            Refused::Doubtful(reason) if self.hopes(flight, &reason) => {
+            Refused::Doubtful { reason, passing: true } if self.hopes(flight) => {
                 Err(StepError(Failure::Again(reason)))
             }
             other => Ok(other),
@@ -848,36 +856,13 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             Ok(done) => done,
             Err(Halted) => timeout(grace, commit).await,
         };
-        done.unwrap_or_else(|_| Err(SinkError::Transient(timed_out(limit))))
+        done.unwrap_or_else(|_| Err(timed_out(limit)))
     }
 }
 
-/// Whether an error is of a class that passes: connections, transactions, resources, operators.
-fn passes(reason: &Reason) -> bool {
-    let class = reason.code.get(..2).unwrap_or_default();
-    matches!(class, "08" | "25" | "26" | "40" | "53" | "55" | "57" | "58")
-}
-
-/// Whether two sessions were in each other's way: a serialization failure or a deadlock, or a table that
-/// one has changed and the other wrote to.
-fn is_contention(reason: &Reason) -> bool {
-    matches!(reason.code.as_ref(), "40001" | "40P01" | TABLE_CHANGED)
-}
-
-/// Whether a transaction asked more of the server than it has for one (locks on thousands of chunks,
-/// memory), so that a smaller one may do.
-fn is_too_much(reason: &Reason) -> bool {
-    reason.code == "53200"
-}
-
-/// Whether a statement was cut off for its length (by the server's `statement_timeout` or by our own
-/// limit), so that a shorter one may do.
-fn is_slowness(reason: &Reason) -> bool {
-    matches!(reason.code.as_ref(), "57014" | "timeout")
-}
-
-fn timed_out(limit: Duration) -> Reason {
-    Reason::new("timeout", format!("the store gave no answer within {} s", limit.as_secs_f64()))
+fn timed_out(limit: Duration) -> SinkError {
+    let message = format!("the store gave no answer within {} s", limit.as_secs_f64());
+    SinkError::Transient(TransientKind::Timeout, Reason::new("timeout", message))
 }
 
 /// Why a step did not go through, for those who only pass it on or look for refused data.
@@ -887,8 +872,8 @@ pub(super) struct StepError(Failure);
 pub(super) enum Refused {
     /// Their data, with the positions of suspects.
     Data(Reason, Vec<usize>),
-    /// Something that may be everybody's.
-    Doubtful(Reason),
+    /// Something that may be everybody's, and may pass.
+    Doubtful { reason: Reason, passing: bool },
 }
 
 impl StepError {
@@ -896,7 +881,9 @@ impl StepError {
     pub(super) fn refused(self) -> Result<Refused, Self> {
         match self.0 {
             Failure::Sink(SinkError::Data { reason, suspects }) => Ok(Refused::Data(reason, suspects)),
-            Failure::Sink(SinkError::Doubtful(reason)) => Ok(Refused::Doubtful(reason)),
+            Failure::Sink(SinkError::Doubtful { reason, passing }) => {
+                Ok(Refused::Doubtful { reason, passing })
+            }
             other => Err(Self(other)),
         }
     }

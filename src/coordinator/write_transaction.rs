@@ -375,7 +375,7 @@ mod tests {
     use arrow::datatypes::{DataType, Field, Schema};
 
     use super::*;
-    use crate::batch::Origin;
+    use crate::batch::{Dependence, Origin};
 
     fn portion(identities: &[u128]) -> Portion {
         let schema = Arc::new(Schema::new(vec![Field::new("x", DataType::Int64, true)]));
@@ -465,9 +465,13 @@ mod tests {
             Arc::get_mut(&mut portion.batch).unwrap().order = order;
             let mut flight = WriteTransaction::new(vec![portion], 1, Wins::Last, &mut ByIdentity::default());
             flight.room = 1;
-            let refused = ["23514", "23503", "23505"].map(|code| Arc::new(Reason::new(code, "x")));
+            let refused = [
+                Reason::new("check", "x"),
+                Reason::depends(Dependence::Reference, "x"),
+                Reason::depends(Dependence::SameKey, "x"),
+            ];
             for (place, reason) in [1, 2, 3].into_iter().zip(refused) {
-                flight.reject(place, reason);
+                flight.reject(place, Arc::new(reason));
             }
             flight.hold();
             flight.set_mark();

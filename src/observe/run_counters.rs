@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::batch::{Reason, Reject, Stage};
-use crate::coordinator::DEAD_LETTERS;
 use crate::observe::histogram::Histogram;
 use crate::observe::snapshot::{
     Books, CircuitView, InputPosition, LagView, QueueView, RejectGroup, Snapshot, WorkersView,
 };
 use crate::observe::text;
-use crate::port::{Circuit, Event, Level, Observer};
+use crate::port::{Circuit, Event, Level, Observer, Trouble};
 use crate::settings::EngineSettings;
 
 /// Most kinds of rejects that are told apart; codes and columns come from the outside.
@@ -309,7 +308,7 @@ impl RunCounters {
         }
     }
 
-    fn circuit(&self, state: Circuit, reason: Option<&Reason>, now: Instant) {
+    fn circuit(&self, state: Circuit, trouble: Option<&Trouble>, now: Instant) {
         let mut circuit = lock(&self.circuit);
         match (state, circuit.since) {
             (Circuit::Closed, Some(since)) => {
@@ -323,9 +322,9 @@ impl RunCounters {
             _ => {}
         }
         circuit.state = state;
-        if let Some(reason) = reason {
-            circuit.reason = Some(text::shorten(&reason.message, MOST_MESSAGE).into());
-            circuit.for_letters = reason.code == DEAD_LETTERS;
+        if let Some(trouble) = trouble {
+            circuit.reason = Some(text::shorten(trouble.message(), MOST_MESSAGE).into());
+            circuit.for_letters = matches!(trouble, Trouble::DeadLetters(_));
         }
     }
 
@@ -413,7 +412,7 @@ impl Observer for RunCounters {
                 *lock(&self.trouble) = Some(text::shorten(&reason.message, MOST_MESSAGE).into());
                 self.troubled.store(true, Relaxed);
             }
-            Event::Circuit { state, reason } => self.circuit(state, reason, Instant::now()),
+            Event::Circuit { state, trouble } => self.circuit(state, trouble, Instant::now()),
             Event::Buried { stage, reason, rows } => self.buried(stage, reason, rows),
             Event::Worker { worker, alive } => {
                 self.on_worker(worker, |worker| *worker = Worker { alive, busy: false });
@@ -535,7 +534,7 @@ mod tests {
         let tally = tally();
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let down = Reason::new("08006", "Connection refused.");
+        let down = Trouble::Store(Reason::new("08006", "Connection refused."));
         tally.circuit(Circuit::Open, Some(&down), at(10));
         tally.circuit(Circuit::HalfOpen, None, at(15));
         tally.circuit(Circuit::Open, None, at(16));

@@ -142,6 +142,15 @@ fn used(code: &str) -> Vec<String> {
     found.iter().map(first).filter(|name| !name.is_empty()).collect()
 }
 
+/// The literals that look like a SQLSTATE, in unit tests too.
+fn states(text: &str) -> Vec<&str> {
+    let is_state = |word: &&str| {
+        let of_state = |b: u8| b.is_ascii_digit() || b.is_ascii_uppercase();
+        word.len() == 5 && word.bytes().all(of_state) && word.bytes().any(|b| b.is_ascii_digit())
+    };
+    text.split('"').filter(is_state).collect()
+}
+
 /// What a file breaks; `path` is below `src`, without `.rs`.
 fn faults(path: &str, text: &str) -> Vec<String> {
     let code = code(text);
@@ -171,6 +180,10 @@ fn faults(path: &str, text: &str) -> Vec<String> {
         if !at_home && mentions(&code, &format!("{name}::")) {
             faults.push(format!("{path} names {name}, whose place is {}", places.join(" and ")));
         }
+    }
+    // What an error means is the store's to say: the engine reads its kind.
+    if module == "coordinator" {
+        faults.extend(states(text).iter().map(|state| format!("{path} knows the SQLSTATE {state}")));
     }
     for ending in ENDINGS {
         if !["main", "cli"].contains(&module) && mentions(&code, ending) {
@@ -215,6 +228,8 @@ fn the_rules_are_enforced() {
         ("sink/sqlite/write", "use tokio_postgres::Row;"),
         ("coordinator/queue", "use crate::decode::RawBatch;"),
         ("coordinator/queue", "fn f() { eprintln!(\"no\") }"),
+        ("coordinator/worker", "fn f(code: &str) -> bool { code == \"40P01\" }"),
+        ("coordinator/tests/script", "#[cfg(test)]\nmod tests {\n    const CODE: &str = \"23505\";\n}"),
         ("settings", "use crate::dataset::BARS;"),
         ("batch", "use crate::settings::Secret;"),
         ("model/decimal", "use crate::dataset::number::NumberBuilder;"),
@@ -233,6 +248,7 @@ fn the_rules_are_enforced() {
         ("cli/load", "use crate::observe::Bar; use crate::sink::postgres::Store; use clap::Parser;"),
         ("source/files", "use crate::{decode::Chunks, error::Result};"),
         ("port", "use crate::batch::Reject;"),
+        ("coordinator/worker", "const NAMES: [&str; 2] = [\"timeout\", \"PANIC\"];"),
         ("sink/postgres/copy", "use tokio_postgres::Row; use crate::sink::Split;"),
         ("decode/csv", "// use crate::cli;\n#[cfg(test)]\nmod tests {\n    use crate::source::Files;\n}"),
         ("decode/mod", "#[cfg(test)]\nmod script;\npub mod csv;"),

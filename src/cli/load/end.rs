@@ -12,7 +12,7 @@ use crate::cli::paste;
 use crate::cli::run_recorder::books_of;
 use crate::cli::typed::Typed;
 use crate::cli::{print, style, traces, voice};
-use crate::coordinator::{DEAD_LETTERS, End, LeftRows, Outcome};
+use crate::coordinator::{End, LeftRows, Outcome};
 use crate::dataset::MapperSettings;
 use crate::dlq::DlqWriter;
 use crate::dlq::claim::Choice;
@@ -25,8 +25,8 @@ use crate::observe::result::{DlqResult, RunFacts, RunResult};
 use crate::observe::run_counters::RunCounters;
 use crate::observe::snapshot::Snapshot;
 use crate::observe::summary::{self, Extras};
-use crate::port::TABLE_REKEYED;
 use crate::port::runs::{RunEnd, RunScope, RunStatus};
+use crate::port::{TABLE_REKEYED, Trouble};
 use crate::source::pipeline::Report;
 
 /// How a run came to its end.
@@ -81,7 +81,7 @@ impl RunOutcome<'_> {
     /// What the dead-letter queue said last, where it was not waited for any longer.
     pub(super) fn blocked_by(&self) -> Option<&str> {
         let of_engine = match self.outcome.map(|o| &o.end) {
-            Some(End::GaveUp(Some(reason))) if reason.code == DEAD_LETTERS => Some(&*reason.message),
+            Some(End::GaveUp(Some(Trouble::DeadLetters(error)))) => Some(&*error.0),
             _ => None,
         };
         if of_engine.is_some() || !self.blocked {
@@ -117,12 +117,13 @@ impl RunOutcome<'_> {
             }
             match &outcome.end {
                 End::GaveUp(_) if blocked.is_some() => {}
-                End::GaveUp(reason) => errors.push(format!(
+                End::GaveUp(trouble) => errors.push(format!(
                     "the store did not come back in time{}; {} when it is there",
-                    reason.as_ref().map(|r| format!(" ({})", r.message)).unwrap_or_default(),
+                    trouble.as_ref().map(|t| format!(" ({})", t.message())).unwrap_or_default(),
                     self.again
                 )),
                 End::Failed(reason) => errors.push(reason.message.to_string()),
+                End::Unburied(error) => errors.push(error.0.clone()),
                 End::Drained | End::Aborted => {}
             }
             if let Some(LeftRows { rows, source, row, reason }) = &outcome.left {
@@ -194,8 +195,7 @@ impl RunOutcome<'_> {
             return Exit::from(error);
         }
         match self.outcome.map(|o| &o.end) {
-            Some(End::GaveUp(_)) => return Exit::Unavailable,
-            Some(End::Failed(reason)) if reason.code == DEAD_LETTERS => return Exit::Unavailable,
+            Some(End::GaveUp(_) | End::Unburied(_)) => return Exit::Unavailable,
             // The next run goes on.
             Some(End::Failed(_)) if self.is_rekeyed() => return Exit::Unavailable,
             Some(End::Failed(_)) => return Exit::Usage,

@@ -11,7 +11,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::batch::{Batch, Order, Origin, Reason, Reject, Replayable, Rows};
 use crate::port::{
-    CommitMark, DeadLetterError, DeadLetters, Event, Observer, Session, Sink, SinkError, WriteMode, Written,
+    CommitMark, DeadLetterError, DeadLetters, Event, Observer, Session, Sink, SinkError, TransientKind,
+    WriteMode, Written,
 };
 
 /// A row of the tests: a key, a value, and whether the store will refuse it.
@@ -172,7 +173,7 @@ impl Scripted {
             let mut world = self.world.lock().unwrap();
             if world.down_for > 0 {
                 world.down_for -= 1;
-                return Err(SinkError::Transient(Reason::new("08006", "scripted outage")));
+                return Err(lost("scripted outage"));
             }
             let c = self.chances;
             (world.strikes(c.transient), world.strikes(c.hang), world.strikes(c.panic))
@@ -181,8 +182,14 @@ impl Scripted {
             std::future::pending::<()>().await;
         }
         assert!(!panic, "scripted panic");
-        if transient { Err(SinkError::Transient(Reason::new("40001", "scripted"))) } else { Ok(()) }
+        let contended =
+            || SinkError::Transient(TransientKind::Serialization, Reason::new("contended", "scripted"));
+        if transient { Err(contended()) } else { Ok(()) }
     }
+}
+
+fn lost(message: &'static str) -> SinkError {
+    SinkError::Transient(TransientKind::Connection, Reason::new("lost", message))
 }
 
 pub struct ScriptedSession {
@@ -218,7 +225,7 @@ impl ScriptedSession {
             return Ok(());
         }
         self.pending = None;
-        Err(SinkError::Transient(Reason::new("57P02", "scripted crash")))
+        Err(lost("scripted crash"))
     }
 }
 
@@ -237,7 +244,8 @@ impl Session for ScriptedSession {
         self.sink.trouble().await?;
         tokio::time::sleep(self.sink.delay).await;
         if self.sink.most_rows > 0 && before + rows.len() > self.sink.most_rows {
-            return Err(SinkError::Transient(Reason::new("53200", "scripted: out of shared memory")));
+            let reason = Reason::new("exhausted", "scripted: out of shared memory");
+            return Err(SinkError::Transient(TransientKind::ResourcesExhausted, reason));
         }
         self.sink.world.lock().unwrap().writes += 1;
         let mut written = Written::default();
@@ -250,7 +258,7 @@ impl Session for ScriptedSession {
             assert!(!self.sink.panics.contains(&int(0)), "scripted panic over a row");
             if batch.columns.column(2).as_boolean().value(row) {
                 first_bad.get_or_insert(index);
-                written.refused.push((index, Arc::new(Reason::new("23514", "scripted check"))));
+                written.refused.push((index, Arc::new(Reason::new("check", "scripted check"))));
                 continue;
             }
             let (key, value) = (int(0), int(1));
@@ -275,9 +283,9 @@ impl Session for ScriptedSession {
                 pending.truncate(before);
                 self.pending = Some(pending);
             }
-            let reason = Reason::new("23514", "scripted check");
+            let reason = Reason::new("check", "scripted check");
             return Err(match self.sink.doubtful {
-                Some(_) => SinkError::Doubtful(reason),
+                Some(_) => SinkError::Doubtful { reason, passing: false },
                 None => SinkError::Data { reason, suspects },
             });
         }
@@ -290,7 +298,7 @@ impl Session for ScriptedSession {
         self.sink.trouble().await?;
         let pending = self.pending.take().expect("a commit outside a transaction");
         let mut world = self.sink.world.lock().unwrap();
-        let lost = || Err(SinkError::Transient(Reason::new("08006", "scripted loss")));
+        let lost = || Err(lost("scripted loss"));
         if world.strikes(self.sink.chances.lost_before_commit) {
             return lost();
         }

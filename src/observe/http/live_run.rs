@@ -297,6 +297,7 @@ pub(super) mod tests {
     use crate::batch::Reason;
     use crate::observe::metrics::RunIdentity;
     use crate::observe::result::DlqResult;
+    use crate::port::Trouble;
     use crate::port::{Level, Written};
 
     pub(in crate::observe::http) fn live() -> Arc<LiveRun> {
@@ -345,14 +346,14 @@ pub(super) mod tests {
         both(&engine, Event::Pressure { level, depth: 9, capacity: 10, reason: "filled" });
         let change = changes.try_recv().unwrap();
         assert_eq!((change.level, change.queue, change.utilisation), ("hard", 9, 0.9));
-        let reason = Reason::new("08006", "Connection refused.");
-        both(&engine, Event::Circuit { state: Circuit::Open, reason: Some(&reason) });
+        let trouble = Trouble::Store(Reason::new("08006", "Connection refused."));
+        both(&engine, Event::Circuit { state: Circuit::Open, trouble: Some(&trouble) });
         assert_eq!(live.ready().unwrap_err(), "the circuit is open for 0 s: Connection refused.");
         let change = changes.try_recv().unwrap();
         assert_eq!((change.level, change.circuit), ("hard", "open"));
-        both(&engine, Event::Circuit { state: Circuit::HalfOpen, reason: None });
+        both(&engine, Event::Circuit { state: Circuit::HalfOpen, trouble: None });
         assert!(live.ready().unwrap_err().starts_with("the circuit is half-open"));
-        both(&engine, Event::Circuit { state: Circuit::Closed, reason: None });
+        both(&engine, Event::Circuit { state: Circuit::Closed, trouble: None });
         assert_eq!(live.ready(), Ok(()));
     }
 
@@ -379,7 +380,7 @@ pub(super) mod tests {
             let engine = engine(&live, input);
             assert_eq!(changes.try_recv().unwrap().level, "ok", "a new queue is empty");
             assert!(live.turns().all().last().is_none_or(|turn| turn.state == "closed"));
-            both(&engine, Event::Circuit { state: Circuit::Open, reason: None });
+            both(&engine, Event::Circuit { state: Circuit::Open, trouble: None });
             both(&engine, Event::Read { rows });
             let written = Written { inserted: rows, ..Written::default() };
             let latency = std::time::Duration::from_millis(1);

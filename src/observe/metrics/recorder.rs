@@ -383,15 +383,15 @@ mod tests {
             metrics.on(&Event::Worker { worker, alive: true });
         }
         metrics.on(&Event::Queue { depth: 450 });
-        metrics.on(&Event::Circuit { state: Circuit::Open, reason: None });
+        metrics.on(&Event::Circuit { state: Circuit::Open, trouble: None });
         assert_eq!(state(), [450.0, 500.0, 3.0, 1.0, 1.0]);
-        metrics.on(&Event::Circuit { state: Circuit::HalfOpen, reason: None });
+        metrics.on(&Event::Circuit { state: Circuit::HalfOpen, trouble: None });
         assert_eq!(state(), [450.0, 500.0, 3.0, 2.0, 1.0]);
-        metrics.on(&Event::Circuit { state: Circuit::Open, reason: None });
+        metrics.on(&Event::Circuit { state: Circuit::Open, trouble: None });
         assert_eq!(state(), [450.0, 500.0, 3.0, 1.0, 1.0]);
-        metrics.on(&Event::Circuit { state: Circuit::Closed, reason: None });
-        metrics.on(&Event::Circuit { state: Circuit::Open, reason: None });
-        metrics.on(&Event::Circuit { state: Circuit::Closed, reason: None });
+        metrics.on(&Event::Circuit { state: Circuit::Closed, trouble: None });
+        metrics.on(&Event::Circuit { state: Circuit::Open, trouble: None });
+        metrics.on(&Event::Circuit { state: Circuit::Closed, trouble: None });
         metrics.on(&Event::Worker { worker: 0, alive: false });
         metrics.on(&Event::Worker { worker: 0, alive: false });
         let (level, depth, capacity) = (Level::Hard, 480, 600);

@@ -7,9 +7,9 @@ use std::path::Path;
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
-use crate::batch::Reason;
+use crate::batch::{Dependence, Reason};
 use crate::error::{Error, words};
-use crate::port::SinkError;
+use crate::port::{SinkError, TransientKind};
 
 /// Where an error happened, for its sentence.
 #[derive(Debug, Clone, Copy)]
@@ -33,20 +33,29 @@ pub(super) fn classify(error: &rusqlite::Error, place: FaultContext<'_>) -> Sink
             return SinkError::Fatal(Reason::new("XX000", format!("{path} cannot be used: {what}")));
         }
     };
-    let transient = |code, message: String| SinkError::Transient(Reason::new(code, message));
+    let transient = |kind, code, message: String| SinkError::Transient(kind, Reason::new(code, message));
     let fatal = |code, message: String| SinkError::Fatal(Reason::new(code, message));
     match code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
-            transient("55P03", format!("{path} is locked by another process"))
+            transient(TransientKind::Locked, "55P03", format!("{path} is locked by another process"))
         }
-        ErrorCode::DiskFull => transient("53100", format!("the disk that holds {path} is full")),
-        ErrorCode::OutOfMemory => transient("53200", format!("out of memory while writing {path}")),
+        ErrorCode::DiskFull => {
+            transient(TransientKind::DiskFull, "53100", format!("the disk that holds {path} is full"))
+        }
+        ErrorCode::OutOfMemory => transient(
+            TransientKind::ResourcesExhausted,
+            "53200",
+            format!("out of memory while writing {path}"),
+        ),
         ErrorCode::OperationInterrupted => {
-            transient("57014", format!("the statement on {path} was interrupted"))
+            transient(TransientKind::Timeout, "57014", format!("the statement on {path} was interrupted"))
         }
-        ErrorCode::SystemIoFailure => transient("58030", format!("reading or writing {path} failed: {text}")),
+        ErrorCode::SystemIoFailure => {
+            transient(TransientKind::Other, "58030", format!("reading or writing {path} failed: {text}"))
+        }
         ErrorCode::SchemaChanged => {
-            transient("55006", format!("the tables of {path} are being changed by another process"))
+            let message = format!("the tables of {path} are being changed by another process");
+            transient(TransientKind::Locked, "55006", message)
         }
         ErrorCode::NotADatabase => fatal(
             "58P01",
@@ -95,8 +104,8 @@ fn constraint(extended: i32, text: &str, table: &str) -> Reason {
                 .column(column)
         }
         ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
-            let reason = Reason::new(
-                "23505",
+            let reason = Reason::depends(
+                Dependence::SameKey,
                 format!("another row of {table} has the same {}", named.replace(&format!("{table}."), "")),
             );
             if named.contains(',') { reason.constraint(named) } else { reason.column(column(named)) }
@@ -105,7 +114,8 @@ fn constraint(extended: i32, text: &str, table: &str) -> Reason {
             Reason::new("23514", format!("the row breaks the check {named} of {table}")).constraint(named)
         }
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
-            Reason::new("23503", format!("a foreign key of {table} points at a row that does not exist"))
+            let message = format!("a foreign key of {table} points at a row that does not exist");
+            Reason::depends(Dependence::Reference, message)
         }
         ffi::SQLITE_CONSTRAINT_TRIGGER => {
             Reason::new("P0001", format!("a trigger of {table} refused the row: {text}"))
@@ -123,9 +133,9 @@ fn constraint(extended: i32, text: &str, table: &str) -> Reason {
 /// The error as one that ends a command.
 pub(super) fn ending(error: &rusqlite::Error, place: FaultContext<'_>) -> Error {
     match classify(error, place) {
-        SinkError::Transient(reason) => Error::Unavailable(reason.message.into_owned()),
+        SinkError::Transient(_, reason) => Error::Unavailable(reason.message.into_owned()),
         SinkError::Fatal(reason) if reason.code != "XX000" => Error::Usage(reason.message.into_owned()),
-        SinkError::Fatal(reason) | SinkError::Doubtful(reason) | SinkError::Data { reason, .. } => {
+        SinkError::Fatal(reason) | SinkError::Doubtful { reason, .. } | SinkError::Data { reason, .. } => {
             Error::Internal(reason.message.into_owned())
         }
     }

@@ -36,7 +36,7 @@ use super::newer::{Answer, Answers};
 use super::plan::{COUNT_UPDATE, Plan};
 use crate::batch::{Reason, Rows};
 use crate::dataset::{LiveTarget, Refits};
-use crate::port::{CommitMark, Session, SinkError, TABLE_REKEYED, WriteMode, Written};
+use crate::port::{CommitMark, Session, SinkError, TABLE_REKEYED, TransientKind, WriteMode, Written};
 use crate::settings::OnConflict;
 
 /// Plans kept; inputs have few shapes, and one more only costs preparing its statement again.
@@ -137,7 +137,7 @@ impl SqliteSession {
         let found = blocking(|| catalog::read(&self.connection, name)).map_err(|error| self.fault(&error))?;
         let Some(found) = found else {
             let message = format!("{path} has no table {name} any more");
-            return Err(SinkError::Transient(Reason::new("42P01", message)));
+            return Err(SinkError::Transient(TransientKind::Refused, Reason::new("42P01", message)));
         };
         let (before, target) = (self.table.target(), found.target());
         let changes = target.changes_since(&before).join(", ");
@@ -164,7 +164,7 @@ impl SqliteSession {
             SinkError::Fatal(reason)
                 if self.version > 0 && matches!(&*reason.code, "42P01" | "42703" | "42804" | "bad_type") =>
             {
-                SinkError::Transient(reason)
+                SinkError::Transient(TransientKind::Refused, reason)
             }
             other => other,
         }

@@ -8,9 +8,9 @@ use std::io;
 use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::types::{WasNull, WrongType};
 
-use crate::batch::Reason;
+use crate::batch::{Dependence, Reason};
 use crate::error::words;
-use crate::port::SinkError;
+use crate::port::{SinkError, TransientKind};
 use crate::sink::postgres::connection::tls;
 
 /// The SQLSTATE of a row that row-level security refuses.
@@ -66,6 +66,37 @@ pub fn fault(code: &SqlState) -> Fault {
     }
 }
 
+/// What it is that passes, by the code.
+fn kind(code: &str) -> TransientKind {
+    match code {
+        "40001" => TransientKind::Serialization,
+        "40P01" => TransientKind::Deadlock,
+        "53100" => TransientKind::DiskFull,
+        "53200" => TransientKind::ResourcesExhausted,
+        "57014" => TransientKind::Timeout,
+        "55P03" | "55006" => TransientKind::Locked,
+        "25006" => TransientKind::ReadOnly,
+        "connection_lost" | "connection_failed" | "connect_timeout" => TransientKind::Connection,
+        _ => match code.get(..2).unwrap_or_default() {
+            "08" | "57" => TransientKind::Connection,
+            _ => TransientKind::Other,
+        },
+    }
+}
+
+/// An error that passes, of the kind that its code says.
+pub fn transient(reason: Reason) -> SinkError {
+    SinkError::Transient(kind(&reason.code), reason)
+}
+
+/// An error that may be of the rows or of everybody, and may pass where its class does: connections,
+/// transactions, resources, operators.
+pub fn doubtful(reason: Reason) -> SinkError {
+    let class = reason.code.get(..2).unwrap_or_default();
+    let passing = matches!(class, "08" | "25" | "26" | "40" | "53" | "55" | "57" | "58");
+    SinkError::Doubtful { reason, passing }
+}
+
 /// The engine's view of an error of the driver.
 pub fn classify(error: &tokio_postgres::Error) -> SinkError {
     match error.as_db_error() {
@@ -84,7 +115,7 @@ fn is_raised(error: &tokio_postgres::Error) -> bool {
 /// alone, though its code be one of those that pass.
 pub fn of_rows(error: SinkError, from: &tokio_postgres::Error) -> SinkError {
     match error {
-        SinkError::Transient(reason) if is_raised(from) => SinkError::Doubtful(reason),
+        SinkError::Transient(_, reason) if is_raised(from) => doubtful(reason),
         other => other,
     }
 }
@@ -92,8 +123,10 @@ pub fn of_rows(error: SinkError, from: &tokio_postgres::Error) -> SinkError {
 /// The same error where no row is to blame: one whose code says that it passes is waited for.
 pub fn of_everybody(error: SinkError) -> SinkError {
     match error {
-        SinkError::Doubtful(reason) if fault(&SqlState::from_code(&reason.code)) == Fault::Transient => {
-            SinkError::Transient(reason)
+        SinkError::Doubtful { reason, .. }
+            if fault(&SqlState::from_code(&reason.code)) == Fault::Transient =>
+        {
+            transient(reason)
         }
         other => other,
     }
@@ -116,7 +149,7 @@ fn of_server(db: &DbError) -> SinkError {
         let message = format!(
             "{message}; check that --tenant is the tenant of the rows, and what the policies of the table want"
         );
-        return SinkError::Doubtful(Reason::new(POLICY, message));
+        return doubtful(Reason::new(POLICY, message));
     }
     let fault = match db.parsed_severity() {
         Some(Severity::Fatal | Severity::Panic) if db.code().code() == "08P01" => Fault::Transient,
@@ -133,8 +166,9 @@ fn of_server(db: &DbError) -> SinkError {
     if let Some(constraint) = db.constraint() {
         reason = reason.constraint(constraint);
     }
+    reason.dependence = Dependence::of(&reason.code);
     match fault {
-        Fault::Transient => SinkError::Transient(reason),
+        Fault::Transient => transient(reason),
         Fault::Data => SinkError::Data { reason, suspects: copy_line(db).into_iter().collect() },
         Fault::Fatal => SinkError::Fatal(reason),
     }
@@ -153,7 +187,7 @@ fn taken_over(db: &DbError) -> Option<String> {
 
 fn of_driver(error: &tokio_postgres::Error) -> SinkError {
     if error.is_closed() {
-        return SinkError::Transient(Reason::new("connection_lost", "the connection to the server was lost"));
+        return transient(Reason::new("connection_lost", "the connection to the server was lost"));
     }
     // Neither the server nor the connection failed: the next attempt would end like this one.
     let Some(source) = error.source() else {
@@ -166,7 +200,7 @@ fn of_driver(error: &tokio_postgres::Error) -> SinkError {
             None if matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
                 of_misunderstanding(&words(error))
             }
-            None => SinkError::Transient(Reason::new("connection_lost", words(io))),
+            None => transient(Reason::new("connection_lost", words(io))),
         },
         None if source.is::<WasNull>() || source.is::<WrongType>() => of_misunderstanding(&words(error)),
         None => SinkError::Fatal(Reason::new("connection_refused", words(source))),
@@ -222,6 +256,32 @@ mod tests {
         {
             assert_eq!(of(code), Fault::Fatal, "{code}");
         }
+    }
+
+    #[test]
+    fn codes_that_pass_have_their_kind() {
+        let kinds = [
+            ("40001", TransientKind::Serialization),
+            ("40P01", TransientKind::Deadlock),
+            ("40003", TransientKind::Other),
+            ("53200", TransientKind::ResourcesExhausted),
+            ("53100", TransientKind::DiskFull),
+            ("53300", TransientKind::Other),
+            ("55P03", TransientKind::Locked),
+            ("57014", TransientKind::Timeout),
+            ("57P03", TransientKind::Connection),
+            ("08006", TransientKind::Connection),
+            ("25006", TransientKind::ReadOnly),
+        ];
+        for (code, wanted) in kinds {
+            assert!(
+                matches!(transient(Reason::new(code, "")), SinkError::Transient(kind, _) if kind == wanted),
+                "{code}"
+            );
+        }
+        let passes =
+            |code| matches!(doubtful(Reason::new(code, "")), SinkError::Doubtful { passing: true, .. });
+        assert!(passes("40001") && passes("53400") && !passes("42501") && !passes("P0001"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::batch::Reason;
 use crate::error::{Error, Result, words};
 use crate::port::SinkError;
-use crate::sink::postgres::connection::classify::classify;
+use crate::sink::postgres::connection::classify::{classify, transient};
 use crate::sink::postgres::connection::dsn::{Dsn, SslMode};
 use crate::sink::postgres::connection::hosts::HostAddress;
 use crate::sink::postgres::connection::session_attributes::Wanted;
@@ -57,11 +57,11 @@ impl Connector {
             for place in self.in_order(places.iter().collect()) {
                 match self.visit(place, *wanted).await {
                     Ok(link) => return Ok(link),
-                    Err(SinkError::Transient(reason)) => failed.push((place, reason)),
+                    Err(SinkError::Transient(_, reason)) => failed.push((place, reason)),
                     // Nothing has been sent yet, so no row can be at fault.
                     Err(
                         SinkError::Fatal(reason)
-                        | SinkError::Doubtful(reason)
+                        | SinkError::Doubtful { reason, .. }
                         | SinkError::Data { reason, .. },
                     ) => {
                         return Err(SinkError::Fatal(self.told(vec![(place, reason)])));
@@ -69,7 +69,7 @@ impl Connector {
                 }
             }
         }
-        Err(SinkError::Transient(self.told(failed)))
+        Err(transient(self.told(failed)))
     }
 
     /// The same at the start of a command that writes: a server that takes no rows is an error at
@@ -93,7 +93,7 @@ impl Connector {
                 self.in_order(found).into_iter().map(Some).collect()
             }
         };
-        let mut last = SinkError::Transient(Reason::new("connection_failed", "its name has no address"));
+        let mut last = transient(Reason::new("connection_failed", "its name has no address"));
         for address in addresses {
             let attempt = async {
                 let link = self.connect_to(place, address).await?;
@@ -101,7 +101,7 @@ impl Connector {
                 Ok(link)
             };
             match self.in_time(attempt).await {
-                Err(error @ SinkError::Transient(_)) => last = error,
+                Err(error @ SinkError::Transient(..)) => last = error,
                 done => return done,
             }
         }
@@ -249,21 +249,20 @@ impl Connector {
 /// The addresses of a host.
 async fn look_up(place: &HostAddress) -> Result<Vec<IpAddr>, SinkError> {
     let found = tokio::net::lookup_host((&*place.host, place.port)).await;
-    let found =
-        found.map_err(|error| SinkError::Transient(Reason::new("connection_failed", words(&error))))?;
+    let found = found.map_err(|error| transient(Reason::new("connection_failed", words(&error))))?;
     Ok(found.map(|socket| socket.ip()).collect())
 }
 
 fn late(limit: Duration) -> SinkError {
     let message = format!("no answer within {} s", limit.as_secs());
-    SinkError::Transient(Reason::new("connect_timeout", message))
+    transient(Reason::new("connect_timeout", message))
 }
 
 /// The error for a command that cannot go on without the server.
 pub(in crate::sink::postgres) fn to_error(error: SinkError) -> Error {
     match error {
-        SinkError::Transient(reason) => Error::Unavailable(reason.message.into_owned()),
-        SinkError::Fatal(reason) | SinkError::Doubtful(reason) | SinkError::Data { reason, .. } => {
+        SinkError::Transient(_, reason) => Error::Unavailable(reason.message.into_owned()),
+        SinkError::Fatal(reason) | SinkError::Doubtful { reason, .. } | SinkError::Data { reason, .. } => {
             Error::Usage(reason.message.into_owned())
         }
     }
@@ -307,8 +306,8 @@ impl Link {
         }
         if error.as_db_error().is_none() {
             let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(SinkError::Transient(reason) | SinkError::Fatal(reason)) = &*lost {
-                return SinkError::Transient(reason.clone());
+            if let Some(SinkError::Transient(_, reason) | SinkError::Fatal(reason)) = &*lost {
+                return transient(reason.clone());
             }
         }
         classify(error)

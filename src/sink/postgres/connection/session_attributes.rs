@@ -2,6 +2,7 @@
 
 use crate::batch::Reason;
 use crate::port::SinkError;
+use crate::sink::postgres::connection::classify::transient;
 use crate::sink::postgres::connection::connect::Link;
 
 /// The kind of server.
@@ -63,6 +64,6 @@ impl Wanted {
             _ => return Ok(()),
         };
         // The server's own code for a write that comes to the wrong place.
-        Err(SinkError::Transient(Reason::new("25006", why)))
+        Err(transient(Reason::new("25006", why)))
     }
 }

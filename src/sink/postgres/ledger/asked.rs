@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::batch::{Commit, Reason};
 use crate::error::Result;
-use crate::port::SinkError;
+use crate::port::{SinkError, TransientKind};
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::ledger::marks::lock_of;
@@ -38,7 +38,7 @@ pub async fn committed(dsn: &Dsn, commits: &[Commit]) -> Result<Vec<Option<bool>
             Commit::Numbered { transaction, server } => {
                 match ended(&link, *transaction, Some(server)).await {
                     Ok(known) => known,
-                    Err(SinkError::Transient(reason)) if reason.code == IN_PROGRESS => None,
+                    Err(SinkError::Transient(TransientKind::InProgress, _)) => None,
                     Err(error) => return Err(to_error(error)),
                 }
             }
@@ -46,9 +46,6 @@ pub async fn committed(dsn: &Dsn, commits: &[Commit]) -> Result<Vec<Option<bool>
     }
     Ok(all)
 }
-
-/// The code of a transaction that has not ended yet.
-const IN_PROGRESS: &str = "commit_in_progress";
 
 /// Whether the ledger has that mark or a later one, once the transaction that was to leave it has ended.
 /// It can say no only of a run that it knows, and which no other has gone on with.
@@ -126,7 +123,7 @@ pub(in crate::sink::postgres) async fn ended(
         Some("aborted") => Ok(Some(false)),
         Some(_) => {
             let what = "the server has not ended the last transaction yet";
-            Err(SinkError::Transient(Reason::new(IN_PROGRESS, what)))
+            Err(SinkError::Transient(TransientKind::InProgress, Reason::new("commit_in_progress", what)))
         }
         None => Ok(None),
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::batch::{Reason, Rows};
+use crate::batch::{Dependence, Reason, Rows};
 use crate::dataset::time::to_micros;
 use crate::port::{SinkError, Written};
 use crate::settings::OnConflict;
@@ -321,8 +321,8 @@ impl Job<'_> {
                 written.inserted += self.execute(self.append, &[]).await?;
             }
             OnConflict::Error => {
-                let reason = Arc::new(Reason::new(
-                    "23505",
+                let reason = Arc::new(Reason::depends(
+                    Dependence::SameKey,
                     format!("a row of this key is in {} already", self.table.display_name()),
                 ));
                 self.take_those(merge, |merge| &merge.remove, &reason, sent, written).await?;

@@ -20,7 +20,7 @@ use tokio_postgres::SimpleQueryMessage;
 use crate::batch::Reason;
 use crate::dataset::LiveTarget;
 use crate::error::Error;
-use crate::port::{SinkError, TABLE_CHANGED, TABLE_REKEYED};
+use crate::port::{SinkError, TABLE_REKEYED, TransientKind};
 use crate::settings::OnConflict;
 use crate::sink::postgres::catalog::describe::describe;
 use crate::sink::postgres::catalog::table::{Table, TableColumn};
@@ -253,7 +253,7 @@ impl Catalog {
 fn unfit(error: Error) -> Failure {
     match error {
         Error::Unavailable(why) => {
-            let error = SinkError::Transient(Reason::new("connection_lost", why));
+            let error = SinkError::Transient(TransientKind::Connection, Reason::new("connection_lost", why));
             Failure { error, intact: false }
         }
         other => {
@@ -265,7 +265,7 @@ fn unfit(error: Error) -> Failure {
 /// The reason where everything has to be done again with what the table is now.
 pub(in crate::sink::postgres) fn changed(table: &Table) -> SinkError {
     let message = format!("table {} has changed", table.display_name());
-    SinkError::Transient(Reason::new(TABLE_CHANGED, message))
+    SinkError::Transient(TransientKind::SchemaChanged, Reason::new("table_changed", message))
 }
 
 /// What is new in a table, in words.

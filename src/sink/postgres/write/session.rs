@@ -19,7 +19,9 @@ use crate::batch::{Reason, Rows};
 use crate::dataset::Refits;
 use crate::port::{CommitMark, Session, SinkError, WriteMode, Written};
 use crate::sink::postgres::catalog::casts::Casts;
-use crate::sink::postgres::connection::classify::{POLICY, is_disconnect, of_everybody, of_rows};
+use crate::sink::postgres::connection::classify::{
+    POLICY, doubtful, is_disconnect, of_everybody, of_rows, transient,
+};
 use crate::sink::postgres::connection::connect::Link;
 use crate::sink::postgres::encode::refusal::Reasons;
 use crate::sink::postgres::ledger::asked::{ended, server};
@@ -284,8 +286,8 @@ impl Session for PgSession {
 
     async fn rehearse(&mut self, rows: Rows<'_>, refused: &Reason, certain: bool) -> Result<(), SinkError> {
         let proof = self.expect_open()?;
-        let everybody = || match of_everybody(SinkError::Doubtful(refused.clone())) {
-            SinkError::Doubtful(reason) => SinkError::Fatal(reason),
+        let everybody = || match of_everybody(doubtful(refused.clone())) {
+            SinkError::Doubtful { reason, .. } => SinkError::Fatal(reason),
             other => other,
         };
         // That the policies of the table take none of the rows is nothing that rows are to blame for.
@@ -295,7 +297,7 @@ impl Session for PgSession {
         }
         if let Some(reason) = &self.shared.no_stage {
             return Err(match everybody() {
-                SinkError::Transient(refused) => SinkError::Transient(refused),
+                passing @ SinkError::Transient(..) => passing,
                 _ => SinkError::Fatal(reason.clone()),
             });
         }
@@ -453,9 +455,7 @@ impl PgSession {
             Err(failure) => failure,
         };
         failure.error = match failure.error {
-            SinkError::Fatal(reason) if failure.intact && may_be_of_a_row(&reason) => {
-                SinkError::Doubtful(reason)
-            }
+            SinkError::Fatal(reason) if failure.intact && may_be_of_a_row(&reason) => doubtful(reason),
             other => self.shared.waited_for(other),
         };
         if means_another_table(&failure.error) && !self.doubted {
@@ -536,7 +536,7 @@ fn place_of(text: &str) -> Option<u64> {
 }
 
 fn lost() -> SinkError {
-    SinkError::Transient(Reason::new("connection_lost", "the connection to the server was lost"))
+    transient(Reason::new("connection_lost", "the connection to the server was lost"))
 }
 
 pub(in crate::sink::postgres) fn failure(link: &Link, error: &tokio_postgres::Error) -> Failure {
@@ -550,7 +550,7 @@ pub(in crate::sink::postgres) fn failure(link: &Link, error: &tokio_postgres::Er
 /// alone, and what was written before is undone as well.
 fn outside_of_data(error: SinkError) -> SinkError {
     match error {
-        SinkError::Data { reason, .. } | SinkError::Doubtful(reason) => SinkError::Transient(reason),
+        SinkError::Data { reason, .. } | SinkError::Doubtful { reason, .. } => transient(reason),
         other => other,
     }
 }

@@ -12,7 +12,7 @@ use crate::batch::{Commit, Reason};
 use crate::dataset::time::TimeOptions;
 use crate::dataset::{LiveTarget, Target};
 use crate::error::Result;
-use crate::port::{CommitMark, Sink, SinkError};
+use crate::port::{CommitMark, Sink, SinkError, TransientKind};
 use crate::settings::OnConflict;
 use crate::sink::postgres::catalog::casts::Casts;
 use crate::sink::postgres::catalog::describe::describe;
@@ -103,7 +103,9 @@ impl Shared {
     /// that was changed, a database that is made anew) is waited for.
     pub async fn connect(&self) -> Result<Link, SinkError> {
         self.connector.connect().await.map_err(|error| match error {
-            SinkError::Fatal(reason) if is_waited_for(&reason.code) => SinkError::Transient(reason),
+            SinkError::Fatal(reason) if is_waited_for(&reason.code) => {
+                SinkError::Transient(TransientKind::Refused, reason)
+            }
             other => other,
         })
     }
@@ -126,7 +128,10 @@ impl Shared {
                     "no_column" | "missing_column" | "bad_type" => self.catalog.has_changed(),
                     code => (worked || self.catalog.has_changed()) && is_waited_for(code),
                 };
-                if wait { SinkError::Transient(reason) } else { SinkError::Fatal(reason) }
+                match wait {
+                    true => SinkError::Transient(TransientKind::Refused, reason),
+                    false => SinkError::Fatal(reason),
+                }
             }
             other => other,
         }

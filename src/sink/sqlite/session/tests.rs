@@ -400,7 +400,7 @@ async fn a_lock_is_an_outage() {
     let mut session = sink.connect(0).await.unwrap();
     session.connection.busy_timeout(std::time::Duration::ZERO).unwrap();
     let error = session.begin().await.unwrap_err();
-    assert!(matches!(&error, SinkError::Transient(r) if r.code == "55P03"), "{error:?}");
+    assert!(matches!(&error, SinkError::Transient(_, r) if r.code == "55P03"), "{error:?}");
     other.execute_batch("COMMIT").unwrap();
     session.begin().await.unwrap();
 }

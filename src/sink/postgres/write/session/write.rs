@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use tokio_postgres::types::ToSql;
 
 use super::{Failure, PgSession, TransactionState, failure, lost};
-use crate::batch::{Order, Reason, Rows};
+use crate::batch::{Dependence, Order, Reason, Rows};
 use crate::port::{SinkError, WriteMode, Written};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::connect::Link;
@@ -240,7 +240,7 @@ impl PgSession {
                 Ok(Some(written))
             }
             Err(Failure { error: SinkError::Data { reason, .. }, intact: true })
-                if keyed && reason.code == "23505" =>
+                if keyed && reason.dependence == Some(Dependence::SameKey) =>
             {
                 // Bare: nothing else is in the transaction. The next one proves the table anew, which what
                 // is at hand was encoded for.
