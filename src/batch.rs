@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use commit::Commit;
 pub use reading::{Form, Reading};
-pub use replayable::{Content, Replayable};
+pub use replayable::{Content, LoadedFile, Replayable, fingerprint};
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::{filter, filter_record_batch};
@@ -67,6 +67,8 @@ pub struct PastRecord {
     pub id: Uuid,
     /// `metadata.source`.
     pub source: Arc<str>,
+    /// `metadata.path`.
+    pub path: Option<Arc<str>>,
     /// `metadata.attempts`: how often the rows have been tried.
     pub attempts: u32,
     /// `metadata.first_ts`, in microseconds since 1970.
@@ -403,6 +405,14 @@ impl Reject {
         match self.origin.past_of(self.row) {
             Some((record, row)) => (&record.source, row),
             None => (&self.origin.source, self.row),
+        }
+    }
+
+    /// The absolute path of the file that the row came from first, where it is known and can be read again.
+    pub fn path(&self) -> Option<&Arc<str>> {
+        match self.origin.past_of(self.row) {
+            Some((record, _)) => record.path.as_ref(),
+            None => self.origin.replayable.path(),
         }
     }
 }

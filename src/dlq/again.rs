@@ -1,7 +1,8 @@
 //! Letters of a file that was loaded again: those of its earlier run are replaced, since the same row of the
 //! same input would stand there twice, and be replayed twice.
 
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
@@ -23,8 +24,8 @@ const MOST_ROWS: usize = 1_000_000;
 const MOST_BYTES: u64 = 256 << 20;
 
 /// Takes letters of earlier runs out of a queue whose rows the run `run` has put there once more: of the
-/// same source, number and content, for the same table. Returns how many rows that were. `sources` are the inputs that can be
-/// read again; rows of others come only once, however equal they are.
+/// same file, number and content, for the same table. Returns how many rows that were. `sources` are the absolute
+/// paths of the inputs that can be read again; rows of others come only once, however equal they are.
 ///
 /// # Errors
 /// Those of the file system; what was there is then as it was.
@@ -40,13 +41,14 @@ pub fn replace(live: &Path, run: Uuid, sources: &HashSet<String>, host: &str) ->
     });
     let run = run.to_string();
     let is_own = |letter: &Letter<'_>| letter.meta.run_id.as_deref() == Some(&*run);
-    let is_of = |letter: &Letter<'_>| letter.meta.source.as_deref().is_some_and(|s| sources.contains(s));
+    let paths = Paths::default();
+    let is_of = |letter: &Letter<'_>| paths.of(letter).is_some_and(|path| sources.contains(&path));
     let (mut own, mut others) = (HashSet::new(), HashSet::new());
     for path in &files {
         each(&File::open(path)?, |_, letter| {
             match letter.filter(|letter| is_of(letter)) {
                 Some(letter) if is_own(letter) && own.len() < MOST_ROWS => {
-                    own.extend((0..letter.rows() as usize).map(|row| identity(letter, row)));
+                    own.extend((0..letter.rows() as usize).map(|row| identity(letter, &paths, row)));
                 }
                 Some(letter) if !is_own(letter) => {
                     others.insert(path.clone());
@@ -59,7 +61,7 @@ pub fn replace(live: &Path, run: Uuid, sources: &HashSet<String>, host: &str) ->
     let mut replaced = 0;
     for path in others.into_iter().filter(|_| !own.is_empty()) {
         replaced += without(&path, |letter, row| {
-            is_of(letter) && !is_own(letter) && own.contains(&identity(letter, row))
+            is_of(letter) && !is_own(letter) && own.contains(&identity(letter, &paths, row))
         })?;
     }
     Ok(replaced)
@@ -108,15 +110,40 @@ fn each(
     Ok(())
 }
 
+/// The files that letters are of, by the names that their runs gave them.
+#[derive(Default)]
+struct Paths(RefCell<HashMap<String, String>>);
+
+impl Paths {
+    /// The absolute path of the file of a letter. Where the letter does not say it, as earlier versions did not,
+    /// it is what its name leads to from here.
+    fn of(&self, letter: &Letter<'_>) -> Option<String> {
+        if let Some(path) = &letter.meta.path {
+            return Some(path.to_string());
+        }
+        let source = letter.meta.source.as_deref()?;
+        let mut known = self.0.borrow_mut();
+        if let Some(path) = known.get(source) {
+            return Some(path.clone());
+        }
+        let path =
+            std::fs::canonicalize(source).ok().and_then(|path| path.into_os_string().into_string().ok());
+        let path = path.unwrap_or_else(|| source.to_owned());
+        known.insert(source.to_owned(), path.clone());
+        Some(path)
+    }
+}
+
 /// The same for the same row of the same input on its way to the same table and tenant.
-fn identity(letter: &Letter<'_>, row: usize) -> u128 {
+fn identity(letter: &Letter<'_>, paths: &Paths, row: usize) -> u128 {
     let mut hash = Xxh3::new();
     let meta = &letter.meta;
     let content = letter.items.get(row).map(|item| item.get());
     let content = content.or(meta.raw_hex.get(row)).or(meta.raw.get(row)).unwrap_or_default();
-    for part in [&meta.source, &meta.dataset, &meta.table, &meta.tenant_id] {
-        hash.update(part.as_deref().unwrap_or_default().as_bytes());
+    hash.update(paths.of(letter).unwrap_or_default().as_bytes());
+    for part in [&meta.dataset, &meta.table, &meta.tenant_id] {
         hash.update(&[0]);
+        hash.update(part.as_deref().unwrap_or_default().as_bytes());
     }
     hash.update(&letter.row_number(row).to_le_bytes());
     hash.update(content.as_bytes());

@@ -49,6 +49,8 @@ pub struct Meta<'a> {
     pub column: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub source: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub path: Option<Cow<'a, str>>,
     pub rows: Option<Vec<u64>>,
     #[serde(borrow)]
     pub raw: Raw<'a>,
@@ -406,6 +408,7 @@ fn meta(value: &RawValue) -> Meta<'_> {
         constraint: text("constraint"),
         column: text("column"),
         source: text("source"),
+        path: text("path"),
         rows: get("rows").and_then(|rows| serde_json::from_str(rows.get()).ok()),
         raw: get("raw").map(raws).unwrap_or_default(),
         raw_hex: get("raw_hex").map(raws).unwrap_or_default(),

@@ -12,6 +12,7 @@
 //! | `stage` | `decode`, `validate`, `write`, `overflow` or `abort` |
 //! | `code`, `constraint`, `column` | SQLSTATE or our own code, and what it is about |
 //! | `source`, `rows` | the input, and the 1-based numbers of the rows in it; as long as `items`, or as `raw` |
+//! | `path` | the absolute path of that input, without links, where it is a file and `source` does not say it |
 //! | `raw` | the input of the row where no item could be made of it, of several rows a list of texts; then `items` is empty |
 //! | `raw_hex` | only where that input is not UTF-8: its exact bytes in hexadecimal, since `raw` then has U+FFFD in places; a list where `raw` is one |
 //! | `truncated` | `true` where the row is longer than that; `error` says where all of it stands |
@@ -80,6 +81,8 @@ struct Metadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<&'a str>,
     source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
     rows: &'a [u64],
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<Texts<'a>>,
@@ -164,7 +167,7 @@ impl RawGroup<'_> {
             (own, other) => own.is_none() && other.is_none(),
         };
         let same = (own.stage, own.attempts, own.history) == (other.stage, other.attempts, other.history)
-            && (own.source, own.reason) == (other.source, other.reason);
+            && (own.source, own.path, own.reason) == (other.source, other.path, other.reason);
         same && same_reading && self.is_text == is_text && self.has_room(line)
     }
 
@@ -179,6 +182,7 @@ struct Alike<'a> {
     stage: Stage,
     reason: &'a Reason,
     source: &'a str,
+    path: Option<&'a str>,
     attempts: u32,
     /// The record that rows come from stays their own: its id and its first time go with them.
     history: Option<(Uuid, i64)>,
@@ -204,7 +208,8 @@ pub(super) fn encode(
         let attempts = past.map_or(reject.attempts, |past| past.attempts.saturating_add(1));
         let history = past.map(|past: &PastRecord| (past.id, past.first_us));
         let (stage, reason, reading) = (reject.stage, &*reject.reason, reject.reading.as_deref());
-        let alike = Alike { stage, reason, source, attempts, history, reading };
+        let path = reject.path().map(|path| &**path).filter(|path| *path != &**source);
+        let alike = Alike { stage, reason, source, path, attempts, history, reading };
         let item = match &reject.remains {
             RejectedData::Raw(bytes) => {
                 raws.take(alike, row, bytes);
@@ -323,7 +328,7 @@ impl Lines<'_> {
 
     fn record(
         &mut self,
-        Alike { stage, reason, source, attempts, history, reading }: Alike<'_>,
+        Alike { stage, reason, source, path, attempts, history, reading }: Alike<'_>,
         rows: &[u64],
         items: &[Box<RawValue>],
         raw: Option<(Texts<'_>, Option<Texts<'_>>)>,
@@ -339,6 +344,7 @@ impl Lines<'_> {
             constraint: reason.constraint.as_deref(),
             column: reason.column.as_deref(),
             source,
+            path,
             rows,
             raw,
             raw_hex,

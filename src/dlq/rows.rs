@@ -193,6 +193,7 @@ impl LetterRows {
             taken.past.records.push(PastRecord {
                 id,
                 source: source.clone(),
+                path: letter.meta.path.as_deref().map(Into::into),
                 attempts: letter.attempts(),
                 first_us: letter.first_us(),
             });

@@ -1,22 +1,15 @@
 //! What tells an input from others, and from itself after a change.
 //!
-//! The fingerprint is XXH3-128 of the size, the first and the last 64 KiB; of a file that is no
-//! longer than both, of all of it. It costs two reads whatever the size. A change in the middle
-//! that leaves the size as it is goes unseen: vendors append, truncate or write a file anew, with
-//! another header, footer or checksum, and none of these does.
+//! Of its content that is its [`fingerprint`].
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use xxhash_rust::xxh3::Xxh3;
-
+use crate::batch::fingerprint;
 use crate::port::runs::InputIdentity;
 use crate::source::{Compression, Input, shown};
-
-/// Bytes at each end that the fingerprint is about.
-const END: u64 = 64 << 10;
 
 /// What each input is known by. With a `source_id` that name stands in the place of the paths. A
 /// file that cannot be read has no fingerprint: it is for those who load it to say so.
@@ -25,7 +18,7 @@ pub fn identify(inputs: &[Input], source_id: Option<&str>) -> Vec<InputIdentity>
         // A pipe has a path too, and opening it would take bytes from it.
         let file = input.path.as_deref().zip(input.bytes);
         let fingerprint =
-            file.and_then(|(path, bytes)| File::open(path).and_then(|file| of_beginning(&file, bytes)).ok());
+            file.and_then(|(path, bytes)| File::open(path).and_then(|file| fingerprint(&file, bytes)).ok());
         let id = match (source_id, &input.path) {
             (Some(name), _) if inputs.len() == 1 => Some(format!("id:{name}")),
             (Some(name), _) => Some(format!("id:{name}#{}", index + 1)),
@@ -50,7 +43,7 @@ pub fn has_grown(input: &Input, before: &InputIdentity) -> bool {
     }
     let look = || -> io::Result<bool> {
         let file = File::open(path)?;
-        if Some(of_beginning(&file, then)?) != before.fingerprint {
+        if Some(fingerprint(&file, then)?) != before.fingerprint {
             return Ok(false);
         }
         let (mut first, mut last) = ([0; 4], [0; 1]);
@@ -65,27 +58,8 @@ pub fn has_grown(input: &Input, before: &InputIdentity) -> bool {
     look().unwrap_or(false)
 }
 
-/// The fingerprint of the first `bytes` of a file.
-fn of_beginning(file: &File, bytes: u64) -> io::Result<String> {
-    let mut hash = Xxh3::new();
-    hash.update(&bytes.to_le_bytes());
-    let mut take = |from: u64, count: u64| -> io::Result<()> {
-        let mut buffer = vec![0; usize::try_from(count).unwrap_or(0)];
-        file.read_exact_at(&mut buffer, from)?;
-        hash.update(&buffer);
-        Ok(())
-    };
-    if bytes <= 2 * END {
-        take(0, bytes)?;
-    } else {
-        take(0, END)?;
-        take(bytes - END, END)?;
-    }
-    Ok(format!("{:032x}", hash.digest128()))
-}
-
 /// The path that is the same from everywhere.
-fn absolute(path: &Path) -> String {
+pub(crate) fn absolute(path: &Path) -> String {
     let path = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
     path.map_or_else(|_| String::new(), shown)
 }

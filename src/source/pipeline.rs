@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tracing::field::Empty;
 use tracing::trace_span;
 
-use crate::batch::{Batch, Origin, Reading, Reason, Reject, RejectedData, Replayable, Stage};
+use crate::batch::{Batch, LoadedFile, Origin, Reading, Reason, Reject, RejectedData, Replayable, Stage};
 use crate::coordinator::{SubmitError, WriteCoordinator};
 use crate::dataset::quality::Findings;
 use crate::dataset::{Mapper, MapperSettings, json_row};
@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::port::runs::base_of;
 use crate::port::{DeadLetters, Event, Observer, Sink};
 use crate::source::completion::SettledInputs;
+use crate::source::identity::absolute;
 use crate::source::keys::Keys;
 use crate::source::scope::Verbatim;
 use crate::source::{Compression, Format, Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
@@ -717,7 +718,7 @@ fn or_document(error: Error, decoder: &dyn Decoder) -> Error {
 fn from(input: &Input, opened: &Opened) -> Replayable {
     match &input.path {
         _ if !opened.replayable => Replayable::Never,
-        Some(path) => Replayable::At(Arc::new(path.clone())),
+        Some(path) => Replayable::At(Arc::new(LoadedFile::at(path.clone(), absolute(path)))),
         None => Replayable::Kept,
     }
 }

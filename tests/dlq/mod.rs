@@ -13,6 +13,7 @@ mod predecessor;
 mod remembered;
 mod replay;
 mod shared;
+mod spelt;
 mod strange;
 mod tenants;
 mod understood;

@@ -127,6 +127,12 @@ impl Mdsctl {
         self
     }
 
+    /// Has it run in that directory below the one of the test.
+    pub fn directory(mut self, below: &str) -> Self {
+        self.directory.push(below);
+        self
+    }
+
     /// Has it run as that user, of that group.
     pub fn user(mut self, user: Option<(u32, u32)>) -> Self {
         self.user = user;

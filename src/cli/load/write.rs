@@ -30,6 +30,7 @@ use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
 use crate::settings::{EngineSettings, OnConflict, Overflow};
 use crate::source::completion::SettledInputs;
 use crate::source::follow::{CheckpointFile, Exact, Follower};
+use crate::source::identity::absolute;
 use crate::source::pace::Paced;
 use crate::source::pipeline::{EngineOutlet, Peeked, Report};
 use crate::source::skip_committed::Resumed;
@@ -302,8 +303,8 @@ impl Load<'_> {
         if self.command() != "load" || dead.records() == 0 || twice {
             return Ok(0);
         }
-        let files = self.inputs.iter().filter(|input| input.bytes.is_some() && input.path.is_some());
-        let sources = files.map(|input| input.name.to_string()).collect();
+        let files = self.inputs.iter().filter(|input| input.bytes.is_some());
+        let sources = files.filter_map(|input| input.path.as_deref()).map(absolute).collect();
         again::replace(dead.path(), self.run_id, &sources, &process::own().host)
     }
 

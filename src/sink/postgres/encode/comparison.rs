@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn rows_failed_by_the_servers_clock_or_never() {
-        let record = |first_us| PastRecord { id: Uuid::nil(), source: "a".into(), attempts: 1, first_us };
+        let record =
+            |first_us| PastRecord { id: Uuid::nil(), source: "a".into(), path: None, attempts: 1, first_us };
         let past = ReplayHistory {
             first: 7,
             rows: vec![(0, 1), (1, 2), (2, 3)],

@@ -17,6 +17,7 @@ fn failed(whole: Arc<Batch>, seconds: &[i64]) -> Arc<Batch> {
     let record = |seconds: &i64| PastRecord {
         id: Uuid::nil(),
         source: "a.csv".into(),
+        path: None,
         attempts: 1,
         first_us: seconds * 1_000_000,
     };

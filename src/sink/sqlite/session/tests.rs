@@ -438,6 +438,7 @@ fn failed(symbols: &[Option<&str>], closes: &[f64], seconds: &[i64]) -> Arc<Batc
     let record = |seconds: &i64| PastRecord {
         id: Uuid::nil(),
         source: "a.csv".into(),
+        path: None,
         attempts: 1,
         first_us: seconds * 1_000_000,
     };
