@@ -4,15 +4,18 @@
 //! The layers, top to bottom; each may use those below it (a test holds them to it):
 //!
 //! - `cli`: arguments to settings, one file a subcommand, exit codes
-//! - `observe`: progress, summaries, metrics; listeners to engine events
+//! - `app`: use cases
+//! - `report`: progress, summaries, tables: what people read
+//! - `telemetry`: listeners to engine events: counters, metrics, traces, HTTP
 //! - `source`, `sink`, `dlq`: bytes in, rows out, dead letters
 //! - `decode`: bytes to Arrow columns
 //! - `coordinator`: queue, workers, retry, breaker, isolation
 //! - `dataset`: what rows mean
 //! - `settings`
-//! - `batch`, `model`, `port`, `error`: the vocabulary
+//! - `batch`, `model`, `port`, `error`, `text`: the vocabulary
 #![deny(missing_docs)]
 
+pub mod app;
 pub mod batch;
 #[doc(hidden)]
 pub mod cli;
@@ -22,8 +25,10 @@ pub mod decode;
 pub mod dlq;
 pub mod error;
 pub mod model;
-pub mod observe;
 pub mod port;
+pub mod report;
 pub mod settings;
 pub mod sink;
 pub mod source;
+pub mod telemetry;
+pub mod text;

@@ -21,7 +21,7 @@ use crate::dlq::claim::{Choice, is_meant};
 use crate::dlq::letter::{Letter, fields, words};
 use crate::dlq::lines::Lines;
 use crate::error::{self, Error, Result};
-use crate::observe::number_format::{count, plural};
+use crate::text::number_format::{count, plural};
 
 /// Most columns of a file; more come out of a queue whose rows have values for names.
 const MOST_COLUMNS: usize = 10_000;

@@ -21,8 +21,8 @@ use crate::dlq::lines::{Line, Lines};
 use crate::dlq::names::{self, Kind};
 use crate::dlq::stats::moment;
 use crate::error::{Error, Result};
-use crate::observe::letters::plain;
-use crate::observe::number_format::plural;
+use crate::report::letters::plain;
+use crate::text::number_format::plural;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -5,19 +5,19 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
+use crate::app::health::{
+    Finding, Latency, Limits, Report, Status, ask, look, of_postgres, of_sqlite, unanswered, unread,
+};
 use crate::cli::args::{GlobalArgs, HealthArgs};
 use crate::cli::exit::Exit;
 use crate::cli::store::Store;
 use crate::cli::{print, voice};
 use crate::dataset::ALL;
 use crate::error::{Error, Result};
-use crate::observe::client::Endpoint;
-use crate::observe::health::{
-    Finding, Latency, Limits, Report, Status, ask, look, of_postgres, of_sqlite, unanswered, unread,
-};
 use crate::settings::Secret;
 use crate::sink::postgres::{Dsn, PgHealth};
 use crate::sink::sqlite::SqliteHealth;
+use crate::telemetry::client::Endpoint;
 
 /// Port of an instance, where its URL names none.
 const HTTP: u16 = 80;

@@ -10,7 +10,7 @@ use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
 use crate::dlq::stats::{Plan, QueueStats};
 use crate::error::Result;
-use crate::observe::letters::{Findings, QueueFile, json, replay_command, table, table_to_name};
+use crate::report::letters::{Findings, QueueFile, json, replay_command, table, table_to_name};
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
@@ -74,7 +74,7 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
 }
 
 /// As wide as the terminal, and 80 columns elsewhere.
-fn style(global: &GlobalArgs) -> crate::observe::style::Style {
+fn style(global: &GlobalArgs) -> crate::report::style::Style {
     let style = style_of_stdout(global.color);
     match rustix::termios::tcgetwinsize(io::stdout()) {
         Ok(size) if io::stdout().is_terminal() && size.ws_col > 0 => style.width(size.ws_col.into()),

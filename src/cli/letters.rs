@@ -17,11 +17,11 @@ use crate::dlq::read_plan::ReadPlan;
 use crate::dlq::rows::LetterRows;
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
-use crate::observe::result::RunResult;
 use crate::port::runs::InputIdentity;
 use crate::port::{DeadLetterError, DeadLetters, Event, Observer};
 use crate::source::pipeline::{BatchSink, Report};
 use crate::source::{Meter, Stop};
+use crate::telemetry::result::RunResult;
 
 /// The rows that go to one place.
 #[derive(Clone)]

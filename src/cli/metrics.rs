@@ -11,14 +11,14 @@ use crate::cli::exit::Exit;
 use crate::cli::voice::say;
 use crate::dlq::depth::Depth;
 use crate::error::Result;
-use crate::observe::http::{EngineView, Feedback, Listener, LiveRun, Patience, Service};
-use crate::observe::metrics::{Depths, Exposition, RunIdentity, Textfile};
-use crate::observe::result::RunFacts;
-use crate::observe::run_counters::RunCounters;
-use crate::observe::shared_stderr::SharedStderr;
 use crate::port::Observer;
+use crate::report::shared_stderr::SharedStderr;
 use crate::settings::EngineSettings;
 use crate::source::Meter;
+use crate::telemetry::http::{EngineView, Feedback, Listener, LiveRun, Patience, Service};
+use crate::telemetry::metrics::{Depths, Exposition, RunIdentity, Textfile};
+use crate::telemetry::result::RunFacts;
+use crate::telemetry::run_counters::RunCounters;
 
 /// Who is told of a run; nothing where nobody asks.
 pub struct RunMetrics(Option<Asked>);

@@ -44,8 +44,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches, Parser, ValueEnum};
 
 use crate::error::Error;
-use crate::observe::shared_stderr::SharedStderr;
-use crate::observe::style::{ColorChoice, Style};
+use crate::report::shared_stderr::SharedStderr;
+use crate::report::style::{ColorChoice, Style};
 use args::{Cli, Color, Command, GlobalArgs, LogFormat};
 use config::Places;
 pub use exit::Exit;

@@ -26,7 +26,7 @@ use crate::dlq::journal::{Journal, ReplaySelection, ReplayTarget};
 use crate::dlq::names::{self, Kind};
 use crate::dlq::replay_lock::{self, Hold};
 use crate::error::{Error, Result, of_json, words};
-use crate::observe::shared_stderr::SharedStderr;
+use crate::report::shared_stderr::SharedStderr;
 use crate::sink::postgres::resolve_tenant;
 
 /// Attempts after which a row goes aside, where nothing else is said.

@@ -16,12 +16,12 @@ use uuid::Uuid;
 use crate::cli::history::History;
 use crate::cli::resume::{Decision, Life, Request, decide, differences, life, short};
 use crate::error::{Error, Result};
-use crate::observe::number_format::plural;
-use crate::observe::run_counters::RunCounters;
-use crate::observe::snapshot::Books;
 use crate::port::runs::{
     Begun, Checkpoints, InputIdentity, JobRow, RunBooks, RunEnd, RunRecord, RunScope, RunStart, base_of,
 };
+use crate::telemetry::run_counters::RunCounters;
+use crate::telemetry::snapshot::Books;
+use crate::text::number_format::plural;
 
 /// Time to the first sign of life; it doubles to that between two of a run that has lasted.
 const FIRST: Duration = Duration::from_millis(200);

@@ -9,7 +9,7 @@ use crate::cli::resume::{Life, life};
 use crate::cli::store::Store;
 use crate::cli::{print, style_of_stdout, tell, voice};
 use crate::error::{Error, Result};
-use crate::observe::runs::{RunView, details, table};
+use crate::report::runs::{RunView, details, table};
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {

@@ -13,7 +13,7 @@ use crate::cli::load::{Load, known_name, runtime};
 use crate::cli::metrics::RunMetrics;
 use crate::cli::{settings, traces};
 use crate::error::{Error, Result};
-use crate::observe::shared_stderr::SharedStderr;
+use crate::report::shared_stderr::SharedStderr;
 use crate::source::follow::{FollowOptions, From};
 use crate::source::shown;
 

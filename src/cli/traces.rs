@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::cli::args::Command;
 use crate::cli::exit::Exit;
 use crate::error::Result;
-use crate::observe::snapshot::Books;
-use crate::observe::traces::Traces;
+use crate::telemetry::snapshot::Books;
+use crate::telemetry::traces::Traces;
 
 /// The run that this process is.
 static RUN: LazyLock<Uuid> = LazyLock::new(Uuid::now_v7);

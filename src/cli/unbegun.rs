@@ -8,10 +8,10 @@ use crate::cli::load::known_name;
 use crate::cli::store::Store;
 use crate::cli::{print, traces, voice};
 use crate::error::Error;
-use crate::observe::result::{RunFacts, RunResult};
-use crate::observe::run_counters::RunCounters;
 use crate::settings::EngineSettings;
 use crate::source::shown;
+use crate::telemetry::result::{RunFacts, RunResult};
+use crate::telemetry::run_counters::RunCounters;
 
 /// Prints the object of a command whose line or configuration could not be understood.
 pub fn print_unread(command: &str, error: &Error) {

@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::args::LogFormat;
 use crate::error::{Error, Result};
-use crate::observe::result::RunResult;
-use crate::observe::shared_stderr::SharedStderr;
-use crate::observe::style::{Ink, Style};
-use crate::observe::visible::{Shown, painted, visible};
+use crate::report::shared_stderr::SharedStderr;
+use crate::report::style::{Ink, Style};
+use crate::telemetry::result::RunResult;
+use crate::text::visible::{Shown, painted, visible};
 
 /// Whether stderr takes JSON alone.
 static JSON: AtomicBool = AtomicBool::new(false);

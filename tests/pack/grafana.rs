@@ -11,9 +11,9 @@ use crate::harness::Work;
 /// Metrics of others that the rules look at.
 const OF_OTHERS: [&str; 2] = ["up", "node_textfile_mtime_seconds"];
 
-/// The names in `src/observe/metrics/names.rs`, those of histograms with their endings.
+/// The names in `src/telemetry/metrics/names.rs`, those of histograms with their endings.
 fn names() -> BTreeSet<String> {
-    let text = text("src/observe/metrics/names.rs");
+    let text = text("src/telemetry/metrics/names.rs");
     let names: Vec<&str> = text.split("name: \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(names.len() > 15, "{names:?}");
     let mut all: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();

@@ -7,10 +7,12 @@ use std::fs;
 use std::path::Path;
 
 /// The layers, top to bottom.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 10] = [
     &["main"],
     &["cli"],
-    &["observe"],
+    &["app"],
+    &["report"],
+    &["telemetry"],
     &["source", "sink", "dlq"],
     &["decode"],
     &["coordinator"],
@@ -18,7 +20,7 @@ const LAYERS: [&[&str]; 8] = [
     &["settings"],
 ];
 /// Below them all; its modules know one another.
-const VOCABULARY: [&str; 4] = ["batch", "model", "port", "error"];
+const VOCABULARY: [&str; 5] = ["batch", "model", "port", "error", "text"];
 /// Modules side by side that must not know one another, below their parent. Among the rooms of a store those
 /// that know others: a connection knows none, the catalog the connection, and so on to the writes.
 const APART: [(&str, &str); 18] = [
@@ -50,17 +52,17 @@ const PLACES: [(&str, &[&str]); 19] = [
     ("tokio_postgres", &["sink/postgres"]),
     ("tokio_postgres_rustls", &["sink/postgres"]),
     ("rusqlite", &["sink/sqlite"]),
-    ("indicatif", &["observe"]),
-    ("prometheus", &["observe"]),
-    ("hyper", &["observe"]),
-    ("hyper_util", &["observe"]),
-    ("http_body_util", &["observe"]),
-    ("opentelemetry", &["observe"]),
-    ("opentelemetry_http", &["observe"]),
-    ("opentelemetry_otlp", &["observe"]),
-    ("opentelemetry_sdk", &["observe"]),
-    ("tracing_opentelemetry", &["observe"]),
-    ("tokio_rustls", &["observe"]),
+    ("indicatif", &["report"]),
+    ("prometheus", &["telemetry"]),
+    ("hyper", &["telemetry"]),
+    ("hyper_util", &["telemetry"]),
+    ("http_body_util", &["telemetry"]),
+    ("opentelemetry", &["telemetry"]),
+    ("opentelemetry_http", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("tracing_opentelemetry", &["telemetry"]),
+    ("tokio_rustls", &["telemetry"]),
     ("parquet", &["decode"]),
 ];
 /// What only the command line does: print and exit.
@@ -233,7 +235,7 @@ fn the_rules_are_enforced() {
         ("settings", "use crate::dataset::BARS;"),
         ("batch", "use crate::settings::Secret;"),
         ("model/decimal", "use crate::dataset::number::NumberBuilder;"),
-        ("observe/bar", "use clap::Parser;"),
+        ("report/bar", "use clap::Parser;"),
         ("cli/health", "use hyper::Request;"),
         ("sink/postgres/trace", "use opentelemetry_sdk::Resource;"),
         ("dlq/mod", "fn f() -> anyhow::Result<()> { std::process::exit(1) }"),
@@ -245,7 +247,7 @@ fn the_rules_are_enforced() {
     }
     let right = [
         ("main", "use mdsctl::cli;\nfn main() -> anyhow::Result<()> { println!(\"x\") }"),
-        ("cli/load", "use crate::observe::Bar; use crate::sink::postgres::Store; use clap::Parser;"),
+        ("cli/load", "use crate::report::Bar; use crate::sink::postgres::Store; use clap::Parser;"),
         ("source/files", "use crate::{decode::Chunks, error::Result};"),
         ("port", "use crate::batch::Reject;"),
         ("coordinator/worker", "const NAMES: [&str; 2] = [\"timeout\", \"PANIC\"];"),

@@ -10,14 +10,14 @@ use crate::cli::load::said::Said;
 use crate::cli::style;
 use crate::dataset::MapperSettings;
 use crate::error::Result;
-use crate::observe::progress::{Mode, Progress};
-use crate::observe::result::DlqResult;
-use crate::observe::run_counters::RunCounters;
-use crate::observe::snapshot::Books;
 use crate::port::{Event, Observer};
+use crate::report::progress::{Mode, Progress};
 use crate::settings::OnConflict;
 use crate::sink::postgres::PgRehearsal;
 use crate::source::pipeline::{BatchSink, Peeked, Report};
+use crate::telemetry::result::DlqResult;
+use crate::telemetry::run_counters::RunCounters;
+use crate::telemetry::snapshot::Books;
 
 /// What a dry run does not ask, for people and programs.
 const OF_POSTGRES: &str =

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::dataset::mapper::{SHARED, is_deduction};
 use crate::decode::Passed;
-use crate::observe::number_format::{count, plural};
 use crate::settings::OnConflict;
 use crate::source::keys::Shared;
 use crate::source::pipeline::Report;
+use crate::text::number_format::{count, plural};
 
 /// Sentences for the summary and for programs.
 #[derive(Debug, Default)]

@@ -20,13 +20,9 @@ use crate::dataset::{MapperSettings, Target};
 use crate::dlq::names::segments;
 use crate::dlq::{DlqWriter, again};
 use crate::error::{Error, Result};
-use crate::observe::fanout::Fanout;
-use crate::observe::number_format;
-use crate::observe::progress::{Mode, Progress};
-use crate::observe::result::DlqResult;
-use crate::observe::run_counters::RunCounters;
 use crate::port::runs::Checkpoints;
 use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
+use crate::report::progress::{Mode, Progress};
 use crate::settings::{EngineSettings, OnConflict, Overflow};
 use crate::source::completion::SettledInputs;
 use crate::source::follow::{CheckpointFile, Exact, Follower};
@@ -34,6 +30,10 @@ use crate::source::identity::absolute;
 use crate::source::pace::Paced;
 use crate::source::pipeline::{EngineOutlet, Peeked, Report};
 use crate::source::skip_committed::Resumed;
+use crate::telemetry::fanout::Fanout;
+use crate::telemetry::result::DlqResult;
+use crate::telemetry::run_counters::RunCounters;
+use crate::text::number_format;
 
 /// The dead letters, with a note of where each kind of failure came up first.
 pub(super) struct Located {

@@ -26,7 +26,7 @@ use crate::dlq::read_plan::ReadPlan;
 use crate::dlq::replay_lock::{self, To};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result, words};
-use crate::observe::letters::plain;
+use crate::report::letters::plain;
 
 /// A file of the queue.
 pub struct ReplayFile {

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
-use crate::observe::letters::plain;
-use crate::observe::number_format::plural;
-use crate::observe::result::{RunFacts, RunResult};
-use crate::observe::run_counters::RunCounters;
+use crate::report::letters::plain;
 use crate::settings::EngineSettings;
+use crate::telemetry::result::{RunFacts, RunResult};
+use crate::telemetry::run_counters::RunCounters;
+use crate::text::number_format::plural;
 
 /// What has been done so far.
 #[derive(Default)]

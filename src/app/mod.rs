@@ -1,0 +1,5 @@
+//! Use cases, without arguments and printing.
+//!
+//! - [`health`]: how well store, dead letters and a running instance are
+
+pub mod health;

@@ -1,0 +1,18 @@
+//! What people read of a run.
+//!
+//! - [`progress`]: what is shown while it runs, drawn by [`display`] or written by [`lines`]
+//! - [`summary`]: how it ended; [`runs`]: the history of runs
+//! - [`letters`]: what stands in the dead-letter queue
+//! - [`shared_stderr`]: stderr, shared by the display and the log
+//! - [`style`]: colours, where the terminal has them
+
+pub mod display;
+mod draw_target;
+pub mod letters;
+pub mod lines;
+pub mod progress;
+pub mod rates;
+pub mod runs;
+pub mod shared_stderr;
+pub mod style;
+pub mod summary;

@@ -1,0 +1,156 @@
+//! Serves and sends, on a thread of its own.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::error::{Error, Result};
+use crate::telemetry::http::routes::Routes;
+use crate::telemetry::http::slow_client::Patient;
+use crate::telemetry::http::streams::StatusStream;
+use crate::telemetry::http::{Feedback, Listener, LiveRun};
+
+/// Connections at once.
+const MOST: usize = 64;
+/// Those of them that one peer may have, so that others get in.
+const MOST_OF_ONE: usize = 24;
+/// Those of them that get events; they stay.
+const STREAMS: usize = 32;
+/// Longest time from the beginning of a connection, or of its next request, to the end of its head.
+const HEADER: Duration = Duration::from_secs(5);
+/// Most bytes of the head of a request, and most that wait to be sent on a connection.
+const HEAD: usize = 16 << 10;
+/// Most fields in the head of a request.
+const FIELDS: usize = 64;
+/// What the last change of level has at the end of a run, to be taken.
+const LAST: Duration = Duration::from_secs(1);
+/// After a connection could not be taken, as when the process has too many files open.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Turns that each connection gets at the end, to be told of it.
+const TURNS: usize = 16;
+
+/// Serves until it is dropped. The run waits for it at its end alone, and then not for long.
+pub struct Service {
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Service {
+    /// Answers on `listener`, and sends `feedback`, with what `live` shows.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the system has no thread for it.
+    pub fn start(live: Arc<LiveRun>, listener: Option<Listener>, feedback: Option<Feedback>) -> Result<Self> {
+        let failed = |error: io::Error| Error::Internal(format!("--metrics-listen: cannot start: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(1)
+            .build()
+            .map_err(failed)?;
+        let (stop, stopped) = watch::channel(false);
+        let listener = match listener {
+            Some(listener) => {
+                let _inside = runtime.enter();
+                Some((TcpListener::from_std(listener.socket).map_err(failed)?, listener.token, listener.host))
+            }
+            None => None,
+        };
+        // Heard from here on, whenever the thread comes to run.
+        let changes = live.changes();
+        let work = async move {
+            let mut ended = stopped.clone();
+            let sends = feedback.map(|feedback| tokio::spawn(feedback.run(changes, stopped)));
+            let feed = listener.map(|(socket, token, host)| {
+                let feed = Arc::new(StatusStream::new(live.clone()));
+                let routes = Routes::new(live, token, feed.clone(), STREAMS).on_host(host);
+                tokio::spawn(feed.clone().run());
+                tokio::spawn(accept(socket, Arc::new(routes)));
+                feed
+            });
+            // An error says that nobody is there to wait for.
+            let _ = ended.wait_for(|ended| *ended).await;
+            if let Some(sends) = sends {
+                let _ = timeout(LAST, sends).await;
+            }
+            if let Some(feed) = feed {
+                feed.note();
+                for _ in 0..TURNS {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("http".to_owned()).spawn(move || {
+            runtime.block_on(work);
+            // What looks up a name may take its time.
+            runtime.shutdown_background();
+        });
+        Ok(Self { stop, thread: Some(thread.map_err(failed)?) })
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Service")
+    }
+}
+
+async fn accept(socket: TcpListener, routes: Arc<Routes>) {
+    let places = Arc::new(Semaphore::new(MOST));
+    let mut peers: HashMap<IpAddr, Arc<Semaphore>> = HashMap::new();
+    loop {
+        let Ok((stream, peer)) = socket.accept().await else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        // Who has no connection is forgotten.
+        peers.retain(|_, own| own.available_permits() < MOST_OF_ONE);
+        let own =
+            peers.entry(peer.ip().to_canonical()).or_insert_with(|| Arc::new(Semaphore::new(MOST_OF_ONE)));
+        match (own.clone().try_acquire_owned(), places.clone().try_acquire_owned()) {
+            (Ok(own), Ok(place)) => drop(tokio::spawn(serve(stream, routes.clone(), [own, place]))),
+            _ => {
+                let full = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n";
+                let _ = stream.try_write(full);
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, routes: Arc<Routes>, _places: [OwnedSemaphorePermit; 2]) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request: Request<Incoming>| {
+        let response = routes.answer(&request);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    // What goes wrong with a connection is its peer's affair.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER)
+        .max_buf_size(HEAD)
+        .max_headers(FIELDS)
+        .serve_connection(TokioIo::new(Patient::new(stream)), service)
+        .await;
+}

@@ -1,0 +1,9 @@
+//! Words and figures as people read them, fit for a terminal.
+//!
+//! - [`visible`]: shows what in names and values would act on a terminal
+//! - [`fit`]: text cut to so many columns
+//! - [`number_format`]: counts, sizes, rates and durations
+
+pub mod fit;
+pub mod number_format;
+pub mod visible;
