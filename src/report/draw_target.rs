@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::TermLike;
+use unicode_width::UnicodeWidthChar as _;
 
 /// A size that a [`DrawTarget`] and who lays out its frames share.
 #[derive(Debug)]
@@ -197,7 +198,7 @@ impl<W: Write> DrawState<W> {
     }
 }
 
-/// Characters that take a column: all but those of colour sequences.
+/// Columns that a text takes, colour sequences left out.
 fn printed(text: &str) -> usize {
     let mut columns = 0;
     let mut chars = text.chars();
@@ -205,7 +206,7 @@ fn printed(text: &str) -> usize {
         if c == '\x1b' {
             chars.by_ref().find(char::is_ascii_alphabetic);
         } else {
-            columns += 1;
+            columns += c.width().unwrap_or(0);
         }
     }
     columns

@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{of_tls, words};
+use crate::settings::Secret;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use hyper::http::uri::Scheme;
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
@@ -103,6 +104,21 @@ impl Endpoint {
     /// The same host with another path below this one's.
     pub fn below(&self, path: &str) -> Self {
         Self { path: format!("{}{path}", self.path), ..self.clone() }
+    }
+
+    /// Asks for a path below this one, with a bearer token where one is given. Sets no limit of time.
+    ///
+    /// # Errors
+    /// In words, where no whole answer of at most so many bytes comes.
+    pub async fn get(&self, path: &str, token: Option<&Secret>, most: usize) -> Result<Answer, String> {
+        let mut request = Request::new(Full::default());
+        if let Some(token) = token {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
+                .map_err(|_| "the token has characters that no header can carry".to_owned())?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        self.below(path).exchange(request, most).await.map_err(|fault| fault.to_string())
     }
 
     fn authority(&self) -> String {

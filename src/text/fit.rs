@@ -1,5 +1,7 @@
 //! Text that fits: without control characters, in so many columns.
 
+use unicode_width::UnicodeWidthChar;
+
 use crate::text::visible::is_active;
 
 /// At most `most` columns, without control characters; a cut shows as `…`.
@@ -47,14 +49,9 @@ pub(crate) fn columns_of(text: &str) -> usize {
     text.chars().map(columns).sum()
 }
 
-/// Columns that a character takes: two in the blocks of East Asian scripts and of emoji, one
-/// elsewhere. Near enough for names of files; what is wrong is cut at the edge of the terminal.
+/// Columns that a character takes, by the tables of Unicode.
 fn columns(c: char) -> usize {
-    match u32::from(c) {
-        0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF => 2,
-        0xFE30..=0xFE6F | 0xFF00..=0xFF60 | 0x1F300..=0x1FAFF | 0x20000..=0x3FFFD => 2,
-        _ => 1,
-    }
+    c.width().unwrap_or(0)
 }
 
 /// Breaks `text` at white space into lines of at most `width` columns. A longer word (a path)

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::Request;
-use hyper::header::{AUTHORIZATION, HeaderValue};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -23,7 +20,7 @@ const MOST_TEXT: usize = 200;
 /// Asks an instance how it is; waits so long at most.
 pub async fn ask(endpoint: &Endpoint, token: Option<&Secret>, limit: Duration) -> Report {
     let ask = |path: &'static str| async move {
-        match timeout(limit, get(endpoint, path, token)).await {
+        match timeout(limit, endpoint.get(path, token, MOST_BYTES)).await {
             Ok(done) => done,
             Err(_) => Err(format!("no answer within {} s", limit.as_secs_f64())),
         }
@@ -74,18 +71,6 @@ pub async fn ask(endpoint: &Endpoint, token: Option<&Secret>, limit: Duration) -
         ),
     }
     report
-}
-
-async fn get(endpoint: &Endpoint, path: &str, token: Option<&Secret>) -> Result<Answer, String> {
-    let endpoint = endpoint.below(path);
-    let mut request = Request::new(Full::default());
-    if let Some(token) = token {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
-            .map_err(|_| "the token has characters that no header can carry".to_owned())?;
-        value.set_sensitive(true);
-        request.headers_mut().insert(AUTHORIZATION, value);
-    }
-    endpoint.exchange(request, MOST_BYTES).await.map_err(|fault| fault.to_string())
 }
 
 /// The object that a good answer holds.
