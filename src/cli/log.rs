@@ -12,9 +12,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::batch::Reason;
 use crate::cli::args::{Color, GlobalArgs, LogFormat};
+use crate::port::{Circuit, Event, Observer, Trouble};
 use crate::report::shared_stderr::SharedStderr;
 use crate::telemetry::traces::Traces;
-use crate::port::{Circuit, Event, Observer, Trouble};
 
 /// Starts logging as the flags say. Lines pass through `screen`, so that they do not tear the
 /// live display. With `traces`, spans go there, and there alone.

@@ -7,16 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::batch::{Reason, Reject, Stage};
+use crate::port::{Circuit, Event, Level, Observer, Trouble};
+use crate::settings::EngineSettings;
 use crate::telemetry::histogram::Histogram;
 use crate::telemetry::snapshot::{
     Books, CircuitView, InputPosition, LagView, QueueView, RejectGroup, Snapshot, WorkersView,
 };
 use crate::text::fit;
-use crate::port::{Circuit, Event, Level, Observer, Trouble};
-use crate::settings::EngineSettings;
-use crate::telemetry::snapshot::{
-    Books, CircuitView, InputPosition, LagView, QueueView, RejectGroup, Snapshot, WorkersView,
-};
 
 /// Most kinds of rejects that are told apart; codes and columns come from the outside.
 const MOST_KINDS: usize = 1_000;
@@ -326,7 +323,7 @@ impl RunCounters {
         }
         circuit.state = state;
         if let Some(trouble) = trouble {
-            circuit.reason = Some(text::shorten(trouble.message(), MOST_MESSAGE).into());
+            circuit.reason = Some(fit::shorten(trouble.message(), MOST_MESSAGE).into());
             circuit.for_letters = matches!(trouble, Trouble::DeadLetters(_));
         }
     }

@@ -19,15 +19,15 @@ use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
 use crate::dlq::stats::{Plan, QueueStats};
 use crate::error::{Error, Result};
+use crate::port::runs::{RunEnd, RunScope, RunStatus};
+use crate::port::{TABLE_REKEYED, Trouble};
 use crate::report::letters::only_table;
-use crate::text::number_format;
+use crate::report::summary::{self, Extras};
+use crate::source::pipeline::Report;
 use crate::telemetry::result::{DlqResult, RunFacts, RunResult};
 use crate::telemetry::run_counters::RunCounters;
 use crate::telemetry::snapshot::Snapshot;
-use crate::report::summary::{self, Extras};
-use crate::port::runs::{RunEnd, RunScope, RunStatus};
-use crate::port::{TABLE_REKEYED, Trouble};
-use crate::source::pipeline::Report;
+use crate::text::number_format;
 
 /// How a run came to its end.
 pub(super) struct RunOutcome<'a> {

@@ -295,8 +295,6 @@ impl Observer for Watcher {
 pub(super) mod tests {
     use super::*;
     use crate::batch::Reason;
-    use crate::telemetry::metrics::RunIdentity;
-    use crate::telemetry::result::DlqResult;
     use crate::port::Trouble;
     use crate::port::{Level, Written};
     use crate::telemetry::metrics::RunIdentity;
