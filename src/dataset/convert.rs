@@ -23,7 +23,6 @@ use crate::dataset::faults::Faults;
 use crate::dataset::float;
 use crate::dataset::folds::Folds;
 use crate::dataset::nulls::{NullTokens, Nulled};
-use crate::dataset::number::{NumberBuilder, Numbers};
 use crate::dataset::separators::{self, Plain, Separators};
 use crate::dataset::text::Texts;
 use crate::dataset::time::{TimeError, TimeReader, Twice, calendar};
@@ -32,6 +31,8 @@ use crate::dataset::unpack::unpacked;
 use crate::dataset::value;
 use crate::error::words;
 use crate::model::decimal::{Decimal, NumberError};
+use crate::model::numbers::NumberBuilder;
+use crate::model::values::Numbers;
 
 /// What is wrong with a number that no store has room for.
 const TOO_LONG: &str = "has more digits than any store keeps (131,072 before the point and 16,383 behind it)";
@@ -269,7 +270,7 @@ impl Conversion<'_> {
         match array.data_type() {
             DataType::Float64 => Ok(self.finite::<Float64Type>(array)),
             DataType::Float32 => self.singles(array),
-            DataType::Decimal128(..) | DataType::Decimal256(..) => Ok(array.clone()),
+            DataType::Decimal128(..) => Ok(array.clone()),
             DataType::UInt64 => {
                 let source = array.as_primitive::<UInt64Type>();
                 if source.values().iter().all(|v| i64::try_from(*v).is_ok()) {
@@ -435,10 +436,7 @@ impl Conversion<'_> {
                         self.take(row, value, &mut made);
                     }
                 }
-                DataType::Float64
-                | DataType::Float32
-                | DataType::Decimal128(..)
-                | DataType::Decimal256(..) => {
+                DataType::Float64 | DataType::Float32 | DataType::Decimal128(..) => {
                     // What is no number is no time either, and is counted.
                     let finite = match array.data_type() {
                         DataType::Float64 => self.finite::<Float64Type>(array),
@@ -854,7 +852,7 @@ fn bytes_of(array: &ArrayRef, row: usize) -> Option<&[u8]> {
 /// Whole numbers and decimals of any width in a type that numbers travel in; `None` for other types.
 pub(super) fn whole_numbers(array: &ArrayRef) -> Option<ArrayRef> {
     match array.data_type() {
-        DataType::Decimal128(..) | DataType::Decimal256(..) => Some(array.clone()),
+        DataType::Decimal128(..) => Some(array.clone()),
         DataType::UInt64 => {
             let values = array.as_primitive::<UInt64Type>().iter().map(|value| value.map(i128::from));
             let made = values.collect::<arrow::array::Decimal128Array>().with_precision_and_scale(38, 0);

@@ -19,9 +19,9 @@ use arrow::datatypes::{DataType, TimeUnit};
 use crate::dataset::calendar;
 use crate::dataset::convert::integers;
 use crate::dataset::nulls::NullTokens;
-use crate::dataset::number::Numbers;
 use crate::dataset::text::Texts;
 use crate::dataset::time::{DateOrder, TimeOptions, TimeReader};
+use crate::model::values::Numbers;
 
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;

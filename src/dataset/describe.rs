@@ -12,7 +12,7 @@ pub enum Kind {
     /// A calendar day; `Date32`.
     Date,
     /// A number, exact. Travels as it comes: `Int64`, `Float64` (shortest decimal form),
-    /// `Decimal128` or `Decimal256`.
+    /// Numbers of any type.
     Number,
     /// A number in a column of doubles: the nearest double of the text, of any size; else as
     /// [`Number`](Self::Number).

@@ -3,69 +3,43 @@
 //! The hash is XXH3: 128 bits for keys, so that two keys of a batch of a million rows meet by
 //! chance once in 10^26 batches, stable across versions and machines.
 
-use arrow::array::AsArray;
-use arrow::array::{Array, ArrayRef, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray};
-use arrow::datatypes::{DataType, TimeUnit};
-use arrow::datatypes::{Date32Type, TimestampMicrosecondType, TimestampNanosecondType};
+use arrow::array::{Array, ArrayRef, PrimitiveArray, StringArray};
+use arrow::datatypes::Int32Type;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::batch::{Identity, Origin};
-use crate::dataset::number::Numbers;
 use crate::dataset::target::KeyPrecision;
 use crate::dataset::text::Texts;
 use crate::dataset::time::to_micros;
 use crate::dataset::value;
 use crate::model::decimal::{Decimal, MAX_DIGITS};
+use crate::model::values::Values;
 
-enum Reader<'a> {
-    Instant(&'a TimestampNanosecondArray),
-    Far(&'a TimestampMicrosecondArray),
-    Plain(&'a StringArray),
-    Text(Texts<'a>),
-    Number(Numbers<'a>),
-    Other(&'a ArrayRef),
+/// Appends a form of the value that is the same for the same value whatever its type was. These bytes are
+/// part of ids that are stored: they stay as they are.
+fn write(values: &Values<'_>, row: usize, out: &mut Vec<u8>) {
+    let text = |text: &str, out: &mut Vec<u8>| {
+        out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        out.extend_from_slice(text.as_bytes());
+    };
+    match values {
+        Values::Instant(times) => out.extend_from_slice(&times.value(row).to_le_bytes()),
+        Values::Far(times) => out.extend_from_slice(&nanos_of(times.value(row)).to_le_bytes()),
+        values if values.is_null(row) => out.extend_from_slice(&u32::MAX.to_le_bytes()),
+        Values::Null => out.extend_from_slice(&u32::MAX.to_le_bytes()),
+        Values::Text(texts) => text(texts.value(row), out),
+        Values::Coded(keys, texts) => text(coded(keys, texts, row), out),
+        Values::Number(numbers) => match numbers.get(row) {
+            Some(number) => write_number(number, out),
+            None => out.extend_from_slice(&u32::MAX.to_le_bytes()),
+        },
+        Values::Day(days) => out.extend_from_slice(&days.value(row).to_le_bytes()),
+        Values::Bool(values) => out.push(u8::from(values.value(row))),
+    }
 }
 
-impl<'a> Reader<'a> {
-    fn of(array: &'a ArrayRef) -> Self {
-        if let DataType::Timestamp(TimeUnit::Nanosecond, _) = array.data_type() {
-            return Self::Instant(array.as_primitive::<TimestampNanosecondType>());
-        }
-        if let Some(numbers @ Numbers::Digits(_)) = Numbers::of(array) {
-            return Self::Number(numbers);
-        }
-        if let DataType::Timestamp(TimeUnit::Microsecond, _) = array.data_type() {
-            return Self::Far(array.as_primitive::<TimestampMicrosecondType>());
-        }
-        match (Texts::of(array), Numbers::of(array)) {
-            (Some(Texts::Plain(plain)), _) => Self::Plain(plain),
-            (Some(texts), _) => Self::Text(texts),
-            (None, Some(numbers)) => Self::Number(numbers),
-            (None, None) => Self::Other(array),
-        }
-    }
-
-    /// Appends a form of the value that is the same for the same value whatever its type was.
-    fn write(&self, row: usize, out: &mut Vec<u8>) {
-        let text = write_text;
-        match self {
-            Self::Instant(a) => out.extend_from_slice(&a.value(row).to_le_bytes()),
-            Self::Far(a) => out.extend_from_slice(&nanos_of(a.value(row)).to_le_bytes()),
-            Self::Plain(a) => text(a.is_valid(row).then(|| a.value(row)), out),
-            Self::Text(a) => text(a.get(row), out),
-            Self::Number(a) => match a.get(row) {
-                Some(number) => write_number(number, out),
-                None => text(None, out),
-            },
-            Self::Other(a) => match a.data_type() {
-                DataType::Date32 if a.is_valid(row) => {
-                    out.extend_from_slice(&a.as_primitive::<Date32Type>().value(row).to_le_bytes());
-                }
-                DataType::Boolean if a.is_valid(row) => out.push(u8::from(a.as_boolean().value(row))),
-                _ => text(Some(&value::text(a, row)).filter(|_| a.is_valid(row)).map(String::as_str), out),
-            },
-        }
-    }
+fn coded<'a>(keys: &PrimitiveArray<Int32Type>, texts: &'a StringArray, row: usize) -> &'a str {
+    texts.value(keys.value(row) as usize)
 }
 
 /// A time in microseconds as the same time in nanoseconds is seen, where there is one.
@@ -73,7 +47,6 @@ fn nanos_of(micros: i64) -> i64 {
     micros.checked_mul(1_000).unwrap_or(micros)
 }
 
-/// These bytes are part of ids that are stored: they stay as they are.
 fn write_number(number: Decimal, out: &mut Vec<u8>) {
     match number.normalised() {
         Decimal::Small { mantissa, scale: scale @ 0..=MOST_DECIMALS } => {
@@ -91,7 +64,8 @@ fn write_number(number: Decimal, out: &mut Vec<u8>) {
             None => {
                 let mut text = String::new();
                 long.write(&mut text);
-                write_text(Some(&text), out);
+                out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                out.extend_from_slice(text.as_bytes());
             }
         },
     }
@@ -99,16 +73,6 @@ fn write_number(number: Decimal, out: &mut Vec<u8>) {
 
 /// Most decimals of a number that is not written as text.
 const MOST_DECIMALS: i32 = MAX_DIGITS as i32;
-
-fn write_text(text: Option<&str>, out: &mut Vec<u8>) {
-    match text {
-        Some(text) => {
-            out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-            out.extend_from_slice(text.as_bytes());
-        }
-        None => out.extend_from_slice(&u32::MAX.to_le_bytes()),
-    }
-}
 
 /// The identities of rows by these key columns, exactly as they are.
 pub fn of_keys(keys: &[&ArrayRef], rows: usize) -> Vec<Identity> {
@@ -154,8 +118,13 @@ pub fn side_by_side(identities: &mut [Identity], keys: &[(&ArrayRef, KeyPrecisio
 /// Mixes a column of the key in; of its times only the stretch, if so said.
 fn mix_column(identities: &mut [Identity], key: (&ArrayRef, KeyPrecision, bool), stretch: Option<u32>) {
     let (column, grain, floor) = key;
-    match (Reader::of(column), grain) {
-        (Reader::Instant(times), grain) if times.null_count() == 0 => {
+    let Some(values) = Values::of(column) else {
+        // Whatever it is, its text tells rows apart.
+        let texts: Vec<String> = (0..column.len()).map(|row| value::text(column, row)).collect();
+        return mix_texts(identities, texts.iter().map(|text| Some(text.as_str())), grain);
+    };
+    match (values, grain) {
+        (Values::Instant(times), grain) if times.null_count() == 0 => {
             let micros = grain == KeyPrecision::Micros;
             for (identity, nanos) in identities.iter_mut().zip(times.values()) {
                 let value = match stretch {
@@ -167,7 +136,7 @@ fn mix_column(identities: &mut [Identity], key: (&ArrayRef, KeyPrecision, bool),
                 *identity = mix(*identity, u128::from(value.cast_unsigned()));
             }
         }
-        (Reader::Far(times), grain) if times.null_count() == 0 => {
+        (Values::Far(times), grain) if times.null_count() == 0 => {
             for (identity, micros) in identities.iter_mut().zip(times.values()) {
                 let value = match stretch {
                     Some(bits) => *micros >> bits,
@@ -177,27 +146,30 @@ fn mix_column(identities: &mut [Identity], key: (&ArrayRef, KeyPrecision, bool),
                 *identity = mix(*identity, u128::from(value.cast_unsigned()));
             }
         }
-        (Reader::Text(Texts::Coded(coded, values)), _) if coded.null_count() == 0 => {
+        (Values::Coded(keys, values), _) if keys.null_count() == 0 => {
             let hash = |text: Option<&str>| xxh3_128(stored(text.unwrap_or(""), grain).as_bytes());
             let hashes: Vec<u128> = values.iter().map(hash).collect();
-            for (identity, key) in identities.iter_mut().zip(coded.keys().values()) {
+            for (identity, key) in identities.iter_mut().zip(keys.values()) {
                 *identity = mix(*identity, hashes[*key as usize]);
             }
         }
-        (Reader::Plain(texts), _) => mix_texts(identities, texts.iter(), grain),
-        (Reader::Text(texts), _) => mix_texts(identities, texts.iter(), grain),
-        (reader, grain) => {
+        (Values::Text(texts), _) => mix_texts(identities, texts.iter(), grain),
+        (Values::Coded(keys, values), _) => {
+            let text = |row| keys.is_valid(row).then(|| coded(keys, values, row));
+            mix_texts(identities, (0..keys.len()).map(text), grain);
+        }
+        (values, grain) => {
             let mut scratch = Vec::with_capacity(128);
             for (row, identity) in identities.iter_mut().enumerate() {
                 scratch.clear();
-                match (&reader, grain) {
-                    (Reader::Number(numbers), KeyPrecision::Scale(scale)) => match numbers.get(row) {
+                match (&values, grain) {
+                    (Values::Number(numbers), KeyPrecision::Scale(scale)) => match numbers.get(row) {
                         Some(number) if number.is_short() => {
                             write_number(number.rounded(scale.into()), &mut scratch);
                         }
-                        _ => reader.write(row, &mut scratch),
+                        _ => write(&values, row, &mut scratch),
                     },
-                    _ => reader.write(row, &mut scratch),
+                    _ => write(&values, row, &mut scratch),
                 }
                 *identity = mix(*identity, xxh3_128(&scratch));
             }
@@ -306,9 +278,9 @@ impl ContentIds {
         own: Option<Texts<'_>>,
         rows: usize,
     ) -> StringArray {
-        let time = time.map(Reader::of);
-        let readers: Vec<(u8, &ArrayRef, Reader<'_>)> =
-            content.iter().map(|(tag, c)| (*tag, *c, Reader::of(c))).collect();
+        let time = time.and_then(|time| Values::of(time));
+        let content: Vec<(u8, Values<'_>)> =
+            content.iter().filter_map(|(tag, column)| Some((*tag, Values::of(column)?))).collect();
         let mut scratch = Vec::with_capacity(128);
         let mut ids = arrow::array::StringBuilder::with_capacity(rows, rows * 16);
         for row in 0..rows {
@@ -317,16 +289,16 @@ impl ContentIds {
                 continue;
             }
             scratch.clear();
-            for (tag, column, reader) in &readers {
-                if column.is_valid(row) {
+            for (tag, values) in &content {
+                if !values.is_null(row) {
                     scratch.push(*tag);
-                    reader.write(row, &mut scratch);
+                    write(values, row, &mut scratch);
                 }
             }
             let hash = xxh3_64(&scratch);
             let second = match &time {
-                Some(Reader::Instant(times)) => times.value(row).div_euclid(1_000_000_000),
-                Some(Reader::Far(times)) => times.value(row).div_euclid(1_000_000),
+                Some(Values::Instant(times)) => times.value(row).div_euclid(1_000_000_000),
+                Some(Values::Far(times)) => times.value(row).div_euclid(1_000_000),
                 _ => i64::MIN,
             };
             let before = self.seen_before(hash, second);
@@ -466,7 +438,7 @@ fn counts(latest: &str) -> impl Iterator<Item = (u64, u32)> + '_ {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{Decimal128Array, Float64Array, Int64Array};
+    use arrow::array::{Decimal128Array, Float64Array, Int64Array, TimestampNanosecondArray};
 
     use super::*;
 

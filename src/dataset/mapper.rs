@@ -11,7 +11,7 @@ use arrow::array::StringBuilder;
 use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, new_null_array};
 use arrow::compute::FilterBuilder;
 use arrow::datatypes::TimestampNanosecondType;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use uuid::Uuid;
 
 use crate::batch::{Batch, Form, Identity, Order, Origin, Reading, Reject, RejectedData, Stage};
@@ -42,6 +42,7 @@ use crate::dataset::text::Texts;
 use crate::dataset::time::{TimeOptions, TimeReader};
 use crate::dataset::timeframe::{self, Spacings};
 use crate::error::{Error, Result};
+use crate::model::values::Values;
 
 /// What the mapping of all inputs of a run goes by.
 #[derive(Debug, Clone)]
@@ -1100,19 +1101,11 @@ impl Mapper {
         match derive {
             Derivation::NanosOf(name) => {
                 let times = column(made, name);
-                if times
-                    .as_ref()
-                    .is_some_and(|t| matches!(t.data_type(), DataType::Timestamp(TimeUnit::Microsecond, _)))
-                {
+                Ok(Arc::new(match times.as_ref().and_then(|times| Values::of(times)) {
+                    Some(Values::Instant(times)) => times.unary(|nanos| nanos.rem_euclid(1000)),
                     // Times that nanoseconds do not hold have none.
-                    let none = vec![0i64; rows];
-                    let nulls = times.as_ref().and_then(|t| t.nulls().cloned());
-                    return Ok(Arc::new(Int64Array::new(none.into(), nulls)));
-                }
-                let times = times.as_ref().and_then(|t| t.as_primitive_opt::<TimestampNanosecondType>());
-                Ok(Arc::new(match times {
-                    Some(times) => times.unary(|nanos| nanos.rem_euclid(1000)),
-                    None => Int64Array::new_null(rows),
+                    Some(Values::Far(times)) => times.unary(|_| 0),
+                    _ => Int64Array::new_null(rows),
                 }))
             }
             Derivation::Article { told_by, apart } => {

@@ -23,7 +23,6 @@ pub mod name_pattern;
 pub mod names;
 mod narrow;
 pub mod nulls;
-pub mod number;
 pub mod quality;
 pub mod reading;
 mod refit;

@@ -18,9 +18,9 @@ use arrow::datatypes::{Float32Type, Float64Type};
 
 use crate::dataset::describe::Kind;
 use crate::dataset::json_row;
-use crate::dataset::number::Numbers;
 use crate::dataset::text::Texts;
 use crate::model::decimal::Decimal;
+use crate::model::values::Numbers;
 
 /// The texts that stand for null.
 #[derive(Debug, Clone, Default)]

@@ -4,15 +4,13 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::AsArray;
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::datatypes::{TimestampMicrosecondType, TimestampNanosecondType};
 
 use crate::dataset::describe::Check;
 use crate::dataset::faults::Faults;
-use crate::dataset::number::Numbers;
 use crate::dataset::text::Texts;
 use crate::model::decimal::Decimal;
+use crate::model::values::{Numbers, Values};
 
 /// `--quality`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,21 +80,16 @@ pub fn examine(
                 });
             }
             Check::NotFuture(name) => {
-                if let Some(times) =
-                    column(name).and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>())
-                {
-                    each(name, "implausible", &format!("{name} is in the future"), &|row| {
+                let what = format!("{name} is in the future");
+                match column(name).and_then(|column| Values::of(column)) {
+                    Some(Values::Far(times)) => each(name, "implausible", &what, &|row| {
                         times.value(row) > now / 1_000 && times.is_valid(row)
-                    });
-                    continue;
+                    }),
+                    Some(Values::Instant(times)) => {
+                        each(name, "implausible", &what, &|row| times.value(row) > now && times.is_valid(row))
+                    }
+                    _ => {}
                 }
-                let Some(times) = column(name).and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>())
-                else {
-                    continue;
-                };
-                each(name, "implausible", &format!("{name} is in the future"), &|row| {
-                    times.value(row) > now && times.is_valid(row)
-                });
             }
             Check::Some(what, names) => {
                 let Some(silent) = Silent::of(columns, names) else { continue };

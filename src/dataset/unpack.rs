@@ -10,9 +10,8 @@ use arrow::datatypes::DataType;
 use arrow::datatypes::*;
 use arrow::error::ArrowError;
 
-use crate::dataset::number::NumberBuilder;
-use crate::dataset::value;
 use crate::model::decimal::Decimal;
+use crate::model::numbers::NumberBuilder;
 
 /// The column in a plain type; `None` where it is in one.
 ///
@@ -45,7 +44,15 @@ pub fn unpacked(array: &ArrayRef) -> Result<Option<ArrayRef>, ArrowError> {
             let source = array.as_primitive::<Decimal64Type>();
             decimals(source.iter().map(|value| value.map(i128::from)), *scale)?
         }
-        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) if *scale < 0 => tens(array),
+        DataType::Decimal128(_, scale) if *scale < 0 => {
+            let source = array.as_primitive::<Decimal128Type>();
+            let scale = i32::from(*scale);
+            numbers(source.iter().map(|value| value.map(|mantissa| Decimal::Small { mantissa, scale })))
+        }
+        DataType::Decimal256(_, scale) => {
+            let source = array.as_primitive::<Decimal256Type>();
+            numbers(source.iter().map(|value| value.map(|value| Decimal::from_i256(value, *scale))))
+        }
         _ => return Ok(None),
     };
     Ok(Some(match unpacked(&made)? {
@@ -64,19 +71,14 @@ fn decimals(values: impl Iterator<Item = Option<i128>>, scale: i8) -> Result<Arr
     Ok(Arc::new(values.collect::<Decimal128Array>().with_precision_and_scale(38, scale)?))
 }
 
-/// Decimals that count tens, hundreds and so on.
-fn tens(array: &ArrayRef) -> ArrayRef {
-    let mut builder = NumberBuilder::with_capacity(array.len());
-    let mut text = String::new();
-    for row in 0..array.len() {
-        text.clear();
-        match value::write(array, row, &mut text) {
-            value::Written::Null => builder.push_null(),
-            _ => match Decimal::parse(text.as_bytes()) {
-                Ok(number) => builder.push(number),
-                // 76 digits and 128 zeros are not too long.
-                Err(_) => builder.push_null(),
-            },
+/// Decimals that count tens and hundreds, and those of up to 76 digits.
+fn numbers(values: impl ExactSizeIterator<Item = Option<Decimal>>) -> ArrayRef {
+    let mut builder = NumberBuilder::with_capacity(values.len());
+    for value in values {
+        match value {
+            // 76 digits and 128 zeros are not too long.
+            Some(number) => builder.push(number.normalised()),
+            None => builder.push_null(),
         }
     }
     builder.finish()
@@ -87,6 +89,7 @@ mod tests {
     use arrow::array::{DictionaryArray, Int8Array, RunArray, StringArray};
 
     use super::*;
+    use crate::dataset::value;
 
     fn texts(array: ArrayRef) -> Vec<String> {
         let plain = unpacked(&array).unwrap().unwrap();

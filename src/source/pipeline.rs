@@ -8,10 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use arrow::array::AsArray;
 use arrow::array::{Array as _, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::datatypes::{TimestampMicrosecondType, TimestampNanosecondType};
 use tokio::runtime::Handle;
 use tracing::field::Empty;
 use tracing::trace_span;
@@ -22,6 +20,7 @@ use crate::dataset::quality::Findings;
 use crate::dataset::{Mapper, MapperSettings, json_row};
 use crate::decode::{Broken, DecodeError, Decoder, Passed, RawBatch};
 use crate::error::{Error, Result};
+use crate::model::values::Values;
 use crate::port::runs::base_of;
 use crate::port::{DeadLetters, Event, Observer, Sink};
 use crate::source::completion::SettledInputs;
@@ -349,23 +348,20 @@ impl Report {
     /// Takes note of the times, symbols and vendors of rows.
     pub fn look(&mut self, columns: &RecordBatch, time: Option<&str>, meter: &Meter) {
         let times = time.and_then(|name| columns.column_by_name(name));
-        if let Some(times) = times.and_then(|c| c.as_primitive_opt::<TimestampNanosecondType>()) {
-            let mut note = |value: i64| {
-                let (first, last) = self.span.unwrap_or((value, value));
-                self.span = Some((first.min(value), last.max(value)));
-            };
+        let mut note = |value: i64| {
+            let (first, last) = self.span.unwrap_or((value, value));
+            self.span = Some((first.min(value), last.max(value)));
+        };
+        match times.and_then(|times| Values::of(times)) {
             // A plain loop over the values where there are no nulls among them.
-            match times.null_count() {
-                0 => times.values().iter().for_each(|value| note(*value)),
-                _ => times.iter().flatten().for_each(note),
+            Some(Values::Instant(times)) if times.null_count() == 0 => {
+                times.values().iter().for_each(|value| note(*value));
             }
-        }
-        if let Some(times) = times.and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>()) {
-            for micros in times.values() {
-                let value = micros.saturating_mul(1_000);
-                let (first, last) = self.span.unwrap_or((value, value));
-                self.span = Some((first.min(value), last.max(value)));
+            Some(Values::Instant(times)) => times.iter().flatten().for_each(note),
+            Some(Values::Far(times)) => {
+                times.iter().flatten().for_each(|micros| note(micros.saturating_mul(1_000)));
             }
+            _ => {}
         }
         self.words.look(columns);
         meter.scope.learn(&mut self.words, self.span);

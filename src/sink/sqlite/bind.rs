@@ -1,11 +1,5 @@
 //! Values from Arrow columns into the parameters of a statement.
 
-use arrow::array::AsArray;
-use arrow::array::{
-    Array, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray, Float64Array,
-    Int64Array, LargeStringArray, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray,
-};
-use arrow::datatypes::Int32Type;
 use rusqlite::Statement;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 
@@ -16,61 +10,7 @@ use super::plan::PlanColumn;
 use crate::batch::Reason;
 use crate::dataset::time::to_micros;
 use crate::model::decimal::Decimal;
-
-/// A column of a batch in its own type.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Values<'a> {
-    Integer(&'a Int64Array),
-    Float(&'a Float64Array),
-    Decimal128(&'a Decimal128Array),
-    Decimal256(&'a Decimal256Array),
-    /// Numbers of any length, as text.
-    Digits(&'a LargeStringArray),
-    Instant(&'a TimestampNanosecondArray),
-    Far(&'a TimestampMicrosecondArray),
-    Day(&'a Date32Array),
-    Text(&'a StringArray),
-    Coded(&'a DictionaryArray<Int32Type>, &'a StringArray),
-    Truth(&'a BooleanArray),
-}
-
-impl<'a> Values<'a> {
-    /// `None` for a type that no column of a batch travels in.
-    pub(super) fn of(array: &'a dyn Array) -> Option<Self> {
-        let any = array.as_any();
-        any.downcast_ref()
-            .map(Self::Integer)
-            .or_else(|| any.downcast_ref().map(Self::Float))
-            .or_else(|| any.downcast_ref().map(Self::Decimal128))
-            .or_else(|| any.downcast_ref().map(Self::Decimal256))
-            .or_else(|| any.downcast_ref().map(Self::Digits))
-            .or_else(|| any.downcast_ref().map(Self::Instant))
-            .or_else(|| any.downcast_ref().map(Self::Far))
-            .or_else(|| any.downcast_ref().map(Self::Day))
-            .or_else(|| any.downcast_ref().map(Self::Text))
-            .or_else(|| any.downcast_ref().map(Self::Truth))
-            .or_else(|| {
-                let coded: &DictionaryArray<Int32Type> = any.downcast_ref()?;
-                Some(Self::Coded(coded, coded.values().as_string_opt()?))
-            })
-    }
-
-    fn is_null(&self, row: usize) -> bool {
-        match self {
-            Self::Integer(a) => a.is_null(row),
-            Self::Float(a) => a.is_null(row),
-            Self::Decimal128(a) => a.is_null(row),
-            Self::Decimal256(a) => a.is_null(row),
-            Self::Digits(a) => a.is_null(row),
-            Self::Instant(a) => a.is_null(row),
-            Self::Far(a) => a.is_null(row),
-            Self::Day(a) => a.is_null(row),
-            Self::Text(a) => a.is_null(row),
-            Self::Coded(a, _) => a.is_null(row),
-            Self::Truth(a) => a.is_null(row),
-        }
-    }
-}
+use crate::model::values::{Numbers, Values};
 
 /// Why a value was not bound.
 #[derive(Debug)]
@@ -111,27 +51,26 @@ impl Binder {
         values: &Values<'_>,
         row: usize,
     ) -> Result<bool, Unbound> {
-        if values.is_null(row) {
-            set(statement, index, ValueRef::Null)?;
-            return Ok(false);
-        }
         let stored = match *values {
-            Values::Integer(a) => Stored::Integer(a.value(row)),
-            Values::Float(a) => match number::float64(a.value(row), &mut self.scratch) {
+            values if values.is_null(row) => {
+                set(statement, index, ValueRef::Null)?;
+                return Ok(false);
+            }
+            Values::Null => {
+                set(statement, index, ValueRef::Null)?;
+                return Ok(false);
+            }
+            Values::Number(Numbers::Int(a)) => Stored::Integer(a.value(row)),
+            Values::Number(Numbers::Double(a)) => match number::float64(a.value(row), &mut self.scratch) {
                 Some(stored) => stored,
                 None => return Err(refused("22003", column, "is not a finite number")),
             },
-            Values::Decimal128(a) => {
-                let number = Decimal::Small { mantissa: a.value(row), scale: a.scale().into() };
-                Stored::of(&number, &mut self.scratch)
+            Values::Number(numbers @ (Numbers::Single(_) | Numbers::Decimal(..) | Numbers::Digits(_))) => {
+                match numbers.get(row) {
+                    Some(number) => Stored::of(&number, &mut self.scratch),
+                    None => return Err(refused("22003", column, "is not a finite number")),
+                }
             }
-            Values::Decimal256(a) => {
-                Stored::of(&Decimal::from_i256(a.value(row), a.scale()), &mut self.scratch)
-            }
-            Values::Digits(a) => match Decimal::parse(a.value(row).as_bytes()) {
-                Ok(number) => Stored::of(&number, &mut self.scratch),
-                Err(_) => return Err(refused("22003", column, "is not a number")),
-            },
             Values::Instant(a) => {
                 let (micros, rounded) = to_micros(a.value(row), column.nanos_kept);
                 if rounded && self.exact {
@@ -155,12 +94,12 @@ impl Binder {
                 self.text(statement, index, column, a.value(row))?;
                 return Ok(false);
             }
-            Values::Coded(a, values) => {
-                let key = a.keys().value(row) as usize;
+            Values::Coded(keys, values) => {
+                let key = keys.value(row) as usize;
                 self.text(statement, index, column, values.value(key))?;
                 return Ok(false);
             }
-            Values::Truth(a) => {
+            Values::Bool(a) => {
                 set(statement, index, ValueRef::Integer(a.value(row).into()))?;
                 return Ok(false);
             }

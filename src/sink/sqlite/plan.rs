@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::Schema;
 
 use super::catalog::{Room, Table, quoted};
 use super::newer::MAY_REPLACE;
 use super::schema::UPDATED_AT;
 use crate::batch::Reason;
 use crate::dataset::Kind;
+use crate::model::values::is_text;
 use crate::port::SinkError;
 use crate::settings::OnConflict;
 
@@ -66,7 +67,7 @@ impl Plan {
             };
             let turned = matches!(column.room, Room::Integer | Room::Real | Room::Numeric)
                 && !matches!(column.target.kind, Kind::Uuid | Kind::Json);
-            if turned && field.data_type() == &DataType::Utf8 {
+            if turned && is_text(field.data_type()) {
                 return Err(fatal(
                     "42804",
                     format!(

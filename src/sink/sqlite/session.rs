@@ -26,7 +26,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use uuid::Uuid;
 
 use super::SqliteOptions;
-use super::bind::{Binder, Unbound, Values};
+use super::bind::{Binder, Unbound};
 use super::catalog::{self, Table};
 use super::fault::{FaultContext, classify};
 use super::file::{self, Access};
@@ -36,6 +36,7 @@ use super::newer::{Answer, Answers};
 use super::plan::{COUNT_UPDATE, Plan};
 use crate::batch::{Reason, Rows};
 use crate::dataset::{LiveTarget, Refits};
+use crate::model::values::Values;
 use crate::port::{CommitMark, Session, SinkError, TABLE_REKEYED, TransientKind, WriteMode, Written};
 use crate::settings::OnConflict;
 

@@ -13,11 +13,11 @@ use uuid::Uuid;
 use crate::batch::Pick;
 use crate::dataset::time::to_micros;
 use crate::model::decimal::short_decimal;
+use crate::model::values::{Numbers, Values};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::encode::copy_buffer::Out;
 use crate::sink::postgres::encode::digits::{Digits, digits};
 use crate::sink::postgres::encode::encoder::{BLOCK, EPOCH_SECONDS, EncodeTarget, MICROS, RoundingPolicy};
-use crate::sink::postgres::encode::source::{Numbers, Source};
 
 /// Most bytes of a cell that is made here: a NUMERIC of 64 bits, a UUID, a short text.
 pub(in crate::sink::postgres) const CELL: usize = 32;
@@ -122,7 +122,7 @@ const POWERS: [u64; 20] = {
 #[derive(Debug)]
 pub(in crate::sink::postgres) struct Column<'a> {
     /// The column as it is.
-    pub source: Source<'a>,
+    pub source: Values<'a>,
     nulls: Option<&'a NullBuffer>,
     way: Way<'a>,
 }
@@ -173,7 +173,7 @@ enum Way<'a> {
 
 impl<'a> Column<'a> {
     /// The column on its way into `goal`.
-    pub fn new(goal: &EncodeTarget, source: Source<'a>, rules: RoundingPolicy) -> Self {
+    pub fn new(goal: &EncodeTarget, source: Values<'a>, rules: RoundingPolicy) -> Self {
         use ColumnType as T;
         let bounds = match goal.type_ {
             T::Numeric(None) => Some(Bounds::NONE),
@@ -186,28 +186,30 @@ impl<'a> Column<'a> {
             (texts.nulls(), Way::Text { offsets: texts.value_offsets(), data: texts.value_data(), most })
         };
         let (nulls, way) = match (source, goal.type_, bounds) {
-            (Source::Time(times), T::Timestamp(6) | T::Timestamptz(6), _) if !rules.exact || goal.floor => {
+            (Values::Instant(times), T::Timestamp(6) | T::Timestamptz(6), _)
+                if !rules.exact || goal.floor =>
+            {
                 (times.nulls(), Way::Micros { nanos: times.values(), floor: goal.floor })
             }
-            (Source::Text(texts), T::Text, _) if plain(texts) => text(texts, SHORT),
-            (Source::Text(texts), T::Varchar(limit), _) if plain(texts) => {
+            (Values::Text(texts), T::Text, _) if plain(texts) => text(texts, SHORT),
+            (Values::Text(texts), T::Varchar(limit), _) if plain(texts) => {
                 text(texts, limit.map_or(SHORT, |limit| limit.min(SHORT)))
             }
-            (Source::Coded(keys, texts), _, _) => (keys.nulls(), coded(goal, keys, texts, rules)),
-            (Source::Text(texts), T::Uuid, _) => (texts.nulls(), Way::Uuid { texts, last: None }),
-            (Source::Number(Numbers::F64(values)), T::Float8, _) => {
+            (Values::Coded(keys, texts), _, _) => (keys.nulls(), coded(goal, keys, texts, rules)),
+            (Values::Text(texts), T::Uuid, _) => (texts.nulls(), Way::Uuid { texts, last: None }),
+            (Values::Number(Numbers::Double(values)), T::Float8, _) => {
                 (values.nulls(), Way::Double(values.values()))
             }
-            (Source::Number(Numbers::I64(values)), T::Int8, _) => {
+            (Values::Number(Numbers::Int(values)), T::Int8, _) => {
                 (values.nulls(), Way::Integer(values.values()))
             }
-            (Source::Number(Numbers::F64(values)), _, Some(bounds)) => {
+            (Values::Number(Numbers::Double(values)), _, Some(bounds)) => {
                 (values.nulls(), Way::DoubleToNumeric { values: values.values(), bounds })
             }
-            (Source::Number(Numbers::I64(values)), _, Some(bounds)) => {
+            (Values::Number(Numbers::Int(values)), _, Some(bounds)) => {
                 (values.nulls(), Way::IntegerToNumeric { values: values.values(), bounds })
             }
-            (Source::Number(Numbers::D128(values, scale @ 0..=38)), _, Some(bounds)) => (
+            (Values::Number(Numbers::Decimal(values, scale @ 0..=38)), _, Some(bounds)) => (
                 values.nulls(),
                 Way::DecimalToNumeric {
                     values: values.values(),
@@ -366,7 +368,7 @@ fn coded<'a>(
     texts: &'a StringArray,
     rules: RoundingPolicy,
 ) -> Way<'a> {
-    let column = Column { source: Source::Text(texts), nulls: None, way: Way::General };
+    let column = Column { source: Values::Text(texts), nulls: None, way: Way::General };
     let mut scratch = Out::small();
     let cells = (0..texts.len()).map(|row| {
         let mut cell = [0; CELL];

@@ -11,6 +11,7 @@ use crate::batch::{Pick, Reason};
 use crate::dataset::json_text::is_json;
 use crate::dataset::time::to_micros;
 use crate::model::decimal::{Decimal, Fit, NoInteger};
+use crate::model::values::{Numbers, Values};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::encode::array::{Elements, put_array};
 use crate::sink::postgres::encode::array_literal::put_literal;
@@ -20,7 +21,6 @@ use crate::sink::postgres::encode::copy_buffer::Out;
 use crate::sink::postgres::encode::labels::Labels;
 use crate::sink::postgres::encode::numeric::put_numeric;
 use crate::sink::postgres::encode::refusal::{Reasons, Refusal};
-use crate::sink::postgres::encode::source::{Numbers, Source};
 use crate::sink::postgres::encode::time_of_day::{NoClock, clock};
 use crate::sink::postgres::encode::uuid::NewIds;
 
@@ -80,14 +80,14 @@ pub(in crate::sink::postgres) struct RoundingPolicy {
 
 impl EncodeTarget {
     /// Whether values from there can become values of the column.
-    pub fn takes(&self, source: &Source<'_>) -> bool {
+    pub fn takes(&self, source: &Values<'_>) -> bool {
         use ColumnType as T;
         match source {
-            Source::Null => true,
-            Source::Time(_) | Source::Far(_) | Source::Date(_) => {
+            Values::Null => true,
+            Values::Instant(_) | Values::Far(_) | Values::Day(_) => {
                 matches!(self.type_, T::Timestamp(_) | T::Timestamptz(_) | T::Date)
             }
-            Source::Text(_) | Source::Coded(..) => matches!(
+            Values::Text(_) | Values::Coded(..) => matches!(
                 self.type_,
                 T::Text
                     | T::Varchar(_)
@@ -102,8 +102,8 @@ impl EncodeTarget {
                     | T::Array
                     | T::Other
             ),
-            Source::Bool(_) => self.type_ == T::Bool,
-            Source::Number(_) => {
+            Values::Bool(_) => self.type_ == T::Bool,
+            Values::Number(_) => {
                 matches!(self.type_, T::Int2 | T::Int4 | T::Int8 | T::Float4 | T::Float8 | T::Numeric(_))
             }
         }
@@ -113,7 +113,7 @@ impl EncodeTarget {
     /// appended; the caller takes it back.
     pub fn put(
         &self,
-        source: Source<'_>,
+        source: Values<'_>,
         row: usize,
         rules: RoundingPolicy,
         out: &mut Out,
@@ -122,13 +122,13 @@ impl EncodeTarget {
             return self.put_null(out);
         }
         match source {
-            Source::Null => self.put_null(out),
-            Source::Number(numbers) => self.put_number(numbers, row, rules, out),
-            Source::Text(texts) => self.put_text(texts.value(row), rules, out),
-            Source::Coded(keys, texts) => self.put_text(texts.value(keys.value(row) as usize), rules, out),
-            Source::Time(times) => self.put_time(times.value(row), rules, out),
-            Source::Far(times) => self.put_far(times.value(row), rules, out),
-            Source::Date(days) => {
+            Values::Null => self.put_null(out),
+            Values::Number(numbers) => self.put_number(numbers, row, rules, out),
+            Values::Text(texts) => self.put_text(texts.value(row), rules, out),
+            Values::Coded(keys, texts) => self.put_text(texts.value(keys.value(row) as usize), rules, out),
+            Values::Instant(times) => self.put_time(times.value(row), rules, out),
+            Values::Far(times) => self.put_far(times.value(row), rules, out),
+            Values::Day(days) => {
                 let infinite = match days.value(row) {
                     i32::MAX => Some(i64::MAX),
                     i32::MIN => Some(i64::MIN),
@@ -145,7 +145,7 @@ impl EncodeTarget {
                 }
                 Ok(false)
             }
-            Source::Bool(values) => {
+            Values::Bool(values) => {
                 out.put_i32(1);
                 out.put_u8(values.value(row).into());
                 Ok(false)
@@ -424,7 +424,7 @@ impl<'a> Encoder<'a> {
     pub fn new(
         goals: &'a [EncodeTarget],
         origins: &'a [Origin],
-        sources: &[Source<'a>],
+        sources: &[Values<'a>],
         width: usize,
         rules: RoundingPolicy,
         tenant: Option<Uuid>,
@@ -559,7 +559,7 @@ mod tests {
     }
 
     fn put(goal: &EncodeTarget, array: ArrayRef, rules: RoundingPolicy) -> Result<(Vec<u8>, bool), Refusal> {
-        let source = Source::of(&array).unwrap();
+        let source = Values::of(&array).unwrap();
         assert!(goal.takes(&source));
         let mut out = Out::new();
         let rounded = goal.put(source, 0, rules, &mut out)?;
@@ -682,7 +682,7 @@ mod tests {
             Arc::new(BooleanArray::from(vec![true, false])),
             Arc::new(Int64Array::from(vec![Some(7), None])),
         );
-        let sources = [Source::of(&bools).unwrap(), Source::of(&ints).unwrap()];
+        let sources = [Values::of(&bools).unwrap(), Values::of(&ints).unwrap()];
         let (origins, mut reasons) = ([Origin::Batch(0), Origin::Batch(1)], Reasons::default());
         let mut encoder =
             Encoder::new(&goals, &origins, &sources, 2, RoundingPolicy::default(), None, &mut reasons);

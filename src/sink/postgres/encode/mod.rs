@@ -10,7 +10,6 @@ pub(super) mod encoder;
 pub(super) mod labels;
 pub(super) mod numeric;
 pub(super) mod refusal;
-pub(super) mod source;
 pub(super) mod time_of_day;
 #[cfg(test)]
 pub(super) mod type_matrix;

@@ -4,21 +4,19 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray, Float32Array,
-    Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, NullArray, StringArray,
-    TimestampNanosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Float32Array, Float64Array,
+    Int64Array, LargeStringArray, NullArray, StringArray, TimestampNanosecondArray,
 };
 use arrow::datatypes::Int32Type;
-use arrow::datatypes::i256;
 
 use crate::batch::Pick;
+use crate::model::values::Values;
 use crate::sink::postgres::catalog::types::ColumnType::{self, *};
 use crate::sink::postgres::encode::column::{CELL, Column, Size};
 use crate::sink::postgres::encode::copy_buffer::Out;
 use crate::sink::postgres::encode::encoder::{EncodeTarget, RoundingPolicy};
 use crate::sink::postgres::encode::labels::Labels;
 use crate::sink::postgres::encode::refusal::Refusal;
-use crate::sink::postgres::encode::source::Source;
 
 const PLAIN: RoundingPolicy = RoundingPolicy { exact: false, round: false };
 const EXACT: RoundingPolicy = RoundingPolicy { exact: true, round: false };
@@ -58,24 +56,17 @@ fn goal(type_: ColumnType) -> EncodeTarget {
 /// one sentence before anything is sent.
 fn table() -> Vec<(ArrayRef, &'static str)> {
     let decimal = Decimal128Array::from(vec![1]).with_precision_and_scale(38, 0).unwrap();
-    let wide = Decimal256Array::from(vec![i256::ONE]).with_precision_and_scale(76, 0).unwrap();
+    let digits = LargeStringArray::from(vec!["1"]);
     let coded: DictionaryArray<Int32Type> = ["buy"].into_iter().collect();
     //                                                  b i i i f f n t v c u j j d t t t e a a o
     vec![
         (Arc::new(NullArray::new(1)), "xxxxxxxxxxxxxxxxxxxxx"),
         (Arc::new(BooleanArray::from(vec![true])), "x...................."),
-        (Arc::new(Int8Array::from(vec![1])), ".xxxxxx.............."),
-        (Arc::new(Int16Array::from(vec![1])), ".xxxxxx.............."),
-        (Arc::new(Int32Array::from(vec![1])), ".xxxxxx.............."),
         (Arc::new(Int64Array::from(vec![1])), ".xxxxxx.............."),
-        (Arc::new(UInt8Array::from(vec![1])), ".xxxxxx.............."),
-        (Arc::new(UInt16Array::from(vec![1])), ".xxxxxx.............."),
-        (Arc::new(UInt32Array::from(vec![1])), ".xxxxxx.............."),
-        (Arc::new(UInt64Array::from(vec![1])), ".xxxxxx.............."),
         (Arc::new(Float32Array::from(vec![1.0])), ".xxxxxx.............."),
         (Arc::new(Float64Array::from(vec![1.0])), ".xxxxxx.............."),
         (Arc::new(decimal), ".xxxxxx.............."),
-        (Arc::new(wide), ".xxxxxx.............."),
+        (Arc::new(digits), ".xxxxxx.............."),
         (Arc::new(StringArray::from(vec!["buy"])), ".......xxxxxx...xxxxx"),
         (Arc::new(coded), ".......xxxxxx...xxxxx"),
         (Arc::new(Date32Array::from(vec![1])), ".............xxx....."),
@@ -86,7 +77,7 @@ fn table() -> Vec<(ArrayRef, &'static str)> {
 #[test]
 fn each_pair_is_taken_or_refused_up_front() {
     for (array, expected) in table() {
-        let source = Source::of(&array).unwrap();
+        let source = Values::of(&array).unwrap();
         let taken = TYPES.map(|type_| if goal(type_).takes(&source) { 'x' } else { '.' });
         assert_eq!(String::from_iter(taken), expected, "{}", array.data_type());
     }
@@ -96,7 +87,7 @@ type Fate = Result<bool, Refusal>;
 
 /// What becomes of a value, by either way: whether it is rounded, or why it is refused.
 fn fate(type_: ColumnType, array: &ArrayRef, rules: RoundingPolicy) -> Fate {
-    let (goal, source) = (goal(type_), Source::of(array).unwrap());
+    let (goal, source) = (goal(type_), Values::of(array).unwrap());
     assert!(goal.takes(&source));
     let mut out = Out::small();
     let fate = goal.put(source, 0, rules, &mut out);

@@ -11,6 +11,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::batch::{Dependence, Reason, Rows};
 use crate::dataset::time::to_micros;
+use crate::model::values::Values;
 use crate::port::{SinkError, Written};
 use crate::settings::OnConflict;
 use crate::sink::postgres::catalog::table::Table;
@@ -18,7 +19,6 @@ use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::connect::Link;
 use crate::sink::postgres::connection::quoting::ident;
 use crate::sink::postgres::encode::encoder::EPOCH_SECONDS;
-use crate::sink::postgres::encode::source::Source;
 use crate::sink::postgres::write::chunks::{INDEX_FROM, Slice};
 use crate::sink::postgres::write::diagnose::violators;
 use crate::sink::postgres::write::order::KeyColumn;
@@ -59,16 +59,16 @@ impl Span {
     /// first and the last there are; of a date its beginning.
     pub fn times(
         rows: Rows<'_>,
-        sources: &[Source<'_>],
+        sources: &[Values<'_>],
         width: usize,
         part: KeyColumn,
         type_: ColumnType,
     ) -> Vec<i64> {
         let micros = rows.picks.iter().filter_map(|pick| {
             match sources.get(pick.part as usize * width + part.column) {
-                Some(Source::Time(times)) => Some(to_micros(times.value(pick.row as usize), part.floor).0),
-                Some(Source::Far(times)) => Some(times.value(pick.row as usize)),
-                Some(Source::Date(days)) => match days.value(pick.row as usize) {
+                Some(Values::Instant(times)) => Some(to_micros(times.value(pick.row as usize), part.floor).0),
+                Some(Values::Far(times)) => Some(times.value(pick.row as usize)),
+                Some(Values::Day(days)) => match days.value(pick.row as usize) {
                     i32::MAX => Some(i64::MAX),
                     i32::MIN => Some(i64::MIN),
                     day => i64::from(day).checked_mul(DAY),

@@ -8,7 +8,7 @@
 use crate::batch::{Pick, Rows};
 use crate::dataset::dictionary::Distinct;
 use crate::dataset::time::to_micros;
-use crate::sink::postgres::encode::source::{Numbers, Source};
+use crate::model::values::{Numbers, Values};
 
 /// A column of the key in the batches: its place there, and whether its nanoseconds are cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(in crate::sink::postgres) fn waves(
     rows: Rows<'_>,
     key: &[KeyColumn],
     apart: bool,
-    sources: &[Source<'_>],
+    sources: &[Values<'_>],
     width: usize,
 ) -> Vec<Vec<u32>> {
     let all = 0..u32::try_from(rows.len()).unwrap_or(u32::MAX);
@@ -103,12 +103,12 @@ pub(in crate::sink::postgres) fn waves(
 fn pack(
     rows: Rows<'_>,
     part: KeyColumn,
-    sources: &[Source<'_>],
+    sources: &[Values<'_>],
     width: usize,
     room: u32,
     entries: &mut [Entry],
 ) -> Option<u32> {
-    let columns: Vec<Source<'_>> = (0..rows.parts.len())
+    let columns: Vec<Values<'_>> = (0..rows.parts.len())
         .map(|p| sources.get(p * width + part.column).copied())
         .collect::<Option<_>>()?;
     if columns.iter().any(|source| source.has_nulls()) {
@@ -117,46 +117,48 @@ fn pack(
     let first = columns.first()?;
     // Batches of one input may differ in their types of numbers.
     let alike = columns.iter().all(|other| match (first, other) {
-        (Source::Number(Numbers::F64(_)), Source::Number(Numbers::F64(_)))
-        | (Source::Number(Numbers::I64(_)), Source::Number(Numbers::I64(_))) => true,
-        (Source::Text(_) | Source::Coded(..), Source::Text(_) | Source::Coded(..)) => true,
-        (Source::Number(_), _) => false,
+        (Values::Number(Numbers::Double(_)), Values::Number(Numbers::Double(_)))
+        | (Values::Number(Numbers::Int(_)), Values::Number(Numbers::Int(_))) => true,
+        (Values::Text(_) | Values::Coded(..), Values::Text(_) | Values::Coded(..)) => true,
+        (Values::Number(_), _) => false,
         (first, other) => std::mem::discriminant(first) == std::mem::discriminant(other),
     });
     if !alike {
         return None;
     }
     match first {
-        Source::Text(_) | Source::Coded(..) => pack_texts(rows, &columns, room, entries),
-        Source::Time(_) => {
-            let micros = |column: &Source<'_>, row: usize| match column {
-                Source::Time(times) => to_micros(times.value(row), part.floor).0,
+        Values::Text(_) | Values::Coded(..) => pack_texts(rows, &columns, room, entries),
+        Values::Instant(_) => {
+            let micros = |column: &Values<'_>, row: usize| match column {
+                Values::Instant(times) => to_micros(times.value(row), part.floor).0,
                 _ => 0,
             };
             pack_numbers(rows, &columns, room, entries, |column, row| ordered(micros(column, row)))
         }
-        Source::Far(_) => pack_numbers(rows, &columns, room, entries, |column, row| match column {
-            Source::Far(times) => ordered(times.value(row)),
+        Values::Far(_) => pack_numbers(rows, &columns, room, entries, |column, row| match column {
+            Values::Far(times) => ordered(times.value(row)),
             _ => 0,
         }),
-        Source::Date(_) => pack_numbers(rows, &columns, room, entries, |column, row| match column {
-            Source::Date(days) => ordered(days.value(row).into()),
+        Values::Day(_) => pack_numbers(rows, &columns, room, entries, |column, row| match column {
+            Values::Day(days) => ordered(days.value(row).into()),
             _ => 0,
         }),
-        Source::Number(Numbers::F64(_)) => {
+        Values::Number(Numbers::Double(_)) => {
             pack_numbers(rows, &columns, room, entries, |column, row| match column {
-                Source::Number(Numbers::F64(values)) => ordered_double(values.value(row)),
+                Values::Number(Numbers::Double(values)) => ordered_double(values.value(row)),
                 _ => 0,
             })
         }
-        Source::Number(Numbers::I64(_)) => {
+        Values::Number(Numbers::Int(_)) => {
             pack_numbers(rows, &columns, room, entries, |column, row| match column {
-                Source::Number(Numbers::I64(values)) => ordered(values.value(row)),
+                Values::Number(Numbers::Int(values)) => ordered(values.value(row)),
                 _ => 0,
             })
         }
         // Decimals may differ where their doubles do not.
-        _ => None,
+        Values::Number(Numbers::Single(_) | Numbers::Decimal(..) | Numbers::Digits(_))
+        | Values::Null
+        | Values::Bool(_) => None,
     }
 }
 
@@ -183,10 +185,10 @@ fn append(entries: &mut [Entry], bits: u32, code: impl Fn(usize) -> u64) {
 
 fn pack_numbers(
     rows: Rows<'_>,
-    columns: &[Source<'_>],
+    columns: &[Values<'_>],
     room: u32,
     entries: &mut [Entry],
-    number: impl Fn(&Source<'_>, usize) -> u64,
+    number: impl Fn(&Values<'_>, usize) -> u64,
 ) -> Option<u32> {
     let of = |pick: &Pick| number(&columns[pick.part as usize], pick.row as usize);
     let (low, high) =
@@ -200,7 +202,7 @@ fn pack_numbers(
 }
 
 /// Texts by their place among the distinct texts.
-fn pack_texts(rows: Rows<'_>, columns: &[Source<'_>], room: u32, entries: &mut [Entry]) -> Option<u32> {
+fn pack_texts(rows: Rows<'_>, columns: &[Values<'_>], room: u32, entries: &mut [Entry]) -> Option<u32> {
     let mut distinct = Distinct::new(MAX_TEXTS);
     let mut numbers: Vec<u32> = Vec::with_capacity(rows.len());
     // Of a part with codes: the number of each.
@@ -208,14 +210,14 @@ fn pack_texts(rows: Rows<'_>, columns: &[Source<'_>], room: u32, entries: &mut [
     for run in rows.picks.chunk_by(|a, b| a.part == b.part) {
         let part = run.first().map_or(0, |pick| pick.part as usize);
         match columns[part] {
-            Source::Text(texts) => {
+            Values::Text(texts) => {
                 let (data, offsets) = (texts.value_data(), texts.value_offsets());
                 for pick in run {
                     let row = pick.row as usize;
                     numbers.push(distinct.number(data, offsets[row] as usize, offsets[row + 1] as usize)?);
                 }
             }
-            Source::Coded(keys, texts) => {
+            Values::Coded(keys, texts) => {
                 let known = &mut of_codes[part];
                 if known.is_empty() {
                     let (data, offsets) = (texts.value_data(), texts.value_offsets());
@@ -276,7 +278,7 @@ fn sort(entries: &mut Vec<Entry>, used: u32) {
 }
 
 /// Appends the row's key in a form whose bytes compare as the values do.
-fn push_key(pick: Pick, key: &[KeyColumn], sources: &[Source<'_>], width: usize, bytes: &mut Vec<u8>) {
+fn push_key(pick: Pick, key: &[KeyColumn], sources: &[Values<'_>], width: usize, bytes: &mut Vec<u8>) {
     let row = pick.row as usize;
     for part in key {
         let Some(source) = sources.get(pick.part as usize * width + part.column) else { continue };
@@ -287,21 +289,21 @@ fn push_key(pick: Pick, key: &[KeyColumn], sources: &[Source<'_>], width: usize,
         }
         bytes.push(0);
         match source {
-            Source::Null => {}
-            Source::Time(times) => push_i64(to_micros(times.value(row), part.floor).0, bytes),
-            Source::Far(times) => push_i64(times.value(row), bytes),
-            Source::Date(days) => push_i64(days.value(row).into(), bytes),
-            Source::Bool(values) => bytes.push(values.value(row).into()),
-            Source::Text(texts) => {
+            Values::Null => {}
+            Values::Instant(times) => push_i64(to_micros(times.value(row), part.floor).0, bytes),
+            Values::Far(times) => push_i64(times.value(row), bytes),
+            Values::Day(days) => push_i64(days.value(row).into(), bytes),
+            Values::Bool(values) => bytes.push(values.value(row).into()),
+            Values::Text(texts) => {
                 bytes.extend_from_slice(texts.value(row).as_bytes());
                 bytes.push(0);
             }
-            Source::Coded(keys, texts) => {
+            Values::Coded(keys, texts) => {
                 bytes.extend_from_slice(texts.value(keys.value(row) as usize).as_bytes());
                 bytes.push(0);
             }
-            Source::Number(Numbers::I64(values)) => push_double(values.value(row) as f64, bytes),
-            Source::Number(numbers) => {
+            Values::Number(Numbers::Int(values)) => push_double(values.value(row) as f64, bytes),
+            Values::Number(numbers) => {
                 push_double(numbers.get(row).map_or(f64::NAN, |number| number.double()), bytes);
             }
         }
@@ -343,8 +345,8 @@ mod tests {
         });
         let parts = [Arc::clone(&batch)];
         let picks: Vec<Pick> = (0..len as u32).map(|row| Pick { part: 0, row }).collect();
-        let sources: Vec<Source<'_>> =
-            batch.columns.columns().iter().map(|c| Source::of(c).unwrap()).collect();
+        let sources: Vec<Values<'_>> =
+            batch.columns.columns().iter().map(|c| Values::of(c).unwrap()).collect();
         let key = [0, 1, 2].map(|column| KeyColumn { column, floor: false });
         waves(Rows { parts: &parts, picks: &picks }, &key, false, &sources, 3)
     }

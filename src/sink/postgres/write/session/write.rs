@@ -8,6 +8,7 @@ use tokio_postgres::types::ToSql;
 
 use super::{Failure, PgSession, TransactionState, failure, lost};
 use crate::batch::{Dependence, Order, Reason, Rows};
+use crate::model::values::Values;
 use crate::port::{SinkError, WriteMode, Written};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::connect::Link;
@@ -16,7 +17,6 @@ use crate::sink::postgres::encode::comparison::{Firsts, tells_when};
 use crate::sink::postgres::encode::copy_buffer::Out;
 use crate::sink::postgres::encode::encoder::{Encoder, put_uuid};
 use crate::sink::postgres::encode::refusal::Reasons;
-use crate::sink::postgres::encode::source::Source;
 use crate::sink::postgres::write::chunks::{Chunks, Slice};
 use crate::sink::postgres::write::copy::copy;
 use crate::sink::postgres::write::merge::{Among, Job, Literal, Span, left_out};
@@ -71,7 +71,7 @@ impl PgSession {
     pub(super) async fn put(
         &mut self,
         rows: Rows<'_>,
-        sources: &[Source<'_>],
+        sources: &[Values<'_>],
         place: usize,
         guard: WriteMode,
         proof: &Proof,
@@ -139,7 +139,7 @@ impl PgSession {
         rows: Rows<'_>,
         plan: &Plan,
         wave: &[u32],
-        sources: &[Source<'_>],
+        sources: &[Values<'_>],
     ) -> Result<bool, Failure> {
         let readable = self.proof.as_ref().is_some_and(|proof| proof.table().readable);
         let (Some((sql, places)), true) = (&plan.probe, readable && wave.len() >= ASK_FROM) else {
@@ -264,7 +264,7 @@ impl PgSession {
         plan: &Plan,
         place: usize,
         waves: &[Vec<u32>],
-        sources: &[Source<'_>],
+        sources: &[Values<'_>],
         guard: WriteMode,
         proof: &Proof,
         encoder: &mut Encoder<'_>,
@@ -306,7 +306,7 @@ impl PgSession {
         &mut self,
         rows: Rows<'_>,
         plan: &Plan,
-        sources: &[Source<'_>],
+        sources: &[Values<'_>],
         proof: &Proof,
     ) -> Result<(Vec<Slice>, Among), Failure> {
         let whole = |span| Ok((vec![Slice { span, packed: false }], Among::default()));
@@ -342,7 +342,7 @@ impl PgSession {
     }
 
     /// The values of the key's columns, where all rows have but a few.
-    fn among(&self, rows: Rows<'_>, plan: &Plan, sources: &[Source<'_>]) -> Among {
+    fn among(&self, rows: Rows<'_>, plan: &Plan, sources: &[Values<'_>]) -> Among {
         let (width, rules, mut among) = (plan.names.len(), self.shared.rules, Among::default());
         for part in &plan.key {
             let Some(goal) = plan.goals.get(part.column) else { continue };
@@ -438,11 +438,11 @@ impl PgSession {
 }
 
 /// The columns of all parts, one part after the other, checked against what they are to become.
-pub(in crate::sink::postgres) fn sources<'a>(rows: Rows<'a>, plan: &Plan) -> Result<Vec<Source<'a>>, Reason> {
+pub(in crate::sink::postgres) fn sources<'a>(rows: Rows<'a>, plan: &Plan) -> Result<Vec<Values<'a>>, Reason> {
     let mut sources = Vec::with_capacity(rows.parts.len() * plan.names.len());
     for part in rows.parts {
         for (array, goal) in part.columns.columns().iter().zip(&plan.goals) {
-            let source = Source::of(array).filter(|source| goal.takes(source)).ok_or_else(|| {
+            let source = Values::of(array).filter(|source| goal.takes(source)).ok_or_else(|| {
                 let message = format!(
                     "column {} of the input ({}) cannot become {}",
                     goal.name,

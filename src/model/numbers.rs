@@ -1,14 +1,9 @@
-//! Columns of numbers: one builder for what is read as text, one view of all the types in which numbers
-//! travel.
+//! Numbers that are read one by one into a column.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Decimal128Array, LargeStringArray, PrimitiveArray, cast::AsArray};
+use arrow::array::{ArrayRef, Decimal128Array, LargeStringBuilder};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
-use arrow::datatypes::DataType;
-use arrow::datatypes::i256;
-use arrow::datatypes::{Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int64Type};
 
 use crate::model::decimal::{Decimal, POWERS, ROOM, SMALL_DIGITS};
 
@@ -101,7 +96,7 @@ impl NumberBuilder {
 
     #[cold]
     fn finish_as_text(self) -> ArrayRef {
-        let mut texts = arrow::array::LargeStringBuilder::with_capacity(self.mantissas.len(), 0);
+        let mut texts = LargeStringBuilder::with_capacity(self.mantissas.len(), 0);
         let (mut long, mut nulls) = (self.long.into_iter().peekable(), self.nulls.into_iter().peekable());
         let mut text = String::new();
         for row in 0..self.mantissas.len() {
@@ -121,82 +116,15 @@ impl NumberBuilder {
     }
 }
 
-/// A number column of any type in which numbers travel, read one value at a time.
-#[derive(Debug, Clone, Copy)]
-pub enum Numbers<'a> {
-    /// Whole numbers.
-    Int(&'a PrimitiveArray<Int64Type>),
-    /// Doubles.
-    Float(&'a PrimitiveArray<Float64Type>),
-    /// Single-precision floats.
-    Single(&'a PrimitiveArray<Float32Type>),
-    /// Decimals and their scale.
-    Decimal(&'a PrimitiveArray<Decimal128Type>, i8),
-    /// Wide decimals and their scale.
-    Wide(&'a PrimitiveArray<Decimal256Type>, i8),
-    /// Numbers of any length as text, as [`NumberBuilder`] makes them.
-    Digits(&'a LargeStringArray),
-}
-
-impl<'a> Numbers<'a> {
-    /// The view of an array, or `None` where it holds no numbers.
-    pub fn of(array: &'a dyn Array) -> Option<Self> {
-        Some(match array.data_type() {
-            DataType::Int64 => Self::Int(array.as_primitive()),
-            DataType::Float64 => Self::Float(array.as_primitive()),
-            DataType::Float32 => Self::Single(array.as_primitive()),
-            DataType::Decimal128(_, scale) => Self::Decimal(array.as_primitive(), *scale),
-            DataType::Decimal256(_, scale) => Self::Wide(array.as_primitive(), *scale),
-            DataType::LargeUtf8 => Self::Digits(array.as_string()),
-            _ => return None,
-        })
-    }
-
-    /// The number in `row`; `None` where it is null, NaN or infinite.
-    pub fn get(&self, row: usize) -> Option<Decimal> {
-        match self {
-            Self::Int(a) => a.is_valid(row).then(|| a.value(row).into()),
-            Self::Float(a) => a.is_valid(row).then(|| Decimal::from_f64(a.value(row))).flatten(),
-            Self::Single(a) => a.is_valid(row).then(|| Decimal::from_f32(a.value(row))).flatten(),
-            Self::Decimal(a, s) => {
-                a.is_valid(row).then(|| Decimal::Small { mantissa: a.value(row), scale: (*s).into() })
-            }
-            Self::Wide(a, s) => a.is_valid(row).then(|| Decimal::from_i256(a.value(row), *s)),
-            Self::Digits(a) => {
-                a.is_valid(row).then(|| Decimal::parse(a.value(row).as_bytes()).ok()).flatten()
-            }
-        }
-    }
-
-    /// Whether the number is below zero.
-    pub fn is_negative(&self, row: usize) -> bool {
-        match self {
-            Self::Int(a) => a.value(row) < 0 && a.is_valid(row),
-            Self::Float(a) => a.value(row) < 0.0 && a.is_valid(row),
-            Self::Single(a) => a.value(row) < 0.0 && a.is_valid(row),
-            Self::Decimal(a, _) => a.value(row) < 0 && a.is_valid(row),
-            Self::Wide(a, _) => a.value(row) < i256::ZERO && a.is_valid(row),
-            Self::Digits(a) => a.is_valid(row) && a.value(row).starts_with('-'),
-        }
-    }
-
-    /// Compares two rows' numbers; `None` where one is missing.
-    pub fn compare(&self, other: &Self, row: usize) -> Option<Ordering> {
-        match (self, other) {
-            (Self::Decimal(a, s), Self::Decimal(b, t)) if s == t => {
-                (a.is_valid(row) && b.is_valid(row)).then(|| a.value(row).cmp(&b.value(row)))
-            }
-            (Self::Float(a), Self::Float(b)) => (a.is_valid(row) && b.is_valid(row))
-                .then(|| a.value(row).partial_cmp(&b.value(row)))
-                .flatten(),
-            _ => Some(self.get(row)?.cmp(&other.get(row)?)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::cmp::Ordering;
+
+    use arrow::array::{Array, AsArray};
+    use arrow::datatypes::DataType;
+
     use super::*;
+    use crate::model::values::Numbers;
 
     fn column(texts: &[&str]) -> ArrayRef {
         let mut builder = NumberBuilder::default();
