@@ -18,14 +18,21 @@ pub(super) fn add(options: &mut MapOptions, source: &str, dataset: &Dataset, tar
     for folder in folders.split('/') {
         let Some((key, value)) = folder.split_once('=') else { continue };
         let (key, value) = (decoded(key), decoded(value));
-        if key.is_empty() || value.is_empty() || value == NULL {
+        if key.is_empty() || value.is_empty() {
             continue;
         }
         let name = target_of(&key, dataset, target).ok();
         let known = name.and_then(|name| target.column(&name).map(|column| (name, column.kind)));
         match known {
             // The day of a file is no time of its rows.
-            Some((name, kind)) if kind != Kind::Timestamp || name == key => tell(options, &name, value),
+            Some((name, kind)) if kind != Kind::Timestamp || name == key => match value == NULL {
+                true => {
+                    options.folders.push(name.clone());
+                    options.nulls.push(name);
+                }
+                false => tell(options, &name, value),
+            },
+            _ if value == NULL => {}
             _ if is_date(&value) => day = Some(value),
             _ => {
                 let place = ["year", "month", "day"].iter().position(|part| plain(&key) == *part);
@@ -120,6 +127,7 @@ mod tests {
         add(&mut options, source, &BARS, &table());
         let mut all: Vec<String> =
             options.from_name.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        all.extend(options.nulls.iter().map(|name| format!("{name} null")));
         all.extend(options.day.map(|day| format!("day {day}")));
         all.join(", ")
     }
@@ -130,7 +138,8 @@ mod tests {
             ("h/symbol=AAPL/date=2024-01-02/x.csv", "symbol=AAPL, day 2024-01-02"),
             ("h/ticker=BRK%2FB/timeframe=1m/x.csv", "symbol=BRK/B, timeframe=1m"),
             ("symbol=50%/x", "symbol=50%"),
-            ("symbol=__HIVE_DEFAULT_PARTITION__/x.csv", ""),
+            ("symbol=__HIVE_DEFAULT_PARTITION__/x.csv", "symbol null"),
+            ("ticker=%5F_HIVE_DEFAULT_PARTITION__/date=__HIVE_DEFAULT_PARTITION__/x.csv", "symbol null"),
             ("symbol=/=x/nothing=1/x.csv", ""),
             ("year=2024/month=1/day=02/x.csv", "day 2024-01-02"),
             ("dt=20240102/x.csv", "day 20240102"),

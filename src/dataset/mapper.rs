@@ -657,7 +657,7 @@ impl Mapper {
     fn of_folders(&self) -> Option<String> {
         let (_, mapping) = self.mapping.as_ref()?;
         let told = mapping.columns.iter().filter(|(_, name, feed)| {
-            matches!(feed, ColumnSource::Constant(_))
+            matches!(feed, ColumnSource::Constant(_) | ColumnSource::Null)
                 && self.options.folders.iter().any(|told| **told == **name)
         });
         let told: Vec<String> = told.map(|(_, name, _)| name.to_string()).collect();
@@ -889,6 +889,7 @@ impl Mapper {
                 ColumnSource::Constant(text) => {
                     Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)))
                 }
+                ColumnSource::Null => Arc::new(StringArray::new_null(rows)),
                 ColumnSource::Derived(_) => continue,
             };
             let constant = matches!(feed, ColumnSource::Constant(_));
@@ -1327,7 +1328,7 @@ impl Mapper {
                             _ => json_row::write_value(source.column(*index), row, &mut out),
                         }
                     }
-                    ColumnSource::Source(_) => {
+                    ColumnSource::Source(_) | ColumnSource::Null => {
                         json_row::begin_field(&mut out, name);
                         json_row::write_understood(field, made, row, &mut out);
                     }

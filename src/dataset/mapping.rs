@@ -21,6 +21,8 @@ pub enum ColumnSource {
     Source(usize),
     /// The same text in every row.
     Constant(String),
+    /// Null in every row.
+    Null,
     /// Made from the row.
     Derived(Derivation),
 }
@@ -36,6 +38,8 @@ pub struct MapOptions {
     pub from_name: Vec<(String, String)>,
     /// Which of those the names of folders tell.
     pub folders: Vec<String>,
+    /// Columns that are null by the names of folders, where nothing has a value.
+    pub nulls: Vec<String>,
     /// The day that the name of the file tells, for rows that have a time of day alone.
     pub day: Option<String>,
     /// Whether `sets` go before columns of the input that mean the same, and a day alone is a time even
@@ -192,8 +196,13 @@ pub fn resolve(
             }
             continue;
         };
+        let is_null = options.nulls.iter().any(|null| null == name);
         let feed = match (feed, column.derive) {
             (Some(feed), _) => Some(feed),
+            // A row without a value, as one with an empty field is.
+            (None, None | Some(Derivation::Empty)) if is_null && (place.nullable || !place.has_default) => {
+                Some(ColumnSource::Null)
+            }
             // What a dead letter lacks nobody can give it any more.
             (None, None) if options.mending && place.nullable && column.need == Requirement::Expected => {
                 unfed.push(column);
@@ -367,14 +376,16 @@ fn need_of(column: &Column, nullable: bool, feed: &ColumnSource) -> Requirement 
     }
 }
 
-/// Columns of the table that the dataset does not know and the user named.
+/// Columns of the table that the dataset does not know, and that the user or a name of the input's names.
 fn extra_columns<'a>(
     dataset: &'a Dataset,
     target: &'a Target,
     options: &'a MapOptions,
 ) -> impl Iterator<Item = Column> + 'a {
     target.columns.iter().filter_map(move |place| {
-        let named = options.maps.iter().chain(&options.sets).any(|(name, _)| *name == place.name);
+        let told = options.from_name.iter().filter(|(name, _)| name != "tenant_id");
+        let named = options.maps.iter().chain(&options.sets).chain(told).any(|(name, _)| *name == place.name);
+        let named = named || options.nulls.contains(&place.name);
         (named && dataset.column(&place.name).is_none()).then(|| Column {
             name: Cow::Owned(place.name.clone()),
             kind: place.kind,

@@ -35,6 +35,7 @@ mod meet;
 mod metrics;
 mod names;
 mod nested;
+mod null_folders;
 mod nulls;
 mod order;
 mod outage;
