@@ -86,8 +86,9 @@ pub enum SinkError {
     Doubtful {
         /// What the store said.
         reason: Reason,
-        /// Whether it may pass: the rows are tried again a few times before any of them is blamed.
-        passing: bool,
+        /// What of it may pass, if it may: the rows are tried again a few times before any of them is
+        /// blamed.
+        passing: Option<TransientKind>,
     },
     /// Nothing that waiting or splitting cures: a missing table, a missing privilege.
     #[error("{}", .0.message)]

@@ -7,7 +7,11 @@
 //! An error that may be everybody's condemns a row only where another goes through, or where the same
 //! statements go through without rows. Rows from all over the flight are tried first then, so that an
 //! error of all rows is told after a few.
+//!
+//! A row that takes longer than the store allows is tried once more after the others, and is condemned where
+//! some of them went through in between and the store answers: a store that is slow is waited for.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,7 +19,7 @@ use crate::batch::{Order, Reason};
 use crate::coordinator::engine::Engine;
 use crate::coordinator::worker::{Refused, StepError};
 use crate::coordinator::write_transaction::WriteTransaction;
-use crate::port::{DeadLetters, Session, Sink, WriteMode, Written};
+use crate::port::{DeadLetters, Session, Sink, TransientKind, WriteMode, Written};
 
 /// Rows that are tried alone first where an error may be everybody's.
 const SAMPLE: usize = 16;
@@ -23,9 +27,21 @@ const SAMPLE: usize = 16;
 /// Rows in a row that fail alike, with none that goes through, after which they are not to blame.
 const MOST_SUSPECTS: usize = 64;
 
+/// Rows that took too long alone before any went through, after which the store is slow.
+const MOST_SLOW_AT_FIRST: usize = 3;
+
+/// The same where others go through.
+const MOST_SLOW: usize = 16;
+
 /// What is known of an error that may be everybody's.
 #[derive(Default)]
 struct Doubt {
+    /// Writes that went through.
+    passes: usize,
+    /// Rows that took too long alone, and how many writes had gone through before.
+    slow: Vec<(usize, Reason, usize)>,
+    /// Those of them that are being tried once more.
+    slow_again: HashSet<usize>,
     /// Whether a row went through.
     passed: bool,
     /// Whether rows from all over the flight were tried.
@@ -55,6 +71,7 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
             let (reason, suspects) = match engine.step(session.write(rows, WriteMode::Savepoint)).await {
                 Ok(done) => {
                     doubt.passed |= done.refused.len() < piece.len();
+                    doubt.passes += usize::from(done.refused.len() < piece.len());
                     written.add(&done);
                     for (at, reason) in done.refused {
                         let place = piece.start + at;
@@ -66,6 +83,26 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                 }
                 Err(error) => match engine.again(flight, error.refused()?)? {
                     Refused::Data(reason, suspects) => (reason, suspects),
+                    Refused::Doubtful { reason, passing: Some(TransientKind::Timeout) }
+                        if piece.len() == 1 =>
+                    {
+                        if flight.order != Order::Any || doubt.slow_again.remove(&piece.start) {
+                            // That it is asked for with no rows shows that the store answers.
+                            if !doubt.passed {
+                                return Err(StepError::slow(reason));
+                            }
+                            let rows = flight.to_write().with(&flight.winners[piece.clone()]);
+                            engine.step(session.rehearse(rows, &reason, false)).await?;
+                            (reason, Vec::new())
+                        } else {
+                            let most = if doubt.passed { MOST_SLOW } else { MOST_SLOW_AT_FIRST };
+                            if doubt.slow.len() >= most {
+                                return Err(StepError::slow(reason));
+                            }
+                            doubt.slow.push((piece.start, reason, doubt.passes));
+                            continue;
+                        }
+                    }
                     Refused::Doubtful { reason, .. } if doubt.passed => (reason, Vec::new()),
                     Refused::Doubtful { reason, .. } if piece.len() == 1 => {
                         doubt.suspects.push((piece.start, Arc::new(reason)));
@@ -103,6 +140,16 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                     pieces.push(piece.start..middle);
                 }
             }
+        }
+        for (place, reason, passes) in std::mem::take(&mut doubt.slow) {
+            if doubt.passes == passes {
+                return Err(StepError::slow(reason));
+            }
+            doubt.slow_again.insert(place);
+            pieces.push(place..place + 1);
+        }
+        if !pieces.is_empty() {
+            continue;
         }
         if doubt.suspects.is_empty() {
             return Ok(written);

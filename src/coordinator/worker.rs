@@ -693,7 +693,7 @@ async fn transaction<S: Sink, D: DeadLetters>(
                 let revived = settle_refused(flight, &done);
                 written.add(&isolate(engine, open, flight, revived).await?);
             }
-            Err(Failure::Sink(SinkError::Doubtful { reason, passing: true })) if engine.hopes(flight) => {
+            Err(Failure::Sink(SinkError::Doubtful { reason, passing: Some(_) })) if engine.hopes(flight) => {
                 return Err(Failure::Again(reason));
             }
             Err(Failure::Sink(SinkError::Data { reason, .. } | SinkError::Doubtful { reason, .. })) => {
@@ -838,7 +838,11 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     /// The failure by which the flight is written again, where a doubtful refusal may pass.
     pub(super) fn again(&self, flight: &WriteTransaction, refused: Refused) -> Result<Refused, StepError> {
         match refused {
-            Refused::Doubtful { reason, passing: true } if self.hopes(flight) => {
+            // Less at a time may do, and a store that is slow counts as one that is away.
+            Refused::Doubtful { reason, passing: Some(TransientKind::Timeout) } if self.hopes(flight) => {
+                Err(StepError::slow(reason))
+            }
+            Refused::Doubtful { reason, passing: Some(_) } if self.hopes(flight) => {
                 Err(StepError(Failure::Again(reason)))
             }
             other => Ok(other),
@@ -872,11 +876,16 @@ pub(super) struct StepError(Failure);
 pub(super) enum Refused {
     /// Their data, with the positions of suspects.
     Data(Reason, Vec<usize>),
-    /// Something that may be everybody's, and may pass.
-    Doubtful { reason: Reason, passing: bool },
+    /// Something that may be everybody's, and what of it may pass.
+    Doubtful { reason: Reason, passing: Option<TransientKind> },
 }
 
 impl StepError {
+    /// A store that is slow, which is waited for like one that is away.
+    pub(super) fn slow(reason: Reason) -> Self {
+        Self(Failure::Sink(SinkError::Transient(TransientKind::Timeout, reason)))
+    }
+
     /// What the store refused the rows for, if it did.
     pub(super) fn refused(self) -> Result<Refused, Self> {
         match self.0 {

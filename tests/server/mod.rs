@@ -12,3 +12,4 @@ mod raised_rows;
 mod row_security;
 mod search_path;
 mod silent_start;
+mod slow_rows;

@@ -285,7 +285,7 @@ impl Session for ScriptedSession {
             }
             let reason = Reason::new("check", "scripted check");
             return Err(match self.sink.doubtful {
-                Some(_) => SinkError::Doubtful { reason, passing: false },
+                Some(_) => SinkError::Doubtful { reason, passing: None },
                 None => SinkError::Data { reason, suspects },
             });
         }

@@ -93,7 +93,8 @@ pub fn transient(reason: Reason) -> SinkError {
 /// transactions, resources, operators.
 pub fn doubtful(reason: Reason) -> SinkError {
     let class = reason.code.get(..2).unwrap_or_default();
-    let passing = matches!(class, "08" | "25" | "26" | "40" | "53" | "55" | "57" | "58");
+    let passes = matches!(class, "08" | "25" | "26" | "40" | "53" | "55" | "57" | "58");
+    let passing = passes.then(|| kind(&reason.code));
     SinkError::Doubtful { reason, passing }
 }
 
@@ -105,10 +106,17 @@ pub fn classify(error: &tokio_postgres::Error) -> SinkError {
     }
 }
 
-/// Whether the statement RAISE of a function raised it, as in a trigger: whatever code it gave, the server
-/// itself met nothing.
+/// Whether a function raised it, as in a trigger, by the statement RAISE of PL/pgSQL or by PL/Python, which
+/// hands on what its statements met too: of that, locks stay the server's. Other languages have codes of
+/// their own for what they raise. Whatever code was given, the server itself met nothing.
 fn is_raised(error: &tokio_postgres::Error) -> bool {
-    error.as_db_error().is_some_and(|db| db.routine() == Some("exec_stmt_raise"))
+    error.as_db_error().is_some_and(|db| match db.routine() {
+        Some("exec_stmt_raise") => true,
+        Some("PLy_elog_impl" | "PLy_elog") => {
+            !matches!(db.code().code(), "55P03" | "57014" | "40001" | "40P01")
+        }
+        _ => false,
+    })
 }
 
 /// The engine's view of an error of a statement that writes rows: what their trigger raised may be theirs
@@ -280,7 +288,7 @@ mod tests {
             );
         }
         let passes =
-            |code| matches!(doubtful(Reason::new(code, "")), SinkError::Doubtful { passing: true, .. });
+            |code| matches!(doubtful(Reason::new(code, "")), SinkError::Doubtful { passing: Some(_), .. });
         assert!(passes("40001") && passes("53400") && !passes("42501") && !passes("P0001"));
     }
 

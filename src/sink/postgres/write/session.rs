@@ -17,12 +17,13 @@ use tokio_postgres::SimpleQueryMessage;
 pub(in crate::sink::postgres) use self::write::sources;
 use crate::batch::{Reason, Rows};
 use crate::dataset::Refits;
-use crate::port::{CommitMark, Session, SinkError, WriteMode, Written};
+use crate::port::{CommitMark, Session, SinkError, TransientKind, WriteMode, Written};
 use crate::sink::postgres::catalog::casts::Casts;
 use crate::sink::postgres::connection::classify::{
     POLICY, doubtful, is_disconnect, of_everybody, of_rows, transient,
 };
 use crate::sink::postgres::connection::connect::Link;
+use crate::sink::postgres::connection::quoting::literal;
 use crate::sink::postgres::encode::refusal::Reasons;
 use crate::sink::postgres::ledger::asked::{ended, server};
 use crate::sink::postgres::write::chunks::Chunks;
@@ -40,6 +41,12 @@ const WAIT_FOR_DISK: &str = "SET LOCAL synchronous_commit TO DEFAULT; \
 
 /// Names the transaction, so that the server can be asked how it ended. Both functions are in every version.
 const NAME_IT: &str = "SELECT pg_catalog.txid_current()";
+
+/// Halves the longest wait for a lock to below that for a statement, where there is one for statements.
+const LIMIT_LOCKS: &str = "SELECT pg_catalog.current_setting('lock_timeout'), \
+    pg_catalog.set_config('lock_timeout', greatest(1, least(s.setting::int / 4, nullif(l.setting::int, 0)))::text, true) \
+    FROM pg_catalog.pg_settings AS s, pg_catalog.pg_settings AS l \
+    WHERE s.name = 'statement_timeout' AND s.setting::int > 0 AND l.name = 'lock_timeout'";
 
 /// Commits of a worker that the server can be asked for: more than the engine keeps in the air.
 const MOST_NAMED: u64 = 8;
@@ -433,6 +440,57 @@ impl PgSession {
         guard: WriteMode,
         proof: &Proof,
     ) -> Result<Written, SinkError> {
+        let error = match self.write_once(rows, guard, proof).await {
+            Err(SinkError::Transient(TransientKind::Timeout, reason)) if self.goes_on(guard) => reason,
+            done => return done,
+        };
+        if rows.len() > 1 {
+            // Fewer may go through.
+            return Err(doubtful(error));
+        }
+        // Perhaps it waited for a lock, which is then waited for further: with a shorter limit on those it
+        // says so.
+        let Some(before) = self.limit_locks().await? else { return Err(transient(error)) };
+        let again = match self.write_once(rows, guard, proof).await {
+            Err(SinkError::Transient(TransientKind::Timeout, reason)) if self.goes_on(guard) => {
+                Err(doubtful(reason))
+            }
+            done => done,
+        };
+        if self.state == TransactionState::Open {
+            let before = literal(&before);
+            let sql = format!("SELECT pg_catalog.set_config('lock_timeout', {before}, true)");
+            self.run(&sql, TransactionState::Open).await?;
+        }
+        again
+    }
+
+    /// Whether the transaction goes on though a part of its batch was not written.
+    fn goes_on(&self, guard: WriteMode) -> bool {
+        guard == WriteMode::Savepoint && self.state == TransactionState::Open
+    }
+
+    /// Has locks be waited for less long than a statement may take; what the limit was, or nothing where a
+    /// statement may take as long as it likes.
+    async fn limit_locks(&mut self) -> Result<Option<String>, SinkError> {
+        self.state = TransactionState::Broken;
+        let link = self.link()?;
+        let answers = link.client.simple_query(LIMIT_LOCKS).await;
+        let answers = answers.map_err(|error| outside_of_data(failure(link, &error).error))?;
+        self.state = TransactionState::Open;
+        Ok(answers.iter().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => row.try_get(0).ok()?.map(str::to_owned),
+            _ => None,
+        }))
+    }
+
+    /// The same, at the first go.
+    async fn write_once(
+        &mut self,
+        rows: Rows<'_>,
+        guard: WriteMode,
+        proof: &Proof,
+    ) -> Result<Written, SinkError> {
         if rows.is_empty() {
             return Ok(Written::default());
         }
@@ -456,6 +514,8 @@ impl PgSession {
         };
         failure.error = match failure.error {
             SinkError::Fatal(reason) if failure.intact && may_be_of_a_row(&reason) => doubtful(reason),
+            // What a trigger asks of another server, say.
+            SinkError::Transient(TransientKind::Connection, reason) if failure.intact => doubtful(reason),
             other => self.shared.waited_for(other),
         };
         if means_another_table(&failure.error) && !self.doubted {
