@@ -162,7 +162,7 @@ fn placed(error: &clap::Error, command: &clap::Command, typed: &Typed, places: &
         let is_text =
             |name: &&std::ffi::OsStr| std::env::var_os(name).is_none_or(|value| value.to_str().is_some());
         let variable = deeper().filter_map(clap::Arg::get_env).find(|name| !is_text(name))?;
-        return Some(format!("{}: its value is no text in UTF-8", variable.to_string_lossy()));
+        return Some(format!("{}: its value is not valid UTF-8", variable.to_string_lossy()));
     }
     let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) else { return None };
     // The flags of other commands are not built and cannot be shown, so it is found by its name.

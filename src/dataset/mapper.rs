@@ -519,7 +519,7 @@ impl Mapper {
             return;
         }
         let what = format!(
-            "{name} is no step of {timeframe}, which the spacing of the first rows told as the timeframe"
+            "{name} is not a step of {timeframe}, which the spacing of the first rows told as the timeframe"
         );
         if quality == Quality::Reject {
             let column: Arc<str> = name.as_ref().into();

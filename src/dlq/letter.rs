@@ -131,10 +131,10 @@ pub enum Damage {
     #[error("is longer than {mib} MiB ({0} bytes)", mib = MOST_LINE >> 20)]
     TooLong(u64),
     /// It is no JSON object, or ends early.
-    #[error("is no JSON object: {0}")]
+    #[error("is not a JSON object: {0}")]
     NoJson(String),
     /// It is one, with neither rows nor a reason.
-    #[error("is no dead letter: it has neither items nor an error")]
+    #[error("is not a dead letter: it has neither items nor an error")]
     NoLetter,
 }
 
@@ -168,10 +168,11 @@ impl<'a> Letter<'a> {
     /// [`Damage`], where it is no record.
     pub fn read(line: &Line<'a>) -> Result<Self, Damage> {
         let bytes = line.bytes.map_err(Damage::TooLong)?;
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| Damage::NoJson(format!("no UTF-8 at byte {}", error.valid_up_to() + 1)))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            Damage::NoJson(format!("not valid UTF-8 at byte {}", error.valid_up_to() + 1))
+        })?;
         if !text.trim_ascii_start().starts_with('{') {
-            return Err(Damage::NoJson("it begins with none".into()));
+            return Err(Damage::NoJson("it does not begin with {".into()));
         }
         match serde_json::from_str::<Strict<'a>>(text) {
             Ok(Strict { ts, error, metadata, items }) => {
@@ -476,9 +477,9 @@ mod tests {
     #[test]
     fn damage_is_told() {
         for (text, told) in [
-            ("{\"ts\":1732", "is no JSON object: it ends early"),
-            ("[1]", "is no JSON object"),
-            ("{\"a\":1}", "is no dead letter"),
+            ("{\"ts\":1732", "is not a JSON object: it ends early"),
+            ("[1]", "is not a JSON object: it does not begin with {"),
+            ("{\"a\":1}", "is not a dead letter"),
         ] {
             let damage = Letter::read(&line(text)).unwrap_err().to_string();
             assert!(damage.starts_with(told), "{damage}");
@@ -486,6 +487,9 @@ mod tests {
         let long = Line { bytes: Err(70 << 20), ..line("") };
         assert_eq!(Letter::read(&long).unwrap_err().to_string(), "is longer than 64 MiB (73400320 bytes)");
         let latin = Line { bytes: Ok(b"{\"error\":\"\xe9\"}"), ..line("") };
-        assert_eq!(Letter::read(&latin).unwrap_err().to_string(), "is no JSON object: no UTF-8 at byte 11");
+        assert_eq!(
+            Letter::read(&latin).unwrap_err().to_string(),
+            "is not a JSON object: not valid UTF-8 at byte 11"
+        );
     }
 }

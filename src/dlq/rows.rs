@@ -25,8 +25,7 @@ use crate::error::{Error, Result, words};
 const MOST_SOURCES: usize = 1024;
 
 /// What is said of an item that is none of the forms that rows have.
-const NO_ROW: &str =
-    "the item is no row: neither an object, nor JSON in a text, nor what Python says of a model with fields";
+const NO_ROW: &str = "the item is not a row: it is neither an object, nor JSON in a text, nor what Python prints of a model with fields";
 
 /// Makes rows of dead letters again: one for the rows that go to one place.
 pub struct LetterRows {
@@ -433,7 +432,7 @@ fn unreadable(
     let code = meta.code.as_deref().unwrap_or("bad_line").to_owned();
     let message = match letter.error.is_empty() {
         _ if letter.items.get(row).is_some() && !letter.is_ours() => NO_ROW.to_owned(),
-        true => "there is no row in the record".to_owned(),
+        true => "the record holds no row".to_owned(),
         false => letter.error.to_string(),
     };
     let stage = match meta.stage.as_deref() {

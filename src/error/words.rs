@@ -64,7 +64,7 @@ pub fn plain(text: &str) -> Option<String> {
         "unsupported SASL mechanism" | "unsupported authentication method" => {
             "the server asks for a kind of authentication that is not supported (it may be a password by SCRAM or MD5, or a certificate)"
         }
-        "stream did not contain valid UTF-8" => "it is no text in UTF-8",
+        "stream did not contain valid UTF-8" => "it is not valid UTF-8",
         line => PREFIXES.iter().fold(line, |line, prefix| line.strip_prefix(prefix).unwrap_or(line)),
     };
     let line: String = line.chars().filter(|c| !c.is_control()).take(MOST).collect();
@@ -95,7 +95,7 @@ fn is_words(text: &str) -> bool {
     !of_rust && !alone && !called
 }
 
-/// What is wrong with JSON; it follows "is no JSON object:" and the like.
+/// What is wrong with JSON; it follows "is not a JSON object:" and the like.
 pub fn of_json(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let text = error.to_string();
@@ -117,7 +117,7 @@ pub fn of_tls(error: &rustls::Error) -> String {
         Tls::PeerIncompatible(_) => "the server offers no version or cipher of TLS that we take",
         Tls::InvalidMessage(_)
         | Tls::InappropriateMessage { .. }
-        | Tls::InappropriateHandshakeMessage { .. } => "what the server answers is no TLS",
+        | Tls::InappropriateHandshakeMessage { .. } => "what the server answers is not TLS",
         Tls::PeerMisbehaved(_) => "the server breaks the rules of TLS",
         Tls::InconsistentKeys(_) => "the certificate and the key do not belong together",
         Tls::PeerSentOversizedRecord | Tls::DecryptError => "what the server sends cannot be decrypted",

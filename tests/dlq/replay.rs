@@ -271,7 +271,7 @@ fn the_python_system_reads_and_writes_the_same_lines() {
         .run()
         .expect(3);
     assert_eq!(run.books().inserted, 3, "{run}");
-    assert!(run.stderr.contains("line 2 is no JSON object"), "{run}");
+    assert!(run.stderr.contains("line 2 is not a JSON object"), "{run}");
     assert_eq!(volumes(&db), [1, 2, 3]);
     // The damaged line is kept.
     let parked = fs::read_to_string(work.path("old.parked.ndjson")).expect("it is kept");

@@ -110,7 +110,10 @@ fn later_bars_between_the_steps_of_the_timeframe_are_told() {
         running.signal(rustix::process::Signal::INT);
         let run = running.finish().expect(130);
         let told = run.json()["notes"].to_string();
-        assert!(told.contains("ts is no step of 1m") && told.contains("1 row"), "{store}, {format}: {run}");
+        assert!(
+            told.contains("ts is not a step of 1m") && told.contains("1 row"),
+            "{store}, {format}: {run}"
+        );
 
         let rejects = ["--quality", "reject", "--from", "start", "--checkpoint", "other.json"];
         let work = Work::new();

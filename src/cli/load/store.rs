@@ -47,7 +47,7 @@ fn closed(schema: Option<&str>, name: &str, visible: bool) -> Option<String> {
         return Some("it is a table of the server's own".to_owned());
     }
     if is_books(name) {
-        return Some("it is no table of market data: books are kept in it".to_owned());
+        return Some("it is not a table of market data: books are kept in it".to_owned());
     }
     let schema = schema.filter(|_| !visible)?;
     Some(format!("the schema {schema} is none that this store looks in"))

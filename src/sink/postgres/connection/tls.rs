@@ -137,8 +137,8 @@ fn of_pem(error: &pem::Error) -> String {
         pem::Error::NoItemsFound => "it holds none".to_owned(),
         pem::Error::MissingSectionEnd { .. } => "it ends early".to_owned(),
         pem::Error::IllegalSectionStart { .. } => "a line that begins a section is damaged".to_owned(),
-        pem::Error::Base64Decode(_) => "it is damaged, what stands in it is no base64".to_owned(),
-        _ => "it is no PEM file".to_owned(),
+        pem::Error::Base64Decode(_) => "it is damaged: what stands in it is not base64".to_owned(),
+        _ => "it is not a PEM file".to_owned(),
     }
 }
 
