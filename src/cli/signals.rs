@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal as Masked};
+use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::process::Signal;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -57,9 +57,7 @@ pub fn heard() -> Result<watch::Receiver<Heard>> {
     let failed = |e: std::io::Error| Error::Internal(format!("signals cannot be listened to: {e}"));
     let runtime = Builder::new_current_thread().enable_io().build().map_err(failed)?;
     let inside = runtime.enter();
-    let unmasked = SigSet::from_iter([Masked::SIGINT, Masked::SIGTERM, Masked::SIGHUP, Masked::SIGQUIT])
-        .thread_swap_mask(SigmaskHow::SIG_BLOCK)
-        .map_err(|e| failed(e.into()))?;
+    let unmasked = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).map_err(|e| failed(e.into()))?;
     let mut askings = Askings::listen().map_err(failed)?;
     // Who reaches the limit on the size of files (ulimit -f) is killed by default. With the
     // signal caught the write fails instead, and is waited for like one on a full disk.

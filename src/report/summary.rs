@@ -406,6 +406,8 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
         6 => format!("mend or fetch the input again, then {again}"),
         130 | 143 => match result.dlq.path.as_ref().filter(|_| extras.snapshot.aborted > 0) {
             Some(path) => format!("what was read and not stored is kept in {path}; for the rest, {again}"),
+            // The rest of a pipe is with who writes to it.
+            None if result.inputs == ["-"] && result.dlq.rows == 0 && extras.resume.is_none() => return,
             None => again,
         },
         _ => return,

@@ -263,6 +263,11 @@ impl Running {
         kill_process(Pid::from_child(child), signal).expect("it runs");
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     /// What it has said on standard error so far.
     pub fn said(&self) -> String {
         self.stderr.as_ref().expect("taken when it has ended").so_far()

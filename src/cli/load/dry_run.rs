@@ -98,7 +98,7 @@ impl Load<'_> {
             Ok(report) => (report, None),
             Err(error) => (Report::default(), Some(error)),
         };
-        let again = "run the same command again";
+        let again = Some("run the same command again");
         let ending = RunOutcome {
             outcome: None,
             report: &report,

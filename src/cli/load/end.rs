@@ -21,7 +21,7 @@ use crate::dlq::stats::{Plan, QueueStats};
 use crate::error::{Error, Result};
 use crate::port::runs::{RunEnd, RunScope, RunStatus};
 use crate::port::{TABLE_REKEYED, Trouble};
-use crate::report::letters::only_table;
+use crate::report::letters::{only_table, replay_command};
 use crate::report::summary::{self, Extras};
 use crate::source::pipeline::Report;
 use crate::telemetry::result::{DlqResult, RunFacts, RunResult};
@@ -35,8 +35,8 @@ pub(super) struct RunOutcome<'a> {
     pub(super) report: &'a Report,
     pub(super) broken: Option<Error>,
     pub(super) signals: Option<Exit>,
-    /// What to do to load the rest.
-    pub(super) again: &'static str,
+    /// What to do to load the rest, where it can be read again.
+    pub(super) again: Option<&'static str>,
     /// The dead-letter queue.
     pub(super) dead: Option<&'a Path>,
     /// Whether that took nothing when it was asked last.
@@ -98,10 +98,8 @@ impl RunOutcome<'_> {
         let mut errors: Vec<String> = self.broken.iter().map(Error::to_string).collect();
         let blocked = self.blocked_by();
         if let Some(what) = blocked {
-            errors.push(format!(
-                "the dead-letter queue took no rows for too long: {what}; then {}",
-                self.again
-            ));
+            let then = self.for_the_rest(seen, "then ", "");
+            errors.push(format!("the dead-letter queue took no rows for too long: {what}{then}"));
         }
         if let Some(outcome) = self.outcome {
             let sentence = |rows: u64, one: &str, many: &str| match rows {
@@ -118,9 +116,9 @@ impl RunOutcome<'_> {
             match &outcome.end {
                 End::GaveUp(_) if blocked.is_some() => {}
                 End::GaveUp(trouble) => errors.push(format!(
-                    "the store did not come back in time{}; {} when it is there",
+                    "the store did not come back in time{}{}",
                     trouble.as_ref().map(|t| format!(" ({})", t.message())).unwrap_or_default(),
-                    self.again
+                    self.for_the_rest(seen, "", " when it is there")
                 )),
                 End::Failed(reason) => errors.push(reason.message.to_string()),
                 End::Unburied(error) => errors.push(error.0.clone()),
@@ -166,22 +164,35 @@ impl RunOutcome<'_> {
                 path.display()
             )
         });
+        let rest = self.for_the_rest(seen, "", " for the rest");
         let interrupted = self.signals.is_some() && self.broken.is_none() && self.cut_short(inputs);
         match kept {
             Some(kept) if interrupted => {
-                errors.push(format!("interrupted: {kept}; {} for the rest", self.again));
+                errors.push(format!("interrupted: {kept}{rest}"));
             }
             // The last line is what ended the run, and what to do.
             Some(kept) => errors.insert(0, kept),
             None if interrupted && seen.returned > 0 => {
-                errors.push(format!("interrupted; {} for the rest", self.again));
+                errors.push(format!("interrupted{rest}"));
             }
             None if interrupted => {
-                errors.push(format!("interrupted: what was read is stored; {} for the rest", self.again));
+                errors.push(format!("interrupted: what was read is stored{rest}"));
             }
             None => {}
         }
         errors
+    }
+
+    /// What to do for what was not stored, behind what is said of the end; nothing where a pipe was read and
+    /// nothing of it is kept.
+    fn for_the_rest(&self, seen: &Snapshot, lead: &str, tail: &str) -> String {
+        let kept = self.dead.filter(|_| seen.aborted > 0);
+        let again = match (self.again, kept) {
+            (Some(again), _) => again.to_owned(),
+            (None, Some(kept)) => format!("run {}", replay_command(&kept.display().to_string(), None)),
+            (None, None) => return String::new(),
+        };
+        format!("; {lead}{again}{tail}")
     }
 
     /// Whether it ended since the key of the table had changed.
@@ -351,7 +362,7 @@ impl Load<'_> {
                 lost: ending.outcome.map_or(0, |outcome| outcome.unburied),
                 resume: ending
                     .again
-                    .ends_with("--resume")
+                    .is_some_and(|again| again.ends_with("--resume"))
                     .then(|| "the same command and --resume".to_owned()),
                 blocked: ending.blocked_by().is_some(),
                 table: self.table_to_name(result.dlq.path.as_deref()),

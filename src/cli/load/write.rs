@@ -210,12 +210,10 @@ impl Load<'_> {
         };
         let again = match &keeper {
             Some(keeper) if keeper.is_kept() && self.command() == "load" && self.resumable() => {
-                "run the same command again with --resume"
+                Some("run the same command again with --resume")
             }
-            _ if self.inputs.iter().any(|input| input.path.is_none()) => {
-                "what is kept in the dead-letter queue goes in with mdsctl replay-dlq"
-            }
-            _ => "run the same command again",
+            _ if self.inputs.iter().any(|input| input.path.is_none()) => None,
+            _ => Some("run the same command again"),
         };
         let ending = RunOutcome {
             outcome: Some(&outcome),
