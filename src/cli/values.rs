@@ -219,6 +219,14 @@ pub fn limit(text: &str) -> Result<Limit, String> {
     }
 }
 
+/// The name of a role, as it stands.
+pub fn role(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("it names no role; give the role that loads, as in --grant loader".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

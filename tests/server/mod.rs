@@ -13,3 +13,4 @@ mod row_security;
 mod search_path;
 mod silent_start;
 mod slow_rows;
+mod tenants;

@@ -58,6 +58,6 @@ pub struct SchemaOptions {
     ///
     /// Its name as it stands, without SQL's quotes. What it has already is not granted again; check says
     /// what it lacks.
-    #[arg(long, value_name = "ROLE")]
+    #[arg(long, value_name = "ROLE", value_parser = values::role)]
     pub grant: Vec<String>,
 }

@@ -72,6 +72,34 @@ pub(in crate::sink::postgres) async fn expect_tenant(link: &Link, table: &Table,
     )))
 }
 
+/// The table that tells who the tenants are, where no foreign key leads to it. Not where we may not look into
+/// it, or policies hide rows of it.
+const KNOWN: &str = "\
+SELECT t.oid::pg_catalog.regclass::text
+FROM pg_catalog.pg_class t
+JOIN pg_catalog.pg_attribute id ON id.attrelid = t.oid AND id.attname = 'id' AND NOT id.attisdropped
+  AND id.atttypid IN ('uuid'::pg_catalog.regtype, 'text'::pg_catalog.regtype, 'varchar'::pg_catalog.regtype)
+WHERE t.oid = pg_catalog.to_regclass('tenants') AND pg_catalog.has_column_privilege(t.oid, id.attnum, 'SELECT')
+  AND NOT pg_catalog.row_security_active(t.oid)";
+
+/// What to say of a tenant that the table `tenants` does not have, though rows of it are taken: its UUID may
+/// be mistyped, and nobody who looks for the tenant's rows would find them. Where a foreign key leads there
+/// [`expect_tenant`] has refused it.
+///
+/// # Errors
+/// Unavailable, if the server is.
+pub(in crate::sink::postgres) async fn unknown_tenant(link: &Link, tenant: Uuid) -> Result<Option<String>> {
+    let failed = |error: tokio_postgres::Error| to_error(link.classify(&error));
+    let Some(row) = link.client.query_typed_opt(KNOWN, &[]).await.map_err(failed)? else { return Ok(None) };
+    let tenants: String = row.try_get(0).map_err(failed)?;
+    let sql = format!("SELECT EXISTS (SELECT FROM {tenants} WHERE id::text = $1)");
+    let known = link.client.query_typed_one(&sql, &[(&tenant.to_string(), Type::TEXT)]).await;
+    let known: bool = known.and_then(|row| row.try_get(0)).map_err(failed)?;
+    Ok((!known).then(|| {
+        format!("the table {tenants} has no tenant with the id {tenant}, whose rows are loaded all the same")
+    }))
+}
+
 /// The policies by which rows are inserted that apply to this role: whether one is enough, and its
 /// condition; and what the setting is that they know the tenant by.
 const POLICIES: &str = "\

@@ -17,7 +17,7 @@ use crate::settings::OnConflict;
 use crate::sink::postgres::catalog::casts::Casts;
 use crate::sink::postgres::catalog::describe::describe;
 use crate::sink::postgres::catalog::table::Table;
-use crate::sink::postgres::catalog::tenant::{expect_given, expect_tenant, find_tenant};
+use crate::sink::postgres::catalog::tenant::{expect_given, expect_tenant, find_tenant, unknown_tenant};
 use crate::sink::postgres::connection::blockers::{Blockers, answered};
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
@@ -205,8 +205,12 @@ impl PgSink {
             None => None,
         };
         let table = answered(limit, describe(&link, &options.table, options.on_conflict)).await?;
+        let mut stranger = None;
         if let Some(tenant) = tenant {
             answered(limit, expect_tenant(&link, &table, tenant)).await?;
+            if table.columns.iter().any(|column| column.name == "tenant_id") {
+                stranger = answered(limit, unknown_tenant(&link, tenant)).await?;
+            }
         } else {
             answered(limit, expect_given(&link, &table)).await?;
         }
@@ -217,7 +221,7 @@ impl PgSink {
         };
         let guards = options.newer_stays && options.on_conflict == OnConflict::Update && tells_when(&table);
         let clock_ahead = if guards { Some(answered(limit, clock_ahead(&link)).await?) } else { None };
-        let notes = note.into_iter().chain(clock_ahead.and_then(comparison::note)).collect();
+        let notes = stranger.into_iter().chain(note).chain(clock_ahead.and_then(comparison::note)).collect();
         let watch = answered(limit, async { Ok(link.client.batch_execute(WATCH).await.is_ok()) }).await?;
         let limitless = table.decompression_limit;
         let lazy = ledger.is_some() && answered(limit, async { Ok(tells_flushed(&link).await) }).await?;
