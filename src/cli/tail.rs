@@ -1,7 +1,7 @@
 //! `mdsctl tail`: a load of files that grow.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -29,14 +29,39 @@ pub struct Followed {
 impl Followed {
     /// The checkpoint file for that table.
     pub fn checkpoint(&self, table: &str) -> PathBuf {
-        let absolute =
-            |pattern: &OsString| std::path::absolute(pattern).map_or_else(|_| shown(pattern), shown);
-        let inputs: Vec<String> = self.options.patterns.iter().map(absolute).collect();
-        self.checkpoint.clone().unwrap_or_else(|| {
+        if let Some(path) = &self.checkpoint {
+            return path.clone();
+        }
+        let named = |inputs: Vec<String>| {
             let hash = xxh3_64(format!("{}\n{table}", inputs.join("\n")).as_bytes());
             PathBuf::from(".mdsctl").join(format!("tail-{hash:016x}.json"))
-        })
+        };
+        let absolute =
+            |pattern: &OsString| std::path::absolute(pattern).unwrap_or_else(|_| PathBuf::from(pattern));
+        let absolute: Vec<PathBuf> = self.options.patterns.iter().map(absolute).collect();
+        let own = named(absolute.iter().map(|path| shown(straight(path))).collect());
+        // As it was called before `..` was seen through.
+        let earlier = named(absolute.iter().map(shown).collect());
+        if !own.exists() && earlier.exists() { earlier } else { own }
     }
+}
+
+/// An absolute path without `..`. Links stay, since they may lead elsewhere tomorrow.
+fn straight(path: &Path) -> PathBuf {
+    let mut way = PathBuf::new();
+    for part in path.components() {
+        if part != Component::ParentDir {
+            way.push(part);
+            continue;
+        }
+        if way.is_symlink()
+            && let Ok(there) = way.canonicalize()
+        {
+            way = there;
+        }
+        way.pop();
+    }
+    way
 }
 
 /// Each followed file is held open: of what the system allows, as much as it takes.

@@ -7,6 +7,7 @@ mod exact;
 mod learned;
 mod lines;
 mod live;
+mod spelt;
 mod waits;
 mod zeros;
 
