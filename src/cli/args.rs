@@ -336,8 +336,8 @@ pub struct ValueArgs {
 #[command(next_help_heading = "Format")]
 pub struct FormatArgs {
     /// Format of the input (else told by its bytes, then by its name)
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub format: Option<FormatName>,
+    #[arg(long, value_parser = values::format(), value_name = "FORMAT")]
+    pub format: Option<String>,
     /// Delimiter of CSV (else deduced from the header)
     #[arg(long, value_name = "C", value_parser = values::delimiter)]
     pub delimiter: Option<u8>,
@@ -495,10 +495,6 @@ words!(
         /// The row that is there stays, and this one goes to the dead-letter queue
         Error,
     }
-);
-words!(
-    /// `--format`.
-    FormatName { Csv, Ndjson, Parquet }
 );
 words!(
     /// `--overflow`.

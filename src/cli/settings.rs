@@ -11,8 +11,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::batch::Reading;
 use crate::cli::args::{
-    DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, FormatName, OnConflictName, OverflowName,
-    QualityName, TimestampUnit,
+    DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, OnConflictName, OverflowName, QualityName,
+    TimestampUnit,
 };
 use crate::cli::store::Store;
 use crate::coordinator::SLOTS;
@@ -25,10 +25,11 @@ use crate::dataset::separators::Decimal;
 use crate::dataset::time::{DateOrder, TimeOptions, Unit};
 use crate::dataset::timeframe;
 use crate::dataset::{Dataset, Target, by_name};
+use crate::decode::Format;
 use crate::decode::csv::CsvOptions;
 use crate::error::{Error, Result};
 use crate::settings::{BreakerSettings, EngineSettings, OnConflict, Overflow, RetrySettings};
-use crate::source::{Format, OpenOptions};
+use crate::source::OpenOptions;
 
 /// Longest outage that is waited for where nobody watches.
 const UNATTENDED_OUTAGE: Duration = Duration::from_secs(15 * 60);
@@ -97,11 +98,7 @@ pub fn on_conflict(args: &DataArgs) -> OnConflict {
 /// How inputs are opened.
 pub fn open_options(args: &FormatArgs) -> OpenOptions {
     OpenOptions {
-        format: args.format.map(|format| match format {
-            FormatName::Csv => Format::Csv,
-            FormatName::Ndjson => Format::Ndjson,
-            FormatName::Parquet => Format::Parquet,
-        }),
+        format: args.format.as_deref().and_then(Format::of_name),
         csv: CsvOptions {
             delimiter: args.delimiter,
             header: !args.no_header,
@@ -204,7 +201,7 @@ pub fn identity(
         "round": data.round,
         "on-conflict": word(Some(data.on_conflict).filter(|how| *how != OnConflictName::Update)),
         "quality": word(Some(data.quality).filter(|how| *how != QualityName::Warn)),
-        "format": word(format.format),
+        "format": format.format,
         "delimiter": format.delimiter.map(|byte| char::from(byte).to_string()),
         "no-header": format.no_header,
         "skip-lines": (format.skip_lines > 0).then_some(format.skip_lines),

@@ -7,11 +7,12 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::cli::args::{FormatName, FromName, GlobalArgs, HistoryArgs, LoadArgs, TailArgs};
+use crate::cli::args::{FromName, GlobalArgs, HistoryArgs, LoadArgs, TailArgs};
 use crate::cli::exit::Exit;
 use crate::cli::load::{Load, known_name, runtime};
 use crate::cli::metrics::RunMetrics;
 use crate::cli::{settings, traces};
+use crate::decode::Format;
 use crate::error::{Error, Result};
 use crate::report::shared_stderr::SharedStderr;
 use crate::source::follow::{FollowOptions, From};
@@ -76,8 +77,8 @@ pub fn run(global: &GlobalArgs, args: &TailArgs, screen: &SharedStderr) -> Resul
     if args.rejects.dry_run {
         return Err(Error::Usage("tail has no --dry-run; mdsctl load --dry-run looks at a file".into()));
     }
-    if args.format.format == Some(FormatName::Parquet) {
-        return Err(Error::Usage("Parquet cannot be followed; use mdsctl load".into()));
+    if let Some(format) = args.format.format.as_deref().and_then(Format::of_name).filter(|f| !f.grows()) {
+        return Err(Error::Usage(format!("{} cannot be followed; use mdsctl load", format.title)));
     }
     let pipe = args.inputs.iter().any(|input| input == "-");
     if pipe && args.inputs.len() > 1 {

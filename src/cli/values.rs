@@ -1,10 +1,18 @@
 //! Readers of values on the command line: durations, pairs, limits.
 
-use crate::dataset::separators::Decimal;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
+
+use crate::dataset::separators::Decimal;
+use crate::decode::Format;
 use crate::settings::Secret;
 use crate::sink::postgres::Period;
+
+/// The name of a format.
+pub fn format() -> PossibleValuesParser {
+    PossibleValuesParser::new(Format::all().map(|format| format.name))
+}
 
 /// A moment, in microseconds since 1970: a time in RFC 3339, a date (its beginning in UTC), or how long
 /// ago it is.

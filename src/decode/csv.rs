@@ -11,10 +11,22 @@ use std::sync::Arc;
 use memchr::memchr;
 
 use crate::decode::batch_builder::BatchBuilder;
+use crate::decode::format::{Beginning, Description, LineDecoder, Reading};
 use crate::decode::input_buffer::{Ending, InputBuffer, More, Zeros};
 use crate::decode::long::LongRow;
 use crate::decode::{Chunks, DecodeError, Decoder, Passed, RawBatch};
 use record::{Found, MAX_COLUMNS, Span, Splitter};
+
+/// As it is listed among the formats.
+pub static FORMAT: Description = Description {
+    name: "csv",
+    title: "CSV",
+    a_file: "a CSV file",
+    extensions: &["csv", "tsv", "txt"],
+    begins: Beginning::Text(&[]),
+    reading: Reading::Lines(|chunks, options| Ok(Box::new(CsvDecoder::open(chunks, options)?))),
+    widens: false,
+};
 
 /// How a CSV input is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,7 +200,7 @@ impl CsvDecoder {
                 Found::TooLong => return corrupt("its header is longer than 64 MiB".into()),
                 Found::Blank(length) => self.feed.consume(length),
                 Found::End => return Ok(false),
-                Found::Requirement => {
+                Found::Need => {
                     if self.feed.more() == More::End {
                         if let Some(failure) = self.feed.take_failure(0) {
                             return Err(failure);
@@ -268,7 +280,7 @@ impl CsvDecoder {
             }
             let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
             let used = match self.splitter.next(bytes, ended, self.width) {
-                Found::Requirement => match self.feed.more() {
+                Found::Need => match self.feed.more() {
                     More::Idle => return Ok(Step::Idle),
                     More::End if self.feed.is_short() => return Ok(Step::End),
                     More::Data | More::End => continue,
@@ -334,11 +346,14 @@ impl CsvDecoder {
         self.feed.consume(used);
     }
 
-    /// The next rows of those that are there already; `None` where there is none right now.
-    ///
-    /// # Errors
-    /// As [`Decoder::next_batch`].
-    pub fn next_now(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+    fn hand_on(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+        let bytes = self.feed.take_used();
+        self.pending.finish(bytes)
+    }
+}
+
+impl LineDecoder for CsvDecoder {
+    fn next_now(&mut self) -> Result<Option<RawBatch>, DecodeError> {
         while !self.done {
             if self.pending.is_full(self.feed.used()) {
                 return self.hand_on();
@@ -353,14 +368,12 @@ impl CsvDecoder {
         self.next_batch()
     }
 
-    /// Bytes used up since the last batch: after [`CsvDecoder::open`] those of the header.
-    pub fn take_used(&mut self) -> u64 {
+    fn take_used(&mut self) -> u64 {
         self.feed.take_used()
     }
 
-    fn hand_on(&mut self) -> Result<Option<RawBatch>, DecodeError> {
-        let bytes = self.feed.take_used();
-        self.pending.finish(bytes)
+    fn is_headed(&self) -> bool {
+        true
     }
 }
 

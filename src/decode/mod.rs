@@ -9,6 +9,7 @@ pub mod parquet;
 
 mod batch_builder;
 mod export;
+pub mod format;
 mod input_buffer;
 mod long;
 mod passed;
@@ -18,6 +19,7 @@ pub(crate) mod test_util;
 
 pub use csv::{CsvDecoder, CsvOptions};
 pub use export::{ExportCell, FileFormat, RowWriter};
+pub use format::Format;
 pub use ndjson::{NdjsonDecoder, with_quoted_words};
 pub use parquet::ParquetDecoder;
 pub use passed::Passed;

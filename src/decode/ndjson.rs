@@ -13,6 +13,7 @@ use memchr::memchr;
 
 use crate::dataset::wanted::Wanted;
 use crate::decode::batch_builder::BatchBuilder;
+use crate::decode::format::{Beginning, Description, LineDecoder, Reading};
 use crate::decode::input_buffer::{Ending, InputBuffer, More, Zeros};
 use crate::decode::long::LongRow;
 use crate::decode::resync_budget::ResyncBudget;
@@ -21,6 +22,20 @@ use document::{REACH, Shape};
 pub use object::with_quoted_words;
 use object::{INCOMPLETE, NOT_JSON, Objects, Refusal, refuse};
 use scan::{Scan, Scanner};
+
+/// As it is listed among the formats.
+pub static FORMAT: Description = Description {
+    name: "ndjson",
+    title: "NDJSON",
+    a_file: "an NDJSON file",
+    extensions: &["ndjson", "jsonl", "json"],
+    begins: Beginning::Text(b"{["),
+    reading: Reading::Lines(|chunks, options| {
+        let decoder = NdjsonDecoder::open(chunks)?;
+        Ok(Box::new(decoder.commented(options.comment).keeping(options.keep)))
+    }),
+    widens: true,
+};
 
 /// A reader of JSON objects.
 ///
@@ -78,7 +93,7 @@ enum Step {
     /// The batch has to be handed on before the row at hand is taken in.
     Full,
     /// More bytes are needed.
-    Requirement,
+    Need,
     End,
 }
 
@@ -149,7 +164,7 @@ impl NdjsonDecoder {
                     self.passed.zeros += zeros;
                     return Step::Some;
                 }
-                Zeros::Unclear => return Step::Requirement,
+                Zeros::Unclear => return Step::Need,
                 Zeros::None => {}
             }
         }
@@ -167,18 +182,18 @@ impl NdjsonDecoder {
             }
         }
         let Some(&first) = self.feed.bytes().first() else {
-            return if self.feed.ended() { Step::End } else { Step::Requirement };
+            return if self.feed.ended() { Step::End } else { Step::Need };
         };
         let comment = self.comment.as_bytes();
         if comment.first() == Some(&first) && self.scanner.at() == 0 && self.searched == 0 {
             let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
             let end = memchr(b'\n', bytes);
             if bytes.len() < comment.len() && comment.starts_with(bytes) && !ended {
-                return Step::Requirement;
+                return Step::Need;
             }
             if bytes.starts_with(comment) {
                 if end.is_none() && !ended && bytes.len() < MAX_RAW {
-                    return Step::Requirement;
+                    return Step::Need;
                 }
                 self.passed.comment(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default());
                 self.skip = Skip::Line;
@@ -221,7 +236,7 @@ impl NdjsonDecoder {
                 self.passed_by();
                 return Step::End;
             }
-            None => return Step::Requirement,
+            None => return Step::Need,
         }
         self.passed_by();
         Step::Some
@@ -254,7 +269,7 @@ impl NdjsonDecoder {
                 self.feed.consume(self.scanner.at());
                 self.scanner.rebase();
                 if !ended {
-                    return Step::Requirement;
+                    return Step::Need;
                 }
                 self.passed_by();
                 Step::End
@@ -277,7 +292,7 @@ impl NdjsonDecoder {
         }
         let Some(end) = document::end(bytes) else {
             self.judged = ended || bytes.len() > REACH;
-            return if self.judged { Step::Some } else { Step::Requirement };
+            return if self.judged { Step::Some } else { Step::Need };
         };
         let (object, rest) = bytes.split_at(end);
         let alone = rest.iter().all(u8::is_ascii_whitespace);
@@ -291,7 +306,7 @@ impl NdjsonDecoder {
             // Rows of their own may follow.
             Shape::Perhaps(_) | Shape::Document(_) if alone && !ended => {
                 self.judged = false;
-                return Step::Requirement;
+                return Step::Need;
             }
             Shape::Document(sentence) if alone => {
                 self.refused = Some(sentence);
@@ -329,7 +344,7 @@ impl NdjsonDecoder {
             // It may have run over many lines that are rows of their own.
             (_, Some(line)) if too_long => self.refuse(line, NOT_JSON),
             (_, None) if too_long => self.too_long(),
-            (Scan::Open, _) if !ended => Step::Requirement,
+            (Scan::Open, _) if !ended => Step::Need,
             (Scan::Open, Some(line)) => self.refuse(line, NOT_JSON),
             (Scan::Open, None) => self.refuse(bytes.len(), INCOMPLETE),
             (Scan::Broken(length), first_line) => {
@@ -386,7 +401,7 @@ impl NdjsonDecoder {
     /// The object at hand is looked at again from its start when there are more bytes.
     fn again(&mut self) -> Step {
         self.scanner = Scanner::default();
-        Step::Requirement
+        Step::Need
     }
 
     /// Something that is neither an object nor the start or end of an array.
@@ -404,7 +419,7 @@ impl NdjsonDecoder {
         }
         if end.is_none() && !ended {
             self.searched = length;
-            return Step::Requirement;
+            return Step::Need;
         }
         let refusal = refuse(bytes.get(..length).unwrap_or_default(), end.is_none());
         self.refuse(length, refusal)
@@ -464,11 +479,14 @@ impl NdjsonDecoder {
         self.array_may_start = false;
     }
 
-    /// The next rows of those that are there already; `None` where there is none right now.
-    ///
-    /// # Errors
-    /// As [`Decoder::next_batch`].
-    pub fn next_now(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+    fn hand_on(&mut self) -> Result<Option<RawBatch>, DecodeError> {
+        let bytes = self.feed.take_used();
+        self.pending.finish(bytes)
+    }
+}
+
+impl LineDecoder for NdjsonDecoder {
+    fn next_now(&mut self) -> Result<Option<RawBatch>, DecodeError> {
         while !self.done {
             if self.pending.is_full(self.feed.used()) {
                 return self.hand_on();
@@ -477,7 +495,7 @@ impl NdjsonDecoder {
                 Step::Some => {}
                 Step::Full => return self.hand_on(),
                 // What has come so far is all there is to look at.
-                Step::Requirement => match self.feed.more() {
+                Step::Need => match self.feed.more() {
                     More::Idle if !self.judged => self.judged = true,
                     More::Idle if self.pending.is_empty() => return Ok(None),
                     More::Idle => return self.hand_on(),
@@ -490,14 +508,12 @@ impl NdjsonDecoder {
         self.next_batch()
     }
 
-    /// Bytes used up since the last batch.
-    pub fn take_used(&mut self) -> u64 {
+    fn take_used(&mut self) -> u64 {
         self.feed.take_used()
     }
 
-    fn hand_on(&mut self) -> Result<Option<RawBatch>, DecodeError> {
-        let bytes = self.feed.take_used();
-        self.pending.finish(bytes)
+    fn is_headed(&self) -> bool {
+        false
     }
 }
 
@@ -530,8 +546,8 @@ impl Decoder for NdjsonDecoder {
             match self.step() {
                 Step::Some => {}
                 Step::Full => return self.hand_on(),
-                Step::Requirement if idle && !self.pending.is_empty() => return self.hand_on(),
-                Step::Requirement => {
+                Step::Need if idle && !self.pending.is_empty() => return self.hand_on(),
+                Step::Need => {
                     let more = self.feed.more();
                     if more == More::End && self.feed.is_short() {
                         self.done = true;

@@ -21,6 +21,7 @@ use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::TypePtr;
 
+use crate::decode::format::{Beginning, Description, FileDecoder, Reading};
 use crate::decode::{BATCH_ROWS, DecodeError, Decoder, RawBatch};
 use int96::Fine;
 use panic_guard::quietly;
@@ -31,6 +32,18 @@ const BATCH_BYTES: u64 = 8 << 20;
 
 /// Fewest rows of a batch, however large they are.
 const FEWEST_ROWS: usize = 16;
+
+/// As it is listed among the formats. Files that begin with `PARE` have an encrypted footer, which is refused by
+/// its name.
+pub static FORMAT: Description = Description {
+    name: "parquet",
+    title: "Parquet",
+    a_file: "a Parquet file",
+    extensions: &["parquet", "pq"],
+    begins: Beginning::Magic(&[b"PAR1", b"PARE"]),
+    reading: Reading::File(|file| Ok(Box::new(ParquetDecoder::open(file)?))),
+    widens: false,
+};
 
 /// A reader of Parquet files.
 ///
@@ -43,7 +56,7 @@ pub struct ParquetDecoder {
     names: Vec<Arc<str>>,
     /// INT96 times in all of their digits, where the file has some.
     fine: Option<Fine>,
-    /// The file, for [`ParquetDecoder::prove`].
+    /// The file, for its proof.
     stored: Stored,
     /// Of the batches that are handed on.
     schema: SchemaRef,
@@ -96,19 +109,6 @@ impl ParquetDecoder {
             bytes,
             reported: 0,
         })
-    }
-
-    /// Reads the whole file once beside this reading, which finds pages that are torn, whose checksums do not
-    /// hold, that do not unpack, or whose values cannot be read, before rows of others are stored.
-    ///
-    /// # Errors
-    /// [`DecodeError::Corrupt`] for the first such page.
-    pub fn prove(&self, stopped: &dyn Fn() -> bool) -> Result<(), DecodeError> {
-        let (stored, bytes) = (self.stored.clone(), self.bytes);
-        let again = quietly(move || Self::read_footer(stored, bytes));
-        let mut again = again.unwrap_or_else(|detail| Err(corrupt(&detail)))?;
-        while !stopped() && again.next_batch()?.is_some() {}
-        Ok(())
     }
 
     /// Rows in the file, as its footer has it.
@@ -181,6 +181,18 @@ fn has_small_dictionary(metadata: &ParquetMetaData, leaf: usize) -> bool {
                 .is_some_and(|at| (0..SMALL_DICTIONARY).contains(&(column.data_page_offset() - at)))
         })
     })
+}
+
+impl FileDecoder for ParquetDecoder {
+    /// Finds pages that are torn, whose checksums do not hold, that do not unpack, or whose values cannot be
+    /// read, before rows of others are stored.
+    fn prove_until(&self, stopped: &dyn Fn() -> bool) -> Result<(), DecodeError> {
+        let (stored, bytes) = (self.stored.clone(), self.bytes);
+        let again = quietly(move || Self::read_footer(stored, bytes));
+        let mut again = again.unwrap_or_else(|detail| Err(corrupt(&detail)))?;
+        while !stopped() && again.next_batch()?.is_some() {}
+        Ok(())
+    }
 }
 
 impl Decoder for ParquetDecoder {

@@ -9,11 +9,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::decode::Format;
 use crate::error::Error;
 use crate::source::fault::io_error;
 use crate::source::names::shown;
 use crate::source::pattern::{Parts, is_pattern};
-use crate::source::sniff::{EXTENSIONS, of_name};
+use crate::source::sniff::of_name;
 
 /// One input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +125,10 @@ fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
         let hint =
             if directories > 0 && !recursive { "; --recursive looks into its directories" } else { "" };
         let path = shown(path);
-        return Err(Error::Input(format!("{path}: nothing to load, no file ends in {EXTENSIONS}{hint}")));
+        return Err(Error::Input(format!(
+            "{path}: nothing to load, no file ends in {}, with or without .gz or .zst{hint}",
+            Format::endings()
+        )));
     }
     Ok(found)
 }

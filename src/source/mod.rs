@@ -27,5 +27,4 @@ pub use meter::Meter;
 pub use names::shown;
 pub use open::{OpenOptions, Opened, is_whole, open};
 pub use pattern::{Parts, is_pattern};
-pub use sniff::Format;
 pub use stop::Stop;

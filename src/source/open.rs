@@ -6,13 +6,14 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::decode::{CsvDecoder, CsvOptions, DecodeError, Decoder, NdjsonDecoder, ParquetDecoder, RawBatch};
+use crate::decode::format::{FileDecoder, Reading};
+use crate::decode::{CsvOptions, DecodeError, Decoder, Format, RawBatch};
 use crate::error::{Error, words};
 use crate::source::compress::{NOTHING_LOADED, Padding};
 use crate::source::fault::{called, decode_error, io_error};
 use crate::source::raw_input::Stored;
 use crate::source::reader::{Ahead, CHUNK, Source};
-use crate::source::{Compression, Format, Input, Meter, Stop, sniff};
+use crate::source::{Compression, Input, Meter, Stop, sniff};
 
 /// Bytes that settle what an input is, as far as magic bytes go.
 const MAGIC: usize = 4;
@@ -67,7 +68,7 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
         Ok(Opened { decoder, format, compression, replayable: !live, void, padding })
     };
     let nothing = |compression| {
-        let (format, error) = (options.format.unwrap_or(Format::Csv), empty(name, compression));
+        let (format, error) = (options.format.unwrap_or(Format::CSV), empty(name, compression));
         match live {
             true => Err(error),
             false => Ok(Opened { void: Some(error), ..opened(Box::new(Nothing), format, compression)? }),
@@ -76,7 +77,7 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     let head = read_head(&mut stored).map_err(|e| io_error(&e, name))?;
     let compression = Compression::of(&head);
     if head.is_empty() && cut.is_cut() {
-        return opened(Box::new(Nothing), options.format.unwrap_or(Format::Csv), compression);
+        return opened(Box::new(Nothing), options.format.unwrap_or(Format::CSV), compression);
     }
     if head.is_empty() {
         return nothing(compression);
@@ -89,12 +90,13 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
         sniff::format(head, name, options.format).map_err(refused)
     };
     if compression == Compression::None
-        && told(&head)? == Format::Parquet
-        && let Some(file) = stored.file()
+        && let (format, Some(file)) = (told(&head)?, stored.file())
+        && let Reading::File(open) = format.reading
     {
         let file = file.try_clone().map_err(|e| io_error(&e, name))?;
-        let parquet = Parquet::open(file, name, stop.clone(), Some((meter.clone(), head.len() as u64)))?;
-        return opened(Box::new(parquet), Format::Parquet, compression);
+        let decoder = open(file).map_err(|e| decode_error(e, name))?;
+        let meter = Some((meter.clone(), head.len() as u64));
+        return opened(Box::new(Whole { decoder, stop: stop.clone(), meter }), format, compression);
     }
 
     if compression != Compression::None
@@ -111,7 +113,7 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
         Err(error) => return Err(decode_error(compression.fault(error), name)),
     };
     if head.is_empty() && cut.is_cut() {
-        return opened(Box::new(Nothing), options.format.unwrap_or(Format::Csv), compression);
+        return opened(Box::new(Nothing), options.format.unwrap_or(Format::CSV), compression);
     }
     if !live && is_blank(&head) {
         // Blank to its end it is as empty as one of no bytes; what is wrong with the rest is found below.
@@ -126,27 +128,28 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     }
     let format = told(&head)?;
     let bytes: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(bytes));
-    if format == Format::Parquet {
+    if let Reading::File(open) = format.reading {
         let file = spool(bytes, compression, name, meter);
         if cut.is_cut() {
             return Err(Error::Input(format!(
-                "{}: stopped before the whole Parquet file had been read; none of its rows were loaded",
-                called(name)
+                "{}: stopped before the whole {} file had been read; none of its rows were loaded",
+                called(name),
+                format.title
             )));
         }
         // What has been consumed of a stream is decoded to the end, whatever the stop says.
         let stop = if live { Stop::new().map_err(|e| io_error(&e, name))? } else { stop.clone() };
-        let parquet = Parquet::open(file?, name, stop, None)?;
-        return opened(Box::new(parquet), format, compression);
+        let decoder = open(file?).map_err(|e| decode_error(e, name))?;
+        return opened(Box::new(Whole { decoder, stop, meter: None }), format, compression);
     }
     let source = Source { bytes, compression, live, cut };
     let chunks = Box::new(Ahead::start(source, stop, meter).map_err(|e| io_error(&e, name))?);
     // What can be read again keeps its rows itself.
     let csv = CsvOptions { keep: options.csv.keep.clone().filter(|_| live), ..options.csv.clone() };
-    let decoder: Result<Box<dyn Decoder>, DecodeError> = match format {
-        Format::Csv => CsvDecoder::open(chunks, csv).map(|d| Box::new(d) as _),
-        Format::Ndjson | Format::Parquet => NdjsonDecoder::open(chunks)
-            .map(|d| Box::new(d.commented(csv.comment.clone()).keeping(csv.keep)) as _),
+    let decoder: Result<Box<dyn Decoder>, DecodeError> = match format.reading {
+        Reading::Stream(open) => open(chunks, csv),
+        Reading::Lines(open) => open(chunks, csv).map(|decoder| decoder as _),
+        Reading::File(_) => Ok(Box::new(Nothing)),
     };
     opened(decoder.map_err(|e| decode_error(e, name))?, format, compression)
 }
@@ -180,12 +183,12 @@ pub fn is_whole(input: &Input, stop: &Stop) -> bool {
     };
     let mut head = [0; MAGIC];
     let known = file.read_exact_at(&mut head, 0).is_ok();
-    match Compression::of(&head) {
-        Compression::None if known && head == *b"PAR1" => {
-            ParquetDecoder::open(file).and_then(|decoder| decoder.prove(&|| stop.is_set())).is_ok()
+    match (Compression::of(&head), Format::of_magic(&head).filter(|_| known).map(Format::reading)) {
+        (Compression::None, Some(Reading::File(open))) => {
+            open(file).and_then(|decoder| decoder.prove_until(&|| stop.is_set())).is_ok()
         }
-        Compression::None => false,
-        compression => compression.unpack(&file, stop).is_ok(),
+        (Compression::None, _) => false,
+        (compression, _) => compression.unpack(&file, stop).is_ok(),
     }
 }
 
@@ -246,22 +249,15 @@ fn spool(
     }
 }
 
-/// A Parquet file with its stop and its meter.
-struct Parquet {
-    decoder: ParquetDecoder,
+/// A file that is read whole, with its stop and its meter.
+struct Whole {
+    decoder: Box<dyn FileDecoder>,
     stop: Stop,
     /// Where the file itself is read, and the bytes of it that have been counted ahead.
     meter: Option<(Arc<Meter>, u64)>,
 }
 
-impl Parquet {
-    fn open(file: File, name: &str, stop: Stop, meter: Option<(Arc<Meter>, u64)>) -> Result<Self, Error> {
-        let decoder = ParquetDecoder::open(file).map_err(|e| decode_error(e, name))?;
-        Ok(Self { decoder, stop, meter })
-    }
-}
-
-impl Decoder for Parquet {
+impl Decoder for Whole {
     fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError> {
         if self.stop.is_set() {
             return Ok(None);
@@ -277,7 +273,7 @@ impl Decoder for Parquet {
     }
 
     fn prove(&mut self) -> Result<(), DecodeError> {
-        self.decoder.prove(&|| self.stop.is_set()).map_err(|error| match error {
+        self.decoder.prove_until(&|| self.stop.is_set()).map_err(|error| match error {
             DecodeError::Corrupt(text) => DecodeError::Corrupt(text + NOTHING_LOADED),
             other => other,
         })

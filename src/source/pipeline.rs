@@ -27,7 +27,7 @@ use crate::source::completion::SettledInputs;
 use crate::source::identity::absolute;
 use crate::source::keys::Keys;
 use crate::source::scope::Verbatim;
-use crate::source::{Compression, Format, Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
+use crate::source::{Compression, Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
 /// be wrong.
@@ -177,7 +177,7 @@ impl Peeked {
     /// Where they cannot be read.
     pub fn look_on(&mut self, input: &Input) -> Result<bool> {
         let seen: usize = self.first.iter().map(|batch| batch.rows.len() + batch.broken.len()).sum();
-        if self.opened.format != Format::Ndjson || seen >= LOOK_ROWS {
+        if !self.opened.format.widens || seen >= LOOK_ROWS {
             return Ok(false);
         }
         let next = self.opened.decoder.next_batch().map_err(|e| decode_error(e, &input.name))?;
@@ -721,7 +721,7 @@ fn from(input: &Input, opened: &Opened) -> Replayable {
 
 /// What an input was taken for.
 fn form(opened: &Opened) -> String {
-    let format = opened.format.as_str();
+    let format = opened.format.name;
     let compressed = match opened.compression {
         Compression::None => String::new(),
         compression => format!(", compressed with {}", compression.as_str()),

@@ -2,47 +2,12 @@
 
 use std::path::Path;
 
+use crate::decode::Format;
 use crate::error::Error;
 use crate::source::fault::called;
 
-/// What the decompressed bytes of an input are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Delimited text.
-    Csv,
-    /// JSON objects, one a line or otherwise.
-    Ndjson,
-    /// Apache Parquet.
-    Parquet,
-}
-
-impl Format {
-    /// The word for it, as `--format` takes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Ndjson => "ndjson",
-            Self::Parquet => "parquet",
-        }
-    }
-
-    /// By the extension of a file, in lower case.
-    fn of_extension(extension: &str) -> Option<Self> {
-        match extension {
-            "csv" | "tsv" | "txt" => Some(Self::Csv),
-            "ndjson" | "jsonl" | "json" => Some(Self::Ndjson),
-            "parquet" | "pq" => Some(Self::Parquet),
-            _ => None,
-        }
-    }
-}
-
 /// Zero bytes in a row that are no stray characters.
 const HOLE: usize = 16;
-
-/// The extensions that [`Format::of_extension`] knows, for messages.
-pub(super) const EXTENSIONS: &str =
-    ".csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet or .pq, with or without .gz or .zst";
 
 /// The format that a file's name promises, by its last extension below `.gz` or `.zst`.
 pub(super) fn of_name(name: &str) -> Option<Format> {
@@ -55,20 +20,23 @@ pub(super) fn of_name(name: &str) -> Option<Format> {
 /// Decides what an input is by the first of its decompressed bytes: magic bytes, then content,
 /// then the name.
 pub(super) fn format(head: &[u8], name: &str, asked: Option<Format>) -> Result<Format, Error> {
-    let parquet = head.starts_with(b"PAR1") || head.starts_with(b"PARE");
-    match asked {
-        Some(Format::Parquet) if !parquet => {
-            Err(Error::Input(format!("{}: not a Parquet file{}", called(name), starts_with(head))))
+    match (asked, Format::of_magic(head)) {
+        (Some(asked), found) if asked.is_binary() && found != Some(asked) => {
+            Err(not_a(asked, head, name, ""))
         }
-        Some(format @ (Format::Csv | Format::Ndjson)) if parquet => Err(Error::Usage(format!(
-            "{}: a Parquet file, and not what --format {} says; leave --format away",
+        (Some(asked), Some(found)) if asked != found => Err(Error::Usage(format!(
+            "{}: {}, and not what --format {} says; leave --format out",
             called(name),
-            format.as_str()
+            found.a_file,
+            asked.name
         ))),
-        Some(format) => Ok(format),
-        None if parquet => Ok(Format::Parquet),
-        None => text_format(head, name),
+        (Some(format), _) | (None, Some(format)) => Ok(format),
+        (None, None) => text_format(head, name),
     }
+}
+
+fn not_a(format: Format, head: &[u8], name: &str, more: &str) -> Error {
+    Error::Input(format!("{}: not {}{}{more}", called(name), format.a_file, starts_with(head)))
 }
 
 fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
@@ -96,7 +64,7 @@ fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
     let most = if named.is_some() { (seen / 10).max(2) } else { (seen / 20).max(1) };
     let begins = said.first().is_some_and(text) || said.is_empty() && named.is_some();
     if !utf16 && (odd > most && !is_text_by_lines(said, text) || !begins) {
-        let message = format!("{}: not CSV, NDJSON or Parquet{}", called(name), starts_with(head));
+        let message = format!("{}: not {}{}", called(name), Format::titles(), starts_with(head));
         return Err(Error::Input(message));
     }
     // Of UTF-16 the ASCII characters remain, which is all that is looked at.
@@ -104,15 +72,13 @@ fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
     let lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_start);
     let first = lines.into_iter().find(|line| !line.is_empty() && !line.starts_with(b"#"));
-    match (first.and_then(|line| line.first()), named) {
-        (Some(b'{' | b'['), _) => Ok(Format::Ndjson),
-        (_, Some(Format::Parquet)) => Err(Error::Input(format!(
-            "{}: not a Parquet file{}; if its name is wrong, say --format",
-            called(name),
-            starts_with(head)
-        ))),
-        (_, Some(format)) => Ok(format),
-        (_, None) => Ok(Format::Csv),
+    let claimed = Format::of_text(first.and_then(|line| line.first().copied()));
+    match claimed.or(named) {
+        Some(format) if format.is_binary() => {
+            Err(not_a(format, head, name, "; if its name is wrong, say --format"))
+        }
+        Some(format) => Ok(format),
+        None => Ok(Format::CSV),
     }
 }
 
@@ -159,29 +125,41 @@ fn starts_with(head: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    fn csv() -> Format {
+        Format::CSV
+    }
+
+    fn ndjson() -> Format {
+        Format::of_name("ndjson").unwrap()
+    }
+
+    fn parquet() -> Format {
+        Format::of_name("parquet").unwrap()
+    }
+
     #[test]
     fn formats_are_told() {
         for (head, name, expected) in [
-            (&b"PAR1\x15"[..], "x.csv", Format::Parquet),
-            (b"{\"a\":1}", "x.csv", Format::Ndjson),
-            (b"\xEF\xBB\xBF \n# note\n [", "-", Format::Ndjson),
-            (b"\xFF\xFE{\0\"\0", "-", Format::Ndjson),
-            (b"\xFF\xFEt\0s\0", "-", Format::Csv),
-            (b"# note\nts,open", "-", Format::Csv),
-            (b"ts,open", "x.ndjson", Format::Ndjson),
-            (b"ts,open", "x.JSONL.GZ", Format::Ndjson),
-            (b"\n\n", "x.json.zst", Format::Ndjson),
-            (b"caf\xE9,open", "x", Format::Csv),
-            (b"id,v\n1,a\0b\n2,c\n3,d\n", "x", Format::Csv),
-            (b"\0\0\0{\"a\":1}", "x", Format::Ndjson),
-            (b"\0\0\0\0", "x.csv", Format::Csv),
-            (b"id,v\n1,ok\n2,a\x01\x02b\n3,ok\n", "-", Format::Csv),
-            (b"id,v\n1,ok\n\0\0\0\0\0\0\n3,ok\n", "x.csv", Format::Csv),
-            (b"{\"id\":1}\n\0\0\0\0\0\0\0\0\n{\"id\":3}\n", "-", Format::Ndjson),
+            (&b"PAR1\x15"[..], "x.csv", parquet()),
+            (b"{\"a\":1}", "x.csv", ndjson()),
+            (b"\xEF\xBB\xBF \n# note\n [", "-", ndjson()),
+            (b"\xFF\xFE{\0\"\0", "-", ndjson()),
+            (b"\xFF\xFEt\0s\0", "-", csv()),
+            (b"# note\nts,open", "-", csv()),
+            (b"ts,open", "x.ndjson", ndjson()),
+            (b"ts,open", "x.JSONL.GZ", ndjson()),
+            (b"\n\n", "x.json.zst", ndjson()),
+            (b"caf\xE9,open", "x", csv()),
+            (b"id,v\n1,a\0b\n2,c\n3,d\n", "x", csv()),
+            (b"\0\0\0{\"a\":1}", "x", ndjson()),
+            (b"\0\0\0\0", "x.csv", csv()),
+            (b"id,v\n1,ok\n2,a\x01\x02b\n3,ok\n", "-", csv()),
+            (b"id,v\n1,ok\n\0\0\0\0\0\0\n3,ok\n", "x.csv", csv()),
+            (b"{\"id\":1}\n\0\0\0\0\0\0\0\0\n{\"id\":3}\n", "-", ndjson()),
         ] {
             assert_eq!(format(head, name, None).ok(), Some(expected), "{name}");
         }
-        assert_eq!(format(b"{", "x", Some(Format::Csv)).ok(), Some(Format::Csv));
+        assert_eq!(format(b"{", "x", Some(csv())).ok(), Some(csv()));
     }
 
     #[test]
@@ -212,17 +190,12 @@ mod tests {
                 None,
                 "x.pq: not a Parquet file (starts with the bytes 74 73 2c 6f); if its name is wrong, say --format",
             ),
-            (
-                b"ts,o",
-                "x",
-                Some(Format::Parquet),
-                "x: not a Parquet file (starts with the bytes 74 73 2c 6f)",
-            ),
+            (b"ts,o", "x", Some(parquet()), "x: not a Parquet file (starts with the bytes 74 73 2c 6f)"),
             (
                 b"PAR1",
                 "x",
-                Some(Format::Csv),
-                "x: a Parquet file, and not what --format csv says; leave --format away",
+                Some(csv()),
+                "x: a Parquet file, and not what --format csv says; leave --format out",
             ),
         ] {
             assert_eq!(format(head, name, asked).unwrap_err().to_string(), expected);
@@ -231,8 +204,8 @@ mod tests {
 
     #[test]
     fn names_promise_formats() {
-        assert_eq!(of_name("/data/a.b/BARS.CSV.gz"), Some(Format::Csv));
-        assert_eq!(of_name("bars.pq"), Some(Format::Parquet));
+        assert_eq!(of_name("/data/a.b/BARS.CSV.gz"), Some(csv()));
+        assert_eq!(of_name("bars.pq"), Some(parquet()));
         for name in ["bars", "bars.gz", ".csv", "README.md", "bars.csv.bak", "-"] {
             assert_eq!(of_name(name), None, "{name}");
         }

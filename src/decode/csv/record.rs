@@ -31,7 +31,7 @@ pub(super) enum Found {
     /// A line that is longer than a row may be; its end may not have been found.
     TooLong,
     /// More bytes are needed to tell.
-    Requirement,
+    Need,
     /// Nothing.
     End,
 }
@@ -59,7 +59,7 @@ enum QuoteState {
 /// Finds records, one after the other, each time from the start of the bytes it is given.
 ///
 /// It remembers how far it has looked, so that a long record which arrives in small pieces is
-/// looked at once: between two calls that answer [`Found::Requirement`] the bytes may only grow.
+/// looked at once: between two calls that answer [`Found::Need`] the bytes may only grow.
 pub(super) struct Splitter {
     delimiter: u8,
     /// Whether a record may have one field more or less than its width.
@@ -135,7 +135,7 @@ impl Splitter {
         };
         let found = self.bounded(found, width);
         match found {
-            Found::Requirement => return found,
+            Found::Need => return found,
             Found::Record(length) | Found::Blank(length) | Found::Bad(length, _) => {
                 self.patience.used(length);
             }
@@ -157,8 +157,8 @@ impl Splitter {
                 Found::Bad(line, UNCLOSED)
             }
             (Found::Record(length), None) if length > MAX_ROW => Found::TooLong,
-            (Found::Requirement, Some(line)) if self.at > MAX_ROW => Found::Bad(line, UNCLOSED),
-            (Found::Requirement, None) if self.at > MAX_ROW => Found::TooLong,
+            (Found::Need, Some(line)) if self.at > MAX_ROW => Found::Bad(line, UNCLOSED),
+            (Found::Need, None) if self.at > MAX_ROW => Found::TooLong,
             _ => found,
         };
         match found {
@@ -183,7 +183,7 @@ impl Splitter {
             Some(i) => (&bytes[..self.at + i], self.at + i + 1),
             None if !ended => {
                 self.at = bytes.len();
-                return Found::Requirement;
+                return Found::Need;
             }
             None if bytes.is_empty() => return Found::End,
             None => (bytes, bytes.len()),
@@ -264,7 +264,7 @@ impl Splitter {
                         self.field = self.at;
                         self.state = QuoteState::Quoted { doubled: false };
                     }
-                    None if !ended => return Found::Requirement,
+                    None if !ended => return Found::Need,
                     _ => {
                         self.field = self.at;
                         self.state = QuoteState::Bare;
@@ -278,7 +278,7 @@ impl Splitter {
                     }
                     None if !ended => {
                         self.at = bytes.len();
-                        return Found::Requirement;
+                        return Found::Need;
                     }
                     hit => {
                         let end = hit.map_or(bytes.len(), |i| self.at + i);
@@ -310,15 +310,15 @@ impl Splitter {
                         return match self.first_line {
                             Some(line) if ended || self.at - self.field > reach => Found::Bad(line, UNCLOSED),
                             None if ended => Found::Bad(bytes.len(), UNCLOSED),
-                            _ => Found::Requirement,
+                            _ => Found::Need,
                         };
                     }
                 },
                 QuoteState::Closed { doubled } => {
                     let end = self.at - 1;
                     match rest {
-                        [] if !ended => return Found::Requirement,
-                        [b'\r'] if !ended => return Found::Requirement,
+                        [] if !ended => return Found::Need,
+                        [b'\r'] if !ended => return Found::Need,
                         [b'"', ..] => {
                             self.at += 1;
                             self.state = QuoteState::Quoted { doubled: true };
@@ -348,7 +348,7 @@ impl Splitter {
                     None if ended => return Found::Bad(bytes.len(), reason),
                     None => {
                         self.at = bytes.len();
-                        return Found::Requirement;
+                        return Found::Need;
                     }
                 },
             }

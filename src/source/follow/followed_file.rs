@@ -12,6 +12,7 @@ use memchr::{memchr, memrchr};
 use crate::batch::{Content, Origin, Reason, Replayable, Stage};
 use crate::dataset::inferred::Learned;
 use crate::dataset::{Mapper, MapperSettings};
+use crate::decode::Format;
 use crate::decode::{CsvOptions, MAX_ROW, RawBatch};
 use crate::error::Result;
 use crate::port::{Event, Observer};
@@ -26,7 +27,7 @@ use crate::source::follow::names;
 use crate::source::follow::ordinals::{Course, Found, Next, Point};
 use crate::source::pipeline::{BatchSink, Report, as_they_are, of_broken, with_fields};
 use crate::source::reader::CHUNK;
-use crate::source::{Format, Meter, OpenOptions, Stop, shown, sniff};
+use crate::source::{Meter, OpenOptions, Stop, shown, sniff};
 
 /// More than the grain of a file's times, and than they may be behind the clock: a file that was touched longer
 /// ago looks another way when it is touched again.
@@ -260,12 +261,12 @@ impl FollowedFile {
     fn under_names(&self, options: &OpenOptions) -> Result<Option<(Lines, Queue)>> {
         let Some(names) = self.names.as_deref().filter(|_| options.csv.header) else { return Ok(None) };
         let csv = CsvOptions { known_header: true, ..options.csv.clone() };
-        let options = OpenOptions { format: options.format.or(Some(Format::Csv)), csv };
+        let options = OpenOptions { format: options.format.or(Some(Format::CSV)), csv };
         let mut opened = Lines::open(names.as_bytes(), &self.name, &options, false)?;
         if let Some((lines, _)) = &mut opened {
             lines.take_used();
         }
-        Ok(opened.filter(|(lines, _)| matches!(lines, Lines::Csv(_))))
+        Ok(opened.filter(|(lines, _)| lines.is_headed()))
     }
 
     /// The header of earlier content, where the lines that this one begins with are rows.
@@ -273,7 +274,7 @@ impl FollowedFile {
         let head = self.start.get(..self.start.len().min(4096)).unwrap_or_default();
         if self.names.is_none()
             || !options.csv.header
-            || !matches!(sniff::format(head, &self.name, options.format), Ok(Format::Csv))
+            || sniff::format(head, &self.name, options.format).ok() != Some(Format::CSV)
         {
             return Ok(None);
         }
@@ -288,10 +289,7 @@ impl FollowedFile {
         let bom = check(&bytes, &self.name)?;
         let lines = whole_lines(bytes.get(usize::try_from(bom).unwrap_or(0)..).unwrap_or_default());
         let Some((mut lines, _)) = Lines::open(lines, &self.name, options, false)? else { return Ok(()) };
-        let header = match &mut lines {
-            Lines::Csv(decoder) if options.csv.header => bom + decoder.take_used(),
-            _ => 0,
-        };
+        let header = if lines.is_headed() && options.csv.header { bom + lines.take_used() } else { 0 };
         // Back to the last line end.
         let mut end = size;
         let mut piece = vec![0; 4096];
@@ -595,7 +593,7 @@ impl FollowedFile {
                     let Some((lines, _)) = &mut self.lines else { return Ok(()) };
                     let used = lines.take_used();
                     self.taken += used;
-                    if matches!(lines, Lines::Csv(_)) && sight.open.csv.header {
+                    if lines.is_headed() && sight.open.csv.header {
                         self.header = self.taken;
                         let start = std::mem::take(&mut self.start);
                         let used = usize::try_from(used).unwrap_or(0);

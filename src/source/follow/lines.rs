@@ -11,11 +11,12 @@ use bytes::Bytes;
 use memchr::memrchr;
 
 use crate::dataset::wanted::Wanted;
-use crate::decode::{Chunk, Chunks, CsvDecoder, DecodeError, Decoder, NdjsonDecoder, Passed, RawBatch};
+use crate::decode::format::{LineDecoder, Reading};
+use crate::decode::{Chunk, Chunks, DecodeError, Format, Passed, RawBatch};
 use crate::error::{Error, Result};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::reader::CHUNK;
-use crate::source::{Compression, Format, OpenOptions, shown, sniff};
+use crate::source::{Compression, OpenOptions, shown, sniff};
 
 /// Bytes of a file that may come before its first row when its columns are looked for.
 const HEAD: u64 = 1 << 20;
@@ -55,10 +56,8 @@ impl Chunks for Queue {
     }
 }
 
-pub(super) enum Lines {
-    Csv(Box<CsvDecoder>),
-    Ndjson(Box<NdjsonDecoder>),
-}
+/// A decoder of lines that are added to a file.
+pub(super) struct Lines(Box<dyn LineDecoder>);
 
 impl Lines {
     /// A decoder for lines that begin with `start`; `None` where that is too little to begin with.
@@ -79,12 +78,9 @@ impl Lines {
         }
         let chunks = Box::new(queue.clone());
         let head = start.get(..start.len().min(4096)).unwrap_or_default();
-        let opened = match sniff::format(head, name, options.format)? {
-            Format::Csv => CsvDecoder::open(chunks, options.csv.clone()).map(|d| Self::Csv(Box::new(d))),
-            Format::Ndjson => NdjsonDecoder::open(chunks)
-                .map(|d| Self::Ndjson(Box::new(d.commented(options.csv.comment.clone())))),
-            Format::Parquet => return Err(refused(name, "a Parquet file")),
-        };
+        let format = sniff::format(head, name, options.format)?;
+        let Reading::Lines(open) = format.reading else { return Err(refused(name, format.a_file)) };
+        let opened = open(chunks, options.csv.clone()).map(Self);
         let wanting = queue.lock().wanting;
         if wanting {
             return Ok(None);
@@ -97,46 +93,37 @@ impl Lines {
         }
     }
 
-    fn decoder(&self) -> &dyn Decoder {
-        match self {
-            Self::Csv(decoder) => &**decoder,
-            Self::Ndjson(decoder) => &**decoder,
-        }
+    fn decoder(&self) -> &dyn LineDecoder {
+        &*self.0
     }
 
     /// What was passed over so far.
     pub(super) fn passed(&self) -> Passed {
-        self.decoder().passed()
+        self.0.passed()
     }
 
     /// From here on those names of columns matter.
     pub(super) fn want(&mut self, wanted: Wanted) {
-        match self {
-            Self::Csv(decoder) => decoder.want(wanted),
-            Self::Ndjson(decoder) => decoder.want(wanted),
-        }
+        self.0.want(wanted);
     }
 
     pub(super) fn next_now(&mut self) -> Result<Option<RawBatch>, DecodeError> {
-        match self {
-            Self::Csv(decoder) => decoder.next_now(),
-            Self::Ndjson(decoder) => decoder.next_now(),
-        }
+        self.0.next_now()
     }
 
     /// How a line is cut into fields, where it has some.
     pub(super) fn fields(&self) -> Option<(u8, Vec<Arc<str>>)> {
-        match self {
-            Self::Csv(decoder) => decoder.fields(),
-            Self::Ndjson(decoder) => decoder.fields(),
-        }
+        self.0.fields()
     }
 
+    /// Bytes used up since the last batch: at first those of the header.
     pub(super) fn take_used(&mut self) -> u64 {
-        match self {
-            Self::Csv(decoder) => decoder.take_used(),
-            Self::Ndjson(decoder) => decoder.take_used(),
-        }
+        self.0.take_used()
+    }
+
+    /// Whether the first line may be a header.
+    pub(super) fn is_headed(&self) -> bool {
+        self.0.is_headed()
     }
 }
 
@@ -151,8 +138,8 @@ pub(super) fn check(head: &[u8], name: &str) -> Result<u64> {
     if Compression::of(head) != Compression::None {
         return Err(refused(name, "a compressed file"));
     }
-    if head.starts_with(b"PAR1") || head.starts_with(b"PARE") {
-        return Err(refused(name, "a Parquet file"));
+    if let Some(format) = Format::of_magic(head).filter(|format| !format.grows()) {
+        return Err(refused(name, format.a_file));
     }
     if head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") {
         return Err(refused(name, "UTF-16"));
@@ -209,7 +196,7 @@ pub(super) fn look_into(path: &Path, options: &OpenOptions) -> Result<Option<Sch
         if batch.columns.num_columns() > 0 {
             seen = Some(batch.columns.schema());
         }
-        if seen.is_some() && matches!(lines, Lines::Csv(_)) {
+        if seen.is_some() && lines.is_headed() {
             break;
         }
     }
