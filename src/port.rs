@@ -3,6 +3,7 @@
 //! The engine knows these traits and nothing behind them. `sink` implements [`Sink`] and
 //! [`Session`], `dlq` implements [`DeadLetters`], `observe` implements [`Observer`].
 
+pub mod history;
 pub mod runs;
 
 use std::future::Future;

@@ -1,7 +1,7 @@
 //! Validated values that the engine, the sources and the stores work by. No command line here.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A text that must not be printed: `Debug` and `Display` show `***`.
@@ -179,12 +179,11 @@ impl Default for EngineSettings {
     }
 }
 
-/// The store that a command works on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreSettings {
-    /// The embedded store, one file.
-    Sqlite(PathBuf),
-    /// A PostgreSQL server; the text is a libpq connection string or URL, `None` for what the
-    /// `PG…` variables say.
-    Postgres(Option<Secret>),
+/// The same for all spellings of the path of a file, which may not be there.
+pub fn place(path: &Path) -> PathBuf {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    match std::fs::canonicalize(directory.unwrap_or(Path::new("."))) {
+        Ok(directory) => directory.join(path.file_name().unwrap_or_default()),
+        Err(_) => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+    }
 }

@@ -6,17 +6,16 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use crate::app::health::{
-    Finding, Latency, Limits, Report, Status, ask, look, of_postgres, of_sqlite, unanswered, unread,
+    Finding, Latency, Limits, Report, Status, StoreLimits, ask, judge, look, unanswered, unread,
 };
 use crate::cli::args::{GlobalArgs, HealthArgs};
 use crate::cli::exit::Exit;
-use crate::cli::store::Store;
-use crate::cli::{print, voice};
+use crate::cli::{print, store, voice};
 use crate::dataset::ALL;
 use crate::error::{Error, Result};
 use crate::settings::Secret;
-use crate::sink::postgres::{Dsn, PgHealth};
-use crate::sink::sqlite::SqliteHealth;
+use crate::sink::Store;
+use crate::sink::health::HealthQuestion;
 use crate::telemetry::client::Endpoint;
 
 /// Port of an instance, where its URL names none.
@@ -45,7 +44,7 @@ pub fn misread(why: &str, json: bool) -> Exit {
 }
 
 fn examine(args: &HealthArgs) -> Result<Report> {
-    let (store, by_default) = Store::choose(&args.store)?;
+    let (store, by_default) = store::choose(&args.store)?;
     let at = |why: String| Error::Usage(format!("--url: {why}"));
     let endpoint = args.url.as_deref().map(|url| Endpoint::parse(url, HTTP)).transpose().map_err(at)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -60,7 +59,7 @@ fn examine(args: &HealthArgs) -> Result<Report> {
             ask(endpoint, token.as_ref(), args.timeout).await
         };
         let (mut report, letters, instance) =
-            tokio::join!(of_store(args, &store, by_default, end), letters(args, end), instance);
+            tokio::join!(of_store(args, &*store, by_default, end), letters(args, end), instance);
         report.add(letters);
         report.add(instance);
         report
@@ -74,40 +73,22 @@ fn late(limit: Duration) -> Error {
     Error::Unavailable(format!("no answer within {} s", limit.as_secs_f64()))
 }
 
-async fn of_store(args: &HealthArgs, store: &Store, by_default: bool, end: Instant) -> Report {
-    let limits = Latency { warn: args.warn_latency, crit: args.crit_latency };
+async fn of_store(args: &HealthArgs, store: &dyn Store, by_default: bool, end: Instant) -> Report {
+    let latency = Latency { warn: args.warn_latency, crit: args.crit_latency };
+    let limits = StoreLimits { latency, by_default, needed: args.url.is_none() };
     let tenant = args.store.tenant.as_deref().filter(|tenant| !tenant.is_empty());
-    match store {
-        Store::Sqlite(path) => {
-            let there = path.clone();
-            let work = spawn_blocking(move || SqliteHealth::of(&there, ALL));
-            let found = match timeout_at(end, work).await {
-                Ok(Ok(found)) => found,
-                Ok(Err(broken)) => Err(Error::Internal(format!("the store cannot be looked at: {broken}"))),
-                Err(_) => Err(late(args.timeout).at(&store.shown())),
-            };
-            of_sqlite(found, path, by_default, args.url.is_none(), limits, tenant)
-        }
-        Store::Postgres(dsn) => of_server(args, dsn, limits, tenant, end).await,
-    }
-}
-
-async fn of_server(
-    args: &HealthArgs,
-    dsn: &Dsn,
-    limits: Latency,
-    tenant: Option<&str>,
-    end: Instant,
-) -> Report {
-    let shown = dsn.redacted();
-    let health = match timeout_at(end, PgHealth::connect(dsn)).await {
-        Ok(Ok(health)) => health,
-        Ok(Err(error)) => return unanswered(&error),
-        Err(_) => return unanswered(&late(args.timeout).at(&shown)),
+    let (mut report, mut told) = (Report::default(), false);
+    let mut tell = |fact| {
+        told = true;
+        report.add(judge(fact, limits));
     };
-    let mut report = Report::default();
-    if timeout_at(end, of_postgres(&mut report, &health, &shown, limits, tenant)).await.is_err() {
-        report.findings.push(unread("catalog", &late(args.timeout).at(&shown)));
+    let question = HealthQuestion { datasets: ALL, tenant };
+    let silent = timeout_at(end, store.health(&question, &mut tell)).await.is_err();
+    let late = || late(args.timeout).at(&store.shown());
+    match (silent, told) {
+        (false, _) => {}
+        (true, true) => report.findings.push(unread("catalog", &late())),
+        (true, false) => return unanswered(&late(), store.when_away()),
     }
     report
 }

@@ -15,10 +15,9 @@ use crate::cli::exit::Exit;
 use crate::cli::letters::Letters;
 use crate::cli::metrics::RunMetrics;
 use crate::cli::signals::Signals;
-use crate::cli::store::Store;
 use crate::cli::tail::Followed;
 use crate::cli::voice::say;
-use crate::cli::{settings, traces, voice};
+use crate::cli::{self, settings, traces, voice};
 use crate::dataset::detection;
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::reading::How;
@@ -31,8 +30,7 @@ use crate::report::display::InputGauge;
 use crate::report::progress::Choice;
 use crate::report::shared_stderr::SharedStderr;
 use crate::settings::{EngineSettings, Overflow, SecondTry};
-use crate::sink::postgres::{answered, reachable};
-use crate::sink::sqlite;
+use crate::sink::Store;
 use crate::source::completion::SettledInputs;
 use crate::source::follow::{self, CheckpointFile};
 use crate::source::pipeline::{Peeked, Pipeline, peek};
@@ -47,7 +45,6 @@ mod said;
 mod store;
 mod write;
 
-use store::OpenStore;
 pub use store::TableFacts;
 use write::Read;
 
@@ -108,7 +105,7 @@ pub struct Load<'a> {
     started: Instant,
     run_id: Uuid,
     inputs: Vec<Input>,
-    store: Store,
+    store: Arc<dyn Store>,
     by_default: bool,
     engine: EngineSettings,
     stop: Stop,
@@ -181,8 +178,8 @@ impl<'a> Load<'a> {
                 "--name-pattern needs names, and standard input has none; use --set".into(),
             ));
         }
-        let (store, by_default) = Store::choose(&args.store)?;
-        settings::one_tenant_at_once(&args.data.set, &store, args.store.tenant.as_deref())?;
+        let (store, by_default) = cli::store::choose(&args.store)?;
+        settings::one_tenant_at_once(&args.data.set, &*store, args.store.tenant.as_deref())?;
         let meter = Arc::new(Meter::new(&inputs));
         Ok(Self {
             global,
@@ -229,7 +226,8 @@ impl<'a> Load<'a> {
         let signals = Signals::listen(&self.stop)?;
         self.metrics.know(|| self.facts(None));
         if self.by_default && !self.global.quiet {
-            self.say(&format!("no --dsn given: loading into the embedded store, {}", self.store.shown()));
+            let (store, shown) = (self.store.called(), self.store.shown());
+            self.say(&format!("no --dsn given: loading into {store}, {shown}"));
         }
         if let Some(Some(idle)) = self.pipe {
             self.stop_when_idle(idle);
@@ -240,10 +238,8 @@ impl<'a> Load<'a> {
         let dead =
             if live && !self.args.rejects.dry_run { Some(self.dead_letters(known.as_ref())?) } else { None };
         // A tail may wait for its first file for long: what refuses it is said before.
-        if let Store::Postgres(dsn) = &self.store
-            && (live || self.followed.is_some())
-        {
-            self.patiently(&signals, async || answered(Some(self.patience()), reachable(dsn)).await).await?;
+        if live || self.followed.is_some() {
+            self.patiently(&signals, async || self.store.reachable(self.patience()).await).await?;
             self.metrics.reached();
         }
         let mut peeked = None;
@@ -282,39 +278,21 @@ impl<'a> Load<'a> {
             Ok(opened) => opened,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
-        self.closed = self.facts_of(&opened, dataset.as_ref()).closed.is_some();
+        self.closed = self.facts_of(&*opened).closed.is_some();
         // Of several letters with one key the last is written first, since what it leaves is newer than
         // what the others say.
         if self.followed.is_some() || self.pipe.is_some() {
             self.engine.second_try = SecondTry::WhenIdle;
         }
-        self.engine.first_wins = match &opened {
-            OpenStore::Sqlite(sink) => sink.guards_newer(),
-            OpenStore::Postgres(sink) => sink.guards_newer(),
-            OpenStore::Planned => false,
-        };
-        let (target, dataset) = match &opened {
-            OpenStore::Sqlite(sink) => (sink.target().clone(), dataset),
-            OpenStore::Postgres(sink) => (sink.target().clone(), dataset),
-            OpenStore::Planned => match dataset {
-                Some(dataset) => (sqlite::schema::planned(&dataset), Some(dataset)),
-                None => {
-                    return Err(Error::Usage(
-                        "--dry-run with --table needs a store that has the table: name one with --dsn".into(),
-                    ));
-                }
-            },
-        };
+        self.engine.first_wins = opened.guards_newer();
+        let target = opened.target().clone();
         let by_table = dataset.is_none();
         let dataset = dataset.unwrap_or_else(|| mapping::of_table(&target));
         let missing = dataset.missing_from(&target.key);
         if !missing.is_empty() {
             self.say(&format!("warning: {}: {}", target.table, earlier_key(&missing)));
         }
-        let tenant = match &opened {
-            OpenStore::Postgres(sink) => sink.tenant().map(|id| id.to_string()),
-            _ => self.args.store.tenant.clone(),
-        };
+        let tenant = opened.tenant();
         if let (Some(given), Some(tenant)) = (&self.args.store.tenant, &tenant)
             && let Err(error) = settings::one_tenant(&self.args.data.set, given, tenant)
         {
@@ -324,29 +302,20 @@ impl<'a> Load<'a> {
             Ok(named) => named,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
-        let live = match &opened {
-            _ if self.args.rejects.dry_run => None,
-            OpenStore::Postgres(sink) => Some(sink.live()),
-            OpenStore::Sqlite(sink) => Some(sink.live()),
-            OpenStore::Planned => None,
-        };
+        let live = opened.live().filter(|_| !self.args.rejects.dry_run);
         let mapper = Arc::new(self.mapper(dataset, (target, live), by_table, tenant.as_deref())?);
         if mapper.name_pattern.is_some() && self.followed.is_none() {
             // All names are tried before the first row is stored.
             self.inputs.iter().try_for_each(|input| mapper.named(&input.name).map(drop))?;
         }
         if self.args.rejects.dry_run {
-            let store = match &opened {
-                OpenStore::Postgres(sink) => Some(sink.rehearsal()),
-                OpenStore::Sqlite(_) | OpenStore::Planned => None,
-            };
-            return self.rehearse(mapper, peeked, store).await;
+            return self.rehearse(mapper, peeked, opened.rehearsal()).await;
         }
         let places = match &self.followed {
             Some(followed) => Some(CheckpointFile::open(followed.checkpoint(&mapper.target.table))?),
             None => None,
         };
-        let keeps = !matches!(&opened, OpenStore::Postgres(sink) if !sink.keeps_runs());
+        let keeps = opened.keeps_runs();
         let started = match self.begin(&signals, &mapper, tenant.as_deref(), keeps, places.as_ref()).await {
             Ok(started) => started,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
@@ -358,16 +327,12 @@ impl<'a> Load<'a> {
         if let Some(letters) = &self.letters {
             (letters.begin)()?;
         }
-        let job = match (&started, &opened) {
-            (None, OpenStore::Postgres(_)) if !keeps => self.begin_job(&mapper, tenant.as_deref()).await?,
+        let job = match (&started, keeps) {
+            (None, false) => self.begin_job(&mapper, tenant.as_deref()).await?,
             _ => None,
         };
         let (read, started) = (Read { peeked, places }, (started, job));
-        match opened {
-            OpenStore::Sqlite(sink) => self.load(sink, mapper, dead, read, signals, started).await,
-            OpenStore::Postgres(sink) => self.load(*sink, mapper, dead, read, signals, started).await,
-            OpenStore::Planned => self.rehearse(mapper, read.peeked, None).await,
-        }
+        self.load(opened.into_sink()?, mapper, dead, read, signals, started).await
     }
 
     /// The dataset, where a flag says it.

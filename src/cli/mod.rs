@@ -11,7 +11,6 @@ mod filter;
 mod follow;
 mod health;
 mod help;
-mod history;
 mod inspect;
 mod letters;
 mod load;

@@ -18,7 +18,7 @@ use crate::cli::metrics::RunMetrics;
 use crate::cli::replay::batch::ReplayFile;
 use crate::cli::replay::report::Report;
 use crate::cli::signal_flag::SignalFlag;
-use crate::cli::store::Store;
+use crate::cli::store::choose;
 use crate::cli::voice::say;
 use crate::cli::{filter, print, process, settings, traces};
 use crate::dlq::filter::{Filter, Tenant};
@@ -27,7 +27,6 @@ use crate::dlq::names::{self, Kind};
 use crate::dlq::replay_lock::{self, Hold};
 use crate::error::{Error, Result, of_json, words};
 use crate::report::shared_stderr::SharedStderr;
-use crate::sink::postgres::resolve_tenant;
 
 /// Attempts after which a row goes aside, where nothing else is said.
 const MOST_ATTEMPTS: u32 = 5;
@@ -46,8 +45,8 @@ pub fn run(global: &GlobalArgs, args: &ReplayArgs, screen: &SharedStderr) -> Res
 
 fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &SharedStderr, metrics: &RunMetrics) -> Result<Exit> {
     let selection = filter::selection(&args.filter);
-    let store = Store::choose(&args.store)?.0;
-    settings::one_tenant_at_once(&args.mend.values.set, &store, args.store.tenant.as_deref())?;
+    let store = choose(&args.store)?.0;
+    settings::one_tenant_at_once(&args.mend.values.set, &*store, args.store.tenant.as_deref())?;
     let mut replay = Replay {
         global,
         args,
@@ -55,10 +54,7 @@ fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &SharedStderr, metrics: &
         metrics,
         ending: SignalFlag::listen()?,
         store: store.shown(),
-        place: match &store {
-            Store::Sqlite(path) => format!("sqlite:{}", names::place(path).display()),
-            Store::Postgres(_) => store.shown(),
-        },
+        place: store.place(),
         filter: selection.filter,
         left: selection.limit,
         stuck: false,
@@ -233,13 +229,13 @@ impl Replay<'_> {
         if self.filter.tenant.is_some() {
             return Ok(true);
         }
-        let id = match Store::choose(&self.args.store)?.0 {
+        let store = choose(&self.args.store)?.0;
+        let id = match self.args.discard {
             // What is thrown away asks no store: whose name is another one stays.
-            _ if self.args.discard => None,
-            Store::Sqlite(_) => None,
-            Store::Postgres(dsn) => {
-                let Some(id) = self.asked(|| resolve_tenant(&dsn, &given))? else { return Ok(false) };
-                Some(id.to_string())
+            true => None,
+            false => {
+                let Some(id) = self.asked(|| store.tenant(&given))? else { return Ok(false) };
+                id
             }
         };
         settings::one_tenant(&self.args.mend.values.set, &given, id.as_deref().unwrap_or(&given))?;

@@ -13,9 +13,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::cli::history::History;
+use crate::cli::process;
 use crate::cli::resume::{Decision, Life, Request, decide, differences, life, short};
 use crate::error::{Error, Result};
+use crate::port::history::RunHistory;
 use crate::port::runs::{
     Begun, Checkpoints, InputIdentity, JobRow, RunBooks, RunEnd, RunRecord, RunScope, RunStart, base_of,
 };
@@ -40,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A run in the history.
 pub struct RunRecorder {
-    history: Arc<History>,
+    history: Arc<dyn RunHistory>,
     run: Uuid,
     /// Whether the run is in the history, and not in `job_runs` alone.
     kept: bool,
@@ -76,7 +77,11 @@ pub struct Before<'a> {
 
 impl Before<'_> {
     /// The run that has its checkpoints now, if this one can go on with it; else what that means.
-    async fn find(&self, history: &History, start: &RunStart) -> Result<(Option<RunRecord>, Option<String>)> {
+    async fn find(
+        &self,
+        history: &dyn RunHistory,
+        start: &RunStart,
+    ) -> Result<(Option<RunRecord>, Option<String>)> {
         let mut found = None;
         let mut next = Some(self.run);
         // A tail that died before it noted that it went on is in between.
@@ -115,7 +120,7 @@ impl RunRecorder {
     /// # Errors
     /// Usage, where the runs before forbid it; unavailable, if the store is.
     pub async fn begin(
-        history: History,
+        history: Box<dyn RunHistory>,
         mut start: RunStart,
         request: Request<'_>,
         stopped: impl Fn() -> bool,
@@ -213,10 +218,14 @@ impl RunRecorder {
     ///
     /// # Errors
     /// Unavailable, if the store is.
-    pub async fn go_on(history: History, start: RunStart, before: Option<Before<'_>>) -> Result<Started> {
+    pub async fn go_on(
+        history: Box<dyn RunHistory>,
+        start: RunStart,
+        before: Option<Before<'_>>,
+    ) -> Result<Started> {
         let (resume, checkpoints, mut notes) = loop {
             let (resume, note) = match &before {
-                Some(before) => before.find(&history, &start).await?,
+                Some(before) => before.find(&*history, &start).await?,
                 None => (None, None),
             };
             let begun = {
@@ -243,18 +252,23 @@ impl RunRecorder {
     }
 
     /// The keeper of a run that is in the history.
-    async fn of(history: History, start: &RunStart, resumed: Option<Uuid>, notes: &mut Vec<String>) -> Self {
-        let job = timeout(LIMIT, history.begin_job(start, resumed)).await;
+    async fn of(
+        history: Box<dyn RunHistory>,
+        start: &RunStart,
+        resumed: Option<Uuid>,
+        notes: &mut Vec<String>,
+    ) -> Self {
+        let job = timeout(LIMIT, history.begin_job(start, resumed, process::is_alive)).await;
         let job = job.unwrap_or_else(|_| Err(Error::Unavailable("job_runs gives no answer".into())));
         let job = job.unwrap_or_else(|why| {
             notes.push(why.to_string());
             None
         });
-        Self { history: Arc::new(history), run: start.run_id, kept: true, job, beat: None }
+        Self { history: history.into(), run: start.run_id, kept: true, job, beat: None }
     }
 
     /// The keeper of a run of a role that may keep no history: of its row in `job_runs`, where there is one.
-    pub async fn of_job(history: History, start: &RunStart) -> (Option<Self>, Vec<String>) {
+    pub async fn of_job(history: Box<dyn RunHistory>, start: &RunStart) -> (Option<Self>, Vec<String>) {
         let mut notes = Vec::new();
         let keeper = Self { kept: false, ..Self::of(history, start, None, &mut notes).await };
         (keeper.job.is_some().then_some(keeper), notes)

@@ -4,24 +4,22 @@ use serde_json::{Value, json};
 
 use crate::cli::args::{GlobalArgs, RunsArgs};
 use crate::cli::exit::Exit;
-use crate::cli::history::History;
 use crate::cli::resume::{Life, life};
-use crate::cli::store::Store;
-use crate::cli::{print, style_of_stdout, tell, voice};
+use crate::cli::{print, store, style_of_stdout, tell, voice};
 use crate::error::{Error, Result};
 use crate::report::runs::{RunView, details, table};
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
-    let (store, by_default) = Store::choose(&args.store)?;
+    let (store, by_default) = store::choose(&args.store)?;
     if by_default && !global.quiet {
-        tell(&format!("no --dsn given: looking into the embedded store, {}", store.shown()));
+        tell(&format!("no --dsn given: looking into {}, {}", store.called(), store.shown()));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Error::Internal(format!("cannot start: {e}")))?;
-    let history = History::of(&store)?;
+    let history = store.history(None)?;
     // Of those that an id means, one more than one is too many.
     let limit = if args.id.is_some() { 2 } else { args.limit };
     let found = runtime.block_on(history.list(args.id.as_deref(), limit))?;

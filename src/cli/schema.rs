@@ -4,71 +4,52 @@ use serde_json::json;
 
 use crate::cli::args::{GlobalArgs, SchemaAction, SchemaArgs, SchemaOptions};
 use crate::cli::exit::Exit;
-use crate::cli::store::Store;
-use crate::cli::{print, tell, voice};
+use crate::cli::{print, store, tell, voice};
 use crate::dataset::{ALL, by_name};
 use crate::error::{Error, Result};
-use crate::sink::postgres::{self, Periods};
-use crate::sink::sqlite;
+use crate::sink::{self, Periods, unblocked};
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
     let (SchemaAction::Show(options) | SchemaAction::Apply(options) | SchemaAction::Check(options)) =
         &args.action;
-    let (store, by_default) = Store::choose(&options.store)?;
+    let (store, by_default) = store::choose(&options.store)?;
     if by_default && !global.quiet {
-        tell(&format!("no --dsn given: using the embedded store, {}", store.shown()));
+        tell(&format!("no --dsn given: using {}, {}", store.called(), store.shown()));
     }
-    if options.rls && matches!(store, Store::Sqlite(_)) {
-        return Err(Error::Usage(
-            "--rls needs PostgreSQL: the embedded store has no row-level security".into(),
-        ));
+    let (can, called) = (store.capabilities(), store.called());
+    if options.rls && !can.row_security {
+        return Err(Error::Usage(format!("--rls needs PostgreSQL: {called} has no row-level security")));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Error::Internal(format!("cannot start: {e}")))?;
-    let pg = wanted(options)?;
-    if !pg.is_plain() && matches!(store, Store::Sqlite(_)) {
-        return Err(Error::Usage(
-            "--chunk, --compress-after and --retention need PostgreSQL with TimescaleDB: the embedded store has no chunks"
-                .into(),
-        ));
+    let wanted = wanted(options)?;
+    if !wanted.is_plain() && !can.chunks {
+        return Err(Error::Usage(format!(
+            "--chunk, --compress-after and --retention need PostgreSQL with TimescaleDB: {called} has no chunks"
+        )));
     }
-    if !options.grant.is_empty() && matches!(store, Store::Sqlite(_)) {
-        return Err(Error::Usage("--grant needs PostgreSQL: the embedded store has no roles".into()));
+    if !options.grant.is_empty() && !can.roles {
+        return Err(Error::Usage(format!("--grant needs PostgreSQL: {called} has no roles")));
     }
-    match (&args.action, &store) {
-        (SchemaAction::Show(_), store) if global.json => {
-            let statements = match store {
-                Store::Sqlite(_) => sqlite::schema::statements(ALL),
-                Store::Postgres(_) => postgres::schema_statements(ALL, &pg),
-            };
-            let shown = store.shown();
+    match &args.action {
+        SchemaAction::Show(_) if global.json => {
+            let (statements, shown) = (store.schema_statements(&wanted), store.shown());
             let object =
                 json!({"command": "schema", "store": shown, "statements": statements, "exit_code": 0});
             print(&voice::result(object))?;
         }
-        (SchemaAction::Show(_), Store::Sqlite(_)) => print(&sqlite::schema::show(ALL))?,
-        (SchemaAction::Show(_), Store::Postgres(_)) => print(&postgres::schema_sql(ALL, &pg))?,
-        (SchemaAction::Apply(_), store) => {
-            let lines = match store {
-                Store::Sqlite(path) => sqlite::schema::apply(path)?,
-                Store::Postgres(dsn) => {
-                    let apply = postgres::schema_apply(dsn, ALL, &pg);
-                    runtime.block_on(postgres::unblocked(dsn, "the schema", None, apply))?
-                }
-            };
+        SchemaAction::Show(_) => print(&store.schema_sql(&wanted))?,
+        SchemaAction::Apply(_) => {
+            let apply = unblocked(&*store, "the schema", None, store.schema_apply(&wanted));
+            let lines = runtime.block_on(apply)?;
             report(global, &store.shown(), "done", &lines)?;
         }
-        (SchemaAction::Check(_), store) => {
-            let lines = match store {
-                Store::Sqlite(path) => sqlite::schema::check(path)?,
-                Store::Postgres(dsn) => {
-                    let check = postgres::schema_check(dsn, ALL, &pg);
-                    runtime.block_on(postgres::unblocked(dsn, "the schema", None, check))?
-                }
-            };
+        SchemaAction::Check(_) => {
+            let check = unblocked(&*store, "the schema", None, store.schema_check(&wanted));
+            let lines = runtime.block_on(check)?;
             report(global, &store.shown(), "differences", &lines)?;
             if !lines.is_empty() {
                 return Ok(Exit::Usage);
@@ -81,9 +62,9 @@ pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
     Ok(Exit::Stored)
 }
 
-/// The flags that only PostgreSQL has, checked for the names in them.
-fn wanted(options: &SchemaOptions) -> Result<postgres::SchemaOptions> {
-    let wanted = postgres::SchemaOptions {
+/// The flags that not every store has, checked for the names in them.
+fn wanted(options: &SchemaOptions) -> Result<sink::SchemaOptions> {
+    let wanted = sink::SchemaOptions {
         rls: options.rls,
         chunk: Periods::new(options.chunk.clone()),
         compress_after: Periods::new(options.compress_after.clone()),

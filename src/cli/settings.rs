@@ -14,7 +14,6 @@ use crate::cli::args::{
     DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, OnConflictName, OverflowName, QualityName,
     TimestampUnit,
 };
-use crate::cli::store::Store;
 use crate::coordinator::SLOTS;
 use crate::dataset::mapping::MapOptions;
 use crate::dataset::name_pattern::NamePattern;
@@ -29,6 +28,7 @@ use crate::decode::Format;
 use crate::decode::csv::CsvOptions;
 use crate::error::{Error, Result};
 use crate::settings::{BreakerSettings, EngineSettings, OnConflict, Overflow, RetrySettings};
+use crate::sink::Store;
 use crate::source::OpenOptions;
 
 /// Longest outage that is waited for where nobody watches.
@@ -158,9 +158,9 @@ pub fn one_tenant(set: &[(String, String)], given: &str, tenant: &str) -> Result
 ///
 /// # Errors
 /// Usage, where they are two.
-pub fn one_tenant_at_once(set: &[(String, String)], store: &Store, tenant: Option<&str>) -> Result<()> {
+pub fn one_tenant_at_once(set: &[(String, String)], store: &dyn Store, tenant: Option<&str>) -> Result<()> {
     match tenant {
-        Some(given) if matches!(store, Store::Sqlite(_)) || Uuid::try_parse(given).is_ok() => {
+        Some(given) if !store.capabilities().tenant_names || Uuid::try_parse(given).is_ok() => {
             one_tenant(set, given, given)
         }
         _ => Ok(()),

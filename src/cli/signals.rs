@@ -17,7 +17,7 @@ use crate::cli::asked::Askings;
 use crate::cli::exit::Exit;
 use crate::coordinator::Stopper;
 use crate::error::{Error, Result};
-use crate::sink::sqlite::stop_waiting;
+use crate::sink::stop_waiting;
 use crate::source::Stop;
 
 /// What this process has heard, once it listens.

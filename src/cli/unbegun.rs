@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit::Exit;
 use crate::cli::load::known_name;
-use crate::cli::store::Store;
+use crate::cli::store::choose;
 use crate::cli::{print, traces, voice};
 use crate::error::Error;
 use crate::settings::EngineSettings;
@@ -68,7 +68,7 @@ pub fn print_result(cli: &Cli, error: &Error) {
     let facts = RunFacts {
         command: command.to_owned(),
         dataset: dataset.map(str::to_owned),
-        store: Store::choose(store).map(|(store, _)| store.shown()).unwrap_or_default(),
+        store: choose(store).map(|(store, _)| store.shown()).unwrap_or_default(),
         inputs,
         dry_run,
         ..RunFacts::default()

@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use crate::dataset::separators::Decimal;
 use crate::decode::Format;
 use crate::settings::Secret;
-use crate::sink::postgres::Period;
+use crate::sink::Period;
 
 /// The name of a format.
 pub fn format() -> PossibleValuesParser {

@@ -20,6 +20,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use super::file::directory_of;
+pub use crate::settings::place;
 
 /// How the name of a queue ends.
 const ENDING: &[u8] = b".ndjson";
@@ -106,15 +107,6 @@ pub fn live(path: &Path) -> PathBuf {
     let dot = whole.iter().rposition(|byte| *byte == b'.').unwrap_or(whole.len());
     let before = whole.get(..dot).unwrap_or(whole);
     path.with_file_name(joined(&[before, if ends { ENDING } else { b"" }]))
-}
-
-/// The same for all spellings of the path of a file, which may not be there.
-pub fn place(path: &Path) -> PathBuf {
-    let directory = std::fs::canonicalize(directory_of(path));
-    match directory {
-        Ok(directory) => directory.join(path.file_name().unwrap_or_default()),
-        Err(_) => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-    }
 }
 
 /// The last part of a path.

@@ -1,4 +1,69 @@
-//! Where rows go: the stores.
+//! Where rows go: the stores. What they have in common is [`Store`]; which there are says [`STORES`], where a
+//! new one is a line.
 
+pub mod erased;
+pub mod health;
+pub mod patience;
+pub mod period;
 pub mod postgres;
+pub mod schema_options;
 pub mod sqlite;
+pub mod store;
+
+use std::sync::Arc;
+
+pub use patience::{answered, unblocked};
+pub use period::{Period, Periods};
+pub use schema_options::SchemaOptions;
+pub use store::{OpenTable, Rehearsal, Store, TableLocation, Wanted};
+
+use crate::error::{Error, Result};
+
+/// A kind of store.
+pub struct StoreKind {
+    /// Whether that connection string is one of its own.
+    pub takes: fn(&str) -> bool,
+    /// The store that it names; the second text says who gave it.
+    pub open: fn(&str, &str) -> Result<Arc<dyn Store>>,
+    /// The store that variables of the environment name, where any of them is set.
+    pub ambient: fn() -> Option<Result<Arc<dyn Store>>>,
+    /// The store that is taken where nothing names one.
+    pub by_default: fn() -> Option<Arc<dyn Store>>,
+    /// The program is to end: no lock is to be waited for any more by what cannot be given up in another
+    /// way.
+    pub stop_waiting: fn(),
+}
+
+/// All kinds. Of those that take a connection string the first counts; PostgreSQL takes what no other does,
+/// since its own need no scheme (`host=… dbname=…`).
+pub const STORES: &[StoreKind] = &[sqlite::KIND, postgres::KIND];
+
+/// The store of a connection string; `from` says who gave it, for errors.
+///
+/// # Errors
+/// Usage, where it names no store.
+pub fn open(text: &str, from: &str) -> Result<Arc<dyn Store>> {
+    match STORES.iter().find(|kind| (kind.takes)(text)) {
+        Some(kind) => (kind.open)(text, from),
+        None => Err(Error::Usage(format!("{from} names no store that this program was built with"))),
+    }
+}
+
+/// The store that the environment names, or else the one taken by default; `true` where that is so.
+///
+/// # Errors
+/// Usage, where the environment names none that could be, or there is none by default.
+pub fn unnamed() -> Result<(Arc<dyn Store>, bool)> {
+    if let Some(ambient) = STORES.iter().find_map(|kind| (kind.ambient)()) {
+        return Ok((ambient?, false));
+    }
+    let store = STORES.iter().find_map(|kind| (kind.by_default)());
+    store
+        .map(|store| (store, true))
+        .ok_or_else(|| Error::Usage("no store is named, and there is none by default: give --dsn".to_owned()))
+}
+
+/// The program is to end: what waits for a lock inside of a store is told so.
+pub fn stop_waiting() {
+    STORES.iter().for_each(|kind| (kind.stop_waiting)());
+}

@@ -153,6 +153,13 @@ fn states(text: &str) -> Vec<&str> {
     text.split('"').filter(is_state).collect()
 }
 
+/// The stores: the folders below `sink`. Others know `sink::Store`, and not which one it is.
+fn stores() -> Vec<String> {
+    let sinks = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sink");
+    let entries = fs::read_dir(sinks).expect("a directory").flatten().filter(|entry| entry.path().is_dir());
+    entries.map(|entry| entry.file_name().to_str().expect("a name").to_owned()).collect()
+}
+
 /// What a file breaks; `path` is below `src`, without `.rs`.
 fn faults(path: &str, text: &str) -> Vec<String> {
     let code = code(text);
@@ -181,6 +188,17 @@ fn faults(path: &str, text: &str) -> Vec<String> {
         let at_home = places.iter().any(|p| path == *p || path.starts_with(&format!("{p}/")));
         if !at_home && mentions(&code, &format!("{name}::")) {
             faults.push(format!("{path} names {name}, whose place is {}", places.join(" and ")));
+        }
+    }
+    if module != "sink" {
+        for store in stores() {
+            let named = code
+                .match_indices("sink::")
+                .any(|(at, _)| code[at..].split(';').next().is_some_and(|names| mentions(names, &store)));
+            let kind = store[..1].to_uppercase() + &store[1..];
+            if named || mentions(&code, &kind) {
+                faults.push(format!("{path} knows the store {store}, and not any"));
+            }
         }
     }
     // What an error means is the store's to say: the engine reads its kind.
@@ -230,6 +248,9 @@ fn the_rules_are_enforced() {
         ("sink/sqlite/write", "use tokio_postgres::Row;"),
         ("coordinator/queue", "use crate::decode::RawBatch;"),
         ("coordinator/queue", "fn f() { eprintln!(\"no\") }"),
+        ("cli/load", "use crate::sink::sqlite::SqliteSink;"),
+        ("app/health", "use crate::sink::{Store, postgres::PgHealth};"),
+        ("cli/load", "fn f(store: &Kind) -> bool { matches!(store, Kind::Postgres(_)) }"),
         ("coordinator/worker", "fn f(code: &str) -> bool { code == \"40P01\" }"),
         ("coordinator/tests/script", "#[cfg(test)]\nmod tests {\n    const CODE: &str = \"23505\";\n}"),
         ("settings", "use crate::dataset::BARS;"),
@@ -247,7 +268,7 @@ fn the_rules_are_enforced() {
     }
     let right = [
         ("main", "use mdsctl::cli;\nfn main() -> anyhow::Result<()> { println!(\"x\") }"),
-        ("cli/load", "use crate::report::Bar; use crate::sink::postgres::Store; use clap::Parser;"),
+        ("cli/load", "use crate::report::Bar; use crate::sink::Store; use clap::Parser;"),
         ("source/files", "use crate::{decode::Chunks, error::Result};"),
         ("port", "use crate::batch::Reject;"),
         ("coordinator/worker", "const NAMES: [&str; 2] = [\"timeout\", \"PANIC\"];"),

@@ -14,7 +14,7 @@ use crate::text::visible::is_active;
 
 pub use instance::ask;
 pub use queues::{Limits, look};
-pub use store::{Latency, of_postgres, of_sqlite, unanswered, unread};
+pub use store::{Latency, StoreLimits, judge, unanswered, unread};
 
 /// How well something is, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

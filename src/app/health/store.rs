@@ -1,13 +1,10 @@
 //! Findings about a store.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::{Finding, Measure, Report, Status};
-use crate::dataset::{ALL, Dataset};
 use crate::error::Error;
-use crate::sink::postgres::{FailingJob, PgHealth, TableHealth};
-use crate::sink::sqlite::SqliteHealth;
+use crate::sink::health::{Answer, FailingJob, HealthFact, TableHealth};
 use crate::text::number_format::{bytes, latency, plural};
 
 /// From which time on an answer is too slow.
@@ -34,14 +31,9 @@ impl Latency {
 /// What to do about tables that are missing or not as they should be.
 const APPLY: &str = "run: mdsctl schema apply";
 
-/// A store that cannot be reached.
-pub fn unanswered(error: &Error) -> Report {
-    let finding = Finding::new("store", Status::Critical, error.to_string());
-    let remedy = match error {
-        Error::Unavailable(_) => "see that the server runs, and that this machine may connect to it",
-        _ => "mend the connection (--dsn, PGPASSWORD, ~/.pgpass), or what the server allows it",
-    };
-    finding.remedy(remedy).into()
+/// A store that has told nothing in time.
+pub fn unanswered(error: &Error, remedy: &'static str) -> Report {
+    Finding::new("store", Status::Critical, error.to_string()).remedy(remedy).into()
 }
 
 /// A question that a store which had answered before did not answer.
@@ -50,77 +42,97 @@ pub fn unread(check: &'static str, error: &Error) -> Finding {
         .remedy("look into the server's log, or give more --timeout")
 }
 
-/// A database: what can be said without looking into it, then what is in it, as far as there is
-/// time. `shown` is what it is called.
-pub async fn of_postgres(
-    report: &mut Report,
-    health: &PgHealth,
-    shown: &str,
-    limits: Latency,
-    tenant: Option<&str>,
-) {
-    let took = health.connected + health.round_trip;
-    let text = format!(
-        "{shown} answers in {} (connection {}, round trip {}), PostgreSQL {}",
-        shown_time(took),
-        shown_time(health.connected),
-        shown_time(health.round_trip),
-        health.version
-    );
-    let store = Finding::new("store", limits.judge(took), text).value(took.as_secs_f64());
-    report.findings.push(store.unless_ok("it is slow: look at the load of the server and at the network"));
-    report.measures.push(limits.measure("store", took));
-    report.measures.push(Latency::default().measure("store_connect", health.connected));
-    report.measures.push(Latency::default().measure("store_round_trip", health.round_trip));
-    report.findings.push(writable(health));
-    match health.tables(ALL).await {
-        Ok(tables) => report.findings.extend(schema(&tables, ALL)),
-        Err(error) => report.findings.push(unread("schema", &error)),
-    }
-    report.findings.push(match health.missing_ledger().await {
-        Ok(missing) => ledger(&missing),
-        Err(error) => unread("ledger", &error),
-    });
-    if let Some(tenant) = tenant {
-        report.findings.push(match health.tenant(tenant, ALL).await {
-            Ok(id) => {
-                let text = match id.to_string() == tenant.to_ascii_lowercase() {
-                    true => format!("{id} is known"),
-                    false => format!("{tenant} is {id}"),
-                };
-                Finding::new("tenant", Status::Ok, text).value(id.to_string())
+/// How a fact is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreLimits {
+    /// From which time on an answer is too slow.
+    pub latency: Latency,
+    /// Whether nobody has named the store.
+    pub by_default: bool,
+    /// Whether it is all that there is to look at.
+    pub needed: bool,
+}
+
+/// What a fact about a store comes to.
+pub fn judge(fact: HealthFact, limits: StoreLimits) -> Report {
+    let finding = match fact {
+        HealthFact::Missing(name) => missing(&name, limits),
+        HealthFact::Unusable { error, remedy } => {
+            let finding = Finding::new("store", Status::Critical, error.to_string());
+            match remedy {
+                Some(remedy) => finding.remedy(remedy),
+                None => finding,
             }
-            Err(error @ Error::Usage(_)) => Finding::new("tenant", Status::Critical, error.to_string())
-                .remedy("add the tenant, or mend --tenant (MDS_TENANT_ID)"),
-            Err(error) => unread("tenant", &error),
-        });
-    }
-    match health.failing_jobs().await {
-        Ok(None) => {}
-        Ok(Some(jobs)) => report.add(failing(&jobs)),
-        Err(error) => report.findings.push(unread("timescale_jobs", &error)),
+        }
+        HealthFact::Answered(answer) => return answered(&answer, limits.latency),
+        HealthFact::Writable { yes, words, remedy } => {
+            let status = if yes { Status::Ok } else { Status::Critical };
+            Finding::new("writable", status, words).unless_ok(remedy)
+        }
+        HealthFact::Newer(version) => {
+            let text = format!("the tables are of a newer mdsctl (schema version {version})");
+            Finding::new("schema", Status::Critical, text).remedy("upgrade mdsctl")
+        }
+        HealthFact::Tables { tables: Ok(tables), none } => {
+            return Report { findings: schema(&tables, none), ..Report::default() };
+        }
+        HealthFact::Tables { tables: Err(error), .. } => unread("schema", &error),
+        HealthFact::Ledger(Ok(missing)) => ledger(&missing),
+        HealthFact::Ledger(Err(error)) => unread("ledger", &error),
+        HealthFact::Tenant { found: Ok((id, words)), .. } => {
+            Finding::new("tenant", Status::Ok, words).value(id.to_string())
+        }
+        HealthFact::Tenant { found: Err(error @ Error::Usage(_)), remedy } => {
+            Finding::new("tenant", Status::Critical, error.to_string()).remedy(remedy)
+        }
+        HealthFact::Tenant { found: Err(error), .. } => unread("tenant", &error),
+        HealthFact::Jobs(Ok(None)) => return Report::default(),
+        HealthFact::Jobs(Ok(Some(jobs))) => return failing(&jobs),
+        HealthFact::Jobs(Err(error)) => unread("timescale_jobs", &error),
+    };
+    finding.into()
+}
+
+fn missing(name: &str, limits: StoreLimits) -> Finding {
+    match limits {
+        StoreLimits { by_default: true, needed: false, .. } => {
+            Finding::new("store", Status::Ok, "not looked at: none is named (--dsn)")
+        }
+        StoreLimits { by_default: true, .. } => {
+            let text = format!("no store is named, and the embedded one, {name}, does not exist");
+            Finding::new("store", Status::Unknown, text).remedy("give --dsn, or run it where the store is")
+        }
+        StoreLimits { by_default: false, .. } => {
+            Finding::new("store", Status::Critical, format!("the store {name} does not exist"))
+                .remedy("mend --dsn, or make it: mdsctl schema apply")
+        }
     }
 }
 
-fn writable(health: &PgHealth) -> Finding {
-    let (status, text) = match (health.standby, health.read_only) {
-        (true, _) => (Status::Critical, "the server is a standby (in recovery) and takes no rows"),
-        (false, true) => (Status::Critical, "the server is read-only and takes no rows"),
-        (false, false) => (Status::Ok, "the server takes rows"),
-    };
-    let remedy = match health.standby {
-        true => "name the primary in --dsn, or all hosts",
-        false => "turn default_transaction_read_only off, for the server, the database or the role",
-    };
-    Finding::new("writable", status, text).unless_ok(remedy)
+fn answered(answer: &Answer, limits: Latency) -> Report {
+    let Answer { name, took, parts, product, bytes: size, slow } = answer;
+    let shown: Vec<String> =
+        parts.iter().map(|(words, _, part)| format!("{words} {}", shown_time(*part))).collect();
+    let mut text = format!("{name} answers in {}", shown_time(*took));
+    if !shown.is_empty() {
+        text.push_str(&format!(" ({})", shown.join(", ")));
+    }
+    for more in product.iter().cloned().chain(size.map(bytes)) {
+        text.push_str(&format!(", {more}"));
+    }
+    let finding = Finding::new("store", limits.judge(*took), text).value(took.as_secs_f64());
+    let mut report = Report::from(finding.unless_ok(*slow));
+    report.measures.push(limits.measure("store", *took));
+    let parts = parts.iter().map(|(_, label, part)| Latency::default().measure(label, *part));
+    report.measures.extend(parts);
+    report.measures.extend(size.map(|size| Measure::new("store_size", size as f64, "B")));
+    report
 }
 
 /// Tables that are there are looked at; a dataset that has none is nobody's loss, unless none has.
-fn schema(tables: &[TableHealth], datasets: &[Dataset]) -> Vec<Finding> {
+fn schema(tables: &[TableHealth], none: String) -> Vec<Finding> {
     if tables.is_empty() {
-        let names: Vec<&str> = datasets.iter().map(|dataset| &*dataset.table).collect();
-        let text = format!("there is none of the tables {}", names.join(", "));
-        return vec![Finding::new("schema", Status::Warning, text).value(0).remedy(APPLY)];
+        return vec![Finding::new("schema", Status::Warning, none).value(0).remedy(APPLY)];
     }
     let mut findings = Vec::new();
     let (mut same, mut others) = (Vec::new(), Vec::new());
@@ -201,83 +213,6 @@ fn failing(jobs: &[FailingJob]) -> Report {
     if jobs.is_empty() {
         let text = "no job of TimescaleDB has failed";
         report.findings.push(Finding::new("timescale_jobs", Status::Ok, text).value(0));
-    }
-    report
-}
-
-/// A file. `by_default`: nobody has named it. `needed`: it is all that there is to look at.
-pub fn of_sqlite(
-    found: Result<Option<SqliteHealth>, Error>,
-    path: &Path,
-    by_default: bool,
-    needed: bool,
-    limits: Latency,
-    tenant: Option<&str>,
-) -> Report {
-    let shown = path.display();
-    let health = match found {
-        Ok(Some(health)) => health,
-        Ok(None) if by_default && !needed => {
-            return Finding::new("store", Status::Ok, "not looked at: none is named (--dsn)").into();
-        }
-        Ok(None) if by_default => {
-            let text = format!("no store is named, and the embedded one, {shown}, does not exist");
-            return Finding::new("store", Status::Unknown, text)
-                .remedy("give --dsn, or run it where the store is")
-                .into();
-        }
-        Ok(None) => {
-            let text = format!("the store {shown} does not exist");
-            return Finding::new("store", Status::Critical, text)
-                .remedy("mend --dsn, or make it: mdsctl schema apply")
-                .into();
-        }
-        Err(error @ Error::Unavailable(_)) => {
-            return Finding::new("store", Status::Critical, error.to_string())
-                .remedy("see which process holds it, and whether the disk is well")
-                .into();
-        }
-        Err(error) => return Finding::new("store", Status::Critical, error.to_string()).into(),
-    };
-    let mut report = Report::default();
-    let text = format!("{shown} answers in {}, {}", shown_time(health.took), bytes(health.bytes));
-    let store = Finding::new("store", limits.judge(health.took), text).value(health.took.as_secs_f64());
-    report.findings.push(store.unless_ok("it is slow: look at the disk that holds it"));
-    report.measures.push(limits.measure("store", health.took));
-    report.measures.push(Measure::new("store_size", health.bytes as f64, "B"));
-    let (status, text) = match health.writable {
-        true => (Status::Ok, "the file takes rows".to_owned()),
-        false => (Status::Critical, format!("{shown} or its directory may not be written to")),
-    };
-    report.findings.push(
-        Finding::new("writable", status, text)
-            .unless_ok("mend the permissions of both, or run it as the owner"),
-    );
-    if let Some(version) = health.newer {
-        let text = format!("the tables are of a newer mdsctl (schema version {version})");
-        report.findings.push(Finding::new("schema", Status::Critical, text).remedy("upgrade mdsctl"));
-    }
-    let (same, other): (Vec<_>, Vec<_>) = health.tables.iter().partition(|(_, left)| left.is_empty());
-    report.findings.extend(other.iter().map(|(table, left)| differs(table, left)));
-    if health.tables.is_empty() {
-        // The first load makes them.
-        let text = "there are no tables of datasets yet";
-        report.findings.push(Finding::new("schema", Status::Warning, text).value(0).remedy(APPLY));
-    } else if !same.is_empty() {
-        let names: Vec<&str> = same.iter().map(|(table, _)| table.as_str()).collect();
-        let text = format!("as expected: {}", names.join(", "));
-        report.findings.push(Finding::new("schema", Status::Ok, text).value(same.len()));
-    }
-    report.findings.push(ledger(if health.ledger { &[] } else { &["mds_runs"] }));
-    if let Some(tenant) = tenant {
-        report.findings.push(match uuid::Uuid::try_parse(tenant) {
-            Ok(id) => Finding::new("tenant", Status::Ok, format!("{id}")).value(id.to_string()),
-            Err(_) => {
-                let text =
-                    format!("{tenant} is not a UUID, and the embedded store knows no names of tenants");
-                Finding::new("tenant", Status::Critical, text).remedy("give the tenant's UUID")
-            }
-        });
     }
     report
 }

@@ -1,6 +1,5 @@
 //! How a run gets into the history, or goes on with an earlier one.
 
-use crate::cli::history::History;
 use crate::cli::load::Load;
 use crate::cli::resume::Request;
 use crate::cli::run_recorder::{Before, RunRecorder, Started};
@@ -159,7 +158,7 @@ impl Load<'_> {
         tenant: Option<&str>,
     ) -> Result<Option<RunRecorder>> {
         let start = self.run_start(mapper, tenant);
-        let (keeper, notes) = RunRecorder::of_job(History::of(&self.store)?, &start).await;
+        let (keeper, notes) = RunRecorder::of_job(self.store.history(None)?, &start).await;
         if !self.global.quiet && self.letters.is_none() {
             notes.iter().for_each(|note| self.say(note));
         }

@@ -13,22 +13,22 @@ use crate::error::Result;
 use crate::port::{Event, Observer};
 use crate::report::progress::{Mode, Progress};
 use crate::settings::OnConflict;
-use crate::sink::postgres::PgRehearsal;
+use crate::sink::Rehearsal;
 use crate::source::pipeline::{BatchSink, Peeked, Report};
 use crate::telemetry::result::DlqResult;
 use crate::telemetry::run_counters::RunCounters;
 use crate::telemetry::snapshot::Books;
 
 /// What a dry run does not ask, for people and programs.
-const OF_POSTGRES: &str =
+const OF_REHEARSED: &str =
     "a dry run does not ask the constraints, triggers and policies of the table, which may refuse rows";
-const OF_SQLITE: &str = "a dry run does not ask what the columns, constraints and triggers of the table take, which may refuse rows";
+const UNREHEARSED: &str = "a dry run does not ask what the columns, constraints and triggers of the table take, which may refuse rows";
 
 /// Where rows go that are only looked at.
 pub(super) struct DryRun {
     pub(super) tally: Arc<RunCounters>,
     /// What tells which rows the store would not even be sent.
-    pub(super) store: Option<PgRehearsal>,
+    pub(super) store: Option<Box<dyn Rehearsal>>,
 }
 
 impl BatchSink for DryRun {
@@ -78,7 +78,7 @@ impl Load<'_> {
         self,
         mapper: Arc<MapperSettings>,
         peeked: Option<Peeked>,
-        store: Option<PgRehearsal>,
+        store: Option<Box<dyn Rehearsal>>,
     ) -> Result<Exit> {
         let tally = Arc::new(RunCounters::new(&self.engine));
         let title = format!("Reading {}", mapper.dataset.name);
@@ -87,7 +87,7 @@ impl Load<'_> {
         let progress =
             Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
         let pipeline = self.pipeline(&mapper, tally.clone(), current, self.enough(&tally));
-        let unasked = if store.is_some() { OF_POSTGRES } else { OF_SQLITE };
+        let unasked = if store.is_some() { OF_REHEARSED } else { UNREHEARSED };
         let mut outlet = DryRun { tally: tally.clone(), store };
         let report = tokio::task::block_in_place(|| match &self.letters {
             Some(letters) => letters.run(&mapper, false, &self.stop, &self.meter, &*tally, &mut outlet),

@@ -4,15 +4,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::cli::exit::Exit;
-use crate::cli::history::History;
 use crate::cli::load::Load;
 use crate::cli::settings;
 use crate::cli::signals::Signals;
-use crate::cli::store::Store;
-use crate::dataset::{Dataset, Target};
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::sink::postgres::{PgOptions, PgSink, unblocked};
-use crate::sink::sqlite::{SqliteOptions, SqliteSink};
+use crate::port::history::RunHistory;
+use crate::sink::{OpenTable, Wanted, unblocked};
 
 /// A table that rows are to go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,12 +23,6 @@ pub struct TableFacts {
     pub tenant: Option<String>,
     /// Why a dead letter alone cannot send rows there, where it cannot; a flag can.
     pub closed: Option<String>,
-}
-
-impl TableFacts {
-    fn of(target: &Target, tenant: Option<String>, closed: Option<String>) -> Self {
-        Self { table: target.table.clone(), keyed: target.is_keyed(), tenant, closed }
-    }
 }
 
 /// Tables in which the program, or the Python system, keeps its own books.
@@ -53,14 +45,6 @@ fn closed(schema: Option<&str>, name: &str, visible: bool) -> Option<String> {
     Some(format!("the schema {schema} is none that this store looks in"))
 }
 
-/// What is written to.
-pub(super) enum OpenStore {
-    Sqlite(SqliteSink),
-    Postgres(Box<PgSink>),
-    /// Nothing: a dry run against the embedded store.
-    Planned,
-}
-
 impl Load<'_> {
     /// What there is to know of the table before rows are sent to it.
     pub async fn table_facts(&self) -> Result<TableFacts> {
@@ -70,28 +54,17 @@ impl Load<'_> {
             (known, ..) => known,
         };
         let opened = self.open_store(&signals, dataset.as_ref(), true).await?;
-        Ok(self.facts_of(&opened, dataset.as_ref()))
+        Ok(self.facts_of(&*opened))
     }
 
-    /// The same of a store that is open.
-    pub(super) fn facts_of(&self, opened: &OpenStore, dataset: Option<&Dataset>) -> TableFacts {
-        match opened {
-            OpenStore::Sqlite(sink) => {
-                let closed = closed(None, &sink.target().table.to_ascii_lowercase(), true);
-                TableFacts::of(sink.target(), self.args.store.tenant.clone(), closed)
-            }
-            OpenStore::Postgres(sink) => {
-                let table = sink.table();
-                let closed = closed(Some(&table.schema), &table.name, table.visible);
-                TableFacts::of(sink.target(), sink.tenant().map(|id| id.to_string()), closed)
-            }
-            OpenStore::Planned => {
-                let table = self.args.data.table.clone().or_else(|| dataset.map(|d| d.table.to_string()));
-                let tenant = self.args.store.tenant.clone();
-                let table = table.unwrap_or_default();
-                let closed = closed(None, &table.to_ascii_lowercase(), true);
-                TableFacts { table, keyed: true, tenant, closed }
-            }
+    /// The same of a table that is open.
+    pub(super) fn facts_of(&self, opened: &dyn OpenTable) -> TableFacts {
+        let (target, place) = (opened.target(), opened.location());
+        TableFacts {
+            table: target.table.clone(),
+            keyed: target.is_keyed(),
+            tenant: opened.tenant(),
+            closed: closed(place.schema, &place.name, place.visible),
         }
     }
 
@@ -100,54 +73,26 @@ impl Load<'_> {
         signals: &Signals,
         dataset: Option<&Dataset>,
         quiet: bool,
-    ) -> Result<OpenStore> {
+    ) -> Result<Box<dyn OpenTable>> {
         let data = &self.args.data;
-        let newer_stays = self.letters.as_ref().is_some_and(|letters| !letters.force);
-        match &self.store {
-            Store::Sqlite(path) if self.args.rejects.dry_run && (data.table.is_none() || !path.exists()) => {
-                Ok(OpenStore::Planned)
-            }
-            Store::Sqlite(path) => {
-                let options = SqliteOptions {
-                    exact: data.exact,
-                    on_conflict: settings::on_conflict(data),
-                    run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
-                    newer_stays,
-                };
-                let open = async || match (&data.table, dataset) {
-                    (Some(table), _) => SqliteSink::open_table(path, table, options),
-                    (None, Some(dataset)) => SqliteSink::open(path, dataset, options),
-                    (None, None) => Err(Error::Internal("no dataset and no table".into())),
-                };
-                let sink = self.patiently(signals, open).await?;
-                Ok(OpenStore::Sqlite(sink))
-            }
-            Store::Postgres(dsn) => {
-                let table =
-                    data.table.clone().or_else(|| dataset.map(|d| d.table.to_string())).unwrap_or_default();
-                let options = PgOptions {
-                    dsn: (**dsn).clone(),
-                    table,
-                    tenant: self.args.store.tenant.clone(),
-                    exact: data.exact,
-                    round: data.round,
-                    on_conflict: settings::on_conflict(data),
-                    run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
-                    newer_stays,
-                    reading: settings::meaning(data)?.time,
-                };
-                let sink = self
-                    .patiently(signals, async || {
-                        let reached = || self.reached.store(true, Ordering::Relaxed);
-                        PgSink::open_within(options.clone(), Some(self.patience()), reached).await
-                    })
-                    .await?;
-                if !quiet {
-                    sink.notes().iter().for_each(|note| self.say(note));
-                }
-                Ok(OpenStore::Postgres(Box::new(sink)))
-            }
+        let wanted = Wanted {
+            table: data.table.as_deref(),
+            dataset,
+            tenant: self.args.store.tenant.as_deref(),
+            exact: data.exact,
+            round: data.round,
+            on_conflict: settings::on_conflict(data),
+            run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
+            newer_stays: self.letters.as_ref().is_some_and(|letters| !letters.force),
+            reading: settings::meaning(data)?.time,
+            limit: Some(self.patience()),
+        };
+        let reached = || self.reached.store(true, Ordering::Relaxed);
+        let opened = self.patiently(signals, async || self.store.open(&wanted, &reached).await).await?;
+        if !quiet {
+            opened.notes().iter().for_each(|note| self.say(note));
         }
+        Ok(opened)
     }
 
     /// Under `--wait` a store that is away at the start is waited for like one that goes away. A lock in the
@@ -202,8 +147,8 @@ impl Load<'_> {
     }
 
     /// The history of runs of the store, which may take no longer than that.
-    pub(super) fn history(&self) -> Result<History> {
-        Ok(History::of(&self.store)?.within(self.patience()))
+    pub(super) fn history(&self) -> Result<Box<dyn RunHistory>> {
+        self.store.history(Some(self.patience()))
     }
 
     /// Runs a step that the load begins with, which may have to wait for a lock.
@@ -212,10 +157,9 @@ impl Load<'_> {
         longest: Option<Duration>,
         step: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let Store::Postgres(dsn) = &self.store else { return step.await };
         let dataset = self.known_dataset()?;
         let table = self.args.data.table.as_deref().or_else(|| dataset.as_ref().map(|d| &*d.table));
-        unblocked(dsn, table.unwrap_or("the store"), longest, step).await
+        unblocked(&*self.store, table.unwrap_or("the store"), longest, step).await
     }
 }
 

@@ -7,10 +7,9 @@ use crate::batch::Commit;
 use crate::cli::exit::Exit;
 use crate::cli::load::runtime;
 use crate::cli::replay::{Replay, worse};
-use crate::cli::store::Store;
+use crate::cli::store::choose;
 use crate::error::{Error, Result};
-use crate::sink::postgres::{answered, committed};
-use crate::sink::sqlite::SqliteRuns;
+use crate::sink::answered;
 
 /// How often a store that is away is asked once more.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -54,16 +53,8 @@ impl Replay<'_> {
         if commits.is_empty() {
             return Ok(Some(BTreeMap::new()));
         }
-        let told = match Store::choose(&self.args.store)?.0 {
-            Store::Postgres(dsn) => self.asked(|| committed(&dsn, &commits))?,
-            Store::Sqlite(path) => self.asked(|| {
-                let (runs, commits) = (SqliteRuns::new(&path), commits.clone());
-                async move {
-                    let asked = tokio::task::spawn_blocking(move || runs.committed(&commits)).await;
-                    asked.unwrap_or_else(|error| Err(Error::Internal(error.to_string())))
-                }
-            })?,
-        };
+        let history = choose(&self.args.store)?.0.history(None)?;
+        let told = self.asked(|| history.committed(&commits))?;
         Ok(told.map(|told| {
             commits.into_iter().zip(told).filter_map(|(commit, known)| Some((commit, known?))).collect()
         }))

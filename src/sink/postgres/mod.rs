@@ -12,20 +12,17 @@ mod ledger;
 pub mod schema;
 #[cfg(test)]
 mod server_tests;
+mod store;
 mod write;
 
 pub use catalog::table::{Table, TableColumn};
-pub use catalog::tenant::resolve_tenant;
 pub use catalog::types::ColumnType;
-pub use connection::blockers::{answered, unblocked};
-pub use connection::connect::reachable;
 pub use connection::dsn::Dsn;
-pub use ledger::asked::committed;
 pub use ledger::runs::PgRuns;
 pub use schema::apply::{schema_apply, schema_check};
-pub use schema::ddl::{SchemaOptions, schema_sql, schema_statements};
-pub use schema::health::{FailingJob, PgHealth, TableHealth};
-pub use schema::period::{Period, Periods};
+pub use schema::ddl::{schema_sql, schema_statements};
+pub use schema::health::PgHealth;
+pub use store::KIND;
 pub use write::rehearsal::PgRehearsal;
 pub use write::session::PgSession;
 pub use write::sink::{PgOptions, PgSink};

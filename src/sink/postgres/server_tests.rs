@@ -13,11 +13,13 @@ use arrow::array::{
     RecordBatch, StringArray, TimestampNanosecondArray,
 };
 
-use super::{SchemaOptions, resolve_tenant, schema_apply, schema_check};
+use super::catalog::tenant::resolve_tenant;
+use super::{schema_apply, schema_check};
 use crate::batch::{Batch, Origin, Pick, Rows};
 use crate::dataset::ALL;
 use crate::port::{CommitMark, Session, Sink, SinkError, WriteMode, Written};
 use crate::settings::OnConflict;
+use crate::sink::SchemaOptions;
 use crate::sink::postgres::connection::connect::{Connector, Link};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::write::sink::{PgOptions, PgSink};

@@ -30,7 +30,7 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// From now on locks are hardly waited for, by whoever waits already too: the program is to end. A wait
 /// inside SQLite cannot be given up in another way.
-pub fn stop_waiting() {
+pub(super) fn stop_waiting() {
     ENDING.store(true, Ordering::Relaxed);
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
@@ -10,7 +11,8 @@ use super::fault::{FaultContext, ending};
 use super::file::{self, Access};
 use super::ledger::{self, NOW};
 use crate::batch::Commit;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::port::history::RunHistory;
 use crate::port::runs::{
     Begun, Checkpoints, InputIdentity, RunBooks, RunEnd, RunProcess, RunRecord, RunStart, RunStatus,
 };
@@ -42,23 +44,15 @@ impl SqliteRuns {
         let done = file::open(&self.path, access).and_then(|connection| act(&connection));
         done.map_err(|error| ending(&error, FaultContext { path: &self.path, table: "mds_runs" }))
     }
+}
 
-    /// Runs into that table, not taken over by others, that have an input in common with these,
-    /// the newest first.
-    ///
-    /// # Errors
-    /// Unavailable, if the file is locked; usage, if it cannot be read.
-    pub fn earlier(&self, table: &str, inputs: &[InputIdentity], own: Uuid) -> Result<Vec<RunRecord>> {
+#[async_trait]
+impl RunHistory for SqliteRuns {
+    async fn earlier(&self, table: &str, inputs: &[InputIdentity], own: Uuid) -> Result<Vec<RunRecord>> {
         self.with(Access::Write, |connection| shared_inputs(connection, table, inputs, own))
     }
 
-    /// Writes the run down, if the runs that [`SqliteRuns::earlier`] finds are still those that
-    /// have been `seen` (where that matters). With `resume` it takes over that run, which can commit nothing from then
-    /// on.
-    ///
-    /// # Errors
-    /// Unavailable, if the file is locked; usage, if it cannot be written.
-    pub fn begin(
+    async fn begin(
         &self,
         start: &RunStart,
         seen: Option<&[Uuid]>,
@@ -100,30 +94,20 @@ impl SqliteRuns {
         })
     }
 
-    /// Whether that table has no row; `false` where that cannot be told.
-    pub fn is_empty(&self, table: &str) -> bool {
+    async fn is_empty(&self, table: &str) -> Result<bool> {
         let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", quoted(table));
-        self.with(Access::Write, |connection| connection.query_row(&sql, [], |row| row.get(0)))
-            .unwrap_or(false)
+        let asked = self.with(Access::Write, |connection| connection.query_row(&sql, [], |row| row.get(0)));
+        Ok(asked.unwrap_or(false))
     }
 
-    /// Notes that an input cannot be read further, and that all before is settled.
-    ///
-    /// # Errors
-    /// Unavailable, if the file is locked; usage, if it cannot be written.
-    pub fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()> {
+    async fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()> {
         let place = format!("$[{input}].failed");
         let sql = "UPDATE mds_runs SET inputs = json_set(inputs, ?2, ?3) WHERE run_id = ?1";
         self.with(Access::Write, |connection| connection.execute(sql, params![run.to_string(), place, why]))
             .map(drop)
     }
 
-    /// The last word of the run. Where nobody will want to go on with it, its checkpoints go, and those of
-    /// the loads before it with the same inputs.
-    ///
-    /// # Errors
-    /// Unavailable, if the file is locked; usage, if it cannot be written.
-    pub fn end(&self, run: Uuid, end: &RunEnd) -> Result<()> {
+    async fn end(&self, run: Uuid, end: &RunEnd) -> Result<()> {
         let run = run.to_string();
         let RunBooks { read, inserted, updated, unchanged, superseded, rejected, dropped, skipped } =
             end.books;
@@ -156,25 +140,7 @@ impl SqliteRuns {
         })
     }
 
-    /// What became of each of those commits; `None` where the file cannot tell. It can say no only of a run that
-    /// it knows, and which no other has gone on with.
-    ///
-    /// # Errors
-    /// Unavailable, if the file is locked; usage, if it cannot be read.
-    pub fn committed(&self, commits: &[Commit]) -> Result<Vec<Option<bool>>> {
-        self.with(Access::Read, |connection| {
-            if !ledger::is_there(connection)? {
-                return Ok(vec![None; commits.len()]);
-            }
-            commits.iter().map(|commit| ledger::committed(connection, commit)).collect()
-        })
-    }
-
-    /// The newest runs, or those whose id begins with `prefix`. None where there is no history.
-    ///
-    /// # Errors
-    /// Usage, if the file cannot be read.
-    pub fn list(&self, prefix: Option<&str>, limit: usize) -> Result<Vec<RunRecord>> {
+    async fn list(&self, prefix: Option<&str>, limit: usize) -> Result<Vec<RunRecord>> {
         if !self.path.exists() {
             return Ok(Vec::new());
         }
@@ -190,6 +156,19 @@ impl SqliteRuns {
             );
             connection.prepare(&sql)?.query_map(params![prefix, limit], record)?.collect()
         })
+    }
+
+    async fn committed(&self, commits: &[Commit]) -> Result<Vec<Option<bool>>> {
+        let (runs, commits) = (self.clone(), commits.to_vec());
+        let asked = tokio::task::spawn_blocking(move || {
+            runs.with(Access::Read, |connection| {
+                if !ledger::is_there(connection)? {
+                    return Ok(vec![None; commits.len()]);
+                }
+                commits.iter().map(|commit| ledger::committed(connection, commit)).collect()
+            })
+        });
+        asked.await.unwrap_or_else(|broken| Err(Error::Internal(broken.to_string())))
     }
 }
 

@@ -7,52 +7,23 @@
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::future::pending;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::Error;
+use crate::sink::patience::{NAMED, PATIENCE};
 use crate::sink::postgres::connection::connect::{Connector, Link};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::literal;
-
-/// How long a statement may take before it is looked whether it waits for a lock.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long after that it is looked again, while it goes on.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// How long the look itself may take.
 const LOOK: Duration = Duration::from_secs(5);
-
-/// How long a question before the start may go without an answer before that is told.
-const SILENT: Duration = Duration::from_secs(2);
-
-/// Whether a lock has been named: then it is known why there is no answer.
-static NAMED: AtomicBool = AtomicBool::new(false);
-
-/// Waits for what the store has to answer before a run begins: told after a moment, and given up after
-/// `limit`, as if the connection had been lost.
-///
-/// # Errors
-/// Those of the step; unavailable, if there is no answer in time.
-pub async fn answered<T>(limit: Option<Duration>, step: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::pin!(step);
-    let limit = limit.unwrap_or(Duration::MAX);
-    if let Ok(done) = tokio::time::timeout(SILENT.min(limit), &mut step).await {
-        return done;
-    }
-    if !NAMED.load(Ordering::Relaxed) {
-        tracing::warn!(
-            "waiting for the store, which has given no answer for {} s",
-            SILENT.min(limit).as_secs()
-        );
-    }
-    let late = |_| Err(Error::Unavailable(format!("the store gave no answer within {} s", limit.as_secs())));
-    tokio::time::timeout(limit.saturating_sub(SILENT), step).await.unwrap_or_else(late)
-}
 
 /// Who has been named, and when it was looked last.
 #[derive(Debug, Default)]
@@ -106,22 +77,13 @@ impl Blockers {
     }
 }
 
-/// Runs a step that a load begins with, and says meanwhile which lock it waits for, if it does. A lock
-/// that is in the way for longer than `longest` counts as a store that stays away.
-///
-/// # Errors
-/// Those of the step; unavailable, if a lock was in the way for too long.
-pub async fn unblocked<T>(
-    dsn: &Dsn,
-    table: &str,
-    longest: Option<Duration>,
-    step: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    tokio::pin!(step);
-    if let Ok(done) = tokio::time::timeout(PATIENCE, &mut step).await {
-        return done;
-    }
-    let connector = Connector::new(dsn.clone())?;
+/// Looks who holds the lock that a command waits for which begins with a step of the store, and comes to an
+/// end where a lock is in the way for longer than `longest`.
+pub(in crate::sink::postgres) async fn too_long(dsn: &Dsn, table: &str, longest: Option<Duration>) -> Error {
+    let connector = match Connector::new(dsn.clone()) {
+        Ok(connector) => connector,
+        Err(error) => return error,
+    };
     let blockers = Blockers::default();
     let too_long = async {
         let Some(longest) = longest else { return pending().await };
@@ -137,8 +99,7 @@ pub async fn unblocked<T>(
     };
     tokio::select! {
         biased;
-        done = &mut step => done,
-        why = Box::pin(too_long) => Err(Error::Unavailable(why)),
+        why = Box::pin(too_long) => Error::Unavailable(why),
         never = Box::pin(blockers.look(&connector, table)) => match never {},
     }
 }

@@ -10,7 +10,6 @@ use crate::batch::{Commit, Reason};
 use crate::error::Result;
 use crate::port::{SinkError, TransientKind};
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
-use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::ledger::marks::lock_of;
 
 /// Which server this is, and since when its numbers of transactions have gone on without a crash. After a
@@ -26,8 +25,11 @@ FROM pg_catalog.pg_stat_bgwriter";
 ///
 /// # Errors
 /// Unavailable, if the server is.
-pub async fn committed(dsn: &Dsn, commits: &[Commit]) -> Result<Vec<Option<bool>>> {
-    let link = Connector::new(dsn.clone())?.connect().await.map_err(to_error)?;
+pub(in crate::sink::postgres) async fn committed(
+    connector: &Connector,
+    commits: &[Commit],
+) -> Result<Vec<Option<bool>>> {
+    let link = connector.connect().await.map_err(to_error)?;
     let mut all = Vec::with_capacity(commits.len());
     for commit in commits {
         all.push(match commit {

@@ -7,6 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::port::history::IsAlive;
 use crate::port::runs::{JobRow, RunBooks, RunEnd, RunProcess, RunScope, RunStart, RunStatus};
 use crate::sink::postgres::connection::connect::{Link, to_error};
 use crate::sink::postgres::connection::quoting::literal;
@@ -40,7 +41,7 @@ pub(in crate::sink::postgres) async fn begin(
     link: &Link,
     start: &RunStart,
     resumed: Option<Uuid>,
-    is_alive: fn(&RunProcess) -> Option<bool>,
+    is_alive: IsAlive,
 ) -> Result<Option<JobRow>> {
     let failed =
         |error: tokio_postgres::Error| to_error(link.classify(&error)).at("no row is kept in job_runs");
@@ -101,11 +102,7 @@ pub(in crate::sink::postgres) async fn begin(
 }
 
 /// Closes the rows of runs on this machine whose processes are gone, since nobody else will.
-async fn bury(
-    link: &Link,
-    host: &str,
-    is_alive: fn(&RunProcess) -> Option<bool>,
-) -> Result<(), tokio_postgres::Error> {
+async fn bury(link: &Link, host: &str, is_alive: IsAlive) -> Result<(), tokio_postgres::Error> {
     let sql = format!(
         "SELECT id::bigint, metadata->>'pid', metadata->>'process' FROM job_runs WHERE status = 'running' \
          AND job_name LIKE 'mdsctl %' AND metadata->>'host' = {} AND metadata->>'process' IS NOT NULL",

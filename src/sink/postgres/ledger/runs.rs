@@ -5,20 +5,23 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::batch::Commit;
 use crate::error::{Error, Result};
+use crate::port::history::{IsAlive, RunHistory};
 use crate::port::runs::{
     Begun, Checkpoints, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope, RunStart,
     RunStatus,
 };
-use crate::sink::postgres::connection::blockers::answered;
+use crate::sink::answered;
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::literal;
-use crate::sink::postgres::ledger::job_runs;
 use crate::sink::postgres::ledger::marks::lock_of;
+use crate::sink::postgres::ledger::{asked, job_runs};
 
 /// First half of the key of the advisory lock under which runs begin (`mdsr` in ASCII); the
 /// second is a hash of the table.
@@ -51,45 +54,16 @@ pub struct PgRuns {
 }
 
 impl PgRuns {
-    /// Opens nothing yet.
+    /// Opens nothing yet. The answers that a run begins with are waited for no longer than that.
     ///
     /// # Errors
     /// Usage, for certificate files that cannot be read.
-    pub fn new(dsn: Dsn) -> Result<Self> {
-        Ok(Self { connector: Connector::new(dsn)?, patience: None })
-    }
-
-    /// The same, which waits for the answers that a run begins with no longer than that.
-    pub fn within(self, limit: Duration) -> Self {
-        Self { patience: Some(limit), ..self }
+    pub fn new(dsn: Dsn, patience: Option<Duration>) -> Result<Self> {
+        Ok(Self { connector: Connector::new(dsn)?, patience })
     }
 
     async fn link(&self) -> Result<Link> {
         self.connector.connect().await.map_err(to_error)
-    }
-
-    /// Runs into that table, not taken over by others, that have an input in common with these,
-    /// the newest first.
-    ///
-    /// # Errors
-    /// Unavailable, if the server is.
-    pub async fn earlier(&self, table: &str, inputs: &[InputIdentity], own: Uuid) -> Result<Vec<RunRecord>> {
-        let asked = async { records(&self.link().await?, &shared_inputs(table, inputs, own)).await };
-        answered(self.patience, asked).await
-    }
-
-    /// Writes the run down, if the runs that [`PgRuns::earlier`] finds are still those that have
-    /// been `seen` (where that matters). With `resume` it takes over that run, which can commit nothing from then on.
-    ///
-    /// # Errors
-    /// Unavailable, if the server is, or a transaction of the run to take over does not end.
-    pub async fn begin(
-        &self,
-        start: &RunStart,
-        seen: Option<&[Uuid]>,
-        resume: Option<&RunRecord>,
-    ) -> Result<Begun> {
-        answered(self.patience, self.begun(start, seen, resume)).await
     }
 
     async fn begun(
@@ -140,15 +114,6 @@ impl PgRuns {
         Ok(Begun::Now(Checkpoints::new(slots)))
     }
 
-    /// Whether that table has no row; `false` where that cannot be told: it is no plain table, or this role does
-    /// not see all of its rows.
-    ///
-    /// # Errors
-    /// Unavailable, if the server is.
-    pub async fn is_empty(&self, table: &str) -> Result<bool> {
-        answered(self.patience, self.is_void(table)).await
-    }
-
     async fn is_void(&self, table: &str) -> Result<bool> {
         let link = self.link().await?;
         let sql = format!(
@@ -164,12 +129,29 @@ impl PgRuns {
         let row = link.client.query_typed_one(&sql, &[]).await.map_err(|e| fault(&link, &e))?;
         row.try_get(0).map_err(|e| fault(&link, &e))
     }
+}
 
-    /// Notes that an input cannot be read further, and that all before is settled.
-    ///
-    /// # Errors
-    /// Unavailable, if the server is.
-    pub async fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()> {
+#[async_trait]
+impl RunHistory for PgRuns {
+    async fn earlier(&self, table: &str, inputs: &[InputIdentity], own: Uuid) -> Result<Vec<RunRecord>> {
+        let asked = async { records(&self.link().await?, &shared_inputs(table, inputs, own)).await };
+        answered(self.patience, asked).await
+    }
+
+    async fn begin(
+        &self,
+        start: &RunStart,
+        seen: Option<&[Uuid]>,
+        resume: Option<&RunRecord>,
+    ) -> Result<Begun> {
+        answered(self.patience, self.begun(start, seen, resume)).await
+    }
+
+    async fn is_empty(&self, table: &str) -> Result<bool> {
+        answered(self.patience, self.is_void(table)).await
+    }
+
+    async fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()> {
         let why = literal(&Value::from(why).to_string());
         let sql = format!(
             "UPDATE mds_runs SET inputs = pg_catalog.jsonb_set(inputs, '{{{input},failed}}', {why}::jsonb) WHERE run_id = '{run}'"
@@ -177,11 +159,7 @@ impl PgRuns {
         execute(&self.link().await?, &sql).await
     }
 
-    /// A sign of life, in the history and in `job_runs`, where the run has a row there.
-    ///
-    /// # Errors
-    /// Unavailable, if the server is.
-    pub async fn beat(
+    async fn beat(
         &self,
         run: Option<(Uuid, usize)>,
         books: RunBooks,
@@ -202,13 +180,7 @@ impl PgRuns {
         }
     }
 
-    /// The last word of the run. Where nobody will want to go on with it, its checkpoints go, and those of
-    /// the loads before it with the same inputs. Those of a pipe, which all look the same, stay: a replay of
-    /// its dead letters may ask them.
-    ///
-    /// # Errors
-    /// Unavailable, if the server is.
-    pub async fn end(&self, run: Uuid, end: &RunEnd) -> Result<()> {
+    async fn end(&self, run: Uuid, end: &RunEnd) -> Result<()> {
         let error = end.error.as_deref().map_or_else(|| "NULL".to_owned(), literal);
         let mut sql = format!(
             "BEGIN; UPDATE mds_runs SET status = '{}', heartbeat_at = pg_catalog.now(), finished_at = pg_catalog.now(), \
@@ -231,33 +203,24 @@ impl PgRuns {
         execute(&self.link().await?, &sql).await
     }
 
-    /// Opens a row in the `job_runs` of an existing deployment, where there is such a table;
-    /// closes those of the run taken over, and of runs whose processes are not alive. The row.
-    ///
-    /// # Errors
-    /// Where it is there and cannot be written.
-    pub async fn begin_job(
+    async fn begin_job(
         &self,
         start: &RunStart,
         resumed: Option<Uuid>,
-        is_alive: fn(&RunProcess) -> Option<bool>,
+        is_alive: IsAlive,
     ) -> Result<Option<JobRow>> {
         job_runs::begin(&self.link().await?, start, resumed, is_alive).await
     }
 
-    /// Closes that row.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
-    pub async fn end_job(&self, row: JobRow, end: &RunEnd) -> Result<()> {
+    async fn end_job(&self, row: JobRow, end: &RunEnd) -> Result<()> {
         job_runs::execute(&self.link().await?, &job_runs::end(row, end)).await
     }
 
-    /// The newest runs, or those whose id begins with `prefix`. None where there is no history.
-    ///
-    /// # Errors
-    /// Unavailable, if the server is; usage, if this role may not read it.
-    pub async fn list(&self, prefix: Option<&str>, limit: usize) -> Result<Vec<RunRecord>> {
+    async fn committed(&self, commits: &[Commit]) -> Result<Vec<Option<bool>>> {
+        asked::committed(&self.connector, commits).await
+    }
+
+    async fn list(&self, prefix: Option<&str>, limit: usize) -> Result<Vec<RunRecord>> {
         let link = self.link().await?;
         let sql = "SELECT pg_catalog.to_regclass('mds_runs') IS NOT NULL AND pg_catalog.to_regclass('mds_checkpoints') IS NOT NULL";
         let there = link.client.query_typed_one(sql, &[]).await.map_err(|e| fault(&link, &e))?;

@@ -4,15 +4,14 @@ use tokio_postgres::types::Type;
 
 use crate::dataset::{Dataset, Requirement, earlier_key};
 use crate::error::{Error, Result};
+use crate::sink::SchemaOptions;
 use crate::sink::postgres::catalog::describe;
 use crate::sink::postgres::catalog::table::Table;
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::{ident, literal};
 use crate::sink::postgres::ledger::marks;
-use crate::sink::postgres::schema::ddl::{
-    OWN_COLUMNS, SCHEMA_VERSION, SchemaOptions, create_table, definition,
-};
+use crate::sink::postgres::schema::ddl::{OWN_COLUMNS, SCHEMA_VERSION, create_table, definition};
 use crate::sink::postgres::schema::ddl::{row_security, type_name};
 use crate::sink::postgres::schema::grant;
 use crate::sink::postgres::schema::timescale::{self, Edition, Hypertable, Work};

@@ -5,44 +5,10 @@ use std::fmt::Write as _;
 use crate::dataset::{Column, Dataset, Derivation, Kind, NO_TENANT, Requirement};
 use crate::sink::postgres::connection::quoting::{ident, idents, literal};
 use crate::sink::postgres::schema::grant;
-use crate::sink::postgres::schema::period::{Period, Periods};
+use crate::sink::{Period, SchemaOptions};
 
 /// Version of the layout that this program makes.
 pub const SCHEMA_VERSION: i32 = 2;
-
-/// What `schema apply` and `schema show` are to make. Whether TimescaleDB is there is found out by
-/// asking the server.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SchemaOptions {
-    /// Row-level security by `app.tenant_id` (`--rls`).
-    pub rls: bool,
-    /// What a chunk spans (`--chunk`).
-    pub chunk: Periods,
-    /// When a chunk is compressed (`--compress-after`).
-    pub compress_after: Periods,
-    /// When a chunk is dropped (`--retention`); without it, never.
-    pub retention: Periods,
-    /// Roles that are to be able to load (`--grant`), by their names.
-    pub grant: Vec<String>,
-}
-
-impl SchemaOptions {
-    /// Whether nothing is said that only TimescaleDB can do.
-    pub fn is_plain(&self) -> bool {
-        self.chunk.is_empty() && self.compress_after.is_empty() && self.retention.is_empty()
-    }
-
-    /// What a chunk of the dataset's table spans.
-    pub(in crate::sink::postgres) fn chunk(&self, dataset: &Dataset) -> Period {
-        let said = self.chunk.of(&dataset.name).flatten();
-        said.unwrap_or(Period::days(dataset.chunk_days))
-    }
-
-    /// When a chunk of it is compressed; `None` for never.
-    pub(in crate::sink::postgres) fn compress_after(&self, dataset: &Dataset) -> Option<Period> {
-        self.compress_after.of(&dataset.name).unwrap_or(Some(Period::days(dataset.compress_days)))
-    }
-}
 
 /// Columns that each of our tables has beside its dataset's: name and definition.
 pub(in crate::sink::postgres) const OWN_COLUMNS: &[(&str, &str)] =
@@ -250,6 +216,7 @@ pub(in crate::sink::postgres) fn type_name(kind: Kind) -> &'static str {
 mod tests {
     use super::*;
     use crate::dataset::{ALL, BARS};
+    use crate::sink::Periods;
 
     #[test]
     fn bars_have_their_table() {

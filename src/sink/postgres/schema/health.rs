@@ -6,13 +6,14 @@ use uuid::Uuid;
 
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::sink::SchemaOptions;
+use crate::sink::health::{FailingJob, TableHealth};
 use crate::sink::postgres::catalog::describe;
 use crate::sink::postgres::catalog::tenant::{expect_tenant, find_tenant};
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::literal;
 use crate::sink::postgres::schema::apply::{ask, differences};
-use crate::sink::postgres::schema::ddl::SchemaOptions;
 use crate::sink::postgres::schema::timescale::Edition;
 
 /// A database that has answered.
@@ -28,32 +29,6 @@ pub struct PgHealth {
     pub standby: bool,
     /// Whether it takes no rows for another reason.
     pub read_only: bool,
-}
-
-/// The table of a dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableHealth {
-    /// Its name.
-    pub table: String,
-    /// In what it is not as `schema apply` makes it.
-    pub differences: Vec<String>,
-    /// Whether `schema apply` has made it; `None` where this role may not know.
-    pub ours: Option<bool>,
-}
-
-/// A job of TimescaleDB whose last run has failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailingJob {
-    /// Its number.
-    pub id: i64,
-    /// Its name.
-    pub name: String,
-    /// The table that it is about.
-    pub table: Option<String>,
-    /// Failures so far.
-    pub failures: i64,
-    /// What went wrong last, where we may know.
-    pub error: Option<String>,
 }
 
 /// Jobs whose last run has failed.

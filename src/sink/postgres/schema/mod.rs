@@ -4,6 +4,5 @@ pub mod apply;
 pub mod ddl;
 pub(super) mod grant;
 pub(super) mod health;
-pub(super) mod period;
 pub(super) mod timescale;
 pub(super) mod upgrade;

@@ -9,14 +9,14 @@ use tokio_postgres::types::{FromSqlOwned, Type};
 
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::sink::SchemaOptions;
+use crate::sink::period::Period;
 use crate::sink::postgres::connection::connect::{Link, to_error};
 use crate::sink::postgres::connection::quoting::literal;
 use crate::sink::postgres::schema::apply::{ask, run};
 use crate::sink::postgres::schema::ddl::{
-    SchemaOptions, add_compression_policy, add_retention_policy, compressed_by, create_hypertable,
-    enable_compression,
+    add_compression_policy, add_retention_policy, compressed_by, create_hypertable, enable_compression,
 };
-use crate::sink::postgres::schema::period::Period;
 
 /// What the server has of TimescaleDB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -347,7 +347,7 @@ fn shown(names: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::dataset::OPTIONS;
-    use crate::sink::postgres::schema::period::Periods;
+    use crate::sink::period::Periods;
 
     fn made() -> Hypertable {
         Hypertable {

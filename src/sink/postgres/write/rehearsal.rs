@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::batch::{Batch, Pick, Reason, Rows};
 use crate::error::{Error, Result};
+use crate::sink::Rehearsal;
 use crate::sink::postgres::catalog::table::Table;
 use crate::sink::postgres::encode::copy_buffer::Out;
 use crate::sink::postgres::encode::encoder::{BLOCK, Encoder, RoundingPolicy};
@@ -30,12 +31,11 @@ impl PgRehearsal {
     pub(in crate::sink::postgres) fn new(table: Table, tenant: Option<Uuid>, rules: RoundingPolicy) -> Self {
         Self { table, tenant, rules, plans: Vec::new() }
     }
+}
 
-    /// The rows that a column cannot hold, each with the reason.
-    ///
-    /// # Errors
-    /// Usage, for what holds for every row: a column that the table lacks, or one that it needs.
-    pub fn refused(&mut self, batch: &Arc<Batch>) -> Result<Vec<(usize, Arc<Reason>)>> {
+impl Rehearsal for PgRehearsal {
+    /// Usage, where a column is one that the table lacks, or lacks one that it needs.
+    fn refused(&mut self, batch: &Arc<Batch>) -> Result<Vec<(usize, Arc<Reason>)>> {
         let fault = |reason: Reason| Error::Usage(reason.message.into_owned());
         let schema = batch.columns.schema_ref();
         let names = || schema.fields().iter().map(|field| field.name());
