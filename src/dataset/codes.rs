@@ -2,9 +2,8 @@
 //! them for numbers, 000001 has become 1.
 
 use arrow::array::{Array, ArrayRef};
-use arrow::datatypes::DataType;
 
-use crate::dataset::text::Texts;
+use crate::model::text::Texts;
 
 /// Digits that no exchange writes fewer of in its codes.
 const SHORT: usize = 4;
@@ -23,19 +22,8 @@ pub struct Codes {
 impl Codes {
     /// Looks at symbols: as they were given and as they were made.
     pub fn look(&mut self, given: &ArrayRef, made: &ArrayRef) {
-        self.typed |= matches!(
-            given.data_type(),
-            DataType::Int8
-                | DataType::Int16
-                | DataType::Int32
-                | DataType::Int64
-                | DataType::UInt8
-                | DataType::UInt16
-                | DataType::UInt32
-                | DataType::UInt64
-                | DataType::Float32
-                | DataType::Float64
-        );
+        let given = given.data_type();
+        self.typed |= given.is_integer() || given.is_floating();
         let Some(texts) = Texts::of(made).filter(|_| !self.innocent) else { return };
         match texts {
             Texts::Coded(_, values) => values.iter().flatten().for_each(|text| self.add(text)),

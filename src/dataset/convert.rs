@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use arrow::array::AsArray;
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Date32Array, DictionaryArray, Int64Array, PrimitiveArray, StringArray,
-    TimestampMicrosecondArray, TimestampNanosecondArray, new_null_array,
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Int64Array,
+    PrimitiveArray, StringArray, TimestampMicrosecondArray, TimestampNanosecondArray, new_null_array,
 };
 use arrow::array::{BooleanBuilder, StringBuilder};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::DataType;
 use arrow::datatypes::*;
-use arrow::datatypes::{DataType, TimeUnit};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::dataset::describe::{Column, Derivation, Kind, Requirement};
@@ -24,15 +24,15 @@ use crate::dataset::float;
 use crate::dataset::folds::Folds;
 use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::separators::{self, Plain, Separators};
-use crate::dataset::text::Texts;
 use crate::dataset::time::{TimeError, TimeReader, Twice, calendar};
 use crate::dataset::timeframe;
-use crate::dataset::unpack::unpacked;
-use crate::dataset::value;
 use crate::error::words;
 use crate::model::decimal::{Decimal, NumberError};
+use crate::model::normalise::normalised;
 use crate::model::numbers::NumberBuilder;
-use crate::model::values::Numbers;
+use crate::model::text::Texts;
+use crate::model::value;
+use crate::model::values::{Numbers, Values};
 
 /// What is wrong with a number that no store has room for.
 const TOO_LONG: &str = "has more digits than any store keeps (131,072 before the point and 16,383 behind it)";
@@ -126,48 +126,25 @@ impl From<CastError> for Unreadable {
 impl Conversion<'_> {
     /// Converts the column, and notes nulls where none may be.
     pub fn run(&mut self, array: &ArrayRef) -> Result<ArrayRef, Unreadable> {
-        let plain = unpacked(array).map_err(|e| CastError(format!("cannot be read: {}", words(&e))))?;
+        // What is wanted is a part of it, or another column.
+        let kind = self.column.kind;
+        if array.data_type().is_nested()
+            && !matches!(kind, Kind::Text | Kind::Words | Kind::Label | Kind::Json)
+        {
+            return Err(CastError("holds lists or other values with parts".to_owned()).into());
+        }
+        let given = array.data_type();
+        let plain = normalised(array).map_err(|e| CastError(format!("cannot be read: {}", words(&e))))?;
         let array = plain.as_ref().unwrap_or(array);
         let without = self.nulls.without_given(array, self.column.kind, self.nulled);
         let array = without.as_ref().unwrap_or(array);
         let without_signs = self.without_signs(array);
         let array = without_signs.as_ref().unwrap_or(array);
-        let kind = self.column.kind;
-        if array.data_type().is_nested()
-            && !matches!(kind, Kind::Text | Kind::Words | Kind::Label | Kind::Json)
-        {
-            // What is wanted is a part of it, or another column.
-            return Err(CastError("holds lists or other values with parts".to_owned()).into());
-        }
-        let made: ArrayRef = if array.data_type() == &DataType::Null {
-            let kind = self.column.kind.arrow_type().unwrap_or(DataType::Decimal128(38, 0));
-            new_null_array(&kind, array.len())
-        } else {
-            match self.column.kind {
-                Kind::Number => self.numbers(array)?,
-                Kind::Double => self.floats::<Float64Type>(array)?,
-                Kind::Single => self.floats::<Float32Type>(array)?,
-                Kind::Nanos => Arc::new(self.nanos_column(array)?),
-                Kind::Timestamp => self.timestamps(array)?,
-                Kind::Date => Arc::new(self.dates(array)?),
-                Kind::Symbol => self.symbols(array)?,
-                Kind::Text | Kind::Words | Kind::Label | Kind::Bytes | Kind::Json => self.texts(array)?,
-                Kind::OptionType => {
-                    self.words(array, "bad_option_type", "is neither call nor put (C, P)", |text| match text
-                        .to_ascii_lowercase()
-                        .as_str()
-                    {
-                        "c" | "call" | "calls" => Some("C".into()),
-                        "p" | "put" | "puts" => Some("P".into()),
-                        _ => None,
-                    })?
-                }
-                Kind::UpperSymbol if !self.keep_case => self.capitals(array)?,
-                Kind::UpperSymbol => self.symbols(array)?,
-                Kind::Timeframe => self.timeframes(array)?,
-                Kind::Uuid => self.uuids(array)?,
-                Kind::Bool => Arc::new(self.bools(array)?),
+        let made = match self.made(array) {
+            Err(Unreadable::Type(CastError(what))) => {
+                return Err(CastError(format!("holds {given}, {what}")).into());
             }
+            made => made?,
         };
         if matches!(self.column.need, Requirement::Key | Requirement::Required) && made.null_count() > 0 {
             for row in (0..made.len()).filter(|row| made.is_null(*row)) {
@@ -176,6 +153,38 @@ impl Conversion<'_> {
             }
         }
         Ok(made)
+    }
+
+    /// The column of its kind; an error of type says what the column is not.
+    fn made(&mut self, array: &ArrayRef) -> Result<ArrayRef, Unreadable> {
+        if let Some(Values::Null) = Values::of(array) {
+            let kind = self.column.kind.arrow_type().unwrap_or(DataType::Decimal128(38, 0));
+            return Ok(new_null_array(&kind, array.len()));
+        }
+        Ok(match self.column.kind {
+            Kind::Number => self.numbers(array)?,
+            Kind::Double => self.floats::<Float64Type>(array)?,
+            Kind::Single => self.floats::<Float32Type>(array)?,
+            Kind::Nanos => Arc::new(self.nanos_column(array)?),
+            Kind::Timestamp => self.timestamps(array)?,
+            Kind::Date => Arc::new(self.dates(array)?),
+            Kind::Symbol => self.symbols(array)?,
+            Kind::Text | Kind::Words | Kind::Label | Kind::Bytes | Kind::Json => self.texts(array)?,
+            Kind::OptionType => {
+                self.words(array, "bad_option_type", "is neither call nor put (C, P)", |text| {
+                    match text.to_ascii_lowercase().as_str() {
+                        "c" | "call" | "calls" => Some("C".into()),
+                        "p" | "put" | "puts" => Some("P".into()),
+                        _ => None,
+                    }
+                })?
+            }
+            Kind::UpperSymbol if !self.keep_case => self.capitals(array)?,
+            Kind::UpperSymbol => self.symbols(array)?,
+            Kind::Timeframe => self.timeframes(array)?,
+            Kind::Uuid => self.uuids(array)?,
+            Kind::Bool => Arc::new(self.bools(array)?),
+        })
     }
 
     /// A column of numbers as plain numbers; `None` where they are plain.
@@ -236,12 +245,13 @@ impl Conversion<'_> {
         is_null
     }
 
-    fn wrong(&self, array: &ArrayRef, wanted: &str) -> CastError {
-        CastError(format!("holds {}, which is not a {wanted}", array.data_type()))
+    /// What follows the type of the column in a message.
+    fn wrong(&self, wanted: &str) -> CastError {
+        CastError(format!("which is not a {wanted}"))
     }
 
     fn numbers(&mut self, array: &ArrayRef) -> Result<ArrayRef, CastError> {
-        if let Some(texts) = Texts::of(array) {
+        if let Some(texts) = texts(array) {
             let mut builder = NumberBuilder::with_capacity(texts.len());
             for row in 0..texts.len() {
                 let Some(text) = texts.get(row) else {
@@ -267,30 +277,35 @@ impl Conversion<'_> {
             }
             return Ok(builder.finish());
         }
-        match array.data_type() {
-            DataType::Float64 => Ok(self.finite::<Float64Type>(array)),
-            DataType::Float32 => self.singles(array),
-            DataType::Decimal128(..) => Ok(array.clone()),
-            DataType::UInt64 => {
-                let source = array.as_primitive::<UInt64Type>();
-                if source.values().iter().all(|v| i64::try_from(*v).is_ok()) {
-                    return integers(array)
-                        .map(|a| Arc::new(a) as ArrayRef)
-                        .ok_or_else(|| self.wrong(array, "number"));
-                }
-                let mut builder = NumberBuilder::with_capacity(source.len());
-                for value in source {
-                    match value {
-                        Some(value) => builder.push(Decimal::Small { mantissa: value.into(), scale: 0 }),
-                        None => builder.push_null(),
-                    }
-                }
-                Ok(builder.finish())
+        match Values::of(array) {
+            Some(Values::Number(Numbers::Double(_))) => Ok(self.finite::<Float64Type>(array)),
+            Some(Values::Number(Numbers::Single(_))) => self.singles(array),
+            Some(Values::Number(Numbers::Int(_) | Numbers::Decimal(..) | Numbers::Digits(_))) => {
+                Ok(array.clone())
             }
-            _ => match integers(array) {
-                Some(made) => Ok(Arc::new(made)),
-                None => Err(self.wrong(array, "number")),
-            },
+            Some(Values::Number(Numbers::Unsigned(source))) => Ok(match integers(array) {
+                Some(made) => Arc::new(made),
+                None => {
+                    let values = source.iter().map(|value| value.map(i128::from));
+                    let made: Decimal128Array = values.collect();
+                    made.with_precision_and_scale(38, 0)
+                        .map(|made| Arc::new(made) as ArrayRef)
+                        .map_err(|_| self.wrong("number"))?
+                }
+            }),
+            Some(
+                Values::Null
+                | Values::Bool(_)
+                | Values::Instant(_)
+                | Values::Far(_)
+                | Values::Day(_)
+                | Values::Clock(_)
+                | Values::Span(_)
+                | Values::Bytes(_)
+                | Values::Text(_)
+                | Values::Coded(..),
+            )
+            | None => Err(self.wrong("number")),
         }
     }
 
@@ -300,9 +315,9 @@ impl Conversion<'_> {
     where
         T::Native: float::Float,
     {
-        match array.data_type() {
-            DataType::Float64 => return Ok(self.finite::<Float64Type>(array)),
-            DataType::Float32 => return Ok(self.finite::<Float32Type>(array)),
+        match Numbers::of(array) {
+            Some(Numbers::Double(_)) => return Ok(self.finite::<Float64Type>(array)),
+            Some(Numbers::Single(_)) => return Ok(self.finite::<Float32Type>(array)),
             _ => {}
         }
         let Some(texts) = Texts::of(array) else { return self.numbers(array) };
@@ -339,7 +354,7 @@ impl Conversion<'_> {
     /// of the same value.
     fn singles(&mut self, array: &ArrayRef) -> Result<ArrayRef, CastError> {
         let finite = self.finite::<Float32Type>(array);
-        let view = Numbers::of(&finite).ok_or_else(|| self.wrong(array, "number"))?;
+        let view = Numbers::of(&finite).ok_or_else(|| self.wrong("number"))?;
         let mut builder = NumberBuilder::with_capacity(array.len());
         for row in 0..array.len() {
             match view.get(row) {
@@ -352,7 +367,7 @@ impl Conversion<'_> {
 
     fn nanos_column(&mut self, array: &ArrayRef) -> Result<Int64Array, CastError> {
         let numbers = self.numbers(array)?;
-        let view = Numbers::of(&numbers).ok_or_else(|| self.wrong(array, "number"))?;
+        let view = Numbers::of(&numbers).ok_or_else(|| self.wrong("number"))?;
         let mut made = Vec::with_capacity(array.len());
         for row in 0..array.len() {
             made.push(match view.get(row).map(Decimal::normalised) {
@@ -371,7 +386,7 @@ impl Conversion<'_> {
     fn times(&mut self, array: &ArrayRef) -> Result<Times, Unreadable> {
         let rows = array.len();
         let mut made = Times { values: Vec::with_capacity(rows), ..Times::default() };
-        if let Some(texts) = Texts::of(array) {
+        if let Some(texts) = texts(array) {
             if let Some(doubt) = self.times.learn(texts.iter().flatten()) {
                 return Err(Unreadable::DateOrder(doubt));
             }
@@ -385,65 +400,36 @@ impl Conversion<'_> {
                 self.take(row, value, &mut made);
             }
         } else {
-            match array.data_type() {
-                DataType::Timestamp(unit, zone) => {
-                    let (ticks, factor): (&[i64], i64) = match unit {
-                        TimeUnit::Second => {
-                            (array.as_primitive::<TimestampSecondType>().values(), 1_000_000_000)
-                        }
-                        TimeUnit::Millisecond => {
-                            (array.as_primitive::<TimestampMillisecondType>().values(), 1_000_000)
-                        }
-                        TimeUnit::Microsecond => {
-                            (array.as_primitive::<TimestampMicrosecondType>().values(), 1_000)
-                        }
-                        TimeUnit::Nanosecond => (array.as_primitive::<TimestampNanosecondType>().values(), 1),
-                    };
-                    let naive = zone.is_none();
-                    if self.times.takes_as_they_are(naive) {
-                        let nanos: Option<Vec<i64>> =
-                            ticks.iter().map(|tick| tick.checked_mul(factor)).collect();
-                        if let Some(values) = nanos {
-                            return Ok(Times { values, nulls: array.nulls().cloned(), ..Times::default() });
-                        }
-                    }
-                    let seen_in = zone.as_ref().and_then(|zone| zone.parse().ok());
-                    for (row, tick) in ticks.iter().enumerate() {
-                        let value = array.is_valid(row).then(|| {
-                            let nanos = i128::from(*tick) * i128::from(factor);
-                            if naive {
-                                self.times.nanos(nanos, true)
-                            } else {
-                                self.times.nanos_in(nanos, seen_in)
-                            }
-                        });
-                        self.take(row, value, &mut made);
+            match Values::of(array) {
+                Some(Values::Instant(times)) => {
+                    if let Some(made) = self.instants(times.values(), 1, times.timezone(), array, &mut made) {
+                        return Ok(made);
                     }
                 }
-                DataType::Date32 => {
-                    let days = array.as_primitive::<Date32Type>();
+                Some(Values::Far(times)) => {
+                    if let Some(made) =
+                        self.instants(times.values(), 1_000, times.timezone(), array, &mut made)
+                    {
+                        return Ok(made);
+                    }
+                }
+                Some(Values::Day(days)) => {
                     for row in 0..rows {
                         let nanos = || i128::from(days.value(row)) * i128::from(DAY);
                         let value = days.is_valid(row).then(|| self.times.nanos(nanos(), true));
                         self.take(row, value, &mut made);
                     }
                 }
-                DataType::Date64 => {
-                    let millis = array.as_primitive::<Date64Type>();
-                    for row in 0..rows {
-                        let nanos = || i128::from(millis.value(row)) * 1_000_000;
-                        let value = millis.is_valid(row).then(|| self.times.nanos(nanos(), true));
-                        self.take(row, value, &mut made);
-                    }
-                }
-                DataType::Float64 | DataType::Float32 | DataType::Decimal128(..) => {
+                Some(Values::Number(
+                    Numbers::Double(_) | Numbers::Single(_) | Numbers::Decimal(..) | Numbers::Digits(_),
+                )) => {
                     // What is no number is no time either, and is counted.
-                    let finite = match array.data_type() {
-                        DataType::Float64 => self.finite::<Float64Type>(array),
-                        DataType::Float32 => self.finite::<Float32Type>(array),
+                    let finite = match Numbers::of(array) {
+                        Some(Numbers::Double(_)) => self.finite::<Float64Type>(array),
+                        Some(Numbers::Single(_)) => self.finite::<Float32Type>(array),
                         _ => array.clone(),
                     };
-                    let view = Numbers::of(&finite).ok_or_else(|| self.wrong(array, "time"))?;
+                    let view = Numbers::of(&finite).ok_or_else(|| self.wrong("time"))?;
                     let mut text = String::new();
                     // Beyond that, single precision passes over whole numbers.
                     let single = array.as_primitive_opt::<Float32Type>();
@@ -462,19 +448,57 @@ impl Conversion<'_> {
                         self.take(row, value, &mut made);
                     }
                 }
-                _ => {
-                    let ints = integers(array).ok_or_else(|| self.wrong(array, "time"))?;
+                Some(Values::Number(Numbers::Int(_) | Numbers::Unsigned(_))) => {
+                    let ints = integers(array).ok_or_else(|| self.wrong("time"))?;
                     self.times.learn_integers(ints.iter().flatten());
                     for row in 0..rows {
                         let value = ints.is_valid(row).then(|| self.times.integer(ints.value(row)));
                         self.take(row, value, &mut made);
                     }
                 }
+                Some(
+                    Values::Null
+                    | Values::Bool(_)
+                    | Values::Clock(_)
+                    | Values::Span(_)
+                    | Values::Bytes(_)
+                    | Values::Text(_)
+                    | Values::Coded(..),
+                )
+                | None => return Err(self.wrong("time").into()),
             }
         }
         self.settle(&mut made);
         made.nulls = (!made.missing.is_empty()).then(|| NullBuffer::from(made.valid_of(rows)));
         Ok(made)
+    }
+
+    /// Takes instants of so many nanoseconds a tick. Those of a reader that takes them as they are, are
+    /// returned.
+    fn instants(
+        &mut self,
+        ticks: &[i64],
+        factor: i64,
+        zone: Option<&str>,
+        array: &ArrayRef,
+        made: &mut Times,
+    ) -> Option<Times> {
+        let naive = zone.is_none();
+        if self.times.takes_as_they_are(naive) {
+            let nanos: Option<Vec<i64>> = ticks.iter().map(|tick| tick.checked_mul(factor)).collect();
+            if let Some(values) = nanos {
+                return Some(Times { values, nulls: array.nulls().cloned(), ..Times::default() });
+            }
+        }
+        let seen_in = zone.and_then(|zone| zone.parse().ok());
+        for (row, tick) in ticks.iter().enumerate() {
+            let value = array.is_valid(row).then(|| {
+                let nanos = i128::from(*tick) * i128::from(factor);
+                if naive { self.times.nanos(nanos, true) } else { self.times.nanos_in(nanos, seen_in) }
+            });
+            self.take(row, value, made);
+        }
+        None
     }
 
     /// Takes what the reader made of the value in a row.
@@ -564,8 +588,7 @@ impl Conversion<'_> {
 
     fn dates(&mut self, array: &ArrayRef) -> Result<Date32Array, Unreadable> {
         self.times.serve(true, self.wide);
-        if array.data_type() == &DataType::Date32 {
-            let days = array.as_primitive::<Date32Type>();
+        if let Some(Values::Day(days)) = Values::of(array) {
             let held = |day: &i32| calendar::DAYS.contains(&i64::from(*day));
             if days.values().iter().all(held) {
                 return Ok(days.clone());
@@ -745,8 +768,8 @@ impl Conversion<'_> {
     }
 
     fn bools(&mut self, array: &ArrayRef) -> Result<BooleanArray, CastError> {
-        if let DataType::Boolean = array.data_type() {
-            return Ok(array.as_boolean().clone());
+        if let Some(Values::Bool(values)) = Values::of(array) {
+            return Ok(values.clone());
         }
         let plain = self.plain_text(array)?;
         let mut builder = BooleanBuilder::with_capacity(plain.len());
@@ -777,8 +800,8 @@ impl Conversion<'_> {
                 other => other.iter().collect(),
             });
         }
-        if is_bytes(array) {
-            return Ok(self.bytes(array));
+        if let Some(Values::Bytes(bytes)) = Values::of(array) {
+            return Ok(self.bytes(bytes));
         }
         let mut text = String::new();
         let mut builder = StringBuilder::with_capacity(array.len(), array.len() * 8);
@@ -794,14 +817,15 @@ impl Conversion<'_> {
 
     /// Bytes as text: in a column of bytes in hexadecimal, in one of UUIDs as such, elsewhere as the text
     /// that they are.
-    fn bytes(&mut self, array: &ArrayRef) -> StringArray {
+    fn bytes(&mut self, array: &BinaryArray) -> StringArray {
         let mut text = String::new();
         let mut builder = StringBuilder::with_capacity(array.len(), array.len() * 16);
         for row in 0..array.len() {
-            let Some(bytes) = bytes_of(array, row) else {
+            if array.is_null(row) {
                 builder.append_null();
                 continue;
-            };
+            }
+            let bytes = array.value(row);
             match (self.column.kind, std::str::from_utf8(bytes)) {
                 (Kind::Uuid, _) if bytes.len() == 16 => {
                     builder.append_value(uuid::Uuid::from_slice(bytes).unwrap_or_default().to_string());
@@ -829,59 +853,20 @@ fn is_lower(symbol: &str) -> bool {
     symbol.chars().any(char::is_lowercase) && !symbol.chars().any(char::is_uppercase)
 }
 
-fn is_bytes(array: &ArrayRef) -> bool {
-    matches!(
-        array.data_type(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
-    )
+/// The column as text, if it is one.
+fn texts(array: &ArrayRef) -> Option<Texts<'_>> {
+    Texts::of(array).filter(|texts| !matches!(texts, Texts::Large(_)))
 }
 
-fn bytes_of(array: &ArrayRef, row: usize) -> Option<&[u8]> {
-    if array.is_null(row) {
-        return None;
-    }
-    match array.data_type() {
-        DataType::Binary => Some(array.as_binary::<i32>().value(row)),
-        DataType::LargeBinary => Some(array.as_binary::<i64>().value(row)),
-        DataType::BinaryView => Some(array.as_binary_view().value(row)),
-        DataType::FixedSizeBinary(_) => Some(array.as_fixed_size_binary().value(row)),
-        _ => None,
-    }
-}
-
-/// Whole numbers and decimals of any width in a type that numbers travel in; `None` for other types.
-pub(super) fn whole_numbers(array: &ArrayRef) -> Option<ArrayRef> {
-    match array.data_type() {
-        DataType::Decimal128(..) => Some(array.clone()),
-        DataType::UInt64 => {
-            let values = array.as_primitive::<UInt64Type>().iter().map(|value| value.map(i128::from));
-            let made = values.collect::<arrow::array::Decimal128Array>().with_precision_and_scale(38, 0);
-            made.ok().map(|made| Arc::new(made) as ArrayRef)
+/// Whole numbers as signed ones; `None` for other types and for values that do not fit.
+fn integers(array: &ArrayRef) -> Option<Int64Array> {
+    match Numbers::of(array)? {
+        Numbers::Int(numbers) => Some(numbers.clone()),
+        Numbers::Unsigned(numbers) => {
+            let values: Option<Vec<i64>> =
+                numbers.values().iter().map(|value| i64::try_from(*value).ok()).collect();
+            Some(Int64Array::new(values?.into(), numbers.nulls().cloned()))
         }
-        _ => integers(array).map(|made| Arc::new(made) as ArrayRef),
-    }
-}
-
-/// Whole numbers of any width as `Int64`; `None` for other types and for values that do not fit.
-pub(super) fn integers(array: &ArrayRef) -> Option<Int64Array> {
-    fn widen<T>(array: &ArrayRef) -> Option<Int64Array>
-    where
-        T: ArrowPrimitiveType,
-        i64: TryFrom<T::Native>,
-    {
-        let source = array.as_primitive::<T>();
-        let values: Option<Vec<i64>> = source.values().iter().map(|v| i64::try_from(*v).ok()).collect();
-        Some(Int64Array::new(ScalarBuffer::from(values?), source.nulls().cloned()))
-    }
-    match array.data_type() {
-        DataType::Int64 => Some(array.as_primitive::<Int64Type>().clone()),
-        DataType::Int32 => widen::<Int32Type>(array),
-        DataType::Int16 => widen::<Int16Type>(array),
-        DataType::Int8 => widen::<Int8Type>(array),
-        DataType::UInt64 => widen::<UInt64Type>(array),
-        DataType::UInt32 => widen::<UInt32Type>(array),
-        DataType::UInt16 => widen::<UInt16Type>(array),
-        DataType::UInt8 => widen::<UInt8Type>(array),
-        _ => None,
+        Numbers::Double(_) | Numbers::Single(_) | Numbers::Decimal(..) | Numbers::Digits(_) => None,
     }
 }

@@ -9,19 +9,14 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use arrow::array::StringBuilder;
 use arrow::array::{Array, ArrayRef};
-use arrow::datatypes::{
-    ArrowPrimitiveType, Date32Type, Date64Type, Time32MillisecondType, Time32SecondType,
-    Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
-};
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::Date32Type;
 
-use crate::dataset::calendar;
-use crate::dataset::convert::integers;
 use crate::dataset::nulls::NullTokens;
-use crate::dataset::text::Texts;
 use crate::dataset::time::{DateOrder, TimeOptions, TimeReader};
-use crate::model::values::Numbers;
+use crate::model::calendar;
+use crate::model::normalise::normalised;
+use crate::model::text::Texts;
+use crate::model::values::{Numbers, Values};
 
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;
@@ -156,19 +151,17 @@ pub fn is_day_name(plain: &str) -> bool {
 
 /// Looks at the first values of a column of that name (without case and punctuation).
 pub fn look(array: &ArrayRef, plain: &str, nulls: &NullTokens) -> Look {
-    match array.data_type() {
-        DataType::Date32 => return Look::Days,
-        DataType::Time32(_) | DataType::Time64(_) => {
-            let mut rows = (0..array.len().min(SAMPLE)).filter(|row| array.is_valid(*row));
-            let midnight = rows.all(|row| time_of_day(array, row) == Some(0));
+    let array = &plain_type(array);
+    match Values::of(array) {
+        Some(Values::Day(_)) => return Look::Days,
+        Some(Values::Clock(times)) => {
+            let midnight = times.iter().take(SAMPLE).flatten().all(|nanos| nanos == 0);
             return Look::Clocks(Clock::Typed, midnight);
         }
-        DataType::Date64 | DataType::Timestamp(..) => {
+        Some(Values::Instant(_) | Values::Far(_)) => {
             let mut times = (0..array.len()).filter_map(|row| nanos(array, row)).take(SAMPLE).peekable();
-            let date = array.data_type() == &DataType::Date64;
             return match (times.peek().is_some(), times.all(|time| time.rem_euclid(DAY) == 0)) {
                 (false, _) => Look::Unknown,
-                (true, true) if date => Look::Days,
                 (true, true) => Look::Midnights,
                 _ => Look::Instants,
             };
@@ -177,8 +170,7 @@ pub fn look(array: &ArrayRef, plain: &str, nulls: &NullTokens) -> Look {
     }
     let mut sample: Vec<String> = Vec::new();
     let mut text = String::new();
-    let array = &widened(&array.slice(0, array.len().min(16 * SAMPLE)));
-    for row in 0..array.len() {
+    for row in 0..array.len().min(16 * SAMPLE) {
         text.clear();
         let value = text_of(array, row, &mut text).then_some(text.trim());
         if let Some(value) = value.filter(|value| !nulls.matches(value)) {
@@ -305,11 +297,11 @@ fn fields(number: u64, form: Clock) -> Option<(u64, u64, u64)> {
 /// Makes one column of text of both.
 pub fn join(join: &Join, columns: &[ArrayRef], rows: usize) -> ArrayRef {
     let days = match join.day {
-        Day::Source(index) => Some(widened(&columns[index])),
+        Day::Source(index) => Some(plain_type(&columns[index])),
         Day::Constant(_) => None,
     };
-    let clocks = widened(&columns[join.clock]);
-    let minutes = join.minutes.map(|index| widened(&columns[index]));
+    let clocks = plain_type(&columns[join.clock]);
+    let minutes = join.minutes.map(|index| plain_type(&columns[index]));
     let mut builder = StringBuilder::with_capacity(rows, rows * 20);
     let (mut line, mut part) = (String::new(), String::new());
     for row in 0..rows {
@@ -457,36 +449,17 @@ fn is_midnight(clock: &str) -> bool {
 
 /// Nanoseconds since midnight of a type of times of day.
 fn time_of_day(array: &ArrayRef, row: usize) -> Option<i64> {
-    fn value<T: ArrowPrimitiveType>(array: &ArrayRef, row: usize, factor: i64) -> Option<i64>
-    where
-        T::Native: Into<i64>,
-    {
-        let array = array.as_primitive_opt::<T>()?;
-        array.is_valid(row).then(|| array.value(row).into().saturating_mul(factor))
-    }
-    match array.data_type() {
-        DataType::Time32(TimeUnit::Second) => value::<Time32SecondType>(array, row, 1_000_000_000),
-        DataType::Time32(TimeUnit::Millisecond) => value::<Time32MillisecondType>(array, row, 1_000_000),
-        DataType::Time64(TimeUnit::Microsecond) => value::<Time64MicrosecondType>(array, row, 1_000),
-        DataType::Time64(TimeUnit::Nanosecond) => value::<Time64NanosecondType>(array, row, 1),
+    match Values::of(array)? {
+        Values::Clock(times) => times.is_valid(row).then(|| times.value(row)),
         _ => None,
     }
 }
 
 /// Nanoseconds since 1970 of a type of times.
 fn nanos(array: &ArrayRef, row: usize) -> Option<i64> {
-    fn value<T: ArrowPrimitiveType<Native = i64>>(array: &ArrayRef, row: usize, factor: i64) -> Option<i64> {
-        let array = array.as_primitive_opt::<T>()?;
-        array.is_valid(row).then(|| array.value(row).saturating_mul(factor))
-    }
-    match array.data_type() {
-        DataType::Date64 => value::<Date64Type>(array, row, 1_000_000),
-        DataType::Timestamp(TimeUnit::Second, _) => value::<TimestampSecondType>(array, row, 1_000_000_000),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            value::<TimestampMillisecondType>(array, row, 1_000_000)
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => value::<TimestampMicrosecondType>(array, row, 1_000),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => value::<TimestampNanosecondType>(array, row, 1),
+    match Values::of(array)? {
+        Values::Instant(times) => times.is_valid(row).then(|| times.value(row)),
+        Values::Far(times) => times.is_valid(row).then(|| times.value(row).saturating_mul(1_000)),
         _ => None,
     }
 }
@@ -506,11 +479,11 @@ fn text_of(array: &ArrayRef, row: usize, out: &mut String) -> bool {
     false
 }
 
-/// Whole numbers of any width as those that [`text_of`] reads.
-fn widened(array: &ArrayRef) -> ArrayRef {
-    match integers(array) {
-        Some(wide) => Arc::new(wide),
-        None => array.clone(),
+/// The column in one of the types that are read here.
+fn plain_type(array: &ArrayRef) -> ArrayRef {
+    match normalised(array) {
+        Ok(Some(plain)) => plain,
+        Ok(None) | Err(_) => array.clone(),
     }
 }
 

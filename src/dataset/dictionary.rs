@@ -10,7 +10,7 @@ use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::Int32Type;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::dataset::text::head;
+use crate::model::text::head;
 
 /// Distinct texts in the order in which they were met.
 #[derive(Debug)]

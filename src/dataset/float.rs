@@ -3,8 +3,8 @@
 use arrow::array::PrimitiveArray;
 use arrow::datatypes::ArrowPrimitiveType;
 
-use crate::dataset::text::Texts;
 use crate::model::decimal::NumberError;
+use crate::model::text::Texts;
 
 /// A float that text can be read as.
 pub trait Float: Copy + std::str::FromStr {

@@ -9,10 +9,10 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::batch::{Identity, Origin};
 use crate::dataset::target::KeyPrecision;
-use crate::dataset::text::Texts;
 use crate::dataset::time::to_micros;
-use crate::dataset::value;
 use crate::model::decimal::{Decimal, MAX_DIGITS};
+use crate::model::text::Texts;
+use crate::model::value;
 use crate::model::values::Values;
 
 /// Appends a form of the value that is the same for the same value whatever its type was. These bytes are
@@ -35,6 +35,17 @@ fn write(values: &Values<'_>, row: usize, out: &mut Vec<u8>) {
         },
         Values::Day(days) => out.extend_from_slice(&days.value(row).to_le_bytes()),
         Values::Bool(values) => out.push(u8::from(values.value(row))),
+        Values::Clock(times) => out.extend_from_slice(&times.value(row).to_le_bytes()),
+        Values::Span(spans) => {
+            let span = spans.value(row);
+            out.extend_from_slice(&span.months.to_le_bytes());
+            out.extend_from_slice(&span.days.to_le_bytes());
+            out.extend_from_slice(&span.nanoseconds.to_le_bytes());
+        }
+        Values::Bytes(bytes) => {
+            out.extend_from_slice(&(bytes.value(row).len() as u32).to_le_bytes());
+            out.extend_from_slice(bytes.value(row));
+        }
     }
 }
 

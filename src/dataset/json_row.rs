@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
-use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Field, Schema};
 use serde_json::value::RawValue;
 
 use crate::dataset::json_text::{is_marked, is_too_deep, json_texts};
-use crate::dataset::value;
-pub use crate::dataset::value::write_text;
+use crate::model::value;
+pub use crate::model::value::write_text;
+use crate::model::values::Numbers;
 
 /// What a field of Arrow is marked with whose texts are JSON, as Arrow's own extension type has it.
 const EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
@@ -80,13 +81,11 @@ pub fn write_understood(field: &Field, column: &ArrayRef, row: usize, out: &mut 
         value::Written::Word | value::Written::Json => {}
         value::Written::Text => {
             let text = out.split_off(start);
-            let as_it_is = match column.data_type() {
-                // Numbers that no other type holds travel as text of this type.
-                DataType::LargeUtf8 => is_number_everywhere(&text),
-                DataType::Float16 | DataType::Float32 | DataType::Float64 => {
-                    return out.push_str("null");
-                }
-                _ => {
+            let as_it_is = match Numbers::of(column) {
+                Some(Numbers::Digits(_)) => is_number_everywhere(&text),
+                // Not a number, or infinite.
+                Some(_) => return out.push_str("null"),
+                None => {
                     field.metadata().get(EXTENSION.0).is_some_and(|name| name == EXTENSION.1)
                         && !is_too_deep(&text)
                         && serde_json::from_str::<&RawValue>(&text).is_ok()
@@ -128,6 +127,8 @@ pub fn is_json_number(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use arrow::datatypes::DataType;
+
     use super::*;
 
     #[test]

@@ -11,7 +11,7 @@ use arrow::datatypes::{Field, Schema};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use crate::dataset::value::write_text;
+use crate::model::value::write_text;
 
 /// What a schema is marked with whose columns are values of JSON.
 const FORMAT: (&str, &str) = ("mdsctl:format", "json");

@@ -23,8 +23,8 @@ use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::reading::How;
 use crate::dataset::separators::Separators;
 use crate::dataset::target::Target;
-use crate::dataset::text::Texts;
 use crate::dataset::time::{TimeOptions, TimeReader};
+use crate::model::text::Texts;
 
 /// Has the store look at the table now, and waits until it has.
 type Look = Box<dyn Fn() + Send + Sync>;

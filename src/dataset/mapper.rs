@@ -38,10 +38,10 @@ use crate::dataset::quality::{self, Findings, Quality};
 use crate::dataset::reading::{How, Readings, form_of};
 use crate::dataset::separators::{Decimal, Separators};
 use crate::dataset::target::{KeyNulls, KeyPrecision, Target};
-use crate::dataset::text::Texts;
 use crate::dataset::time::{TimeOptions, TimeReader};
 use crate::dataset::timeframe::{self, Spacings};
 use crate::error::{Error, Result};
+use crate::model::text::Texts;
 use crate::model::values::Values;
 
 /// What the mapping of all inputs of a run goes by.

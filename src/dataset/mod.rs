@@ -1,7 +1,6 @@
 //! What rows mean: descriptions of datasets, and the way from an input's columns to theirs.
 
 pub mod articles;
-pub mod calendar;
 mod codes;
 pub mod convert;
 pub mod daytime;
@@ -29,11 +28,8 @@ mod refit;
 pub mod separators;
 pub mod shape;
 pub mod target;
-pub mod text;
 pub mod time;
 pub mod timeframe;
-mod unpack;
-pub mod value;
 pub mod wanted;
 
 pub use describe::{

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::batch::Identity;
 use crate::dataset::describe::Dataset;
 use crate::dataset::target::Target;
-use crate::dataset::text::Texts;
+use crate::model::text::Texts;
 
 /// Keys of one of the two generations that are remembered.
 const GENERATION: usize = 1 << 18;

@@ -10,17 +10,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use arrow::array::AsArray;
 use arrow::array::{Array, ArrayRef, BooleanArray};
 use arrow::compute::nullif;
-use arrow::datatypes::DataType;
-use arrow::datatypes::{Float32Type, Float64Type};
 
 use crate::dataset::describe::Kind;
 use crate::dataset::json_row;
-use crate::dataset::text::Texts;
 use crate::model::decimal::Decimal;
-use crate::model::values::Numbers;
+use crate::model::text::Texts;
+use crate::model::values::{Numbers, Values};
 
 /// The texts that stand for null.
 #[derive(Debug, Clone, Default)]
@@ -89,32 +86,39 @@ impl NullTokens {
             };
             texts.iter().map(|text| Some(text.is_some_and(stands))).collect()
         } else {
-            match array.data_type() {
-                DataType::Float64 => {
-                    let values = array.as_primitive::<Float64Type>().values();
-                    values.iter().map(|value| Some(self.floats.contains(value))).collect()
+            match Values::of(array) {
+                Some(Values::Number(Numbers::Double(array))) => {
+                    array.values().iter().map(|value| Some(self.floats.contains(value))).collect()
                 }
-                DataType::Float32 => {
+                Some(Values::Number(Numbers::Single(array))) => {
                     let floats: Vec<f32> = self.floats.iter().map(|float| *float as f32).collect();
-                    let values = array.as_primitive::<Float32Type>().values();
-                    values.iter().map(|value| Some(floats.contains(value))).collect()
+                    array.values().iter().map(|value| Some(floats.contains(value))).collect()
                 }
-                _ => match crate::dataset::convert::whole_numbers(array) {
-                    Some(numbers) => {
-                        let numbers = Numbers::of(&numbers)?;
-                        let hit = |row| Some(numbers.get(row).is_some_and(|number| self.has(&number)));
-                        (0..array.len()).map(hit).collect()
-                    }
-                    None => {
-                        let mut text = String::new();
-                        let hit = |row| {
-                            text.clear();
-                            json_row::write_value(array, row, &mut text);
-                            Some(self.given.iter().any(|word| same_text(word.trim(), &text)))
-                        };
-                        (0..array.len()).map(hit).collect()
-                    }
-                },
+                Some(Values::Number(numbers)) => {
+                    let hit = |row| Some(numbers.get(row).is_some_and(|number| self.has(&number)));
+                    (0..array.len()).map(hit).collect()
+                }
+                Some(
+                    Values::Null
+                    | Values::Bool(_)
+                    | Values::Instant(_)
+                    | Values::Far(_)
+                    | Values::Day(_)
+                    | Values::Clock(_)
+                    | Values::Span(_)
+                    | Values::Bytes(_)
+                    | Values::Text(_)
+                    | Values::Coded(..),
+                )
+                | None => {
+                    let mut text = String::new();
+                    let hit = |row| {
+                        text.clear();
+                        json_row::write_value(array, row, &mut text);
+                        Some(self.given.iter().any(|word| same_text(word.trim(), &text)))
+                    };
+                    (0..array.len()).map(hit).collect()
+                }
             }
         };
         let mut word = String::new();

@@ -8,8 +8,8 @@ use arrow::array::{Array, ArrayRef, RecordBatch};
 
 use crate::dataset::describe::Check;
 use crate::dataset::faults::Faults;
-use crate::dataset::text::Texts;
 use crate::model::decimal::Decimal;
+use crate::model::text::Texts;
 use crate::model::values::{Numbers, Values};
 
 /// `--quality`.

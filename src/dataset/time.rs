@@ -758,7 +758,7 @@ impl TimeReader {
         let (shape, value) = self.refused;
         let day = |days: i128| {
             let mut out = String::new();
-            crate::dataset::calendar::write_day(days as i64, &mut out);
+            crate::model::calendar::write_day(days as i64, &mut out);
             out
         };
         let ticks = |since: i128| day((value - since).div_euclid(864_000_000_000));
@@ -950,7 +950,7 @@ mod tests {
     use super::*;
 
     fn write_rfc3339(nanos: i64, out: &mut String) {
-        crate::dataset::calendar::write_instant(nanos, 1_000_000_000, true, out);
+        crate::model::calendar::write_instant(nanos, 1_000_000_000, true, out);
     }
 
     fn read(text: &str) -> Result<String, TimeError> {

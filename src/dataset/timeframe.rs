@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, TimestampNanosecondArray};
 
-use crate::dataset::text::Texts;
+use crate::model::text::Texts;
 
 const SECOND: i64 = 1_000_000_000;
 const HOUR: i64 = 3_600 * SECOND;

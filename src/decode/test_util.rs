@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::dataset::text::Texts;
 use crate::decode::{Broken, Chunk, Chunks, DecodeError, Decoder};
+use crate::model::text::Texts;
 
 /// Hands out what it was given, then the end.
 #[derive(Default)]

@@ -1,14 +1,18 @@
-//! The types in which values travel from a mapping to a store: a closed set, so that whatever is done with
-//! rows is done for each of them, or does not compile.
+//! The types in which values travel from a decoder to a store: a closed set, so that whatever is done with
+//! rows is done for each of them, or does not compile. [`normalised`](super::normalise::normalised) brings
+//! columns of all other types into it.
 
 use std::cmp::Ordering;
 
 use arrow::array::{
-    Array, AsArray, BooleanArray, Date32Array, LargeStringArray, PrimitiveArray, StringArray,
-    TimestampMicrosecondArray, TimestampNanosecondArray,
+    Array, AsArray, BinaryArray, BooleanArray, Date32Array, IntervalMonthDayNanoArray, LargeStringArray,
+    PrimitiveArray, StringArray, Time64NanosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type, TimeUnit};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type, IntervalUnit, TimeUnit,
+    UInt64Type,
+};
 
 use crate::model::decimal::Decimal;
 
@@ -27,6 +31,12 @@ pub enum Values<'a> {
     Far(&'a TimestampMicrosecondArray),
     /// Days since 1970; the first and the last of 32 bits are infinite.
     Day(&'a Date32Array),
+    /// Nanoseconds since midnight.
+    Clock(&'a Time64NanosecondArray),
+    /// Spans of time.
+    Span(&'a IntervalMonthDayNanoArray),
+    /// Bytes.
+    Bytes(&'a BinaryArray),
     /// Text.
     Text(&'a StringArray),
     /// Text with few distinct values: the number of each row's, and the values.
@@ -38,6 +48,8 @@ pub enum Values<'a> {
 pub enum Numbers<'a> {
     /// Whole numbers.
     Int(&'a PrimitiveArray<Int64Type>),
+    /// Whole numbers of 64 bits without a sign.
+    Unsigned(&'a PrimitiveArray<UInt64Type>),
     /// Doubles.
     Double(&'a PrimitiveArray<Float64Type>),
     /// Floats of single precision.
@@ -55,6 +67,7 @@ impl<'a> Values<'a> {
             DataType::Null => Self::Null,
             DataType::Boolean => Self::Bool(array.as_boolean_opt()?),
             DataType::Int64 => Self::Number(Numbers::Int(array.as_primitive_opt()?)),
+            DataType::UInt64 => Self::Number(Numbers::Unsigned(array.as_primitive_opt()?)),
             DataType::Float64 => Self::Number(Numbers::Double(array.as_primitive_opt()?)),
             DataType::Float32 => Self::Number(Numbers::Single(array.as_primitive_opt()?)),
             DataType::Decimal128(_, scale) => {
@@ -64,6 +77,9 @@ impl<'a> Values<'a> {
             DataType::Timestamp(TimeUnit::Nanosecond, _) => Self::Instant(array.as_primitive_opt()?),
             DataType::Timestamp(TimeUnit::Microsecond, _) => Self::Far(array.as_primitive_opt()?),
             DataType::Date32 => Self::Day(array.as_primitive_opt()?),
+            DataType::Time64(TimeUnit::Nanosecond) => Self::Clock(array.as_primitive_opt()?),
+            DataType::Interval(IntervalUnit::MonthDayNano) => Self::Span(array.as_primitive_opt()?),
+            DataType::Binary => Self::Bytes(array.as_binary_opt()?),
             DataType::Utf8 => Self::Text(array.as_string_opt()?),
             DataType::Dictionary(..) => {
                 let coded = array.as_dictionary_opt::<Int32Type>()?;
@@ -82,6 +98,9 @@ impl<'a> Values<'a> {
             Self::Instant(times) => times.nulls(),
             Self::Far(times) => times.nulls(),
             Self::Day(days) => days.nulls(),
+            Self::Clock(times) => times.nulls(),
+            Self::Span(spans) => spans.nulls(),
+            Self::Bytes(bytes) => bytes.nulls(),
             Self::Text(texts) => texts.nulls(),
             Self::Coded(keys, _) => keys.nulls(),
         }
@@ -118,6 +137,9 @@ impl<'a> Numbers<'a> {
             | Values::Instant(_)
             | Values::Far(_)
             | Values::Day(_)
+            | Values::Clock(_)
+            | Values::Span(_)
+            | Values::Bytes(_)
             | Values::Text(_)
             | Values::Coded(..) => None,
         }
@@ -127,6 +149,7 @@ impl<'a> Numbers<'a> {
     pub fn nulls(&self) -> Option<&'a NullBuffer> {
         match *self {
             Self::Int(array) => array.nulls(),
+            Self::Unsigned(array) => array.nulls(),
             Self::Double(array) => array.nulls(),
             Self::Single(array) => array.nulls(),
             Self::Decimal(array, _) => array.nulls(),
@@ -145,6 +168,7 @@ impl<'a> Numbers<'a> {
         }
         match self {
             Self::Int(array) => Some(array.value(row).into()),
+            Self::Unsigned(array) => Some(Decimal::Small { mantissa: array.value(row).into(), scale: 0 }),
             Self::Double(array) => Decimal::from_f64(array.value(row)),
             Self::Single(array) => Decimal::from_f32(array.value(row)),
             Self::Decimal(array, scale) => {
@@ -160,7 +184,7 @@ impl<'a> Numbers<'a> {
             Self::Single(array) => Some(array.value(row)).filter(|value| value.is_finite()),
             // The sign of a zero is in no decimal.
             Self::Double(array) if array.value(row) == 0.0 => Some(0f32.copysign(array.value(row) as f32)),
-            Self::Double(_) | Self::Int(_) | Self::Decimal(..) | Self::Digits(_) => None,
+            Self::Double(_) | Self::Int(_) | Self::Unsigned(_) | Self::Decimal(..) | Self::Digits(_) => None,
         }
     }
 
@@ -169,7 +193,7 @@ impl<'a> Numbers<'a> {
         match self {
             Self::Double(array) => Some(array.value(row)).filter(|value| value.is_finite()),
             Self::Single(array) if array.value(row) == 0.0 => Some(array.value(row).into()),
-            Self::Single(_) | Self::Int(_) | Self::Decimal(..) | Self::Digits(_) => None,
+            Self::Single(_) | Self::Int(_) | Self::Unsigned(_) | Self::Decimal(..) | Self::Digits(_) => None,
         }
     }
 
@@ -178,6 +202,7 @@ impl<'a> Numbers<'a> {
         self.is_valid(row)
             && match self {
                 Self::Int(array) => array.value(row) < 0,
+                Self::Unsigned(_) => false,
                 Self::Double(array) => array.value(row) < 0.0,
                 Self::Single(array) => array.value(row) < 0.0,
                 Self::Decimal(array, _) => array.value(row) < 0,

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use arrow::array::{Array as _, RecordBatch};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::dataset::text::Texts;
+use crate::model::text::Texts;
 use crate::port::runs::RunScope;
 
 /// Most words of a kind that are told apart.

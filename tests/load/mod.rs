@@ -2,6 +2,7 @@
 
 mod advice;
 mod again;
+mod arrow_types;
 mod asked_to_end;
 mod bad_input;
 mod casts;

@@ -30,7 +30,7 @@ pub fn days_of(year: i64, month: i64, day: i64) -> Result<i64, TimeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::calendar::civil;
+    use crate::model::calendar::civil;
 
     #[test]
     fn the_calendar_agrees_with_chrono_and_goes_further() {

@@ -5,7 +5,7 @@ use super::order::{self, DateOrder, Orders};
 use super::unit::Unit;
 use super::zone::{Place, named};
 use super::{TimeError, TimeReader, digits};
-use crate::dataset::calendar::civil;
+use crate::model::calendar::civil;
 
 /// Nanoseconds of a day.
 const DAY: i64 = 86_400_000_000_000;

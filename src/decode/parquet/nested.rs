@@ -11,7 +11,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use crate::dataset::value;
+use crate::model::value;
 
 /// Bytes of JSON text that a column of a batch may have: its offsets are of 31 bits.
 const MOST_BYTES: usize = 1 << 30;

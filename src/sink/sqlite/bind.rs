@@ -65,12 +65,15 @@ impl Binder {
                 Some(stored) => stored,
                 None => return Err(refused("22003", column, "is not a finite number")),
             },
-            Values::Number(numbers @ (Numbers::Single(_) | Numbers::Decimal(..) | Numbers::Digits(_))) => {
-                match numbers.get(row) {
-                    Some(number) => Stored::of(&number, &mut self.scratch),
-                    None => return Err(refused("22003", column, "is not a finite number")),
-                }
-            }
+            Values::Number(
+                numbers @ (Numbers::Unsigned(_)
+                | Numbers::Single(_)
+                | Numbers::Decimal(..)
+                | Numbers::Digits(_)),
+            ) => match numbers.get(row) {
+                Some(number) => Stored::of(&number, &mut self.scratch),
+                None => return Err(refused("22003", column, "is not a finite number")),
+            },
             Values::Instant(a) => {
                 let (micros, rounded) = to_micros(a.value(row), column.nanos_kept);
                 if rounded && self.exact {
@@ -98,6 +101,13 @@ impl Binder {
                 let key = keys.value(row) as usize;
                 self.text(statement, index, column, values.value(key))?;
                 return Ok(false);
+            }
+            Values::Bytes(a) => {
+                set(statement, index, ValueRef::Blob(a.value(row)))?;
+                return Ok(false);
+            }
+            Values::Clock(_) | Values::Span(_) => {
+                return Err(refused("42804", column, "is a time of day or a span, which is stored as text"));
             }
             Values::Bool(a) => {
                 set(statement, index, ValueRef::Integer(a.value(row).into()))?;

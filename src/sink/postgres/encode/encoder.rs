@@ -103,6 +103,8 @@ impl EncodeTarget {
                     | T::Other
             ),
             Values::Bool(_) => self.type_ == T::Bool,
+            // A mapping makes text of these.
+            Values::Clock(_) | Values::Span(_) | Values::Bytes(_) => false,
             Values::Number(_) => {
                 matches!(self.type_, T::Int2 | T::Int4 | T::Int8 | T::Float4 | T::Float8 | T::Numeric(_))
             }
@@ -145,6 +147,7 @@ impl EncodeTarget {
                 }
                 Ok(false)
             }
+            Values::Clock(_) | Values::Span(_) | Values::Bytes(_) => Err(Refusal::Time),
             Values::Bool(values) => {
                 out.put_i32(1);
                 out.put_u8(values.value(row).into());

@@ -156,9 +156,14 @@ fn pack(
             })
         }
         // Decimals may differ where their doubles do not.
-        Values::Number(Numbers::Single(_) | Numbers::Decimal(..) | Numbers::Digits(_))
+        Values::Number(
+            Numbers::Unsigned(_) | Numbers::Single(_) | Numbers::Decimal(..) | Numbers::Digits(_),
+        )
         | Values::Null
-        | Values::Bool(_) => None,
+        | Values::Bool(_)
+        | Values::Clock(_)
+        | Values::Span(_)
+        | Values::Bytes(_) => None,
     }
 }
 
@@ -294,6 +299,10 @@ fn push_key(pick: Pick, key: &[KeyColumn], sources: &[Values<'_>], width: usize,
             Values::Far(times) => push_i64(times.value(row), bytes),
             Values::Day(days) => push_i64(days.value(row).into(), bytes),
             Values::Bool(values) => bytes.push(values.value(row).into()),
+            Values::Clock(times) => push_i64(times.value(row), bytes),
+            Values::Bytes(values) => bytes.extend_from_slice(values.value(row)),
+            // They are no keys: a span has no order.
+            Values::Span(_) => {}
             Values::Text(texts) => {
                 bytes.extend_from_slice(texts.value(row).as_bytes());
                 bytes.push(0);

@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
 use arrow::array::{
-    Array, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    Array, Date32Array, Decimal128Array, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampNanosecondArray,
 };
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{Field, Int32Type, Schema};
 use tempfile::TempDir;
 
 use super::*;
@@ -320,8 +320,11 @@ async fn a_table_without_a_key_is_appended_to() {
     }
     assert_eq!(place.count("log"), 2);
     // SQLite would store this as the number 7.
-    let error = store(&sink, batch(vec![("note", all("007", 1))])).await.unwrap_err();
-    assert!(matches!(&error, SinkError::Fatal(r) if r.message.contains("declare it TEXT")), "{error:?}");
+    let coded: DictionaryArray<Int32Type> = ["007"].into_iter().collect();
+    for note in [all("007", 1), Arc::new(coded)] {
+        let error = store(&sink, batch(vec![("note", note)])).await.unwrap_err();
+        assert!(matches!(&error, SinkError::Fatal(r) if r.message.contains("declare it TEXT")), "{error:?}");
+    }
     let error = store(&sink, batch(vec![("nope", all("x", 1))])).await.unwrap_err();
     assert!(matches!(&error, SinkError::Fatal(r) if r.code == "42703"), "{error:?}");
 }

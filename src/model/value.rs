@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrowPrimitiveType};
 use arrow::datatypes::*;
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 
-use crate::dataset::calendar;
+use crate::model::calendar;
 use crate::model::decimal::Decimal;
 
 /// What was written.
