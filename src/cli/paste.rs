@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use crate::cli::args::Command;
 use crate::cli::store::holds_password;
 use crate::cli::typed::Typed;
+use crate::dataset::mapping::shell_word;
 
 /// Flags whose values are not to be shown where they hold a password.
 const WITH_PASSWORDS: [&str; 4] = ["--dsn", "--feedback-url", "--otlp", "--metrics-token"];
@@ -36,7 +37,7 @@ pub fn with_words(message: String, words: &[OsString]) -> String {
                 line.push_str(flag);
                 line.push_str("=…");
             }
-            _ => line.push_str(&quoted(word)),
+            _ => line.push_str(&shell_word(word)),
         }
         secret = WITH_PASSWORDS.contains(&word);
     }
@@ -50,15 +51,6 @@ fn are_flags(text: &str) -> bool {
         values = if word.starts_with("--") { 0 } else { values + 1 };
         values < 2 && !word.ends_with([',', ';', ':', ')'])
     })
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
 }
 
 #[cfg(test)]

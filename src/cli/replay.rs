@@ -21,6 +21,7 @@ use crate::cli::signal_flag::SignalFlag;
 use crate::cli::store::choose;
 use crate::cli::voice::say;
 use crate::cli::{filter, print, process, settings, traces};
+use crate::dataset::mapping::shell_word;
 use crate::dlq::filter::{Filter, Tenant};
 use crate::dlq::journal::{Journal, ReplaySelection, ReplayTarget};
 use crate::dlq::names::{self, Kind};
@@ -159,7 +160,7 @@ impl Replay<'_> {
             return Err(Error::Usage(format!(
                 "an earlier replay of {} did not end, and may have parked rows that it is still to settle: finish that first, by mdsctl replay-dlq {}",
                 names::live(live).display(),
-                names::live(live).display()
+                shell_word(&names::live(live).display().to_string())
             )));
         }
         let host = process::own().host;

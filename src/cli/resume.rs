@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::cli::process;
 use crate::error::{Error, Result};
-use crate::port::runs::{InputIdentity, RunRecord, RunStatus};
+use crate::port::runs::{Emptied, InputIdentity, RunRecord, RunStatus};
 
 /// Silence after which a run on another machine is taken to be dead, in microseconds: three of
 /// its signs of life.
@@ -51,10 +51,17 @@ pub struct Request<'a> {
     /// Whether the input at that place, which an earlier run could not read to its end, may be read now.
     pub mended: &'a dyn Fn(usize, &InputIdentity) -> bool,
     /// Whether the table has no row any more, whatever was loaded into it.
-    pub emptied: bool,
+    pub emptied: Emptied,
 }
 
 impl Request<'_> {
+    /// Whether what that run has loaded is gone, so that nothing would be there twice. Where triggers or rules
+    /// can put rows elsewhere an empty table tells nothing, nor where the run had left none in it.
+    fn is_gone(&self, run: &RunRecord) -> bool {
+        let left_none = run.books.skipped > 0 && run.books.inserted == 0 && run.resumed_from.is_none();
+        self.emptied == Emptied::Yes && !left_none
+    }
+
     /// Whether anything depends on the runs before. A table with a key may get anything again.
     pub fn looks_back(&self) -> bool {
         self.resume || !self.keyed && !self.force
@@ -143,7 +150,7 @@ fn go_on(
             (None, true) => Decision::Fresh(Some(format!(
                 "nothing to resume: run {name} of {when} has loaded all of it; loading it again changes nothing"
             ))),
-            (None, false) if request.emptied => emptied(request, run),
+            (None, false) if request.is_gone(run) => emptied(request, run),
             (None, false) => return Err(Error::Usage(loaded(request, run, &request.inputs[0].name))),
             (Some(_), _) => match fresh(request, std::slice::from_ref(&(run.clone(), life)))? {
                 Decision::Fresh(_) => Decision::Fresh(Some(format!(
@@ -220,7 +227,7 @@ fn fresh(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<Decisio
         match life {
             Life::Alive => return Err(Error::Usage(going_on(run))),
             Life::Unknown => return Ok(Decision::Watch(run.run_id)),
-            Life::Over if request.emptied => return Ok(emptied(request, run)),
+            Life::Over if request.is_gone(run) => return Ok(emptied(request, run)),
             Life::Over if run.status.is_finished() || run.has_checkpoints => {
                 return Err(Error::Usage(loaded(request, run, shared)));
             }
@@ -253,7 +260,14 @@ fn going_on(run: &RunRecord) -> String {
 fn loaded(request: &Request<'_>, run: &RunRecord, input: &str) -> String {
     let (name, when) = (short(run.run_id), day(run.started));
     let what = if input == "-" { "this input" } else { input };
-    let why = format!("{} has no key, so its rows would be there twice", request.table);
+    let why = match request.emptied {
+        Emptied::No => format!("{} has no key, so its rows would be there twice", request.table),
+        // It may have been emptied all the same: who knows that can say so.
+        _ => format!(
+            "{} has no key; it is empty, but its rows can go elsewhere by triggers or rules, where they would be twice",
+            request.table
+        ),
+    };
     if run.status.is_finished() {
         format!("run {name} of {when} has loaded {what} already, and {why}; --force loads it all the same")
     } else {
@@ -330,12 +344,12 @@ mod tests {
         resume: bool,
         force: bool,
         grown: bool,
-        emptied: bool,
+        emptied: Emptied,
     }
 
     fn asked(inputs: &[InputIdentity], keyed: bool, resume: bool) -> Asked {
         let settings = json!({"vendor": "a", "key": []});
-        Asked { inputs: inputs.to_vec(), keyed, settings, resume, force: false, grown: false, emptied: false }
+        Asked { inputs: inputs.to_vec(), keyed, settings, resume, force: false, grown: false, emptied: Emptied::No }
     }
 
     impl Asked {

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::port::history::RunHistory;
 use crate::port::runs::{
     Begun, Checkpoints, InputIdentity, JobRow, RunBooks, RunEnd, RunRecord, RunScope, RunStart, base_of,
+    earlier_name,
 };
 use crate::telemetry::run_counters::RunCounters;
 use crate::telemetry::snapshot::Books;
@@ -92,7 +93,7 @@ impl Before<'_> {
         }
         let why = match &found {
             None => "this store does not know it".to_owned(),
-            Some(run) if run.table != start.table => format!("it went into {}", run.table),
+            Some(run) if run.table != start.table && run.table != earlier_name(&start.table) => format!("it went into {}", run.table),
             Some(run) if run.settings != start.settings => {
                 format!("it differed in {}", differences(&run.settings, &start.settings).join(", "))
             }

@@ -82,7 +82,10 @@ fn wanted(options: &SchemaOptions) -> Result<sink::SchemaOptions> {
 fn report(global: &GlobalArgs, store: &str, what: &str, lines: &[String]) -> Result<()> {
     if global.json {
         let exit = if what == "differences" && !lines.is_empty() { Exit::Usage } else { Exit::Stored };
-        let object = json!({"command": "schema", "store": store, what: lines, "exit_code": exit as u8});
+        let mut object = json!({"command": "schema", "store": store, what: lines, "exit_code": exit as u8});
+        if exit != Exit::Stored {
+            object["error"] = lines.join("; ").into();
+        }
         return print(&voice::result(object));
     }
     lines.iter().try_for_each(|line| print(&format!("{line}\n")))

@@ -14,6 +14,7 @@ use crate::cli::metrics::RunMetrics;
 use crate::cli::{settings, traces};
 use crate::decode::Format;
 use crate::error::{Error, Result};
+use crate::port::runs::earlier_name;
 use crate::report::shared_stderr::SharedStderr;
 use crate::source::follow::{FollowOptions, From};
 use crate::source::shown;
@@ -33,17 +34,22 @@ impl Followed {
         if let Some(path) = &self.checkpoint {
             return path.clone();
         }
-        let named = |inputs: Vec<String>| {
+        let named_for = |inputs: Vec<String>, table: &str| {
             let hash = xxh3_64(format!("{}\n{table}", inputs.join("\n")).as_bytes());
             PathBuf::from(".mdsctl").join(format!("tail-{hash:016x}.json"))
         };
         let absolute =
             |pattern: &OsString| std::path::absolute(pattern).unwrap_or_else(|_| PathBuf::from(pattern));
         let absolute: Vec<PathBuf> = self.options.patterns.iter().map(absolute).collect();
-        let own = named(absolute.iter().map(|path| shown(straight(path))).collect());
-        // As it was called before `..` was seen through.
-        let earlier = named(absolute.iter().map(shown).collect());
-        if !own.exists() && earlier.exists() { earlier } else { own }
+        let inputs: Vec<String> = absolute.iter().map(|path| shown(straight(path))).collect();
+        // As it was called before `..` was seen through, and names of tables had the quotes that they need.
+        let before: Vec<String> = absolute.iter().map(shown).collect();
+        let bare = earlier_name(table);
+        let mut earlier = [(&before, table), (&inputs, &*bare), (&before, &*bare)]
+            .into_iter()
+            .map(|(inputs, table)| named_for(inputs.clone(), table));
+        let own = named_for(inputs.clone(), table);
+        if own.exists() { own } else { earlier.find(|path| path.exists()).unwrap_or(own) }
     }
 }
 

@@ -822,7 +822,9 @@ pub fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
 
 /// A word as a shell takes it.
 pub fn shell_word(text: &str) -> String {
-    if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:#+".contains(&b)) {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:+=,@%".contains(&b);
+    let comment = text.starts_with('#');
+    if !text.is_empty() && !comment && text.bytes().all(|b| plain(b) || b == b'#') {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::batch::Commit;
 use crate::error::Result;
 use crate::port::runs::{
-    Begun, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope, RunStart,
+    Begun, Emptied, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope, RunStart,
 };
 
 /// Whether a process is alive; `None` where nobody here can tell.
@@ -32,8 +32,8 @@ pub trait RunHistory: Send + Sync {
         resume: Option<&RunRecord>,
     ) -> Result<Begun>;
 
-    /// Whether that table has no row; `false` where that cannot be told.
-    async fn is_empty(&self, table: &str) -> Result<bool>;
+    /// Whether that table has no row any more; no where that cannot be told.
+    async fn emptied(&self, table: &str) -> Result<Emptied>;
 
     /// Notes that an input cannot be read further, and that all before is settled.
     async fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()>;

@@ -23,6 +23,23 @@ pub fn input_of(origin: &Origin) -> usize {
     usize::try_from(origin.base >> ROW_BITS).unwrap_or(usize::MAX)
 }
 
+/// How books of earlier versions name a table whose name needs quotes: without them.
+pub fn earlier_name(table: &str) -> String {
+    let bare = |part: &str| part.replace('"', "");
+    table.split("\"\"").map(bare).collect::<Vec<_>>().join("\"")
+}
+
+/// Whether what was loaded into a table is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emptied {
+    /// It has rows, or nobody can tell.
+    No,
+    /// It has none.
+    Yes,
+    /// It has none, and may never have had one: its triggers or rules can put rows elsewhere.
+    Diverted,
+}
+
 /// What tells an input from others, and from itself after a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputIdentity {

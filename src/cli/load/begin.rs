@@ -7,7 +7,7 @@ use crate::cli::signals::Signals;
 use crate::cli::{process, settings};
 use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
-use crate::port::runs::{InputIdentity, RunRecord, RunStart};
+use crate::port::runs::{Emptied, InputIdentity, RunRecord, RunStart};
 use crate::settings::Overflow;
 use crate::source::follow::{CheckpointFile, From};
 use crate::source::identity::{has_grown, identify};
@@ -88,7 +88,10 @@ impl Load<'_> {
                     return RunRecorder::go_on(self.history()?, start.clone(), before).await;
                 }
                 let looks = !start.keyed && !force && self.letters.is_none();
-                let emptied = looks && self.history()?.is_empty(&start.table).await?;
+                let emptied = match looks {
+                    true => self.history()?.emptied(&start.table).await?,
+                    false => Emptied::No,
+                };
                 let request = Request {
                     inputs: &start.inputs,
                     table: &start.table,

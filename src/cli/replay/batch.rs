@@ -18,6 +18,7 @@ use crate::cli::load::{Load, TableFacts, runtime};
 use crate::cli::replay::{Replay, mending, worse};
 use crate::cli::voice::say;
 use crate::cli::{settings, traces};
+use crate::dataset::mapping::shell_word;
 use crate::dlq::claim::{COMMIT_UNKNOWN, Claim, Destination, Moved};
 use crate::dlq::filter::Tenant;
 use crate::dlq::journal::{Claimed, Journal, ReplaySelection, ReplayTarget, StartedTarget};
@@ -376,7 +377,7 @@ impl Replay<'_> {
                     "{}: its records name the table {}, and {why}; a replay sends rows there only with --table {}",
                     round.live.display(),
                     facts.table,
-                    place.table.as_deref().unwrap_or(&facts.table)
+                    shell_word(place.table.as_deref().unwrap_or(&facts.table))
                 ));
                 self.leave_alone(round, &all(round), &homes, error, None)?;
                 continue;

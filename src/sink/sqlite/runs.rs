@@ -14,7 +14,7 @@ use crate::batch::Commit;
 use crate::error::{Error, Result};
 use crate::port::history::RunHistory;
 use crate::port::runs::{
-    Begun, Checkpoints, InputIdentity, RunBooks, RunEnd, RunProcess, RunRecord, RunStart, RunStatus,
+    Begun, Checkpoints, Emptied, InputIdentity, RunBooks, RunEnd, RunProcess, RunRecord, RunStart, RunStatus,
 };
 
 /// Columns of a [`RunRecord`], in order.
@@ -94,10 +94,21 @@ impl RunHistory for SqliteRuns {
         })
     }
 
-    async fn is_empty(&self, table: &str) -> Result<bool> {
-        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", quoted(table));
-        let asked = self.with(Access::Write, |connection| connection.query_row(&sql, [], |row| row.get(0)));
-        Ok(asked.unwrap_or(false))
+    async fn emptied(&self, table: &str) -> Result<Emptied> {
+        let asked = self.with(Access::Write, |connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE), \
+                 EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE)";
+            let (diverts, is_table): (bool, bool) =
+                connection.query_row(sql, [table], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", quoted(table));
+            let is_empty: bool = connection.query_row(&sql, [], |row| row.get(0))?;
+            Ok(match (is_table && is_empty, diverts) {
+                (false, _) => Emptied::No,
+                (true, false) => Emptied::Yes,
+                (true, true) => Emptied::Diverted,
+            })
+        });
+        Ok(asked.unwrap_or(Emptied::No))
     }
 
     async fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()> {

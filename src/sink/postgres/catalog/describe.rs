@@ -165,12 +165,19 @@ impl Found {
 /// Usage, for a name that is no name, something that is not a table, or a server that is too
 /// old; unavailable, if the server is.
 pub(in crate::sink::postgres) async fn find(link: &Link, name: &str) -> Result<Option<Found>> {
-    match find_as_written(link, name).await? {
-        // SQL folds what is not quoted to lower case; who types a name as it stands means it so.
-        None if !name.contains('"') && name.chars().any(char::is_uppercase) => {
-            find_as_written(link, &name.split('.').map(ident).collect::<Vec<_>>().join(".")).await
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.$".contains(c);
+    let quotable = !name.contains('"') && !name.chars().all(plain);
+    match find_as_written(link, name).await {
+        // SQL folds what is not quoted to lower case, and takes no blank in it; who types a name as it stands
+        // means it so.
+        missing @ (Ok(None) | Err(Error::Usage(_))) if quotable => {
+            let quoted = name.split('.').map(ident).collect::<Vec<_>>().join(".");
+            match find_as_written(link, &quoted).await {
+                Ok(None) => missing,
+                found => found,
+            }
         }
-        found => Ok(found),
+        found => found,
     }
 }
 

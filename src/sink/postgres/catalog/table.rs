@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::dataset::{ALL, Column, Dataset, KeyNulls, Kind, Requirement, Rule, Target, TargetColumn};
 use crate::sink::postgres::catalog::types::ColumnType;
-use crate::sink::postgres::connection::quoting::ident;
+use crate::sink::postgres::connection::quoting::{ident, readable};
 
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,9 +112,9 @@ impl Table {
         format!("{}.{}", ident(&self.schema), ident(&self.name))
     }
 
-    /// Its name as messages show it.
+    /// Its name as messages show it and the books keep it, which can be given to SQL and to `--table`.
     pub fn display_name(&self) -> String {
-        format!("{}.{}", self.schema, self.name)
+        format!("{}.{}", readable(&self.schema), readable(&self.name))
     }
 
     /// The column of that name.

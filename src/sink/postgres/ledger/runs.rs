@@ -13,8 +13,8 @@ use crate::batch::Commit;
 use crate::error::{Error, Result};
 use crate::port::history::{IsAlive, RunHistory};
 use crate::port::runs::{
-    Begun, Checkpoints, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope, RunStart,
-    RunStatus,
+    Begun, Checkpoints, Emptied, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope, RunStart,
+    RunStatus, earlier_name,
 };
 use crate::sink::answered;
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
@@ -114,20 +114,34 @@ impl PgRuns {
         Ok(Begun::Now(Checkpoints::new(slots)))
     }
 
-    async fn is_void(&self, table: &str) -> Result<bool> {
+    async fn is_void(&self, table: &str) -> Result<Emptied> {
         let link = self.link().await?;
+        // Triggers that fire for rows that are inserted, also into partitions; those of extensions put no
+        // row elsewhere.
         let sql = format!(
-            "SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c \
+            "SELECT c.oid::pg_catalog.regclass::text, c.relhasrules OR EXISTS (\
+               SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid \
+               WHERE (t.tgrelid = c.oid OR t.tgrelid IN (SELECT i.inhrelid FROM pg_catalog.pg_inherits i \
+                 WHERE i.inhparent = c.oid)) \
+               AND NOT t.tgisinternal AND t.tgtype & 4 = 4 AND NOT EXISTS (\
+                 SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+                 AND d.objid = p.oid AND d.deptype = 'e')) \
+             FROM pg_catalog.pg_class c \
              WHERE c.oid = pg_catalog.to_regclass({}) AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity \
              AND pg_catalog.has_table_privilege(c.oid, 'SELECT')",
             literal(table)
         );
         let found = link.client.query_typed(&sql, &[]).await.map_err(|e| fault(&link, &e))?;
-        let name = found.first().map(|row| row.try_get::<_, String>(0)).transpose();
-        let Some(name) = name.map_err(|e| fault(&link, &e))? else { return Ok(false) };
+        let Some(row) = found.first() else { return Ok(Emptied::No) };
+        let name: String = row.try_get(0).map_err(|e| fault(&link, &e))?;
+        let diverts: bool = row.try_get(1).map_err(|e| fault(&link, &e))?;
         let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {name})");
         let row = link.client.query_typed_one(&sql, &[]).await.map_err(|e| fault(&link, &e))?;
-        row.try_get(0).map_err(|e| fault(&link, &e))
+        Ok(match (row.try_get(0).map_err(|e| fault(&link, &e))?, diverts) {
+            (false, _) => Emptied::No,
+            (true, false) => Emptied::Yes,
+            (true, true) => Emptied::Diverted,
+        })
     }
 }
 
@@ -147,7 +161,7 @@ impl RunHistory for PgRuns {
         answered(self.patience, self.begun(start, seen, resume)).await
     }
 
-    async fn is_empty(&self, table: &str) -> Result<bool> {
+    async fn emptied(&self, table: &str) -> Result<Emptied> {
         answered(self.patience, self.is_void(table)).await
     }
 
@@ -306,10 +320,11 @@ fn shared_inputs(table: &str, inputs: &[InputIdentity], own: Uuid) -> String {
     let ids: Vec<&String> = inputs.iter().filter_map(|input| input.id.as_ref()).collect();
     let ids = literal(&serde_json::to_string(&ids).unwrap_or_else(|_| "[]".to_owned()));
     format!(
-        "{FROM} WHERE r.table_name = {} AND (r.resumed_by IS NULL OR r.resumed_by = '{own}') AND r.run_id <> '{own}' \
+        "{FROM} WHERE r.table_name IN ({}, {}) AND (r.resumed_by IS NULL OR r.resumed_by = '{own}') AND r.run_id <> '{own}' \
          AND EXISTS (SELECT FROM pg_catalog.jsonb_array_elements(r.inputs) AS i WHERE i->>'id' IN \
          (SELECT pg_catalog.jsonb_array_elements_text({ids}::jsonb))) ORDER BY r.started_at DESC, r.run_id DESC",
-        literal(table)
+        literal(table),
+        literal(&earlier_name(table))
     )
 }
 

@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use crate::dataset::Dataset;
+use crate::dataset::mapping::shell_word;
 use crate::error::{Error, Result};
 use crate::sink::SchemaOptions;
 use crate::sink::postgres::connection::connect::{Link, to_error};
@@ -192,7 +193,7 @@ pub(in crate::sink::postgres) async fn give(
         lack.privileges.join(", "),
         lack.shown(),
         role.name,
-        shell(&role.name)
+        shell_word(&role.name)
     )))
 }
 
@@ -213,20 +214,11 @@ pub(in crate::sink::postgres) async fn differences(
                 lack.shown(),
                 role.name,
                 lack.privileges.join(", "),
-                shell(&role.name)
+                shell_word(&role.name)
             ));
         }
     }
     Ok(differences)
-}
-
-/// A word as a shell takes it.
-fn shell(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
 }
 
 /// The same as SQL for `psql`, with the tables of the ledger, which the role may not make itself.
@@ -285,7 +277,7 @@ mod tests {
         assert!(sql.contains(r"current_schema(), E''it''''s "), "{sql}");
         assert!(sql.contains("GRANT SELECT ON mds_schema TO"), "{sql}");
         assert_eq!(script(&[BARS], &SchemaOptions::default()), "");
-        assert_eq!(shell("a-b.c_1"), "a-b.c_1");
-        assert_eq!(shell("it's"), r"'it'\''s'");
+        assert_eq!(shell_word("a-b.c_1"), "a-b.c_1");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
     }
 }
