@@ -349,7 +349,15 @@ mod tests {
 
     fn asked(inputs: &[InputIdentity], keyed: bool, resume: bool) -> Asked {
         let settings = json!({"vendor": "a", "key": []});
-        Asked { inputs: inputs.to_vec(), keyed, settings, resume, force: false, grown: false, emptied: Emptied::No }
+        Asked {
+            inputs: inputs.to_vec(),
+            keyed,
+            settings,
+            resume,
+            force: false,
+            grown: false,
+            emptied: Emptied::No,
+        }
     }
 
     impl Asked {

@@ -93,7 +93,9 @@ impl Before<'_> {
         }
         let why = match &found {
             None => "this store does not know it".to_owned(),
-            Some(run) if run.table != start.table && run.table != earlier_name(&start.table) => format!("it went into {}", run.table),
+            Some(run) if run.table != start.table && run.table != earlier_name(&start.table) => {
+                format!("it went into {}", run.table)
+            }
             Some(run) if run.settings != start.settings => {
                 format!("it differed in {}", differences(&run.settings, &start.settings).join(", "))
             }

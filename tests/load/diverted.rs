@@ -32,7 +32,11 @@ fn a_table_that_is_always_empty_does_not_get_a_file_twice_in_postgresql() {
     let later = "INSERT INTO target SELECT * FROM st; DELETE FROM st; RETURN null;";
     let ways = [
         ("before", function(away), "CREATE TRIGGER g BEFORE INSERT ON st FOR EACH ROW EXECUTE FUNCTION g()"),
-        ("after", function(later), "CREATE TRIGGER g AFTER INSERT ON st FOR EACH STATEMENT EXECUTE FUNCTION g()"),
+        (
+            "after",
+            function(later),
+            "CREATE TRIGGER g AFTER INSERT ON st FOR EACH STATEMENT EXECUTE FUNCTION g()",
+        ),
         (
             "in a partition",
             function(away),
@@ -54,7 +58,10 @@ fn a_table_that_is_always_empty_does_not_get_a_file_twice_in_postgresql() {
 #[test]
 fn a_table_that_is_always_empty_does_not_get_a_file_twice_in_sqlite() {
     let ways = [
-        ("before", "BEFORE INSERT ON st BEGIN INSERT INTO target VALUES (new.id, new.v); SELECT RAISE(IGNORE); END"),
+        (
+            "before",
+            "BEFORE INSERT ON st BEGIN INSERT INTO target VALUES (new.id, new.v); SELECT RAISE(IGNORE); END",
+        ),
         ("after", "AFTER INSERT ON st BEGIN INSERT INTO target VALUES (new.id, new.v); DELETE FROM st; END"),
     ];
     for (what, trigger) in ways {

@@ -36,7 +36,17 @@ mod tests {
         assert_eq!(literal(r"a\'b"), r"E'a\\''b'");
         assert_eq!(idents(["a", "B"]), r#""a", "B""#);
         let names = ["bars_1m", "_t", "MineX", "Mine x", "mine.x", "1m", "ü", r#"a"b"#, ""];
-        let shown = ["bars_1m", "_t", r#""MineX""#, r#""Mine x""#, r#""mine.x""#, r#""1m""#, r#""ü""#, r#""a""b""#, r#""""#];
+        let shown = [
+            "bars_1m",
+            "_t",
+            r#""MineX""#,
+            r#""Mine x""#,
+            r#""mine.x""#,
+            r#""1m""#,
+            r#""ü""#,
+            r#""a""b""#,
+            r#""""#,
+        ];
         assert_eq!(names.map(readable), shown);
     }
 }

@@ -13,8 +13,8 @@ use crate::batch::Commit;
 use crate::error::{Error, Result};
 use crate::port::history::{IsAlive, RunHistory};
 use crate::port::runs::{
-    Begun, Checkpoints, Emptied, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope, RunStart,
-    RunStatus, earlier_name,
+    Begun, Checkpoints, Emptied, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope,
+    RunStart, RunStatus, earlier_name,
 };
 use crate::sink::answered;
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
