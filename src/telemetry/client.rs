@@ -1,37 +1,30 @@
 //! A client for small exchanges over HTTP/1.1, each with a connection of its own, plain or with TLS: the
 //! listener of another instance, a collector of traces, a receiver of feedback.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, iter};
+
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Request, Url};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{of_tls, words};
 use crate::settings::Secret;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
-use hyper::http::uri::Scheme;
-use hyper::{Request, Uri};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+
+const EXPECTED: &str = "expected http://HOST:PORT";
 
 /// Where something listens: `http[s]://HOST[:PORT][/PATH]`.
 #[derive(Clone)]
 pub struct Endpoint {
-    host: String,
-    port: u16,
-    /// Without a slash at its end.
-    path: String,
-    tls: Option<TlsConnector>,
+    url: Url,
+    client: Client,
 }
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What stands behind the host may be a secret.
-        write!(f, "Endpoint({})", self.authority())
+        write!(f, "Endpoint({})", place(&self.url))
     }
 }
 
@@ -41,21 +34,7 @@ pub struct Answer {
     /// Status code.
     pub status: u16,
     /// Its body.
-    pub body: Bytes,
-}
-
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// Nobody listens there, or the connection was lost.
-    #[error("{0}")]
-    Unreachable(String),
-    /// What answers does not speak HTTP.
-    #[error("what answers there does not speak HTTP")]
-    Garbage,
-    /// The answer is larger than it may be.
-    #[error("the answer is larger than {0} bytes")]
-    TooLarge(usize),
+    pub body: Vec<u8>,
 }
 
 impl Endpoint {
@@ -64,46 +43,42 @@ impl Endpoint {
     /// # Errors
     /// What is wrong, without the text itself, which may hold a password; or that this system trusts nobody.
     pub fn parse(text: &str, port: u16) -> Result<Self, String> {
-        let expected = "expected http://HOST:PORT";
-        let uri: Uri = text.trim().parse().map_err(|_| format!("{expected}, and this is not a URL"))?;
-        let tls = match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => false,
-            Some(scheme) if *scheme == Scheme::HTTPS => true,
-            _ => return Err(format!("{expected}, with http:// or https:// in front")),
-        };
-        let authority = uri.authority().ok_or_else(|| format!("{expected}, and this names no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(format!("{expected}, without a user and a password in it"));
+        let wrong = |why: &str| Err(format!("{EXPECTED}, {why}"));
+        let text = text.trim();
+        let Ok(mut url) = Url::parse(text) else { return wrong("and this is not a URL") };
+        if !matches!(url.scheme(), "http" | "https") || !text.contains("://") {
+            return wrong("with http:// or https:// in front");
         }
-        if uri.query().is_some() {
-            return Err(format!("{expected}, without a question mark in it"));
+        if has_user(&url) {
+            return wrong("without a user and a password in it");
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err(format!("{expected}, and this names no host"));
+        if url.query().is_some() || url.fragment().is_some() {
+            return wrong("without a question mark or a # in it");
         }
-        let port = match authority.as_str().strip_prefix(authority.host()) {
-            Some("") if tls => 443,
-            Some("") => port,
-            _ => authority.port_u16().ok_or_else(|| format!("{expected}, and this port is none"))?,
-        };
-        let tls = if tls { Some(trust()?) } else { None };
-        Ok(Self { host: host.to_owned(), port, path: uri.path().trim_end_matches('/').to_owned(), tls })
+        let authority = text.split('/').nth(2).unwrap_or_default();
+        // A port that is the scheme's own is none to the URL.
+        if url.scheme() == "http" && url.port().is_none() && !authority.ends_with(":80") {
+            let _ = url.set_port(Some(port));
+        }
+        let client = client(&url)?;
+        Ok(Self { url, client })
     }
 
-    /// As it is written.
+    /// As it is written, with its port.
     pub fn shown(&self) -> String {
-        format!("http{}://{}{}", if self.tls.is_some() { "s" } else { "" }, self.authority(), self.path)
+        format!("{}://{}{}", self.url.scheme(), place(&self.url), self.path())
     }
 
     /// The path that it ends in, without a slash at its end.
     pub fn path(&self) -> &str {
-        &self.path
+        self.url.path().trim_end_matches('/')
     }
 
     /// The same host with another path below this one's.
     pub fn below(&self, path: &str) -> Self {
-        Self { path: format!("{}{path}", self.path), ..self.clone() }
+        let mut below = self.clone();
+        below.url.set_path(&format!("{}{path}", self.path()));
+        below
     }
 
     /// Asks for a path below this one, with a bearer token where one is given. Sets no limit of time.
@@ -111,109 +86,86 @@ impl Endpoint {
     /// # Errors
     /// In words, where no whole answer of at most so many bytes comes.
     pub async fn get(&self, path: &str, token: Option<&Secret>, most: usize) -> Result<Answer, String> {
-        let mut request = Request::new(Full::default());
+        let mut request = Request::new(reqwest::Method::GET, self.below(path).url);
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
                 .map_err(|_| "the token has characters that no header can carry".to_owned())?;
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
-        self.below(path).exchange(request, most).await.map_err(|fault| fault.to_string())
+        self.exchange(request, most).await
     }
 
-    fn authority(&self) -> String {
-        match self.host.contains(':') {
-            true => format!("[{}]:{}", self.host, self.port),
-            false => format!("{}:{}", self.host, self.port),
-        }
-    }
-
-    /// Sends a request to it, whatever place the request names, and reads an answer of so many bytes at most.
-    /// Sets no limit of time.
+    /// Sends a request and reads an answer of so many bytes at most. Sets no limit of time.
     ///
     /// # Errors
-    /// Where no whole answer comes.
-    pub async fn exchange(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Answer, Fault> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
-        let stream =
-            stream.map_err(|error| Fault::Unreachable(format!("no connection: {}", words(&error))))?;
-        let Some(tls) = &self.tls else { return self.exchange_on(stream, request, most).await };
-        let name = ServerName::try_from(self.host.clone())
-            .map_err(|_| Fault::Unreachable(format!("{} is not the name of a host", self.host)))?;
-        let stream = tls.connect(name, stream).await;
-        let stream = stream.map_err(|error| Fault::Unreachable(format!("TLS failed: {}", words(&error))))?;
-        self.exchange_on(stream, request, most).await
-    }
-
-    async fn exchange_on<S>(
-        &self,
-        stream: S,
-        mut request: Request<Full<Bytes>>,
-        most: usize,
-    ) -> Result<Answer, Fault>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| fault(&e))?;
-        // Ends with the sender; given up with it where this is given up.
-        let driver = Driver(tokio::spawn(connection));
-        // The host stands in a header of its own.
-        let path = if self.path.is_empty() { "/" } else { &self.path };
-        *request.uri_mut() = path.parse().map_err(|_| Fault::Unreachable(format!("{path} is not a path")))?;
-        if let Ok(host) = HeaderValue::from_str(&self.authority()) {
-            request.headers_mut().insert(HOST, host);
-        }
-        let response = sender.send_request(request).await.map_err(|e| fault(&e))?;
+    /// In words, where no whole answer comes.
+    pub async fn exchange(&self, request: Request, most: usize) -> Result<Answer, String> {
+        let mut response = self.client.execute(request).await.map_err(why)?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), most).collect().await.map_err(|error| {
-            match error.downcast_ref::<hyper::Error>() {
-                Some(error) => fault(error),
-                None => Fault::TooLarge(most),
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(why)? {
+            if body.len() + piece.len() > most {
+                return Err(format!("the answer is larger than {most} bytes"));
             }
-        })?;
-        drop(driver);
-        Ok(Answer { status, body: body.to_bytes() })
+            body.extend_from_slice(&piece);
+        }
+        Ok(Answer { status, body })
     }
 }
 
-/// TLS with whom this system trusts.
+/// Whether a URL names a user or a password.
+pub fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// `HOST:PORT` of a URL.
+pub fn place(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}
+
+/// A client for that URL alone: it follows nobody elsewhere (a token would go along), asks no proxy that the
+/// environment names, and keeps no connection. With TLS it trusts whom this system trusts.
 ///
 /// # Errors
 /// Where that is nobody.
-pub fn trust() -> Result<TlsConnector, String> {
-    let found = rustls_native_certs::load_native_certs();
+pub fn client(url: &Url) -> Result<Client, String> {
     let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        return Err("this system has no root certificates for https://; install ca-certificates".to_owned());
+    if url.scheme() == "https" {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(
+                "this system has no root certificates for https://; install ca-certificates".to_owned()
+            );
+        }
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {}", of_tls(&error)))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(concat!("mdsctl/", env!("CARGO_PKG_VERSION")))
+        .http1_only()
+        .no_proxy()
+        .redirect(Policy::none())
+        .pool_max_idle_per_host(0)
+        .build()
+        .map_err(why)
 }
 
-/// The task that drives a connection, for as long as somebody waits for it.
-struct Driver(tokio::task::JoinHandle<hyper::Result<()>>);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
+/// Why there is no answer, in words and without the URL.
+pub fn why(error: reqwest::Error) -> String {
+    let mut causes = iter::successors(std::error::Error::source(&error), |cause| cause.source());
+    match causes.find_map(|cause| cause.downcast_ref::<hyper::Error>()) {
+        _ if error.is_connect() => format!("no connection: {}", words(&error)),
+        Some(answer) if answer.is_parse() => "what answers there does not speak HTTP".to_owned(),
+        Some(answer) if answer.is_incomplete_message() => {
+            "the connection was closed before the answer was complete".to_owned()
+        }
+        _ => format!("the connection failed: {}", words(&error.without_url())),
     }
-}
-
-fn fault(error: &hyper::Error) -> Fault {
-    if error.is_parse() {
-        return Fault::Garbage;
-    }
-    Fault::Unreachable(match error.is_incomplete_message() {
-        true => "the connection was closed before the answer was complete".to_owned(),
-        false => format!("the connection failed: {}", words(error)),
-    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http_body_util::Full;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
@@ -24,7 +23,7 @@ use tracing_subscriber::registry::LookupSpan;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::telemetry::client::{Answer, Endpoint};
+use crate::telemetry::client::{Answer, Endpoint, why};
 
 /// Port of a collector, where none is written.
 const PORT: u16 = 4318;
@@ -145,11 +144,11 @@ impl Post {
     }
 
     async fn send(&self, request: Request<Bytes>) -> Result<Answer, String> {
-        let sent = self.endpoint.exchange(request.map(Full::new), MOST_BYTES);
-        match tokio::time::timeout(SENDING, sent).await {
+        let request = request.try_into().map_err(why)?;
+        match tokio::time::timeout(SENDING, self.endpoint.exchange(request, MOST_BYTES)).await {
             Ok(Ok(answer)) if (200..300).contains(&answer.status) => Ok(answer),
             Ok(Ok(answer)) => Err(format!("the collector answers with status {}", answer.status)),
-            Ok(Err(fault)) => Err(fault.to_string()),
+            Ok(Err(why)) => Err(why),
             Err(_) => Err(format!("no answer within {} s", SENDING.as_secs())),
         }
     }
@@ -167,7 +166,7 @@ impl HttpClient for Posting {
         // A name that is looked up is not waited for.
         runtime.shutdown_background();
         match sent {
-            Ok(answer) => Ok(Response::builder().status(answer.status).body(answer.body)?),
+            Ok(answer) => Ok(Response::builder().status(answer.status).body(answer.body.into())?),
             Err(why) => {
                 self.0.trouble(&why);
                 Err(why.into())

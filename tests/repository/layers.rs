@@ -44,7 +44,7 @@ const APART: [(&str, &str); 18] = [
     ("sink/postgres/write", "postgres::schema"),
 ];
 /// Crates, and the only places that may name them.
-const PLACES: [(&str, &[&str]); 19] = [
+const PLACES: [(&str, &[&str]); 20] = [
     ("clap", &["main", "cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
@@ -54,9 +54,10 @@ const PLACES: [(&str, &[&str]); 19] = [
     ("rusqlite", &["sink/sqlite"]),
     ("indicatif", &["report"]),
     ("prometheus", &["telemetry"]),
+    ("axum", &["telemetry"]),
     ("hyper", &["telemetry"]),
     ("hyper_util", &["telemetry"]),
-    ("http_body_util", &["telemetry"]),
+    ("reqwest", &["telemetry"]),
     ("opentelemetry", &["telemetry"]),
     ("opentelemetry_http", &["telemetry"]),
     ("opentelemetry_otlp", &["telemetry"]),

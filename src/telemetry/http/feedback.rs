@@ -2,25 +2,17 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::{Method, Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use reqwest::header::{CONNECTION, CONTENT_TYPE};
+use reqwest::{Client, StatusCode, Url};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsConnector;
 
-use crate::error::{Error, Result, words};
+use crate::error::{Error, Result};
 use crate::port::Level;
-use crate::telemetry::client::trust;
+use crate::telemetry::client::{client, has_user, place, why};
 use crate::telemetry::http::Pressure;
-use crate::telemetry::http::body::Body;
-use crate::telemetry::http::listener::plain;
 
 /// Longest wait between two attempts.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -40,15 +32,15 @@ pub struct Patience {
 /// Where to, and how patiently.
 #[derive(Clone)]
 pub struct Feedback {
-    url: Uri,
-    tls: Option<TlsConnector>,
+    url: Url,
+    client: Client,
     patience: Patience,
 }
 
 impl std::fmt::Debug for Feedback {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // What stands behind the host may be a secret.
-        write!(f, "Feedback({:?}, {:?})", self.url.authority(), self.patience)
+        write!(f, "Feedback({}, {:?})", place(&self.url), self.patience)
     }
 }
 
@@ -59,20 +51,16 @@ impl Feedback {
     /// [`Error::Usage`] unless it is an `http://` or `https://` URL without a user name.
     pub fn new(url: &str, patience: Patience) -> Result<Self> {
         let refused = |why: &str| Error::Usage(format!("--feedback-url: {why}"));
-        let url: Uri = url.trim().parse().map_err(|_| refused(NO_URL))?;
-        let host = url.host().is_some_and(|host| !host.is_empty());
-        match (url.scheme_str(), url.authority()) {
-            (Some("http" | "https"), Some(authority)) if authority.as_str().contains('@') => {
+        let url = Url::parse(url.trim()).map_err(|_| refused(NO_URL))?;
+        match url.scheme() {
+            _ if !url.has_host() => Err(refused(NO_URL)),
+            "http" | "https" if has_user(&url) => {
                 Err(refused("a user name in the URL is not sent; leave it out"))
             }
-            (Some("http"), Some(_)) if host => Ok(Self { url, tls: None, patience }),
-            (Some("https"), Some(_)) if host => {
-                Ok(Self { url, tls: Some(trust().map_err(|why| refused(&why))?), patience })
+            "http" | "https" => {
+                Ok(Self { client: client(&url).map_err(|why| refused(&why))?, url, patience })
             }
-            (Some(scheme), Some(_)) => {
-                Err(refused(&format!("{scheme}:// is not spoken; give an http:// or https:// URL")))
-            }
-            _ => Err(refused(NO_URL)),
+            scheme => Err(refused(&format!("{scheme}:// is not spoken; give an http:// or https:// URL"))),
         }
     }
 
@@ -113,9 +101,9 @@ impl Feedback {
                 // It may have taken it all the same.
                 known = None;
                 if !std::mem::replace(&mut told, true) {
-                    let place = self.url.authority().map_or("", |authority| authority.as_str());
                     tracing::warn!(
-                        "the feedback is not taken at {place}: {}; the load goes on, see --feedback-url",
+                        "the feedback is not taken at {}: {}; the load goes on, see --feedback-url",
+                        place(&self.url),
                         failed.0
                     );
                 }
@@ -142,51 +130,10 @@ impl Feedback {
     }
 
     async fn post(&self, change: &Pressure) -> Result<StatusCode, String> {
-        let host = self.url.host().unwrap_or_default().trim_matches(['[', ']']);
-        let port = self.url.port_u16().unwrap_or(if self.tls.is_some() { 443 } else { 80 });
-        let stream = TcpStream::connect((host, port)).await.map_err(|error| plain(&error))?;
-        let Some(tls) = &self.tls else { return self.exchange(stream, change).await };
-        let name =
-            ServerName::try_from(host.to_owned()).map_err(|_| format!("{host} is not the name of a host"))?;
-        let stream = tls.connect(name, stream).await.map_err(|error| plain(&error))?;
-        self.exchange(stream, change).await
+        let request = self.client.post(self.url.clone()).body(change.to_feedback());
+        let request = request.header(CONTENT_TYPE, "application/json").header(CONNECTION, "close");
+        request.send().await.map(|answer| answer.status()).map_err(why)
     }
-
-    async fn exchange<S>(&self, stream: S, change: &Pressure) -> Result<StatusCode, String>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
-    {
-        let hello = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = hello.map_err(|error| why(&error))?;
-        let path = self.url.path_and_query().map_or("/", |path| path.as_str());
-        let authority = self.url.authority().map_or("", |authority| authority.as_str());
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(path)
-            .header(HOST, authority)
-            .header(USER_AGENT, concat!("mdsctl/", env!("CARGO_PKG_VERSION")))
-            .header(CONTENT_TYPE, "application/json")
-            .header(CONNECTION, "close")
-            .body(Body::whole(Bytes::from(change.to_feedback())))
-            .map_err(|error| words(&error))?;
-        // The connection lives as long as the request: dropped together where time runs out.
-        let answer = sender.send_request(request);
-        tokio::pin!(connection, answer);
-        let answer = tokio::select! {
-            answer = &mut answer => answer,
-            closed = &mut connection => match closed {
-                Ok(()) => answer.await,
-                Err(error) => Err(error),
-            },
-        };
-        answer.map(|response| response.status()).map_err(|error| why(&error))
-    }
-}
-
-/// What went wrong on the line.
-fn why(error: &hyper::Error) -> String {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
-    cause.map_or_else(|| words(error), plain)
 }
 
 /// Whether the same request would be answered the same way.

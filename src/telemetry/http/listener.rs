@@ -62,7 +62,7 @@ impl Listener {
             io::ErrorKind::PermissionDenied => {
                 refused("no permission to listen there; give a port above 1023")
             }
-            _ => refused(&format!("{}; give another address", plain(&error))),
+            _ => refused(&format!("{}; give another address", words(&error))),
         };
         let socket = TcpListener::bind(addresses.as_slice()).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
@@ -85,11 +85,6 @@ impl Listener {
         }
         format!("http://{address}/")
     }
-}
-
-/// What the system says, without its number.
-pub(super) fn plain(error: &io::Error) -> String {
-    words(error)
 }
 
 #[cfg(test)]
