@@ -352,6 +352,32 @@ proptest! {
     }
 
     #[test]
+    fn files_of_another_writer_are_read_as_its_own_reader_has_them(
+        rows in prop::collection::vec(prop::array::uniform3("[ -~\n\r\"é;,0-9]{0,12}"), 0..20),
+        crlf: bool, semicolon: bool, quotes: bool, sizes in prop::collection::vec(0usize..40, 1..8),
+    ) {
+        let delimiter = if semicolon { b';' } else { b',' };
+        let mut writer = csv::WriterBuilder::new()
+            .delimiter(delimiter)
+            .terminator(if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') })
+            .quote_style(if quotes { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary })
+            .from_writer(Vec::new());
+        writer.write_record(["a", "b", "c"]).unwrap();
+        rows.iter().for_each(|row| writer.write_record(row).unwrap());
+        let text = writer.into_inner().unwrap();
+        let heard = read(Script::sizes(&text, &sizes), options());
+        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_slice());
+        let field = |field: &str| match field {
+            "" | "\\N" if !quotes => "∅".to_owned(),
+            field => field.to_owned(),
+        };
+        let expected: Vec<Vec<String>> =
+            reader.records().map(|row| row.unwrap().iter().map(field).collect()).collect();
+        prop_assert_eq!(heard.cells(), expected);
+        prop_assert_eq!(heard.broken, vec![]);
+    }
+
+    #[test]
     fn garbage_is_read_the_same_however_chunks_are_cut(
         data in prop::collection::vec(
             prop_oneof![Just(b'"'), Just(b','), Just(b'\n'), Just(b'\r'), Just(b'a'), any::<u8>()], 0..300),

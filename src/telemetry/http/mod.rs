@@ -6,7 +6,6 @@
 //! - [`Service`]: serves and sends, on a thread of its own that the load never waits for
 
 mod backpressure;
-mod body;
 mod feedback;
 mod history;
 mod listener;

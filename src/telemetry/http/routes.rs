@@ -1,26 +1,32 @@
 //! What is asked, and what is answered.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hyper::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName,
-    HeaderValue, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderValue,
+    REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{Method, Request, Response, StatusCode};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use futures_util::stream::{Stream, StreamExt as _};
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::settings::Secret;
 use crate::telemetry::http::LiveRun;
-use crate::telemetry::http::body::Body;
 use crate::telemetry::http::streams::{self, StatusStream};
 
 /// The live page: one file, which asks for nothing from elsewhere.
 const PAGE: &str = include_str!("page.html");
-const JSON: &str = "application/json";
-const PLAIN: &str = "text/plain; charset=utf-8";
-const EVENTS: &str = "text/event-stream";
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 const PATHS: &str = "there is nothing at that path; there are:
 /                     a live page
@@ -60,95 +66,108 @@ impl Routes {
         Self { host, ..self }
     }
 
+    /// What answers. The body of a request is never read.
+    pub(super) fn router(self) -> Router {
+        let routes = Arc::new(self);
+        Router::new()
+            // The page itself says nothing of the run: it asks for the token, and then for the events.
+            .route("/", get(async || ([(CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE))))
+            .route("/metrics", get(metrics))
+            .route("/healthz", get(async |State(to): At| said(to.live.healthy().map(|()| "ok"))))
+            .route("/readyz", get(async |State(to): At| said(to.live.ready().map(|()| "ready"))))
+            .route("/status", get(async |State(to): At| json(to.live.so_far().1.to_json())))
+            .route("/backpressure", get(async |State(to): At| json(to.live.pressure().to_json())))
+            .route("/status/stream", get(status_events))
+            .route("/backpressure/stream", get(pressure_events))
+            .fallback(async || (StatusCode::NOT_FOUND, PATHS))
+            .layer(from_fn_with_state(routes.clone(), guard))
+            .with_state(routes)
+    }
+
     /// Whether the request calls this listener by a name of it.
-    fn is_meant<B>(&self, request: &Request<B>) -> bool {
+    fn is_meant(&self, request: &Request) -> bool {
         let Some(own) = &self.host else { return true };
         let named = request.headers().get_all(HOST).into_iter().map(|value| value.to_str().ok());
         let mut named = named.chain(request.uri().authority().map(|name| Some(name.as_str())));
         named.all(|name| name.is_some_and(|name| is_name_of(name, own)))
     }
 
-    /// Answers. The body of a request is never read.
-    pub(super) fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+    /// Why a request gets nothing.
+    fn refusal(&self, request: &Request) -> Option<Response> {
         if !self.is_meant(request) {
             let refusal = "this listener is not known by that name; ask for localhost, or for its address\n";
-            return text(StatusCode::MISDIRECTED_REQUEST, PLAIN, refusal);
+            return Some((StatusCode::MISDIRECTED_REQUEST, refusal).into_response());
         }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
-            let refusal = text(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD are answered\n");
-            return with(refusal, ALLOW, "GET, HEAD");
+            let refusal = ([(ALLOW, "GET, HEAD")], "only GET and HEAD are answered\n");
+            return Some((StatusCode::METHOD_NOT_ALLOWED, refusal).into_response());
         }
-        let path = request.uri().path();
-        // The page itself says nothing of the run: it asks for the token, and then for the events.
-        if path == "/" {
-            let page = text(StatusCode::OK, "text/html; charset=utf-8", PAGE);
-            return with(page, CONTENT_SECURITY_POLICY, POLICY);
-        }
-        if !self.token.as_ref().is_none_or(|token| knows(request, token)) {
-            let refusal = "a token is needed, as in: Authorization: Bearer TOKEN\n";
-            return with(text(StatusCode::UNAUTHORIZED, PLAIN, refusal), WWW_AUTHENTICATE, "Bearer");
-        }
-        let live = &self.live;
-        match path {
-            "/metrics" => match live.metrics() {
-                Ok(metrics) => text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics),
-                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("{error}\n")),
-            },
-            "/healthz" => said(live.healthy().map(|()| "ok")),
-            "/readyz" => said(live.ready().map(|()| "ready")),
-            "/status" => text(StatusCode::OK, JSON, live.so_far().1.to_json() + "\n"),
-            "/backpressure" => text(StatusCode::OK, JSON, live.pressure().to_json() + "\n"),
-            "/backpressure/stream" => {
-                self.stream(request, |place| Body::Stream(Box::pin(streams::pressure(live.clone(), place))))
-            }
-            "/status/stream" => {
-                self.stream(request, |place| Body::Stream(Box::pin(self.feed.clone().stream(place))))
-            }
-            _ => text(StatusCode::NOT_FOUND, PLAIN, PATHS),
-        }
+        let token = self.token.as_ref().filter(|_| request.uri().path() != "/")?;
+        let refusal = "a token is needed, as in: Authorization: Bearer TOKEN\n";
+        let refusal = (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], refusal);
+        (!knows(request, token)).then(|| refusal.into_response())
     }
 
-    fn stream<B>(
-        &self,
-        request: &Request<B>,
-        body: impl FnOnce(OwnedSemaphorePermit) -> Body,
-    ) -> Response<Body> {
-        if *request.method() == Method::HEAD {
-            return respond(StatusCode::OK, EVENTS, Body::whole(""));
+    /// Events, where there is a place for one more that follows them.
+    fn follow<S>(&self, method: &Method, events: impl FnOnce(OwnedSemaphorePermit) -> S) -> Response
+    where
+        S: Stream<Item = Bytes> + Send + 'static,
+    {
+        let kind = [(CONTENT_TYPE, "text/event-stream")];
+        if *method == Method::HEAD {
+            return kind.into_response();
         }
         match self.streams.clone().try_acquire_owned() {
-            Ok(place) => respond(StatusCode::OK, EVENTS, body(place)),
+            Ok(place) => (kind, Body::from_stream(events(place).map(Ok::<_, Infallible>))).into_response(),
             Err(_) => {
                 let full = "too many are following already; close one, or ask for the path without /stream\n";
-                with(text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, full), RETRY_AFTER, "5")
+                (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")], full).into_response()
             }
         }
     }
 }
 
-fn said<E: std::fmt::Display>(what: Result<&str, E>) -> Response<Body> {
-    match what {
-        Ok(word) => text(StatusCode::OK, PLAIN, format!("{word}\n")),
-        Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("{why}\n")),
+/// How a route gets at what it tells.
+type At = State<Arc<Routes>>;
+
+/// What holds for all answers, refusals too.
+async fn guard(State(routes): At, request: Request, next: Next) -> Response {
+    let mut response = match routes.refusal(&request) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    };
+    for (name, value) in
+        [(CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "no-referrer")]
+    {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn metrics(State(routes): At) -> Response {
+    match routes.live.metrics() {
+        Ok(metrics) => ([(CONTENT_TYPE, PROMETHEUS)], metrics).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
 
-fn text(status: StatusCode, kind: &'static str, text: impl Into<bytes::Bytes>) -> Response<Body> {
-    respond(status, kind, Body::whole(text))
+async fn status_events(State(routes): At, method: Method) -> Response {
+    routes.follow(&method, |place| routes.feed.clone().stream(place))
 }
 
-fn respond(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let response = with(response, CONTENT_TYPE, kind);
-    let response = with(response, CACHE_CONTROL, "no-store");
-    let response = with(response, X_CONTENT_TYPE_OPTIONS, "nosniff");
-    with(response, REFERRER_POLICY, "no-referrer")
+async fn pressure_events(State(routes): At, method: Method) -> Response {
+    routes.follow(&method, |place| streams::pressure(routes.live.clone(), place))
 }
 
-fn with(mut response: Response<Body>, name: HeaderName, value: &'static str) -> Response<Body> {
-    response.headers_mut().insert(name, HeaderValue::from_static(value));
-    response
+fn json(text: String) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], text + "\n")
+}
+
+fn said<E: std::fmt::Display>(what: Result<&str, E>) -> impl IntoResponse + use<E> {
+    match what {
+        Ok(word) => (StatusCode::OK, format!("{word}\n")),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+    }
 }
 
 /// Whether `name`, which may have a port, is an address, `localhost` or `own`.
@@ -164,7 +183,7 @@ fn is_name_of(name: &str, own: &str) -> bool {
 }
 
 /// Whether the request has the token. How long that takes says no more than how long the token is.
-fn knows<B>(request: &Request<B>, token: &Secret) -> bool {
+fn knows(request: &Request, token: &Secret) -> bool {
     let Some(value) = request.headers().get(AUTHORIZATION) else { return false };
     let Some((scheme, given)) = value.as_bytes().split_at_checked(7) else { return false };
     let given = given.trim_ascii();
@@ -173,16 +192,26 @@ fn knows<B>(request: &Request<B>, token: &Secret) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
     use super::*;
     use crate::telemetry::http::live_run::tests::{engine, live};
 
-    fn ask(routes: &Routes, method: Method, path: &str) -> Response<Body> {
-        routes.answer(&Request::builder().method(method).uri(path).body(()).unwrap())
+    async fn answer(routes: &Router, request: Request) -> Response {
+        TowerToHyperService::new(routes.clone()).call(request).await.unwrap()
     }
 
-    fn routes(token: Option<&str>, streams: usize) -> Routes {
-        let live = live();
+    async fn ask(routes: &Router, method: Method, path: &str) -> Response {
+        answer(routes, Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await
+    }
+
+    fn routes_of(live: Arc<LiveRun>, token: Option<&str>, streams: usize) -> Routes {
         Routes::new(live.clone(), token.map(Secret::new), Arc::new(StatusStream::new(live)), streams)
+    }
+
+    fn routes(token: Option<&str>, streams: usize) -> Router {
+        routes_of(live(), token, streams).router()
     }
 
     #[test]
@@ -190,21 +219,21 @@ mod tests {
         let token = Secret::new("a b+c\u{e9}");
         let asks = |header: &[u8]| {
             let request = Request::builder().header(AUTHORIZATION, HeaderValue::from_bytes(header).unwrap());
-            knows(&request.body(()).unwrap(), &token)
+            knows(&request.body(Body::empty()).unwrap(), &token)
         };
         assert!(asks("Bearer a b+c\u{e9}".as_bytes()) && asks("bearer  a b+c\u{e9} ".as_bytes()));
         for wrong in ["", "Bearer", "Bearer ", "Bearer a b+c", "Bearer a b+c\u{e9}d", "Basic a b+c\u{e9}"] {
             assert!(!asks(wrong.as_bytes()), "{wrong}");
         }
-        assert!(!knows(&Request::builder().uri("/?token=x").body(()).unwrap(), &token));
+        assert!(!knows(&Request::builder().uri("/?token=x").body(Body::empty()).unwrap(), &token));
     }
 
-    #[test]
-    fn without_the_token_there_is_nothing_but_the_page() {
+    #[tokio::test]
+    async fn without_the_token_there_is_nothing_but_the_page() {
         let routes = routes(Some("x"), 1);
-        assert_eq!(ask(&routes, Method::GET, "/").status(), 200);
+        assert_eq!(ask(&routes, Method::GET, "/").await.status(), 200);
         for path in ["/metrics", "/healthz", "/status/stream", "/nothing"] {
-            let answer = ask(&routes, Method::GET, path);
+            let answer = ask(&routes, Method::GET, path).await;
             assert_eq!(
                 (answer.status().as_u16(), answer.headers()[WWW_AUTHENTICATE].to_str().unwrap()),
                 (401, "Bearer")
@@ -212,53 +241,58 @@ mod tests {
         }
     }
 
-    #[test]
-    fn each_path_has_its_answer() {
-        let routes = routes(None, 1);
+    #[tokio::test]
+    async fn each_path_has_its_answer() {
+        let live = live();
+        let routes = routes_of(live.clone(), None, 1).router();
         for (path, status) in [("/metrics", 200), ("/healthz", 200), ("/readyz", 503), ("/status", 200)] {
             for method in [Method::GET, Method::HEAD] {
-                assert_eq!(ask(&routes, method, path).status(), status, "{path}");
+                assert_eq!(ask(&routes, method, path).await.status(), status, "{path}");
             }
-            assert_eq!(ask(&routes, Method::POST, path).status(), 405, "{path}");
+            assert_eq!(ask(&routes, Method::POST, path).await.status(), 405, "{path}");
         }
-        let _engine = engine(&routes.live, "a");
-        assert_eq!(ask(&routes, Method::GET, "/readyz").status(), 200);
-        assert_eq!(ask(&routes, Method::GET, "/backpressure?x=1").status(), 200);
-        assert_eq!(ask(&routes, Method::GET, "/none").status(), 404);
+        let _engine = engine(&live, "a");
+        assert_eq!(ask(&routes, Method::GET, "/readyz").await.status(), 200);
+        assert_eq!(ask(&routes, Method::GET, "/backpressure?x=1").await.status(), 200);
+        assert_eq!(ask(&routes, Method::GET, "/none").await.status(), 404);
         for line in PATHS.lines().skip(1) {
             let path = line.split(' ').next().unwrap();
-            assert_ne!(ask(&routes, Method::HEAD, path).status(), 404, "{path}");
+            assert_ne!(ask(&routes, Method::HEAD, path).await.status(), 404, "{path}");
         }
     }
 
-    #[test]
-    fn a_page_from_elsewhere_has_another_name_for_this_machine() {
-        let asks = |routes: &Routes, host: &str| {
-            routes.answer(&Request::builder().uri("/status").header(HOST, host).body(()).unwrap()).status()
+    #[tokio::test]
+    async fn a_page_from_elsewhere_has_another_name_for_this_machine() {
+        let asks = async |routes: &Router, host: &str| {
+            let request = Request::builder().uri("/status").header(HOST, host);
+            answer(routes, request.body(Body::empty()).unwrap()).await.status()
         };
-        let here = routes(None, 1).on_host(Some("loader".to_owned()));
+        let here = routes_of(live(), None, 1).on_host(Some("loader".to_owned())).router();
         for name in
             ["localhost:9464", "127.0.0.1", "127.0.0.1:1", "[::1]:9464", "loader:80", "LOADER.", "192.0.2.7"]
         {
-            assert_eq!(asks(&here, name), 200, "{name}");
+            assert_eq!(asks(&here, name).await, 200, "{name}");
         }
         for name in
             ["evil.example", "evil.example:9464", "localhost.evil.example", "127.0.0.1.evil.example", ""]
         {
-            assert_eq!(asks(&here, name), 421, "{name}");
+            assert_eq!(asks(&here, name).await, 421, "{name}");
         }
-        assert_eq!(asks(&routes(None, 1), "metrics.example"), 200);
+        assert_eq!(asks(&routes(None, 1), "metrics.example").await, 200);
     }
 
-    #[test]
-    fn streams_are_bounded() {
+    #[tokio::test]
+    async fn streams_are_bounded() {
         let routes = routes(None, 2);
-        let streams = ["/status/stream", "/backpressure/stream"].map(|path| ask(&routes, Method::GET, path));
+        let streams = [
+            ask(&routes, Method::GET, "/status/stream").await,
+            ask(&routes, Method::GET, "/backpressure/stream").await,
+        ];
         assert!(streams.iter().all(|stream| stream.status() == 200));
-        let refused = ask(&routes, Method::GET, "/status/stream");
+        let refused = ask(&routes, Method::GET, "/status/stream").await;
         assert_eq!((refused.status().as_u16(), refused.headers()[RETRY_AFTER].to_str().unwrap()), (503, "5"));
-        assert_eq!(ask(&routes, Method::HEAD, "/status/stream").status(), 200);
+        assert_eq!(ask(&routes, Method::HEAD, "/status/stream").await.status(), 200);
         drop(streams);
-        assert_eq!(ask(&routes, Method::GET, "/status/stream").status(), 200);
+        assert_eq!(ask(&routes, Method::GET, "/status/stream").await.status(), 200);
     }
 }

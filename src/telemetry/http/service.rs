@@ -1,7 +1,6 @@
 //! Serves and sends, on a thread of its own.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -9,11 +8,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
+use axum::Router;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
@@ -78,7 +76,7 @@ impl Service {
                 let feed = Arc::new(StatusStream::new(live.clone()));
                 let routes = Routes::new(live, token, feed.clone(), STREAMS).on_host(host);
                 tokio::spawn(feed.clone().run());
-                tokio::spawn(accept(socket, Arc::new(routes)));
+                tokio::spawn(accept(socket, routes.router()));
                 feed
             });
             // An error says that nobody is there to wait for.
@@ -117,7 +115,7 @@ impl fmt::Debug for Service {
     }
 }
 
-async fn accept(socket: TcpListener, routes: Arc<Routes>) {
+async fn accept(socket: TcpListener, router: Router) {
     let places = Arc::new(Semaphore::new(MOST));
     let mut peers: HashMap<IpAddr, Arc<Semaphore>> = HashMap::new();
     loop {
@@ -130,7 +128,7 @@ async fn accept(socket: TcpListener, routes: Arc<Routes>) {
         let own =
             peers.entry(peer.ip().to_canonical()).or_insert_with(|| Arc::new(Semaphore::new(MOST_OF_ONE)));
         match (own.clone().try_acquire_owned(), places.clone().try_acquire_owned()) {
-            (Ok(own), Ok(place)) => drop(tokio::spawn(serve(stream, routes.clone(), [own, place]))),
+            (Ok(own), Ok(place)) => drop(tokio::spawn(serve(stream, router.clone(), [own, place]))),
             _ => {
                 let full = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n";
                 let _ = stream.try_write(full);
@@ -139,18 +137,14 @@ async fn accept(socket: TcpListener, routes: Arc<Routes>) {
     }
 }
 
-async fn serve(stream: TcpStream, routes: Arc<Routes>, _places: [OwnedSemaphorePermit; 2]) {
+async fn serve(stream: TcpStream, router: Router, _places: [OwnedSemaphorePermit; 2]) {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request: Request<Incoming>| {
-        let response = routes.answer(&request);
-        async move { Ok::<_, Infallible>(response) }
-    });
     // What goes wrong with a connection is its peer's affair.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER)
         .max_buf_size(HEAD)
         .max_headers(FIELDS)
-        .serve_connection(TokioIo::new(Patient::new(stream)), service)
+        .serve_connection(TokioIo::new(Patient::new(stream)), TowerToHyperService::new(router))
         .await;
 }
