@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use commit::Commit;
 pub use reading::{Form, Reading};
-pub use replayable::{Content, LoadedFile, Replayable, fingerprint};
+pub use replayable::{Content, LoadedFile, Replayable, covers, fingerprint};
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::{filter, filter_record_batch};

@@ -110,6 +110,11 @@ impl LoadedFile {
     }
 }
 
+/// Whether the fingerprint of so many bytes is of all of them.
+pub fn covers(bytes: u64) -> bool {
+    bytes <= 2 * END
+}
+
 /// XXH3-128 of a size, and of the first and the last 64 KiB of as much of a file; where that is no longer than
 /// both, of all of it. It costs two reads whatever the size. A change in the middle that leaves the size as it
 /// is goes unseen: vendors append, truncate or write a file anew, with another header, footer or checksum, and
@@ -126,7 +131,7 @@ pub fn fingerprint(file: &File, bytes: u64) -> io::Result<String> {
         hash.update(&buffer);
         Ok(())
     };
-    if bytes <= 2 * END {
+    if covers(bytes) {
         take(0, bytes)?;
     } else {
         take(0, END)?;

@@ -109,6 +109,8 @@ impl Letters {
             bytes: None,
             fingerprint: Some(self.identity.clone()),
             failed: None,
+            unproven: false,
+            modified: None,
         }]
     }
 

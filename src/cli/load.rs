@@ -43,6 +43,7 @@ mod dry_run;
 mod end;
 mod said;
 mod store;
+mod unproven;
 mod write;
 
 pub use store::TableFacts;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::cli::process;
 use crate::error::{Error, Result};
 use crate::port::runs::{Emptied, InputIdentity, RunRecord, RunStatus};
+use crate::text::number_format::plural;
 
 /// Silence after which a run on another machine is taken to be dead, in microseconds: three of
 /// its signs of life.
@@ -52,6 +53,8 @@ pub struct Request<'a> {
     pub mended: &'a dyn Fn(usize, &InputIdentity) -> bool,
     /// Whether the table has no row any more, whatever was loaded into it.
     pub emptied: Emptied,
+    /// Whether a row that comes again takes the place of the one that is there.
+    pub overwrites: bool,
 }
 
 impl Request<'_> {
@@ -137,11 +140,22 @@ fn go_on(
 ) -> Result<Decision> {
     let name = short(run.run_id);
     let when = day(run.started);
-    let again = if request.keyed { "leave --resume away" } else { "use --force instead of --resume" };
+    let again = from_the_start(request, run);
     match life {
         Life::Alive => return Err(Error::Usage(going_on(run))),
         Life::Unknown => return Ok(Decision::Watch(run.run_id)),
         Life::Over => {}
+    }
+    if let Some(input) = damaged(run)
+        && !(request.keyed && request.overwrites)
+    {
+        if !run.has_checkpoints {
+            return fresh(request, earlier);
+        }
+        if request.is_gone(run) {
+            return Ok(emptied(request, run));
+        }
+        return Err(Error::Usage(unproven(request, run, input)));
     }
     let changed = first_change(request, run);
     if run.status.is_finished() {
@@ -168,6 +182,9 @@ fn go_on(
             ))),
             other => other,
         });
+    }
+    if changed.is_some() && !request.keyed && request.is_gone(run) {
+        return Ok(emptied(request, run));
     }
     if let Some(what) = changed {
         return Err(Error::Usage(format!(
@@ -203,6 +220,9 @@ fn first_change(request: &Request<'_>, run: &RunRecord) -> Option<String> {
             {
                 return Some(format!("{} has changed", before.name));
             }
+            Some(now) if before.failed.is_none() && now.is_same(before) && now.is_written_since(before) => {
+                return Some(format!("{} has been written to", before.name));
+            }
             Some(_) => {}
         }
     }
@@ -214,11 +234,20 @@ fn fresh(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<Decisio
     if request.force || request.keyed {
         return Ok(Decision::Fresh(None));
     }
-    for (run, life) in earlier {
+    for (at, (run, life)) in earlier.iter().enumerate() {
+        // What was not what it was has been loaded whole since, perhaps.
+        let redone = |id: &Option<String>| {
+            let later = earlier.iter().take(at).filter(|(later, _)| later.status.is_finished());
+            later.flat_map(|(later, _)| &later.inputs).any(|input| input.id == *id)
+        };
         let mut shared = None;
         for (place, input) in request.inputs.iter().enumerate().filter(|(_, input)| input.id.is_some()) {
             for before in run.inputs.iter().filter(|before| before.id == input.id) {
-                if shared.is_none() && (input.is_same(before) || (request.grown)(place, before)) {
+                if shared.is_none()
+                    && (before.unproven && !redone(&before.id)
+                        || input.is_same(before)
+                        || (request.grown)(place, before))
+                {
                     shared = Some(&*input.name);
                 }
             }
@@ -228,6 +257,9 @@ fn fresh(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<Decisio
             Life::Alive => return Err(Error::Usage(going_on(run))),
             Life::Unknown => return Ok(Decision::Watch(run.run_id)),
             Life::Over if request.is_gone(run) => return Ok(emptied(request, run)),
+            Life::Over if run.has_checkpoints && damaged(run).is_some() => {
+                return Err(Error::Usage(unproven(request, run, shared)));
+            }
             Life::Over if run.status.is_finished() || run.has_checkpoints => {
                 return Err(Error::Usage(loaded(request, run, shared)));
             }
@@ -235,6 +267,57 @@ fn fresh(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<Decisio
         }
     }
     Ok(Decision::Fresh(None))
+}
+
+/// What to do to load the inputs of an unfinished run anew.
+fn from_the_start(request: &Request<'_>, run: &RunRecord) -> String {
+    match (request.keyed, request.overwrites) {
+        (true, true) => "leave --resume away".to_owned(),
+        (true, false) => {
+            "leave --resume away and give --on-conflict update, which writes over the rows that are there"
+                .to_owned()
+        }
+        (false, _) if !run.has_checkpoints => "use --force instead of --resume".to_owned(),
+        (false, _) => format!(
+            "take {} out of {}, which has no key, and use --force instead of --resume",
+            rows_of(run),
+            request.table
+        ),
+    }
+}
+
+/// The rows of a run; how many is known of one that has said its last word.
+fn rows_of(run: &RunRecord) -> String {
+    match run.exit_code {
+        Some(_) => format!("the {} of that run", plural(run.books.inserted, "row")),
+        None => "the rows of that run".to_owned(),
+    }
+}
+
+/// The input of an unfinished run of which rows are stored that nothing proves.
+fn damaged(run: &RunRecord) -> Option<&str> {
+    let input = run.inputs.iter().find(|input| input.unproven)?;
+    (!run.status.is_finished()).then_some(&*input.name)
+}
+
+/// Why what comes behind damaged rows is not gone on with.
+fn unproven(request: &Request<'_>, run: &RunRecord, input: &str) -> String {
+    let (name, when) = (short(run.run_id), day(run.started));
+    let what = if input == "-" { "standard input" } else { input };
+    let told = format!(
+        "run {name} of {when} stored rows of {what} before it turned out to be damaged, or changed meanwhile"
+    );
+    if request.keyed {
+        return format!(
+            "{told}, and rows that are in {} already would stay as they are: load it without --resume and with --on-conflict update, which writes over them",
+            request.table
+        );
+    }
+    format!(
+        "{told}, and {} has no key, so that they would stay, or be there twice: take {} out of it, then load with --force and without --resume",
+        request.table,
+        rows_of(run)
+    )
 }
 
 /// What was loaded is no longer there, so that nothing would be there twice.
@@ -306,6 +389,8 @@ mod tests {
             bytes: Some(10),
             fingerprint: Some(fingerprint.to_owned()),
             failed: None,
+            unproven: false,
+            modified: None,
         }
     }
 
@@ -373,6 +458,7 @@ mod tests {
                 grown: &grown,
                 mended: &|_, _| false,
                 emptied: self.emptied,
+                overwrites: true,
             };
             decide(&request, earlier)
         }

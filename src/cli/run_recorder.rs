@@ -182,7 +182,7 @@ impl RunRecorder {
                 }
                 if let Some(input) = mended.and_then(|place| start.inputs.get(place)) {
                     notes.push(format!(
-                        "{} could not be read to its end and is another one now: it and what comes behind it is loaded anew",
+                        "{} could not be read to its end as it was and is another one now: it and what comes behind it is loaded anew",
                         input.name
                     ));
                 }
@@ -307,12 +307,18 @@ impl RunRecorder {
 
     /// Notes, from a thread that may block, that an input cannot be read further. Waits for the
     /// store as long as it takes to be sure that rows of later inputs may go on.
-    pub fn on_error(&self, runtime: Handle) -> impl Fn(usize, &Error) -> Result<()> + Send + use<> {
+    /// `unproven`: nor is what was read of it to be trusted.
+    pub fn on_error(
+        &self,
+        runtime: Handle,
+        unproven: bool,
+    ) -> impl Fn(usize, &Error) -> Result<()> + Send + use<> {
         let (history, run) = (self.history.clone(), self.run);
         move |input, error| {
             let (began, why) = (Instant::now(), error.to_string());
             loop {
-                let noted = runtime.block_on(timeout(LIMIT, history.input_failed(run, input, &why)));
+                let noted =
+                    runtime.block_on(timeout(LIMIT, history.input_failed(run, input, &why, unproven)));
                 match noted.unwrap_or_else(|_| Err(Error::Unavailable("the store gives no answer".into()))) {
                     Err(Error::Unavailable(_)) if began.elapsed() < PATIENCE => {
                         runtime.block_on(tokio::time::sleep(Duration::from_millis(200)));

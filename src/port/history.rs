@@ -35,8 +35,9 @@ pub trait RunHistory: Send + Sync {
     /// Whether that table has no row any more; no where that cannot be told.
     async fn emptied(&self, table: &str) -> Result<Emptied>;
 
-    /// Notes that an input cannot be read further, and that all before is settled.
-    async fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()>;
+    /// Notes that an input cannot be read further, and that all before is settled; `unproven`: as it was read,
+    /// which need not be as it is.
+    async fn input_failed(&self, run: Uuid, input: usize, why: &str, unproven: bool) -> Result<()>;
 
     /// A sign of life: in the history where the run is kept there, with the inputs that are settled, and in
     /// its row of `job_runs`. Nothing where the commits are that.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::batch::Origin;
+use crate::batch::{Origin, covers};
 
 /// Bits of an ordinal that number the rows of one input; the bits above them number the inputs.
 const ROW_BITS: u32 = 40;
@@ -56,6 +56,13 @@ pub struct InputIdentity {
     /// rows before that place are settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+    /// Whether it turned out behind rows that are stored that they may not be what they were: it is begun
+    /// anew, and never gone on with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproven: bool,
+    /// When it was written to last, in nanoseconds since 1970, where it is a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<i64>,
 }
 
 impl InputIdentity {
@@ -65,6 +72,13 @@ impl InputIdentity {
             && self.id == other.id
             && self.bytes == other.bytes
             && self.fingerprint == other.fingerprint
+    }
+
+    /// Whether it has been written to since it was as the other one says, in a way that the fingerprint need
+    /// not show: of a file that is longer it is of the ends alone.
+    pub fn is_written_since(&self, before: &Self) -> bool {
+        let long = self.bytes.is_some_and(|bytes| !covers(bytes));
+        long && self.modified.zip(before.modified).is_some_and(|(now, then)| now != then)
     }
 }
 

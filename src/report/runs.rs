@@ -308,6 +308,8 @@ mod tests {
                 bytes: Some(23_200),
                 fingerprint: Some("0123456789abcdef0123456789abcdef".to_owned()),
                 failed: None,
+                unproven: false,
+                modified: None,
             }],
             settings: json!({"vendor": "acme", "map": ["ts=t", "volume=v"], "exact": true, "null": [], "key": ["ts"]}),
             settled: 0,

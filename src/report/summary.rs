@@ -44,6 +44,8 @@ pub struct Extras {
     pub table: Option<String>,
     /// Whether the table tells rows apart in another way than it did when the run began.
     pub rekeyed: bool,
+    /// Whether the error says itself what is to be done.
+    pub advised: bool,
 }
 
 impl Extras {
@@ -62,6 +64,7 @@ impl Extras {
             blocked: false,
             table: None,
             rekeyed: false,
+            advised: false,
         }
     }
 }
@@ -386,7 +389,7 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
         again = format!("go on where it stopped with: {resume}");
     }
     let text = match result.exit_code.unwrap_or_default() {
-        _ if extras.dry_run => return,
+        _ if extras.dry_run || extras.advised => return,
         3 => {
             let queue = result.dlq.path.as_deref().unwrap_or_default();
             format!(

@@ -107,6 +107,13 @@ impl Compression {
         }
     }
 
+    /// Whether an error says that the bytes are others than were compressed, so that those before it are in
+    /// doubt too: the checksum that fails stands behind them.
+    pub(super) fn doubts(self, error: &DecodeError) -> bool {
+        let own = |text: &str| text.strip_prefix("the ").is_some_and(|text| text.starts_with(self.as_str()));
+        matches!(error, DecodeError::Corrupt(text) if own(text) && !text.contains(ENDS_EARLY))
+    }
+
     /// What an error means that came out of the decompressed bytes: a fault of the machine that
     /// stores them, or of the compressed bytes themselves.
     pub(super) fn fault(self, error: io::Error) -> DecodeError {

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::batch::fingerprint;
 use crate::port::runs::InputIdentity;
+use crate::source::changed::modified;
 use crate::source::{Compression, Input, shown};
 
 /// What each input is known by. With a `source_id` that name stands in the place of the paths. A
@@ -26,7 +27,10 @@ pub fn identify(inputs: &[Input], source_id: Option<&str>) -> Vec<InputIdentity>
             (None, _) => None,
         };
         let bytes = input.bytes.filter(|_| file.is_some());
-        InputIdentity { name: input.name.to_string(), id, bytes, fingerprint, failed: None }
+        let modified =
+            file.and_then(|(path, _)| std::fs::metadata(path).ok()).map(|metadata| modified(&metadata));
+        let (failed, unproven) = (None, false);
+        InputIdentity { name: input.name.to_string(), id, bytes, fingerprint, failed, unproven, modified }
     };
     inputs.iter().enumerate().map(one).collect()
 }

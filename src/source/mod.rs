@@ -1,5 +1,6 @@
 //! Where bytes come from: files, directories, globs and standard input, compressed or not.
 
+mod changed;
 pub mod completion;
 mod compress;
 mod fault;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::decode::format::{FileDecoder, Reading};
 use crate::decode::{CsvOptions, DecodeError, Decoder, Format, RawBatch};
 use crate::error::{Error, words};
+use crate::source::changed::AtOpening;
 use crate::source::compress::{NOTHING_LOADED, Padding};
 use crate::source::fault::{called, decode_error, io_error};
 use crate::source::raw_input::Stored;
@@ -45,6 +46,8 @@ pub struct Opened {
     pub void: Option<Error>,
     /// What was passed over behind the compressed bytes.
     pub padding: Padding,
+    /// The file as it was, where it is one that can be read again.
+    pub(super) at_opening: Option<Arc<AtOpening>>,
 }
 
 /// Opens an input: tells its compression and format, and starts to read it.
@@ -63,9 +66,10 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     let mut stored = Stored::open(input, stop, meter).map_err(|e| io_error(&e, name))?;
     let (live, cut) = (stored.is_live(), stored.cut());
     let padding = Padding::default();
+    let at_opening = stored.at_opening();
     let opened = |decoder: Box<dyn Decoder>, format, compression| {
-        let (void, padding) = (None, padding.clone());
-        Ok(Opened { decoder, format, compression, replayable: !live, void, padding })
+        let (void, padding, at_opening) = (None, padding.clone(), at_opening.clone());
+        Ok(Opened { decoder, format, compression, replayable: !live, void, padding, at_opening })
     };
     let nothing = |compression| {
         let (format, error) = (options.format.unwrap_or(Format::CSV), empty(name, compression));

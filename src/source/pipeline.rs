@@ -18,16 +18,19 @@ use crate::batch::{Batch, LoadedFile, Origin, Reading, Reason, Reject, RejectedD
 use crate::coordinator::{SubmitError, WriteCoordinator};
 use crate::dataset::quality::Findings;
 use crate::dataset::{Mapper, MapperSettings, json_row};
+use crate::decode::format::Reading as FormatReading;
 use crate::decode::{Broken, DecodeError, Decoder, Passed, RawBatch};
 use crate::error::{Error, Result};
 use crate::model::values::Values;
 use crate::port::runs::base_of;
 use crate::port::{DeadLetters, Event, Observer, Sink};
+use crate::source::changed::Since;
 use crate::source::completion::SettledInputs;
 use crate::source::identity::absolute;
 use crate::source::keys::Keys;
 use crate::source::scope::Verbatim;
 use crate::source::{Compression, Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
+use crate::text::number_format::count;
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
 /// be wrong.
@@ -329,6 +332,9 @@ pub struct Report {
     pub rows: u64,
     /// Errors of inputs, each naming its input, and whether the user was told already.
     pub errors: Vec<(Error, bool)>,
+    /// The places of inputs that turned out to be damaged, or to have been changed, behind rows that were
+    /// passed on: nothing proves those.
+    pub unproven: Vec<usize>,
     /// Whether `enough` ended it.
     pub too_many_rejects: bool,
     /// Earliest and latest time, in nanoseconds since 1970.
@@ -527,7 +533,12 @@ impl Pipeline {
                             raw
                         }
                         Ok(None) => break Ok(()),
-                        Err(error) => break Err(decode_error(error, &input.name)),
+                        Err(error) => {
+                            if !replayable && rows > 0 && opened.compression.doubts(&error) {
+                                report.unproven.push(index);
+                            }
+                            break Err(decode_error(error, &input.name));
+                        }
                     }
                 }
             };
@@ -665,6 +676,34 @@ impl Pipeline {
                     &mapper.reading(),
                     outlet,
                 )?;
+            }
+        }
+        if !self.stop.is_set()
+            && let Some(file) = &opened.at_opening
+        {
+            match (file.since(), &mut result) {
+                (Since::Grown { bytes }, Ok(())) => {
+                    let whole = matches!(opened.format.reading, FormatReading::File(_));
+                    let read = if whole { file.bytes() } else { file.read() };
+                    let note = format!(
+                        "{} grew while it was read: {} of the {} bytes that are in it now were read",
+                        input.name,
+                        count(read.min(bytes)),
+                        count(bytes)
+                    );
+                    *report.notes.entry(note).or_default() += 1;
+                }
+                (Since::Other(what), found @ (Ok(()) | Err(Error::Input(_)))) => {
+                    if rows > 0 {
+                        report.unproven.push(index);
+                    }
+                    let what = format!("{} {what}", input.name);
+                    *found = Err(match found {
+                        Err(error) => error.clone().and(&format!("; {what}")),
+                        Ok(()) => Error::Input(what),
+                    });
+                }
+                (Since::Same | Since::Grown { .. } | Since::Other(_), _) => {}
             }
         }
         report.rows += rows;

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use crate::source::changed::AtOpening;
 use crate::source::{Input, Meter, Stop};
 
 /// A file or a stream, read up to its end or to a stop.
@@ -23,6 +24,8 @@ pub(super) struct Stored {
     cut: Interrupted,
     ended: bool,
     meter: Arc<Meter>,
+    /// The file as it was, where it is one that can be read again.
+    at_opening: Option<Arc<AtOpening>>,
 }
 
 /// Whether the reading ended by a stop rather than at the end of the input. Kept apart from the
@@ -57,7 +60,16 @@ impl Stored {
             Some(path) => open_path(path)?,
         };
         let (stop, meter) = (stop.clone(), meter.clone());
-        Ok(Self { handle, live, stop, cut: Interrupted::default(), ended: false, meter })
+        let at_opening = match &handle {
+            Handle::File(file) if !live => Some(Arc::new(AtOpening::of(file)?)),
+            _ => None,
+        };
+        Ok(Self { handle, live, stop, cut: Interrupted::default(), ended: false, meter, at_opening })
+    }
+
+    /// The file as it was, where it is one that can be read again.
+    pub(super) fn at_opening(&self) -> Option<Arc<AtOpening>> {
+        self.at_opening.clone()
     }
 
     /// Whether it can not be read again.
@@ -127,6 +139,9 @@ impl Read for Stored {
             match rustix::io::read(self.handle.fd(), &mut *buffer) {
                 Ok(count) => {
                     self.ended = count == 0;
+                    if let (true, Some(file)) = (self.ended, &self.at_opening) {
+                        file.ended();
+                    }
                     self.meter.consume(count as u64);
                     return Ok(count);
                 }

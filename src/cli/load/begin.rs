@@ -8,7 +8,7 @@ use crate::cli::{process, settings};
 use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
 use crate::port::runs::{Emptied, InputIdentity, RunRecord, RunStart};
-use crate::settings::Overflow;
+use crate::settings::{OnConflict, Overflow};
 use crate::source::follow::{CheckpointFile, From};
 use crate::source::identity::{has_grown, identify};
 use crate::source::{Input, is_whole};
@@ -55,7 +55,8 @@ impl Load<'_> {
         };
         let mended = |place: usize, before: &InputIdentity| {
             let now = start.inputs.get(place).zip(self.inputs.get(place));
-            now.is_some_and(|(now, input)| !now.is_same(before) || is_whole(input, &self.stop))
+            let other = |now: &InputIdentity| before.unproven || !now.is_same(before);
+            now.is_some_and(|(now, input)| other(now) || is_whole(input, &self.stop))
         };
         if resume && self.letters.is_some() {
             let earlier = async || self.history()?.earlier(&start.table, &start.inputs, start.run_id).await;
@@ -102,6 +103,7 @@ impl Load<'_> {
                     grown: &grown,
                     mended: &mended,
                     emptied,
+                    overwrites: self.engine.on_conflict == OnConflict::Update,
                 };
                 let stopped = || signals.exit().is_some();
                 RunRecorder::begin(self.history()?, start.clone(), request, stopped).await
@@ -122,6 +124,8 @@ impl Load<'_> {
             bytes: None,
             fingerprint: None,
             failed: None,
+            unproven: false,
+            modified: None,
         };
         let (inputs, settings) = match &self.letters {
             Some(letters) => (letters.inputs(), letters.settings(&mapper.target.table)),

@@ -367,6 +367,7 @@ impl Load<'_> {
                 blocked: ending.blocked_by().is_some(),
                 table: self.table_to_name(result.dlq.path.as_deref()),
                 rekeyed: ending.is_rekeyed(),
+                advised: !ending.report.unproven.is_empty(),
                 ..Extras::new(snapshot)
             };
             let text = summary::render(&result, &extras, style(self.global.color));

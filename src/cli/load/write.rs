@@ -142,7 +142,7 @@ impl Load<'_> {
             pipeline.settled = SettledInputs::new(started.settled);
             let (inputs, let_go) = (pipeline.settled.clone(), engine.has_let_go());
             kept.beat(tally.clone(), move || inputs.count(&let_go), scope);
-            let (tell, note) = (pipeline.on_error, kept.on_error(Handle::current()));
+            let (tell, note) = (pipeline.on_error, kept.on_error(Handle::current(), false));
             pipeline.on_error = Box::new(move |input, error| {
                 tell(input, error)?;
                 note(input, error)
@@ -204,10 +204,11 @@ impl Load<'_> {
             (report, _) => report,
         };
 
-        let (report, broken) = match report {
+        let (mut report, broken) = match report {
             Ok(report) => (report, None),
             Err(error) => (Report::default(), Some(error)),
         };
+        self.doubt(&mut report, &mapper.target, &tally.snapshot().books, keeper.as_ref());
         let again = match &keeper {
             Some(keeper) if keeper.is_kept() && self.command() == "load" && self.resumable() => {
                 Some("run the same command again with --resume")

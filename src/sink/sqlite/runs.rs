@@ -111,10 +111,14 @@ impl RunHistory for SqliteRuns {
         Ok(asked.unwrap_or(Emptied::No))
     }
 
-    async fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()> {
+    async fn input_failed(&self, run: Uuid, input: usize, why: &str, unproven: bool) -> Result<()> {
         let place = format!("$[{input}].failed");
-        let sql = "UPDATE mds_runs SET inputs = json_set(inputs, ?2, ?3) WHERE run_id = ?1";
-        self.with(Access::Write, |connection| connection.execute(sql, params![run.to_string(), place, why]))
+        let doubt = match unproven {
+            true => format!(", '$[{input}].unproven', json('true')"),
+            false => String::new(),
+        };
+        let sql = format!("UPDATE mds_runs SET inputs = json_set(inputs, ?2, ?3{doubt}) WHERE run_id = ?1");
+        self.with(Access::Write, |connection| connection.execute(&sql, params![run.to_string(), place, why]))
             .map(drop)
     }
 

@@ -165,11 +165,13 @@ impl RunHistory for PgRuns {
         answered(self.patience, self.is_void(table)).await
     }
 
-    async fn input_failed(&self, run: Uuid, input: usize, why: &str) -> Result<()> {
+    async fn input_failed(&self, run: Uuid, input: usize, why: &str, unproven: bool) -> Result<()> {
         let why = literal(&Value::from(why).to_string());
-        let sql = format!(
-            "UPDATE mds_runs SET inputs = pg_catalog.jsonb_set(inputs, '{{{input},failed}}', {why}::jsonb) WHERE run_id = '{run}'"
-        );
+        let mut inputs = format!("pg_catalog.jsonb_set(inputs, '{{{input},failed}}', {why}::jsonb)");
+        if unproven {
+            inputs = format!("pg_catalog.jsonb_set({inputs}, '{{{input},unproven}}', 'true'::jsonb)");
+        }
+        let sql = format!("UPDATE mds_runs SET inputs = {inputs} WHERE run_id = '{run}'");
         execute(&self.link().await?, &sql).await
     }
 
