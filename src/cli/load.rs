@@ -1,6 +1,8 @@
 //! `mdsctl load`: wires inputs, mapping, engine, store and dead-letter queue together.
 
 use std::ffi::OsString;
+use std::fs::{Metadata, metadata};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -423,6 +425,16 @@ impl<'a> Load<'a> {
                 live(&path).display()
             )));
         }
+        if let Some(input) =
+            self.inputs.iter().find(|input| self.letters.is_none() && is_file_of(input, &path))
+        {
+            return Err(Error::Usage(format!(
+                "the dead-letter queue {} is one of the inputs, {}: rows that fail would be written into it; name another queue with --dlq{}",
+                path.display(),
+                input.name,
+                if self.args.rejects.dlq.is_none() { ", or replay it with mdsctl replay-dlq" } else { "" }
+            )));
+        }
         DlqWriter::open_bounded(path, self.run_info(name), self.args.rejects.dlq_max_bytes)
     }
 
@@ -572,6 +584,13 @@ impl<'a> Load<'a> {
     fn say(&self, text: &str) {
         say(self.screen, text);
     }
+}
+
+/// Whether that is the file of an input, under whatever name.
+fn is_file_of(input: &Input, path: &Path) -> bool {
+    let id = |path: &Path| metadata(path).ok().filter(Metadata::is_file).map(|file| (file.dev(), file.ino()));
+    let (own, queue) = (input.path.as_deref().and_then(id), id(path));
+    own.is_some() && own == queue
 }
 
 /// The queue of a dataset where no flag names one.

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::file::{QueueFile, directory_of};
 use super::record::{self, Count};
+use super::strangers::is_another_file;
 use crate::batch::Reject;
 use crate::error::{Error, Result, words};
 use crate::port::{DeadLetterError, DeadLetters};
@@ -95,8 +96,8 @@ impl DlqWriter {
     pub fn open_bounded(path: impl Into<PathBuf>, run: RunInfo, most: Option<u64>) -> Result<Self> {
         let path: PathBuf = path.into();
         // A link stays where it is; what it leads to is written and set aside.
-        let path = if path.is_symlink() { std::fs::canonicalize(&path).unwrap_or(path) } else { path };
-        let made = ready(&path).map_err(|error| {
+        let checked = behind_links(&path).and_then(|path| ready(&path).map(|made| (path, made)));
+        let (path, made) = checked.map_err(|error| {
             Error::Usage(format!(
                 "the dead-letter queue {} cannot be written: {}; mend that, or give the queue another place (a load: --dlq PATH)",
                 path.display(),
@@ -201,6 +202,28 @@ impl Drop for DlqWriter {
     }
 }
 
+/// Links that are followed to a file that is not there yet.
+const MOST_LINKS: usize = 16;
+
+/// Where a path leads that is a link; the file itself need not be there yet, its directory must.
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if !path.is_symlink() {
+            return Ok(path);
+        }
+        path = match std::fs::canonicalize(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let target = directory_of(&path).join(std::fs::read_link(&path)?);
+                let name = target.file_name().ok_or(ErrorKind::NotFound)?.to_owned();
+                std::fs::canonicalize(directory_of(&target))?.join(name)
+            }
+            led => led?,
+        };
+    }
+    Err(ErrorKind::NotFound.into())
+}
+
 /// Checks that a file could be written at the path, without making it. Its directory is made if it
 /// has to be: `true`.
 fn ready(path: &Path) -> io::Result<bool> {
@@ -213,6 +236,12 @@ fn ready(path: &Path) -> io::Result<bool> {
         }
         Ok(_) => {
             std::fs::OpenOptions::new().read(true).append(true).open(path)?;
+            if is_another_file(path)? {
+                return Err(io::Error::new(
+                    ErrorKind::InvalidInput,
+                    "it is another file, in which no line is a dead letter",
+                ));
+            }
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),

@@ -9,6 +9,7 @@ mod hints;
 mod inspect;
 mod left;
 mod long;
+mod no_queue;
 mod predecessor;
 mod remembered;
 mod replay;

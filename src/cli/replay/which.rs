@@ -1,17 +1,12 @@
 //! Which queues are meant, and which files belong to them.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::dlq::letter::Letter;
-use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};
+use crate::dlq::strangers::is_no_queue;
 use crate::error::{Error, Result, words};
-
-/// Bytes that are looked at to tell a queue from another file.
-const FIRST_BYTES: u64 = 1 << 20;
 
 /// What is found.
 #[derive(Debug, Default)]
@@ -150,23 +145,4 @@ fn one(path: &Path) -> Result<PathBuf> {
         Err(error) => return Err(unreadable(&live, &error)),
     }
     Ok(live)
-}
-
-/// Whether a file has lines, and none of the first is a record.
-fn is_no_queue(path: &Path) -> io::Result<bool> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    let mut lines = Lines::new(BufReader::new(file.take(FIRST_BYTES)));
-    let mut some = false;
-    while let Some(line) = lines.next()? {
-        some = true;
-        if Letter::read(&line).is_ok() {
-            return Ok(false);
-        }
-    }
-    // A first line that is longer than what was read may be one.
-    Ok(some && lines.offset() < FIRST_BYTES)
 }
