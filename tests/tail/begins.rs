@@ -33,8 +33,9 @@ fn a_damaged_checkpoint_is_put_aside_and_told() {
     append(&work, "bars.csv", &(HEADER.to_owned() + &bars(0..3)));
     tail();
     let whole = fs::read(work.path("place.json")).expect("a checkpoint");
-    let damaged: [&[u8]; 5] =
-        [&whole[..40], b"", b"\xFF\xFE{", &[0; 300], b"{\"version\":2,\"files\":[{}]}\n"];
+    let torn: [&[u8]; 4] = [&whole[..40], b"", b"\xFF\xFE{", &[0; 300]];
+    let hollow: [&[u8]; 6] = [b"{\"version\":2,\"files\":[{}]}\n", b"null", b"[]\n", b"\"x\"", b"0", b"{}"];
+    let damaged = [&torn[..], &hollow[..]].concat();
     for (nth, damaged) in damaged.iter().enumerate() {
         let nth = nth as u64 + 1;
         work.write("place.json", damaged);
@@ -48,4 +49,28 @@ fn a_damaged_checkpoint_is_put_aside_and_told() {
         assert_eq!(&fs::read(work.path(&aside)).expect("it is kept"), damaged);
         assert_eq!(tail().books().read, 0);
     }
+}
+
+/// A checkpoint file that says nothing is told, and what is no checkpoint file is left alone.
+#[test]
+fn a_checkpoint_that_names_no_file_is_told() {
+    let work = Work::new();
+    let store = Store::sqlite(&work);
+    let tail = || {
+        let flags =
+            ["tail", "bars.csv", "--json", "--idle-exit", "300ms", "--checkpoint", "place.json", "--dsn"];
+        work.mdsctl(flags).arguments([store.dsn()]).run()
+    };
+    append(&work, "bars.csv", &(HEADER.to_owned() + &bars(0..3)));
+    assert!(!tail().expect(0).stderr.contains("names no file"));
+    assert!(!tail().expect(0).stderr.contains("names no file"));
+    work.write("place.json", "{\"version\":2,\"files\":[]}");
+    let run = tail().expect(0);
+    assert!(run.stderr.contains("place.json names no file"), "{run}");
+    assert_eq!(run.books().unchanged, 3, "{run}");
+    let data = "[{\"ts\":1,\"close\":2}]\n";
+    work.write("place.json", data);
+    let run = tail().expect(2);
+    assert!(run.error().contains("is not a checkpoint file"), "{run}");
+    assert_eq!(fs::read_to_string(work.path("place.json")).expect("it is there"), data);
 }

@@ -134,6 +134,13 @@ struct Stored {
     looked: Option<u64>,
 }
 
+impl Stored {
+    /// Whether nothing is in it, not even what a tail writes that has seen no file yet.
+    fn says_nothing(&self) -> bool {
+        self.files.is_empty() && self.stretches.is_empty() && self.run.is_none() && self.looked.is_none()
+    }
+}
+
 /// What the rows of a file have told, and the file by which it is known again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct LearnedFormats {
@@ -168,8 +175,11 @@ struct Begun {
 /// Whether what is no document may have been one: a text of another kind is somebody else's file.
 fn may_be_damaged(bytes: &[u8]) -> bool {
     let begins = bytes.trim_ascii_start();
+    // Of a value without anything in it nobody has use; a list may be somebody's data.
+    let hollow = |value: serde_json::Value| value.as_array().is_none_or(Vec::is_empty);
     begins.is_empty()
         || begins.starts_with(b"{")
+        || serde_json::from_slice(bytes).is_ok_and(hollow)
         || begins.contains(&0)
         || std::str::from_utf8(bytes).is_err()
 }
@@ -323,6 +333,12 @@ impl CheckpointFile {
                         path.display(),
                         stored.version
                     )));
+                }
+                if stored.says_nothing() {
+                    tracing::warn!(
+                        "the checkpoint file {} names no file: nobody knows how far the files were read, so they are read as by a first tail; rows that are stored already stay as they are in a table with a key, and are in a table without one twice",
+                        path.display()
+                    );
                 }
                 let (mut loose, mut lines) = (false, lines.into_iter::<Line>());
                 while let Some(line) = lines.next() {
