@@ -143,14 +143,14 @@ pub fn fingerprint(file: &File, bytes: u64) -> io::Result<String> {
 /// What a followed file has had since it was made, or since it was truncated.
 #[derive(Debug)]
 pub struct Content {
-    file: Arc<File>,
+    file: Mutex<Arc<File>>,
     overwritten: AtomicBool,
 }
 
 impl Content {
     /// Of that file.
     pub fn of(file: Arc<File>) -> Self {
-        Self { file, overwritten: AtomicBool::new(false) }
+        Self { file: Mutex::new(file), overwritten: AtomicBool::new(false) }
     }
 
     /// The file has other content now.
@@ -158,9 +158,15 @@ impl Content {
         self.overwritten.store(true, Ordering::Release);
     }
 
+    /// It is in another file from now on, which has all of it.
+    pub fn is_in(&self, file: Arc<File>) {
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
+    }
+
     /// Whether it is still in a file that has a name.
     fn is_there(&self) -> bool {
-        !self.overwritten.load(Ordering::Acquire) && self.file.metadata().is_ok_and(|m| m.nlink() > 0)
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.overwritten.load(Ordering::Acquire) && file.metadata().is_ok_and(|m| m.nlink() > 0)
     }
 }
 

@@ -493,6 +493,12 @@ impl Follower {
                 }
                 continue;
             }
+            if let Some(new) = file.as_ref().filter(|_| place.is_none())
+                && let Some(before) = self.files.iter().position(|file| file.is_followed_by(&path, new))
+            {
+                self.succeed(before, Arrival { path, id, file, born, place });
+                continue;
+            }
             // A copy that is being made of what is followed has the same rows.
             let is_copy =
                 |copy| self.files.iter().any(|f| is_rotated(&f.born, &path) && f.is_copied_to(copy));
@@ -554,6 +560,18 @@ impl Follower {
             }
         }
         Ok(())
+    }
+
+    /// The file at that place goes on in the one that has taken its name, behind what was read of it.
+    fn succeed(&mut self, place: usize, mut new: Arrival) {
+        let (Some(file), Some(handle)) = (self.files.get_mut(place), new.file.take()) else { return };
+        tracing::info!("{}: another file has taken its place, with more behind what was read", file.name);
+        let (_, id) = file.goes_on_in(&new, handle);
+        file.is_at_its_name();
+        self.lag.add(&file.ruler);
+        self.course.copied(id, new.id, file.file());
+        lock(&self.checkpoint).copied(id, &new.path, new.id, file.file());
+        self.scout.iter().for_each(|scout| scout.forget(id));
     }
 
     /// Writes the places up to which all is settled, where they have changed.

@@ -2,6 +2,7 @@
 
 mod begins;
 mod copies;
+mod delivered;
 mod equals;
 mod exact;
 mod learned;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
-use crate::batch::{Content, Origin, Reason, Replayable, Stage};
+use crate::batch::{self, Content, Origin, Reason, Replayable, Stage};
 use crate::dataset::inferred::Learned;
 use crate::dataset::{Mapper, MapperSettings};
 use crate::decode::Format;
@@ -408,6 +408,27 @@ impl FollowedFile {
         self.ruler = Arc::new(ruler);
         (self.seen, self.placed, self.last) = (None, None, None);
         cut
+    }
+
+    /// Whether that file has taken its name and begins with all that is in it, which is more than a header: it
+    /// is the same one with more behind it, as programs deliver that write a new file and rename it.
+    pub(super) fn is_followed_by(&self, path: &Path, other: &File) -> bool {
+        if self.path != path || self.born != path || self.failed || self.ended {
+            return false;
+        }
+        let Ok(own) = self.file.metadata().map(|metadata| metadata.len()) else { return false };
+        let known = match self.ends() {
+            Some(ends) => own >= self.read && ends.likeness(other) == Likeness::Whole,
+            None => head_of(&self.file, &self.name).is_ok_and(|head| memchr_iter(b'\n', &head).count() > 1),
+        };
+        let print = |file: &File| batch::fingerprint(file, own).ok();
+        known && print(&self.file).is_some_and(|print_of_own| print(other) == Some(print_of_own))
+    }
+
+    /// What it goes on in has its name, and is what its rows are in from now on.
+    pub(super) fn is_at_its_name(&mut self) {
+        self.gone = None;
+        self.content.is_in(self.file.clone());
     }
 
     /// The file, and how it is shared.

@@ -54,6 +54,18 @@ fn copy_of(place: &FilePosition, born: &Path, is_known: impl Fn(&Arrival) -> boo
     siblings(born).into_iter().filter(is_copy).max_by_key(size_of)
 }
 
+/// The file that has taken the name of one that was known, where it begins with all that was read of that.
+fn successor(place: &FilePosition, there: &[Arrival]) -> Option<Arrival> {
+    let begins = |new: &&Arrival| {
+        let file = new.file.as_ref();
+        new.path == place.path && file.is_some_and(|file| place.is_beginning_of(file))
+    };
+    let new = there.iter().filter(|_| place.has_rows()).find(begins)?;
+    let file = new.file.as_ref()?.try_clone().ok()?;
+    let path = new.path.clone();
+    Some(Arrival { path, id: new.id, file: Some(file), born: None, place: Some(place.clone()) })
+}
+
 /// Files of those that were known earlier, and that are not `there` by any name that is followed, where they
 /// are in their directories now, in the order in which they appeared; behind each what was made and rotated
 /// away in its turn since it was written, or since `written` where it is gone. Of one that is gone it is said
@@ -98,7 +110,7 @@ pub(super) fn moved(
             let copy = copy_of(place, &born, |new| is_taken(&born, new))?;
             Some(Arrival { place: Some(place.clone()), ..copy })
         };
-        found.push(renamed.or_else(copy));
+        found.push(renamed.or_else(|| successor(place, there)).or_else(copy));
     }
     let claimed: HashSet<(u64, u64)> = found.iter().flatten().map(|arrival| arrival.id).collect();
     let is_copy = |new: &Arrival| {
