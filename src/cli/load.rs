@@ -307,7 +307,7 @@ impl<'a> Load<'a> {
         };
         let live = opened.live().filter(|_| !self.args.rejects.dry_run);
         let mapper = Arc::new(self.mapper(dataset, (target, live), by_table, tenant.as_deref())?);
-        if mapper.name_pattern.is_some() && self.followed.is_none() {
+        if self.followed.is_none() && self.letters.is_none() {
             // All names are tried before the first row is stored.
             self.inputs.iter().try_for_each(|input| mapper.named(&input.name).map(drop))?;
         }

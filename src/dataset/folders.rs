@@ -1,18 +1,22 @@
 //! Columns from the names of folders, as Hive, Spark and their kin partition tables: `symbol=AAPL/date=2024-01-02/`.
 
-use crate::dataset::mapping::{MapOptions, target_of};
+use crate::dataset::mapping::{MapOptions, flag_of, target_of};
 use crate::dataset::names::plain;
 use crate::dataset::{Dataset, Kind, Target, timeframe};
+use crate::error::{Error, Result};
 
 /// What stands for null.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// Adds what the folders of a file tell of the table's columns, where nothing else has told it: neither a flag
-/// nor the name of the file. A column of the input goes before it.
+/// nor the name of the file. A column of the input takes precedence.
 ///
 /// A date is the day of times of day; it is the time itself of bars that span days and have no other.
-pub(super) fn add(options: &mut MapOptions, source: &str, dataset: &Dataset, target: &Target) {
-    let Some((folders, _)) = source.rsplit_once('/') else { return };
+///
+/// # Errors
+/// Usage, where a flag says another value than a folder.
+pub(super) fn add(options: &mut MapOptions, source: &str, dataset: &Dataset, target: &Target) -> Result<()> {
+    let Some((folders, _)) = source.rsplit_once('/') else { return Ok(()) };
     let mut day = None;
     let mut parts: [Option<String>; 3] = Default::default();
     for folder in folders.split('/') {
@@ -26,6 +30,11 @@ pub(super) fn add(options: &mut MapOptions, source: &str, dataset: &Dataset, tar
         match known {
             // The day of a file is no time of its rows.
             Some((name, kind)) if kind != Kind::Timestamp || name == key => match value == NULL {
+                _ if let Some(flag) = contradicting(options, &name, &value) => {
+                    return Err(Error::Usage(format!(
+                        "{source}: {flag}, and the folder {folder:?} says otherwise; leave the flag out to take {name} from the names of the folders, or add --force-set to give every row that one value"
+                    )));
+                }
                 true => {
                     options.folders.push(name.clone());
                     options.nulls.push(name);
@@ -46,7 +55,7 @@ pub(super) fn add(options: &mut MapOptions, source: &str, dataset: &Dataset, tar
         let joined = format!("{year}-{month:0>2}-{date:0>2}");
         day = Some(joined).filter(|joined| is_date(joined));
     }
-    let Some(day) = day else { return };
+    let Some(day) = day else { return Ok(()) };
     let of_days = dataset.columns.iter().filter(|column| column.kind == Kind::Timeframe).any(|column| {
         let said = |told: &[(String, String)]| {
             told.iter().any(|(name, value)| **name == *column.name && timeframe::is_of_days(value))
@@ -59,6 +68,14 @@ pub(super) fn add(options: &mut MapOptions, source: &str, dataset: &Dataset, tar
     if options.day.is_none() {
         options.day = Some(day);
     }
+    Ok(())
+}
+
+/// The flag that gives a column another value than that.
+fn contradicting(options: &MapOptions, name: &str, value: &str) -> Option<String> {
+    let (_, set) = options.sets.iter().find(|(known, _)| known == name)?;
+    let told = !options.force_set && set != value;
+    told.then(|| flag_of(name, set))
 }
 
 fn tell(options: &mut MapOptions, name: &str, value: String) {
@@ -123,8 +140,8 @@ mod tests {
 
     fn told(source: &str, sets: &[(&str, &str)]) -> String {
         let sets = sets.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let mut options = MapOptions { sets, ..MapOptions::default() };
-        add(&mut options, source, &BARS, &table());
+        let mut options = MapOptions { sets, force_set: true, ..MapOptions::default() };
+        add(&mut options, source, &BARS, &table()).unwrap();
         let mut all: Vec<String> =
             options.from_name.iter().map(|(name, value)| format!("{name}={value}")).collect();
         all.extend(options.nulls.iter().map(|name| format!("{name} null")));

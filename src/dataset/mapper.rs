@@ -84,7 +84,7 @@ impl MapperSettings {
     /// What is said of the columns of an input of that name, with what the name tells.
     ///
     /// # Errors
-    /// Usage, where the name does not fit `--name-pattern`, or in two ways.
+    /// Usage, where the name does not fit `--name-pattern`, or in two ways, or a folder says otherwise than a flag.
     pub fn named(&self, source: &str) -> Result<MapOptions> {
         let mut options = self.columns.clone();
         if let Some(pattern) = &self.name_pattern {
@@ -92,7 +92,7 @@ impl MapperSettings {
         }
         // A queue lies where its rows did not come from.
         if !self.sparse {
-            folders::add(&mut options, source, &self.dataset, &self.target);
+            folders::add(&mut options, source, &self.dataset, &self.target)?;
         }
         Ok(options)
     }
@@ -610,6 +610,7 @@ impl Mapper {
         }
         notes.extend(self.zone_passed_over());
         notes.extend(self.of_folders());
+        notes.extend(self.beside_folders());
         let (replaced, unused): (Vec<&String>, Vec<&String>) =
             self.unused.iter().partition(|name| self.is_replaced(name));
         if !unused.is_empty() {
@@ -650,6 +651,20 @@ impl Mapper {
             matches!(feed, ColumnSource::Constant(_))
                 && self.options.sets.iter().any(|(set, _)| **set == **own)
                 && (plain(own) == name || column.synonyms.iter().any(|synonym| plain(synonym) == name))
+        })
+    }
+
+    /// Which columns folders have told that the input has itself.
+    fn beside_folders(&self) -> Option<String> {
+        let (_, mapping) = self.mapping.as_ref()?;
+        let own = mapping.columns.iter().filter(|(_, name, feed)| {
+            let from_input = !matches!(feed, ColumnSource::Constant(_) | ColumnSource::Null);
+            from_input && self.options.folders.iter().any(|told| **told == **name)
+        });
+        let own: Vec<String> = own.map(|(_, name, _)| name.to_string()).collect();
+        let comes = if own.len() == 1 { "comes" } else { "come" };
+        (!own.is_empty()).then(|| {
+            format!("{} {comes} from the rows, whatever the names of folders say", enumerated(&own, "and"))
         })
     }
 

@@ -735,10 +735,7 @@ impl Finder<'_> {
             return Ok(());
         }
         let name = column.name.as_ref();
-        let flag = match name {
-            "vendor" | "symbol" | "timeframe" => format!("--{name} {}", shell_word(value)),
-            _ => format!("--set {name}={}", shell_word(value)),
-        };
+        let flag = flag_of(name, value);
         if let Some(source) = given(&self.options.maps, name) {
             return Err(Failure::Flag(Error::Usage(format!(
                 "{flag} and --map {name}={source} both say what {name} is; leave one of them out"
@@ -769,6 +766,14 @@ impl Finder<'_> {
         Failure::Lack(Lack::Doubt(format!(
             "columns {candidates} could each be {name:?}; say which: --map {name}=COLUMN"
         )))
+    }
+}
+
+/// The flag that gives a column one value.
+pub(super) fn flag_of(name: &str, value: &str) -> String {
+    match name {
+        "vendor" | "symbol" | "timeframe" => format!("--{name} {}", shell_word(value)),
+        _ => format!("--set {name}={}", shell_word(value)),
     }
 }
 

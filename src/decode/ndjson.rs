@@ -335,7 +335,9 @@ impl NdjsonDecoder {
         {
             return self.take(end, end + 1);
         }
-        let scan = self.scanner.scan(bytes, ended, self.patience.reach());
+        // A line that begins another object ends this one, so a value of many lines can be believed.
+        let reach = if self.patience.reaches_far() { MAX_ROW } else { self.patience.reach() };
+        let scan = self.scanner.scan(bytes, ended, reach);
         let too_long = match scan {
             Scan::Closed(length) | Scan::Broken(length) => length > MAX_ROW,
             Scan::Open => self.scanner.at() > MAX_ROW,

@@ -63,7 +63,7 @@ fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
     }
     let most = if named.is_some() { (seen / 10).max(2) } else { (seen / 20).max(1) };
     let begins = said.first().is_some_and(text) || said.is_empty() && named.is_some();
-    if !utf16 && (odd > most && !is_text_by_lines(said, text) || !begins) {
+    if !utf16 && (odd > most && !is_text_by_lines(said, text, named.is_some()) || !begins) {
         let message = format!("{}: not {}{}", called(name), Format::titles(), starts_with(head));
         return Err(Error::Input(message));
     }
@@ -84,11 +84,13 @@ fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
 
 /// Whether bytes with many control characters are a text nevertheless: they begin as one does, with a header of
 /// several columns or with JSON, and no more lines are damaged than are not. Few lines have few characters, of
-/// which one damaged line is a large share.
-fn is_text_by_lines(said: &[u8], text: impl Fn(&u8) -> bool) -> bool {
-    let whole = |line: &[u8]| line.iter().all(&text);
+/// which one damaged line is a large share. In a line that is not damaged there may be some, as the colours of a
+/// terminal; behind a header in a file that is called a text all may be damaged.
+fn is_text_by_lines(said: &[u8], text: impl Fn(&u8) -> bool, named: bool) -> bool {
+    let whole = |line: &[u8]| line.iter().filter(|byte| !text(byte)).count() * 4 <= line.len();
     let mut lines = said.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    let Some(first) = lines.next().filter(|first| whole(first)).and_then(|first| str::from_utf8(first).ok())
+    let Some(first) =
+        lines.next().filter(|first| first.iter().all(&text)).and_then(|first| str::from_utf8(first).ok())
     else {
         return false;
     };
@@ -98,7 +100,7 @@ fn is_text_by_lines(said: &[u8], text: impl Fn(&u8) -> bool) -> bool {
         true => (good + 1, bad),
         false => (good, bad + 1),
     });
-    begins && bad <= good
+    begins && (named || bad <= good)
 }
 
 /// Formats that are none of ours and told easily.
@@ -155,6 +157,8 @@ mod tests {
             (b"\0\0\0\0", "x.csv", csv()),
             (b"id,v\n1,ok\n2,a\x01\x02b\n3,ok\n", "-", csv()),
             (b"id,v\n1,ok\n\0\0\0\0\0\0\n3,ok\n", "x.csv", csv()),
+            (b"id,v\n1,\x1b[32mup\x1b[0m\n2,\x1b[32mup\x1b[0m\n", "-", csv()),
+            (b"id,v\n\x01\x02\x03\n\x01\x02\x03\n\x01\x02\x03\n", "x.csv", csv()),
             (b"{\"id\":1}\n\0\0\0\0\0\0\0\0\n{\"id\":3}\n", "-", ndjson()),
         ] {
             assert_eq!(format(head, name, None).ok(), Some(expected), "{name}");

@@ -127,3 +127,33 @@ fn files_whose_names_are_no_utf_8_are_loaded() {
         assert!(saved.contains("233"), "{saved}");
     });
 }
+
+/// A flag must not take the place of what the folders say without a word, and rows that say it themselves are told.
+#[test]
+fn folders_that_say_otherwise_than_a_flag_or_the_rows() {
+    on_every_store(|work, store, _, what| {
+        let header = "ts,vendor,timeframe,open,high,low,close,volume";
+        work.write("h/symbol=AAPL/a.csv", format!("{header}\n2024-01-02,v,1d,1,1,1,1,1\n"));
+        work.write("h/symbol=MSFT/b.csv", format!("{header}\n2024-01-03,v,1d,2,2,2,2,2\n"));
+        let load = |flags: &[&str]| {
+            let run = work.mdsctl(["load", "h", "--recursive", "--json", "--dsn", &store.dsn()]);
+            run.arguments(flags.to_vec()).run()
+        };
+        let run = load(&["--symbol", "Z"]).expect(2);
+        assert_eq!(store.count("bars").unwrap_or(0), 0, "{what}: {run}");
+        let said = run.to_string();
+        assert!(said.contains("symbol=AAPL") && said.contains("--force-set"), "{what}: {said}");
+        load(&[]).expect(0);
+        let symbols = "SELECT DISTINCT symbol FROM bars ORDER BY symbol";
+        assert_eq!(store.rows(symbols), [[Some("AAPL".into())], [Some("MSFT".into())]], "{what}");
+        load(&["--symbol", "Z", "--force-set"]).expect(0);
+        assert_eq!(
+            store.rows("SELECT count(*) FROM bars WHERE symbol = 'Z'"),
+            [[Some("2".into())]],
+            "{what}"
+        );
+        work.write("g/symbol=AAPL/a.csv", format!("{header},symbol\n2024-01-02,v,1d,1,1,1,1,1,GOOG\n"));
+        let run = work.mdsctl(["load", "g", "--recursive", "--json", "--dsn", &store.dsn()]).run().expect(0);
+        assert!(run.json()["notes"].to_string().contains("symbol comes from the rows"), "{what}: {run}");
+    });
+}

@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr2};
 
 use crate::decode::MAX_ROW;
-use crate::decode::resync_budget::ResyncBudget;
+use crate::decode::resync_budget::{NEAR, ResyncBudget};
 
 /// Columns at most.
 pub(super) const MAX_COLUMNS: usize = 16_384;
@@ -69,6 +69,8 @@ pub(super) struct Splitter {
     field: usize,
     /// Length of the first line, once a quoted field has run over its end.
     first_line: Option<usize>,
+    /// Whether a quoted field that is longer than [`NEAR`] may be one, once it is that long.
+    far: Option<bool>,
     spans: Vec<Span>,
     /// Number of fields; more than there are spans when there are too many.
     fields: usize,
@@ -89,6 +91,7 @@ impl Splitter {
             at: 0,
             field: 0,
             first_line: None,
+            far: None,
             spans: Vec::new(),
             fields: 0,
             patience: ResyncBudget::default(),
@@ -116,6 +119,7 @@ impl Splitter {
         self.at = 0;
         self.field = 0;
         self.first_line = None;
+        self.far = None;
         self.fields = 0;
         self.spans.clear();
     }
@@ -123,8 +127,9 @@ impl Splitter {
     /// Looks at the start of `bytes`. `ended`: no more will follow. `width`: the number of fields
     /// that a record has, where it is known.
     ///
-    /// A quoted field that runs over a line end is believed only where it closes soon and the
-    /// record comes out at the right width. Else the quote is a stray one, and costs its line.
+    /// A quoted field that runs over a line end is believed only where it closes and the
+    /// record comes out at the right width; a long one moreover only where its lines do not look like rows.
+    /// Else the quote is a stray one, and costs its line.
     pub(super) fn next(&mut self, bytes: &[u8], ended: bool, width: Option<usize>) -> Found {
         if self.at == 0 {
             self.reset();
@@ -164,7 +169,8 @@ impl Splitter {
         match found {
             Found::Bad(length, _) if length > MAX_ROW => Found::TooLong,
             Found::Bad(..) if self.first_line.is_some() => {
-                let seen = self.at.min(self.field + self.patience.reach() + 1).min(MAX_ROW + 1);
+                let reach = if self.far == Some(true) { MAX_ROW } else { self.patience.reach() };
+                let seen = self.at.min(self.field + reach + 1).min(MAX_ROW + 1);
                 self.patience.wasted(seen);
                 found
             }
@@ -249,6 +255,29 @@ impl Splitter {
         self.push_span(span, width);
     }
 
+    /// Whether the quoted field at hand has become too long to be one. Of a long one, as of an article's text,
+    /// the lines seldom have as many delimiters as a row has; behind a stray quote nearly all have.
+    fn is_too_long(&mut self, bytes: &[u8], width: Option<usize>) -> bool {
+        let run = self.at - self.field;
+        if run <= self.patience.reach() {
+            return false;
+        }
+        let Some(width) = width.filter(|width| *width > 1 && self.patience.reaches_far()) else {
+            return true;
+        };
+        let far = *self.far.get_or_insert_with(|| {
+            let near = bytes.get(self.field..self.field + NEAR).unwrap_or_default();
+            let (mut lines, mut rows) = (0u64, 0u64);
+            for line in near.split(|byte| *byte == b'\n') {
+                lines += 1;
+                let delimiters = line.iter().filter(|byte| **byte == self.delimiter).count();
+                rows += u64::from(delimiters + 1 == width);
+            }
+            rows * 4 < lines
+        });
+        !far
+    }
+
     fn quoted(&mut self, bytes: &[u8], ended: bool, width: Option<usize>) -> Found {
         loop {
             if let Some(line) = self.first_line
@@ -290,8 +319,9 @@ impl Splitter {
                 QuoteState::Quoted { doubled } => match memchr2(b'"', b'\n', rest) {
                     Some(i) if rest[i] == b'"' => {
                         self.at += i + 1;
-                        match self.first_line {
-                            Some(line) if self.at - self.field > self.patience.reach() => {
+                        let first_line = self.first_line;
+                        match first_line {
+                            Some(line) if self.is_too_long(bytes, width) => {
                                 return Found::Bad(line, UNCLOSED);
                             }
                             _ => self.state = QuoteState::Closed { doubled },
@@ -300,15 +330,17 @@ impl Splitter {
                     Some(i) => {
                         self.at += i + 1;
                         let line = *self.first_line.get_or_insert(self.at);
-                        if self.at - self.field > self.patience.reach() {
+                        if self.is_too_long(bytes, width) {
                             return Found::Bad(line, UNCLOSED);
                         }
                     }
                     None => {
                         self.at = bytes.len();
-                        let reach = self.patience.reach();
-                        return match self.first_line {
-                            Some(line) if ended || self.at - self.field > reach => Found::Bad(line, UNCLOSED),
+                        let first_line = self.first_line;
+                        return match first_line {
+                            Some(line) if ended || self.is_too_long(bytes, width) => {
+                                Found::Bad(line, UNCLOSED)
+                            }
                             None if ended => Found::Bad(bytes.len(), UNCLOSED),
                             _ => Found::Need,
                         };

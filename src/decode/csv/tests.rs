@@ -83,6 +83,26 @@ fn a_quote_is_not_waited_for_beyond_a_mebibyte() {
 }
 
 #[test]
+fn a_quoted_field_of_mebibytes_with_lines_in_it_is_one() {
+    let inner = format!("x\n3,WRONG\n{}", "a line of an article told at some length\n".repeat(60_000));
+    assert!(inner.len() > 2 << 20);
+    let text = format!("a,b\n1,2\n3,RIGHT\n5,\"{inner}\"\n7,8\n");
+    for size in [50_000, (1 << 20) + 7, text.len()] {
+        let heard = read(Script::cut(text.as_bytes(), size), options());
+        assert_eq!(heard.faults(), []);
+        assert_eq!(heard.cells().len(), 4);
+        assert_eq!(heard.cells()[2][1], inner);
+    }
+    // Where it does not close, its first line alone is at fault, and what is behind it is read.
+    let text = format!("a,b\n1,2\n5,\"{inner}7,8\n");
+    for size in [50_000, text.len()] {
+        let heard = read(Script::cut(text.as_bytes(), size), options());
+        assert_eq!(heard.faults()[0], (2, "bad_line"));
+        assert_eq!(heard.cells().last().unwrap(), &["7", "8"]);
+    }
+}
+
+#[test]
 fn a_row_that_is_too_long_is_passed_by() {
     let mut text = b"a,b\n1,2\n3,".to_vec();
     text.resize(text.len() + MAX_ROW + 5, b'x');

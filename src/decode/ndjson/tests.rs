@@ -305,3 +305,15 @@ proptest! {
         prop_assert_eq!(whole, cut);
     }
 }
+
+#[test]
+fn an_object_of_mebibytes_over_many_lines_is_one() {
+    let lines = "    \"a line of an article\",\n".repeat(100_000);
+    let text = format!("{{\"a\":1}}\n{{\n  \"b\": [\n{lines}    \"end\"\n  ]\n}}\n{{\"a\":2}}\n");
+    for size in [50_000, text.len()] {
+        let heard =
+            Heard::of(&mut NdjsonDecoder::open(Box::new(Script::cut(text.as_bytes(), size))).unwrap());
+        assert_eq!(heard.faults(), []);
+        assert_eq!(heard.rows.len(), 3);
+    }
+}
