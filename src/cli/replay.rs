@@ -5,8 +5,8 @@
 //! before all of it is settled: rows that are in the store, or in another file of the queue, on disk. So
 //! whatever ends a replay, the next one finds the journal, sees what has been moved elsewhere, and goes on.
 
-mod asked;
 mod batch;
+mod questions;
 mod report;
 mod which;
 

@@ -30,18 +30,25 @@ const MOST_SUSPECTS: usize = 64;
 /// Rows that took too long alone before any went through, after which the store is slow.
 const MOST_SLOW_AT_FIRST: usize = 3;
 
-/// The same where others go through.
+/// The same where others go through, unless many do.
 const MOST_SLOW: usize = 16;
+
+/// How many are to go through beside each of more slow ones.
+const ROWS_BESIDE_A_SLOW_ONE: usize = 8;
 
 /// What is known of an error that may be everybody's.
 #[derive(Default)]
 struct Doubt {
-    /// Writes that went through.
-    passes: usize,
-    /// Rows that took too long alone, and how many writes had gone through before.
+    /// Rows that went through.
+    rows: usize,
+    /// Rows that took too long alone, and how many others had gone through before.
     slow: Vec<(usize, Reason, usize)>,
     /// Those of them that are being tried once more.
     slow_again: HashSet<usize>,
+    /// Those that took too long once more.
+    too_slow: Vec<(usize, Reason)>,
+    /// Whether one did not.
+    recovered: bool,
     /// Whether a row went through.
     passed: bool,
     /// Whether rows from all over the flight were tried.
@@ -71,7 +78,8 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
             let (reason, suspects) = match engine.step(session.write(rows, WriteMode::Savepoint)).await {
                 Ok(done) => {
                     doubt.passed |= done.refused.len() < piece.len();
-                    doubt.passes += usize::from(done.refused.len() < piece.len());
+                    doubt.rows += piece.len() - done.refused.len();
+                    doubt.recovered |= piece.len() == 1 && doubt.slow_again.remove(&piece.start);
                     written.add(&done);
                     for (at, reason) in done.refused {
                         let place = piece.start + at;
@@ -86,22 +94,20 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                     Refused::Doubtful { reason, passing: Some(TransientKind::Timeout) }
                         if piece.len() == 1 =>
                     {
-                        if flight.order != Order::Any || doubt.slow_again.remove(&piece.start) {
-                            // That it is asked for with no rows shows that the store answers.
-                            if !doubt.passed {
-                                return Err(StepError::slow(reason));
-                            }
-                            let rows = flight.to_write().with(&flight.winners[piece.clone()]);
-                            engine.step(session.rehearse(rows, &reason, false)).await?;
-                            (reason, Vec::new())
-                        } else {
-                            let most = if doubt.passed { MOST_SLOW } else { MOST_SLOW_AT_FIRST };
-                            if doubt.slow.len() >= most {
-                                return Err(StepError::slow(reason));
-                            }
-                            doubt.slow.push((piece.start, reason, doubt.passes));
-                            continue;
+                        // Where the order counts it cannot be tried after others.
+                        let again = doubt.slow_again.remove(&piece.start) || flight.order != Order::Any;
+                        let most = match doubt.passed {
+                            true => MOST_SLOW.max(doubt.rows / ROWS_BESIDE_A_SLOW_ONE),
+                            false => MOST_SLOW_AT_FIRST,
+                        };
+                        if again && !doubt.passed || !again && doubt.slow.len() >= most {
+                            return Err(StepError::slow(reason));
                         }
+                        match again {
+                            true => doubt.too_slow.push((piece.start, reason)),
+                            false => doubt.slow.push((piece.start, reason, doubt.rows)),
+                        }
+                        continue;
                     }
                     Refused::Doubtful { reason, .. } if doubt.passed => (reason, Vec::new()),
                     Refused::Doubtful { reason, .. } if piece.len() == 1 => {
@@ -141,12 +147,29 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                 }
             }
         }
-        for (place, reason, passes) in std::mem::take(&mut doubt.slow) {
-            if doubt.passes == passes {
+        for (place, reason, rows) in std::mem::take(&mut doubt.slow) {
+            if doubt.rows == rows {
                 return Err(StepError::slow(reason));
             }
             doubt.slow_again.insert(place);
             pieces.push(place..place + 1);
+        }
+        if !pieces.is_empty() {
+            continue;
+        }
+        if let Some((place, reason)) = doubt.too_slow.last() {
+            // What went through the second time shows that it is the store.
+            if doubt.recovered {
+                return Err(StepError::slow(reason.clone()));
+            }
+            // And that it is asked for with no rows, that it answers.
+            let rows = flight.to_write().with(&flight.winners[*place..place + 1]);
+            engine.step(session.rehearse(rows, reason, false)).await?;
+        }
+        for (place, reason) in doubt.too_slow.drain(..) {
+            if flight.reject(place, Arc::new(reason)) {
+                pieces.push(place..place + 1);
+            }
         }
         if !pieces.is_empty() {
             continue;

@@ -1,10 +1,12 @@
 //! Who is to blame for an error that may be everybody's, and for a panic.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::scripted::{Chances, Graves, Pointing, Row, Scripted, batch};
 use super::{on_paused_clock, silence_scripted_panics};
 use crate::coordinator::{End, WriteCoordinator};
+use crate::port::TransientKind;
 use crate::settings::EngineSettings;
 
 /// Loads rows, those bad whose key is; returns how the run ended.
@@ -57,6 +59,34 @@ fn a_few_rows_that_all_fail_are_to_blame_where_the_statements_alone_go_through()
     let sink = Scripted { doubtful: Some(false), ..sink() };
     assert_eq!(load(&sink, 3, |_| true), End::Drained);
     assert_eq!(kept(&sink), (0, vec![1, 2, 3]));
+}
+
+#[test]
+fn rows_that_take_too_long_are_dead_where_others_go_through_and_a_slow_store_is_waited_for() {
+    let slow = || Scripted { doubtful: Some(false), passing: Some(TransientKind::Timeout), ..sink() };
+    for (count, each) in [(2, 2), (60, 60), (1_000, 20)] {
+        let sink = slow();
+        assert_eq!(load(&sink, count, |key| key % each == 1), End::Drained, "{count}");
+        let (stored, buried) = kept(&sink);
+        let dead = (0..count).filter(|key| key % each == 1).count();
+        assert_eq!((stored, buried.len()), (count as usize - dead, dead), "{count}");
+    }
+    // All of them, or all but a few.
+    let most: [fn(i64) -> bool; 2] = [|_| true, |key| key % 3 != 0];
+    for bad in most {
+        let sink = slow();
+        let rows: Vec<Row> = (0..1_000).map(|key| Row { key, value: key, bad: bad(key) }).collect();
+        let end = on_paused_clock(async {
+            let max_outage = Some(Duration::from_secs(60));
+            let settings = EngineSettings { workers: 1, max_outage, ..EngineSettings::default() };
+            let builder = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())));
+            let engine = builder.settings(settings).start();
+            engine.submit(batch(&rows, 1, true)).await.unwrap();
+            engine.shutdown(true).await.end
+        });
+        assert!(matches!(end, End::GaveUp(_)), "{end:?}");
+        assert_eq!(kept(&sink), (0, Vec::new()));
+    }
 }
 
 #[test]

@@ -144,6 +144,8 @@ pub struct Scripted {
     /// Whether bad rows are refused by an error that may be everybody's, and whether it is: then it
     /// comes without rows too.
     pub doubtful: Option<bool>,
+    /// What of it may pass.
+    pub passing: Option<TransientKind>,
     /// Most rows that one transaction can have; zero for any number.
     pub most_rows: usize,
     /// Time that each write takes.
@@ -163,6 +165,7 @@ impl Scripted {
             newer_stays: false,
             panics: Vec::new(),
             doubtful: None,
+            passing: None,
             most_rows: 0,
             delay: Duration::ZERO,
         }
@@ -285,7 +288,7 @@ impl Session for ScriptedSession {
             }
             let reason = Reason::new("check", "scripted check");
             return Err(match self.sink.doubtful {
-                Some(_) => SinkError::Doubtful { reason, passing: None },
+                Some(_) => SinkError::Doubtful { reason, passing: self.sink.passing },
                 None => SinkError::Data { reason, suspects },
             });
         }

@@ -1,6 +1,6 @@
 //! What is noted beside the rows: which of them are in, and the history of the runs.
 
-pub(super) mod asked;
+pub(super) mod commit_status;
 pub(super) mod job_runs;
 pub(super) mod marks;
 pub(super) mod runs;

@@ -21,7 +21,7 @@ use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::literal;
 use crate::sink::postgres::ledger::marks::lock_of;
-use crate::sink::postgres::ledger::{asked, job_runs};
+use crate::sink::postgres::ledger::{commit_status, job_runs};
 
 /// First half of the key of the advisory lock under which runs begin (`mdsr` in ASCII); the
 /// second is a hash of the table.
@@ -233,7 +233,7 @@ impl RunHistory for PgRuns {
     }
 
     async fn committed(&self, commits: &[Commit]) -> Result<Vec<Option<bool>>> {
-        asked::committed(&self.connector, commits).await
+        commit_status::committed(&self.connector, commits).await
     }
 
     async fn list(&self, prefix: Option<&str>, limit: usize) -> Result<Vec<RunRecord>> {

@@ -25,7 +25,7 @@ use crate::sink::postgres::connection::classify::{
 use crate::sink::postgres::connection::connect::Link;
 use crate::sink::postgres::connection::quoting::literal;
 use crate::sink::postgres::encode::refusal::Reasons;
-use crate::sink::postgres::ledger::asked::{ended, server};
+use crate::sink::postgres::ledger::commit_status::{ended, server};
 use crate::sink::postgres::write::chunks::Chunks;
 use crate::sink::postgres::write::plan::Plan;
 use crate::sink::postgres::write::proof::{Proof, changed, is_another};
