@@ -9,7 +9,7 @@
 //! error of all rows is told after a few.
 //!
 //! A row that takes longer than the store allows is tried once more after the others, and is condemned where
-//! some of them went through in between and the store answers: a store that is slow is waited for.
+//! some of them went through and the store answers: a store that is slow is waited for.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -41,8 +41,8 @@ const ROWS_BESIDE_A_SLOW_ONE: usize = 8;
 struct Doubt {
     /// Rows that went through.
     rows: usize,
-    /// Rows that took too long alone, and how many others had gone through before.
-    slow: Vec<(usize, Reason, usize)>,
+    /// Rows that took too long alone.
+    slow: Vec<(usize, Reason)>,
     /// Those of them that are being tried once more.
     slow_again: HashSet<usize>,
     /// Those that took too long once more.
@@ -105,7 +105,7 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                         }
                         match again {
                             true => doubt.too_slow.push((piece.start, reason)),
-                            false => doubt.slow.push((piece.start, reason, doubt.rows)),
+                            false => doubt.slow.push((piece.start, reason)),
                         }
                         continue;
                     }
@@ -147,8 +147,8 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                 }
             }
         }
-        for (place, reason, rows) in std::mem::take(&mut doubt.slow) {
-            if doubt.rows == rows {
+        for (place, reason) in std::mem::take(&mut doubt.slow) {
+            if !doubt.passed {
                 return Err(StepError::slow(reason));
             }
             doubt.slow_again.insert(place);
