@@ -91,6 +91,10 @@ pub enum SinkError {
         /// blamed.
         passing: Option<TransientKind>,
     },
+    /// The rows are refused, and their transaction with them: at its commit, or by a trigger that undoes it.
+    /// A part of them may go through in a transaction of its own.
+    #[error("{}", .0.message)]
+    Apart(Reason),
     /// Nothing that waiting or splitting cures: a missing table, a missing privilege.
     #[error("{}", .0.message)]
     Fatal(Reason),
@@ -102,6 +106,7 @@ impl SinkError {
         match self {
             Self::Transient(_, reason)
             | Self::Fatal(reason)
+            | Self::Apart(reason)
             | Self::Doubtful { reason, .. }
             | Self::Data { reason, .. } => reason,
         }

@@ -33,6 +33,9 @@ pub fn holds_password(text: &str) -> bool {
         let given = user.split_once(':').is_some_and(|(_, password)| !password.is_empty());
         return given || rest.contains("password=");
     }
-    text.split_whitespace()
-        .any(|pair| pair.strip_prefix("password").is_some_and(|v| v.trim_start().starts_with('=')))
+    // Parted by semicolons, it is none of ours, and has one all the same.
+    text.split(|c: char| c.is_whitespace() || c == ';').any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+        ["password", "pwd", "sslpassword"].contains(&&*name)
+    })
 }

@@ -547,8 +547,27 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                         engine.pause(delay).await?;
                     }
                 }
+                // Divided until the row at fault is alone, which is then condemned.
+                Failure::Sink(SinkError::Apart(reason))
+                    if self.undone.is_empty() && flight.as_ref().is_some_and(|f| !f.winners.is_empty()) =>
+                {
+                    let Some(flight) = flight.as_deref_mut() else { continue };
+                    engine.observer.on(&Event::Failed { worker, kind: "data", reason: &reason, latency });
+                    undo(engine, &mut self.session).await;
+                    engine.store_is_well();
+                    flight.compact();
+                    match flight.winners.len() {
+                        0 => {}
+                        1 => {
+                            flight.refused_by_store = true;
+                            flight.reject(0, Arc::new(reason));
+                        }
+                        _ => return Err(Stop::TooLarge),
+                    }
+                }
                 Failure::Sink(
                     SinkError::Fatal(reason)
+                    | SinkError::Apart(reason)
                     | SinkError::Doubtful { reason, .. }
                     | SinkError::Data { reason, .. },
                 ) => {
@@ -734,9 +753,12 @@ async fn transaction<S: Sink, D: DeadLetters>(
             Ok((written, durable))
         }
         Err(error @ SinkError::Transient(..)) => Err(error.into()),
-        Err(
-            SinkError::Fatal(reason) | SinkError::Doubtful { reason, .. } | SinkError::Data { reason, .. },
-        ) => {
+        // What is certain to be undone can be written again in parts.
+        Err(SinkError::Apart(reason) | SinkError::Data { reason, .. }) => {
+            flight.in_doubt = None;
+            Err(SinkError::Apart(reason).into())
+        }
+        Err(SinkError::Fatal(reason) | SinkError::Doubtful { reason, .. }) => {
             flight.in_doubt = None;
             Err(SinkError::Fatal(reason).into())
         }

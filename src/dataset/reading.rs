@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono_tz::Tz;
+
 use crate::batch::{Form, Reading};
 use crate::dataset::inferred::TimeForm;
 use crate::dataset::nulls::NullTokens;
@@ -71,6 +73,43 @@ impl Readings {
             decimal: flags.decimal.or_else(|| reading.decimal.as_deref().and_then(Decimal::of_sign)),
         };
         self.letter = Some(Remembered { reading, own, understood });
+    }
+
+    /// What of a dead letter's reading means nothing here, where no flag says it: its columns would be read
+    /// in another way than they were meant.
+    pub fn unknown(reading: &Reading, time: &TimeOptions, decimal: Option<Decimal>) -> Option<String> {
+        if reading.columns.as_ref().is_some_and(Vec::is_empty) {
+            return None;
+        }
+        let say = |what: &str, word: &str, flag: &str| {
+            format!(
+                "the record is to be read by the {what} {word:?}, which is not known; give {flag} to say how"
+            )
+        };
+        let unit = |word: &String| {
+            (time.unit.is_none() && Unit::of_word(word).is_none())
+                .then(|| say("unit", word, "--timestamp-unit"))
+        };
+        let order = |word: &String| {
+            (time.order.is_none() && DateOrder::of_word(word).is_none())
+                .then(|| say("order of dates", word, "--date-order"))
+        };
+        let sign = |word: &String| {
+            (decimal.is_none() && Decimal::of_sign(word).is_none())
+                .then(|| say("decimal sign", word, "--decimal"))
+        };
+        let zone = |word: &String| {
+            (time.zone.is_none() && word.parse::<Tz>().is_err()).then(|| say("zone", word, "--timezone"))
+        };
+        let of_form = |form: &Form| {
+            let unit = form.unit.as_ref().and_then(unit);
+            unit.or_else(|| form.order.as_ref().and_then(order))
+                .or_else(|| form.decimal.as_ref().and_then(sign))
+        };
+        let own = reading.zone.as_ref().and_then(zone).or_else(|| reading.unit.as_ref().and_then(unit));
+        let own = own.or_else(|| reading.order.as_ref().and_then(order));
+        let own = own.or_else(|| reading.decimal.as_ref().and_then(sign));
+        own.or_else(|| reading.forms.values().find_map(of_form))
     }
 
     /// How that column is read.

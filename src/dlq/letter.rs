@@ -414,7 +414,11 @@ fn meta(value: &RawValue) -> Meta<'_> {
         raw: get("raw").map(raws).unwrap_or_default(),
         raw_hex: get("raw_hex").map(raws).unwrap_or_default(),
         truncated: get("truncated").is_some_and(|truncated| truncated.get() == "true"),
-        reading: get("reading").and_then(|reading| serde_json::from_str(reading.get()).ok()),
+        reading: get("reading").map(|reading| {
+            // What is none is kept as a zone that nobody knows: the row was not meant to be read without it.
+            let broken = || Reading { zone: Some(reading.get().to_owned()), ..Reading::default() };
+            serde_json::from_str(reading.get()).unwrap_or_else(|_| broken())
+        }),
         commit: get("commit").and_then(|commit| serde_json::from_str(commit.get()).ok()),
         attempts: text("attempts").and_then(|attempts| attempts.parse().ok()),
         first_ts: get("first_ts").and_then(seconds),

@@ -13,6 +13,7 @@ use crate::batch::{
     Origin, PastRecord, Reading, Reason, Reject, RejectedData, ReplayHistory, Replayable, Stage,
 };
 use crate::dataset::quality::Findings;
+use crate::dataset::reading::Readings;
 use crate::dataset::{Mapped, Mapper, MapperSettings};
 use crate::decode::{Decoder, NdjsonDecoder, RawBatch};
 use crate::dlq::claim::{Destination, Moved, is_meant};
@@ -274,6 +275,12 @@ impl LetterRows {
             let lines = line..=pieces.len() as u64;
             Mapped { batches: Vec::new(), rejects: lines.map(|line| reject(line, stage, &reason)).collect() }
         };
+        let known =
+            |reading: &Reading| Readings::unknown(reading, &self.settings.time, self.settings.decimal);
+        if let Some(why) = reading.as_deref().and_then(known) {
+            into.push(all_from(1, Stage::Validate, Reason::new("bad_reading", why)));
+            return Ok(());
+        }
         let mut decoder = match NdjsonDecoder::open(Box::new(Once(Some(lines)))) {
             Ok(decoder) => decoder,
             Err(error) => {

@@ -18,4 +18,5 @@ mod spelt;
 mod strange;
 mod tenants;
 mod understood;
+mod unknown_reading;
 mod writer;

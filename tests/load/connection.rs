@@ -94,6 +94,9 @@ fn a_dsn_that_is_none_does_not_show_its_password() {
         format!("host=h password={PASSWORD} port=x"),
         format!("password='{PASSWORD}"),
         format!("passwort={PASSWORD} host=h"),
+        format!("host=127.0.0.1;port=1;password={PASSWORD}"),
+        format!("Host=h;Port=1;Username=u;Password={PASSWORD};Database=m"),
+        format!("Server=h; User Id=u; Pwd={PASSWORD};"),
     ] {
         let work = Work::new();
         // That no output shows the password is checked of every run.

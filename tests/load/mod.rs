@@ -2,6 +2,7 @@
 
 mod advice;
 mod again;
+mod apart;
 mod arrow_types;
 mod asked_to_end;
 mod bad_input;
@@ -38,6 +39,7 @@ mod kinds;
 mod lines;
 mod meet;
 mod metrics;
+mod moved_file;
 mod names;
 mod nested;
 mod null_folders;

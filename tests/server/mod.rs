@@ -1,6 +1,7 @@
 //! What PostgreSQL says, and what is made of it: rows that it calls fatal, row-level security,
 //! privileges, search paths, locks, hypertables of many chunks.
 
+mod closed_database;
 mod fatal_rows;
 mod grants;
 mod hypertable_plans;

@@ -135,8 +135,9 @@ pub(super) fn ending(error: &rusqlite::Error, place: FaultContext<'_>) -> Error 
     match classify(error, place) {
         SinkError::Transient(_, reason) => Error::Unavailable(reason.message.into_owned()),
         SinkError::Fatal(reason) if reason.code != "XX000" => Error::Usage(reason.message.into_owned()),
-        SinkError::Fatal(reason) | SinkError::Doubtful { reason, .. } | SinkError::Data { reason, .. } => {
-            Error::Internal(reason.message.into_owned())
-        }
+        SinkError::Fatal(reason)
+        | SinkError::Apart(reason)
+        | SinkError::Doubtful { reason, .. }
+        | SinkError::Data { reason, .. } => Error::Internal(reason.message.into_owned()),
     }
 }

@@ -7,11 +7,15 @@
 //! and with it every frame written before. A checkpoint would not do: a reader that holds an old
 //! snapshot keeps it from finishing, and then what it left out is not synced either.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::batch::Reason;
+use crate::port::{SinkError, TransientKind};
 
 /// Longest wait for another process's transaction before it counts as an outage.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -93,6 +97,34 @@ pub(super) fn open(path: &Path, access: Access) -> rusqlite::Result<Connection> 
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     Ok(connection)
+}
+
+/// What tells a file from all others: its device, and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId(u64, u64);
+
+impl FileId {
+    /// That of the file which the path means now, if there is one.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let there = std::fs::metadata(path).ok()?;
+        Some(Self(there.dev(), there.ino()))
+    }
+
+    /// What has become of the file of that path, where it is no longer this one: what is written into a file
+    /// that was deleted or put elsewhere nobody finds again.
+    pub(super) fn moved(self, path: &Path) -> Option<SinkError> {
+        let shown = path.display();
+        let message = match Self::of(path) {
+            Some(now) if now == self => return None,
+            Some(_) => format!(
+                "{shown} is another file than the one that this run has begun to write into; put that one back, or end this run and start again"
+            ),
+            None => format!(
+                "{shown} was deleted or moved away while rows were written into it; put it back, or end this run and start again"
+            ),
+        };
+        Some(SinkError::Transient(TransientKind::Connection, Reason::new("58P01", message)))
+    }
 }
 
 /// Whether another process is in the way.

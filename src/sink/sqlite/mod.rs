@@ -43,8 +43,8 @@ use uuid::Uuid;
 
 use self::catalog::Table;
 use self::fault::{FaultContext, classify, ending};
-use self::file::Access;
 use self::file::stop_waiting;
+use self::file::{Access, FileId};
 use self::health::SqliteHealth;
 pub use self::runs::SqliteRuns;
 use self::schema::Earlier;
@@ -80,6 +80,8 @@ pub struct SqliteSink {
     target: Target,
     live: Arc<LiveTarget>,
     options: SqliteOptions,
+    /// The file, as long as the path means it.
+    id: Option<FileId>,
 }
 
 impl SqliteSink {
@@ -144,6 +146,7 @@ impl SqliteSink {
         if options.run_id.is_some() {
             ledger::make(&connection).map_err(fault)?;
         }
+        let id = FileId::of(path);
         connection.close().map_err(|(_, error)| fault(error))?;
         let newer_stays =
             options.newer_stays && options.on_conflict == OnConflict::Update && newer::tells_when(&table);
@@ -151,7 +154,7 @@ impl SqliteSink {
         let (target, path) = (table.target(), path.to_owned());
         let live = Arc::new(LiveTarget::new(target.clone()));
         look_by(&live, &path, &target.table);
-        Ok(Self { path, target, live, table: Arc::new(table), options })
+        Ok(Self { path, target, live, table: Arc::new(table), options, id })
     }
 
     /// The table that rows go to.
@@ -279,7 +282,9 @@ impl Sink for SqliteSink {
     }
 
     async fn connect(&self, _: usize) -> Result<SqliteSession, SinkError> {
-        blocking(|| SqliteSession::open(&self.path, (self.table.clone(), self.live.clone()), self.options))
+        blocking(|| {
+            SqliteSession::open(&self.path, self.id, (self.table.clone(), self.live.clone()), self.options)
+        })
     }
 
     fn name_of(&self, worker: usize, mark: &CommitMark) -> Option<Commit> {
@@ -287,7 +292,10 @@ impl Sink for SqliteSink {
     }
 
     async fn seal(&self) -> Result<(), SinkError> {
+        let moved = || self.id.and_then(|id| id.moved(&self.path)).map_or(Ok(()), Err);
+        moved()?;
         blocking(|| file::seal(&self.path))
-            .map_err(|error| classify(&error, FaultContext { path: &self.path, table: &self.table.name }))
+            .map_err(|error| classify(&error, FaultContext { path: &self.path, table: &self.table.name }))?;
+        moved()
     }
 }

@@ -29,7 +29,7 @@ use super::SqliteOptions;
 use super::bind::{Binder, Unbound};
 use super::catalog::{self, Table};
 use super::fault::{FaultContext, classify};
-use super::file::{self, Access};
+use super::file::{self, Access, FileId};
 use super::instant::{self, Clock};
 use super::ledger;
 use super::newer::{Answer, Answers};
@@ -56,6 +56,8 @@ pub(super) fn blocking<A>(job: impl FnOnce() -> A) -> A {
 pub struct SqliteSession {
     connection: Connection,
     path: PathBuf,
+    /// The file that the connection is to.
+    id: Option<FileId>,
     table: Arc<Table>,
     /// The same for the mapping, which version of that `table` is, and rows of earlier ones.
     live: Arc<LiveTarget>,
@@ -78,9 +80,13 @@ pub struct SqliteSession {
 impl SqliteSession {
     pub(super) fn open(
         path: &Path,
+        id: Option<FileId>,
         (table, live): (Arc<Table>, Arc<LiveTarget>),
         options: SqliteOptions,
     ) -> Result<Self, SinkError> {
+        let moved = || id.and_then(|id| id.moved(path)).map_or(Ok(()), Err);
+        // SQLite would only say that it cannot open it.
+        moved()?;
         let updates = Arc::new(AtomicU64::new(0));
         let (counter, answers) = (updates.clone(), Answers::default());
         let connection = file::open(path, Access::Write)
@@ -100,9 +106,11 @@ impl SqliteSession {
                 Ok(connection)
             })
             .map_err(|error| classify(&error, FaultContext { path, table: &table.name }))?;
+        moved()?;
         Ok(Self {
             connection,
             path: path.to_owned(),
+            id,
             table,
             live,
             version: 0,
@@ -169,6 +177,11 @@ impl SqliteSession {
             }
             other => other,
         }
+    }
+
+    /// Proves that the path still means the file that is written to.
+    fn prove_file(&self) -> Result<(), SinkError> {
+        self.id.and_then(|id| id.moved(&self.path)).map_or(Ok(()), Err)
     }
 
     fn undo(&self) -> Result<(), SinkError> {
@@ -248,6 +261,7 @@ impl Session for SqliteSession {
         self.undo()?;
         // IMMEDIATE: the lock is taken here, where waiting for it is harmless.
         self.run("BEGIN IMMEDIATE")?;
+        self.prove_file()?;
         self.prove()
     }
 
@@ -268,11 +282,15 @@ impl Session for SqliteSession {
             Some(run) => blocking(|| ledger::mark(&self.connection, run, mark, |error| self.fault(error))),
             None => Ok(()),
         };
-        let committed = marked.and_then(|()| self.run("COMMIT"));
+        let committed = marked.and_then(|()| self.prove_file()).and_then(|()| self.run("COMMIT"));
         if committed.is_err() {
             self.undo()?;
         }
-        committed.map(|()| mark.serial)
+        match committed {
+            // A constraint that is looked at last: of which row nobody says.
+            Err(SinkError::Data { reason, .. }) => Err(SinkError::Apart(reason)),
+            done => done.map(|()| mark.serial),
+        }
     }
 
     async fn rollback(&mut self) -> Result<(), SinkError> {
@@ -339,6 +357,7 @@ impl<'a> Writer<'a> {
     /// Writes one row; also returns how many of its values had to be rounded.
     fn write(&mut self, values: &[Values<'_>], row: usize) -> Result<(Fate, u64), SinkError> {
         let before = self.updates.load(Ordering::Relaxed);
+        let changes = self.connection.total_changes();
         let mut rounded = 0;
         let step = self.step(values, row, &mut rounded);
         let answer = if self.plan.first.is_some() { self.answers.take() } else { Answer::Plain };
@@ -362,14 +381,11 @@ impl<'a> Writer<'a> {
                 Fate::Refused(Reason::new("P0001", format!("{} refuses the row: {text}", self.table.name)))
             }
             Err(Unbound::Sqlite(error)) => match classify(&error, self.place) {
-                SinkError::Data { .. } if self.connection.is_autocommit() => {
-                    return Err(SinkError::Fatal(Reason::new(
-                        "P0001",
-                        format!(
-                            "a trigger of {} undoes the whole transaction when it refuses a row; let it RAISE(ABORT) instead",
-                            self.table.name
-                        ),
-                    )));
+                // RAISE(ROLLBACK) has undone the rows before it too, and RAISE(FAIL) has left what it refuses.
+                SinkError::Data { reason, .. }
+                    if self.connection.is_autocommit() || self.connection.total_changes() != changes =>
+                {
+                    return Err(SinkError::Apart(reason));
                 }
                 SinkError::Data { reason, .. } => Fate::Refused(reason),
                 other => return Err(other),

@@ -18,7 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::batch::Reason;
 use crate::error::{Error, Result, words};
-use crate::port::SinkError;
+use crate::port::{SinkError, TransientKind};
 use crate::sink::postgres::connection::classify::{classify, transient};
 use crate::sink::postgres::connection::dsn::{Dsn, SslMode};
 use crate::sink::postgres::connection::hosts::HostAddress;
@@ -61,6 +61,7 @@ impl Connector {
                     // Nothing has been sent yet, so no row can be at fault.
                     Err(
                         SinkError::Fatal(reason)
+                        | SinkError::Apart(reason)
                         | SinkError::Doubtful { reason, .. }
                         | SinkError::Data { reason, .. },
                     ) => {
@@ -188,9 +189,9 @@ impl Connector {
         match second {
             Some(mode) if other_line || no_tls => {
                 // What counts for the user is the first refusal.
-                self.open(place, address, mode).await.map_err(|_| classify(&error))
+                self.open(place, address, mode).await.map_err(|_| of_opening(&error))
             }
-            _ => Err(classify(&error)),
+            _ => Err(of_opening(&error)),
         }
     }
 
@@ -246,6 +247,17 @@ impl Connector {
     }
 }
 
+/// What keeps a connection from being opened. Of a database that takes none just now, as while it is restored,
+/// the server says 55000, which is no such thing anywhere else.
+fn of_opening(error: &tokio_postgres::Error) -> SinkError {
+    match classify(error) {
+        SinkError::Fatal(reason) if reason.code == "55000" => {
+            SinkError::Transient(TransientKind::Connection, reason)
+        }
+        other => other,
+    }
+}
+
 /// The addresses of a host.
 async fn look_up(place: &HostAddress) -> Result<Vec<IpAddr>, SinkError> {
     let found = tokio::net::lookup_host((&*place.host, place.port)).await;
@@ -262,9 +274,10 @@ fn late(limit: Duration) -> SinkError {
 pub(in crate::sink::postgres) fn to_error(error: SinkError) -> Error {
     match error {
         SinkError::Transient(_, reason) => Error::Unavailable(reason.message.into_owned()),
-        SinkError::Fatal(reason) | SinkError::Doubtful { reason, .. } | SinkError::Data { reason, .. } => {
-            Error::Usage(reason.message.into_owned())
-        }
+        SinkError::Fatal(reason)
+        | SinkError::Apart(reason)
+        | SinkError::Doubtful { reason, .. }
+        | SinkError::Data { reason, .. } => Error::Usage(reason.message.into_owned()),
     }
 }
 

@@ -145,11 +145,29 @@ fn pairs(text: &str) -> Result<Parameters> {
         if key.is_empty() || key.contains(char::is_whitespace) {
             return Err(bad("a word has no = and value after it (put values with spaces in single quotes)"));
         }
+        let unquoted = !after.trim_start().starts_with('\'');
         let (value, after) = value(after.trim_start())?;
+        if unquoted && has_semicolons(&value) {
+            return Err(bad(
+                "its pairs are parted by semicolons; part them by blanks and use the names of libpq, as in host=localhost port=5432 user=me dbname=market, write it as postgres://me@localhost:5432/market, or put a value that has a semicolon in single quotes",
+            ));
+        }
         parameters.push((key.to_owned(), value));
         rest = after.trim_start();
     }
     Ok(parameters)
+}
+
+/// Whether a value goes on with further pairs behind a semicolon, as ODBC and .NET write them: the password
+/// would be a part of the name of a host.
+fn has_semicolons(value: &str) -> bool {
+    let is_name = |text: &str| {
+        let name = text.split_once('=').map(|(name, _)| name.trim());
+        name.is_some_and(|name| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || " _-".contains(c))
+        })
+    };
+    value.ends_with(';') || value.split(';').skip(1).any(is_name)
 }
 
 /// The value at the start of the text, and what follows it.
@@ -180,6 +198,22 @@ mod tests {
             .map(|(key, value)| format!("{key}={value}"))
             .collect::<Vec<_>>()
             .join(" ")
+    }
+
+    #[test]
+    fn pairs_parted_by_semicolons_are_refused() {
+        for text in [
+            "host=h;port=1;password=S3CRET",
+            "Host=h;Port=1;Username=u;Password=S3CRET;Database=m",
+            "Host=h; Password=S3CRET;",
+            "Server=h;User Id=u;Pwd=S3CRET",
+            "host=h dbname=d;password=S3CRET",
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains("semicolons") && !error.contains("S3CRET"), "{error}");
+        }
+        assert_eq!(read("host=h password=a;b"), "host=h password=a;b");
+        assert_eq!(read("host=h password='a;b=c;'"), "host=h password=a;b=c;");
     }
 
     #[test]
