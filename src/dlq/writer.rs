@@ -208,6 +208,10 @@ const MOST_LINKS: usize = 16;
 /// Where a path leads that is a link; the file itself need not be there yet, its directory must.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
+    if std::fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
+        // A pipe, a device or a directory is refused under the name that was given.
+        return Ok(path);
+    }
     for _ in 0..MOST_LINKS {
         if !path.is_symlink() {
             return Ok(path);
