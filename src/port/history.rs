@@ -6,7 +6,8 @@ use uuid::Uuid;
 use crate::batch::Commit;
 use crate::error::Result;
 use crate::port::runs::{
-    Begun, Emptied, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope, RunStart,
+    Begun, Checkpoints, Emptied, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope,
+    RunStart,
 };
 
 /// Whether a process is alive; `None` where nobody here can tell.
@@ -78,4 +79,39 @@ pub trait RunHistory: Send + Sync {
 
     /// The newest runs, or those whose id begins with `prefix`. None where there is no history.
     async fn list(&self, prefix: Option<&str>, limit: usize) -> Result<Vec<RunRecord>>;
+}
+
+/// The history of a store that keeps none: nothing is remembered, and nothing can be gone on with.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NoHistory;
+
+#[async_trait]
+impl RunHistory for NoHistory {
+    async fn earlier(&self, _: &str, _: &[InputIdentity], _: Uuid) -> Result<Vec<RunRecord>> {
+        Ok(Vec::new())
+    }
+
+    async fn begin(&self, _: &RunStart, _: Option<&[Uuid]>, _: Option<&RunRecord>) -> Result<Begun> {
+        Ok(Begun::Now(Checkpoints::default()))
+    }
+
+    async fn emptied(&self, _: &str) -> Result<Emptied> {
+        Ok(Emptied::No)
+    }
+
+    async fn input_failed(&self, _: Uuid, _: usize, _: &str, _: bool) -> Result<()> {
+        Ok(())
+    }
+
+    async fn end(&self, _: Uuid, _: &RunEnd) -> Result<()> {
+        Ok(())
+    }
+
+    async fn committed(&self, commits: &[Commit]) -> Result<Vec<Option<bool>>> {
+        Ok(vec![None; commits.len()])
+    }
+
+    async fn list(&self, _: Option<&str>, _: usize) -> Result<Vec<RunRecord>> {
+        Ok(Vec::new())
+    }
 }

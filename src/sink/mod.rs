@@ -6,6 +6,7 @@ pub mod health;
 pub mod patience;
 pub mod period;
 pub mod postgres;
+mod run_columns;
 pub mod schema_options;
 pub mod sqlite;
 pub mod store;

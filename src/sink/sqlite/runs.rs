@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params, params_from_iter};
 use uuid::Uuid;
 
 use super::catalog::quoted;
@@ -13,16 +14,24 @@ use super::ledger::{self, NOW};
 use crate::batch::Commit;
 use crate::error::{Error, Result};
 use crate::port::history::RunHistory;
-use crate::port::runs::{
-    Begun, Checkpoints, Emptied, InputIdentity, RunBooks, RunEnd, RunProcess, RunRecord, RunStart, RunStatus,
-};
+use crate::port::runs::{Begun, Checkpoints, Emptied, InputIdentity, RunEnd, RunRecord, RunStart};
+use crate::sink::run_columns::{self, RunRow, RunValue, counted, record, selected};
 
-/// Columns of a [`RunRecord`], in order.
-const COLUMNS: &str = "r.run_id, r.command, r.dataset, r.table_name, r.keyed, r.status, \
-     r.started_at, max(r.heartbeat_at, coalesce(c.at, '')), r.finished_at, r.inputs, r.settings, \
-     r.workers, r.resumable, c.at IS NOT NULL, r.rows_read, r.inserted, r.updated, r.unchanged, \
-     r.superseded, r.rejected, r.dropped, r.skipped, r.exit_code, r.error, r.resumed_from, \
-     r.resumed_by, r.host, r.pid, r.process, r.version, r.inputs_settled";
+/// How a column is read that is not what it is asked for. Times are text; see [`RunRow::number`] for them.
+fn read(column: &str) -> Option<&'static str> {
+    Some(match column {
+        "heartbeat_at" => LAST_SIGN,
+        "silent" => SILENT,
+        "has_checkpoints" => "c.at IS NOT NULL",
+        _ => return None,
+    })
+}
+
+/// The last sign of life, a commit among them.
+const LAST_SIGN: &str = "max(r.heartbeat_at, coalesce(c.at, ''))";
+
+/// How long that is ago, in microseconds.
+const SILENT: &str = "max(0, CAST(round((julianday('now') - julianday(max(r.heartbeat_at, coalesce(c.at, '')))) * 86400000) AS INTEGER) * 1000)";
 
 /// Each run with the time of its last commit.
 const FROM: &str = "FROM mds_runs r LEFT JOIN \
@@ -124,16 +133,13 @@ impl RunHistory for SqliteRuns {
 
     async fn end(&self, run: Uuid, end: &RunEnd) -> Result<()> {
         let run = run.to_string();
-        let RunBooks { read, inserted, updated, unchanged, superseded, rejected, dropped, skipped } =
-            end.books;
+        let counted = counted(end.books);
         self.with(Access::Write, |connection| {
             connection.execute_batch("BEGIN IMMEDIATE")?;
             connection.execute(
                 &format!(
                     "UPDATE mds_runs SET status = ?2, heartbeat_at = {NOW}, finished_at = {NOW}, \
-                     exit_code = ?3, error = ?4, inputs_settled = ?5, rows_read = {read}, inserted = {inserted}, \
-                     updated = {updated}, unchanged = {unchanged}, superseded = {superseded}, \
-                     rejected = {rejected}, dropped = {dropped}, skipped = {skipped} WHERE run_id = ?1"
+                     exit_code = ?3, error = ?4, inputs_settled = ?5, {counted} WHERE run_id = ?1"
                 ),
                 params![
                     run,
@@ -166,10 +172,11 @@ impl RunHistory for SqliteRuns {
                 return Ok(Vec::new());
             }
             let sql = format!(
-                "SELECT {COLUMNS} {FROM} WHERE substr(r.run_id, 1, length(?1)) = ?1 \
-                 ORDER BY r.started_at DESC, r.run_id DESC LIMIT ?2"
+                "SELECT {} {FROM} WHERE substr(r.run_id, 1, length(?1)) = ?1 \
+                 ORDER BY r.started_at DESC, r.run_id DESC LIMIT ?2",
+                selected(read)
             );
-            connection.prepare(&sql)?.query_map(params![prefix, limit], record)?.collect()
+            connection.prepare(&sql)?.query_map(params![prefix, limit], |row| record(row))?.collect()
         })
     }
 
@@ -188,35 +195,19 @@ impl RunHistory for SqliteRuns {
 }
 
 fn insert(connection: &Connection, start: &RunStart, resumed_from: Option<Uuid>) -> rusqlite::Result<()> {
+    let (columns, values): (Vec<&str>, Vec<RunValue>) =
+        run_columns::begun(start, resumed_from).into_iter().unzip();
+    let places = vec!["?"; values.len()].join(", ");
     let sql = format!(
-        "INSERT INTO mds_runs (run_id, command, dataset, table_name, keyed, status, started_at, \
-         heartbeat_at, inputs, settings, fingerprint, resumable, resumed_from, workers, host, pid, \
-         process, version, inputs_settled) \
-         VALUES (?1, ?2, ?3, ?4, ?5, 'running', {NOW}, {NOW}, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        "INSERT INTO mds_runs ({}, started_at, heartbeat_at) VALUES ({places}, {NOW}, {NOW})",
+        columns.join(", ")
     );
-    let inputs = serde_json::to_string(&start.inputs).unwrap_or_else(|_| "[]".to_owned());
-    connection.execute(
-        &sql,
-        params![
-            start.run_id.to_string(),
-            start.command,
-            start.dataset,
-            start.table,
-            start.keyed,
-            inputs,
-            start.settings.to_string(),
-            start.fingerprint,
-            start.resumable,
-            resumed_from.map(|id| id.to_string()),
-            i64::try_from(start.workers).unwrap_or(1),
-            start.process.host,
-            start.process.pid,
-            start.process.mark,
-            start.version,
-            i64::try_from(start.settled).unwrap_or(0),
-        ],
-    )?;
-    Ok(())
+    let values = values.into_iter().map(|value| match value {
+        RunValue::Text(text) => text.map_or(Value::Null, Value::Text),
+        RunValue::Number(number) => Value::Integer(number),
+        RunValue::Truth(truth) => Value::Integer(i64::from(truth)),
+    });
+    connection.execute(&sql, params_from_iter(values)).map(drop)
 }
 
 fn shared_inputs(
@@ -228,12 +219,13 @@ fn shared_inputs(
     let ids: Vec<&String> = inputs.iter().filter_map(|input| input.id.as_ref()).collect();
     let ids = serde_json::to_string(&ids).unwrap_or_else(|_| "[]".to_owned());
     let sql = format!(
-        "SELECT {COLUMNS} {FROM} WHERE r.table_name = ?1 AND r.resumed_by IS NULL AND r.run_id <> ?2 \
+        "SELECT {} {FROM} WHERE r.table_name = ?1 AND r.resumed_by IS NULL AND r.run_id <> ?2 \
          AND EXISTS (SELECT 1 FROM json_each(r.inputs) i \
          WHERE json_extract(i.value, '$.id') IN (SELECT value FROM json_each(?3))) \
-         ORDER BY r.started_at DESC, r.run_id DESC"
+         ORDER BY r.started_at DESC, r.run_id DESC",
+        selected(read)
     );
-    connection.prepare(&sql)?.query_map(params![table, own.to_string(), ids], record)?.collect()
+    connection.prepare(&sql)?.query_map(params![table, own.to_string(), ids], |row| record(row))?.collect()
 }
 
 /// Microseconds since 1970 of a time of ours.
@@ -242,49 +234,22 @@ fn micros(text: &str) -> i64 {
     time.map_or(0, |time| time.and_utc().timestamp_micros())
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
-    let id = |at: usize| -> rusqlite::Result<Option<Uuid>> {
-        Ok(row.get::<_, Option<String>>(at)?.and_then(|text| Uuid::try_parse(&text).ok()))
-    };
-    let text = |at: usize| row.get::<_, String>(at);
-    let count = |at: usize| row.get::<_, i64>(at).map(|n| u64::try_from(n).unwrap_or(0));
-    let heartbeat = micros(&text(7)?);
-    Ok(RunRecord {
-        run_id: id(0)?.unwrap_or_default(),
-        command: text(1)?,
-        dataset: text(2)?,
-        table: text(3)?,
-        keyed: row.get(4)?,
-        status: RunStatus::of(&text(5)?),
-        started: micros(&text(6)?),
-        heartbeat,
-        silent: (super::instant::now() - heartbeat).max(0),
-        finished: row.get::<_, Option<String>>(8)?.map(|text| micros(&text)),
-        inputs: serde_json::from_str(&text(9)?).unwrap_or_default(),
-        settings: serde_json::from_str(&text(10)?).unwrap_or_default(),
-        workers: usize::try_from(row.get::<_, i64>(11)?).unwrap_or(1),
-        resumable: row.get(12)?,
-        has_checkpoints: row.get(13)?,
-        books: RunBooks {
-            read: count(14)?,
-            inserted: count(15)?,
-            updated: count(16)?,
-            unchanged: count(17)?,
-            superseded: count(18)?,
-            rejected: count(19)?,
-            dropped: count(20)?,
-            skipped: count(21)?,
-        },
-        exit_code: row.get::<_, Option<i64>>(22)?.and_then(|code| u8::try_from(code).ok()),
-        error: row.get(23)?,
-        resumed_from: id(24)?,
-        resumed_by: id(25)?,
-        process: RunProcess {
-            host: text(26)?,
-            pid: u32::try_from(row.get::<_, i64>(27)?).unwrap_or(0),
-            mark: row.get(28)?,
-        },
-        version: text(29)?,
-        settled: usize::try_from(row.get::<_, i64>(30)?).unwrap_or(0),
-    })
+impl RunRow for Row<'_> {
+    type Error = rusqlite::Error;
+
+    fn text(&self, at: usize) -> rusqlite::Result<Option<String>> {
+        self.get(at)
+    }
+
+    fn number(&self, at: usize) -> rusqlite::Result<Option<i64>> {
+        Ok(match self.get(at)? {
+            Value::Integer(number) => Some(number),
+            Value::Text(time) => Some(micros(&time)),
+            Value::Null | Value::Real(_) | Value::Blob(_) => None,
+        })
+    }
+
+    fn truth(&self, at: usize) -> rusqlite::Result<bool> {
+        self.get(at)
+    }
 }

@@ -13,8 +13,8 @@ use crate::batch::Commit;
 use crate::error::{Error, Result};
 use crate::port::history::{IsAlive, RunHistory};
 use crate::port::runs::{
-    Begun, Checkpoints, Emptied, InputIdentity, JobRow, RunBooks, RunEnd, RunProcess, RunRecord, RunScope,
-    RunStart, RunStatus, earlier_name,
+    Begun, Checkpoints, Emptied, InputIdentity, JobRow, RunBooks, RunEnd, RunRecord, RunScope, RunStart,
+    earlier_name,
 };
 use crate::sink::answered;
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
@@ -22,6 +22,7 @@ use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::literal;
 use crate::sink::postgres::ledger::marks::lock_of;
 use crate::sink::postgres::ledger::{commit_status, job_runs};
+use crate::sink::run_columns::{self, RunRow, RunValue, counted, record, selected};
 
 /// First half of the key of the advisory lock under which runs begin (`mdsr` in ASCII); the
 /// second is a hash of the table.
@@ -31,16 +32,27 @@ const BEGIN_LOCK: i32 = 0x6d64_7372;
 /// died ends by itself as soon as the server notices, at most a statement later.
 const PATIENCE: &str = "30s";
 
-/// Columns of a [`RunRecord`], in order.
-const COLUMNS: &str = "r.run_id::text, r.command, r.dataset, r.table_name, r.keyed, r.status, \
-     (extract(epoch FROM r.started_at) * 1000000)::bigint, \
-     (extract(epoch FROM greatest(r.heartbeat_at, c.at)) * 1000000)::bigint, \
-     (extract(epoch FROM pg_catalog.clock_timestamp() - greatest(r.heartbeat_at, c.at)) * 1000000)::bigint, \
-     (extract(epoch FROM r.finished_at) * 1000000)::bigint, \
-     r.inputs::text, r.settings::text, r.workers, r.resumable, c.at IS NOT NULL, \
-     r.rows_read, r.inserted, r.updated, r.unchanged, r.superseded, r.rejected, r.dropped, r.skipped, \
-     r.exit_code::int, r.error, r.resumed_from::text, r.resumed_by::text, r.host, r.pid, r.process, \
-     r.version, r.inputs_settled";
+/// How a column is read that is not what it is asked for: times in microseconds, narrow numbers wide.
+fn read(column: &str) -> Option<&'static str> {
+    Some(match column {
+        "run_id" => "r.run_id::text",
+        "started_at" => "(extract(epoch FROM r.started_at) * 1000000)::bigint",
+        "heartbeat_at" => "(extract(epoch FROM greatest(r.heartbeat_at, c.at)) * 1000000)::bigint",
+        "silent" => {
+            "(extract(epoch FROM pg_catalog.clock_timestamp() - greatest(r.heartbeat_at, c.at)) * 1000000)::bigint"
+        }
+        "finished_at" => "(extract(epoch FROM r.finished_at) * 1000000)::bigint",
+        "inputs" => "r.inputs::text",
+        "settings" => "r.settings::text",
+        "workers" => "r.workers::bigint",
+        "has_checkpoints" => "c.at IS NOT NULL",
+        "exit_code" => "r.exit_code::bigint",
+        "resumed_from" => "r.resumed_from::text",
+        "resumed_by" => "r.resumed_by::text",
+        "inputs_settled" => "r.inputs_settled::bigint",
+        _ => return None,
+    })
+}
 
 /// Each run with the time of its last commit.
 const FROM: &str = "FROM mds_runs r LEFT JOIN LATERAL \
@@ -183,7 +195,7 @@ impl RunHistory for PgRuns {
     ) -> Result<()> {
         let link = self.link().await?;
         if let Some((run, settled)) = run {
-            let books = books_of(books);
+            let books = counted(books);
             let sql = format!(
                 "UPDATE mds_runs SET heartbeat_at = pg_catalog.now(), inputs_settled = {settled}, {books} WHERE run_id = '{run}' AND status = 'running'"
             );
@@ -204,7 +216,7 @@ impl RunHistory for PgRuns {
             end.status.as_str(),
             end.exit_code,
             end.settled,
-            books_of(end.books),
+            counted(end.books),
         );
         if !end.keeps_checkpoints {
             sql.push_str(&format!(
@@ -279,42 +291,16 @@ async fn take_over(link: &Link, old: &RunRecord, new: Uuid) -> Result<bool> {
 }
 
 fn insert(start: &RunStart, resumed_from: Option<Uuid>) -> String {
-    let process = &start.process;
-    let text = |value: Option<String>| value.as_deref().map_or_else(|| "NULL".to_owned(), literal);
-    format!(
-        "INSERT INTO mds_runs (run_id, command, dataset, table_name, keyed, status, inputs, settings, \
-         fingerprint, resumable, resumed_from, workers, host, pid, process, version, inputs_settled) \
-         VALUES ('{}', {}, {}, {}, {}, 'running', {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})",
-        start.run_id,
-        literal(&start.command),
-        literal(&start.dataset),
-        literal(&start.table),
-        start.keyed,
-        literal(&json(&start.inputs)),
-        literal(&start.settings.to_string()),
-        literal(&start.fingerprint),
-        start.resumable,
-        text(resumed_from.map(|id| id.to_string())),
-        start.workers,
-        literal(&process.host),
-        process.pid,
-        text(process.mark.clone()),
-        literal(&start.version),
-        start.settled,
-    )
-}
-
-/// PostgreSQL has no place for U+0000 in jsonb; names of files have none either.
-fn json(inputs: &[InputIdentity]) -> String {
-    serde_json::to_string(inputs).unwrap_or_else(|_| "[]".to_owned())
-}
-
-fn books_of(books: RunBooks) -> String {
-    let RunBooks { read, inserted, updated, unchanged, superseded, rejected, dropped, skipped } = books;
-    format!(
-        "rows_read = {read}, inserted = {inserted}, updated = {updated}, unchanged = {unchanged}, \
-         superseded = {superseded}, rejected = {rejected}, dropped = {dropped}, skipped = {skipped}"
-    )
+    let (columns, values): (Vec<&str>, Vec<RunValue>) =
+        run_columns::begun(start, resumed_from).into_iter().unzip();
+    let values = values.iter().map(|value| match value {
+        RunValue::Text(Some(text)) => literal(text),
+        RunValue::Text(None) => "NULL".to_owned(),
+        RunValue::Number(number) => number.to_string(),
+        RunValue::Truth(truth) => truth.to_string(),
+    });
+    let values = values.collect::<Vec<_>>().join(", ");
+    format!("INSERT INTO mds_runs ({}) VALUES ({values})", columns.join(", "))
 }
 
 /// From and where of the runs that have an input in common with these.
@@ -331,54 +317,25 @@ fn shared_inputs(table: &str, inputs: &[InputIdentity], own: Uuid) -> String {
 }
 
 async fn records(link: &Link, from: &str) -> Result<Vec<RunRecord>> {
-    let sql = format!("SELECT {COLUMNS} {from}");
+    let sql = format!("SELECT {} {from}", selected(read));
     let rows = link.client.query_typed(&sql, &[]).await.map_err(|e| fault(link, &e))?;
     rows.iter().map(record).collect::<Result<_, _>>().map_err(|e| fault(link, &e))
 }
 
-fn record(row: &tokio_postgres::Row) -> Result<RunRecord, tokio_postgres::Error> {
-    let id = |at: usize| -> Result<Option<Uuid>, tokio_postgres::Error> {
-        Ok(row.try_get::<_, Option<&str>>(at)?.and_then(|text| Uuid::try_parse(text).ok()))
-    };
-    let count = |at: usize| row.try_get::<_, i64>(at).map(|n| u64::try_from(n).unwrap_or(0));
-    Ok(RunRecord {
-        run_id: id(0)?.unwrap_or_default(),
-        command: row.try_get(1)?,
-        dataset: row.try_get(2)?,
-        table: row.try_get(3)?,
-        keyed: row.try_get(4)?,
-        status: RunStatus::of(row.try_get(5)?),
-        started: row.try_get(6)?,
-        heartbeat: row.try_get(7)?,
-        silent: row.try_get(8)?,
-        finished: row.try_get(9)?,
-        inputs: serde_json::from_str(row.try_get(10)?).unwrap_or_default(),
-        settings: serde_json::from_str(row.try_get(11)?).unwrap_or_default(),
-        workers: usize::try_from(row.try_get::<_, i32>(12)?).unwrap_or(1),
-        resumable: row.try_get(13)?,
-        has_checkpoints: row.try_get(14)?,
-        books: RunBooks {
-            read: count(15)?,
-            inserted: count(16)?,
-            updated: count(17)?,
-            unchanged: count(18)?,
-            superseded: count(19)?,
-            rejected: count(20)?,
-            dropped: count(21)?,
-            skipped: count(22)?,
-        },
-        exit_code: row.try_get::<_, Option<i32>>(23)?.and_then(|code| u8::try_from(code).ok()),
-        error: row.try_get(24)?,
-        resumed_from: id(25)?,
-        resumed_by: id(26)?,
-        process: RunProcess {
-            host: row.try_get(27)?,
-            pid: u32::try_from(row.try_get::<_, i64>(28)?).unwrap_or(0),
-            mark: row.try_get(29)?,
-        },
-        version: row.try_get(30)?,
-        settled: usize::try_from(row.try_get::<_, i32>(31)?).unwrap_or(0),
-    })
+impl RunRow for tokio_postgres::Row {
+    type Error = tokio_postgres::Error;
+
+    fn text(&self, at: usize) -> Result<Option<String>, Self::Error> {
+        self.try_get(at)
+    }
+
+    fn number(&self, at: usize) -> Result<Option<i64>, Self::Error> {
+        self.try_get(at)
+    }
+
+    fn truth(&self, at: usize) -> Result<bool, Self::Error> {
+        self.try_get(at)
+    }
 }
 
 async fn execute(link: &Link, sql: &str) -> Result<()> {
