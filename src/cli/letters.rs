@@ -111,6 +111,7 @@ impl Letters {
             failed: None,
             unproven: false,
             modified: None,
+            content: None,
         }]
     }
 

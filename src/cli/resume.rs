@@ -391,6 +391,7 @@ mod tests {
             failed: None,
             unproven: false,
             modified: None,
+            content: None,
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) fn add(options: &mut MapOptions, source: &str, dataset: &Dataset, tar
         match known {
             // The day of a file is no time of its rows.
             Some((name, kind)) if kind != Kind::Timestamp || name == key => match value == NULL {
-                _ if let Some(flag) = contradicting(options, &name, &value) => {
+                false if let Some(flag) = contradicting(options, &name, &value) => {
                     return Err(Error::Usage(format!(
                         "{source}: {flag}, and the folder {folder:?} says otherwise; leave the flag out to take {name} from the names of the folders, or add --force-set to give every row that one value"
                     )));

@@ -310,6 +310,7 @@ mod tests {
                 failed: None,
                 unproven: false,
                 modified: None,
+                content: None,
             }],
             settings: json!({"vendor": "acme", "map": ["ts=t", "volume=v"], "exact": true, "null": [], "key": ["ts"]}),
             settled: 0,

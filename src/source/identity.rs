@@ -3,14 +3,19 @@
 //! Of its content that is its [`fingerprint`].
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::batch::fingerprint;
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::batch::{covers, fingerprint};
 use crate::port::runs::InputIdentity;
 use crate::source::changed::modified;
 use crate::source::{Compression, Input, shown};
+
+/// Longest file whose whole content is hashed when a load begins, in bytes: some 20 ms.
+const MOST_CONTENT: u64 = 64 << 20;
 
 /// What each input is known by. With a `source_id` that name stands in the place of the paths. A
 /// file that cannot be read has no fingerprint: it is for those who load it to say so.
@@ -29,10 +34,28 @@ pub fn identify(inputs: &[Input], source_id: Option<&str>) -> Vec<InputIdentity>
         let bytes = input.bytes.filter(|_| file.is_some());
         let modified =
             file.and_then(|(path, _)| std::fs::metadata(path).ok()).map(|metadata| modified(&metadata));
+        let content = file.and_then(|(path, bytes)| content(path, bytes));
         let (failed, unproven) = (None, false);
-        InputIdentity { name: input.name.to_string(), id, bytes, fingerprint, failed, unproven, modified }
+        let name = input.name.to_string();
+        InputIdentity { name, id, bytes, fingerprint, failed, unproven, modified, content }
     };
     inputs.iter().enumerate().map(one).collect()
+}
+
+/// A hash of all that is in a file, unless it is short or very long.
+fn content(path: &Path, bytes: u64) -> Option<String> {
+    if covers(bytes) || bytes > MOST_CONTENT {
+        return None;
+    }
+    let (mut file, mut hash, mut piece) = (File::open(path).ok()?, Xxh3Default::new(), vec![0; 256 << 10]);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Some(format!("{:016x}", hash.digest())),
+            Ok(count) => hash.update(piece.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 /// Whether the file has only grown since it had that size and fingerprint, and what it had then

@@ -172,7 +172,9 @@ impl Mdsctl {
     pub fn spawn(self) -> Running {
         let program = env!("CARGO_BIN_EXE_mdsctl");
         let plain = self.before.is_empty();
-        let mut command = Command::new(if plain { program } else { "sh" });
+        // Where this runs in the background of a shell, signals are ignored, and a program keeps to that.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP,INT,QUIT,TERM", if plain { program } else { "sh" }]);
         if !plain {
             command.args(["-c", &format!("{} && exec \"$0\" \"$@\"", self.before.join(" && ")), program]);
         }

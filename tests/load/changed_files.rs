@@ -26,6 +26,15 @@ fn cell(row: i64) -> String {
 }
 
 fn input(name: &str) -> Vec<u8> {
+    with_cells(name, cell)
+}
+
+/// The same in which a row in the middle is wrong, of the same size.
+fn wrong(name: &str) -> Vec<u8> {
+    with_cells(name, |row| if row == ROWS / 2 { "f".repeat(cell(row).len()) } else { cell(row) })
+}
+
+fn with_cells(name: &str, cell: impl Fn(i64) -> String) -> Vec<u8> {
     let rows = 1..=ROWS;
     let csv =
         || format!("id,v\n{}", rows.clone().map(|row| format!("{row},{}\n", cell(row))).collect::<String>());
@@ -181,7 +190,9 @@ fn a_file_that_was_mended_at_the_same_size_after_a_crash_is_not_gone_on_with() {
             let store = store(&work, sqlite, keyed);
             let what = format!("{store}, keyed {keyed}, {name}");
             let good = input(name);
-            let path = work.write(name, &good);
+            let bad = wrong(name);
+            assert!(bad != good && bad.len() == good.len(), "{what}");
+            let path = work.write(name, bad);
             let running = begun(&work, &store, &path);
             running.signal(Signal::KILL);
             drop(running);
@@ -203,6 +214,22 @@ fn a_file_that_was_mended_at_the_same_size_after_a_crash_is_not_gone_on_with() {
     }
 }
 
+/// The same bytes, fetched once more, are the same file.
+#[test]
+fn a_file_that_was_written_again_as_it_was_is_gone_on_with() {
+    for (at, name) in NAMES.into_iter().enumerate() {
+        let work = Work::new();
+        let store = store(&work, at % 2 == 0, false);
+        let path = work.write(name, input(name));
+        let running = begun(&work, &store, &path);
+        running.signal(Signal::KILL);
+        drop(running);
+        fs::write(&path, input(name)).expect("the file");
+        load(&work, &store, &path, &["--resume"]).expect(0);
+        assert_whole(&store, name);
+    }
+}
+
 /// A run of before, which did not note when its files were written.
 #[test]
 fn a_run_that_did_not_note_the_time_of_its_file_is_still_resumed() {
@@ -213,7 +240,7 @@ fn a_run_that_did_not_note_the_time_of_its_file_is_still_resumed() {
     running.signal(Signal::KILL);
     drop(running);
     let db = rusqlite::Connection::open(work.path("store.db")).expect("a file");
-    let changed = db.execute("UPDATE mds_runs SET inputs = json_remove(inputs, '$[0].modified')", []);
+    let changed = db.execute("UPDATE mds_runs SET inputs = json_remove(inputs, '$[0].modified', '$[0].content')", []);
     assert_eq!(changed, Ok(1));
     fs::write(&path, input("a.csv")).expect("the file");
     load(&work, &store, &path, &["--resume"]).expect(0);

@@ -277,7 +277,7 @@ fn lines_under_tls_that_fail_are_told_in_words() {
     let cases = [
         // How the system tells of these two is a matter of moments.
         (Behind::Nothing, &root, ""),
-        (Behind::Garbage, &root, "no TLS"),
+        (Behind::Garbage, &root, "not TLS"),
         (Behind::Handshake(ours.certify_expired("old", &host).server()), &root, "has expired"),
         (Behind::Handshake(ours.certify("other", &["db.example"]).server()), &root, "is not for 127.0.0.1"),
         (

@@ -126,6 +126,7 @@ impl Load<'_> {
             failed: None,
             unproven: false,
             modified: None,
+            content: None,
         };
         let (inputs, settings) = match &self.letters {
             Some(letters) => (letters.inputs(), letters.settings(&mapper.target.table)),
