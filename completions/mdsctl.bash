@@ -603,7 +603,7 @@ _mdsctl() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "parquet ndjson csv" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv ndjson parquet" -- "${cur}"))
                     return 0
                     ;;
                 --delimiter)
@@ -1428,7 +1428,7 @@ _mdsctl() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "parquet ndjson csv" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv ndjson parquet" -- "${cur}"))
                     return 0
                     ;;
                 --delimiter)

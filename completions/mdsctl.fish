@@ -87,9 +87,9 @@ error\t'The row that is there stays, and this one goes to the dead-letter queue'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l quality -d 'What to do with implausible rows (high below low, negative sizes, times in the future)' -r -f -a "off\t'Do not look'
 warn\t'Count and report them, and store them'
 reject\t'Reject them'"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l format -d 'Format of the input (else told by its bytes, then by its name)' -r -f -a "parquet\t''
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l format -d 'Format of the input (else told by its bytes, then by its name)' -r -f -a "csv\t''
 ndjson\t''
-csv\t''"
+parquet\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l skip-lines -d 'Lines to skip before the header' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r
@@ -196,9 +196,9 @@ error\t'The row that is there stays, and this one goes to the dead-letter queue'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l quality -d 'What to do with implausible rows (high below low, negative sizes, times in the future)' -r -f -a "off\t'Do not look'
 warn\t'Count and report them, and store them'
 reject\t'Reject them'"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l format -d 'Format of the input (else told by its bytes, then by its name)' -r -f -a "parquet\t''
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l format -d 'Format of the input (else told by its bytes, then by its name)' -r -f -a "csv\t''
 ndjson\t''
-csv\t''"
+parquet\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l skip-lines -d 'Lines to skip before the header' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r

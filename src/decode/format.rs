@@ -82,9 +82,9 @@ impl Format {
         &self.0.reading
     }
 
-    /// All of them.
+    /// All of them, the plainest first.
     pub fn all() -> impl Iterator<Item = Self> {
-        ALL.into_iter()
+        ALL.into_iter().rev()
     }
 
     /// The one that `--format` calls so.
