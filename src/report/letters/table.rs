@@ -235,8 +235,8 @@ torn
           .dlq/bars.ndjson: 7 rows
           tried up to 3 times
           of 1 row only the input as it came is kept
-          1 line is damaged and passed over, at byte 786 of .dlq/bars.ndjson: it is no
-          JSON object: it begins with none
+          1 line is damaged and passed over, at byte 786 of .dlq/bars.ndjson: it is not
+          a JSON object: it does not begin with {
 
           #   :   :                                                  |  max 3
           2024-11-23 08:40                            2024-11-23 11:00
@@ -264,8 +264,8 @@ torn
           .dlq/bars.ndjson: 7 rows
           tried up to 3 times
           of 1 row only the input as it came is kept
-          1 line is damaged and passed over, at byte 786 of .dlq/bars.ndjson: it is no
-          JSON object: it begins with none
+          1 line is damaged and passed over, at byte 786 of .dlq/bars.ndjson: it is not
+          a JSON object: it does not begin with {
 
           █   ▃   ▃                                                  ▆  max 3
           2024-11-23 08:40                            2024-11-23 11:00

@@ -209,7 +209,8 @@ async fn a_trigger_that_ends_the_transaction_is_not_passed_by() {
         "CREATE TRIGGER undo BEFORE INSERT ON bars WHEN NEW.symbol = 'B' BEGIN SELECT RAISE(ROLLBACK, 'no'); END;",
     );
     let error = store(&sink, bars(THREE, floats(&[1.5; 3]))).await.unwrap_err();
-    assert!(matches!(&error, SinkError::Fatal(r) if r.message.contains("RAISE(ABORT)")), "{error:?}");
+    // The rows are divided until the one is left for which the trigger does it.
+    assert!(matches!(&error, SinkError::Apart(r) if r.message.contains("refused the row")), "{error:?}");
     assert_eq!(place.count("bars"), 0);
 }
 
@@ -388,9 +389,10 @@ async fn a_file_that_was_removed_is_not_made_anew() {
     let place = place();
     let sink = sink(&place);
     std::fs::remove_file(&place.path).unwrap();
-    assert!(matches!(sink.seal().await, Err(SinkError::Fatal(_))));
+    // It may come back, as a server may.
+    assert!(matches!(sink.seal().await, Err(SinkError::Transient(..))));
     let error = sink.connect(0).await.map(|_| ()).unwrap_err();
-    assert!(matches!(&error, SinkError::Fatal(r) if r.message.contains("cannot be opened")), "{error:?}");
+    assert!(matches!(&error, SinkError::Transient(..)), "{error:?}");
     assert!(!place.path.exists());
 }
 
