@@ -79,7 +79,7 @@ pub enum SinkError {
         /// What the store said.
         reason: Reason,
         /// Positions in the rows given that the store points at, if it does. A hint only.
-        suspects: Vec<usize>,
+        suspects: Box<[usize]>,
     },
     /// The rows are refused by an error that may be theirs (a text too deep for the server's stack, a
     /// trigger that fails for some) or everybody's: they are to blame where others go through.

@@ -109,7 +109,7 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                         }
                         continue;
                     }
-                    Refused::Doubtful { reason, .. } if doubt.passed => (reason, Vec::new()),
+                    Refused::Doubtful { reason, .. } if doubt.passed => (reason, Box::default()),
                     Refused::Doubtful { reason, .. } if piece.len() == 1 => {
                         doubt.suspects.push((piece.start, Arc::new(reason)));
                         if doubt.suspects.len() >= MOST_SUSPECTS {
@@ -123,7 +123,7 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                             sample(&mut pieces, piece);
                             continue;
                         }
-                        (reason, Vec::new())
+                        (reason, Box::default())
                     }
                 },
             };

@@ -897,7 +897,7 @@ pub(super) struct StepError(Failure);
 /// What the store refused rows for.
 pub(super) enum Refused {
     /// Their data, with the positions of suspects.
-    Data(Reason, Vec<usize>),
+    Data(Reason, Box<[usize]>),
     /// Something that may be everybody's, and what of it may pass.
     Doubtful { reason: Reason, passing: Option<TransientKind> },
 }

@@ -35,12 +35,15 @@ pub enum Beginning {
     Text(&'static [u8]),
 }
 
+/// Begins to decode a stream of bytes, by the options of the flags.
+pub type Open<D> = fn(Box<dyn Chunks>, CsvOptions) -> Result<Box<D>, DecodeError>;
+
 /// How a format is read.
 pub enum Reading {
     /// From its first byte to its last.
-    Stream(fn(Box<dyn Chunks>, CsvOptions) -> Result<Box<dyn Decoder>, DecodeError>),
+    Stream(Open<dyn Decoder>),
     /// Likewise, and lines that are added to a file can be read as they come.
-    Lines(fn(Box<dyn Chunks>, CsvOptions) -> Result<Box<dyn LineDecoder>, DecodeError>),
+    Lines(Open<dyn LineDecoder>),
     /// From a file, since what tells where its rows are stands at its end.
     File(fn(File) -> Result<Box<dyn FileDecoder>, DecodeError>),
 }

@@ -139,7 +139,7 @@ fn a_file_that_is_written_over_while_it_is_loaded_is_told() {
 fn changed(told: &str, change: impl Fn(&str)) {
     for (at, name) in NAMES.into_iter().enumerate() {
         // Each format with a key and without one, in turn in the one store and the other.
-        let (sqlite, keyed) = (at % 2 == 0, (at / 2 + told.len()) % 2 == 0);
+        let (sqlite, keyed) = (at % 2 == 0, (at / 2 + told.len()).is_multiple_of(2));
         let work = Work::new();
         let store = store(&work, sqlite, keyed);
         let what = format!("{store}, keyed {keyed}, {name}, {told}");

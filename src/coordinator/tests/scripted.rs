@@ -277,10 +277,12 @@ impl Session for ScriptedSession {
             }
         }
         if let (Some(first), true) = (first_bad, self.sink.pointing != Pointing::Refusing) {
-            let suspects = match self.sink.pointing {
-                Pointing::First => vec![first],
-                Pointing::Wrong => vec![self.sink.world.lock().unwrap().roll() as usize % (rows.len() + 2)],
-                _ => Vec::new(),
+            let suspects: Box<[usize]> = match self.sink.pointing {
+                Pointing::First => [first].into(),
+                Pointing::Wrong => {
+                    [self.sink.world.lock().unwrap().roll() as usize % (rows.len() + 2)].into()
+                }
+                _ => Box::default(),
             };
             if guard == WriteMode::Savepoint {
                 pending.truncate(before);

@@ -90,7 +90,7 @@ pub(super) fn classify(error: &rusqlite::Error, place: FaultContext<'_>) -> Sink
 }
 
 fn data(reason: Reason) -> SinkError {
-    SinkError::Data { reason, suspects: Vec::new() }
+    SinkError::Data { reason, suspects: Box::default() }
 }
 
 /// The row breaks a rule of its table. SQLite names the rule in its text only.

@@ -421,7 +421,7 @@ impl Job<'_> {
             return Ok(());
         }
         let message = format!("rows of the same key for {}", self.table.display_name());
-        let error = SinkError::Data { reason: Reason::new("21000", message), suspects: Vec::new() };
+        let error = SinkError::Data { reason: Reason::new("21000", message), suspects: Box::default() };
         Err(Failure { error, intact: true })
     }
 

@@ -546,7 +546,7 @@ impl PgSession {
         let Some(casts) = self.shared.casts.of(rows) else {
             let reason =
                 Reason::new("mixed_reading", "the rows are read by different zones or orders of dates");
-            return Err(SinkError::Data { reason, suspects: Vec::new() });
+            return Err(SinkError::Data { reason, suspects: Box::default() });
         };
         if casts != self.casts {
             self.run(&casts.settings(), TransactionState::Open).await?;

@@ -66,6 +66,9 @@ pub struct PgSink {
     notes: Vec<String>,
 }
 
+/// The server's own number of a commit, and what tells that server from others later.
+pub(in crate::sink::postgres) type Numbered = (u64, Option<Arc<str>>);
+
 /// What all sessions of a sink have in common.
 pub(in crate::sink::postgres) struct Shared {
     pub connector: Connector,
@@ -94,9 +97,8 @@ pub(in crate::sink::postgres) struct Shared {
     pub lazy: bool,
     /// What of the run is committed, where this role may keep that.
     pub ledger: Option<Ledger>,
-    /// Where it may not: the server's own numbers of the last commits, by worker and serial, and what tells
-    /// that server from others later.
-    pub named: Mutex<HashMap<(usize, u64), (u64, Option<Arc<str>>)>>,
+    /// Where it may not: the numbers of the last commits, by worker and serial.
+    pub named: Mutex<HashMap<(usize, u64), Numbered>>,
 }
 
 impl Shared {
