@@ -1,4 +1,4 @@
-//! The formats that are read. A new one is a file with its [`Description`], and a line in [`ALL`].
+//! The formats that are read. A new one is a file with its [`Description`], and a line in `ALL`.
 
 use std::fmt;
 use std::fs::File;

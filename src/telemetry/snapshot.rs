@@ -182,7 +182,7 @@ pub struct WorkersView {
     pub most: u64,
 }
 
-/// What a [`RunCounters`](super::tally::Tally) had counted at one moment.
+/// What a [`RunCounters`](super::run_counters::RunCounters) had counted at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     /// What became of the rows.
