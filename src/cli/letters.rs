@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Map, Value, json};
 
 use crate::batch::Reject;
 use crate::dataset::detection;
 use crate::dataset::mapping::MapOptions;
 use crate::dataset::{Dataset, MapperSettings, describe};
+use crate::decode::text_columns;
 use crate::dlq::claim::{Claim, Destination, Moved};
 use crate::dlq::names;
 use crate::dlq::read_plan::ReadPlan;
@@ -238,9 +238,7 @@ pub fn sample<'c>(claims: &'c [Arc<Claim>], home: &Destination) -> Option<&'c st
 /// Usage, where they are of none.
 pub fn detect(item: &str, columns: &MapOptions) -> Result<Dataset> {
     let item: Map<String, Value> = serde_json::from_str(item).unwrap_or_default();
-    let field = |name: &String| Field::new(name, DataType::Utf8, true);
-    let schema = Schema::new(item.keys().map(field).collect::<Vec<_>>());
-    detection::detect(&schema, columns).cloned().or_else(|error| {
+    detection::detect(&text_columns(item.keys()), columns).cloned().or_else(|error| {
         // A dump of the Python system leaves out what is null: a bar may have its close alone.
         let has = |name: &&str| item.contains_key(*name);
         let bar =

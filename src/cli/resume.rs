@@ -272,9 +272,9 @@ fn fresh(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<Decisio
 /// What to do to load the inputs of an unfinished run anew.
 fn from_the_start(request: &Request<'_>, run: &RunRecord) -> String {
     match (request.keyed, request.overwrites) {
-        (true, true) => "leave --resume away".to_owned(),
+        (true, true) => "leave --resume out".to_owned(),
         (true, false) => {
-            "leave --resume away and give --on-conflict update, which writes over the rows that are there"
+            "leave --resume out and give --on-conflict update, which writes over the rows that are there"
                 .to_owned()
         }
         (false, _) if !run.has_checkpoints => "use --force instead of --resume".to_owned(),

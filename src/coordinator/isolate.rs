@@ -30,7 +30,7 @@ const MOST_SUSPECTS: usize = 64;
 /// Rows that took too long alone before any went through, after which the store is slow.
 const MOST_SLOW_AT_FIRST: usize = 3;
 
-/// The same where others go through, unless many do.
+/// Rows that took too long alone while others went through, after which the store is slow, unless many others do.
 const MOST_SLOW: usize = 16;
 
 /// How many are to go through beside each of more slow ones.

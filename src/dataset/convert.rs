@@ -277,13 +277,11 @@ impl Conversion<'_> {
             }
             return Ok(builder.finish());
         }
-        match Values::of(array) {
-            Some(Values::Number(Numbers::Double(_))) => Ok(self.finite::<Float64Type>(array)),
-            Some(Values::Number(Numbers::Single(_))) => self.singles(array),
-            Some(Values::Number(Numbers::Int(_) | Numbers::Decimal(..) | Numbers::Digits(_))) => {
-                Ok(array.clone())
-            }
-            Some(Values::Number(Numbers::Unsigned(source))) => Ok(match integers(array) {
+        match Numbers::of(array) {
+            Some(Numbers::Double(_)) => Ok(self.finite::<Float64Type>(array)),
+            Some(Numbers::Single(_)) => self.singles(array),
+            Some(Numbers::Int(_) | Numbers::Decimal(..) | Numbers::Digits(_)) => Ok(array.clone()),
+            Some(Numbers::Unsigned(source)) => Ok(match integers(array) {
                 Some(made) => Arc::new(made),
                 None => {
                     let values = source.iter().map(|value| value.map(i128::from));
@@ -293,19 +291,7 @@ impl Conversion<'_> {
                         .map_err(|_| self.wrong("number"))?
                 }
             }),
-            Some(
-                Values::Null
-                | Values::Bool(_)
-                | Values::Instant(_)
-                | Values::Far(_)
-                | Values::Day(_)
-                | Values::Clock(_)
-                | Values::Span(_)
-                | Values::Bytes(_)
-                | Values::Text(_)
-                | Values::Coded(..),
-            )
-            | None => Err(self.wrong("number")),
+            None => Err(self.wrong("number")),
         }
     }
 

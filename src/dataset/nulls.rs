@@ -17,7 +17,7 @@ use crate::dataset::describe::Kind;
 use crate::dataset::json_row;
 use crate::model::decimal::Decimal;
 use crate::model::text::Texts;
-use crate::model::values::{Numbers, Values};
+use crate::model::values::Numbers;
 
 /// The texts that stand for null.
 #[derive(Debug, Clone, Default)]
@@ -86,31 +86,19 @@ impl NullTokens {
             };
             texts.iter().map(|text| Some(text.is_some_and(stands))).collect()
         } else {
-            match Values::of(array) {
-                Some(Values::Number(Numbers::Double(array))) => {
+            match Numbers::of(array) {
+                Some(Numbers::Double(array)) => {
                     array.values().iter().map(|value| Some(self.floats.contains(value))).collect()
                 }
-                Some(Values::Number(Numbers::Single(array))) => {
+                Some(Numbers::Single(array)) => {
                     let floats: Vec<f32> = self.floats.iter().map(|float| *float as f32).collect();
                     array.values().iter().map(|value| Some(floats.contains(value))).collect()
                 }
-                Some(Values::Number(numbers)) => {
+                Some(numbers) => {
                     let hit = |row| Some(numbers.get(row).is_some_and(|number| self.has(&number)));
                     (0..array.len()).map(hit).collect()
                 }
-                Some(
-                    Values::Null
-                    | Values::Bool(_)
-                    | Values::Instant(_)
-                    | Values::Far(_)
-                    | Values::Day(_)
-                    | Values::Clock(_)
-                    | Values::Span(_)
-                    | Values::Bytes(_)
-                    | Values::Text(_)
-                    | Values::Coded(..),
-                )
-                | None => {
+                None => {
                     let mut text = String::new();
                     let hit = |row| {
                         text.clear();

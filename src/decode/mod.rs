@@ -28,6 +28,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::dataset::wanted::Wanted;
 
@@ -46,6 +47,12 @@ pub struct RawBatch {
     pub broken: Vec<Broken>,
     /// Bytes of the (decompressed) input that these rows took.
     pub bytes: u64,
+}
+
+/// Columns of text under those names, as text formats give them.
+pub fn text_columns<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Schema {
+    let field = |name: N| Field::new(name.as_ref(), DataType::Utf8, true);
+    Schema::new(names.into_iter().map(field).collect::<Vec<_>>())
 }
 
 /// A row that could not be read.

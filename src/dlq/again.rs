@@ -134,7 +134,7 @@ impl Paths {
     }
 }
 
-/// The same for the same row of the same input on its way to the same table and tenant.
+/// A hash of input, row, table and tenant: equal where a letter is of a row that an earlier letter is of.
 fn identity(letter: &Letter<'_>, paths: &Paths, row: usize) -> u128 {
     let mut hash = Xxh3::new();
     let meta = &letter.meta;

@@ -22,7 +22,7 @@ impl<'f> ByteRange<'f> {
         Self { file, range }
     }
 
-    /// The same with a buffer.
+    /// Reads through a buffer, as looking for line ends needs it.
     pub fn buffered(self) -> BufReader<Self> {
         BufReader::with_capacity(BUFFER, self)
     }

@@ -176,7 +176,7 @@ impl Destination {
     }
 }
 
-/// The same for items that have the same names, in whatever order.
+/// A hash of the names of an item's fields that does not depend on their order.
 fn names_of(item: &RawValue) -> u64 {
     fields(item).iter().fold(0, |all: u64, (name, _)| all.wrapping_add(xxh3_64(name.as_bytes())))
 }

@@ -273,7 +273,7 @@ fn cut(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same, where nothing may be left of it.
+/// A text for a table, cut to what is shown; an empty one stays empty.
 fn brief(text: &str) -> Cow<'_, str> {
     if text.is_empty() { Cow::Borrowed("") } else { cut(text) }
 }

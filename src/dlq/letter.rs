@@ -240,7 +240,7 @@ impl<'a> Letter<'a> {
         self.meta.first_ts.or(self.ts)
     }
 
-    /// The same in microseconds since 1970, or 0.
+    /// When it failed first, in microseconds since 1970; 0 where that is not known.
     pub fn first_us(&self) -> i64 {
         self.first_ts().map_or(0, |seconds| (seconds * 1e6).round() as i64)
     }

@@ -7,7 +7,7 @@ use crate::decode::{MAX_ROW, with_quoted_words};
 /// Longest line that is taken for a record, in bytes.
 pub const MOST_LINE: usize = 64 << 20;
 
-/// The same of one that begins as a record does: the longest row there is, of which each byte takes six in
+/// Longest line that begins as a record does: the longest row there is, of which each byte takes six in
 /// JSON at the most, and what is said of it.
 const MOST_RECORD: usize = 6 * MAX_ROW + (1 << 20);
 
@@ -35,7 +35,7 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 pub struct Lines<R> {
     from: R,
     line: Vec<u8>,
-    /// The same in JSON, where it is none for the words in it.
+    /// The line as JSON, where words such as `NaN` keep it from being JSON as it stands.
     mended: Option<String>,
     number: u64,
     offset: u64,

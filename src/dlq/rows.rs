@@ -465,7 +465,7 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
-/// The same for items that have the same fields in the same order.
+/// A hash of the names of an item's fields in their order.
 fn shape(item: &RawValue) -> u64 {
     struct Names(Xxh3);
     impl<'de> serde::de::Visitor<'de> for Names {

@@ -88,7 +88,7 @@ impl DlqWriter {
         Self::open_bounded(path, run, None)
     }
 
-    /// The same for a file that is set aside before it grows beyond `most` bytes.
+    /// Opens a queue whose file is set aside before it grows beyond `most` bytes.
     ///
     /// # Errors
     ///

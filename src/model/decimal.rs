@@ -241,8 +241,8 @@ impl Decimal {
         Self::parse(zmij::Buffer::new().format_finite(value).as_bytes()).ok()
     }
 
-    /// The same of a float of single precision, whose shortest form is not that of the double of the same
-    /// value.
+    /// The shortest decimal that reads back as this float of single precision; that of the double of the same
+    /// value has more digits.
     pub fn from_f32(value: f32) -> Option<Self> {
         if !value.is_finite() {
             return None;
@@ -250,7 +250,7 @@ impl Decimal {
         Self::parse(zmij::Buffer::new().format_finite(value).as_bytes()).ok()
     }
 
-    /// The same number without trailing zeros behind the point.
+    /// This number with the fewest digits behind the point: no trailing zeros there.
     #[must_use]
     pub fn normalised(self) -> Self {
         let Self::Small { mantissa, mut scale } = self else { return self };

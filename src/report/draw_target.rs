@@ -43,7 +43,7 @@ struct DrawState<W> {
     column: usize,
     /// Characters in each line of the frame under way, without the filling at its end.
     lines: Vec<usize>,
-    /// The same of the frame on the screen, and the columns the screen had then.
+    /// Characters in each line of the frame on the screen, and the columns the screen had then.
     shown: Vec<usize>,
     shown_columns: u16,
     /// The stream was closed; nothing more is sent.

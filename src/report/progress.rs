@@ -78,7 +78,7 @@ impl Mode {
         }
     }
 
-    /// The same for stderr and `TERM` of this process.
+    /// The mode for that choice, by stderr and `TERM` of this process.
     pub fn for_stderr(choice: Choice) -> Self {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         Self::resolve(choice, io::stderr().is_terminal(), dumb)

@@ -59,7 +59,7 @@ impl Style {
         }
     }
 
-    /// The same with another width.
+    /// This style for a terminal of so many columns.
     pub fn width(self, width: usize) -> Self {
         Self { width, ..self }
     }

@@ -34,7 +34,7 @@ pub enum HealthFact {
     Writable {
         /// Whether it does.
         yes: bool,
-        /// The same in words.
+        /// One sentence: whether rows can be written, or why not.
         words: String,
         /// What to do where it does not.
         remedy: &'static str,

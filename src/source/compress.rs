@@ -65,7 +65,7 @@ impl Compression {
         self.undo_padded(stored, Padding::default())
     }
 
-    /// The same, with a count of the padding that is passed over.
+    /// Decompresses, and counts the padding that is passed over in `padding`.
     pub(super) fn undo_padded(
         self,
         stored: impl Read + Send + 'static,

@@ -583,7 +583,7 @@ impl Follower {
         lock(&self.checkpoint).save(places)
     }
 
-    /// The same at the end of a run that has settled all that it read. `true` where the places say all of
+    /// Writes the places at the end of a run that has settled all that it read. `true` where the places say all of
     /// it: not while there is something that was to be read again.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array as _, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use tokio::runtime::Handle;
 use tracing::field::Empty;
 use tracing::trace_span;
@@ -19,7 +19,7 @@ use crate::coordinator::{SubmitError, WriteCoordinator};
 use crate::dataset::quality::Findings;
 use crate::dataset::{Mapper, MapperSettings, json_row};
 use crate::decode::format::Reading as FormatReading;
-use crate::decode::{Broken, DecodeError, Decoder, Passed, RawBatch};
+use crate::decode::{Broken, DecodeError, Decoder, Passed, RawBatch, text_columns};
 use crate::error::{Error, Result};
 use crate::model::values::Values;
 use crate::port::runs::base_of;
@@ -195,8 +195,7 @@ impl Peeked {
             return Some(last.columns.schema());
         }
         let names = self.opened.decoder.names();
-        let text = |name: &Arc<str>| Field::new(name.as_ref(), DataType::Utf8, true);
-        (!names.is_empty()).then(|| Arc::new(Schema::new(names.iter().map(text).collect::<Vec<_>>())))
+        (!names.is_empty()).then(|| Arc::new(text_columns(names)))
     }
 
     /// Sends all rows that have been taken from the input to the dead-letter queue, as they came.

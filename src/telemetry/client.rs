@@ -74,7 +74,7 @@ impl Endpoint {
         self.url.path().trim_end_matches('/')
     }
 
-    /// The same host with another path below this one's.
+    /// This endpoint's host, with `path` appended to this one's path.
     pub fn below(&self, path: &str) -> Self {
         let mut below = self.clone();
         below.url.set_path(&format!("{}{path}", self.path()));

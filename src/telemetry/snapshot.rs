@@ -99,7 +99,7 @@ impl Books {
         ))
     }
 
-    /// The same where so many rows have been said to be lost.
+    /// Checks that the books close where `lost` rows have been said to be lost.
     ///
     /// # Errors
     /// One sentence with the numbers, when others have no outcome either.

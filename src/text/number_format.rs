@@ -15,7 +15,7 @@ pub fn count(n: u64) -> String {
     out
 }
 
-/// The same for something per second; below 10 with one decimal.
+/// A count per second, with separators; below 10 with one decimal.
 pub fn rate(per_second: f64) -> String {
     if !per_second.is_finite() || per_second <= 0.0 {
         return "0".to_owned();

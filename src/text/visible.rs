@@ -24,7 +24,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The same for lines of ours: their ends, tabs and colours stay.
+/// Lines of ours, with what is active in them shown, but for line ends, tabs and colours, which stay.
 pub fn painted(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|c| is_active(c) && c != '\n' && c != '\t') {
         return Cow::Borrowed(text);

@@ -204,7 +204,7 @@ fn a_file_that_was_mended_at_the_same_size_after_a_crash_is_not_gone_on_with() {
             assert!(run.error().contains("a."), "{what}: {run}");
             assert!(run.error().contains("has been written to since"), "{what}: {run}");
             if keyed {
-                assert!(run.error().contains("leave --resume away"), "{what}: {run}");
+                assert!(run.error().contains("leave --resume out"), "{what}: {run}");
                 load(&work, &store, &path, &[]).expect(0);
             } else {
                 assert!(run.error().contains("use --force instead of --resume"), "{what}: {run}");

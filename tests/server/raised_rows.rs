@@ -3,9 +3,9 @@
 
 use crate::harness::{Db, Postgres, Work};
 
-const CODES: [&str; 12] = [
-    "40001", "40P01", "25P02", "26000", "57014", "55P03", "53100", "58030", "53200", "08006", "57P01",
-    "55006",
+const CODES: [&str; 13] = [
+    "40001", "40P01", "25P02", "25006", "26000", "57014", "55P03", "53100", "58030", "53200", "08006",
+    "57P01", "55006",
 ];
 
 /// Loads those rows with few retries, and tells exit code, number of rows stored and numbers of dead rows.

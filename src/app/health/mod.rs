@@ -179,7 +179,7 @@ impl Report {
         text
     }
 
-    /// The same for programs.
+    /// The report as the object that `--json` prints.
     pub fn json(&self) -> Value {
         let findings: Vec<Value> = self
             .findings

@@ -171,7 +171,7 @@ fn differs(table: &str, differences: &[String]) -> Finding {
         .remedy("mdsctl schema check lists them all, mdsctl schema apply adds what is missing")
 }
 
-/// The same where it may be one that others made, which is used as it is: nobody is alarmed by more than that
+/// Differences of a table that others may have made, which is used as it is: nobody is alarmed by more than that
 /// it cannot be told.
 fn of_somebody(table: &str, differences: &[String]) -> Finding {
     let found = differs(table, differences);

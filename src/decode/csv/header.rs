@@ -393,7 +393,7 @@ pub(super) fn delimiter(line: &[u8], asked: Option<u8>, header: bool) -> Result<
         (Some(d), Some((other, _))) if header && *other != d && outside_quotes(line, d) == 0 => {
             let (d, other) = (show(d), show(*other));
             Err(DecodeError::Usage(format!(
-                "the header has no {d} in it, its delimiter seems to be {other}; leave --delimiter away"
+                "the header has no {d} in it, its delimiter seems to be {other}; leave --delimiter out"
             )))
         }
         (Some(d), _) => Ok(d),
@@ -467,7 +467,7 @@ mod tests {
     #[test]
     fn a_delimiter_that_the_header_lacks_is_refused() {
         let error = delimiter(b"ts;open", Some(b','), true).unwrap_err();
-        insta::assert_snapshot!(error, @"the header has no `,` in it, its delimiter seems to be `;`; leave --delimiter away");
+        insta::assert_snapshot!(error, @"the header has no `,` in it, its delimiter seems to be `;`; leave --delimiter out");
         assert!(matches!(delimiter(b"price", Some(b';'), true), Ok(b';')));
         assert!(matches!(delimiter(b"a,b", Some(b'"'), true), Err(DecodeError::Usage(_))));
     }

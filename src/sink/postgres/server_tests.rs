@@ -81,10 +81,16 @@ impl Database {
         }
     }
 
+    /// For a server that goes on after the tests. The server gives sessions that are still open five
+    /// seconds to end, which a busy machine may exceed: a database that stays is no fault of what
+    /// was tested.
     async fn drop(self) {
         drop(self.link);
         let link = Connector::new(self.base).unwrap().connect().await.unwrap();
-        link.client.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await.unwrap();
+        let dropped = link.client.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+        if let Err(error) = dropped {
+            eprintln!("{} stays: {error}", self.name);
+        }
     }
 }
 

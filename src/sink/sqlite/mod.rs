@@ -139,7 +139,7 @@ impl SqliteSink {
         let fault = |error: rusqlite::Error| ending(&error, FaultContext { path, table: name });
         let Some(table) = catalog::read(&connection, name).map_err(fault)? else {
             return Err(Error::Usage(format!(
-                "{} has no table {name}; make it first, or leave --table away",
+                "{} has no table {name}; make it first, or leave --table out",
                 path.display()
             )));
         };

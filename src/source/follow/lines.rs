@@ -6,13 +6,13 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use memchr::memrchr;
 
 use crate::dataset::wanted::Wanted;
 use crate::decode::format::{LineDecoder, Reading};
-use crate::decode::{Chunk, Chunks, DecodeError, Format, Passed, RawBatch};
+use crate::decode::{Chunk, Chunks, DecodeError, Format, Passed, RawBatch, text_columns};
 use crate::error::{Error, Result};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::reader::CHUNK;
@@ -204,6 +204,5 @@ pub(super) fn look_into(path: &Path, options: &OpenOptions) -> Result<Option<Sch
         return Ok(seen);
     }
     let names = lines.decoder().names();
-    let text = |name: &Arc<str>| Field::new(name.as_ref(), DataType::Utf8, true);
-    Ok((!names.is_empty()).then(|| Arc::new(Schema::new(names.iter().map(text).collect::<Vec<_>>()))))
+    Ok((!names.is_empty()).then(|| Arc::new(text_columns(names))))
 }

@@ -77,7 +77,7 @@ impl Watcher {
         self.wait_for(limit, &mut Vec::new())
     }
 
-    /// The same, with the files that have been renamed: from where, and to where.
+    /// Waits for a change for so long at most, and adds the files that have been renamed: from where, and to where.
     pub(super) fn wait_for(&self, limit: Duration, renamed: &mut Vec<(PathBuf, PathBuf)>) -> Change {
         let mut change = Change::None;
         let mut note = |heard: Heard| {

@@ -39,7 +39,7 @@ pub struct Watermarks {
     pub high: u64,
 }
 
-/// The same as the receiver of feedback gets it: also under the names that the Python system gave to it.
+/// The pressure as the receiver of feedback gets it, also under the names that the Python system gave to it.
 #[derive(Serialize)]
 struct PressureReport<'a> {
     #[serde(flatten)]

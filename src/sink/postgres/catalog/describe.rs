@@ -307,7 +307,7 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
     }))
 }
 
-/// The same for a table that must be there and that we must be able to write to in that way.
+/// Describes a table that must be there and that we must be able to write to in that way.
 pub(in crate::sink::postgres) async fn describe(
     link: &Link,
     name: &str,

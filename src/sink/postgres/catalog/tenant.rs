@@ -23,7 +23,7 @@ pub async fn resolve_tenant(dsn: &Dsn, tenant: &str) -> Result<Uuid> {
     find_tenant(&link, tenant).await
 }
 
-/// The same on an open connection.
+/// The id of a tenant by its id or slug, asked on an open connection.
 pub(in crate::sink::postgres) async fn find_tenant(link: &Link, tenant: &str) -> Result<Uuid> {
     if let Ok(id) = Uuid::try_parse(tenant) {
         return Ok(id);

@@ -109,7 +109,7 @@ pub fn classify(error: &tokio_postgres::Error) -> SinkError {
 /// Whether a function raised it, as in a trigger, by the statement RAISE of PL/pgSQL or by PL/Python, which
 /// hands on what its statements met too: of that, locks stay the server's. Other languages have codes of
 /// their own for what they raise. Whatever code was given, the server itself met nothing.
-fn is_raised(error: &tokio_postgres::Error) -> bool {
+pub(in crate::sink::postgres) fn is_raised(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().is_some_and(|db| match db.routine() {
         Some("exec_stmt_raise") => true,
         Some("PLy_elog_impl" | "PLy_elog") => {

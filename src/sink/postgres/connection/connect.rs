@@ -19,7 +19,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::batch::Reason;
 use crate::error::{Error, Result, words};
 use crate::port::{SinkError, TransientKind};
-use crate::sink::postgres::connection::classify::{classify, transient};
+use crate::sink::postgres::connection::classify::{classify, is_raised, transient};
 use crate::sink::postgres::connection::dsn::{Dsn, SslMode};
 use crate::sink::postgres::connection::hosts::HostAddress;
 use crate::sink::postgres::connection::session_attributes::Wanted;
@@ -312,9 +312,9 @@ impl Link {
     /// connection is closed, the server's last word is the better reason.
     ///
     /// A server that has become read-only is no use any more. Its connection is given up here, so
-    /// that the next attempt looks for the one that takes rows now.
+    /// that the next attempt looks for the one that takes rows now. Not where a trigger only says so.
     pub fn classify(&self, error: &tokio_postgres::Error) -> SinkError {
-        if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) {
+        if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) && !is_raised(error) {
             self.driver.abort();
         }
         if error.as_db_error().is_none() {

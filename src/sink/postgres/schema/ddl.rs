@@ -27,7 +27,7 @@ pub fn schema_sql(datasets: &[Dataset], options: &SchemaOptions) -> String {
     sql
 }
 
-/// The same in pieces, each with its semicolon: a statement each, and what is granted as one script.
+/// The schema in pieces, each with its semicolon: a statement each, and what is granted as one script.
 pub fn schema_statements(datasets: &[Dataset], options: &SchemaOptions) -> Vec<String> {
     let all = datasets.iter().flat_map(|dataset| statements(dataset, options));
     let grants = grant::script(datasets, options).trim().to_owned();
@@ -125,7 +125,7 @@ pub(in crate::sink::postgres) fn enable_compression(dataset: &Dataset) -> String
     )
 }
 
-/// The same in words.
+/// How a dataset's table is compressed, in words.
 pub(in crate::sink::postgres) fn compressed_by(dataset: &Dataset) -> String {
     let segment_by =
         if dataset.segment_by.is_empty() { "nothing".to_owned() } else { dataset.segment_by.join(", ") };

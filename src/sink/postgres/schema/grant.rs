@@ -21,7 +21,7 @@ use crate::sink::postgres::schema::apply::{VERSIONS, run};
 /// What is needed of a table of rows: the stage is compared with it, changed rows are updated.
 const ROWS: &[&str] = &["SELECT", "INSERT", "UPDATE"];
 
-/// The same of tables that are not ours, where they are there.
+/// Tables that are not ours and the privileges a loader needs on them, where they are there.
 const OF_OTHERS: [(&str, &[&str]); 2] =
     [("tenants", &["SELECT"]), ("job_runs", &["SELECT", "INSERT", "UPDATE"])];
 
@@ -221,7 +221,7 @@ pub(in crate::sink::postgres) async fn differences(
     Ok(differences)
 }
 
-/// The same as SQL for `psql`, with the tables of the ledger, which the role may not make itself.
+/// The grants as SQL for `psql`, with the tables of the ledger, which the role may not make itself.
 pub(in crate::sink::postgres) fn script(datasets: &[Dataset], options: &SchemaOptions) -> String {
     let mut sql = String::new();
     if options.grant.is_empty() {

@@ -22,7 +22,7 @@ const STATEMENT: usize = 400;
 /// Chunks in one slice at most.
 const MOST: usize = 64;
 
-/// The same where some are compressed, and a slice is joined at once.
+/// Chunks in one slice at most where some are compressed, and a slice is joined at once.
 const MOST_PACKED: usize = 16;
 
 /// Slices from which the stage gets an index by time, rather than be read for each.

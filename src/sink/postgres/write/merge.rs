@@ -94,7 +94,7 @@ impl Span {
         !matches!(self, Self::None)
     }
 
-    /// The same kind of span between these times.
+    /// A span of this kind between other times.
     pub fn between(self, low: i64, high: i64) -> Self {
         match self {
             Self::None => Self::None,
@@ -369,7 +369,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// The same as an update, except that a row of the table which is newer than the one at hand stays.
+    /// Updates rows, except those of the table which are newer than the one at hand.
     async fn replace_older(
         &self,
         merge: &Merge,

@@ -156,7 +156,7 @@ pub(in crate::sink::postgres) fn is_another(reason: &Reason) -> bool {
 #[derive(Debug)]
 pub(in crate::sink::postgres) struct Catalog {
     known: Mutex<Arc<Known>>,
-    /// The same for the mapping.
+    /// The table as the mapping knows it, which follows changes of the catalog.
     pub live: Arc<LiveTarget>,
     settings: String,
     on_conflict: OnConflict,

@@ -190,7 +190,7 @@ impl PgSink {
         Self::open_within(options, None, || ()).await
     }
 
-    /// The same, where each question has to be answered within that time. `reached` is called once the
+    /// Opens the table, where each question has to be answered within that time. `reached` is called once the
     /// server has taken the connection: what fails then is an outage like one in the middle.
     ///
     /// # Errors

@@ -410,7 +410,7 @@ impl PgSession {
         }
     }
 
-    /// The same where this role may make a stage.
+    /// The statement that makes the stage; the refusal, where this role may make none.
     fn stage(&mut self, plan: &Plan, place: usize) -> Result<String, Failure> {
         match &self.shared.no_stage {
             Some(reason) => Err(Failure { error: SinkError::Fatal(reason.clone()), intact: true }),
