@@ -6,7 +6,7 @@ use std::task::Poll;
 use rustix::process::Signal as Known;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::exit::Exit;
+use crate::app::exit::Exit;
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy)]

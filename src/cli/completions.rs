@@ -3,8 +3,8 @@
 use clap::CommandFactory;
 use clap_complete::Shell;
 
+use crate::app::exit::Exit;
 use crate::cli::args::{Cli, CompletionsArgs};
-use crate::cli::exit::Exit;
 use crate::cli::print;
 use crate::error::{Error, Result};
 

@@ -9,15 +9,15 @@ use std::path::Path;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::app::exit::Exit;
+use crate::app::interrupts::Interrupts;
+use crate::app::queues::{Bytes, Queue, chosen, unreadable, whole};
 use crate::batch::Reading;
 use crate::cli::args::{GlobalArgs, InspectArgs};
-use crate::cli::exit::Exit;
-use crate::cli::filter::Selection;
-use crate::cli::queues::{Bytes, Queue, chosen, unreadable, whole};
-use crate::cli::signal_flag::SignalFlag;
-use crate::cli::{print, tell, voice};
+use crate::cli::{print, signals, tell, voice};
 use crate::decode::{ExportCell, FileFormat, RowWriter};
 use crate::dlq::claim::{Choice, is_meant};
+use crate::dlq::filter::Selection;
 use crate::dlq::letter::{Letter, fields, words};
 use crate::dlq::lines::Lines;
 use crate::error::{self, Error, Result};
@@ -95,7 +95,7 @@ fn each(
     from: impl BufRead,
     choice: &Choice,
     told: &mut Notes,
-    ending: Option<&SignalFlag>,
+    ending: Option<&Interrupts>,
     mut row: impl FnMut(&RawValue) -> io::Result<()>,
 ) -> std::result::Result<(), Ended> {
     let failed = |error: io::Error| Ended::In(unreadable(name, &error));
@@ -214,7 +214,7 @@ pub fn to_file(
         Error::Usage(format!("--export {name}: it cannot be written: {}", error::words(&error)))
     };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let ending = SignalFlag::listen()?;
+    let ending = signals::heard()?;
     let temporary = tempfile::Builder::new()
         .prefix(".export-")
         .permissions(Permissions::from_mode(MODE))
@@ -268,7 +268,7 @@ struct ExportRows {
 
 impl ExportRows {
     /// A first reading, for the names of the columns.
-    fn of(queues: Vec<Queue>, selection: &Selection, ending: Option<&SignalFlag>) -> Result<Self> {
+    fn of(queues: Vec<Queue>, selection: &Selection, ending: Option<&Interrupts>) -> Result<Self> {
         let mut rows = Self { files: Vec::new(), names: Vec::new(), told: Notes::default() };
         let mut known = HashSet::new();
         for (Queue { name, bytes, .. }, choice) in chosen(queues, selection)? {
@@ -305,7 +305,7 @@ impl ExportRows {
         &self,
         format: FileFormat,
         out: W,
-        ending: Option<&SignalFlag>,
+        ending: Option<&Interrupts>,
     ) -> std::result::Result<W, Ended> {
         let mut writer = RowWriter::new(format, self.names.clone(), out).map_err(Ended::Out)?;
         let places: std::collections::HashMap<&str, usize> =

@@ -1,15 +1,7 @@
 //! Which dead letters are meant, from the flags that say it.
 
 use crate::cli::args::FilterArgs;
-use crate::dlq::filter::Filter;
-
-/// What the flags say.
-pub struct Selection {
-    /// What rows have to be.
-    pub filter: Filter,
-    /// How many of them at most.
-    pub limit: Option<u64>,
-}
+use crate::dlq::filter::{Filter, Selection};
 
 /// Of those flags.
 pub fn selection(args: &FilterArgs) -> Selection {

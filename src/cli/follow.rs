@@ -8,14 +8,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::app::exit::Exit;
+use crate::app::queues::{live, unreadable};
 use crate::cli::args::{InspectArgs, LetterFormat};
-use crate::cli::exit::Exit;
-use crate::cli::filter::Selection;
-use crate::cli::queues::{live, unreadable};
-use crate::cli::signal_flag::SignalFlag;
-use crate::cli::voice;
+use crate::cli::{signals, voice};
 use crate::dlq::byte_range::ByteRange;
 use crate::dlq::claim::{at_most, count, is_meant};
+use crate::dlq::filter::Selection;
 use crate::dlq::letter::Letter;
 use crate::dlq::lines::{Line, Lines};
 use crate::dlq::names::{self, Kind};
@@ -34,7 +33,7 @@ pub fn run(args: &InspectArgs, format: LetterFormat, selection: &Selection) -> R
             "--follow: the columns of CSV are known only at the end; use --format ndjson".into(),
         ));
     }
-    let ending = SignalFlag::listen()?;
+    let ending = signals::heard()?;
     let mut printer = Printer { format, selection, printed: 0 };
     let mut queues: BTreeMap<PathBuf, Followed> = BTreeMap::new();
     // What is there already is not new; a queue that appears later is, from its start.

@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
+use crate::app::exit::Exit;
 use crate::app::health::{
     Finding, Latency, Limits, Report, Status, StoreLimits, ask, judge, look, unanswered, unread,
 };
 use crate::cli::args::{GlobalArgs, HealthArgs};
-use crate::cli::exit::Exit;
 use crate::cli::{print, store, voice};
 use crate::dataset::ALL;
 use crate::error::{Error, Result};

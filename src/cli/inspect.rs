@@ -2,9 +2,9 @@
 
 use std::io::{self, IsTerminal as _};
 
+use crate::app::exit::Exit;
+use crate::app::queues::{self, Bytes, Queue, STANDARD, chosen, unreadable};
 use crate::cli::args::{ByName, GlobalArgs, InspectArgs, LetterFormat};
-use crate::cli::exit::Exit;
-use crate::cli::queues::{self, Bytes, Queue, STANDARD, chosen, unreadable};
 use crate::cli::{export, filter, follow, print, style_of_stdout, tell, voice};
 use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
@@ -85,7 +85,7 @@ fn style(global: &GlobalArgs) -> crate::report::style::Style {
 fn surveyed(
     queues: Vec<Queue>,
     args: &InspectArgs,
-    selection: filter::Selection,
+    selection: crate::dlq::filter::Selection,
 ) -> Result<(Vec<QueueFile>, QueueStats)> {
     let by: Vec<By> = args.by.iter().copied().map(By::from).collect();
     let mut plan = Plan { choice: Choice::default(), by, samples: args.samples, file: 0 };

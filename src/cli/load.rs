@@ -11,15 +11,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
+use crate::app::dead_letters_only::DeadLettersOnlySink;
+use crate::app::exit::Exit;
+use crate::app::interrupts::Signals;
+use crate::app::span;
 use crate::cli::args::{DataArgs, GlobalArgs, LoadArgs, ProgressForm};
-use crate::cli::dead_letters_only::DeadLettersOnlySink;
-use crate::cli::exit::Exit;
 use crate::cli::letters::Letters;
 use crate::cli::metrics::RunMetrics;
-use crate::cli::signals::Signals;
 use crate::cli::tail::Followed;
 use crate::cli::voice::say;
-use crate::cli::{self, settings, traces, voice};
+use crate::cli::{self, settings, signals, traces, voice};
 use crate::dataset::detection;
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::reading::How;
@@ -43,7 +44,6 @@ use crate::text::number_format;
 mod begin;
 mod dry_run;
 mod end;
-mod said;
 mod store;
 mod unproven;
 mod write;
@@ -78,7 +78,7 @@ fn start(
 ) -> Result<Exit> {
     let runtime = runtime()?;
     let done =
-        runtime.block_on(traces::run("load", Load::prepare(global, args, screen, run_id, metrics)?.run()));
+        runtime.block_on(span::run("load", Load::prepare(global, args, screen, run_id, metrics)?.run()));
     // A thread that waits for a pipe must not keep the process.
     runtime.shutdown_background();
     done
@@ -226,7 +226,7 @@ impl<'a> Load<'a> {
 
     /// Runs it to its end.
     pub async fn run(mut self) -> Result<Exit> {
-        let signals = Signals::listen(&self.stop)?;
+        let signals = Signals::listen(&signals::heard()?, &self.stop);
         self.metrics.know(|| self.facts(None));
         if self.by_default && !self.global.quiet {
             let (store, shown) = (self.store.called(), self.store.shown());

@@ -10,8 +10,8 @@ use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
+use crate::app::exit::Exit;
 use crate::cli::args::{Cli, ManArgs};
-use crate::cli::exit::Exit;
 use crate::cli::print;
 use crate::error::{Error, Result};
 

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 
+use crate::app::exit::Exit;
 use crate::cli::args::{EngineArgs, GlobalArgs};
-use crate::cli::exit::Exit;
 use crate::cli::voice::say;
 use crate::dlq::depth::Depth;
 use crate::error::Result;

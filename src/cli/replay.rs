@@ -7,20 +7,20 @@
 
 mod batch;
 mod questions;
-mod report;
-mod which;
 
 use std::path::Path;
 
+use crate::app::exit::Exit;
+use crate::app::interrupts::Interrupts;
+use crate::app::process;
+use crate::app::replay::report::Report;
+use crate::app::replay::which;
 use crate::cli::args::{GlobalArgs, MendArgs, ReplayArgs};
-use crate::cli::exit::Exit;
 use crate::cli::metrics::RunMetrics;
 use crate::cli::replay::batch::ReplayFile;
-use crate::cli::replay::report::Report;
-use crate::cli::signal_flag::SignalFlag;
 use crate::cli::store::choose;
 use crate::cli::voice::say;
-use crate::cli::{filter, print, process, settings, traces};
+use crate::cli::{filter, print, settings, signals, traces};
 use crate::dataset::mapping::shell_word;
 use crate::dlq::filter::{Filter, Tenant};
 use crate::dlq::journal::{Journal, ReplaySelection, ReplayTarget};
@@ -53,7 +53,7 @@ fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &SharedStderr, metrics: &
         args,
         screen,
         metrics,
-        ending: SignalFlag::listen()?,
+        ending: signals::heard()?,
         store: store.shown(),
         place: store.place(),
         filter: selection.filter,
@@ -93,7 +93,7 @@ struct Replay<'a> {
     args: &'a ReplayArgs,
     screen: &'a SharedStderr,
     metrics: &'a RunMetrics,
-    ending: SignalFlag,
+    ending: Interrupts,
     /// The store, for people.
     store: String,
     /// The same however its path is spelled.

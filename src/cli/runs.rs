@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::app::exit::Exit;
+use crate::app::resume::{Life, life};
 use crate::cli::args::{GlobalArgs, RunsArgs};
-use crate::cli::exit::Exit;
-use crate::cli::resume::{Life, life};
 use crate::cli::{print, store, style_of_stdout, tell, voice};
 use crate::error::{Error, Result};
 use crate::report::runs::{RunView, details, table};

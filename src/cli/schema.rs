@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::app::exit::Exit;
 use crate::cli::args::{GlobalArgs, SchemaAction, SchemaArgs, SchemaOptions};
-use crate::cli::exit::Exit;
 use crate::cli::{print, store, tell, voice};
 use crate::dataset::{ALL, by_name};
 use crate::error::{Error, Result};

@@ -7,8 +7,9 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::app::exit::Exit;
+use crate::app::span;
 use crate::cli::args::{FromName, GlobalArgs, HistoryArgs, LoadArgs, TailArgs};
-use crate::cli::exit::Exit;
 use crate::cli::load::{Load, known_name, runtime};
 use crate::cli::metrics::RunMetrics;
 use crate::cli::{settings, traces};
@@ -128,7 +129,7 @@ pub fn run(global: &GlobalArgs, args: &TailArgs, screen: &SharedStderr) -> Resul
             true => Load::tail_of_pipe(global, &load, screen, run_id, &metrics, args.idle_exit)?,
             false => Load::follow(global, &load, screen, run_id, &metrics, followed)?,
         };
-        let done = runtime.block_on(traces::run("tail", load.run()));
+        let done = runtime.block_on(span::run("tail", load.run()));
         runtime.shutdown_background();
         done
     })();

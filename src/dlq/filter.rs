@@ -39,6 +39,15 @@ pub struct Tenant {
     pub id: Option<String>,
 }
 
+/// Which rows of some queues are meant, and how many of them.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// What rows have to be.
+    pub filter: Filter,
+    /// How many of them at most.
+    pub limit: Option<u64>,
+}
+
 impl Tenant {
     fn is(&self, name: &str) -> bool {
         name.eq_ignore_ascii_case(&self.given)

@@ -71,6 +71,9 @@ const TYPES: [&str; 2] = ["model", "decode"];
 /// What only the command line does: print and exit.
 const ENDINGS: [&str; 6] = ["println!", "print!", "eprintln!", "eprint!", "process::exit", "process::abort"];
 
+/// What a use case leaves to its caller.
+const STREAMS: [&str; 3] = ["stdout()", "stderr()", "SharedStderr"];
+
 fn layer(module: &str) -> Option<usize> {
     let above = LAYERS.iter().position(|modules| modules.contains(&module));
     above.or_else(|| VOCABULARY.contains(&module).then_some(LAYERS.len()))
@@ -212,6 +215,11 @@ fn faults(path: &str, text: &str) -> Vec<String> {
         let lines = code.lines().filter(|line| tells_types_apart(line));
         faults.extend(lines.map(|line| format!("{path} tells Arrow's types apart: {}", line.trim())));
     }
+    for stream in STREAMS {
+        if module == "app" && mentions(&code, stream) {
+            faults.push(format!("{path} writes to {stream}, and is to tell its caller"));
+        }
+    }
     for ending in ENDINGS {
         if !["main", "cli"].contains(&module) && mentions(&code, ending) {
             faults.push(format!("{path} calls {ending}"));
@@ -268,6 +276,8 @@ fn the_rules_are_enforced() {
         ("coordinator/queue", "fn f() { eprintln!(\"no\") }"),
         ("cli/load", "use crate::sink::sqlite::SqliteSink;"),
         ("app/health", "use crate::sink::{Store, postgres::PgHealth};"),
+        ("app/load", "use crate::cli::args::LoadArgs;"),
+        ("app/load", "fn f() { writeln!(std::io::stdout(), \"no\") }"),
         ("cli/load", "fn f(store: &Kind) -> bool { matches!(store, Kind::Postgres(_)) }"),
         ("coordinator/worker", "fn f(code: &str) -> bool { code == \"40P01\" }"),
         ("coordinator/tests/script", "#[cfg(test)]\nmod tests {\n    const CODE: &str = \"23505\";\n}"),

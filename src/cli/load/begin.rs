@@ -1,10 +1,11 @@
 //! How a run gets into the history, or goes on with an earlier one.
 
+use crate::app::interrupts::Signals;
+use crate::app::process;
+use crate::app::resume::Request;
+use crate::app::run_recorder::{Before, RunRecorder, Started};
 use crate::cli::load::Load;
-use crate::cli::resume::Request;
-use crate::cli::run_recorder::{Before, RunRecorder, Started};
-use crate::cli::signals::Signals;
-use crate::cli::{process, settings};
+use crate::cli::settings;
 use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
 use crate::port::runs::{Emptied, InputIdentity, RunRecord, RunStart};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::app::exit::Exit;
+use crate::app::load::said::Said;
 use crate::batch::{Batch, Reason, Reject, RejectedData, Stage};
-use crate::cli::exit::Exit;
 use crate::cli::load::Load;
 use crate::cli::load::end::RunOutcome;
-use crate::cli::load::said::Said;
 use crate::cli::style;
 use crate::dataset::MapperSettings;
 use crate::error::Result;

@@ -4,14 +4,15 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use crate::cli::exit::Exit;
+use crate::app::exit::Exit;
+use crate::app::load::said::Said;
+use crate::app::run_recorder::books_of;
+use crate::app::span;
 use crate::cli::letters::Sorted;
 use crate::cli::load::Load;
-use crate::cli::load::said::Said;
 use crate::cli::paste;
-use crate::cli::run_recorder::books_of;
 use crate::cli::typed::Typed;
-use crate::cli::{print, style, traces, voice};
+use crate::cli::{print, style, voice};
 use crate::coordinator::{End, LeftRows, Outcome};
 use crate::dataset::MapperSettings;
 use crate::dlq::DlqWriter;
@@ -342,7 +343,7 @@ impl Load<'_> {
             deductions: forms.into_iter().chain(deductions.iter().cloned()).collect(),
             ..self.facts(Some(&mapper.dataset.name))
         };
-        traces::note(&mapper.dataset.name, &snapshot.books, facts.bytes_read);
+        span::note(&mapper.dataset.name, &snapshot.books, facts.bytes_read);
         let result = RunResult::new(&snapshot, facts);
         if let Some(letters) = &self.letters {
             letters.note(&result, snapshot.newer);

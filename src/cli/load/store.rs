@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::cli::exit::Exit;
+use crate::app::exit::Exit;
+use crate::app::interrupts::Signals;
 use crate::cli::load::Load;
-use crate::cli::settings;
-use crate::cli::signals::Signals;
+use crate::cli::{settings, signals};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::port::history::RunHistory;
@@ -48,7 +48,7 @@ fn closed(schema: Option<&str>, name: &str, visible: bool) -> Option<String> {
 impl Load<'_> {
     /// What there is to know of the table before rows are sent to it.
     pub async fn table_facts(&self) -> Result<TableFacts> {
-        let signals = Signals::listen(&self.stop)?;
+        let signals = Signals::listen(&signals::heard()?, &self.stop);
         let dataset = match (self.known_dataset()?, &self.args.data.table, &self.letters) {
             (None, None, Some(letters)) => Some(letters.detect(&settings::columns(&self.args.data, None))?),
             (known, ..) => known,

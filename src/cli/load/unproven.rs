@@ -4,9 +4,9 @@
 
 use tokio::runtime::Handle;
 
+use crate::app::resume::short;
+use crate::app::run_recorder::RunRecorder;
 use crate::cli::load::Load;
-use crate::cli::resume::short;
-use crate::cli::run_recorder::RunRecorder;
 use crate::dataset::Target;
 use crate::error::Error;
 use crate::settings::OnConflict;

@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
 
+use crate::app::event_log::EventLog;
+use crate::app::exit::Exit;
+use crate::app::interrupts::Signals;
+use crate::app::load::said::Said;
+use crate::app::process;
+use crate::app::run_recorder::{RunRecorder, Started};
 use crate::batch::Reject;
-use crate::cli::exit::Exit;
 use crate::cli::letters::Sorted;
 use crate::cli::load::Load;
 use crate::cli::load::end::RunOutcome;
-use crate::cli::load::said::Said;
-use crate::cli::log::EventLog;
-use crate::cli::run_recorder::{RunRecorder, Started};
-use crate::cli::signals::Signals;
-use crate::cli::{process, style};
+use crate::cli::style;
 use crate::coordinator::{End, WriteCoordinator};
 use crate::dataset::{MapperSettings, Target};
 use crate::dlq::names::segments;

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use clap::ValueEnum as _;
 use uuid::Uuid;
 
+use crate::app::exit::Exit;
+use crate::app::span;
 use crate::batch::Commit;
 use crate::cli::args::{
     DataArgs, DatasetName, FormatArgs, HistoryArgs, LoadArgs, MendArgs, RejectArgs, StoreArgs,
 };
-use crate::cli::exit::Exit;
 use crate::cli::letters::{self, Done, Letters, sample};
 use crate::cli::load::{Load, TableFacts, runtime};
 use crate::cli::replay::{Replay, mending, worse};
+use crate::cli::settings;
 use crate::cli::voice::say;
-use crate::cli::{settings, traces};
 use crate::dataset::mapping::shell_word;
 use crate::dlq::claim::{COMMIT_UNKNOWN, Claim, Destination, Moved};
 use crate::dlq::filter::Tenant;
@@ -585,7 +586,7 @@ impl Replay<'_> {
         let paths: Vec<PathBuf> = letters.course.claims.iter().map(|claim| claim.path.clone()).collect();
         let load = self.load_args(round, &goal.place, paths.iter().map(PathBuf::as_path));
         let runtime = runtime()?;
-        let exit = runtime.block_on(traces::run("replay-dlq", async {
+        let exit = runtime.block_on(span::run("replay-dlq", async {
             Load::prepare(self.global, &load, self.screen, Uuid::now_v7(), self.metrics)?
                 .of(letters)
                 .run()

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::app::exit::Exit;
 use crate::batch::Commit;
-use crate::cli::exit::Exit;
 use crate::cli::load::runtime;
 use crate::cli::replay::{Replay, worse};
 use crate::cli::store::choose;

@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::cli::process;
-use crate::cli::resume::{Decision, Life, Request, decide, differences, life, short};
+use crate::app::process;
+use crate::app::resume::{Decision, Life, Request, decide, differences, life, short};
 use crate::error::{Error, Result};
 use crate::port::history::RunHistory;
 use crate::port::runs::{

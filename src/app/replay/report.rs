@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::cli::exit::Exit;
+use crate::app::exit::Exit;
 use crate::report::letters::plain;
 use crate::settings::EngineSettings;
 use crate::telemetry::result::{RunFacts, RunResult};

@@ -6,9 +6,9 @@ use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::cli::filter::Selection;
 use crate::dlq::byte_range::ByteRange;
 use crate::dlq::claim::Choice;
+use crate::dlq::filter::Selection;
 use crate::dlq::journal;
 use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};

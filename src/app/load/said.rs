@@ -11,20 +11,20 @@ use crate::text::number_format::{count, plural};
 
 /// Sentences for the summary and for programs.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(crate) struct Said {
     /// What needs a look.
-    pub(super) warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// What was left out, passed over, made null, found implausible.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// What was deduced of the rows.
-    pub(super) deductions: Vec<String>,
+    pub(crate) deductions: Vec<String>,
     /// What was deduced of the inputs; for programs.
-    pub(super) forms: Vec<String>,
+    pub(crate) forms: Vec<String>,
 }
 
 impl Said {
     /// Of what was read.
-    pub(super) fn of(report: &Report, on_conflict: OnConflict) -> Self {
+    pub(crate) fn of(report: &Report, on_conflict: OnConflict) -> Self {
         let (deductions, notes) = notes(report).into_iter().partition(|note| is_deduction(note));
         let mut said = Self { notes, deductions, forms: of_inputs(&report.forms), ..Self::default() };
         if let Some(shared) = report.keys.shared() {

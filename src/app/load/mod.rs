@@ -1,0 +1,3 @@
+//! A load: from the inputs through the engine into the store.
+
+pub(crate) mod said;
