@@ -25,14 +25,14 @@ struct Pooled {
 }
 
 impl Pooled {
-    fn start(test: &str) -> Option<Self> {
+    fn start() -> Option<Self> {
         let server = Postgres::private();
         // Settings of the role that a load must leave as they are.
         server.db("postgres").execute(&format!(
             "CREATE ROLE loader LOGIN SUPERUSER PASSWORD '{PASSWORD}';
              ALTER ROLE loader SET synchronous_commit = off"
         ));
-        let pooler = Pgbouncer::start(&server, "loader", PASSWORD, test)?;
+        let pooler = Pgbouncer::start(&server, "loader", PASSWORD)?;
         Some(Self { server, pooler })
     }
 
@@ -71,7 +71,7 @@ impl Pooled {
 
 #[test]
 fn a_load_through_a_pooler_and_the_same_again() {
-    let Some(pooled) = Pooled::start("a_load_through_a_pooler_and_the_same_again") else { return };
+    let Some(pooled) = Pooled::start() else { return };
     let (work, plan, db) = (Work::new(), fixtures::bars(), pooled.server.database());
     let dsn = pooled.dsn(&db);
     work.mdsctl(["schema", "apply", "--dsn", &dsn]).run().expect(0);
@@ -92,7 +92,7 @@ fn a_load_through_a_pooler_and_the_same_again() {
 
 #[test]
 fn rejects_and_lost_sessions_behind_a_pooler() {
-    let Some(pooled) = Pooled::start("rejects_and_lost_sessions_behind_a_pooler") else { return };
+    let Some(pooled) = Pooled::start() else { return };
     for workers in ["1", "4"] {
         let (work, db) = (Work::new(), pooled.server.database());
         db.execute(TABLE);
@@ -122,7 +122,7 @@ fn rejects_and_lost_sessions_behind_a_pooler() {
 
 #[test]
 fn a_pooler_that_does_not_let_us_in() {
-    let Some(pooled) = Pooled::start("a_pooler_that_does_not_let_us_in") else { return };
+    let Some(pooled) = Pooled::start() else { return };
     let (work, db) = (Work::new(), pooled.server.database());
     let load = |dsn: &str| work.mdsctl(["load", &fixture("bars.csv"), "--dsn", dsn]).run();
     let run = load(&pooled.dsn_as("loader", &db)).expect(USAGE);

@@ -40,7 +40,7 @@ fn good_rows_of_a_pipe_are_stored_when_the_dead_letters_have_no_room() {
                 program.arguments(["d.ndjson"]).stdin(bars(ROWS, bad)).no_room().run()
             } else {
                 // The limit would be one of the store, too.
-                let Some(full) = Full::mount("good_rows_of_a_pipe") else { return };
+                let Some(full) = Full::mount() else { return };
                 program.arguments([full.path("d.ndjson").into_os_string()]).stdin(bars(ROWS, bad)).run()
             };
             let run = run.expect(5);

@@ -76,7 +76,7 @@ impl Scene {
         let Store::Sqlite(path) = &store else { unreachable!() };
         rusqlite::Connection::open(path).expect("it").execute_batch(&sql).expect("a table");
         // The limit of what a process may write would be one of the store, too.
-        Some(Self { work, store, full: Some(Full::mount("dead_letters_of_a_file_without_room")?) })
+        Some(Self { work, store, full: Some(Full::mount()?) })
     }
 
     fn load(&self, inputs: &[&str], flags: &[&str], room: bool) -> Run {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{programs, wait};
+use super::{programs, wait, without};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -22,12 +22,15 @@ pub struct Chromium {
 }
 
 impl Chromium {
-    /// Starts it; `None` where it is not installed.
+    /// Starts it; `None` where it is left out.
     pub fn start() -> Option<Self> {
         let path = programs::path();
         let found =
             |name: &&str| path.split(':').any(|place| std::path::Path::new(place).join(name).is_file());
-        let name = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(found)?;
+        let Some(name) = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(found) else {
+            without::leave_out("chromium", "the status page");
+            return None;
+        };
         let profile = tempfile::tempdir().expect("a directory");
         // It takes its orders from descriptor 3 and answers on 4.
         let mut child = Command::new("sh")

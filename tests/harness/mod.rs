@@ -20,6 +20,7 @@ pub mod seed;
 pub mod store;
 pub mod truth;
 pub mod wait;
+pub mod without;
 
 mod self_test;
 

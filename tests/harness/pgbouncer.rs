@@ -2,15 +2,14 @@
 //! transaction only.
 
 use std::fs;
-use std::io::Write;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use super::postgres::{Postgres, free_port, make_directory, write_private};
-use super::programs::{PROGRAMS, path};
-use super::wait;
+use super::programs::PROGRAMS;
+use super::{wait, without};
 
 /// Sessions of the server that all clients share.
 pub const POOL: usize = 3;
@@ -26,14 +25,9 @@ pub struct Pgbouncer {
 }
 
 impl Pgbouncer {
-    /// Starts one that lets that role in with its password; without pgbouncer one line says that
-    /// the test is skipped.
-    pub fn start(server: &Postgres, role: &str, password: &str, test: &str) -> Option<Self> {
-        let Some(program) = program() else {
-            // Right to the file, since the test runner keeps what passing tests print.
-            let _ = writeln!(std::io::stderr(), "skipped {test}: pgbouncer is not installed");
-            return None;
-        };
+    /// Starts one that lets that role in with its password; `None` where it is left out.
+    pub fn start(server: &Postgres, role: &str, password: &str) -> Option<Self> {
+        let program = without::program("pgbouncer", "loading through a pooler")?;
         (0..5).find_map(|_| Self::try_start(&program, server, role, password)).or_else(|| {
             panic!("pgbouncer does not start");
         })
@@ -89,11 +83,4 @@ impl Drop for Pgbouncer {
         drop(self.tie.take());
         let _ = self.supervisor.wait();
     }
-}
-
-/// Debian keeps it where only root looks.
-fn program() -> Option<PathBuf> {
-    let places = path();
-    let places = places.split(':').chain(["/usr/sbin", "/usr/local/sbin"]);
-    places.map(|place| Path::new(place).join("pgbouncer")).find(|program| program.is_file())
 }

@@ -9,16 +9,6 @@ use crate::harness::chromium::Chromium;
 use crate::harness::http::address;
 use crate::harness::{Postgres, Store, Work};
 
-/// The browser; says so where it is not installed.
-fn browser() -> Option<Chromium> {
-    let browser = Chromium::start();
-    if browser.is_none() {
-        // Not by `eprintln!`, which a passing test keeps to itself.
-        let _ = writeln!(std::io::stderr(), "chromium is missing: the status page is not tested");
-    }
-    browser
-}
-
 /// Pictures for people, into the directory that this variable names.
 fn picture(browser: &mut Chromium, name: &str) {
     if let Ok(directory) = std::env::var("MDS_TEST_PICTURES") {
@@ -41,7 +31,7 @@ fn fits(browser: &mut Chromium, width: u32) {
 
 #[test]
 fn it_shows_a_run_its_outage_and_its_end() {
-    let Some(mut browser) = browser() else { return };
+    let Some(mut browser) = Chromium::start() else { return };
     let server = Postgres::private();
     let (work, db) = (Work::new(), server.database_with_schema());
     let (mut running, mut pipe) = load(&work, &db.dsn(), &["--capacity", "1000", "--batch-size", "100"]);
@@ -91,7 +81,7 @@ fn it_shows_a_run_its_outage_and_its_end() {
 
 #[test]
 fn it_asks_for_the_token() {
-    let Some(mut browser) = browser() else { return };
+    let Some(mut browser) = Chromium::start() else { return };
     let work = Work::new();
     let token = "Sesame-4711";
     let (mut running, pipe) = load(&work, &Store::sqlite(&work).dsn(), &["--metrics-token", token]);
@@ -112,7 +102,7 @@ fn it_asks_for_the_token() {
 
 #[test]
 fn it_shows_how_far_a_tail_is_behind() {
-    let Some(mut browser) = browser() else { return };
+    let Some(mut browser) = Chromium::start() else { return };
     let work = Work::new();
     work.write("bars.csv", super::HEADER.to_owned() + &bars(0..10));
     let store = crate::harness::Store::sqlite(&work);

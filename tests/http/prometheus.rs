@@ -3,32 +3,22 @@
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use super::{bars, inserted, load};
 use crate::harness::http::{address, get, try_ask};
 use crate::harness::postgres::free_port;
-use crate::harness::{Store, Work, programs, wait};
+use crate::harness::{Store, Work, wait, without};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A program of that name; says so where it is not installed.
-fn program(name: &str) -> Option<Command> {
-    let path = programs::path();
-    if path.split(':').any(|place| std::path::Path::new(place).join(name).is_file()) {
-        let mut command = Command::new(name);
-        command.env_clear().env("PATH", path);
-        return Some(command);
-    }
-    // Not by `eprintln!`, which a passing test keeps to itself.
-    let _ = writeln!(std::io::stderr(), "{name} is missing: what it makes of /metrics is not tested");
-    None
-}
+/// What is tested with its programs.
+const TESTED: &str = "what Prometheus makes of /metrics";
 
 #[test]
 fn promtool_has_no_complaint() {
-    let Some(mut promtool) = program("promtool") else { return };
+    let Some(mut promtool) = without::command("promtool", TESTED) else { return };
     let work = Work::new();
     let (mut running, mut pipe) = load(&work, &Store::sqlite(&work).dsn(), &[]);
     let at = address(&mut running);
@@ -55,7 +45,7 @@ impl Drop for Server {
 
 #[test]
 fn a_server_scrapes_it_and_answers_questions() {
-    let Some(mut prometheus) = program("prometheus") else { return };
+    let Some(mut prometheus) = without::command("prometheus", TESTED) else { return };
     let work = Work::new();
     let token = "Sesame-4711";
     let more = ["--metrics-token", token, "--coord-id", "nightly"];

@@ -1,6 +1,4 @@
 //! What comes with the program: completions, manual, units, dashboard, alerts, package.
-//!
-//! What a machine has no program for is left out, and a line says so.
 
 mod completions;
 mod grafana;
@@ -8,14 +6,12 @@ mod man;
 mod package;
 mod units;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Mutex;
 
-use crate::harness::programs;
+use crate::harness::{programs, without};
 
 /// The folder of that name in the repository.
 fn folder(name: &str) -> PathBuf {
@@ -40,23 +36,11 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
     entries.map(|entry| read(entry.expect("an entry"))).collect()
 }
 
-/// What has been told is not told again.
-static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-
-/// Runs a program; `None` where it is not installed, which is told.
-fn try_run(command: &mut Command, unchecked: &str) -> Option<Output> {
-    match command.env("PATH", programs::path()).output() {
-        Ok(output) => Some(output),
-        Err(error) => {
-            let program = command.get_program().to_string_lossy();
-            let line = format!("{program}: {error}; {unchecked} is not checked");
-            if TOLD.lock().expect("no teller panics").insert(line.clone()) {
-                // Not by `eprintln!`, which a passing test keeps to itself.
-                let _ = writeln!(std::io::stderr(), "{line}");
-            }
-            None
-        }
-    }
+/// Runs a program, the first word of the command; `None` where it is left out.
+fn try_run(command: &mut Command, tested: &str) -> Option<Output> {
+    let name = command.get_program().to_str().expect("a name of UTF-8").to_owned();
+    without::program(&name, tested)?;
+    Some(command.env("PATH", programs::path()).output().unwrap_or_else(|error| panic!("{name}: {error}")))
 }
 
 /// All that it said.
