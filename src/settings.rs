@@ -109,6 +109,30 @@ impl Default for BreakerSettings {
     }
 }
 
+/// `--max-rejects`: a number of rows, or a share of those read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RejectLimit {
+    /// Rows.
+    Rows(u64),
+    /// Percent of the rows read.
+    Percent(f64),
+}
+
+impl RejectLimit {
+    /// Rows read before a share is looked at, so that a bad first row does not end a run.
+    const SAMPLE: u64 = 1_000;
+
+    /// Whether so many rejects of so many rows are too many; `last` at the end of the input.
+    pub fn passed(self, rejects: u64, read: u64, last: bool) -> bool {
+        match self {
+            Self::Rows(most) => rejects > most,
+            Self::Percent(most) => {
+                (last || read >= Self::SAMPLE) && rejects as f64 * 100.0 > most * read as f64
+            }
+        }
+    }
+}
+
 /// Settings of the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EngineSettings {

@@ -1,16 +1,26 @@
-//! Use cases, without arguments and printing.
+//! Use cases, without arguments and printing: what a library user calls. Each is given a plan and a caller, tells the
+//! caller what happens meanwhile, and returns a report.
 //!
+//! - [`plan`]: what is to be done; [`values`]: the part of it that says how values are read
+//! - [`caller`]: who is told, and who asks for an end ([`interrupts`])
+//! - [`load`], [`tail`], [`replay`]: rows into a store
 //! - [`health`]: how well store, dead letters and a running instance are
 
+pub mod caller;
 pub(crate) mod dead_letters_only;
 pub(crate) mod event_log;
 pub mod exit;
 pub mod health;
 pub mod interrupts;
-pub(crate) mod load;
+pub(crate) mod letters;
+pub mod load;
+pub mod metrics;
+pub mod plan;
 pub(crate) mod process;
 pub(crate) mod queues;
-pub(crate) mod replay;
+pub mod replay;
 pub(crate) mod resume;
 pub(crate) mod run_recorder;
 pub(crate) mod span;
+pub mod tail;
+pub mod values;

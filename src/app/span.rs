@@ -3,12 +3,16 @@
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 
+use crate::app::caller::RunReport;
 use crate::app::exit::Exit;
 use crate::error::Result;
 use crate::telemetry::snapshot::Books;
 
 /// A run in a span of its own.
-pub async fn run(command: &'static str, run: impl Future<Output = Result<Exit>>) -> Result<Exit> {
+pub(crate) async fn run(
+    command: &'static str,
+    run: impl Future<Output = Result<RunReport>>,
+) -> Result<RunReport> {
     let span = tracing::trace_span!(
         "run",
         command,
@@ -20,7 +24,7 @@ pub async fn run(command: &'static str, run: impl Future<Output = Result<Exit>>)
         otel.status_code = Empty,
     );
     let done = run.instrument(span.clone()).await;
-    let exit = done.as_ref().map_or_else(Exit::from, |exit| *exit);
+    let exit = done.as_ref().map_or_else(Exit::from, |report| report.exit);
     span.record("outcome", word(exit));
     span.record(
         "otel.status_code",
@@ -30,7 +34,7 @@ pub async fn run(command: &'static str, run: impl Future<Output = Result<Exit>>)
 }
 
 /// What the run that is under way came to.
-pub fn note(dataset: &str, books: &Books, bytes: u64) {
+pub(crate) fn note(dataset: &str, books: &Books, bytes: u64) {
     let span = Span::current();
     span.record("dataset", dataset);
     span.record("rows", books.read as i64);

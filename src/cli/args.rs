@@ -8,15 +8,16 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use crate::cli::values::{self, Limit};
+use crate::cli::values;
 use crate::dataset::separators::Decimal;
+use crate::settings::RejectLimit;
 
 mod dlq;
 mod engine;
 mod health;
 mod schema;
 
-pub use dlq::{FilterArgs, InspectArgs, MendArgs, ReplayArgs};
+pub use dlq::{FilterArgs, InspectArgs, ReplayArgs};
 pub use engine::EngineArgs;
 pub use health::HealthArgs;
 pub use schema::{SchemaAction, SchemaArgs, SchemaOptions};
@@ -289,7 +290,7 @@ impl Deref for DataArgs {
 }
 
 /// How values are read and written, in loads and in replays.
-#[derive(Debug, Clone, Args, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Args)]
 pub struct ValueArgs {
     /// Take column TARGET from the column or field SOURCE; a time may be made of two, as in
     /// ts=DATE+TIME
@@ -373,7 +374,7 @@ pub struct RejectArgs {
     pub dlq_max_bytes: Option<u64>,
     /// Stop when more rows than this are rejected, or a larger share of the rows read
     #[arg(long, value_name = "N|P%", value_parser = values::limit)]
-    pub max_rejects: Option<Limit>,
+    pub max_rejects: Option<RejectLimit>,
     /// Read, map and check everything; write nothing, neither to the store nor to the queue
     #[arg(long)]
     pub dry_run: bool,
@@ -424,7 +425,7 @@ pub struct RunsArgs {
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $word:ident),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
         pub enum $name { $($(#[$each])* $word),+ }
     };
 }

@@ -1,28 +1,25 @@
-//! The command line: arguments to settings, one file a subcommand, exit codes.
+//! The command line: arguments to plans, what use cases tell to the two streams, exit codes.
 
 mod args;
 mod asked;
 mod completions;
 mod config;
+mod console;
 mod export;
 mod filter;
 mod follow;
 mod health;
 mod help;
 mod inspect;
-mod letters;
-mod load;
 mod log;
 mod man;
-mod metrics;
 mod paste;
-mod replay;
+mod plan;
+mod run;
 mod runs;
 mod schema;
-mod settings;
 mod signals;
 mod store;
-mod tail;
 mod traces;
 mod typed;
 mod unbegun;
@@ -127,10 +124,10 @@ pub fn run() -> Exit {
         tell(&format!("warning: {warning}"));
     }
     let done = match &cli.command {
-        Command::Load(args) => load::run(&cli.global, args, &screen),
-        Command::Tail(args) => tail::run(&cli.global, args, &screen),
+        Command::Load(args) => run::load(&cli.global, args, &screen),
+        Command::Tail(args) => run::tail(&cli.global, args, &screen),
         Command::InspectDlq(args) => inspect::run(&cli.global, args),
-        Command::ReplayDlq(args) => replay::run(&cli.global, args, &screen),
+        Command::ReplayDlq(args) => run::replay(&cli.global, args, &screen),
         Command::Health(args) => health::run(&cli.global, args),
         Command::Runs(args) => runs::run(&cli.global, args),
         Command::Schema(args) => schema::run(&cli.global, args),

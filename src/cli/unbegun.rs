@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::app::exit::Exit;
 use crate::cli::args::{Cli, Command};
-use crate::cli::load::known_name;
+use crate::cli::plan::known_name;
 use crate::cli::store::choose;
 use crate::cli::{print, traces, voice};
 use crate::error::Error;

@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::dataset::separators::Decimal;
 use crate::decode::Format;
-use crate::settings::Secret;
+use crate::settings::{RejectLimit, Secret};
 use crate::sink::Period;
 
 /// The name of a format.
@@ -188,41 +188,17 @@ pub fn size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// `--max-rejects`: a number of rows, or a share of those read.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Limit {
-    /// Rows.
-    Rows(u64),
-    /// Percent of the rows read.
-    Percent(f64),
-}
-
-impl Limit {
-    /// Rows read before a share is looked at, so that a bad first row does not end a run.
-    const SAMPLE: u64 = 1_000;
-
-    /// Whether so many rejects of so many rows are too many; `last` at the end of the input.
-    pub fn passed(self, rejects: u64, read: u64, last: bool) -> bool {
-        match self {
-            Self::Rows(most) => rejects > most,
-            Self::Percent(most) => {
-                (last || read >= Self::SAMPLE) && rejects as f64 * 100.0 > most * read as f64
-            }
-        }
-    }
-}
-
-/// Reads a [`Limit`]: `100` or `0.5%`.
-pub fn limit(text: &str) -> Result<Limit, String> {
+/// Reads a [`RejectLimit`]: `100` or `0.5%`.
+pub fn limit(text: &str) -> Result<RejectLimit, String> {
     match text.trim().strip_suffix('%') {
         Some(percent) => match percent.trim().parse::<f64>() {
-            Ok(value) if (0.0..=100.0).contains(&value) => Ok(Limit::Percent(value)),
+            Ok(value) if (0.0..=100.0).contains(&value) => Ok(RejectLimit::Percent(value)),
             _ => Err("expected a share from 0% to 100%".to_owned()),
         },
         None => text
             .trim()
             .parse()
-            .map(Limit::Rows)
+            .map(RejectLimit::Rows)
             .map_err(|_| "expected a number of rows, or a share such as 1%".to_owned()),
     }
 }

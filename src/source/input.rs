@@ -27,6 +27,13 @@ pub struct Input {
     pub bytes: Option<u64>,
 }
 
+impl Input {
+    /// The one of that name, which need not be there yet.
+    pub fn named(name: &OsString) -> Self {
+        Self { name: shown(name).into(), path: Some(name.into()), bytes: None }
+    }
+}
+
 /// The inputs that the arguments name, in their order.
 ///
 /// `-` is standard input. A path that exists is taken as it is, whatever its name. A directory

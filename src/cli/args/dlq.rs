@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::args::{ByName, DataArgs, DatasetName, EngineArgs, LetterFormat, StoreArgs, ValueArgs};
+use crate::cli::args::{ByName, DatasetName, EngineArgs, LetterFormat, StoreArgs, ValueArgs};
 use crate::cli::values;
 
 const INSPECT_EXAMPLES: &str = "\
@@ -134,7 +134,7 @@ pub struct FilterArgs {
 }
 
 /// What is done to rows on the way.
-#[derive(Debug, Clone, Args, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Mending")]
 pub struct MendArgs {
     /// What the rows are (else as their records say, or detected)
@@ -144,23 +144,5 @@ pub struct MendArgs {
     #[arg(long, value_name = "SCHEMA.TABLE")]
     pub table: Option<String>,
     #[command(flatten)]
-    #[serde(flatten)]
     pub values: ValueArgs,
-}
-
-impl MendArgs {
-    /// As a load has them.
-    pub fn data(&self) -> DataArgs {
-        DataArgs {
-            dataset: self.dataset,
-            table: self.table.clone(),
-            vendor: None,
-            symbol: None,
-            timeframe: None,
-            // What is set mends the rows.
-            force_set: true,
-            name_pattern: None,
-            values: self.values.clone(),
-        }
-    }
 }

@@ -7,69 +7,66 @@
 
 mod batch;
 mod questions;
+pub(crate) mod report;
+pub(crate) mod which;
 
 use std::path::Path;
 
+use serde_json::Value;
+
+use crate::app::caller::Caller;
 use crate::app::exit::Exit;
-use crate::app::interrupts::Interrupts;
+use crate::app::metrics::RunMetrics;
+use crate::app::plan::ReplayPlan;
 use crate::app::process;
+use crate::app::replay::batch::ReplayFile;
 use crate::app::replay::report::Report;
-use crate::app::replay::which;
-use crate::cli::args::{GlobalArgs, MendArgs, ReplayArgs};
-use crate::cli::metrics::RunMetrics;
-use crate::cli::replay::batch::ReplayFile;
-use crate::cli::store::choose;
-use crate::cli::voice::say;
-use crate::cli::{filter, print, settings, signals, traces};
+use crate::app::values::MendPlan;
 use crate::dataset::mapping::shell_word;
 use crate::dlq::filter::{Filter, Tenant};
 use crate::dlq::journal::{Journal, ReplaySelection, ReplayTarget};
 use crate::dlq::names::{self, Kind};
 use crate::dlq::replay_lock::{self, Hold};
-use crate::error::{Error, Result, of_json, words};
-use crate::report::shared_stderr::SharedStderr;
+use crate::error::{Error, Result, words};
 
 /// Attempts after which a row goes aside, where nothing else is said.
 const MOST_ATTEMPTS: u32 = 5;
 
-/// Runs it.
-pub fn run(global: &GlobalArgs, args: &ReplayArgs, screen: &SharedStderr) -> Result<Exit> {
-    let run_id = traces::run_id();
-    let metrics = match args.dry_run {
-        true => RunMetrics::none(),
-        false => RunMetrics::start(&args.engine, "replay-dlq", run_id, None, (global, screen))?,
-    };
-    let done = all(global, args, screen, &metrics);
-    metrics.finish(&done);
-    done
+/// What all runs of a replay came to.
+pub struct ReplayReport {
+    /// In one word.
+    pub exit: Exit,
+    /// In numbers: the object for programs.
+    pub result: Value,
+    /// A sentence each.
+    pub notes: Vec<String>,
 }
 
-fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &SharedStderr, metrics: &RunMetrics) -> Result<Exit> {
-    let selection = filter::selection(&args.filter);
-    let store = choose(&args.store)?.0;
-    settings::one_tenant_at_once(&args.mend.values.set, &*store, args.store.tenant.as_deref())?;
+/// Replays as the plan says.
+///
+/// # Errors
+/// Where it ended before it could look at a queue. What went wrong behind that is in the report.
+pub fn run(caller: &Caller, plan: ReplayPlan, metrics: &RunMetrics) -> Result<ReplayReport> {
+    plan.to.one_tenant(&plan.mend.values)?;
+    if let Some(directory) = &plan.archive {
+        writable(directory)?;
+    }
+    let found = which::queues(&plan.queues, plan.archive.as_deref())?;
     let mut replay = Replay {
-        global,
-        args,
-        screen,
+        caller,
         metrics,
-        ending: signals::heard()?,
-        store: store.shown(),
-        place: store.place(),
-        filter: selection.filter,
-        left: selection.limit,
+        place: plan.to.store.place(),
+        filter: plan.selection.filter.clone(),
+        left: plan.selection.limit,
+        plan,
         stuck: false,
         exit: Exit::Stored,
         report: Report::default(),
     };
-    if let Some(directory) = &args.archive {
-        writable(directory)?;
-    }
-    let found = which::queues(&args.queues, args.archive.as_deref())?;
     replay.passed_by(&found.strays);
     for queue in found.queues {
         if let Err(error) = replay.queue(&queue) {
-            say(screen, &format!("error: {error}"));
+            caller.listener.say(&format!("error: {error}"));
             replay.report.errors.push(error.to_string());
             replay.report.failed = true;
             replay.exit = worse(replay.exit, Exit::from(&error));
@@ -79,7 +76,7 @@ fn all(global: &GlobalArgs, args: &ReplayArgs, screen: &SharedStderr, metrics: &
             break;
         }
     }
-    replay.finish()
+    Ok(replay.finish())
 }
 
 /// Tries to write there, before anything else is touched.
@@ -89,14 +86,10 @@ fn writable(directory: &Path) -> Result<()> {
 }
 
 struct Replay<'a> {
-    global: &'a GlobalArgs,
-    args: &'a ReplayArgs,
-    screen: &'a SharedStderr,
+    caller: &'a Caller,
+    plan: ReplayPlan,
     metrics: &'a RunMetrics,
-    ending: Interrupts,
-    /// The store, for people.
-    store: String,
-    /// The same however its path is spelled.
+    /// The store, however its path is spelled.
     place: String,
     filter: Filter,
     /// Rows that may still be taken.
@@ -108,15 +101,13 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    fn say(&self, text: &str) {
-        if !self.global.quiet {
-            say(self.screen, text);
-        }
+    fn note(&self, text: &str) {
+        self.caller.listener.note(text);
     }
 
     fn passed_by(&self, strays: &[std::path::PathBuf]) {
         for path in strays {
-            self.say(&format!("{} is passed by: it is not a file of dead letters", path.display()));
+            self.note(&format!("{} is passed by: it is not a file of dead letters", path.display()));
         }
     }
 
@@ -141,7 +132,7 @@ impl Replay<'_> {
         let (segments, strays) = which::segments(live).map_err(fault)?;
         let beside = names::journal(live);
         if is_empty(live) && segments.is_empty() {
-            if !self.args.dry_run && beside.exists() {
+            if !self.plan.dry_run && beside.exists() {
                 replay_lock::remove(&beside).map_err(fault)?;
             }
             return Ok(());
@@ -150,8 +141,8 @@ impl Replay<'_> {
         if !self.know_tenant()? {
             return Ok(());
         }
-        let (way, own) = (self.way(), self.orders(live));
-        if self.args.dry_run {
+        let (way, own) = (self.way()?, self.orders(live));
+        if self.plan.dry_run {
             let files = segments.into_iter().chain([live.to_owned()]).filter(|path| !is_empty(path));
             let parts = files.map(|path| ReplayFile::new(path, &own)).collect::<std::io::Result<_>>();
             return self.round(live, parts.map_err(fault)?, &way, Vec::new(), false);
@@ -197,7 +188,7 @@ impl Replay<'_> {
             }
         }
         if let Some(journal) = journal.filter(|_| !earlier.is_empty()) {
-            if journal.way.store != way.store && !journal.settled && !self.args.force {
+            if journal.way.store != way.store && !journal.settled && !self.plan.force {
                 return Err(Error::Usage(format!(
                     "an earlier replay of {} into {} did not end; finish it there, or take all rows to {} with --force",
                     live.display(),
@@ -205,13 +196,14 @@ impl Replay<'_> {
                     way.store
                 )));
             }
-            self.say(&format!("{}: going on with what an earlier replay left", live.display()));
-            let same = (&journal.way.tenant, &journal.way.mend) == (&way.tenant, &way.mend);
+            self.note(&format!("{}: going on with what an earlier replay left", live.display()));
+            let mended = || MendPlan::read(&journal.way.mend).is_ok_and(|mend| mend == self.plan.mend);
+            let same = journal.way.tenant == way.tenant && mended();
             // What goes the same way goes together, so that of several rows with one key the last one wins.
             if same && !journal.settled {
                 earlier.append(&mut parts);
             } else if !journal.settled {
-                self.say("its rows are mended as they were then; the flags given now are for the others");
+                self.note("its rows are mended as they were then; the flags given now are for the others");
             }
             let earlier_way = ReplayTarget { store: way.store.clone(), ..journal.way };
             self.round(live, earlier, &earlier_way, journal.begun, journal.settled)?;
@@ -224,14 +216,14 @@ impl Replay<'_> {
 
     /// Finds out whose rows are meant, before any is looked at; `false` where a signal came meanwhile.
     fn know_tenant(&mut self) -> Result<bool> {
-        let Some(given) = self.args.store.tenant.clone().filter(|given| !given.is_empty()) else {
+        let Some(given) = self.plan.to.tenant.clone().filter(|given| !given.is_empty()) else {
             return Ok(true);
         };
         if self.filter.tenant.is_some() {
             return Ok(true);
         }
-        let store = choose(&self.args.store)?.0;
-        let id = match self.args.discard {
+        let store = self.plan.to.store.clone();
+        let id = match self.plan.discard {
             // What is thrown away asks no store: whose name is another one stays.
             true => None,
             false => {
@@ -239,23 +231,25 @@ impl Replay<'_> {
                 id
             }
         };
-        settings::one_tenant(&self.args.mend.values.set, &given, id.as_deref().unwrap_or(&given))?;
+        self.plan.mend.values.one_tenant(&given, id.as_deref().unwrap_or(&given))?;
         self.filter.tenant = Some(Tenant { given, id });
         Ok(true)
     }
 
     /// Where the rows go.
-    fn way(&self) -> ReplayTarget {
-        ReplayTarget {
+    fn way(&self) -> Result<ReplayTarget> {
+        let noted = serde_json::to_value(&self.plan.mend);
+        Ok(ReplayTarget {
             store: self.place.clone(),
-            tenant: self.args.store.tenant.clone(),
-            mend: serde_json::to_value(&self.args.mend).unwrap_or_default(),
-        }
+            tenant: self.plan.to.tenant.clone(),
+            mend: noted
+                .map_err(|error| Error::Internal(format!("the journal cannot be written: {error}")))?,
+        })
     }
 
     /// Which rows of a queue are meant.
     fn orders(&self, live: &Path) -> ReplaySelection {
-        let most_attempts = match self.args.max_attempts {
+        let most_attempts = match self.plan.max_attempts {
             Some(most) => most,
             None if names::kind(live) == Kind::Parked => u32::MAX,
             None => MOST_ATTEMPTS,
@@ -264,34 +258,21 @@ impl Replay<'_> {
             filter: self.filter.clone(),
             take: None,
             // What is thrown away is thrown away however often it was tried.
-            most_attempts: if self.args.discard { u32::MAX } else { most_attempts },
-            discard: self.args.discard,
+            most_attempts: if self.plan.discard { u32::MAX } else { most_attempts },
+            discard: self.plan.discard,
         }
     }
 
-    /// Says what it all came to.
-    fn finish(self) -> Result<Exit> {
-        let mut exit = self.exit;
+    /// What it all came to.
+    fn finish(self) -> ReplayReport {
+        let (mut exit, dry_run) = (self.exit, self.plan.dry_run);
         let aside = self.report.parked > 0 || self.report.aside.is_some();
-        if exit == Exit::Stored && aside && !self.args.dry_run {
+        if exit == Exit::Stored && aside && !dry_run {
             exit = Exit::Rejects;
         }
-        self.report.sentences().iter().for_each(|sentence| self.say(sentence));
-        if self.global.json {
-            print(&(self.report.json(exit, &self.store, self.args.dry_run).to_string() + "\n"))?;
-        }
-        Ok(exit)
+        let result = self.report.json(exit, &self.plan.to.store.shown(), dry_run);
+        ReplayReport { exit, result, notes: self.report.sentences() }
     }
-}
-
-/// The flags that mend rows, as a journal has them.
-fn mending(way: &ReplayTarget) -> Result<MendArgs> {
-    serde_json::from_value(way.mend.clone()).map_err(|error| {
-        Error::Usage(format!(
-            "the flags of an earlier replay are not understood: {}; another version of mdsctl has noted them, finish the replay with that",
-            of_json(&error)
-        ))
-    })
 }
 
 /// Whether nothing more is to be tried.

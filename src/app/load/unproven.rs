@@ -4,9 +4,9 @@
 
 use tokio::runtime::Handle;
 
+use crate::app::load::Load;
 use crate::app::resume::short;
 use crate::app::run_recorder::RunRecorder;
-use crate::cli::load::Load;
 use crate::dataset::Target;
 use crate::error::Error;
 use crate::settings::OnConflict;
@@ -54,7 +54,7 @@ impl Load<'_> {
         let rows = format!(
             "; {} of run {} {} in {table}, and nothing proves them",
             plural(stand, "row"),
-            short(self.run_id),
+            short(self.caller.run_id),
             if stand == 1 { "is" } else { "are" },
         );
         let again = match (target.is_keyed(), self.engine.on_conflict) {

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::app::caller::RunReport;
 use crate::app::exit::Exit;
+use crate::app::load::Load;
+use crate::app::load::end::RunOutcome;
 use crate::app::load::said::Said;
 use crate::batch::{Batch, Reason, Reject, RejectedData, Stage};
-use crate::cli::load::Load;
-use crate::cli::load::end::RunOutcome;
-use crate::cli::style;
 use crate::dataset::MapperSettings;
 use crate::error::Result;
 use crate::port::{Event, Observer};
-use crate::report::progress::{Mode, Progress};
 use crate::settings::OnConflict;
 use crate::sink::Rehearsal;
 use crate::source::pipeline::{BatchSink, Peeked, Report};
@@ -79,21 +78,19 @@ impl Load<'_> {
         mapper: Arc<MapperSettings>,
         peeked: Option<Peeked>,
         store: Option<Box<dyn Rehearsal>>,
-    ) -> Result<Exit> {
+    ) -> Result<RunReport> {
         let tally = Arc::new(RunCounters::new(&self.engine));
         let title = format!("Reading {}", mapper.dataset.name);
         let (current, gauge) = self.gauge();
-        let mode = Mode::for_stderr(self.progress_choice());
-        let progress =
-            Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
+        let progress = self.progress(title, &tally, gauge);
         let pipeline = self.pipeline(&mapper, tally.clone(), current, self.enough(&tally));
         let unasked = if store.is_some() { OF_REHEARSED } else { UNREHEARSED };
         let mut outlet = DryRun { tally: tally.clone(), store };
-        let report = tokio::task::block_in_place(|| match &self.letters {
+        let report = tokio::task::block_in_place(|| match self.letters() {
             Some(letters) => letters.run(&mapper, false, &self.stop, &self.meter, &*tally, &mut outlet),
             None => pipeline.run(peeked, &mut outlet),
         });
-        progress.finish();
+        drop(progress);
         let (report, broken) = match report {
             Ok(report) => (report, None),
             Err(error) => (Report::default(), Some(error)),

@@ -5,20 +5,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::ValueEnum as _;
 use uuid::Uuid;
 
+use crate::app::caller::Caller;
 use crate::app::exit::Exit;
+use crate::app::letters::{self, Done, Letters, sample};
+use crate::app::load::{Load, TableFacts, Task, runtime};
+use crate::app::plan::{DataPlan, RejectPlan, RunPlan, StorePlan};
+use crate::app::replay::{Replay, worse};
 use crate::app::span;
+use crate::app::values::MendPlan;
 use crate::batch::Commit;
-use crate::cli::args::{
-    DataArgs, DatasetName, FormatArgs, HistoryArgs, LoadArgs, MendArgs, RejectArgs, StoreArgs,
-};
-use crate::cli::letters::{self, Done, Letters, sample};
-use crate::cli::load::{Load, TableFacts, runtime};
-use crate::cli::replay::{Replay, mending, worse};
-use crate::cli::settings;
-use crate::cli::voice::say;
+use crate::dataset::by_name;
 use crate::dataset::mapping::shell_word;
 use crate::dlq::claim::{COMMIT_UNKNOWN, Claim, Destination, Moved};
 use crate::dlq::filter::Tenant;
@@ -76,7 +74,7 @@ impl ReplayFile {
 /// Where rows go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
-    dataset: Option<DatasetName>,
+    dataset: Option<String>,
     table: Option<String>,
     tenant: Option<String>,
 }
@@ -99,7 +97,7 @@ impl ReplayGoal {
 struct ReplayBatch<'a> {
     live: &'a Path,
     way: &'a ReplayTarget,
-    mend: MendArgs,
+    mend: MendPlan,
     parts: Vec<ReplayFile>,
     claims: Vec<Arc<Claim>>,
     /// Of each file that was taken up what has left it.
@@ -218,12 +216,12 @@ impl Replay<'_> {
             claims.push(Arc::new(claim));
         }
         claims.reverse();
-        claims.iter().for_each(|claim| self.note(claim, live));
+        claims.iter().for_each(|claim| self.count(claim, live));
         let is_parked = names::kind(live) == Kind::Parked;
         let mut round = ReplayBatch {
             live,
             way,
-            mend: mending(way)?,
+            mend: MendPlan::read(&way.mend)?,
             parts,
             claims,
             moved,
@@ -233,15 +231,15 @@ impl Replay<'_> {
             settled,
             touched: taken_up,
         };
-        if !self.args.dry_run {
+        if !self.plan.dry_run {
             round.journal()?;
         }
         let done = self.act(&mut round);
-        if !self.args.dry_run && (self.stuck || done.is_err()) {
+        if !self.plan.dry_run && (self.stuck || done.is_err()) {
             // Where nothing can have come of it, nobody has to go on with it.
             match round.touched {
                 true => {
-                    self.say(&format!("{} stays claimed: the next replay goes on with it", live.display()))
+                    self.note(&format!("{} stays claimed: the next replay goes on with it", live.display()))
                 }
                 false => {
                     let _ = replay_lock::remove(&names::journal(live));
@@ -251,7 +249,7 @@ impl Replay<'_> {
         done
     }
 
-    fn note(&mut self, claim: &Claim, live: &Path) {
+    fn count(&mut self, claim: &Claim, live: &Path) {
         let queue = live.display().to_string();
         if !self.report.files.contains(&queue) {
             self.report.files.push(queue);
@@ -265,7 +263,7 @@ impl Replay<'_> {
                 1 => String::new(),
                 more => format!("; {} more like it", more - 1),
             };
-            self.say(&format!("{}: line {line} {why}{more}", claim.path.display()));
+            self.note(&format!("{}: line {line} {why}{more}", claim.path.display()));
         }
     }
 
@@ -285,7 +283,7 @@ impl Replay<'_> {
                 }
             }
         }
-        if self.args.dry_run {
+        if self.plan.dry_run {
             return Ok(());
         }
         round.touched = true;
@@ -326,13 +324,11 @@ impl Replay<'_> {
                 round.claims.iter().filter(|claim| claim.homes.iter().any(|(h, _)| homes.contains(h)));
             let Some(first) = claims.clone().next() else { continue };
             let letters = self.letters(round, ReadPlan::straight(first.clone()), &homes, String::new(), None);
-            let load = self.load_args(round, &place, claims.map(|claim| claim.path.as_path()));
+            let plan = self.run_plan(round, &place, claims.map(|claim| claim.path.as_path()));
             let runtime = runtime()?;
+            let caller = self.of_a_run();
             let facts = runtime.block_on(async {
-                Load::prepare(self.global, &load, self.screen, Uuid::now_v7(), self.metrics)?
-                    .of(letters)
-                    .table_facts()
-                    .await
+                Load::prepare(&caller, plan, Task::Replay(letters), self.metrics)?.table_facts().await
             });
             runtime.shutdown_background();
             let facts = match facts {
@@ -360,7 +356,7 @@ impl Replay<'_> {
             if let Some(begun) = round.begun_with(&homes)
                 && begun.keyed
                 && !facts.keyed
-                && !self.args.force
+                && !self.plan.force
             {
                 return Err(Error::Usage(format!(
                     "an earlier replay of {} did not end, and {} has lost its key since, so that nobody knows which of its rows are there: give it its key back, or --force to write all of them",
@@ -440,7 +436,7 @@ impl Replay<'_> {
             match home.commit.as_ref().and_then(|commit| known.get(commit)) {
                 Some(true) => self.report.already += round.rows_of(&home),
                 Some(false) => unstored.push(home),
-                None if !home.doubtful || facts.keyed || self.args.force => unstored.push(home),
+                None if !home.doubtful || facts.keyed || self.plan.force => unstored.push(home),
                 None if round.begun_with(std::slice::from_ref(&home)).is_some() => unstored.push(home),
                 None => unknown.push(home),
             }
@@ -470,7 +466,7 @@ impl Replay<'_> {
         if !matches!(error, Error::Usage(_) | Error::Input(_)) {
             return Err(error);
         }
-        say(self.screen, &format!("error: {error}; its rows stay in {}", round.live.display()));
+        self.caller.listener.say(&format!("error: {error}; its rows stay in {}", round.live.display()));
         self.report.errors.push(error.to_string());
         for place in places {
             let here = round.claims.get(*place).into_iter().flat_map(|claim| &claim.homes);
@@ -551,7 +547,7 @@ impl Replay<'_> {
             homes: homes.to_vec(),
             moved: place.map(|place| self.left_by(round, place)).into_iter().collect(),
             taken_up: false,
-            force: self.args.force,
+            force: self.plan.force,
             most_attempts: self.orders(round.live).most_attempts,
             tired: place
                 .and_then(|place| Some(round.parts.get(place)?.orders.most_attempts))
@@ -561,7 +557,7 @@ impl Replay<'_> {
             begun: false,
             parked: round.parked.clone(),
             identity,
-            tracks: self.args.archive.is_some(),
+            tracks: self.plan.archive.is_some(),
             done: round.done.clone(),
         }
     }
@@ -578,19 +574,17 @@ impl Replay<'_> {
         let file = places.first().and_then(|place| round.parts.get(*place)).map(|part| part.identity.clone());
         let (keyed, key) = (goal.facts.keyed, goal.key());
         let begun = StartedTarget { homes: goal.homes.clone(), key, keyed, file: file.filter(|_| !keyed) };
-        if !self.args.dry_run && !round.begun.contains(&begun) {
+        if !self.plan.dry_run && !round.begun.contains(&begun) {
             round.begun.push(begun);
             let (journal, live) = (round.noted(), round.live.to_owned());
             letters.begin = Arc::new(move || write(&journal, &live));
         }
         let paths: Vec<PathBuf> = letters.course.claims.iter().map(|claim| claim.path.clone()).collect();
-        let load = self.load_args(round, &goal.place, paths.iter().map(PathBuf::as_path));
+        let plan = self.run_plan(round, &goal.place, paths.iter().map(PathBuf::as_path));
         let runtime = runtime()?;
-        let exit = runtime.block_on(span::run("replay-dlq", async {
-            Load::prepare(self.global, &load, self.screen, Uuid::now_v7(), self.metrics)?
-                .of(letters)
-                .run()
-                .await
+        let caller = self.of_a_run();
+        let done = runtime.block_on(span::run("replay-dlq", async {
+            Load::prepare(&caller, plan, Task::Replay(letters), self.metrics)?.run().await
         }));
         runtime.shutdown_background();
         let results = round.done.take_results();
@@ -601,14 +595,14 @@ impl Replay<'_> {
             self.report.older += older;
             self.report.results.push(result);
         }
-        let exit = match exit {
-            Ok(exit) => exit,
+        let exit = match done {
+            Ok(report) => report.exit,
             // In a table without a key nobody can tell which of them an interrupted replay has stored.
             Err(error) if taken_up && !goal.facts.keyed => return Err(error),
             Err(error) => return self.leave_alone(round, places, &goal.homes, error, None),
         };
         self.exit = worse(self.exit, exit);
-        if !self.args.dry_run && !round.done.take_complete() {
+        if !self.plan.dry_run && !round.done.take_complete() {
             self.stuck = true;
             round.touched |= !matches!(exit, Exit::Usage);
             if matches!(self.exit, Exit::Stored | Exit::Rejects) {
@@ -621,49 +615,50 @@ impl Replay<'_> {
     /// Where rows of that home go: as the flags say, else as their records do.
     fn place(&self, round: &ReplayBatch<'_>, home: &Destination) -> Place {
         let mend = &round.mend;
-        let known = home.dataset.as_deref().and_then(|name| DatasetName::from_str(name, true).ok());
+        let named = |name: &str| by_name(&name.to_ascii_lowercase()).map(|known| known.name.to_string());
+        let known = home.dataset.as_deref().and_then(named);
         // A dataset that is none of ours is a table.
         let other = || home.dataset.clone().filter(|_| known.is_none() && mend.dataset.is_none());
         let table = mend.table.clone().or_else(|| home.table.clone()).or_else(other);
         let detected = || {
             let sample = sample(&round.claims, home)?;
-            let dataset = letters::detect(sample, &settings::columns(&mend.data(), None)).ok()?;
-            DatasetName::from_str(&dataset.name, true).ok()
+            let dataset = letters::detect(sample, &mend.data().columns(None)).ok()?;
+            named(&dataset.name)
         };
-        let dataset = mend.dataset.or(known).or_else(|| detected().filter(|_| table.is_none()));
+        let dataset = mend.dataset.clone().or(known).or_else(|| detected().filter(|_| table.is_none()));
         // A flag of the replay's own goes before what the records say.
-        let set = mend.values.set.iter().rev().find(|(name, _)| name == "tenant_id");
-        let set = set.map(|(_, value)| value.trim().to_owned());
+        let set = mend.values.tenant().map(str::to_owned);
         let tenant = set.or_else(|| home.tenant.clone()).or_else(|| round.way.tenant.clone());
         Place { dataset, table, tenant }
     }
 
-    fn load_args<'p>(
+    /// A caller of one of the runs of this replay, each of which has an id of its own.
+    fn of_a_run(&self) -> Caller {
+        Caller { run_id: Uuid::now_v7(), ..self.caller.clone() }
+    }
+
+    fn run_plan<'p>(
         &self,
         round: &ReplayBatch<'_>,
         place: &Place,
         paths: impl Iterator<Item = &'p Path>,
-    ) -> LoadArgs {
-        LoadArgs {
-            inputs: paths.map(|path| path.as_os_str().to_owned()).collect(),
-            store: StoreArgs { tenant: place.tenant.clone(), ..self.args.store.clone() },
-            data: DataArgs { dataset: place.dataset, table: place.table.clone(), ..round.mend.data() },
-            format: FormatArgs {
-                format: None,
-                delimiter: None,
-                no_header: false,
-                skip_lines: 0,
-                comment: None,
-                recursive: false,
+    ) -> RunPlan {
+        let paths = paths.map(Path::as_os_str);
+        RunPlan {
+            to: StorePlan { tenant: place.tenant.clone(), ..self.plan.to.clone() },
+            data: DataPlan {
+                dataset: place.dataset.clone(),
+                table: place.table.clone(),
+                ..round.mend.data()
             },
-            rejects: RejectArgs {
+            rejects: RejectPlan {
                 dlq: Some(round.live.to_owned()),
-                dlq_max_bytes: self.args.dlq_max_bytes,
+                dlq_max_bytes: self.plan.dlq_max_bytes,
                 max_rejects: None,
-                dry_run: self.args.dry_run,
+                dry_run: self.plan.dry_run,
             },
-            history: HistoryArgs { resume: false, source_id: None, force: false },
-            engine: self.args.engine.clone(),
+            engine: self.plan.engine.clone(),
+            ..RunPlan::new(paths, self.plan.to.store.clone())
         }
     }
 
@@ -675,11 +670,11 @@ impl Replay<'_> {
         let (most_attempts, left_alone) = (part.orders.most_attempts, &part.left_alone);
         let (path, moved) = (&part.path, self.left_by(round, place));
         let info = RunInfo { run_id: Uuid::now_v7(), dataset: String::new(), table: None, tenant_id: None };
-        let queue = DlqWriter::open_bounded(round.live, info.clone(), self.args.dlq_max_bytes)?;
+        let queue = DlqWriter::open_bounded(round.live, info.clone(), self.plan.dlq_max_bytes)?;
         let aside = DlqWriter::open(&round.parked, info)?;
         let runtime = runtime()?;
         let (mut carried, mut parked, mut ended) = (0, 0, false);
-        let ending = &self.ending;
+        let ending = &self.caller.interrupts;
         let done = replay_lock::requeue(claim, moved.as_deref(), most_attempts, left_alone, |to, bundle| {
             ended = ending.exit().is_some();
             if ended {
@@ -698,14 +693,14 @@ impl Replay<'_> {
         self.report.parked += parked;
         if ended {
             self.stuck = true;
-            self.exit = worse(self.exit, self.ending.exit().unwrap_or(Exit::Interrupted));
+            self.exit = worse(self.exit, self.caller.interrupts.exit().unwrap_or(Exit::Interrupted));
             return Ok(());
         }
         done.map_err(|error| Error::Internal(error.to_string()))?;
         let broken = |error: io::Error| {
             Error::Internal(format!("{} is done with, but cannot be put away: {error}", path.display()))
         };
-        if let Some(directory) = &self.args.archive {
+        if let Some(directory) = &self.plan.archive {
             let stem = round.live.file_stem().unwrap_or_default().to_string_lossy();
             let name = format!("{stem}.{}.ndjson", part.identity);
             let (left, moved) = (round.done.left(), moved.as_deref());
@@ -718,7 +713,7 @@ impl Replay<'_> {
             self.report.discarded += claim.meant;
         }
         if let Some(kept) = replay_lock::keep_long_lines(claim, round.live).map_err(broken)? {
-            self.say(&format!("a line that is too long to be read is kept in {}", kept.display()));
+            self.note(&format!("a line that is too long to be read is kept in {}", kept.display()));
             self.report.aside = Some(kept.display().to_string());
         } else if claim.damaged > 0 {
             self.report.aside = Some(round.parked.display().to_string());

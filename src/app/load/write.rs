@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
 
+use crate::app::caller::RunReport;
 use crate::app::event_log::EventLog;
 use crate::app::exit::Exit;
 use crate::app::interrupts::Signals;
+use crate::app::letters::Sorted;
+use crate::app::load::end::RunOutcome;
 use crate::app::load::said::Said;
+use crate::app::load::{Load, Task};
 use crate::app::process;
 use crate::app::run_recorder::{RunRecorder, Started};
 use crate::batch::Reject;
-use crate::cli::letters::Sorted;
-use crate::cli::load::Load;
-use crate::cli::load::end::RunOutcome;
-use crate::cli::style;
 use crate::coordinator::{End, WriteCoordinator};
 use crate::dataset::{MapperSettings, Target};
 use crate::dlq::names::segments;
@@ -23,7 +23,6 @@ use crate::dlq::{DlqWriter, again};
 use crate::error::{Error, Result};
 use crate::port::runs::Checkpoints;
 use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
-use crate::report::progress::{Mode, Progress};
 use crate::settings::{EngineSettings, OnConflict, Overflow};
 use crate::source::completion::SettledInputs;
 use crate::source::follow::{CheckpointFile, Exact, Follower};
@@ -75,7 +74,7 @@ impl Load<'_> {
         read: Read,
         signals: Signals,
         (started, job): (Option<Started>, Option<RunRecorder>),
-    ) -> Result<Exit> {
+    ) -> Result<RunReport> {
         let dead = Arc::new(dead.ok_or_else(|| Error::Internal("no dead-letter queue".into()))?);
         let settings = EngineSettings {
             workers: self.engine.workers.min(sink.max_sessions().unwrap_or(usize::MAX)),
@@ -88,8 +87,7 @@ impl Load<'_> {
         let mut observers: Vec<Arc<dyn Observer>> = vec![tally.clone(), Arc::new(EventLog::default())];
         let dataset = &mapper.dataset.name;
         let sorted = self
-            .letters
-            .as_ref()
+            .letters()
             .map(|letters| letters.sorted(dead.clone(), self.run_info(&mapper.dataset.name)))
             .transpose()?;
         let facts = self.live_facts(dataset, &dead, sorted.as_deref(), settings.workers);
@@ -126,11 +124,9 @@ impl Load<'_> {
             "tail" => "Following",
             _ => "Loading",
         };
-        let title = format!("{doing} {} into {}", mapper.dataset.name, self.store.shown());
+        let title = format!("{doing} {} into {}", mapper.dataset.name, self.plan.to.store.shown());
         let (current, gauge) = self.gauge();
-        let mode = Mode::for_stderr(self.progress_choice());
-        let progress =
-            Progress::start(mode, style(self.global.color), self.screen, title, tally.clone(), gauge);
+        let progress = self.progress(title, &tally, gauge);
 
         let mut pipeline = self.pipeline(&mapper, observer.clone(), current, self.enough(&tally));
         let (mut keeper, mut checkpoints) = (None, Checkpoints::default());
@@ -150,9 +146,9 @@ impl Load<'_> {
             });
             pipeline.unreadable = started.unreadable;
             checkpoints = started.checkpoints;
-            if self.followed.is_some() && self.is_exact(&mapper.target) {
+            if self.followed().is_some() && self.is_exact(&mapper.target) {
                 let settled = started.resumed.then(|| checkpoints.highest());
-                exact = Some(Exact { run: self.run_id, settled });
+                exact = Some(Exact { run: self.caller.run_id, settled });
             }
             keeper = Some(kept);
         } else if let Some(mut job) = job {
@@ -166,17 +162,17 @@ impl Load<'_> {
             patience: settings.max_outage,
             observer: observer.clone(),
         };
-        let outlet = Paced::new(outlet, self.args.engine.rate_limit, self.stop.clone());
+        let outlet = Paced::new(outlet, self.plan.engine.rate_limit, self.stop.clone());
         let mut outlet = Resumed::new(outlet, checkpoints, observer.clone());
-        let mut follower = self.followed.as_ref().zip(read.places).map(|(followed, places)| {
-            if !mapper.target.is_keyed() && exact.is_none() && !self.global.quiet {
-                self.say("the table has no key: after a crash the last lines may be in it twice");
+        let mut follower = self.followed().zip(read.places).map(|(followed, places)| {
+            if !mapper.target.is_keyed() && exact.is_none() {
+                self.note("the table has no key: after a crash the last lines may be in it twice");
             }
             let (options, mapper, stop) = (followed.options.clone(), mapper.clone(), self.stop.clone());
             Follower::new(options, places, exact, mapper, stop, self.meter.clone(), observer.clone())
         });
         let (halted, let_go) = (engine.has_halted(), engine.has_let_go());
-        let report = tokio::task::block_in_place(|| match &self.letters {
+        let report = tokio::task::block_in_place(|| match self.letters() {
             Some(letters) => letters.run(
                 &mapper,
                 self.engine.first_wins,
@@ -192,11 +188,11 @@ impl Load<'_> {
         });
         drop(outlet);
         let outcome = engine.shutdown(true).await;
-        progress.finish();
+        drop(progress);
         // Where all has been drained, all that was read is settled.
         let drained = matches!(outcome.end, End::Drained) && outcome.returned == 0 && outcome.unburied == 0;
         // A pipe is never gone on with.
-        let mut placed = self.pipe.is_some();
+        let mut placed = matches!(self.task, Task::Pipe(_));
         let report = match (report, &mut follower) {
             (Ok(report), Some(follower)) if drained => follower.end().map(|all| {
                 placed = all;
@@ -235,7 +231,7 @@ impl Load<'_> {
             rows: dead.rows() + more_rows,
         };
         let whole = ending.report.finished == 1 && matches!(outcome.end, End::Drained);
-        if let Some(letters) = &self.letters
+        if let Some(letters) = self.letters()
             && whole
             && outcome.returned == 0
             && outcome.unburied == 0
@@ -299,13 +295,13 @@ impl Load<'_> {
     /// Takes letters of an earlier load of the same files out of the queue, where this one has put the same
     /// rows there again. Rows that were to be in a table twice stay twice.
     fn replace_earlier(&self, target: &Target, dead: &DlqWriter) -> std::io::Result<u64> {
-        let twice = self.args.history.force && !target.is_keyed();
+        let twice = self.plan.history.force && !target.is_keyed();
         if self.command() != "load" || dead.records() == 0 || twice {
             return Ok(0);
         }
         let files = self.inputs.iter().filter(|input| input.bytes.is_some());
         let sources = files.filter_map(|input| input.path.as_deref()).map(absolute).collect();
-        again::replace(dead.path(), self.run_id, &sources, &process::own().host)
+        again::replace(dead.path(), self.caller.run_id, &sources, &process::own().host)
     }
 
     /// Whether a later tail can tell from the ledger which rows of a followed file are in a table: not by
@@ -317,7 +313,7 @@ impl Load<'_> {
     /// Whether a later run can know all inputs again.
     pub(super) fn resumable(&self) -> bool {
         self.engine.overflow != Overflow::DropOldest
-            && (self.args.history.source_id.is_some()
+            && (self.plan.history.source_id.is_some()
                 || self.inputs.iter().all(|input| input.bytes.is_some() && input.path.is_some()))
     }
 }

@@ -4,15 +4,13 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use crate::app::caller::RunReport;
 use crate::app::exit::Exit;
+use crate::app::letters::Sorted;
+use crate::app::load::Load;
 use crate::app::load::said::Said;
 use crate::app::run_recorder::books_of;
 use crate::app::span;
-use crate::cli::letters::Sorted;
-use crate::cli::load::Load;
-use crate::cli::paste;
-use crate::cli::typed::Typed;
-use crate::cli::{print, style, voice};
 use crate::coordinator::{End, LeftRows, Outcome};
 use crate::dataset::MapperSettings;
 use crate::dlq::DlqWriter;
@@ -235,11 +233,11 @@ impl Load<'_> {
     pub(super) fn conclude(&self, tally: &RunCounters, ending: &RunOutcome<'_>) -> Conclusion {
         let snapshot = tally.snapshot();
         let failed = snapshot.books.rejected + snapshot.books.dropped;
-        let limit = self.args.rejects.max_rejects;
+        let limit = self.plan.rejects.max_rejects;
         let over = limit.is_some_and(|l| l.passed(failed, snapshot.books.read, true));
         let mut errors = ending.errors(self.inputs.len(), over, &snapshot);
         let mut exit = ending.exit(self.inputs.len(), failed, over);
-        if !self.args.rejects.dry_run
+        if !self.plan.rejects.dry_run
             && let Err(gap) =
                 snapshot.books.closes_but_for(ending.outcome.map_or(0, |outcome| outcome.unburied))
         {
@@ -252,11 +250,11 @@ impl Load<'_> {
     /// What is known of the run now, apart from its dead letters, its workers and its end.
     pub(super) fn facts(&self, dataset: Option<&str>) -> RunFacts {
         RunFacts {
-            run_id: self.run_id.to_string(),
+            run_id: self.caller.run_id.to_string(),
             command: self.command().to_owned(),
             dataset: dataset.map(str::to_owned),
-            store: self.store.shown(),
-            inputs: match &self.letters {
+            store: self.plan.to.store.shown(),
+            inputs: match self.letters() {
                 Some(letters) => vec![letters.queue.display().to_string()],
                 None => self.inputs.iter().map(|i| i.name.to_string()).collect(),
             },
@@ -292,20 +290,23 @@ impl Load<'_> {
 
     /// The table that a replay of that queue has to name: where nothing else lies in the queue.
     fn table_to_name(&self, queue: Option<&str>) -> Option<String> {
-        let table = self.args.data.table.as_deref().filter(|_| self.closed)?;
+        let table = self.plan.data.table.as_deref().filter(|_| self.closed)?;
         let plan = Plan { choice: Choice::default(), by: vec![By::Stage], samples: 0, file: 0 };
         let survey = QueueStats::of_file(&File::open(queue?).ok()?, &plan).ok()?;
         only_table(&survey).filter(|only| *only == table).map(str::to_owned)
     }
 
     /// The end of a run that has come to no row.
-    pub(super) fn unbegun(&self, exit: Exit) -> Result<Exit> {
-        if self.global.json && self.letters.is_none() {
-            let (exit_code, dry_run) = (Some(exit as u8), self.args.rejects.dry_run);
-            let facts = RunFacts { exit_code, dry_run, ..self.facts(None) };
-            print(&(RunResult::new(&RunCounters::new(&self.engine).snapshot(), facts).to_json() + "\n"))?;
-        }
-        Ok(exit)
+    pub(super) fn unbegun(&self, exit: Exit) -> Result<RunReport> {
+        let (exit_code, dry_run) = (Some(exit as u8), self.plan.rejects.dry_run);
+        let facts = RunFacts { exit_code, dry_run, ..self.facts(None) };
+        let result = RunResult::new(&RunCounters::new(&self.engine).snapshot(), facts);
+        self.report(RunReport { exit, result, extras: None, errors: Vec::new() })
+    }
+
+    fn report(&self, report: RunReport) -> Result<RunReport> {
+        self.caller.listener.ended(&report)?;
+        Ok(report)
     }
 
     /// Says how it went, to people and to programs, and with which code the process ends.
@@ -317,15 +318,14 @@ impl Load<'_> {
         dlq: DlqResult,
         said: Said,
         workers: u64,
-    ) -> Result<Exit> {
-        let dry_run = self.args.rejects.dry_run;
+    ) -> Result<RunReport> {
+        let dry_run = self.plan.rejects.dry_run;
         let Conclusion { snapshot, mut errors, exit } = conclusion;
-        if self.letters.is_none() {
-            let typed = Typed::read();
-            errors = errors.into_iter().map(|error| paste::with_words(error, typed.words())).collect();
+        if self.letters().is_none() {
+            errors = errors.into_iter().map(|error| self.caller.listener.worded(error)).collect();
         }
         let Said { warnings, notes, deductions, mut forms } = said;
-        if self.args.data.dataset.is_none() && self.args.data.table.is_none() {
+        if self.plan.data.dataset.is_none() && self.plan.data.table.is_none() {
             forms.push(format!("dataset is {}", mapper.dataset.name));
         }
         let facts = RunFacts {
@@ -345,38 +345,29 @@ impl Load<'_> {
         };
         span::note(&mapper.dataset.name, &snapshot.books, facts.bytes_read);
         let result = RunResult::new(&snapshot, facts);
-        if let Some(letters) = &self.letters {
+        if let Some(letters) = self.letters() {
             letters.note(&result, snapshot.newer);
-        } else if self.global.json {
-            print(&(result.to_json() + "\n"))?;
         }
         let nothing_done = snapshot.books.read == 0 && !errors.is_empty();
-        if !self.global.quiet && !nothing_done {
-            let at = |nanos: i64| chrono::DateTime::from_timestamp_nanos(nanos);
-            let extras = Extras {
-                span: ending.report.span.map(|(first, last)| (at(first), at(last))),
-                symbols: ending.report.symbols(),
-                warnings,
-                notes: deductions.into_iter().chain(notes).collect(),
-                dry_run,
-                claimed: self.letters.is_some() && exit != Exit::Internal,
-                lost: ending.outcome.map_or(0, |outcome| outcome.unburied),
-                resume: ending
-                    .again
-                    .is_some_and(|again| again.ends_with("--resume"))
-                    .then(|| "the same command and --resume".to_owned()),
-                blocked: ending.blocked_by().is_some(),
-                table: self.table_to_name(result.dlq.path.as_deref()),
-                rekeyed: ending.is_rekeyed(),
-                advised: !ending.report.unproven.is_empty(),
-                ..Extras::new(snapshot)
-            };
-            let text = summary::render(&result, &extras, style(self.global.color));
-            voice::close(self.screen, &text, &result);
-        }
-        for error in errors {
-            self.say(&format!("error: {error}"));
-        }
-        Ok(exit)
+        let at = |nanos: i64| chrono::DateTime::from_timestamp_nanos(nanos);
+        let extras = (!nothing_done).then(|| Extras {
+            span: ending.report.span.map(|(first, last)| (at(first), at(last))),
+            symbols: ending.report.symbols(),
+            warnings,
+            notes: deductions.into_iter().chain(notes).collect(),
+            dry_run,
+            claimed: self.letters().is_some() && exit != Exit::Internal,
+            lost: ending.outcome.map_or(0, |outcome| outcome.unburied),
+            resume: ending
+                .again
+                .is_some_and(|again| again.ends_with("--resume"))
+                .then(|| "the same command and --resume".to_owned()),
+            blocked: ending.blocked_by().is_some(),
+            table: self.table_to_name(result.dlq.path.as_deref()),
+            rekeyed: ending.is_rekeyed(),
+            advised: !ending.report.unproven.is_empty(),
+            ..Extras::new(snapshot)
+        });
+        self.report(RunReport { exit, result, extras, errors })
     }
 }

@@ -1,21 +1,18 @@
-//! `--metrics-textfile`, `--metrics-listen`, `--feedback-url`: a run, where it is asked about.
+//! Who is told of a run while it goes on: a file of metrics, whoever asks over HTTP, a URL.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use uuid::Uuid;
-
+use crate::app::caller::Caller;
 use crate::app::exit::Exit;
-use crate::cli::args::{EngineArgs, GlobalArgs};
-use crate::cli::voice::say;
+use crate::app::plan::TelemetryPlan;
 use crate::dlq::depth::Depth;
 use crate::error::Result;
 use crate::port::Observer;
-use crate::report::shared_stderr::SharedStderr;
 use crate::settings::EngineSettings;
 use crate::source::Meter;
-use crate::telemetry::http::{EngineView, Feedback, Listener, LiveRun, Patience, Service};
+use crate::telemetry::http::{EngineView, Feedback, Listener, LiveRun, Service};
 use crate::telemetry::metrics::{Depths, Exposition, RunIdentity, Textfile};
 use crate::telemetry::result::RunFacts;
 use crate::telemetry::run_counters::RunCounters;
@@ -37,31 +34,24 @@ impl RunMetrics {
     /// A file that cannot be written and a port that is taken are found here, before anything else is
     /// touched.
     pub fn start(
-        args: &EngineArgs,
+        plan: &TelemetryPlan,
         command: &str,
-        run_id: Uuid,
         dataset: Option<&str>,
-        (global, screen): (&GlobalArgs, &SharedStderr),
+        caller: &Caller,
     ) -> Result<Self> {
-        let listen =
-            |address: &String| Listener::bind(address, args.metrics_token.clone(), args.metrics_public);
-        let listener = args.metrics_listen.as_ref().map(listen).transpose()?;
-        let patience = Patience {
-            timeout: args.feedback_timeout,
-            retries: args.feedback_max_retries,
-            backoff: args.feedback_backoff,
-        };
-        let url = args.feedback_url.as_ref().filter(|url| args.feedback_broadcast && !url.is_empty());
-        let feedback = url.map(|url| Feedback::new(url, patience)).transpose()?;
-        if listener.is_none() && feedback.is_none() && args.metrics_textfile.is_none() {
+        let listen = |address: &String| Listener::bind(address, plan.token.clone(), plan.public);
+        let listener = plan.listen.as_ref().map(listen).transpose()?;
+        let feedback =
+            plan.feedback.as_ref().map(|(url, patience)| Feedback::new(url, *patience)).transpose()?;
+        if listener.is_none() && feedback.is_none() && plan.textfile.is_none() {
             return Ok(Self(None));
         }
         // An empty label is none to Prometheus.
-        let given = args.coord_id.clone().filter(|name| !name.is_empty());
+        let given = plan.coord_id.clone().filter(|name| !name.is_empty());
         let coord_id = given.as_deref().or(dataset).unwrap_or("unknown").to_owned();
         let run = RunIdentity {
             command: command.to_owned(),
-            run_id: run_id.to_string(),
+            run_id: caller.run_id.to_string(),
             coord_id: coord_id.clone(),
         };
         let known = RunFacts {
@@ -73,14 +63,15 @@ impl RunMetrics {
         let exposition = Arc::new(Exposition::new(run)?);
         let live = Arc::new(LiveRun::new(exposition.clone(), &coord_id, known));
         let depths = Depths::start(&exposition)?;
-        let textfile = args
-            .metrics_textfile
-            .as_ref()
-            .map(|path| Textfile::start(path, exposition.clone()))
-            .transpose()?;
-        // The port that was found is known to nobody else.
-        if let Some(listener) = listener.as_ref().filter(|listener| listener.found || !global.quiet) {
-            say(screen, &format!("listening on {}", listener.url()));
+        let textfile =
+            plan.textfile.as_ref().map(|path| Textfile::start(path, exposition.clone())).transpose()?;
+        if let Some(listener) = &listener {
+            let where_to_ask = format!("listening on {}", listener.url());
+            match listener.found {
+                // The port that was found is known to nobody else.
+                true => caller.listener.say(&where_to_ask),
+                false => caller.listener.note(&where_to_ask),
+            }
         }
         let service = match listener.is_some() || feedback.is_some() {
             true => Some(Service::start(live.clone(), listener, feedback)?),
@@ -141,12 +132,8 @@ impl RunMetrics {
 
     /// The run has ended in that way. That its metrics can not be written any more is said, and
     /// changes nothing about it.
-    pub fn finish(self, done: &Result<Exit>) {
+    pub fn finish(self, exit: Exit) {
         let Some(asked) = self.0 else { return };
-        let exit = match done {
-            Ok(exit) => *exit,
-            Err(error) => Exit::from(error),
-        };
         asked.depths.finish();
         if let Some(textfile) = asked.textfile
             && let Err(error) = textfile.finish(exit as u8)

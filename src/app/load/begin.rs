@@ -1,11 +1,11 @@
 //! How a run gets into the history, or goes on with an earlier one.
 
 use crate::app::interrupts::Signals;
+use crate::app::load::{Load, Task};
+use crate::app::plan::fingerprint;
 use crate::app::process;
 use crate::app::resume::Request;
 use crate::app::run_recorder::{Before, RunRecorder, Started};
-use crate::cli::load::Load;
-use crate::cli::settings;
 use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
 use crate::port::runs::{Emptied, InputIdentity, RunRecord, RunStart};
@@ -25,9 +25,8 @@ impl Load<'_> {
         keeps: bool,
         places: Option<&CheckpointFile>,
     ) -> Result<Option<Started>> {
-        let asked = &self.args.history;
-        if let Some(letters) =
-            self.letters.as_ref().filter(|letters| !keeps && letters.taken_up && !letters.force)
+        let asked = &self.plan.history;
+        if let Some(letters) = self.letters().filter(|letters| !keeps && letters.taken_up && !letters.force)
             && !mapper.target.is_keyed()
         {
             return Err(Error::Usage(format!(
@@ -46,10 +45,12 @@ impl Load<'_> {
         }
         let start = self.run_start(mapper, tenant);
         let keyed = start.keyed;
-        let (resume, force) = match &self.letters {
+        let (resume, force) = match &self.task {
             // With a key, whatever is replayed twice is the same once more.
-            Some(letters) => (letters.taken_up && !keyed, !letters.taken_up || keyed),
-            None => (asked.resume, asked.force),
+            Task::Replay(letters) => (letters.taken_up && !keyed, !letters.taken_up || keyed),
+            Task::Load => (asked.resume, asked.force),
+            // What comes now has not come before.
+            Task::Pipe(_) | Task::Follow(_) => (false, true),
         };
         let grown = |place: usize, before: &InputIdentity| {
             self.inputs.get(place).is_some_and(|input| has_grown(input, before))
@@ -59,7 +60,7 @@ impl Load<'_> {
             let other = |now: &InputIdentity| before.unproven || !now.is_same(before);
             now.is_some_and(|(now, input)| other(now) || is_whole(input, &self.stop))
         };
-        if resume && self.letters.is_some() {
+        if resume && self.letters().is_some() {
             let earlier = async || self.history()?.earlier(&start.table, &start.inputs, start.run_id).await;
             let earlier = self.patiently(signals, earlier).await?;
             let same = |run: &RunRecord| run.inputs == start.inputs && run.status.is_finished();
@@ -67,7 +68,7 @@ impl Load<'_> {
                 return Ok(None);
             }
             let known = earlier.iter().any(|run| run.inputs == start.inputs);
-            if let Some(letters) = self.letters.as_ref().filter(|letters| letters.begun && !letters.force)
+            if let Some(letters) = self.letters().filter(|letters| letters.begun && !letters.force)
                 && !known
             {
                 return Err(Error::Usage(format!(
@@ -81,7 +82,7 @@ impl Load<'_> {
             .patiently(signals, async || {
                 if let Some(places) = places {
                     let fits = self.is_exact(&mapper.target)
-                        && self.followed.as_ref().is_some_and(|f| f.options.from == From::Checkpoint);
+                        && self.followed().is_some_and(|f| f.options.from == From::Checkpoint);
                     let before = places.run().filter(|_| fits).map(|run| Before {
                         run,
                         doubt: places.doubt(),
@@ -89,7 +90,7 @@ impl Load<'_> {
                     });
                     return RunRecorder::go_on(self.history()?, start.clone(), before).await;
                 }
-                let looks = !start.keyed && !force && self.letters.is_none();
+                let looks = !start.keyed && !force && self.letters().is_none();
                 let emptied = match looks {
                     true => self.history()?.emptied(&start.table).await?,
                     false => Emptied::No,
@@ -110,15 +111,15 @@ impl Load<'_> {
                 RunRecorder::begin(self.history()?, start.clone(), request, stopped).await
             })
             .await?;
-        if !self.global.quiet && self.letters.is_none() {
-            started.notes.iter().for_each(|note| self.say(note));
+        if self.letters().is_none() {
+            started.notes.iter().for_each(|note| self.note(note));
         }
         Ok(Some(started))
     }
 
     /// What the run says of itself.
     fn run_start(&self, mapper: &MapperSettings, tenant: Option<&str>) -> RunStart {
-        let args = self.args;
+        let plan = &self.plan;
         let unknown = |input: &Input| InputIdentity {
             name: input.name.to_string(),
             id: None,
@@ -129,34 +130,34 @@ impl Load<'_> {
             modified: None,
             content: None,
         };
-        let (inputs, settings) = match &self.letters {
+        let (inputs, settings) = match self.letters() {
             Some(letters) => (letters.inputs(), letters.settings(&mapper.target.table)),
             None => (
-                match self.followed {
+                match self.followed() {
                     // The checkpoint file knows them, not the history.
                     Some(_) => self.inputs.iter().map(unknown).collect(),
-                    None => identify(&self.inputs, args.history.source_id.as_deref()),
+                    None => identify(&self.inputs, plan.history.source_id.as_deref()),
                 },
-                settings::identity(&args.data, &args.format, &mapper.dataset, &mapper.target, tenant),
+                plan.data.identity(&plan.open, &mapper.dataset, &mapper.target, tenant),
             ),
         };
-        let provider = args.data.set.iter().find(|(name, _)| name == "vendor").map(|(_, value)| value);
+        let provider = plan.data.values.set.iter().find(|(name, _)| name == "vendor").map(|(_, value)| value);
         RunStart {
-            run_id: self.run_id,
+            run_id: self.caller.run_id,
             command: self.command().to_owned(),
             dataset: mapper.dataset.name.to_string(),
             table: mapper.target.table.clone(),
             keyed: mapper.target.is_keyed(),
             inputs,
-            fingerprint: settings::fingerprint(&settings),
+            fingerprint: fingerprint(&settings),
             settings,
             settled: 0,
             anew_behind: None,
             workers: self.engine.workers,
-            resumable: self.engine.overflow != Overflow::DropOldest && self.command() != "tail",
+            resumable: self.engine.overflow != Overflow::DropOldest && !self.is_tail(),
             process: process::own(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            provider: provider.or(args.data.vendor.as_ref()).cloned(),
+            provider: provider.or(plan.data.vendor.as_ref()).cloned(),
         }
     }
 
@@ -167,9 +168,9 @@ impl Load<'_> {
         tenant: Option<&str>,
     ) -> Result<Option<RunRecorder>> {
         let start = self.run_start(mapper, tenant);
-        let (keeper, notes) = RunRecorder::of_job(self.store.history(None)?, &start).await;
-        if !self.global.quiet && self.letters.is_none() {
-            notes.iter().for_each(|note| self.say(note));
+        let (keeper, notes) = RunRecorder::of_job(self.plan.to.store.history(None)?, &start).await;
+        if self.letters().is_none() {
+            notes.iter().for_each(|note| self.note(note));
         }
         Ok(keeper)
     }

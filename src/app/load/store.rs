@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::exit::Exit;
 use crate::app::interrupts::Signals;
-use crate::cli::load::Load;
-use crate::cli::{settings, signals};
+use crate::app::load::Load;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::port::history::RunHistory;
@@ -14,15 +13,15 @@ use crate::sink::{OpenTable, Wanted, unblocked};
 
 /// A table that rows are to go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableFacts {
+pub(crate) struct TableFacts {
     /// Its name with its schema.
-    pub table: String,
+    pub(crate) table: String,
     /// Whether rows of it can be told apart.
-    pub keyed: bool,
+    pub(crate) keyed: bool,
     /// The tenant, by its id where the store knows tenants.
-    pub tenant: Option<String>,
+    pub(crate) tenant: Option<String>,
     /// Why a dead letter alone cannot send rows there, where it cannot; a flag can.
-    pub closed: Option<String>,
+    pub(crate) closed: Option<String>,
 }
 
 /// Tables in which the program, or the Python system, keeps its own books.
@@ -47,13 +46,13 @@ fn closed(schema: Option<&str>, name: &str, visible: bool) -> Option<String> {
 
 impl Load<'_> {
     /// What there is to know of the table before rows are sent to it.
-    pub async fn table_facts(&self) -> Result<TableFacts> {
-        let signals = Signals::listen(&signals::heard()?, &self.stop);
-        let dataset = match (self.known_dataset()?, &self.args.data.table, &self.letters) {
-            (None, None, Some(letters)) => Some(letters.detect(&settings::columns(&self.args.data, None))?),
+    pub(crate) async fn table_facts(&self) -> Result<TableFacts> {
+        let signals = Signals::listen(&self.caller.interrupts, &self.stop);
+        let dataset = match (self.plan.data.known_dataset()?, &self.plan.data.table, self.letters()) {
+            (None, None, Some(letters)) => Some(letters.detect(&self.plan.data.columns(None))?),
             (known, ..) => known,
         };
-        let opened = self.open_store(&signals, dataset.as_ref(), true).await?;
+        let opened = self.open_store(&signals, dataset.as_ref(), false).await?;
         Ok(self.facts_of(&*opened))
     }
 
@@ -72,25 +71,26 @@ impl Load<'_> {
         &self,
         signals: &Signals,
         dataset: Option<&Dataset>,
-        quiet: bool,
+        told: bool,
     ) -> Result<Box<dyn OpenTable>> {
-        let data = &self.args.data;
+        let (data, values) = (&self.plan.data, &self.plan.data.values);
         let wanted = Wanted {
             table: data.table.as_deref(),
             dataset,
-            tenant: self.args.store.tenant.as_deref(),
-            exact: data.exact,
-            round: data.round,
-            on_conflict: settings::on_conflict(data),
-            run_id: (!self.args.rejects.dry_run).then_some(self.run_id),
-            newer_stays: self.letters.as_ref().is_some_and(|letters| !letters.force),
-            reading: settings::meaning(data)?.time,
+            tenant: self.plan.to.tenant.as_deref(),
+            exact: values.exact,
+            round: values.round,
+            on_conflict: values.on_conflict,
+            run_id: (!self.plan.rejects.dry_run).then_some(self.caller.run_id),
+            newer_stays: self.letters().is_some_and(|letters| !letters.force),
+            reading: data.meaning()?.time,
             limit: Some(self.patience()),
         };
         let reached = || self.reached.store(true, Ordering::Relaxed);
-        let opened = self.patiently(signals, async || self.store.open(&wanted, &reached).await).await?;
-        if !quiet {
-            opened.notes().iter().for_each(|note| self.say(note));
+        let opened =
+            self.patiently(signals, async || self.plan.to.store.open(&wanted, &reached).await).await?;
+        if told {
+            opened.notes().iter().for_each(|note| self.note(note));
         }
         Ok(opened)
     }
@@ -114,7 +114,7 @@ impl Load<'_> {
             };
             match done {
                 Err(Error::Unavailable(why))
-                    if self.args.engine.wait || self.reached.load(Ordering::Relaxed) =>
+                    if self.plan.engine.wait || self.reached.load(Ordering::Relaxed) =>
                 {
                     if self.engine.max_outage.is_some_and(|most| began.elapsed() >= most) {
                         return Err(Error::Unavailable(why));
@@ -148,7 +148,7 @@ impl Load<'_> {
 
     /// The history of runs of the store, which may take no longer than that.
     pub(super) fn history(&self) -> Result<Box<dyn RunHistory>> {
-        self.store.history(Some(self.patience()))
+        self.plan.to.store.history(Some(self.patience()))
     }
 
     /// Runs a step that the load begins with, which may have to wait for a lock.
@@ -157,9 +157,9 @@ impl Load<'_> {
         longest: Option<Duration>,
         step: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let dataset = self.known_dataset()?;
-        let table = self.args.data.table.as_deref().or_else(|| dataset.as_ref().map(|d| &*d.table));
-        unblocked(&*self.store, table.unwrap_or("the store"), longest, step).await
+        let dataset = self.plan.data.known_dataset()?;
+        let table = self.plan.data.table.as_deref().or_else(|| dataset.as_ref().map(|d| &*d.table));
+        unblocked(&*self.plan.to.store, table.unwrap_or("the store"), longest, step).await
     }
 }
 

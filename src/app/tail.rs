@@ -1,37 +1,33 @@
-//! `mdsctl tail`: a load of files that grow.
+//! A tail: a load of files that grow.
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::app::exit::Exit;
+use crate::app::caller::{Caller, RunReport};
+use crate::app::load::{Load, Task, runtime};
+use crate::app::metrics::RunMetrics;
+use crate::app::plan::TailPlan;
 use crate::app::span;
-use crate::cli::args::{FromName, GlobalArgs, HistoryArgs, LoadArgs, TailArgs};
-use crate::cli::load::{Load, known_name, runtime};
-use crate::cli::metrics::RunMetrics;
-use crate::cli::{settings, traces};
-use crate::decode::Format;
 use crate::error::{Error, Result};
 use crate::port::runs::earlier_name;
-use crate::report::shared_stderr::SharedStderr;
-use crate::source::follow::{FollowOptions, From};
+use crate::source::follow::FollowOptions;
 use crate::source::shown;
 
 /// What is followed.
 #[derive(Clone)]
-pub struct Followed {
+pub(crate) struct Followed {
     /// The files, and how.
-    pub options: FollowOptions,
+    pub(crate) options: FollowOptions,
     /// The checkpoint file, where a flag names one.
     checkpoint: Option<PathBuf>,
 }
 
 impl Followed {
     /// The checkpoint file for that table.
-    pub fn checkpoint(&self, table: &str) -> PathBuf {
+    pub(crate) fn checkpoint(&self, table: &str) -> PathBuf {
         if let Some(path) = &self.checkpoint {
             return path.clone();
         }
@@ -79,60 +75,31 @@ fn open_many_files() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// Runs it.
-pub fn run(global: &GlobalArgs, args: &TailArgs, screen: &SharedStderr) -> Result<Exit> {
-    if args.rejects.dry_run {
+/// Follows as the plan says, until it is asked to end or nothing comes any more.
+///
+/// # Errors
+/// As those of a load.
+pub fn run(caller: &Caller, plan: TailPlan, metrics: &RunMetrics) -> Result<RunReport> {
+    let TailPlan { run, follow, checkpoint } = plan;
+    if run.rejects.dry_run {
         return Err(Error::Usage("tail has no --dry-run; mdsctl load --dry-run looks at a file".into()));
     }
-    if let Some(format) = args.format.format.as_deref().and_then(Format::of_name).filter(|f| !f.grows()) {
+    if let Some(format) = run.open.format.filter(|f| !f.grows()) {
         return Err(Error::Usage(format!("{} cannot be followed; use mdsctl load", format.title)));
     }
-    let pipe = args.inputs.iter().any(|input| input == "-");
-    if pipe && args.inputs.len() > 1 {
+    let pipe = run.inputs.iter().any(|input| input == "-");
+    if pipe && run.inputs.len() > 1 {
         return Err(Error::Usage(
             "a pipe (-) is followed alone; start one tail for it and one for the files".into(),
         ));
     }
-    let mut engine = args.engine.clone();
-    // A tail is there to stay: as good as for ever, unless the user says otherwise.
-    engine.max_outage = engine.max_outage.or(Some(Duration::from_secs(100 * 365 * 86_400)));
-    let load = LoadArgs {
-        inputs: args.inputs.clone(),
-        store: args.store.clone(),
-        data: args.data.clone(),
-        format: args.format.clone(),
-        rejects: args.rejects.clone(),
-        history: HistoryArgs { resume: false, source_id: None, force: true },
-        engine,
-    };
-    let followed = Followed {
-        options: FollowOptions {
-            patterns: args.inputs.clone(),
-            recursive: args.format.recursive,
-            open: settings::open_options(&args.format),
-            from: match args.from {
-                FromName::Start => From::Start,
-                FromName::End => From::End,
-                FromName::Checkpoint => From::Checkpoint,
-            },
-            poll: args.poll,
-            idle_exit: args.idle_exit,
-        },
-        checkpoint: args.checkpoint.clone(),
-    };
     open_many_files();
-    let run_id = traces::run_id();
-    let metrics = RunMetrics::start(&load.engine, "tail", run_id, known_name(&load.data), (global, screen))?;
-    let done = (|| {
-        let runtime = runtime()?;
-        let load = match pipe {
-            true => Load::tail_of_pipe(global, &load, screen, run_id, &metrics, args.idle_exit)?,
-            false => Load::follow(global, &load, screen, run_id, &metrics, followed)?,
-        };
-        let done = runtime.block_on(span::run("tail", load.run()));
-        runtime.shutdown_background();
-        done
-    })();
-    metrics.finish(&done);
+    let task = match pipe {
+        true => Task::Pipe(follow.idle_exit),
+        false => Task::Follow(Followed { options: follow, checkpoint }),
+    };
+    let runtime = runtime()?;
+    let done = runtime.block_on(span::run("tail", Load::prepare(caller, run, task, metrics)?.run()));
+    runtime.shutdown_background();
     done
 }

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::app::exit::Exit;
+use crate::app::load::runtime;
+use crate::app::replay::{Replay, worse};
 use crate::batch::Commit;
-use crate::cli::load::runtime;
-use crate::cli::replay::{Replay, worse};
-use crate::cli::store::choose;
 use crate::error::{Error, Result};
 use crate::sink::answered;
 
@@ -20,8 +19,8 @@ impl Replay<'_> {
         &mut self,
         question: impl Fn() -> Q,
     ) -> Result<Option<T>> {
-        let limit = Some(self.args.engine.write_timeout);
-        let (runtime, ending, waits) = (runtime()?, &self.ending, self.args.engine.wait);
+        let limit = Some(self.plan.engine.settings.write_timeout);
+        let (runtime, ending, waits) = (runtime()?, &self.caller.interrupts, self.plan.engine.wait);
         let patiently = async {
             loop {
                 match answered(limit, question()).await {
@@ -41,7 +40,7 @@ impl Replay<'_> {
         match done {
             Some(done) => done.map(Some),
             None => {
-                self.exit = worse(self.exit, self.ending.exit().unwrap_or(Exit::Interrupted));
+                self.exit = worse(self.exit, self.caller.interrupts.exit().unwrap_or(Exit::Interrupted));
                 Ok(None)
             }
         }
@@ -53,7 +52,7 @@ impl Replay<'_> {
         if commits.is_empty() {
             return Ok(Some(BTreeMap::new()));
         }
-        let history = choose(&self.args.store)?.0.history(None)?;
+        let history = self.plan.to.store.history(None)?;
         let told = self.asked(|| history.committed(&commits))?;
         Ok(told.map(|told| {
             commits.into_iter().zip(told).filter_map(|(commit, known)| Some((commit, known?))).collect()

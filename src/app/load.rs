@@ -1,6 +1,7 @@
-//! `mdsctl load`: wires inputs, mapping, engine, store and dead-letter queue together.
+//! A load: wires inputs, mapping, engine, store and dead-letter queue together. A tail and a replay are loads of
+//! another source.
 
-use std::ffi::OsString;
+use std::any::Any;
 use std::fs::{Metadata, metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -9,18 +10,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
-use uuid::Uuid;
 
+use crate::app::caller::{Caller, Flow, RunReport};
 use crate::app::dead_letters_only::DeadLettersOnlySink;
 use crate::app::exit::Exit;
 use crate::app::interrupts::Signals;
+use crate::app::letters::Letters;
+use crate::app::metrics::RunMetrics;
+use crate::app::plan::RunPlan;
 use crate::app::span;
-use crate::cli::args::{DataArgs, GlobalArgs, LoadArgs, ProgressForm};
-use crate::cli::letters::Letters;
-use crate::cli::metrics::RunMetrics;
-use crate::cli::tail::Followed;
-use crate::cli::voice::say;
-use crate::cli::{self, settings, signals, traces, voice};
+use crate::app::tail::Followed;
 use crate::dataset::detection;
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::reading::How;
@@ -30,16 +29,15 @@ use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
 use crate::port::Observer;
 use crate::report::display::InputGauge;
-use crate::report::progress::Choice;
-use crate::report::shared_stderr::SharedStderr;
 use crate::settings::{EngineSettings, Overflow, SecondTry};
-use crate::sink::Store;
 use crate::source::completion::SettledInputs;
 use crate::source::follow::{self, CheckpointFile};
 use crate::source::pipeline::{Peeked, Pipeline, peek};
-use crate::source::{Input, Meter, OpenOptions, Opened, Stop, expand, shown};
+use crate::source::{Input, Meter, OpenOptions, Opened, Stop, expand};
 use crate::telemetry::run_counters::RunCounters;
 use crate::text::number_format;
+
+pub(crate) mod said;
 
 mod begin;
 mod dry_run;
@@ -48,37 +46,18 @@ mod store;
 mod unproven;
 mod write;
 
-pub use store::TableFacts;
+pub(crate) use store::TableFacts;
 use write::Read;
 
-/// Runs it.
-pub fn run(global: &GlobalArgs, args: &LoadArgs, screen: &SharedStderr) -> Result<Exit> {
-    let run_id = traces::run_id();
-    let metrics = match args.rejects.dry_run {
-        true => RunMetrics::none(),
-        false => RunMetrics::start(&args.engine, "load", run_id, known_name(&args.data), (global, screen))?,
-    };
-    let done = start(global, args, screen, run_id, &metrics);
-    metrics.finish(&done);
-    done
-}
-
-/// What the flags alone say of the data.
-pub fn known_name(args: &DataArgs) -> Option<&str> {
-    let dataset = args.dataset.and_then(|name| settings::dataset(name).ok());
-    dataset.map(|dataset| &*dataset.name).or(args.table.as_deref())
-}
-
-fn start(
-    global: &GlobalArgs,
-    args: &LoadArgs,
-    screen: &SharedStderr,
-    run_id: Uuid,
-    metrics: &RunMetrics,
-) -> Result<Exit> {
+/// Loads as the plan says, to the end of its inputs.
+///
+/// # Errors
+/// Where it ended before it could read a row: the plan is wrong, the store away, an input not there. What went wrong
+/// behind that is in the report.
+pub fn run(caller: &Caller, plan: RunPlan, metrics: &RunMetrics) -> Result<RunReport> {
     let runtime = runtime()?;
-    let done =
-        runtime.block_on(span::run("load", Load::prepare(global, args, screen, run_id, metrics)?.run()));
+    let load = Load::prepare(caller, plan, Task::Load, metrics)?;
+    let done = runtime.block_on(span::run("load", load.run()));
     // A thread that waits for a pipe must not keep the process.
     runtime.shutdown_background();
     done
@@ -100,16 +79,25 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
         .map_err(|e| Error::Internal(format!("cannot start: {e}")))
 }
 
+/// Where the rows of a load are from.
+pub(crate) enum Task {
+    /// What the inputs hold.
+    Load,
+    /// A pipe that is followed; it ends when nothing has come for so long.
+    Pipe(Option<Duration>),
+    /// Growing files, which need not be there yet.
+    Follow(Followed),
+    /// Dead letters, in place of what the inputs hold otherwise.
+    Replay(Letters),
+}
+
 /// A load that is about to run.
-pub struct Load<'a> {
-    global: &'a GlobalArgs,
-    args: &'a LoadArgs,
-    screen: &'a SharedStderr,
+pub(crate) struct Load<'a> {
+    caller: &'a Caller,
+    plan: RunPlan,
+    task: Task,
     started: Instant,
-    run_id: Uuid,
     inputs: Vec<Input>,
-    store: Arc<dyn Store>,
-    by_default: bool,
     engine: EngineSettings,
     stop: Stop,
     meter: Arc<Meter>,
@@ -118,142 +106,107 @@ pub struct Load<'a> {
     closed: bool,
     /// Whether the server has taken a connection: from then on it is waited for when it goes away.
     reached: AtomicBool,
-    /// What is loaded in place of the inputs' own rows, where this is a replay.
-    letters: Option<Letters>,
-    /// Which growing files are followed, where this is a tail.
-    followed: Option<Followed>,
-    /// Where this is a tail of a pipe: when it ends if nothing comes.
-    pipe: Option<Option<Duration>>,
 }
 
 impl<'a> Load<'a> {
-    /// Everything that can be wrong with the flags is found here, before anything is touched.
-    pub fn prepare(
-        global: &'a GlobalArgs,
-        args: &'a LoadArgs,
-        screen: &'a SharedStderr,
-        run_id: Uuid,
+    /// Everything that can be wrong with the plan is found here, before anything is touched.
+    pub(crate) fn prepare(
+        caller: &'a Caller,
+        plan: RunPlan,
+        task: Task,
         metrics: &'a RunMetrics,
     ) -> Result<Self> {
-        let inputs = expand(&args.inputs, args.format.recursive)?;
-        Self::with_inputs(global, args, screen, run_id, metrics, inputs)
-    }
-
-    /// The same for a pipe that is followed; it ends when nothing has come for `idle`.
-    pub fn tail_of_pipe(
-        global: &'a GlobalArgs,
-        args: &'a LoadArgs,
-        screen: &'a SharedStderr,
-        run_id: Uuid,
-        metrics: &'a RunMetrics,
-        idle: Option<Duration>,
-    ) -> Result<Self> {
-        Ok(Self { pipe: Some(idle), ..Self::prepare(global, args, screen, run_id, metrics)? })
-    }
-
-    /// The same for files that grow, which need not be there yet.
-    pub fn follow(
-        global: &'a GlobalArgs,
-        args: &'a LoadArgs,
-        screen: &'a SharedStderr,
-        run_id: Uuid,
-        metrics: &'a RunMetrics,
-        followed: Followed,
-    ) -> Result<Self> {
-        let named =
-            |name: &OsString| Input { name: shown(name).into(), path: Some(name.into()), bytes: None };
-        let inputs = args.inputs.iter().map(named).collect();
-        let load = Self::with_inputs(global, args, screen, run_id, metrics, inputs)?;
-        Ok(Self { followed: Some(followed), ..load })
-    }
-
-    fn with_inputs(
-        global: &'a GlobalArgs,
-        args: &'a LoadArgs,
-        screen: &'a SharedStderr,
-        run_id: Uuid,
-        metrics: &'a RunMetrics,
-        inputs: Vec<Input>,
-    ) -> Result<Self> {
-        let meaning = settings::meaning(&args.data)?;
+        let inputs = match &task {
+            Task::Follow(_) => plan.inputs.iter().map(Input::named).collect(),
+            _ => expand(&plan.inputs, plan.recursive)?,
+        };
+        let meaning = plan.data.meaning()?;
         if meaning.name_pattern.is_some() && inputs.iter().any(|i| i.path.is_none()) {
             return Err(Error::Usage(
                 "--name-pattern needs names, and standard input has none; use --set".into(),
             ));
         }
-        let (store, by_default) = cli::store::choose(&args.store)?;
-        settings::one_tenant_at_once(&args.data.set, &*store, args.store.tenant.as_deref())?;
+        plan.to.one_tenant(&plan.data.values)?;
         let meter = Arc::new(Meter::new(&inputs));
+        let settings =
+            EngineSettings { on_conflict: plan.data.values.on_conflict, ..plan.engine.settings.clone() };
+        let engine = match &task {
+            // What has been claimed stays claimed until it is settled: nothing overflows.
+            Task::Replay(_) => EngineSettings { overflow: Overflow::Block, ..settings },
+            _ => settings,
+        };
         Ok(Self {
-            global,
-            args,
-            screen,
+            caller,
+            plan,
+            task,
             started: Instant::now(),
-            run_id,
             inputs,
-            store,
-            by_default,
-            engine: EngineSettings {
-                on_conflict: settings::on_conflict(&args.data),
-                ..settings::engine(&args.engine)?
-            },
+            engine,
             stop: Stop::new().map_err(|e| Error::Internal(format!("cannot start: {e}")))?,
             meter,
             metrics,
             closed: false,
             reached: AtomicBool::new(false),
-            letters: None,
-            followed: None,
-            pipe: None,
         })
     }
 
-    /// Loads those dead letters, in place of what the inputs hold otherwise.
-    pub fn of(self, letters: Letters) -> Self {
-        // What has been claimed stays claimed until it is settled: nothing overflows.
-        let engine = EngineSettings { overflow: Overflow::Block, ..self.engine };
-        Self { letters: Some(letters), engine, ..self }
+    fn letters(&self) -> Option<&Letters> {
+        match &self.task {
+            Task::Replay(letters) => Some(letters),
+            _ => None,
+        }
+    }
+
+    fn followed(&self) -> Option<&Followed> {
+        match &self.task {
+            Task::Follow(followed) => Some(followed),
+            _ => None,
+        }
+    }
+
+    fn is_tail(&self) -> bool {
+        matches!(self.task, Task::Pipe(_) | Task::Follow(_))
     }
 
     /// The command that this is, as the user typed it.
     fn command(&self) -> &'static str {
-        match (&self.letters, self.followed.is_some() || self.pipe.is_some()) {
-            (Some(_), _) => "replay-dlq",
-            (None, true) => "tail",
-            (None, false) => "load",
+        match self.task {
+            Task::Load => "load",
+            Task::Pipe(_) | Task::Follow(_) => "tail",
+            Task::Replay(_) => "replay-dlq",
         }
     }
 
     /// Runs it to its end.
-    pub async fn run(mut self) -> Result<Exit> {
-        let signals = Signals::listen(&signals::heard()?, &self.stop);
+    pub(crate) async fn run(mut self) -> Result<RunReport> {
+        let signals = Signals::listen(&self.caller.interrupts, &self.stop);
         self.metrics.know(|| self.facts(None));
-        if self.by_default && !self.global.quiet {
-            let (store, shown) = (self.store.called(), self.store.shown());
-            self.say(&format!("no --dsn given: loading into {store}, {shown}"));
+        if self.plan.to.by_default {
+            let (store, shown) = (self.plan.to.store.called(), self.plan.to.store.shown());
+            self.note(&format!("no --dsn given: loading into {store}, {shown}"));
         }
-        if let Some(Some(idle)) = self.pipe {
+        if let Task::Pipe(Some(idle)) = self.task {
             self.stop_when_idle(idle);
         }
-        let known = self.known_dataset()?;
+        let known = self.plan.data.known_dataset()?;
         // What can fail is tried before a pipe is touched, whose bytes come only once.
         let live = self.inputs.iter().any(|i| i.path.is_none());
         let dead =
-            if live && !self.args.rejects.dry_run { Some(self.dead_letters(known.as_ref())?) } else { None };
+            if live && !self.plan.rejects.dry_run { Some(self.dead_letters(known.as_ref())?) } else { None };
         // A tail may wait for its first file for long: what refuses it is said before.
-        if live || self.followed.is_some() {
-            self.patiently(&signals, async || self.store.reachable(self.patience()).await).await?;
+        if live || self.followed().is_some() {
+            self.patiently(&signals, async || self.plan.to.store.reachable(self.patience()).await).await?;
             self.metrics.reached();
         }
         let mut peeked = None;
-        let dataset = match (&known, &self.args.data.table) {
+        let dataset = match (&known, &self.plan.data.table) {
             (Some(dataset), _) => Some(dataset.clone()),
             (None, Some(_)) => None,
             (None, None) => {
-                let columns = settings::columns(&self.args.data, None);
-                let detected = match (&self.letters, &self.followed) {
-                    (Some(letters), _) => letters.detect(&columns),
-                    (None, Some(followed)) => {
+                let columns = self.plan.data.columns(None);
+                let detected = match &self.task {
+                    Task::Replay(letters) => letters.detect(&columns),
+                    Task::Follow(followed) => {
                         let seen =
                             tokio::task::block_in_place(|| follow::schema(&followed.options, &self.stop))?;
                         match seen {
@@ -261,7 +214,7 @@ impl<'a> Load<'a> {
                             None => return self.unbegun(signals.exit().unwrap_or(Exit::Stored)),
                         }
                     }
-                    (None, None) => {
+                    Task::Load | Task::Pipe(_) => {
                         signals.holds(true);
                         let detected = tokio::task::block_in_place(|| self.detect(&columns, &mut peeked));
                         signals.holds(peeked.as_ref().is_some_and(|peeked| !peeked.opened.replayable));
@@ -277,14 +230,14 @@ impl<'a> Load<'a> {
         if signals.exit().is_some() && peeked.is_none() {
             return self.unbegun(signals.exit().unwrap_or(Exit::Interrupted));
         }
-        let opened = match self.open_store(&signals, dataset.as_ref(), self.global.quiet).await {
+        let opened = match self.open_store(&signals, dataset.as_ref(), true).await {
             Ok(opened) => opened,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
         self.closed = self.facts_of(&*opened).closed.is_some();
         // Of several letters with one key the last is written first, since what it leaves is newer than
         // what the others say.
-        if self.followed.is_some() || self.pipe.is_some() {
+        if self.is_tail() {
             self.engine.second_try = SecondTry::WhenIdle;
         }
         self.engine.first_wins = opened.guards_newer();
@@ -296,25 +249,25 @@ impl<'a> Load<'a> {
             self.say(&format!("warning: {}: {}", target.table, earlier_key(&missing)));
         }
         let tenant = opened.tenant();
-        if let (Some(given), Some(tenant)) = (&self.args.store.tenant, &tenant)
-            && let Err(error) = settings::one_tenant(&self.args.data.set, given, tenant)
+        if let (Some(given), Some(tenant)) = (&self.plan.to.tenant, &tenant)
+            && let Err(error) = self.plan.data.values.one_tenant(given, tenant)
         {
             return Err(self.salvage(error, peeked, dead.as_ref()));
         }
-        let dead = match (!self.args.rejects.dry_run).then(|| self.dead_letters(Some(&dataset))).transpose() {
+        let dead = match (!self.plan.rejects.dry_run).then(|| self.dead_letters(Some(&dataset))).transpose() {
             Ok(named) => named,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
-        let live = opened.live().filter(|_| !self.args.rejects.dry_run);
+        let live = opened.live().filter(|_| !self.plan.rejects.dry_run);
         let mapper = Arc::new(self.mapper(dataset, (target, live), by_table, tenant.as_deref())?);
-        if self.followed.is_none() && self.letters.is_none() {
+        if self.followed().is_none() && self.letters().is_none() {
             // All names are tried before the first row is stored.
             self.inputs.iter().try_for_each(|input| mapper.named(&input.name).map(drop))?;
         }
-        if self.args.rejects.dry_run {
+        if self.plan.rejects.dry_run {
             return self.rehearse(mapper, peeked, opened.rehearsal()).await;
         }
-        let places = match &self.followed {
+        let places = match self.followed() {
             Some(followed) => Some(CheckpointFile::open(followed.checkpoint(&mapper.target.table))?),
             None => None,
         };
@@ -323,11 +276,11 @@ impl<'a> Load<'a> {
             Ok(started) => started,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
-        if let (Some(letters), None, true) = (&self.letters, &started, keeps) {
+        if let (Some(letters), None, true) = (self.letters(), &started, keeps) {
             letters.complete();
-            return Ok(Exit::Stored);
+            return self.unbegun(Exit::Stored);
         }
-        if let Some(letters) = &self.letters {
+        if let Some(letters) = self.letters() {
             (letters.begin)()?;
         }
         let job = match (&started, keeps) {
@@ -336,16 +289,6 @@ impl<'a> Load<'a> {
         };
         let (read, started) = (Read { peeked, places }, (started, job));
         self.load(opened.into_sink()?, mapper, dead, read, signals, started).await
-    }
-
-    /// The dataset, where a flag says it.
-    fn known_dataset(&self) -> Result<Option<Dataset>> {
-        let Some(name) = self.args.data.dataset else { return Ok(None) };
-        let mut dataset = settings::dataset(name)?.clone();
-        if let Some(table) = &self.args.data.table {
-            dataset.table = table.clone().into();
-        }
-        Ok(Some(dataset))
     }
 
     /// Looks into the inputs until one shows its columns.
@@ -400,7 +343,7 @@ impl<'a> Load<'a> {
         self.stop.set();
         let mut graveyard = DeadLettersOnlySink { dead, runtime: Handle::current(), rows: 0 };
         let input = &self.inputs[peeked.index];
-        let reading = settings::reading(&self.args.data).unwrap_or_default();
+        let reading = self.plan.data.reading().unwrap_or_default();
         let saved = tokio::task::block_in_place(|| peeked.bury(input, &reading, &mut graveyard));
         match (graveyard.rows, saved) {
             (_, Err(lost)) => Error::Internal(format!("{error}; and what was read of stdin is lost: {lost}")),
@@ -417,7 +360,7 @@ impl<'a> Load<'a> {
     fn dead_letters(&self, dataset: Option<&Dataset>) -> Result<DlqWriter> {
         // Before the dataset of a pipe is known its rows have no name of their own.
         let name = dataset.map_or("unknown", |d| &d.name);
-        let path = self.args.rejects.dlq.clone().unwrap_or_else(|| dlq_path(name));
+        let path = self.plan.rejects.dlq.clone().unwrap_or_else(|| dlq_path(name));
         if let Kind::Segment(_) = kind(&path) {
             return Err(Error::Usage(format!(
                 "--dlq {}: by its name that is a part of the queue {}; give that, or a name without a number at its end",
@@ -426,33 +369,33 @@ impl<'a> Load<'a> {
             )));
         }
         if let Some(input) =
-            self.inputs.iter().find(|input| self.letters.is_none() && is_file_of(input, &path))
+            self.inputs.iter().find(|input| self.letters().is_none() && is_file_of(input, &path))
         {
             return Err(Error::Usage(format!(
                 "the dead-letter queue {} is one of the inputs, {}: rows that fail would be written into it; name another queue with --dlq{}",
                 path.display(),
                 input.name,
-                if self.args.rejects.dlq.is_none() { ", or replay it with mdsctl replay-dlq" } else { "" }
+                if self.plan.rejects.dlq.is_none() { ", or replay it with mdsctl replay-dlq" } else { "" }
             )));
         }
-        DlqWriter::open_bounded(path, self.run_info(name), self.args.rejects.dlq_max_bytes)
+        DlqWriter::open_bounded(path, self.run_info(name), self.plan.rejects.dlq_max_bytes)
     }
 
     /// How inputs are opened: rows of a pipe that are too long for one are kept beside the queue.
     fn open_options(&self) -> OpenOptions {
-        let queue = self.args.rejects.dlq.clone().unwrap_or_else(|| dlq_path("long"));
-        let mut options = settings::open_options(&self.args.format);
-        if !self.args.rejects.dry_run {
-            options.csv.keep = Some(queue.with_file_name(format!("long-{}", self.run_id)));
+        let queue = self.plan.rejects.dlq.clone().unwrap_or_else(|| dlq_path("long"));
+        let mut options = self.plan.open.clone();
+        if !self.plan.rejects.dry_run {
+            options.csv.keep = Some(queue.with_file_name(format!("long-{}", self.caller.run_id)));
         }
         options
     }
 
     /// What dead letters say of this run.
     fn run_info(&self, dataset: &str) -> RunInfo {
-        let tenant_id = self.args.store.tenant.clone();
-        let table = self.args.data.table.clone().filter(|table| table != dataset);
-        RunInfo { run_id: self.run_id, dataset: dataset.to_owned(), table, tenant_id }
+        let tenant_id = self.plan.to.tenant.clone();
+        let table = self.plan.data.table.clone().filter(|table| table != dataset);
+        RunInfo { run_id: self.caller.run_id, dataset: dataset.to_owned(), table, tenant_id }
     }
 
     fn mapper(
@@ -462,30 +405,30 @@ impl<'a> Load<'a> {
         by_table: bool,
         tenant: Option<&str>,
     ) -> Result<MapperSettings> {
-        let meaning = settings::meaning(&self.args.data)?;
+        let meaning = self.plan.data.meaning()?;
         if let Some(live) = &live {
             let (time, nulls) = (meaning.time.clone(), meaning.nulls.clone());
             live.read_by(How {
                 time,
                 nulls,
-                keep_case: self.args.data.keep_case,
-                decimal: self.args.data.decimal,
+                keep_case: self.plan.data.values.keep_case,
+                decimal: self.plan.data.values.decimal,
             });
         }
         // A tenant says to whom rows belong; a table without tenants has no place for that.
         let tenant = tenant.filter(|_| target.column("tenant_id").is_some());
         Ok(MapperSettings {
-            columns: settings::columns(&self.args.data, tenant),
+            columns: self.plan.data.columns(tenant),
             name_pattern: meaning.name_pattern,
             time: meaning.time,
             nulls: meaning.nulls,
-            keep_case: self.args.data.keep_case,
-            decimal: self.args.data.decimal,
-            quality: meaning.quality,
+            keep_case: self.plan.data.values.keep_case,
+            decimal: self.plan.data.values.decimal,
+            quality: self.plan.data.values.quality,
             tenant: tenant.map(str::to_owned),
-            sparse: self.letters.is_some(),
+            sparse: self.letters().is_some(),
             // The ledger then tells how far a followed file is settled, whatever its rows' keys.
-            one_lane: self.followed.is_some() && !target.key.is_empty() && !target.is_keyed(),
+            one_lane: self.followed().is_some() && !target.key.is_empty() && !target.is_keyed(),
             now: soon,
             by_table,
             live,
@@ -501,7 +444,7 @@ impl<'a> Load<'a> {
         current: Arc<AtomicUsize>,
         enough: Box<dyn Fn(u64) -> bool + Send>,
     ) -> Pipeline {
-        let screen = self.screen.clone();
+        let listener = self.caller.listener.clone();
         Pipeline {
             inputs: self.inputs.clone(),
             open: self.open_options(),
@@ -515,14 +458,14 @@ impl<'a> Load<'a> {
             skip: 0,
             settled: SettledInputs::default(),
             on_error: Box::new(move |_, error| {
-                say(&screen, &format!("error: {error}; going on with the next input"));
+                listener.say(&format!("error: {error}; going on with the next input"));
                 Ok(())
             }),
         }
     }
 
     fn enough(&self, tally: &Arc<RunCounters>) -> Box<dyn Fn(u64) -> bool + Send> {
-        let (tally, limit) = (tally.clone(), self.args.rejects.max_rejects);
+        let (tally, limit) = (tally.clone(), self.plan.rejects.max_rejects);
         Box::new(move |read| {
             limit.is_some_and(|limit| {
                 let snapshot = tally.snapshot();
@@ -569,20 +512,22 @@ impl<'a> Load<'a> {
         });
     }
 
-    fn progress_choice(&self) -> Choice {
-        match self.global.progress {
-            ProgressForm::Auto if self.global.quiet => Choice::None,
-            ProgressForm::Auto | ProgressForm::Bar | ProgressForm::Plain if voice::is_json() => Choice::Json,
-            ProgressForm::Auto => Choice::Auto,
-            ProgressForm::Bar => Choice::Bar,
-            ProgressForm::Plain => Choice::Plain,
-            ProgressForm::Json => Choice::Json,
-            ProgressForm::None => Choice::None,
-        }
+    /// Shows the progress of what `title` says, until what is returned is dropped.
+    fn progress(
+        &self,
+        title: String,
+        counters: &Arc<RunCounters>,
+        gauge: impl Fn() -> InputGauge + Send + 'static,
+    ) -> Option<Box<dyn Any + Send>> {
+        self.caller.listener.progress(Flow { title, counters: counters.clone(), gauge: Box::new(gauge) })
+    }
+
+    fn note(&self, text: &str) {
+        self.caller.listener.note(text);
     }
 
     fn say(&self, text: &str) {
-        say(self.screen, text);
+        self.caller.listener.say(text);
     }
 }
 

@@ -1,3 +1,0 @@
-//! A load: from the inputs through the engine into the store.
-
-pub(crate) mod said;

@@ -1,0 +1,340 @@
+//! What is to be done, as it was meant: what the command line, the configuration file and the journal of a replay
+//! all come to, and what a library user writes down.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::app::values::{MendPlan, ValuePlan, word};
+use crate::batch::Reading;
+use crate::coordinator::SLOTS;
+use crate::dataset::mapping::MapOptions;
+use crate::dataset::name_pattern::NamePattern;
+use crate::dataset::nulls::NullTokens;
+use crate::dataset::reading::{How, Readings};
+use crate::dataset::separators::Decimal;
+use crate::dataset::time::TimeOptions;
+use crate::dataset::{Dataset, Target, by_name, timeframe};
+use crate::dlq::filter::Selection;
+use crate::error::{Error, Result};
+use crate::settings::{EngineSettings, OnConflict, RejectLimit, Secret};
+use crate::sink::Store;
+use crate::source::OpenOptions;
+use crate::source::follow::FollowOptions;
+use crate::telemetry::http::Patience;
+
+/// Where rows go.
+#[derive(Clone)]
+pub struct StorePlan {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Whether nobody has named it.
+    pub by_default: bool,
+    /// The tenant of rows that bring none, by its id or its name.
+    pub tenant: Option<String>,
+}
+
+impl StorePlan {
+    /// That store, without a tenant.
+    pub fn of(store: Arc<dyn Store>) -> Self {
+        Self { store, by_default: false, tenant: None }
+    }
+
+    /// Refuses a value for the column `tenant_id` beside a tenant that is another one, where the store need not be
+    /// asked who that is.
+    pub(crate) fn one_tenant(&self, values: &ValuePlan) -> Result<()> {
+        match self.tenant.as_deref() {
+            Some(given) if !self.store.capabilities().tenant_names || Uuid::try_parse(given).is_ok() => {
+                values.one_tenant(given, given)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the rows mean.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DataPlan {
+    /// The name of their dataset; else it is detected from the columns.
+    pub dataset: Option<String>,
+    /// The table that they go to; else that of the dataset.
+    pub table: Option<String>,
+    /// The column `vendor` of every row.
+    pub vendor: Option<String>,
+    /// The column `symbol` of every row.
+    pub symbol: Option<String>,
+    /// The column `timeframe` of every row.
+    pub timeframe: Option<String>,
+    /// Whether what is given for every row takes precedence over a column that means the same.
+    pub force_set: bool,
+    /// How columns are found in the names of files.
+    pub name_pattern: Option<String>,
+    /// How values are read and written.
+    pub values: ValuePlan,
+}
+
+/// What a plan for the data comes to, once its texts are read.
+pub(crate) struct Meaning {
+    pub(crate) name_pattern: Option<NamePattern>,
+    pub(crate) time: TimeOptions,
+    pub(crate) nulls: NullTokens,
+}
+
+impl DataPlan {
+    /// What is known of the rows before they are looked at: the name of their dataset or table.
+    pub fn known_name(&self) -> Option<&str> {
+        self.dataset.as_deref().or(self.table.as_deref())
+    }
+
+    /// The dataset, where the plan names one.
+    pub(crate) fn known_dataset(&self) -> Result<Option<Dataset>> {
+        let Some(name) = &self.dataset else { return Ok(None) };
+        let known = by_name(name).ok_or_else(|| Error::Usage(format!("there is no dataset {name}")))?;
+        let mut dataset = known.clone();
+        if let Some(table) = &self.table {
+            dataset.table = table.clone().into();
+        }
+        Ok(Some(dataset))
+    }
+
+    /// How columns are mapped. What is set by name goes before its short form.
+    pub(crate) fn columns(&self, tenant: Option<&str>) -> MapOptions {
+        let short = [("vendor", &self.vendor), ("symbol", &self.symbol), ("timeframe", &self.timeframe)];
+        let mut sets: Vec<(String, String)> =
+            short.into_iter().filter_map(|(n, v)| Some((n.to_owned(), v.clone()?))).collect();
+        sets.extend(self.values.set.iter().cloned());
+        // A tenant is for rows that bring none.
+        let from_name = tenant.map(|id| ("tenant_id".to_owned(), id.to_owned())).into_iter().collect();
+        let maps = self.values.map.clone();
+        MapOptions { maps, sets, from_name, force_set: self.force_set, ..MapOptions::default() }
+    }
+
+    /// Reads its texts.
+    ///
+    /// # Errors
+    /// Usage, where one of them means nothing.
+    pub(crate) fn meaning(&self) -> Result<Meaning> {
+        let name_pattern =
+            self.name_pattern.as_deref().map(NamePattern::parse).transpose().map_err(Error::Usage)?;
+        // What the columns of another table hold is not for us to say.
+        if let (Some(text), None) = (&self.timeframe, &self.table)
+            && timeframe::canonical(text).is_none()
+        {
+            return Err(Error::Usage(format!("--timeframe {text} is not a timeframe; {}", timeframe::WRITE)));
+        }
+        let values = &self.values;
+        let zone = values.timezone.as_deref().map(|name| {
+            name.parse().map_err(|_| {
+                Error::Usage(format!(
+                    "--timezone {name}: no such zone; names are like America/New_York or UTC"
+                ))
+            })
+        });
+        Ok(Meaning {
+            name_pattern,
+            time: TimeOptions {
+                unit: values.timestamp_unit,
+                zone: zone.transpose()?,
+                order: values.date_order,
+            },
+            nulls: NullTokens::with(values.null.clone()),
+        })
+    }
+
+    /// How rows are to be read that could not even be looked at.
+    pub(crate) fn reading(&self) -> Result<Arc<Reading>> {
+        let Meaning { time, nulls, .. } = self.meaning()?;
+        let (keep_case, decimal) = (self.values.keep_case, self.values.decimal);
+        let readings = Readings::new(How { time, nulls, keep_case, decimal });
+        let mut reading = readings.note(None, Default::default());
+        self.columns(None).note(&mut reading);
+        Ok(Arc::new(reading))
+    }
+
+    /// What decides what a row becomes, and in which slot its checkpoint is, by the names of the flags. A run goes on
+    /// with another one only where all of this is the same.
+    pub(crate) fn identity(
+        &self,
+        open: &OpenOptions,
+        dataset: &Dataset,
+        target: &Target,
+        tenant: Option<&str>,
+    ) -> Value {
+        let pairs = |pairs: &[(String, String)]| -> Vec<String> {
+            pairs.iter().map(|(name, value)| format!("{name}={value}")).collect()
+        };
+        let key = if target.key.is_empty() { &target.surrogate } else { &target.key };
+        let (values, csv) = (&self.values, &open.csv);
+        let mut settings = json!({
+            "dataset": dataset.name,
+            "map": pairs(&values.map),
+            "set": pairs(&values.set),
+            "vendor": self.vendor,
+            "symbol": self.symbol,
+            "timeframe": self.timeframe,
+            "name-pattern": self.name_pattern,
+            "timestamp-unit": values.timestamp_unit.map(word),
+            "timezone": values.timezone,
+            "date-order": values.date_order.map(word),
+            "decimal": values.decimal.map(Decimal::sign),
+            "null": values.null,
+            "keep-case": values.keep_case,
+            "exact": values.exact,
+            "round": values.round,
+            "on-conflict": Some(values.on_conflict).filter(|how| *how != OnConflict::default()).map(word),
+            "quality": Some(values.quality).filter(|how| *how != Default::default()).map(word),
+            "format": open.format.map(|format| format.name),
+            "delimiter": csv.delimiter.map(|byte| char::from(byte).to_string()),
+            "no-header": !csv.header,
+            "skip-lines": (csv.skip_lines > 0).then_some(csv.skip_lines),
+            "tenant": tenant,
+            "key": key,
+            "slots": SLOTS,
+        });
+        // What is newer than some runs is named where it is given alone, so that those go on.
+        if let (Some(all), Some(comment)) = (settings.as_object_mut(), &csv.comment) {
+            all.insert("comment".into(), (**comment).into());
+        }
+        // Where the order of all rows counts they have but one slot.
+        if let (true, Some(all)) = (target.is_ordered(|_| true), settings.as_object_mut()) {
+            all.insert("order".into(), true.into());
+        }
+        settings
+    }
+}
+
+/// The hash of the settings of a run.
+pub(crate) fn fingerprint(settings: &Value) -> String {
+    format!("{:032x}", xxh3_128(settings.to_string().as_bytes()))
+}
+
+/// What happens to rows that fail.
+#[derive(Debug, Clone, Default)]
+pub struct RejectPlan {
+    /// The dead-letter queue; else `.dlq/<dataset>.ndjson`.
+    pub dlq: Option<PathBuf>,
+    /// Size at which the queue begins another file.
+    pub dlq_max_bytes: Option<u64>,
+    /// Rejects after which the run ends.
+    pub max_rejects: Option<RejectLimit>,
+    /// Whether everything is read, mapped and checked, and nothing written.
+    pub dry_run: bool,
+}
+
+/// What earlier runs mean for this one.
+#[derive(Debug, Clone, Default)]
+pub struct HistoryPlan {
+    /// Whether to go on where an interrupted load of the same inputs stopped.
+    pub resume: bool,
+    /// The name by which a later run knows this input again.
+    pub source_id: Option<String>,
+    /// Whether a table without a key gets what an earlier run has loaded into it already.
+    pub force: bool,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Default)]
+pub struct EnginePlan {
+    /// The engine.
+    pub settings: EngineSettings,
+    /// Whether a store that is away at the start is waited for.
+    pub wait: bool,
+    /// Most rows a second.
+    pub rate_limit: Option<f64>,
+}
+
+/// A load: from where, to where, and what becomes of the rows on the way.
+#[derive(Clone)]
+pub struct RunPlan {
+    /// Files, directories, globs, or `-` for standard input.
+    pub inputs: Vec<OsString>,
+    /// Whether the folders of folders are looked into.
+    pub recursive: bool,
+    /// How inputs are opened.
+    pub open: OpenOptions,
+    /// What the rows mean.
+    pub data: DataPlan,
+    /// Where they go.
+    pub to: StorePlan,
+    /// What happens to those that fail.
+    pub rejects: RejectPlan,
+    /// What earlier runs mean.
+    pub history: HistoryPlan,
+    /// How they are written.
+    pub engine: EnginePlan,
+}
+
+impl RunPlan {
+    /// Loads those inputs into that store, all else as it is without flags.
+    pub fn new(inputs: impl IntoIterator<Item = impl Into<OsString>>, store: Arc<dyn Store>) -> Self {
+        Self {
+            inputs: inputs.into_iter().map(Into::into).collect(),
+            recursive: false,
+            open: OpenOptions::default(),
+            data: DataPlan::default(),
+            to: StorePlan::of(store),
+            rejects: RejectPlan::default(),
+            history: HistoryPlan::default(),
+            engine: EnginePlan::default(),
+        }
+    }
+}
+
+/// A tail: what a load does, for inputs that grow.
+#[derive(Clone)]
+pub struct TailPlan {
+    /// What is done with the rows; its inputs are followed.
+    pub run: RunPlan,
+    /// How files are followed.
+    pub follow: FollowOptions,
+    /// The checkpoint file; else one of its own for the inputs and the table.
+    pub checkpoint: Option<PathBuf>,
+}
+
+/// A replay: which dead letters, to where, and what becomes of them on the way.
+#[derive(Clone)]
+pub struct ReplayPlan {
+    /// Files of dead letters, or directories of them; else those in `.dlq`.
+    pub queues: Vec<PathBuf>,
+    /// Which rows are meant.
+    pub selection: Selection,
+    /// What is done to them.
+    pub mend: MendPlan,
+    /// Where they go.
+    pub to: StorePlan,
+    /// Attempts after which a row goes aside.
+    pub max_attempts: Option<u32>,
+    /// The directory that keeps what was loaded.
+    pub archive: Option<PathBuf>,
+    /// Whether rows are written also over ones that were stored after they failed.
+    pub force: bool,
+    /// Whether they are taken out without being loaded.
+    pub discard: bool,
+    /// Whether everything is read, mapped and checked, and nothing written.
+    pub dry_run: bool,
+    /// Size at which the queue begins another file.
+    pub dlq_max_bytes: Option<u64>,
+    /// How they are written.
+    pub engine: EnginePlan,
+}
+
+/// Whom to tell of a run while it goes on.
+#[derive(Debug, Clone, Default)]
+pub struct TelemetryPlan {
+    /// A file for the metrics.
+    pub textfile: Option<PathBuf>,
+    /// The label `coord_id` of the metrics; else the dataset or table.
+    pub coord_id: Option<String>,
+    /// The address to listen at.
+    pub listen: Option<String>,
+    /// Who has it may ask there.
+    pub token: Option<Secret>,
+    /// Whether anybody may.
+    pub public: bool,
+    /// The URL that each change of the queue's level is sent to, and how patiently.
+    pub feedback: Option<(String, Patience)>,
+}

@@ -1,4 +1,0 @@
-//! A replay: dead letters through the engine once more.
-
-pub(crate) mod report;
-pub(crate) mod which;

@@ -1,0 +1,82 @@
+//! What a use case tells, on the two streams.
+
+use std::any::Any;
+
+use crate::app::caller::{Flow, Listener, RunReport};
+use crate::cli::args::{Color, GlobalArgs, ProgressForm};
+use crate::cli::typed::Typed;
+use crate::cli::voice::{self, say};
+use crate::cli::{paste, print, style};
+use crate::error::Result;
+use crate::report::progress::{Choice, Mode, Progress};
+use crate::report::shared_stderr::SharedStderr;
+use crate::report::summary;
+
+/// Prints it, as the flags say.
+pub struct Console {
+    screen: SharedStderr,
+    quiet: bool,
+    /// Whether the result of each run is printed for programs.
+    json: bool,
+    color: Color,
+    progress: ProgressForm,
+}
+
+impl Console {
+    /// On that screen.
+    pub fn new(global: &GlobalArgs, screen: &SharedStderr) -> Self {
+        let GlobalArgs { quiet, json, color, progress, .. } = *global;
+        Self { screen: screen.clone(), quiet, json, color, progress }
+    }
+
+    /// Of a command of several runs, which has a result of its own.
+    pub fn of_parts(self) -> Self {
+        Self { json: false, ..self }
+    }
+
+    fn choice(&self) -> Choice {
+        match self.progress {
+            ProgressForm::Auto if self.quiet => Choice::None,
+            ProgressForm::Auto | ProgressForm::Bar | ProgressForm::Plain if voice::is_json() => Choice::Json,
+            ProgressForm::Auto => Choice::Auto,
+            ProgressForm::Bar => Choice::Bar,
+            ProgressForm::Plain => Choice::Plain,
+            ProgressForm::Json => Choice::Json,
+            ProgressForm::None => Choice::None,
+        }
+    }
+}
+
+impl Listener for Console {
+    fn note(&self, text: &str) {
+        if !self.quiet {
+            say(&self.screen, text);
+        }
+    }
+
+    fn say(&self, text: &str) {
+        say(&self.screen, text);
+    }
+
+    fn progress(&self, of: Flow) -> Option<Box<dyn Any + Send>> {
+        let mode = Mode::for_stderr(self.choice());
+        let Flow { title, counters, gauge } = of;
+        Some(Box::new(Progress::start(mode, style(self.color), &self.screen, title, counters, gauge)))
+    }
+
+    fn ended(&self, report: &RunReport) -> Result<()> {
+        if self.json {
+            print(&(report.result.to_json() + "\n"))?;
+        }
+        if let Some(extras) = report.extras.as_ref().filter(|_| !self.quiet) {
+            let text = summary::render(&report.result, extras, style(self.color));
+            voice::close(&self.screen, &text, &report.result);
+        }
+        report.errors.iter().for_each(|error| self.say(&format!("error: {error}")));
+        Ok(())
+    }
+
+    fn worded(&self, error: String) -> String {
+        paste::with_words(error, Typed::read().words())
+    }
+}

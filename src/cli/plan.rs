@@ -1,0 +1,248 @@
+//! From what was typed to what was meant.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use crate::app::plan::{
+    DataPlan, EnginePlan, HistoryPlan, RejectPlan, ReplayPlan, RunPlan, StorePlan, TailPlan, TelemetryPlan,
+};
+use crate::app::values::{MendPlan, ValuePlan};
+use crate::cli::args::{
+    DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, FromName, HistoryArgs, LoadArgs,
+    OnConflictName, OverflowName, QualityName, RejectArgs, ReplayArgs, StoreArgs, TailArgs, TimestampUnit,
+    ValueArgs,
+};
+use crate::cli::{filter, store};
+use crate::dataset::quality::Quality;
+use crate::dataset::time::{DateOrder, Unit};
+use crate::decode::Format;
+use crate::decode::csv::CsvOptions;
+use crate::error::{Error, Result};
+use crate::settings::{BreakerSettings, EngineSettings, OnConflict, Overflow, RetrySettings};
+use crate::source::OpenOptions;
+use crate::source::follow::{FollowOptions, From};
+use crate::telemetry::http::Patience;
+
+/// What a load is to do.
+pub fn load(args: &LoadArgs) -> Result<RunPlan> {
+    let HistoryArgs { resume, source_id, force } = args.history.clone();
+    let engine = engine(&args.engine, false)?;
+    let history = HistoryPlan { resume, source_id, force };
+    run(&args.inputs, &args.store, &args.data, &args.format, &args.rejects, engine, history)
+}
+
+/// What a tail is to do.
+pub fn tail(args: &TailArgs) -> Result<TailPlan> {
+    let (engine, history) = (engine(&args.engine, true)?, HistoryPlan::default());
+    let run = run(&args.inputs, &args.store, &args.data, &args.format, &args.rejects, engine, history)?;
+    let follow = FollowOptions {
+        patterns: args.inputs.clone(),
+        recursive: args.format.recursive,
+        open: run.open.clone(),
+        from: match args.from {
+            FromName::Start => From::Start,
+            FromName::End => From::End,
+            FromName::Checkpoint => From::Checkpoint,
+        },
+        poll: args.poll,
+        idle_exit: args.idle_exit,
+    };
+    Ok(TailPlan { run, follow, checkpoint: args.checkpoint.clone() })
+}
+
+/// What a replay is to do.
+pub fn replay(args: &ReplayArgs) -> Result<ReplayPlan> {
+    let dataset = args.mend.dataset.map(|name| name.word().to_owned());
+    Ok(ReplayPlan {
+        queues: args.queues.clone(),
+        selection: filter::selection(&args.filter),
+        mend: MendPlan::new(dataset, args.mend.table.clone(), values(&args.mend.values)),
+        to: destination(&args.store)?,
+        max_attempts: args.max_attempts,
+        archive: args.archive.clone(),
+        force: args.force,
+        discard: args.discard,
+        dry_run: args.dry_run,
+        dlq_max_bytes: args.dlq_max_bytes,
+        engine: engine(&args.engine, false)?,
+    })
+}
+
+/// Whom to tell of it.
+pub fn telemetry(args: &EngineArgs) -> TelemetryPlan {
+    let patience = Patience {
+        timeout: args.feedback_timeout,
+        retries: args.feedback_max_retries,
+        backoff: args.feedback_backoff,
+    };
+    let url = args.feedback_url.clone().filter(|url| args.feedback_broadcast && !url.is_empty());
+    TelemetryPlan {
+        textfile: args.metrics_textfile.clone(),
+        coord_id: args.coord_id.clone(),
+        listen: args.metrics_listen.clone(),
+        token: args.metrics_token.clone(),
+        public: args.metrics_public,
+        feedback: url.map(|url| (url, patience)),
+    }
+}
+
+/// What the flags alone say of the data.
+pub fn known_name(args: &DataArgs) -> Option<&str> {
+    args.dataset.map(DatasetName::word).or(args.table.as_deref())
+}
+
+fn run(
+    inputs: &[OsString],
+    store: &StoreArgs,
+    data: &DataArgs,
+    format: &FormatArgs,
+    rejects: &RejectArgs,
+    engine: EnginePlan,
+    history: HistoryPlan,
+) -> Result<RunPlan> {
+    let RejectArgs { dlq, dlq_max_bytes, max_rejects, dry_run } = rejects.clone();
+    Ok(RunPlan {
+        inputs: inputs.to_vec(),
+        recursive: format.recursive,
+        open: OpenOptions {
+            format: format.format.as_deref().and_then(Format::of_name),
+            csv: CsvOptions {
+                delimiter: format.delimiter,
+                header: !format.no_header,
+                skip_lines: format.skip_lines,
+                comment: format.comment.as_deref().map(Into::into),
+                known_header: false,
+                keep: None,
+            },
+        },
+        data: DataPlan {
+            dataset: data.dataset.map(|name| name.word().to_owned()),
+            table: data.table.clone(),
+            vendor: data.vendor.clone(),
+            symbol: data.symbol.clone(),
+            timeframe: data.timeframe.clone(),
+            force_set: data.force_set,
+            name_pattern: data.name_pattern.clone(),
+            values: values(&data.values),
+        },
+        to: destination(store)?,
+        rejects: RejectPlan { dlq, dlq_max_bytes, max_rejects, dry_run },
+        history,
+        engine,
+    })
+}
+
+fn destination(args: &StoreArgs) -> Result<StorePlan> {
+    let (store, by_default) = store::choose(args)?;
+    Ok(StorePlan { store, by_default, tenant: args.tenant.clone() })
+}
+
+fn values(args: &ValueArgs) -> ValuePlan {
+    ValuePlan {
+        map: args.map.clone(),
+        set: args.set.clone(),
+        timestamp_unit: args.timestamp_unit.map(|unit| match unit {
+            TimestampUnit::S => Unit::Second,
+            TimestampUnit::Ms => Unit::Milli,
+            TimestampUnit::Us => Unit::Micro,
+            TimestampUnit::Ns => Unit::Nano,
+            TimestampUnit::Days => Unit::Day,
+            TimestampUnit::Excel => Unit::Excel,
+            TimestampUnit::Dotnet => Unit::Dotnet,
+            TimestampUnit::Filetime => Unit::Filetime,
+            TimestampUnit::Yyyymm => Unit::Month,
+            TimestampUnit::Yyyy => Unit::Year,
+        }),
+        timezone: args.timezone.clone(),
+        date_order: args.date_order.map(|order| match order {
+            DateOrderName::Mdy => DateOrder::Mdy,
+            DateOrderName::Dmy => DateOrder::Dmy,
+            DateOrderName::Ymd => DateOrder::Ymd,
+        }),
+        decimal: args.decimal,
+        null: args.null.clone(),
+        keep_case: args.keep_case,
+        exact: args.exact,
+        round: args.round,
+        on_conflict: match args.on_conflict {
+            OnConflictName::Update => OnConflict::Update,
+            OnConflictName::Skip => OnConflict::Skip,
+            OnConflictName::Error => OnConflict::Error,
+        },
+        quality: match args.quality {
+            QualityName::Off => Quality::Off,
+            QualityName::Warn => Quality::Warn,
+            QualityName::Reject => Quality::Reject,
+        },
+    }
+}
+
+impl DatasetName {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Bars => "bars",
+            Self::Ticks => "ticks",
+            Self::Quotes => "quotes",
+            Self::Options => "options",
+            Self::Fundamentals => "fundamentals",
+            Self::News => "news",
+        }
+    }
+}
+
+/// Longest outage that is waited for where nobody watches.
+const UNATTENDED_OUTAGE: Duration = Duration::from_secs(15 * 60);
+
+/// How rows are written. `stays` is whether the command is there to stay, and waits for the store for ever.
+fn engine(args: &EngineArgs, stays: bool) -> Result<EnginePlan> {
+    let defaults = EngineSettings::default();
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let capacity = args.capacity.unwrap_or(defaults.capacity);
+    let high = args.high_watermark.unwrap_or(capacity / 5 * 4).clamp(1, capacity);
+    let low = args.low_watermark.unwrap_or(capacity / 2).min(high);
+    if let (Some(low), Some(high)) = (args.low_watermark, args.high_watermark)
+        && low > high
+    {
+        return Err(Error::Usage(format!("--low-watermark {low} is above --high-watermark {high}")));
+    }
+    if !(args.retry_multiplier.is_finite() && args.retry_multiplier >= 1.0) {
+        return Err(Error::Usage(format!("--retry-multiplier {} is below 1", args.retry_multiplier)));
+    }
+    // The Python system's variable speaks of jitter, our flag of its absence.
+    let jitter = match std::env::var("MDS_RETRY_JITTER").ok().as_deref().map(str::trim) {
+        None | Some("") => true,
+        Some(text) if ["true", "1", "yes", "on"].iter().any(|w| text.eq_ignore_ascii_case(w)) => true,
+        Some(text) if ["false", "0", "no", "off"].iter().any(|w| text.eq_ignore_ascii_case(w)) => false,
+        Some(text) => return Err(Error::Usage(format!("MDS_RETRY_JITTER={text} is neither true nor false"))),
+    };
+    let unattended = !stays && !std::io::stderr().is_terminal();
+    let settings = EngineSettings {
+        workers: args.workers.unwrap_or(cores.clamp(2, 4)),
+        capacity,
+        batch_rows: args.batch_size.unwrap_or(defaults.batch_rows).min(capacity),
+        flush_interval: args.flush_interval.unwrap_or(defaults.flush_interval),
+        high_watermark: high,
+        low_watermark: low,
+        overflow: match args.overflow {
+            OverflowName::Block => Overflow::Block,
+            OverflowName::DropOldest => Overflow::DropOldest,
+            OverflowName::Error => Overflow::Error,
+        },
+        retry: RetrySettings {
+            max_attempts: args.retry_max_attempts,
+            initial_backoff: args.retry_initial_backoff,
+            max_backoff: args.retry_max_backoff,
+            multiplier: args.retry_multiplier,
+            jitter: jitter && !args.no_retry_jitter,
+        },
+        breaker: BreakerSettings {
+            failure_threshold: args.cb_failure_threshold,
+            half_open_after: args.cb_half_open_after,
+        },
+        max_outage: args.max_outage.or(unattended.then_some(UNATTENDED_OUTAGE)),
+        write_timeout: args.write_timeout,
+        ..defaults
+    };
+    Ok(EnginePlan { settings, wait: args.wait, rate_limit: args.rate_limit })
+}
