@@ -54,15 +54,7 @@ impl<W: Write + Send> RowWriter<W> {
         let out = match format {
             FileFormat::Ndjson => Out::Ndjson(out),
             FileFormat::Csv => {
-                let mut line = String::new();
-                for (place, name) in names.iter().enumerate() {
-                    if place > 0 {
-                        line.push(',');
-                    }
-                    quote(name, &mut line);
-                }
-                line.push('\n');
-                out.write_all(line.as_bytes())?;
+                csv::Writer::from_writer(&mut out).write_record(&names)?;
                 Out::Csv(out)
             }
             FileFormat::Parquet => {

@@ -23,20 +23,14 @@ pub(super) fn read(raw: &str, reading: Option<&Arc<Reading>>) -> Option<String> 
     if header.is_empty() {
         return None;
     }
-    let mut text = String::with_capacity(raw.len() + 16 * header.len());
-    for (place, name) in header.iter().enumerate() {
-        if place > 0 {
-            text.push(char::from(delimiter));
-        }
-        text.push('"');
-        text.push_str(&name.replace('"', "\"\""));
-        text.push('"');
-    }
-    text.push('\n');
-    text.push_str(raw);
-    text.push('\n');
+    let names = Vec::with_capacity(raw.len() + 16 * header.len());
+    let quoted = csv::QuoteStyle::Always;
+    let mut names = csv::WriterBuilder::new().delimiter(delimiter).quote_style(quoted).from_writer(names);
+    names.write_record(header).ok()?;
+    let mut text = names.into_inner().ok()?;
+    text.extend([raw.as_bytes(), b"\n"].into_iter().flatten());
     let options = CsvOptions { delimiter: Some(delimiter), ..CsvOptions::default() };
-    let mut decoder = CsvDecoder::open(Box::new(Once(Some(text.into_bytes()))), options).ok()?;
+    let mut decoder = CsvDecoder::open(Box::new(Once(Some(text))), options).ok()?;
     let one = decoder.next_batch().ok()??;
     let alone = one.rows.len() == 1 && one.broken.is_empty() && matches!(decoder.next_batch(), Ok(None));
     alone.then(|| json_row::of_source(&one.columns, 0))

@@ -1,8 +1,6 @@
 //! Content without a header in a file whose earlier content had one: a writer that goes on with its rows after
 //! the file was copied and truncated, or renamed, under it.
 
-use memchr::memchr;
-
 use crate::dataset::shape;
 
 /// Longest header that is kept, in bytes.
@@ -26,14 +24,13 @@ pub(super) fn are_rows(lines: &[u8], delimiter: u8, names: &[impl AsRef<str>]) -
     Some(fits(&first) && values(&first) || !fits(&first) && fits(&second) && values(&second))
 }
 
+/// The fields of the line, without the blanks around them; none where it says nothing.
 fn fields(line: &[u8], delimiter: u8) -> Vec<String> {
-    let line = line.get(..memchr(b'\n', line).unwrap_or(line.len())).unwrap_or_default();
-    let mut quoted = false;
-    let fields = line.trim_ascii_end().split(|byte| {
-        quoted ^= *byte == b'"';
-        !quoted && *byte == delimiter
-    });
-    fields.map(|field| String::from_utf8_lossy(field).trim_matches([' ', '"']).to_owned()).collect()
+    let mut reader = csv::ReaderBuilder::new();
+    reader.has_headers(false).delimiter(delimiter).trim(csv::Trim::Fields);
+    let record = reader.from_reader(line).into_byte_records().next();
+    let fields = record.and_then(Result::ok).unwrap_or_default();
+    fields.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect()
 }
 
 #[cfg(test)]
