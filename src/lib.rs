@@ -24,6 +24,7 @@ pub mod dataset;
 pub mod decode;
 pub mod dlq;
 pub mod error;
+pub mod files;
 pub mod model;
 pub mod port;
 pub mod report;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use crate::files::folder_of;
 
 /// A text that must not be printed: `Debug` and `Display` show `***`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -205,8 +206,7 @@ impl Default for EngineSettings {
 
 /// The same for all spellings of the path of a file, which may not be there.
 pub fn place(path: &Path) -> PathBuf {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    match std::fs::canonicalize(directory.unwrap_or(Path::new("."))) {
+    match std::fs::canonicalize(folder_of(path)) {
         Ok(directory) => directory.join(path.file_name().unwrap_or_default()),
         Err(_) => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
     }

@@ -1,9 +1,9 @@
 //! Rows of dead letters alone, ready to be mended and loaded.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, BufRead, BufWriter, Write};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use serde_json::json;
@@ -21,6 +21,7 @@ use crate::dlq::filter::Selection;
 use crate::dlq::letter::{Letter, fields, words};
 use crate::dlq::lines::Lines;
 use crate::error::{self, Error, Result};
+use crate::files::{self, Replace, put_in_place};
 use crate::text::number_format::{count, plural};
 
 /// Most columns of a file; more come out of a queue whose rows have values for names.
@@ -213,13 +214,8 @@ pub fn to_file(
     let failed = |error: io::Error| {
         Error::Usage(format!("--export {name}: it cannot be written: {}", error::words(&error)))
     };
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let ending = signals::heard()?;
-    let temporary = tempfile::Builder::new()
-        .prefix(".export-")
-        .permissions(Permissions::from_mode(MODE))
-        .tempfile_in(directory)
-        .map_err(failed)?;
+    let temporary = files::beside(path, ".export-", MODE).map_err(failed)?;
     let rows = ExportRows::of(queues, selection, Some(&ending))?;
     if rows.told.rows > 0 {
         let out = BufWriter::with_capacity(1 << 18, temporary);
@@ -228,17 +224,13 @@ pub fn to_file(
             Ended::Out(error) => failed(error),
         });
         let temporary = written?.into_inner().map_err(|error| failed(error.into_error()))?;
-        temporary.as_file().sync_all().map_err(failed)?;
         if let Some(exit) = ending.exit() {
             return Ok(exit);
         }
-        let kept = match args.force {
-            true => temporary.persist(path),
-            false => temporary.persist_noclobber(path),
-        };
-        kept.map_err(|error| match error.error.kind() {
+        let replace = if args.force { Replace::Yes } else { Replace::No };
+        put_in_place(temporary, path, replace).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => there(),
-            _ => failed(error.error),
+            _ => failed(error),
         })?;
     }
     if let Some(exit) = ending.exit() {

@@ -277,6 +277,13 @@ impl NdjsonDecoder {
         }
     }
 
+    /// Whether the first value is an object that has begun and is waited for. An element of an array is
+    /// judged by its first byte.
+    fn may_be_judged(&self) -> bool {
+        let began = self.skip == Skip::Nothing && self.feed.bytes().first() == Some(&b'{');
+        !self.judged && !self.in_array && began
+    }
+
     /// Looks at the first value, which starts with that byte, as a whole: perhaps it is no row.
     fn judge(&mut self, first: u8) -> Step {
         let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
@@ -316,8 +323,10 @@ impl NdjsonDecoder {
             Shape::Perhaps(_) | Shape::Document(_) => {}
         }
         if several_lines && self.objects.read(object).is_ok() {
-            // Its lines may look like rows of their own.
-            return self.take(end, end);
+            // Its lines may look like rows of their own. What follows on its last line has a say.
+            let step = self.closed(end);
+            self.judged = step != Step::Need;
+            return step;
         }
         Step::Some
     }
@@ -498,7 +507,7 @@ impl LineDecoder for NdjsonDecoder {
                 Step::Full => return self.hand_on(),
                 // What has come so far is all there is to look at.
                 Step::Need => match self.feed.more() {
-                    More::Idle if !self.judged => self.judged = true,
+                    More::Idle if self.may_be_judged() => self.judged = true,
                     More::Idle if self.pending.is_empty() => return Ok(None),
                     More::Idle => return self.hand_on(),
                     More::End if self.feed.is_short() => self.done = true,
@@ -556,7 +565,7 @@ impl Decoder for NdjsonDecoder {
                         continue;
                     }
                     idle = more == More::Idle;
-                    self.judged |= idle;
+                    self.judged |= idle && self.may_be_judged();
                     if idle && !self.pending.is_empty() {
                         return self.hand_on();
                     }

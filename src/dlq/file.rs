@@ -9,10 +9,11 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::names;
+use crate::files::{self, Replace, folder_of, put_in_place, sync_folder_of};
 
 /// Longest wait for another process's lock. It holds it for one write and one sync.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -88,16 +89,13 @@ impl QueueFile {
     ) -> io::Result<()> {
         // Closing it gives the lock back: whoever has waited for it sees that the path leads elsewhere.
         let Some(file) = self.locked(false)? else { return Ok(()) };
-        let directory = directory_of(&self.path);
-        let mut beside = tempfile::Builder::new().prefix(".rewrite-").tempfile_in(directory)?;
+        let mut beside = files::beside(&self.path, ".rewrite-", MODE)?;
         let (there, here) = (file.metadata()?, beside.as_file().metadata()?);
         if (there.uid(), there.gid()) != (here.uid(), here.gid()) || !write(&file, beside.as_file_mut())? {
             return Ok(());
         }
         beside.as_file().set_permissions(there.permissions())?;
-        beside.as_file().sync_all()?;
-        beside.persist(&self.path).map_err(|error| error.error)?;
-        sync_directory(directory)
+        put_in_place(beside, &self.path, Replace::Yes).map(drop)
     }
 
     fn is_too_full(&self, file: &File, more: u64) -> io::Result<bool> {
@@ -121,7 +119,7 @@ impl QueueFile {
             last.checked_add(1).ok_or_else(|| io::Error::other("there are too many segments of it"))?;
         let segment = names::segment(&self.path, next);
         std::fs::rename(&self.path, &segment)?;
-        sync_directory(directory_of(&self.path))?;
+        sync_folder_of(&self.path)?;
         self.entry_unsynced = false;
         Ok((segment, torn))
     }
@@ -140,7 +138,7 @@ impl QueueFile {
             put(&mut writer, file, length, lines)?;
         }
         if self.entry_unsynced {
-            sync_directory(directory_of(&self.path))?;
+            sync_folder_of(&self.path)?;
             self.entry_unsynced = false;
         }
         Ok(repaired)
@@ -175,7 +173,7 @@ impl QueueFile {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             opened => return opened.map(Some),
         }
-        std::fs::create_dir_all(directory_of(&self.path))?;
+        std::fs::create_dir_all(folder_of(&self.path))?;
         let file = options.create(true).open(&self.path)?;
         // Perhaps somebody else made it just now; to sync its entry once more does no harm.
         self.entry_unsynced = true;
@@ -190,11 +188,6 @@ impl QueueFile {
             Err(error) => Err(error),
         }
     }
-}
-
-/// The directory that holds a file.
-pub(super) fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Waits for the lock, but not for ever: `File::lock` would.
@@ -249,22 +242,10 @@ fn put(writer: &mut impl Write, file: &File, length: u64, bytes: &[u8]) -> io::R
     done
 }
 
-/// Brings the entry of a file to disk.
-pub(super) fn sync_directory_of(path: &Path) -> io::Result<()> {
-    sync_directory(directory_of(path))
-}
-
-/// Brings a directory's entries to disk.
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    match File::open(directory)?.sync_all() {
-        // Some file systems cannot sync a directory, and do not need to.
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
-        synced => synced,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn place() -> (tempfile::TempDir, PathBuf) {
@@ -310,7 +291,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         queue.append(b"3\n").unwrap();
         assert_eq!((read(&claimed), read(&path)), ("1\n".to_owned(), "3\n".to_owned()));
-        std::fs::remove_dir_all(directory_of(&path)).unwrap();
+        std::fs::remove_dir_all(folder_of(&path)).unwrap();
         queue.append(b"4\n").unwrap();
         assert_eq!(read(&path), "4\n");
     }

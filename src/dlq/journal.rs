@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::dlq::claim::Destination;
-use crate::dlq::file::sync_directory_of;
+use crate::files::sync_folder_of;
 use crate::dlq::filter::Filter;
 use crate::dlq::names;
 
@@ -108,7 +108,7 @@ impl Journal {
         file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_all()?;
         std::fs::rename(&beside, path)?;
-        sync_directory_of(path)
+        sync_folder_of(path)
     }
 }
 

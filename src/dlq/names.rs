@@ -19,7 +19,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use super::file::directory_of;
+use crate::files::folder_of;
 pub use crate::settings::place;
 
 /// How the name of a queue ends.
@@ -57,7 +57,7 @@ pub fn segments(path: &Path) -> io::Result<Vec<PathBuf>> {
 /// The numbers of the segments that are there, the lowest first.
 pub(super) fn numbers(path: &Path) -> io::Result<Vec<u32>> {
     let (stem, ends) = stem(name(path));
-    let entries = match std::fs::read_dir(directory_of(path)) {
+    let entries = match std::fs::read_dir(folder_of(path)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };

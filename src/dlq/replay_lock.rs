@@ -12,7 +12,8 @@ use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 use crate::dlq::claim::{Claim, Destination, Moved, is_meant};
-use crate::dlq::file::{QueueFile, sync_directory_of};
+use crate::dlq::file::QueueFile;
+use crate::files::{Replace, put_in_place, sync_folder_of};
 use crate::dlq::filter::Meant;
 use crate::dlq::letter::Letter;
 use crate::dlq::lines::Line;
@@ -91,7 +92,7 @@ pub fn set_aside(path: &Path) -> io::Result<Option<PathBuf>> {
 /// Those of the file system.
 pub fn remove(path: &Path) -> io::Result<()> {
     std::fs::remove_file(path)?;
-    sync_directory_of(path)
+    sync_folder_of(path)
 }
 
 /// Lines for other files of the queue.
@@ -214,11 +215,9 @@ pub fn archive(
     }
     use std::os::unix::fs::PermissionsExt as _;
     temporary.as_file().set_permissions(std::fs::Permissions::from_mode(MODE))?;
-    temporary.as_file().sync_all()?;
     // The same claim gets the same name: an archive that a crash left half done is replaced.
     let path = directory.join(name);
-    temporary.persist(&path).map_err(|error| error.error)?;
-    sync_directory_of(&path)?;
+    put_in_place(temporary, &path, Replace::Yes)?;
     Ok((rows, Some(path)))
 }
 
@@ -243,7 +242,7 @@ pub fn keep_long_lines(claim: &Claim, live: &Path) -> io::Result<Option<PathBuf>
         })?;
     }
     out.sync_all()?;
-    sync_directory_of(&kept)?;
+    sync_folder_of(&kept)?;
     Ok(Some(kept))
 }
 

@@ -13,7 +13,8 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::file::{QueueFile, directory_of};
+use super::file::QueueFile;
+use crate::files::folder_of;
 use super::record::{self, Count};
 use super::strangers::is_another_file;
 use crate::batch::Reject;
@@ -197,7 +198,7 @@ impl Drop for DlqWriter {
         }
         if self.made {
             // A run without rejects leaves nothing behind. A directory with files in it stays.
-            let _ = std::fs::remove_dir(directory_of(&self.path));
+            let _ = std::fs::remove_dir(folder_of(&self.path));
         }
     }
 }
@@ -218,9 +219,9 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
         }
         path = match std::fs::canonicalize(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let target = directory_of(&path).join(std::fs::read_link(&path)?);
+                let target = folder_of(&path).join(std::fs::read_link(&path)?);
                 let name = target.file_name().ok_or(ErrorKind::NotFound)?.to_owned();
-                std::fs::canonicalize(directory_of(&target))?.join(name)
+                std::fs::canonicalize(folder_of(&target))?.join(name)
             }
             led => led?,
         };
@@ -250,7 +251,7 @@ fn ready(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let directory = directory_of(path);
+    let directory = folder_of(path);
     let missing = !directory.exists();
     std::fs::create_dir_all(directory)?;
     // A file without a name tells what permissions alone do not: a read-only or full file system,
@@ -397,7 +398,7 @@ mod tests {
         let (_directory, path) = place();
         let writer = DlqWriter::open(&path, run()).unwrap();
         writer.bury(Vec::new()).await.unwrap();
-        assert!(directory_of(&path).is_dir() && !path.exists());
+        assert!(folder_of(&path).is_dir() && !path.exists());
         writer.bury(vec![reject("22003", 1, item(1)), reject("22003", 2, item(2))]).await.unwrap();
         assert_eq!((writer.records(), writer.rows(), writer.repaired()), (1, 2, 0));
         assert_eq!(rows(writer.path()), [1, 2]);

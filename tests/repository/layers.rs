@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 10] = [
     &["settings"],
 ];
 /// Below them all; its modules know one another.
-const VOCABULARY: [&str; 5] = ["batch", "model", "port", "error", "text"];
+const VOCABULARY: [&str; 6] = ["batch", "model", "port", "error", "files", "text"];
 /// Modules side by side that must not know one another, below their parent. Among the rooms of a store those
 /// that know others: a connection knows none, the catalog the connection, and so on to the writes.
 const APART: [(&str, &str); 18] = [

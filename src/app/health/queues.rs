@@ -15,6 +15,7 @@ use crate::dlq::journal;
 use crate::dlq::names::{self, Kind};
 use crate::dlq::stats::{Plan, QueueStats};
 use crate::error::words;
+use crate::files::folder_of;
 use crate::report::letters::{replay_command, table_to_name};
 use crate::text::number_format::{duration, plural};
 
@@ -169,10 +170,7 @@ fn queues(named: &[PathBuf], findings: &mut Vec<Finding>) -> BTreeSet<PathBuf> {
     }
     for path in single {
         // A queue in which nothing has been put yet has no file, but it has a place.
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let directory = folder_of(&path);
         if directory.is_dir() {
             found.insert(path);
         } else {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::dlq::names::{self, Kind};
 use crate::dlq::strangers::is_no_queue;
+use crate::files::folder_of;
 use crate::error::{Error, Result, words};
 
 /// What is found.
@@ -33,7 +34,7 @@ pub fn queues(named: &[PathBuf], archive: Option<&Path>) -> Result<Found> {
     found.queues.retain(|live| seen.insert(names::place(live)));
     if let Some(directory) = archive {
         let own = std::fs::canonicalize(directory).ok();
-        let inside = |live: &&PathBuf| own.is_some() && std::fs::canonicalize(directory_of(live)).ok() == own;
+        let inside = |live: &&PathBuf| own.is_some() && std::fs::canonicalize(folder_of(live)).ok() == own;
         if let Some(live) = found.queues.iter().find(inside) {
             return Err(Error::Usage(format!(
                 "--archive {}: the queue {} is in there, and would take the archive for a queue; give another directory",
@@ -57,10 +58,6 @@ pub fn segments(live: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
     Error::Input(format!("{}: it cannot be read: {}", path.display(), words(error)))
-}
-
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A link stays where it is; what it leads to is replayed.
@@ -138,9 +135,9 @@ fn one(path: &Path) -> Result<PathBuf> {
         {
             return Err(Error::Input(format!("no such file or directory: {}", path.display())));
         }
-        Err(error) if error.kind() == ErrorKind::NotFound && directory_of(&live).is_dir() => {}
+        Err(error) if error.kind() == ErrorKind::NotFound && folder_of(&live).is_dir() => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(Error::Input(format!("no such directory: {}", directory_of(&live).display())));
+            return Err(Error::Input(format!("no such directory: {}", folder_of(&live).display())));
         }
         Err(error) => return Err(unreadable(&live, &error)),
     }

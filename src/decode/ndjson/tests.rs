@@ -307,6 +307,18 @@ proptest! {
 }
 
 #[test]
+fn what_follows_the_first_object_on_its_last_line_costs_it() {
+    for text in ["{\n\"b\":2}}", "{\n\"b\":2}}\n{\"b\":3}\n", "{\n\"b\":2} x\n{\"b\":3}\n"] {
+        let whole = read(Script::one(text.as_bytes()));
+        for size in 1..text.len() {
+            let cut = read(Script::cut(text.as_bytes(), size));
+            assert_eq!((cut.rows, cut.broken), (whole.rows.clone(), whole.broken.clone()), "{size}: {text}");
+        }
+        assert_eq!(whole.faults(), [(1, "bad_line")], "{text}");
+    }
+}
+
+#[test]
 fn an_object_of_mebibytes_over_many_lines_is_one() {
     let lines = "    \"a line of an article\",\n".repeat(100_000);
     let text = format!("{{\"a\":1}}\n{{\n  \"b\": [\n{lines}    \"end\"\n  ]\n}}\n{{\"a\":2}}\n");

@@ -10,6 +10,7 @@ use super::file::{self, Access};
 use super::{catalog, schema};
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::files::folder_of;
 
 /// What was found of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,15 +51,11 @@ impl SqliteHealth {
             }
         }
         let ledger = ["mds_runs", "mds_checkpoints"].iter().all(|table| names.iter().any(|n| n == table));
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
         let may = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
         Ok(Some(Self {
             took,
             bytes: std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
-            writable: may(path) && may(directory),
+            writable: may(path) && may(folder_of(path)),
             tables,
             newer: schema::newer(&connection).map_err(fault)?,
             ledger,

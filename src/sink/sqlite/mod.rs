@@ -54,6 +54,7 @@ pub use self::store::KIND;
 use crate::batch::Commit;
 use crate::dataset::{self, Column, Dataset, LiveTarget, Requirement, Target};
 use crate::error::{Error, Result};
+use crate::files::folder_of;
 use crate::port::{CommitMark, Sink, SinkError};
 use crate::settings::OnConflict;
 
@@ -248,13 +249,10 @@ fn lasting(name: &str) -> &'static str {
 /// Says what is wrong with the path where SQLite would only say that it cannot open it.
 fn usable(path: &Path) -> Result<()> {
     let shown = path.display();
-    let directory = match path.parent() {
-        _ if path.as_os_str().is_empty() => {
-            return Err(Error::Usage("the store has no file name; write --dsn sqlite:PATH".to_owned()));
-        }
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    if path.as_os_str().is_empty() {
+        return Err(Error::Usage("the store has no file name; write --dsn sqlite:PATH".to_owned()));
+    }
+    let directory = folder_of(path);
     if path.is_dir() {
         Err(Error::Usage(format!(
             "{shown} is a directory; give a file in it, as in --dsn sqlite:{shown}/mds.db"

@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::dataset::identity::last_of;
 use crate::dataset::inferred::Learned;
 use crate::error::{Error, Result, words};
+use crate::files::{self, Replace, put_in_place};
 use crate::source::follow::SAVE;
 use crate::source::follow::copies::size_of;
 use crate::source::follow::discovery::Arrival;
@@ -755,8 +756,7 @@ impl CheckpointFile {
 
     /// The file, open behind its end.
     fn write(&self, places: &[FilePosition]) -> std::io::Result<File> {
-        let parent = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(parent)?;
+        let mut file = files::beside(&self.path, ".tail-", 0o600)?;
         let stored = Stored {
             version: VERSION,
             files: places.to_vec(),
@@ -774,9 +774,6 @@ impl CheckpointFile {
         let mut text = serde_json::to_vec_pretty(&stored)?;
         text.push(b'\n');
         file.write_all(&text)?;
-        file.as_file().sync_all()?;
-        let file = file.persist(&self.path).map_err(|error| error.error)?;
-        File::open(parent)?.sync_all()?;
-        Ok(file)
+        put_in_place(file, &self.path, Replace::Yes)
     }
 }

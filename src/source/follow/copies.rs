@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::files::folder_of;
 use crate::source::follow::checkpoint::MARK;
 use crate::source::follow::discovery::Arrival;
 use crate::source::follow::followed_file::GRAIN;
@@ -86,7 +87,7 @@ impl Ends {
 /// Files in the directory of that one that may be copies of it or have been made from it: those that begin
 /// with its name, or with its name up to the extension; the oldest first.
 pub(super) fn siblings(name: &Path) -> Vec<Arrival> {
-    let parent = name.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = folder_of(name);
     let own = name.file_name().unwrap_or_default();
     let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
     let begins = |other: &OsStr| {

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::files::folder_of;
 use crate::source::follow::checkpoint::FilePosition;
 use crate::source::follow::copies::{siblings, size_of};
 use crate::source::follow::discovery::Arrival;
@@ -14,8 +15,7 @@ use crate::source::shown;
 
 /// The name of a file in the directory of that path.
 pub(super) fn beside(path: &Path, id: (u64, u64)) -> Option<PathBuf> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let entries = fs::read_dir(parent.unwrap_or(Path::new("."))).ok()?;
+    let entries = fs::read_dir(folder_of(path)).ok()?;
     entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| id_of(path) == Some(id))
 }
 

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::files::{self, Replace, folder_of, put_in_place};
 use crate::telemetry::metrics::Exposition;
 
 /// Between two writes while the run goes on.
@@ -107,21 +108,17 @@ fn target(path: &Path) -> Result<PathBuf> {
     }
 }
 
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 fn write(path: &Path, text: &str) -> io::Result<()> {
     // The name of the temporary file does not match the collector's *.prom.
-    let mut file = tempfile::Builder::new().prefix(".mdsctl-").suffix(".tmp").tempfile_in(directory(path))?;
+    let mut file = files::beside(path, ".mdsctl-", MODE)?;
     file.write_all(text.as_bytes())?;
+    // Whoever sets a umask means other files.
     file.as_file().set_permissions(Permissions::from_mode(MODE))?;
-    file.persist(path)?;
-    Ok(())
+    put_in_place(file, path, Replace::Yes).map(drop)
 }
 
 fn refused(path: &Path, error: &io::Error) -> Error {
-    let directory = directory(path);
+    let directory = folder_of(path);
     let shown = directory.display();
     let why = match error.kind() {
         io::ErrorKind::NotFound if !directory.is_dir() => {
