@@ -1,9 +1,9 @@
 //! Validated values that the engine, the sources and the stores work by. No command line here.
 
+use crate::files::folder_of;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use crate::files::folder_of;
 
 /// A text that must not be printed: `Debug` and `Display` show `***`.
 #[derive(Clone, Default, PartialEq, Eq)]

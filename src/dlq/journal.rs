@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::dlq::claim::Destination;
-use crate::files::sync_folder_of;
 use crate::dlq::filter::Filter;
 use crate::dlq::names;
+use crate::files::sync_folder_of;
 
 /// Permissions of a journal, as of its queue.
 const MODE: u32 = 0o640;

@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use crate::dlq::claim::{Claim, Destination, Moved, is_meant};
 use crate::dlq::file::QueueFile;
-use crate::files::{Replace, put_in_place, sync_folder_of};
 use crate::dlq::filter::Meant;
 use crate::dlq::letter::Letter;
 use crate::dlq::lines::Line;
+use crate::files::{Replace, put_in_place, sync_folder_of};
 
 /// Permissions of what is made here, as of the queue itself.
 const MODE: u32 = 0o640;

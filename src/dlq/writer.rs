@@ -14,11 +14,11 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::file::QueueFile;
-use crate::files::folder_of;
 use super::record::{self, Count};
 use super::strangers::is_another_file;
 use crate::batch::Reject;
 use crate::error::{Error, Result, words};
+use crate::files::folder_of;
 use crate::port::{DeadLetterError, DeadLetters};
 
 /// Batches that wait for the thread at most; a caller beyond waits for its turn.

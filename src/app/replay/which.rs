@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::dlq::names::{self, Kind};
 use crate::dlq::strangers::is_no_queue;
-use crate::files::folder_of;
 use crate::error::{Error, Result, words};
+use crate::files::folder_of;
 
 /// What is found.
 #[derive(Debug, Default)]
