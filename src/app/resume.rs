@@ -55,6 +55,8 @@ pub struct Request<'a> {
     pub emptied: Emptied,
     /// Whether a row that comes again takes the place of the one that is there.
     pub overwrites: bool,
+    /// Whether what an input ends with has a say in what the rows of the next one are: ids are made of content.
+    pub counts_on: bool,
 }
 
 impl Request<'_> {
@@ -460,6 +462,7 @@ mod tests {
                 mended: &|_, _| false,
                 emptied: self.emptied,
                 overwrites: true,
+                counts_on: false,
             };
             decide(&request, earlier)
         }

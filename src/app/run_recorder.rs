@@ -37,6 +37,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// A wait that is worth a word.
 const LONG: Duration = Duration::from_secs(2);
 
+/// Bytes of inputs that are read again where their last rows are to be known: more than so many rows have.
+const SEEN_AGAIN: u64 = 1 << 20;
+
 /// How long the store is waited for where rows must not go on before something is noted.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -179,6 +182,9 @@ impl RunRecorder {
                 let kept = mended.unwrap_or(start.inputs.len());
                 for (input, before) in start.inputs.iter_mut().zip(&run.inputs).take(kept) {
                     input.failed.clone_from(&before.failed);
+                }
+                if request.counts_on {
+                    start.settled = known_before(&start.inputs, start.settled);
                 }
                 if let Some(input) = mended.and_then(|place| start.inputs.get(place)) {
                     notes.push(format!(
@@ -348,6 +354,23 @@ impl RunRecorder {
     }
 }
 
+/// How many of the inputs, of which so many are settled whole, need not be read again where the last rows before
+/// each input have a say in its ids: those before [`SEEN_AGAIN`] bytes of them, whose rows are passed over.
+fn known_before(inputs: &[InputIdentity], settled: usize) -> usize {
+    let (mut first, mut bytes) = (settled, 0u64);
+    for (place, input) in inputs.iter().enumerate().take(settled).rev() {
+        if bytes >= SEEN_AGAIN {
+            break;
+        }
+        first = place;
+        // Of one that cannot be read nothing is known.
+        if input.failed.is_none() {
+            bytes = bytes.saturating_add(input.bytes.unwrap_or(SEEN_AGAIN));
+        }
+    }
+    first
+}
+
 /// The same numbers for the history.
 pub fn books_of(books: &Books) -> RunBooks {
     RunBooks {
@@ -359,5 +382,39 @@ pub fn books_of(books: &Books) -> RunBooks {
         rejected: books.rejected,
         dropped: books.dropped,
         skipped: books.skipped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_rows_before_the_first_input_that_is_read_are_seen_again() {
+        const MANY: u64 = SEEN_AGAIN;
+        let input = |bytes: Option<u64>| InputIdentity {
+            name: "x".into(),
+            id: None,
+            bytes,
+            fingerprint: None,
+            failed: None,
+            unproven: false,
+            modified: None,
+            content: None,
+        };
+        let known = |sizes: &[Option<u64>], failed: Option<usize>| {
+            let mut inputs: Vec<InputIdentity> = sizes.iter().map(|size| input(*size)).collect();
+            inputs.push(input(Some(MANY)));
+            if let Some(failed) = failed {
+                inputs[failed].failed = Some("broken".into());
+            }
+            known_before(&inputs, sizes.len())
+        };
+        assert_eq!(known(&[], None), 0);
+        assert_eq!(known(&[Some(5), Some(5)], None), 0);
+        assert_eq!(known(&[Some(5), Some(MANY)], None), 1);
+        assert_eq!(known(&[Some(5), Some(MANY - 1), Some(1)], None), 1);
+        assert_eq!(known(&[Some(5), None, Some(1)], None), 1);
+        assert_eq!(known(&[Some(5), Some(MANY), Some(MANY)], Some(2)), 1, "nothing is read of the last one");
     }
 }

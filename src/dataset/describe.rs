@@ -188,6 +188,11 @@ impl Dataset {
         self.columns.iter().find(|c| c.name == name)
     }
 
+    /// Whether it makes ids of what rows contain where they have none.
+    pub fn makes_ids(&self) -> bool {
+        self.columns.iter().any(|column| column.derive == Some(Derivation::ContentHash))
+    }
+
     /// The columns of the key that a key of an earlier version lacks; none where it is no such key.
     pub fn missing_from<S: AsRef<str>>(&self, key: &[S]) -> Vec<&'static str> {
         let earlier = |known: &&&[&str]| known.iter().copied().eq(key.iter().map(AsRef::as_ref));

@@ -8,6 +8,7 @@ use arrow::datatypes::Int32Type;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::batch::{Identity, Origin};
+use crate::dataset::seam::{After, NEAR, Seam, SeamNote, Told};
 use crate::dataset::target::KeyPrecision;
 use crate::dataset::time::to_micros;
 use crate::model::decimal::{Decimal, MAX_DIGITS};
@@ -253,10 +254,8 @@ pub struct ContentIds {
     rows: u64,
     /// The row whose predecessors are to be known, where that is not the last one.
     held: Option<u64>,
-    /// How often each of the last contents of the file before has come in it.
-    before: std::collections::HashMap<u64, u32>,
-    /// Rows that are equal to one of those.
-    shared: u64,
+    /// Where the file before ends and this one begins.
+    seam: Option<Seam>,
 }
 
 /// A row that has no id of its own.
@@ -270,7 +269,7 @@ struct Last {
 }
 
 /// Rows whose contents are known by one that goes on with the same input, whatever their times are.
-const LAST: usize = 512;
+const LAST: usize = NEAR;
 
 /// The same of rows of the latest second and the one before, where equal ones may still come.
 const LATEST: usize = 16_384;
@@ -293,12 +292,7 @@ impl ContentIds {
         let content: Vec<(u8, Values<'_>)> =
             content.iter().filter_map(|(tag, column)| Some((*tag, Values::of(column)?))).collect();
         let mut scratch = Vec::with_capacity(128);
-        let mut ids = arrow::array::StringBuilder::with_capacity(rows, rows * 16);
-        for row in 0..rows {
-            if let Some(own) = own.as_ref().and_then(|own| own.get(row)) {
-                ids.append_value(own);
-                continue;
-            }
+        let mut hash = |row: usize| {
             scratch.clear();
             for (tag, values) in &content {
                 if !values.is_null(row) {
@@ -306,15 +300,29 @@ impl ContentIds {
                     write(values, row, &mut scratch);
                 }
             }
-            let hash = xxh3_64(&scratch);
+            xxh3_64(&scratch)
+        };
+        if let Some(seam) = self.seam.as_mut().filter(|seam| seam.is_near(self.rows)) {
+            let mine = |row: &usize| own.as_ref().is_none_or(|own| own.get(*row).is_none());
+            let next: Vec<u64> = (0..rows).filter(mine).map(&mut hash).collect();
+            let has = |hash| self.recent.contains_key(&hash) || self.older.contains_key(&hash);
+            seam.look(self.rows, &next, has);
+        }
+        let mut ids = arrow::array::StringBuilder::with_capacity(rows, rows * 16);
+        for row in 0..rows {
+            if let Some(own) = own.as_ref().and_then(|own| own.get(row)) {
+                ids.append_value(own);
+                continue;
+            }
+            let hash = hash(row);
             let second = match &time {
                 Some(Values::Instant(times)) => times.value(row).div_euclid(1_000_000_000),
                 Some(Values::Far(times)) => times.value(row).div_euclid(1_000_000),
                 _ => i64::MIN,
             };
             let before = self.seen_before(hash, second);
-            if self.before.get(&hash).is_some_and(|times| *times > before) {
-                self.shared += 1;
+            if let Some(seam) = &mut self.seam {
+                seam.tell(hash, before);
             }
             use std::fmt::Write;
             // Writing into a builder does not fail.
@@ -377,15 +385,27 @@ impl ContentIds {
         }
     }
 
-    /// The file before this one ended with those rows. Equal ones of this file have the same ids, since
-    /// files that a vendor sends again overlap: how many there are is counted.
-    pub fn comes_after(&mut self, latest: &str) {
-        self.before = counts(latest).collect();
+    /// The file before this one ended with those rows; no more of them than the last 512 are looked at, so
+    /// that all who know them come to the same ids. No matter where it is known already what that means.
+    pub fn comes_after(&mut self, latest: &str, after: After) {
+        if !self.seam.as_ref().is_some_and(Seam::is_settled) {
+            self.seam = Some(Seam::behind(last_of(latest, 0), after));
+        }
+    }
+
+    /// What is to be noted of the file before for one that reads this one again, or goes on with it.
+    pub fn seam(&self) -> Option<SeamNote> {
+        self.seam.as_ref()?.note(self.rows, LATEST as u64)
+    }
+
+    /// Goes on as one that has noted that.
+    pub fn has_seam(&mut self, note: SeamNote) {
+        self.seam = Some(Seam::noted(note));
     }
 
     /// Rows that are equal to one of the last of the file before.
-    pub fn shared(&self) -> u64 {
-        self.shared
+    pub fn shared(&self) -> Told {
+        self.seam.as_ref().map_or_else(Told::default, |seam| seam.told)
     }
 
     fn keep(&mut self, last: Last) {
@@ -410,7 +430,8 @@ impl ContentIds {
                 *count - 1
             }
             None => {
-                let before = self.older.get(&hash).copied().unwrap_or(0);
+                let cut = || self.seam.as_ref().map_or(0, |seam| seam.count(hash));
+                let before = self.older.get(&hash).copied().unwrap_or_else(cut);
                 if self.recent.len() >= GENERATION {
                     self.older = std::mem::take(&mut self.recent);
                 }
@@ -437,7 +458,7 @@ pub fn last_of(latest: &str, bytes: usize) -> &str {
 }
 
 /// What [`ContentIds::latest`] wrote.
-fn counts(latest: &str) -> impl Iterator<Item = (u64, u32)> + '_ {
+pub(super) fn counts(latest: &str) -> impl Iterator<Item = (u64, u32)> + Clone + '_ {
     let hex = |text: &str| u64::from_str_radix(text, 16).ok();
     latest.split(' ').filter_map(move |entry| {
         let (hash, count) = entry.split_once('*').unwrap_or((entry, "1"));

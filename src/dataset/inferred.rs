@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::seam::SeamNote;
 use crate::dataset::separators::Decimal;
 use crate::dataset::time::{DateOrder, Last, Unit};
 
@@ -23,12 +24,19 @@ pub struct Learned {
     /// What stands before the decimals of numbers that are not plain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decimal: Option<Decimal>,
+    /// What the first rows without an id have to do with the last ones of the file before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seam: Option<SeamNote>,
 }
 
 impl Learned {
     /// Whether that is nothing.
     pub fn is_empty(&self) -> bool {
-        self.timeframe.is_none() && self.times.is_empty() && self.series.is_empty() && self.decimal.is_none()
+        self.timeframe.is_none()
+            && self.times.is_empty()
+            && self.series.is_empty()
+            && self.decimal.is_none()
+            && self.seam.is_none()
     }
 
     /// What holds for another input of the same writer too: not the timeframe.

@@ -36,6 +36,7 @@ use crate::dataset::narrow::Narrow;
 use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::quality::{self, Findings, Quality};
 use crate::dataset::reading::{How, Readings, form_of};
+use crate::dataset::seam::{After, Told};
 use crate::dataset::separators::{Decimal, Separators};
 use crate::dataset::target::{KeyNulls, KeyPrecision, Target};
 use crate::dataset::time::{TimeOptions, TimeReader};
@@ -129,10 +130,12 @@ impl MapperSettings {
     }
 }
 
-/// What is said of rows without an id that the file before ended with: the same ones in files that overlap,
-/// fills of their own in files that were cut between them. Nobody can tell, so it is left to the user; the
-/// sentence is made where the number of rows is known.
+/// What is said of rows without an id that the file before ended with, and that are taken for the same ones, since
+/// the files seem to overlap; the sentence is made where the number of rows is known.
 pub const SHARED: &str = "equal ticks without an id at the seam of two files";
+
+/// The same of those that are taken for others, since the files seem to be one that was cut.
+pub const CUT: &str = "equal ticks without an id where one file was cut in two";
 
 /// Bits of an identity that tell its slot.
 const SLOT_BITS: u32 = 6;
@@ -429,6 +432,7 @@ impl Mapper {
             times: self.times.iter().filter_map(known).collect(),
             series: self.times.iter().filter_map(series).collect(),
             decimal: self.signs.learned(),
+            seam: self.content.seam(),
         }
     }
 
@@ -436,6 +440,9 @@ impl Mapper {
     pub fn knows(&mut self, learned: &Learned) {
         self.timeframe.clone_from(&learned.timeframe);
         self.signs.knows(learned.decimal);
+        if let Some(seam) = &learned.seam {
+            self.content.has_seam(seam.clone());
+        }
         for (name, form) in &learned.times {
             let reader = TimeReader::knowing(self.settings.time.clone(), *form);
             self.times.insert(name.as_str().into(), reader);
@@ -474,8 +481,8 @@ impl Mapper {
     }
 
     /// The file before this one ended with those rows, as far as they have no id.
-    pub fn comes_after(&mut self, equals: &str) {
-        self.content.comes_after(equals);
+    pub fn comes_after(&mut self, equals: &str, after: After) {
+        self.content.comes_after(equals, after);
     }
 
     /// The name of the column that orders the rows in time.
@@ -708,8 +715,9 @@ impl Mapper {
         for (name, nulled) in &self.nulled {
             nulled.tell(name, &mut findings);
         }
-        if self.content.shared() > 0 {
-            findings.insert(SHARED.to_owned(), self.content.shared());
+        let Told { same, others } = self.content.shared();
+        for (what, rows) in [(SHARED, same), (CUT, others)].into_iter().filter(|(_, rows)| *rows > 0) {
+            findings.insert(what.to_owned(), rows);
         }
         findings
     }

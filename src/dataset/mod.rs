@@ -25,6 +25,7 @@ pub mod nulls;
 pub mod quality;
 pub mod reading;
 mod refit;
+pub mod seam;
 pub mod separators;
 pub mod shape;
 pub mod target;

@@ -418,9 +418,7 @@ impl Follower {
             let old = (file.gone.is_some() || file.path != file.born).then(|| file.born.clone());
             if file.rows == 0
                 && file.behind() > 0
-                && let Some(equals) = self.files.iter().rev().find_map(|other| {
-                    (other.id != file.id && other.born == file.born).then(|| other.equals()).flatten()
-                })
+                && let Some(equals) = self.before(file)
                 && let Some(file) = self.files.get_mut(place)
             {
                 file.comes_after(&equals);
@@ -452,6 +450,15 @@ impl Follower {
         Ok(any)
     }
 
+    /// The last rows without an id of the file that had the name of that one before it: of those that are still
+    /// read the one that was written to last, else the one that was done with last.
+    fn before(&self, file: &FollowedFile) -> Option<String> {
+        let others = self.files.iter().filter(|other| other.id != file.id && other.born == file.born);
+        let others = others.filter_map(|other| Some((other.modified(), other.equals()?)));
+        let last = others.max_by_key(|(modified, _)| *modified).map(|(_, equals)| equals);
+        last.or_else(|| lock(&self.checkpoint).equals_before(&file.born, file.id))
+    }
+
     /// Finds new files, and those that have lost their names.
     fn look(&mut self, report: &mut Report) -> Result<()> {
         let mut seen = HashSet::new();
@@ -475,6 +482,9 @@ impl Follower {
             (false, _) => self.scout.iter().flat_map(Discovery::arrivals).collect(),
         };
         all.extend(named);
+        // Whose content of before is in a copy now.
+        let of_copy = |new: &Arrival| new.place.as_ref().map(FilePosition::id).filter(|id| *id != new.id);
+        let rewritten: HashSet<(u64, u64)> = all.iter().filter_map(of_copy).collect();
         for Arrival { path, id, file, born, place } in all {
             if !seen.insert(id) {
                 continue;
@@ -512,10 +522,12 @@ impl Follower {
                 From::End if !self.first_look => From::Start,
                 from => from,
             };
+            let mut before = None;
             let opened = {
                 let mut checkpoint = lock(&self.checkpoint);
                 // Another file by that identity has none of its places.
                 if let Some(file) = file.as_ref().filter(|file| checkpoint.is_another(file, id)) {
+                    before = Some(checkpoint.equals_of(id));
                     checkpoint.anew((&path, born.as_deref()), id, file);
                 }
                 let known = (&*checkpoint, place);
@@ -525,6 +537,10 @@ impl Follower {
             match opened {
                 Ok(mut file) => {
                     file.has_names(names);
+                    if before.is_some() || rewritten.contains(&id) {
+                        file.is_rewritten();
+                    }
+                    before.flatten().iter().for_each(|equals| file.comes_after(equals));
                     self.course.above(file.rows);
                     self.lag.add(&file.ruler);
                     self.files.push(file);

@@ -17,6 +17,7 @@ use tracing::trace_span;
 use crate::batch::{Batch, LoadedFile, Origin, Reading, Reason, Reject, RejectedData, Replayable, Stage};
 use crate::coordinator::{SubmitError, WriteCoordinator};
 use crate::dataset::quality::Findings;
+use crate::dataset::seam::After;
 use crate::dataset::{Mapper, MapperSettings, json_row};
 use crate::decode::format::Reading as FormatReading;
 use crate::decode::{Broken, DecodeError, Decoder, Passed, RawBatch, text_columns};
@@ -338,7 +339,7 @@ pub struct Report {
     pub too_many_rejects: bool,
     /// Earliest and latest time, in nanoseconds since 1970.
     pub span: Option<(i64, i64)>,
-    /// The last rows of the input before, as far as they have no id.
+    /// The last rows of the input before that was read to its end, as far as they have no id.
     latest: Option<String>,
     /// The symbols and vendors seen.
     words: Verbatim,
@@ -500,7 +501,7 @@ impl Pipeline {
         }
         let mut mapper = Mapper::new(self.mapper.clone(), origin.clone())?;
         if let Some(latest) = &report.latest {
-            mapper.comes_after(latest);
+            mapper.comes_after(latest, After::File);
         }
         if !self.mapper.target.is_keyed() {
             // Rows that were stored before the damage was met would be there twice when the file is mended.
@@ -706,7 +707,10 @@ impl Pipeline {
             }
         }
         report.rows += rows;
-        report.latest = mapper.equals().or(report.latest.take());
+        if let (Ok(()), Some(equals)) = (&result, mapper.equals()) {
+            // What could not be read to its end is passed over by a run that goes on with this one.
+            report.latest = Some(equals);
+        }
         report.passed.add(&opened.decoder.passed());
         let padding = opened.padding.bytes();
         if padding > 0 {

@@ -52,6 +52,7 @@ mod quoted_names;
 mod rehearsed;
 mod rejects;
 mod resume;
+mod seams;
 mod sharing;
 mod signals;
 mod silent;

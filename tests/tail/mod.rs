@@ -8,6 +8,7 @@ mod exact;
 mod learned;
 mod lines;
 mod live;
+mod seams;
 mod spelt;
 mod waits;
 mod zeros;

@@ -106,6 +106,7 @@ impl Load<'_> {
                     mended: &mended,
                     emptied,
                     overwrites: self.engine.on_conflict == OnConflict::Update,
+                    counts_on: mapper.dataset.makes_ids(),
                 };
                 let stopped = || signals.exit().is_some();
                 RunRecorder::begin(self.history()?, start.clone(), request, stopped).await

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::dataset::mapper::{SHARED, is_deduction};
+use crate::dataset::mapper::{CUT, SHARED, is_deduction};
 use crate::decode::Passed;
 use crate::settings::OnConflict;
 use crate::source::keys::Shared;
@@ -91,6 +91,12 @@ fn sentence(finding: &str, rows: u64) -> String {
         ),
         (SHARED, _) => format!(
             "{count} without an id equal those that the file before ended with, and are stored once; if they are fills of their own, load the files as one: cat FILE FILE | mdsctl load -"
+        ),
+        (CUT, 1) => format!(
+            "{count} without an id equals one that the file before ended with, and is stored as a fill of its own, as in one file that was cut in two; if it was sent twice, delete what was loaded and load each file by a command of its own"
+        ),
+        (CUT, _) => format!(
+            "{count} without an id equal those that the file before ended with, and are stored as fills of their own, as in one file that was cut in two; if they were sent twice, delete what was loaded and load each file by a command of its own"
         ),
         _ => format!("{finding} in {count}"),
     }

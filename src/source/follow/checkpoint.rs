@@ -583,6 +583,22 @@ impl CheckpointFile {
         of(&|name| name == path).or_else(|| of(&|name| is_rotated(name, path)))
     }
 
+    /// The last rows without an id of the file that had that name before the one of that identity.
+    pub(super) fn equals_before(&self, born: &Path, id: (u64, u64)) -> Option<String> {
+        let is_of = |place: &&FilePosition| {
+            place.id() != id && place.born.as_deref().unwrap_or(&place.path) == born && place.equals.is_some()
+        };
+        // What was still read when the tail before ended came behind all that was done with.
+        let (done, left): (Vec<_>, Vec<_>) = self.known.iter().filter(is_of).partition(|place| place.done);
+        let last = self.done.iter().rev().find(is_of).or_else(|| left.first().or(done.last()).copied());
+        last?.equals.clone()
+    }
+
+    /// The last rows without an id of what had that identity.
+    pub(super) fn equals_of(&self, id: (u64, u64)) -> Option<String> {
+        self.known.iter().find(|place| place.id() == id)?.equals.clone()
+    }
+
     /// Whether some of that file was read by another name, or before it came back.
     pub(super) fn has_read(&self, arrival: &Arrival) -> bool {
         let Some(file) = &arrival.file else { return false };
@@ -775,5 +791,42 @@ impl CheckpointFile {
         text.push(b'\n');
         file.write_all(&text)?;
         put_in_place(file, &self.path, Replace::Yes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_before_is_the_one_that_had_the_name_last() {
+        let work = tempfile::tempdir().unwrap();
+        let mut checkpoint = CheckpointFile::open(work.path().join("places.json")).unwrap();
+        let place = |inode: u64, path: &str, done: bool| FilePosition {
+            path: path.into(),
+            device: 1,
+            inode,
+            fingerprint: String::new(),
+            offset: 9,
+            header: 0,
+            rows: 1,
+            names: None,
+            equals: Some(inode.to_string()),
+            read: None,
+            born: (path != "f").then(|| "f".into()),
+            done,
+            away: None,
+        };
+        let before = |checkpoint: &CheckpointFile, born: &str, inode| {
+            checkpoint.equals_before(Path::new(born), (1, inode)).unwrap_or_default()
+        };
+        assert_eq!(before(&checkpoint, "f", 9), "");
+        // As a tail leaves them: those that it read, then those that it was done with, the oldest first.
+        checkpoint.known = vec![place(3, "f", false), place(1, "f.2", true), place(2, "f.1", true)];
+        assert_eq!((before(&checkpoint, "f", 9), before(&checkpoint, "f", 3)), ("3".into(), "2".into()));
+        assert_eq!(before(&checkpoint, "g", 9), "");
+        checkpoint.done((1, 4), Some(place(4, "f.1", false)));
+        checkpoint.done((1, 5), Some(place(5, "f.1", false)));
+        assert_eq!((before(&checkpoint, "f", 9), before(&checkpoint, "f", 5)), ("5".into(), "4".into()));
     }
 }

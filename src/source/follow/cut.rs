@@ -65,6 +65,7 @@ impl Follower {
             match opened {
                 Ok(mut opened) => {
                     opened.has_names(names);
+                    opened.is_rewritten();
                     successor = Some(opened);
                 }
                 Err(error @ (Error::Unavailable(_) | Error::Internal(_))) => return Err(error),

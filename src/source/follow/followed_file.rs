@@ -11,6 +11,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::batch::{self, Content, Origin, Reason, Replayable, Stage};
 use crate::dataset::inferred::Learned;
+use crate::dataset::seam::After;
 use crate::dataset::{Mapper, MapperSettings};
 use crate::decode::Format;
 use crate::decode::{CsvOptions, MAX_ROW, RawBatch};
@@ -127,6 +128,8 @@ pub(super) struct FollowedFile {
     placed: Option<(Stamp, u64, FilePosition)>,
     /// Whether it was said what its first rows lack.
     lacks: bool,
+    /// Whether it had other content before.
+    rewritten: bool,
     /// The last place that was noted of the content at hand.
     last: Option<FilePosition>,
 }
@@ -205,6 +208,7 @@ impl FollowedFile {
             seen: None,
             placed: None,
             lacks: false,
+            rewritten: false,
             last: None,
         };
         check(&head_of(&this.file, &this.name)?, &this.name)?;
@@ -322,7 +326,8 @@ impl FollowedFile {
         self.origin = Arc::new(Origin { replayable, ..Origin::new(self.name.clone()) });
         let equals = self.mapper.equals();
         self.mapper = Mapper::new(mapper, self.origin.clone())?;
-        equals.iter().for_each(|equals| self.mapper.comes_after(equals));
+        self.rewritten = true;
+        equals.iter().for_each(|equals| self.comes_after(equals));
         self.mapper.knows(&self.told.forms());
         self.told = Learned::default();
         (self.read, self.taken, self.header, self.zeros) = (0, 0, 0, 0);
@@ -363,7 +368,18 @@ impl FollowedFile {
 
     /// The file that had its name before ended with those rows.
     pub(super) fn comes_after(&mut self, equals: &str) {
-        self.mapper.comes_after(equals);
+        let after = if self.rewritten { After::Truncation } else { After::File };
+        self.mapper.comes_after(equals, after);
+    }
+
+    /// It is the file that another one was before, truncated.
+    pub(super) fn is_rewritten(&mut self) {
+        self.rewritten = true;
+    }
+
+    /// When it was written to last.
+    pub(super) fn modified(&self) -> Option<SystemTime> {
+        self.metadata().ok()?.modified().ok()
     }
 
     /// The header that it has had.
