@@ -4,23 +4,26 @@
 //! - [`plan`]: what is to be done; [`values`]: the part of it that says how values are read
 //! - [`caller`]: who is told, and who asks for an end ([`interrupts`])
 //! - [`load`], [`tail`], [`replay`]: rows into a store
-//! - [`health`]: how well store, dead letters and a running instance are
+//! - [`health`], [`runs`], [`schema`]: how well store, dead letters and a running instance are, the history of runs, the
+//!   tables
 
 pub mod caller;
 pub(crate) mod dead_letters_only;
 pub(crate) mod event_log;
 pub mod exit;
 pub mod health;
+pub(crate) mod inspect;
 pub mod interrupts;
 pub(crate) mod letters;
 pub mod load;
 pub mod metrics;
 pub mod plan;
 pub(crate) mod process;
-pub(crate) mod queues;
 pub mod replay;
 pub(crate) mod resume;
 pub(crate) mod run_recorder;
+pub mod runs;
+pub mod schema;
 pub(crate) mod span;
 pub mod tail;
 pub mod values;

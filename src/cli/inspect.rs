@@ -1,23 +1,38 @@
 //! `mdsctl inspect-dlq`: says what is in a dead-letter queue and why, and hands its rows out.
 
 use std::io::{self, IsTerminal as _};
+use std::path::Path;
+
+use serde_json::json;
 
 use crate::app::exit::Exit;
-use crate::app::queues::{self, Bytes, Queue, STANDARD, chosen, unreadable};
+use crate::app::inspect;
+use crate::app::inspect::export::{self, Exported};
+use crate::app::inspect::follow::{self, Form};
+use crate::app::inspect::queues::{self, STANDARD};
 use crate::cli::args::{ByName, GlobalArgs, InspectArgs, LetterFormat};
-use crate::cli::{export, filter, follow, print, style_of_stdout, tell, voice};
-use crate::dlq::claim::Choice;
+use crate::cli::{filter, print, signals, style_of_stdout, tell, voice};
 use crate::dlq::groups::By;
-use crate::dlq::stats::{Plan, QueueStats};
-use crate::error::Result;
-use crate::report::letters::{Findings, QueueFile, json, replay_command, table, table_to_name};
+use crate::error::{Error, Result};
+use crate::report::letters::{Findings, json as found_json, replay_command, table, table_to_name};
+use crate::text::number_format::plural;
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
     let selection = filter::selection(&args.filter);
     let format = if global.json { LetterFormat::Json } else { args.format };
     if args.follow {
-        return follow::run(args, format, &selection);
+        let form = match format {
+            LetterFormat::Table => Form::News,
+            LetterFormat::Json => Form::Record,
+            LetterFormat::Ndjson => Form::Rows,
+            LetterFormat::Csv => {
+                return Err(Error::Usage(
+                    "--follow: the columns of CSV are known only at the end; use --format ndjson".into(),
+                ));
+            }
+        };
+        return follow::run(&args.queues, form, &selection, &signals::heard()?, voice::rows());
     }
     let mut queues = queues::open(&args.queues)?;
     let rows_alone = args.export.is_some() || matches!(format, LetterFormat::Csv | LetterFormat::Ndjson);
@@ -42,18 +57,29 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
         }
     }
     if let Some(path) = &args.export {
-        return export::to_file(global, args, queues, &selection, path);
+        let interrupts = signals::heard()?;
+        return match export::to_file(path, args.force, queues, &selection, &interrupts)? {
+            Some(told) => exported(global, path, &told).map(|()| Exit::Stored),
+            None => Ok(interrupts.exit().unwrap_or(Exit::Interrupted)),
+        };
     }
     match format {
         LetterFormat::Csv if none => Ok(Exit::Stored),
-        LetterFormat::Csv => export::as_csv(global, queues, &selection),
-        LetterFormat::Ndjson => export::as_they_are(global, queues, &selection),
+        LetterFormat::Csv => {
+            export::as_csv(voice::rows(), queues, &selection, |told| left_out(global, told))?;
+            Ok(Exit::Stored)
+        }
+        LetterFormat::Ndjson => {
+            left_out(global, &export::as_they_are(voice::rows(), queues, &selection)?);
+            Ok(Exit::Stored)
+        }
         LetterFormat::Table | LetterFormat::Json => {
             let by: Vec<&str> = args.by.iter().map(|by| by.word()).collect();
-            let (files, survey) = surveyed(queues, args, selection)?;
+            let groups = args.by.iter().copied().map(By::from).collect();
+            let (files, survey) = inspect::survey(queues, &selection, groups, args.samples)?;
             let found = Findings { files: &files, survey: &survey, by: &by };
             if format == LetterFormat::Json {
-                let mut object = json(found);
+                let mut object = found_json(found);
                 if let Some(fields) = object.as_object_mut() {
                     fields.insert("command".into(), "inspect-dlq".into());
                     fields.insert("notes".into(), notes.into());
@@ -82,25 +108,44 @@ fn style(global: &GlobalArgs) -> crate::report::style::Style {
     }
 }
 
-fn surveyed(
-    queues: Vec<Queue>,
-    args: &InspectArgs,
-    selection: crate::dlq::filter::Selection,
-) -> Result<(Vec<QueueFile>, QueueStats)> {
-    let by: Vec<By> = args.by.iter().copied().map(By::from).collect();
-    let mut plan = Plan { choice: Choice::default(), by, samples: args.samples, file: 0 };
-    let (mut files, mut all) = (Vec::new(), QueueStats::default());
-    for (file, (Queue { name, what, bytes }, choice)) in chosen(queues, &selection)?.into_iter().enumerate() {
-        (plan.file, plan.choice) = (file, choice);
-        let survey = match bytes {
-            Bytes::File(file) => QueueStats::of_file(&file, &plan),
-            Bytes::Stream(stream) => QueueStats::of_stream(stream, &plan),
-        };
-        let survey = survey.map_err(|e| unreadable(&name, &e))?;
-        files.push(QueueFile { name, what, rows: survey.rows });
-        all.merge(survey, args.samples);
+/// `--export`: says what was written.
+fn exported(global: &GlobalArgs, path: &Path, told: &Exported) -> Result<()> {
+    let name = path.display();
+    if global.json {
+        let path = (told.rows > 0).then(|| path.to_string_lossy());
+        let object = json!({"command": "inspect-dlq", "exit_code": 0, "path": path, "rows": told.rows, "undecodable": told.raw, "damaged": told.damaged});
+        print(&voice::result(object))?;
+    } else if !global.quiet {
+        tell(&match told.rows {
+            0 => format!("no rows to export; {name} was not written"),
+            n => format!("{} written to {name}", plural(n, "row")),
+        });
     }
-    Ok((files, all))
+    left_out(global, told);
+    Ok(())
+}
+
+/// Says what is not among the rows that were handed out.
+fn left_out(global: &GlobalArgs, told: &Exported) {
+    if global.quiet {
+        return;
+    }
+    for (flags, rows) in &told.own {
+        let (rows, it) = (plural(*rows, "row"), if *rows == 1 { "it" } else { "them" });
+        tell(&format!("{rows} partly as the input wrote {it}: load {it} with {flags}"));
+    }
+    if told.raw > 0 {
+        let it = plural(told.raw, "row");
+        tell(&format!(
+            "{it} left out, since only the input as it came is kept of them: --format table shows it"
+        ));
+    }
+    if told.damaged > 0 {
+        tell(&format!(
+            "{} left out, since they are damaged: --format table says where",
+            plural(told.damaged, "line")
+        ));
+    }
 }
 
 impl From<ByName> for By {

@@ -133,7 +133,8 @@ fn run(
     })
 }
 
-fn destination(args: &StoreArgs) -> Result<StorePlan> {
+/// The store that is meant, and the tenant.
+pub fn destination(args: &StoreArgs) -> Result<StorePlan> {
     let (store, by_default) = store::choose(args)?;
     Ok(StorePlan { store, by_default, tenant: args.tenant.clone() })
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::app;
 use crate::app::exit::Exit;
-use crate::app::resume::{Life, life};
 use crate::cli::args::{GlobalArgs, RunsArgs};
 use crate::cli::{print, store, style_of_stdout, tell, voice};
 use crate::error::{Error, Result};
-use crate::report::runs::{RunView, details, table};
+use crate::report::runs::{details, table};
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
@@ -15,15 +15,9 @@ pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
     if by_default && !global.quiet {
         tell(&format!("no --dsn given: looking into {}, {}", store.called(), store.shown()));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Error::Internal(format!("cannot start: {e}")))?;
-    let history = store.history(None)?;
     // Of those that an id means, one more than one is too many.
     let limit = if args.id.is_some() { 2 } else { args.limit };
-    let found = runtime.block_on(history.list(args.id.as_deref(), limit))?;
-    let views: Vec<RunView> = found.iter().map(|run| RunView::new(run, life(run) != Life::Over)).collect();
+    let views = app::runs::list(&*store, args.id.as_deref(), limit)?;
     let style = style_of_stdout(global.color);
     match (&args.id, views.as_slice()) {
         (None, all) if global.json => {

@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::app::exit::Exit;
+use crate::app::schema;
 use crate::cli::args::{GlobalArgs, SchemaAction, SchemaArgs, SchemaOptions};
 use crate::cli::{print, store, tell, voice};
-use crate::dataset::{ALL, by_name};
-use crate::error::{Error, Result};
-use crate::sink::{self, Periods, unblocked};
+use crate::error::Result;
+use crate::sink::{self, Periods};
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
@@ -17,23 +17,8 @@ pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
     if by_default && !global.quiet {
         tell(&format!("no --dsn given: using {}, {}", store.called(), store.shown()));
     }
-    let (can, called) = (store.capabilities(), store.called());
-    if options.rls && !can.row_security {
-        return Err(Error::Usage(format!("--rls needs PostgreSQL: {called} has no row-level security")));
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Error::Internal(format!("cannot start: {e}")))?;
-    let wanted = wanted(options)?;
-    if !wanted.is_plain() && !can.chunks {
-        return Err(Error::Usage(format!(
-            "--chunk, --compress-after and --retention need PostgreSQL with TimescaleDB: {called} has no chunks"
-        )));
-    }
-    if !options.grant.is_empty() && !can.roles {
-        return Err(Error::Usage(format!("--grant needs PostgreSQL: {called} has no roles")));
-    }
+    let wanted = wanted(options);
+    schema::possible(&*store, &wanted)?;
     match &args.action {
         SchemaAction::Show(_) if global.json => {
             let (statements, shown) = (store.schema_statements(&wanted), store.shown());
@@ -43,13 +28,11 @@ pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
         }
         SchemaAction::Show(_) => print(&store.schema_sql(&wanted))?,
         SchemaAction::Apply(_) => {
-            let apply = unblocked(&*store, "the schema", None, store.schema_apply(&wanted));
-            let lines = runtime.block_on(apply)?;
+            let lines = schema::apply(&*store, &wanted)?;
             report(global, &store.shown(), "done", &lines)?;
         }
         SchemaAction::Check(_) => {
-            let check = unblocked(&*store, "the schema", None, store.schema_check(&wanted));
-            let lines = runtime.block_on(check)?;
+            let lines = schema::check(&*store, &wanted)?;
             report(global, &store.shown(), "differences", &lines)?;
             if !lines.is_empty() {
                 return Ok(Exit::Usage);
@@ -62,21 +45,15 @@ pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
     Ok(Exit::Stored)
 }
 
-/// The flags that not every store has, checked for the names in them.
-fn wanted(options: &SchemaOptions) -> Result<sink::SchemaOptions> {
-    let wanted = sink::SchemaOptions {
+/// The flags that not every store has.
+fn wanted(options: &SchemaOptions) -> sink::SchemaOptions {
+    sink::SchemaOptions {
         rls: options.rls,
         chunk: Periods::new(options.chunk.clone()),
         compress_after: Periods::new(options.compress_after.clone()),
         retention: Periods::new(options.retention.clone()),
         grant: options.grant.clone(),
-    };
-    let all = [&wanted.chunk, &wanted.compress_after, &wanted.retention];
-    if let Some(unknown) = all.iter().flat_map(|said| said.names()).find(|name| by_name(name).is_none()) {
-        let names: Vec<&str> = ALL.iter().map(|dataset| &*dataset.name).collect();
-        return Err(Error::Usage(format!("there is no dataset {unknown}; there are {}", names.join(", "))));
     }
-    Ok(wanted)
 }
 
 fn report(global: &GlobalArgs, store: &str, what: &str, lines: &[String]) -> Result<()> {

@@ -4,6 +4,7 @@
 //! The text is what monitoring plugins print: a first line with the status, the worst of what was
 //! found and numbers to draw, then a line for each finding.
 
+mod examine;
 mod instance;
 mod queues;
 mod store;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::text::visible::is_active;
 
+pub use examine::{HealthPlan, examine};
 pub use instance::ask;
 pub use queues::{Limits, look};
 pub use store::{Latency, StoreLimits, judge, unanswered, unread};

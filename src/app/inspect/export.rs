@@ -6,15 +6,11 @@ use std::io::{self, BufRead, BufWriter, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::app::exit::Exit;
+use crate::app::inspect::queues::{Bytes, Queue, chosen, unreadable, whole};
 use crate::app::interrupts::Interrupts;
-use crate::app::queues::{Bytes, Queue, chosen, unreadable, whole};
 use crate::batch::Reading;
-use crate::cli::args::{GlobalArgs, InspectArgs};
-use crate::cli::{print, signals, tell, voice};
 use crate::decode::{ExportCell, FileFormat, RowWriter};
 use crate::dlq::claim::{Choice, is_meant};
 use crate::dlq::filter::Selection;
@@ -22,7 +18,7 @@ use crate::dlq::letter::{Letter, fields, words};
 use crate::dlq::lines::Lines;
 use crate::error::{self, Error, Result};
 use crate::files::{self, Replace, put_in_place};
-use crate::text::number_format::{count, plural};
+use crate::text::number_format::count;
 
 /// Most columns of a file; more come out of a queue whose rows have values for names.
 const MOST_COLUMNS: usize = 10_000;
@@ -30,38 +26,17 @@ const MOST_COLUMNS: usize = 10_000;
 /// Permissions of an export, as of the queue that its rows come from.
 const MODE: u32 = 0o640;
 
-/// What was left out.
+/// How many rows were handed out, and what was left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Notes {
-    rows: u64,
-    raw: u64,
-    damaged: u64,
+pub struct Exported {
+    /// Rows.
+    pub rows: u64,
+    /// Rows of which only the input as it came is kept.
+    pub raw: u64,
+    /// Lines that are no records.
+    pub damaged: u64,
     /// Rows of which columns stand as the input's own text, by the flags that read them.
-    own: BTreeMap<String, u64>,
-}
-
-impl Notes {
-    fn tell(&self, global: &GlobalArgs) {
-        if global.quiet {
-            return;
-        }
-        for (flags, rows) in &self.own {
-            let (rows, it) = (plural(*rows, "row"), if *rows == 1 { "it" } else { "them" });
-            tell(&format!("{rows} partly as the input wrote {it}: load {it} with {flags}"));
-        }
-        if self.raw > 0 {
-            let it = plural(self.raw, "row");
-            tell(&format!(
-                "{it} left out, since only the input as it came is kept of them: --format table shows it"
-            ));
-        }
-        if self.damaged > 0 {
-            tell(&format!(
-                "{} left out, since they are damaged: --format table says where",
-                plural(self.damaged, "line")
-            ));
-        }
-    }
+    pub own: BTreeMap<String, u64>,
 }
 
 /// The flags that read what stands as the input's own text; none where it needs none.
@@ -95,7 +70,7 @@ fn each(
     name: &str,
     from: impl BufRead,
     choice: &Choice,
-    told: &mut Notes,
+    told: &mut Exported,
     ending: Option<&Interrupts>,
     mut row: impl FnMut(&RawValue) -> io::Result<()>,
 ) -> std::result::Result<(), Ended> {
@@ -126,10 +101,13 @@ fn each(
     }
 }
 
-/// The rows to stdout as they stand in the queue, an object a line.
-pub fn as_they_are(global: &GlobalArgs, queues: Vec<Queue>, selection: &Selection) -> Result<Exit> {
-    let mut out = voice::rows();
-    let mut told = Notes::default();
+/// The rows to `out` as they stand in the queue, an object a line.
+pub(crate) fn as_they_are(
+    mut out: impl Write,
+    queues: Vec<Queue>,
+    selection: &Selection,
+) -> Result<Exported> {
+    let mut told = Exported::default();
     let mut row = |item: &RawValue| {
         out.write_all(item.get().as_bytes())?;
         out.write_all(b"\n")
@@ -149,17 +127,19 @@ pub fn as_they_are(global: &GlobalArgs, queues: Vec<Queue>, selection: &Selectio
     };
     let done = all().and_then(|()| out.flush().map_err(Ended::Out));
     drop(out);
-    printed(done)?;
-    told.tell(global);
-    Ok(Exit::Stored)
+    printed(done).map(|()| told)
 }
 
-/// The rows to stdout as CSV.
-pub fn as_csv(global: &GlobalArgs, queues: Vec<Queue>, selection: &Selection) -> Result<Exit> {
+/// The rows as CSV to `out`, once it is `told` what is left out.
+pub(crate) fn as_csv(
+    out: impl Write + Send,
+    queues: Vec<Queue>,
+    selection: &Selection,
+    told: impl FnOnce(&Exported),
+) -> Result<()> {
     let rows = ExportRows::of(queues, selection, None)?;
-    rows.told.tell(global);
-    printed(rows.write(FileFormat::Csv, voice::rows(), None).map(drop))?;
-    Ok(Exit::Stored)
+    told(&rows.told);
+    printed(rows.write(FileFormat::Csv, out, None).map(drop))
 }
 
 /// A reader that has gone away has read enough.
@@ -173,14 +153,15 @@ fn printed(done: std::result::Result<(), Ended>) -> Result<()> {
     }
 }
 
-/// `--export`: the rows to a file, which is there whole or not at all.
-pub fn to_file(
-    global: &GlobalArgs,
-    args: &InspectArgs,
+/// The rows to a file, which is there whole or not at all; with `over` one that is there already is written over.
+/// Nothing where it was asked to end meanwhile.
+pub(crate) fn to_file(
+    path: &Path,
+    over: bool,
     queues: Vec<Queue>,
     selection: &Selection,
-    path: &Path,
-) -> Result<Exit> {
+    interrupts: &Interrupts,
+) -> Result<Option<Exported>> {
     let name = path.display();
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     let format = match extension.as_str() {
@@ -208,60 +189,44 @@ pub fn to_file(
     }
     let there =
         || Error::Usage(format!("--export {name}: the file is there already; --force writes over it"));
-    if path.exists() && !args.force {
+    if path.exists() && !over {
         return Err(there());
     }
     let failed = |error: io::Error| {
         Error::Usage(format!("--export {name}: it cannot be written: {}", error::words(&error)))
     };
-    let ending = signals::heard()?;
     let temporary = files::beside(path, ".export-", MODE).map_err(failed)?;
-    let rows = ExportRows::of(queues, selection, Some(&ending))?;
+    let rows = ExportRows::of(queues, selection, Some(interrupts))?;
     if rows.told.rows > 0 {
         let out = BufWriter::with_capacity(1 << 18, temporary);
-        let written = rows.write(format, out, Some(&ending)).map_err(|ended| match ended {
+        let written = rows.write(format, out, Some(interrupts)).map_err(|ended| match ended {
             Ended::In(error) => error,
             Ended::Out(error) => failed(error),
         });
         let temporary = written?.into_inner().map_err(|error| failed(error.into_error()))?;
-        if let Some(exit) = ending.exit() {
-            return Ok(exit);
+        if interrupts.exit().is_some() {
+            return Ok(None);
         }
-        let replace = if args.force { Replace::Yes } else { Replace::No };
+        let replace = if over { Replace::Yes } else { Replace::No };
         put_in_place(temporary, path, replace).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => there(),
             _ => failed(error),
         })?;
     }
-    if let Some(exit) = ending.exit() {
-        return Ok(exit);
-    }
-    let Notes { rows: written, raw, damaged, .. } = rows.told;
-    if global.json {
-        let path = (written > 0).then(|| path.to_string_lossy());
-        let object = json!({"command": "inspect-dlq", "exit_code": 0, "path": path, "rows": written, "undecodable": raw, "damaged": damaged});
-        print(&voice::result(object))?;
-    } else if !global.quiet {
-        tell(&match written {
-            0 => format!("no rows to export; {name} was not written"),
-            n => format!("{} written to {name}", plural(n, "row")),
-        });
-    }
-    rows.told.tell(global);
-    Ok(Exit::Stored)
+    Ok(interrupts.exit().is_none().then_some(rows.told))
 }
 
 /// Rows whose columns are known.
 struct ExportRows {
     files: Vec<(String, File, Choice)>,
     names: Vec<String>,
-    told: Notes,
+    told: Exported,
 }
 
 impl ExportRows {
     /// A first reading, for the names of the columns.
     fn of(queues: Vec<Queue>, selection: &Selection, ending: Option<&Interrupts>) -> Result<Self> {
-        let mut rows = Self { files: Vec::new(), names: Vec::new(), told: Notes::default() };
+        let mut rows = Self { files: Vec::new(), names: Vec::new(), told: Exported::default() };
         let mut known = HashSet::new();
         for (Queue { name, bytes, .. }, choice) in chosen(queues, selection)? {
             let file = bytes.into_file().map_err(|e| unreadable(&name, &e))?;
@@ -302,7 +267,7 @@ impl ExportRows {
         let mut writer = RowWriter::new(format, self.names.clone(), out).map_err(Ended::Out)?;
         let places: std::collections::HashMap<&str, usize> =
             self.names.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
-        let mut told = Notes::default();
+        let mut told = Exported::default();
         for (name, file, choice) in &self.files {
             let from = whole(file).map_err(|e| Ended::In(unreadable(name, &e)))?;
             each(name, from, choice, &mut told, ending, |item| {

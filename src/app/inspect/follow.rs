@@ -1,4 +1,4 @@
-//! `inspect-dlq --follow`: records of a queue as they come, a line each.
+//! Records of a queue as they come, a line each.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::app::exit::Exit;
-use crate::app::queues::{live, unreadable};
-use crate::cli::args::{InspectArgs, LetterFormat};
-use crate::cli::{signals, voice};
+use crate::app::inspect::queues::{live, unreadable};
+use crate::app::interrupts::Interrupts;
 use crate::dlq::byte_range::ByteRange;
 use crate::dlq::claim::{at_most, count, is_meant};
 use crate::dlq::filter::Selection;
@@ -19,27 +18,38 @@ use crate::dlq::letter::Letter;
 use crate::dlq::lines::{Line, Lines};
 use crate::dlq::names::{self, Kind};
 use crate::dlq::stats::moment;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::report::letters::plain;
 use crate::text::number_format::plural;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Prints until it is ended: by a signal, by its `--limit`, or since nobody reads any more.
-pub fn run(args: &InspectArgs, format: LetterFormat, selection: &Selection) -> Result<Exit> {
-    if format == LetterFormat::Csv {
-        return Err(Error::Usage(
-            "--follow: the columns of CSV are known only at the end; use --format ndjson".into(),
-        ));
-    }
-    let ending = signals::heard()?;
-    let mut printer = Printer { format, selection, printed: 0 };
+/// What is written of each record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A line for people.
+    News,
+    /// The record.
+    Record,
+    /// Its rows alone.
+    Rows,
+}
+
+/// Writes to `out` until it is ended: by a request, by its limit, or since nobody reads any more.
+pub(crate) fn run(
+    named: &[PathBuf],
+    form: Form,
+    selection: &Selection,
+    interrupts: &Interrupts,
+    out: impl Write,
+) -> Result<Exit> {
+    let mut printer = Printer { form, selection, printed: 0, out };
     let mut queues: BTreeMap<PathBuf, Followed> = BTreeMap::new();
     // What is there already is not new; a queue that appears later is, from its start.
     let mut at_end = true;
     loop {
-        for path in live(&args.queues)? {
+        for path in live(named)? {
             if let Entry::Vacant(place) = queues.entry(path) {
                 let followed = Followed::start(place.key(), at_end);
                 let followed = followed.map_err(|e| unreadable(place.key().display(), &e))?;
@@ -54,7 +64,7 @@ pub fn run(args: &InspectArgs, format: LetterFormat, selection: &Selection) -> R
                 Err(error) => return Err(unreadable(path.display(), &error)),
             }
         }
-        if let Some(exit) = ending.exit() {
+        if let Some(exit) = interrupts.exit() {
             return Ok(exit);
         }
         std::thread::sleep(PAUSE);
@@ -87,7 +97,7 @@ impl Followed {
     }
 
     /// Prints what has come; `false` once there is no use in more.
-    fn look(&mut self, path: &Path, printer: &mut Printer<'_>) -> io::Result<bool> {
+    fn look(&mut self, path: &Path, printer: &mut Printer<'_, impl Write>) -> io::Result<bool> {
         loop {
             if let Some(open) = &mut self.open
                 && !open.print(printer)?
@@ -136,7 +146,7 @@ impl Open {
     }
 
     /// Prints the whole lines that have come; `false` once there is no use in more.
-    fn print(&mut self, printer: &mut Printer<'_>) -> io::Result<bool> {
+    fn print(&mut self, printer: &mut Printer<'_, impl Write>) -> io::Result<bool> {
         let length = self.file.metadata()?.len();
         // Somebody has emptied it.
         self.offset = self.offset.min(length);
@@ -171,20 +181,21 @@ fn same(a: &Metadata, b: &Metadata) -> bool {
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
-struct Printer<'s> {
-    format: LetterFormat,
+struct Printer<'s, W> {
+    form: Form,
     selection: &'s Selection,
     printed: u64,
+    out: W,
 }
 
-impl Printer<'_> {
+impl<W: Write> Printer<'_, W> {
     /// Prints what is meant of a line; `false` once there is no use in more.
     fn line(&mut self, line: &Line<'_>) -> io::Result<bool> {
         let limit = self.selection.limit.unwrap_or(u64::MAX);
         let mut text = Vec::new();
         match (Letter::read(line), line.bytes) {
             (Err(why), _) => {
-                if self.format == LetterFormat::Table {
+                if self.form == Form::News {
                     text = format!("a damaged line: it {}\n", plain(&why.to_string())).into_bytes();
                 }
             }
@@ -193,21 +204,20 @@ impl Printer<'_> {
                 let meant = at_most(self.selection.filter.meant(&letter, line), &letter, room);
                 let rows = count(&meant, &letter);
                 self.printed += rows;
-                match self.format {
+                match self.form {
                     _ if rows == 0 => {}
-                    LetterFormat::Json => text = [line.stands.trim_ascii(), b"\n"].concat(),
-                    LetterFormat::Ndjson => {
+                    Form::Record => text = [line.stands.trim_ascii(), b"\n"].concat(),
+                    Form::Rows => {
                         let items = letter.items.iter().enumerate();
                         let meant =
                             items.filter(|(row, item)| is_meant(&meant, *row) && item.get().starts_with('{'));
                         meant.for_each(|(_, item)| text.extend([item.get().as_bytes(), b"\n"].concat()));
                     }
-                    LetterFormat::Table | LetterFormat::Csv => text = news(&letter, rows).into_bytes(),
+                    Form::News => text = news(&letter, rows).into_bytes(),
                 }
             }
         }
-        let mut out = voice::rows();
-        match out.write_all(&text).and_then(|()| out.flush()) {
+        match self.out.write_all(&text).and_then(|()| self.out.flush()) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
             Err(error) => Err(error),
             Ok(()) => Ok(self.printed < limit),

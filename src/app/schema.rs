@@ -1,0 +1,47 @@
+//! The tables of a store: made, and compared.
+
+use crate::app::load::runtime;
+use crate::dataset::{ALL, by_name};
+use crate::error::{Error, Result};
+use crate::sink::{SchemaOptions, Store, unblocked};
+
+/// Refuses what that store cannot do, and names of datasets that there are not.
+///
+/// # Errors
+/// Usage, in both cases.
+pub fn possible(store: &dyn Store, wanted: &SchemaOptions) -> Result<()> {
+    let (can, called) = (store.capabilities(), store.called());
+    if wanted.rls && !can.row_security {
+        return Err(Error::Usage(format!("--rls needs PostgreSQL: {called} has no row-level security")));
+    }
+    let all = [&wanted.chunk, &wanted.compress_after, &wanted.retention];
+    if let Some(unknown) = all.iter().flat_map(|said| said.names()).find(|name| by_name(name).is_none()) {
+        let names: Vec<&str> = ALL.iter().map(|dataset| &*dataset.name).collect();
+        return Err(Error::Usage(format!("there is no dataset {unknown}; there are {}", names.join(", "))));
+    }
+    if !wanted.is_plain() && !can.chunks {
+        return Err(Error::Usage(format!(
+            "--chunk, --compress-after and --retention need PostgreSQL with TimescaleDB: {called} has no chunks"
+        )));
+    }
+    if !wanted.grant.is_empty() && !can.roles {
+        return Err(Error::Usage(format!("--grant needs PostgreSQL: {called} has no roles")));
+    }
+    Ok(())
+}
+
+/// Makes what is missing; a line for each thing that was done.
+///
+/// # Errors
+/// Those of the store.
+pub fn apply(store: &dyn Store, wanted: &SchemaOptions) -> Result<Vec<String>> {
+    runtime()?.block_on(unblocked(store, "the schema", None, store.schema_apply(wanted)))
+}
+
+/// Compares; a line for each difference.
+///
+/// # Errors
+/// Those of the store.
+pub fn check(store: &dyn Store, wanted: &SchemaOptions) -> Result<Vec<String>> {
+    runtime()?.block_on(unblocked(store, "the schema", None, store.schema_check(wanted)))
+}
