@@ -3,8 +3,8 @@
 //!
 //! The layers, top to bottom; each may use those below it (a test holds them to it):
 //!
-//! - `cli`: arguments to settings, one file a subcommand, exit codes
-//! - `app`: use cases
+//! - `cli`: arguments to plans, what is told to the two streams, signals
+//! - `app`: use cases: load, tail, replay, inspect, runs, schema, health
 //! - `report`: progress, summaries, tables: what people read
 //! - `telemetry`: listeners to engine events: counters, metrics, traces, HTTP
 //! - `source`, `sink`, `dlq`: bytes in, rows out, dead letters

@@ -2,6 +2,7 @@
 
 mod alone;
 mod jobs;
+mod of_before;
 
 use rustix::process::Signal;
 
