@@ -408,6 +408,7 @@ impl Follower {
         let mut any = false;
         // What a file that was replaced still has comes before what its successor has.
         let mut busy: HashSet<PathBuf> = HashSet::new();
+        let counts_on = self.mapper.dataset.makes_ids();
         for place in 0..self.files.len() {
             let Some(file) = self.files.get(place).filter(|_| !self.stop.is_set()) else { break };
             if busy.contains(&file.born) {
@@ -416,7 +417,8 @@ impl Follower {
             }
             let over = file.gone.is_some_and(|since| since.elapsed() >= GRACE) && file.is_quiet(GRACE);
             let old = (file.gone.is_some() || file.path != file.born).then(|| file.born.clone());
-            if file.rows == 0
+            if counts_on
+                && file.rows == 0
                 && file.behind() > 0
                 && let Some(equals) = self.before(file)
                 && let Some(file) = self.files.get_mut(place)

@@ -586,7 +586,7 @@ impl CheckpointFile {
     /// The last rows without an id of the file that had that name before the one of that identity.
     pub(super) fn equals_before(&self, born: &Path, id: (u64, u64)) -> Option<String> {
         let is_of = |place: &&FilePosition| {
-            place.id() != id && place.born.as_deref().unwrap_or(&place.path) == born && place.equals.is_some()
+            place.id() != id && place.equals.is_some() && place.born.as_deref().unwrap_or(&place.path) == born
         };
         // What was still read when the tail before ended came behind all that was done with.
         let (done, left): (Vec<_>, Vec<_>) = self.known.iter().filter(is_of).partition(|place| place.done);
