@@ -1,19 +1,18 @@
 //! `mdsctl completions`: what a shell completes, from the command line's own description.
 
+use anyhow::{Context as _, Result};
 use clap::CommandFactory;
 use clap_complete::Shell;
 
 use crate::app::exit::Exit;
 use crate::cli::args::{Cli, CompletionsArgs};
 use crate::cli::print;
-use crate::error::{Error, Result};
 
 /// Runs it.
 pub fn run(args: &CompletionsArgs) -> Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "mdsctl", &mut script);
-    let script = String::from_utf8(script)
-        .map_err(|error| Error::Internal(format!("the completions are not text: {error}")))?;
+    let script = String::from_utf8(script).context("the completions are not text")?;
     let script = match args.shell {
         Shell::Bash => in_bash(&script),
         Shell::Zsh => in_zsh(&script),

@@ -1,10 +1,12 @@
 //! `mdsctl health`: asks the store, the dead-letter queues and a running instance how they are.
 
+use anyhow::Result;
+
 use crate::app::exit::Exit;
 use crate::app::health::{Finding, HealthPlan, Latency, Limits, Report, Status, examine};
 use crate::cli::args::{GlobalArgs, HealthArgs};
 use crate::cli::{plan, print, voice};
-use crate::error::{Error, Result};
+use crate::error::{self, Error};
 use crate::settings::Secret;
 use crate::telemetry::client::Endpoint;
 
@@ -33,7 +35,7 @@ pub fn misread(why: &str, json: bool) -> Exit {
     Exit::of_monitor(Status::Unknown.code())
 }
 
-fn planned(args: &HealthArgs) -> Result<HealthPlan> {
+fn planned(args: &HealthArgs) -> error::Result<HealthPlan> {
     let store = plan::destination(&args.store)?;
     let at = |why: String| Error::Usage(format!("--url: {why}"));
     let endpoint = args.url.as_deref().map(|url| Endpoint::parse(url, HTTP)).transpose().map_err(at)?;

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
+use anyhow::{Result, bail};
 use serde_json::json;
 
 use crate::app::exit::Exit;
@@ -13,7 +14,7 @@ use crate::app::inspect::queues::{self, STANDARD};
 use crate::cli::args::{ByName, GlobalArgs, InspectArgs, LetterFormat};
 use crate::cli::{filter, print, signals, style_of_stdout, tell, voice};
 use crate::dlq::groups::By;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::report::letters::{Findings, json as found_json, replay_command, table, table_to_name};
 use crate::text::number_format::plural;
 
@@ -27,12 +28,13 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
             LetterFormat::Json => Form::Record,
             LetterFormat::Ndjson => Form::Rows,
             LetterFormat::Csv => {
-                return Err(Error::Usage(
+                bail!(Error::Usage(
                     "--follow: the columns of CSV are known only at the end; use --format ndjson".into(),
                 ));
             }
         };
-        return follow::run(&args.queues, form, &selection, &signals::heard()?, voice::rows());
+        let interrupts = signals::heard()?;
+        return Ok(follow::run(&args.queues, form, &selection, &interrupts, voice::rows())?);
     }
     let mut queues = queues::open(&args.queues)?;
     let rows_alone = args.export.is_some() || matches!(format, LetterFormat::Csv | LetterFormat::Ndjson);

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use anyhow::{Context as _, Result};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
@@ -13,7 +14,7 @@ use clap_mangen::roff::{Inline, Roff, bold, roman};
 use crate::app::exit::Exit;
 use crate::cli::args::{Cli, ManArgs};
 use crate::cli::print;
-use crate::error::{Error, Result};
+use crate::error::Error;
 
 /// Of the commands that write rows.
 const ENDS_OF_RUNS: [(&str, &str); 8] = [
@@ -107,7 +108,7 @@ fn named<'a>(commands: &'a [Entry], words: &[String]) -> Result<&'a Entry> {
     let name = words.join("-");
     let name = if name == "mdsctl" { "" } else { name.strip_prefix("mdsctl-").unwrap_or(&name) };
     let short = |entry: &'a Entry| entry.name.strip_prefix("mdsctl-").unwrap_or_default();
-    commands.iter().find(|entry| short(entry) == name).ok_or_else(|| {
+    commands.iter().find(|entry| short(entry) == name).with_context(|| {
         let known = |name: &&str| !name.is_empty() && !name.starts_with("schema-");
         let all: Vec<&str> = commands.iter().map(short).filter(known).collect();
         Error::Usage(format!("there is no command {}; there are {}", words.join(" "), all.join(", ")))
@@ -115,13 +116,11 @@ fn named<'a>(commands: &'a [Entry], words: &[String]) -> Result<&'a Entry> {
 }
 
 fn write_all(commands: &[Entry], directory: &Path) -> Result<()> {
-    let failed = |path: &Path, error: std::io::Error| {
-        Error::Usage(format!("{} cannot be written: {error}", path.display()))
-    };
-    std::fs::create_dir_all(directory).map_err(|error| failed(directory, error))?;
+    let failed = |path: &Path| Error::Usage(format!("{} cannot be written", path.display()));
+    std::fs::create_dir_all(directory).with_context(|| failed(directory))?;
     for entry in commands {
         let path = directory.join(format!("{}.1", entry.name));
-        std::fs::write(&path, page(entry, commands)?).map_err(|error| failed(&path, error))?;
+        std::fs::write(&path, page(entry, commands)?).with_context(|| failed(&path))?;
     }
     Ok(())
 }
@@ -133,7 +132,7 @@ fn page(entry: &Entry, commands: &[Entry]) -> Result<String> {
     let mut text = title(&entry.name).into_bytes();
     let mut own = Roff::new();
     synopsis(&mut own, command);
-    (|| {
+    (|| -> std::io::Result<()> {
         man.render_name_section(&mut text)?;
         own.to_writer(&mut text)?;
         man.render_description_section(&mut text)?;
@@ -143,9 +142,8 @@ fn page(entry: &Entry, commands: &[Entry]) -> Result<String> {
         }
         rest(entry, commands).to_writer(&mut text)
     })()
-    .map_err(|error| Error::Internal(format!("the page {} cannot be made: {error}", entry.name)))?;
-    let text = String::from_utf8(text)
-        .map_err(|error| Error::Internal(format!("the page {} is not text: {error}", entry.name)))?;
+    .with_context(|| format!("the page {} cannot be made", entry.name))?;
+    let text = String::from_utf8(text).with_context(|| format!("the page {} is not text", entry.name))?;
     Ok(tidy(&text))
 }
 

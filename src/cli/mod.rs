@@ -5,6 +5,7 @@ mod asked;
 mod completions;
 mod config;
 mod console;
+mod failure;
 mod filter;
 mod health;
 mod help;
@@ -26,39 +27,37 @@ mod voice;
 
 use std::io::IsTerminal;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches, Parser, ValueEnum};
 
 pub use crate::app::exit::Exit;
-use crate::error::Error;
 use crate::report::shared_stderr::SharedStderr;
 use crate::report::style::{ColorChoice, Style};
 use args::{Cli, Color, Command, GlobalArgs, LogFormat};
 use config::Places;
+use failure::Failure;
 use typed::Typed;
 use voice::{print, tell};
 
 /// Runs the command that the process was started with.
 pub fn run() -> Exit {
     if let Some(done) = documentation() {
-        return done.unwrap_or_else(|error| complain(&error, None));
+        return done.unwrap_or_else(|error| complain(&Failure::of(&error), None));
     }
     let typed = Typed::read();
     let format = typed.value("log-format").and_then(|form| LogFormat::from_str(form.to_str()?, true).ok());
     voice::speak(format.unwrap_or(LogFormat::Text));
-    let unread = |error: Error, json: bool| -> Exit {
+    let unread = |failure: Failure, json: bool| -> Exit {
         if typed.command() == Some("health") {
-            return health::misread(&error.to_string(), json);
+            return health::misread(&failure.message, json);
         }
         if json {
-            unbegun::print_unread(typed.command().unwrap_or_default(), &error);
+            unbegun::print_unread(typed.command().unwrap_or_default(), &failure);
         }
-        complain(&error, None)
+        complain(&failure, None)
     };
     let (mut command, places) = match config::with_defaults(help::command(), typed.config().as_deref()) {
         Ok(read) => read,
-        Err(error) => return unread(error, typed.has("json")),
+        Err(error) => return unread(Failure::from(error), typed.has("json")),
     };
     let defaults = |long: &str| {
         let flag = command.get_arguments().find(|flag| flag.get_long() == Some(long));
@@ -73,10 +72,10 @@ pub fn run() -> Exit {
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => {
-            if let Some(placed) = placed(&error, &command, &typed, &places) {
-                return unread(Error::Usage(placed), json);
+            if let Some(placed) = failure::placed(&error, &command, &typed, &places) {
+                return unread(Failure::of_usage(placed), json);
             }
-            let short = Error::Usage(voice::in_short(&error.render().to_string()));
+            let short = Failure::of_usage(voice::in_short(&error.render().to_string()));
             if typed.command() == Some("health") {
                 return unread(short, json);
             }
@@ -93,26 +92,24 @@ pub fn run() -> Exit {
         }
     };
     voice::speak(cli.global.log_format);
-    let failed = |error: Error| {
-        let error = match error {
-            Error::Usage(message) => {
-                let message = paste::command(message, &cli.command, &typed);
-                Error::Usage(said_where(message, &matches, &command, &places))
-            }
-            error => error,
-        };
-        unbegun::print_result(&cli, &error);
-        complain(&error, Some(&cli.global))
+    let failed = |error: anyhow::Error| {
+        let mut failure = Failure::of(&error);
+        if failure.exit == Exit::Usage {
+            failure.message = paste::command(failure.message, &cli.command, &typed);
+            failure.message = failure::said_where(failure.message, &matches, &command, &places);
+        }
+        unbegun::print_result(&cli, &failure);
+        complain(&failure, Some(&cli.global))
     };
     if matches!(cli.command, Command::Load(_) | Command::Tail(_) | Command::ReplayDlq(_))
         && let Err(error) = signals::heard()
     {
-        return failed(error);
+        return failed(error.into());
     }
     let screen = SharedStderr::default();
     let traces = match traces::start(&cli.command) {
         Ok(traces) => traces,
-        Err(error) => return failed(error),
+        Err(error) => return failed(error.into()),
     };
     log::start(&cli.global, &screen, traces.traces.as_ref());
     if let Some(note) = traces.note {
@@ -138,57 +135,6 @@ pub fn run() -> Exit {
     done.unwrap_or_else(failed)
 }
 
-/// A value that cannot be read and was not typed, with the place where it stands: a variable, or a line of
-/// the configuration file.
-fn placed(error: &clap::Error, command: &clap::Command, typed: &Typed, places: &Places) -> Option<String> {
-    let word = typed.command()?;
-    let own = command.get_subcommands().find(|c| c.get_name() == word)?;
-    let flags = || command.get_arguments().chain(own.get_arguments());
-    let deeper = || flags().chain(own.get_subcommands().flat_map(clap::Command::get_arguments));
-    if error.kind() == ErrorKind::InvalidUtf8 {
-        let is_text =
-            |name: &&std::ffi::OsStr| std::env::var_os(name).is_none_or(|value| value.to_str().is_some());
-        let variable = deeper().filter_map(clap::Arg::get_env).find(|name| !is_text(name))?;
-        return Some(format!("{}: its value is not valid UTF-8", variable.to_string_lossy()));
-    }
-    let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) else { return None };
-    // The flags of other commands are not built and cannot be shown, so it is found by its name.
-    let long = named.split_whitespace().next()?.strip_prefix("--").filter(|long| !typed.has(long))?;
-    let flag = deeper().find(|flag| flag.get_long() == Some(long))?;
-    let variable = flag.get_env().filter(|name| std::env::var_os(name).is_some());
-    let place = match variable {
-        Some(variable) => variable.to_string_lossy().into_owned(),
-        None => places.of(word, long)?,
-    };
-    Some(format!("{place}: {}", voice::in_short(&error.render().to_string())))
-}
-
-/// A message that begins with a flag which was not typed, with the place where it stands.
-fn said_where(message: String, matches: &ArgMatches, command: &clap::Command, places: &Places) -> String {
-    let Some((word, own)) = matches.subcommand() else { return message };
-    let Some(named) = message.strip_prefix("--") else { return message };
-    let end = named.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(named.len());
-    let (long, rest) = named.split_at(end);
-    let (mut own, mut level) = (own, command.find_subcommand(word));
-    if let Some((deeper, found)) = own.subcommand() {
-        (own, level) = (found, level.and_then(|level| level.find_subcommand(deeper)));
-    }
-    let Some(flag) = level.and_then(|l| l.get_arguments().find(|flag| flag.get_long() == Some(long))) else {
-        return message;
-    };
-    match own.value_source(flag.get_id().as_str()) {
-        Some(ValueSource::EnvVariable) => {
-            let variable = flag.get_env().unwrap_or_default().to_string_lossy();
-            format!("{variable}{rest}")
-        }
-        Some(ValueSource::DefaultValue) => match places.of(word, long) {
-            Some(place) => format!("{place}: {long}{rest}"),
-            None => message,
-        },
-        _ => message,
-    }
-}
-
 /// What to say of a password in a configuration file that everybody may read.
 fn open_secret(matches: &ArgMatches, places: &Places) -> Option<String> {
     let (word, own) = matches.subcommand()?;
@@ -206,7 +152,7 @@ fn open_secret(matches: &ArgMatches, places: &Places) -> Option<String> {
 
 /// What is generated from the command line alone: done before any configuration is read, so that a
 /// broken one is no obstacle.
-fn documentation() -> Option<Result<Exit, Error>> {
+fn documentation() -> Option<anyhow::Result<Exit>> {
     match Cli::try_parse().ok()?.command {
         Command::Completions(args) => Some(completions::run(&args)),
         Command::Man(args) => Some(man::run(&args)),
@@ -215,9 +161,9 @@ fn documentation() -> Option<Result<Exit, Error>> {
 }
 
 /// One sentence, and the exit code that goes with it.
-fn complain(error: &Error, global: Option<&GlobalArgs>) -> Exit {
-    voice::complain(&error.to_string(), style(global.map_or(Color::Auto, |g| g.color)));
-    Exit::from(error)
+fn complain(failure: &Failure, global: Option<&GlobalArgs>) -> Exit {
+    voice::complain(&failure.message, style(global.map_or(Color::Auto, |g| g.color)));
+    failure.exit
 }
 
 /// Of what goes to stderr.

@@ -1,14 +1,16 @@
 //! `mdsctl load`, `tail` and `replay-dlq`: the commands that write rows.
 
+use anyhow::Result;
+
 use crate::app;
-use crate::app::caller::{Caller, RunReport};
+use crate::app::caller::Caller;
 use crate::app::exit::Exit;
 use crate::app::metrics::RunMetrics;
 use crate::app::plan::TelemetryPlan;
 use crate::cli::args::{GlobalArgs, LoadArgs, ReplayArgs, TailArgs};
 use crate::cli::console::Console;
+use crate::cli::failure::Failure;
 use crate::cli::{plan, print, signals, traces};
-use crate::error::Result;
 use crate::report::shared_stderr::SharedStderr;
 
 /// `load`.
@@ -16,7 +18,7 @@ pub fn load(global: &GlobalArgs, args: &LoadArgs, screen: &SharedStderr) -> Resu
     let telemetry = (!args.rejects.dry_run).then(|| plan::telemetry(&args.engine));
     let name = plan::known_name(&args.data);
     told((telemetry, "load", name), &caller(Console::new(global, screen))?, |caller, metrics| {
-        app::load::run(caller, plan::load(args)?, metrics).map(exit)
+        Ok(app::load::run(caller, plan::load(args)?, metrics)?.exit)
     })
 }
 
@@ -25,7 +27,7 @@ pub fn tail(global: &GlobalArgs, args: &TailArgs, screen: &SharedStderr) -> Resu
     let telemetry = (!args.rejects.dry_run).then(|| plan::telemetry(&args.engine));
     let name = plan::known_name(&args.data);
     told((telemetry, "tail", name), &caller(Console::new(global, screen))?, |caller, metrics| {
-        app::tail::run(caller, plan::tail(args)?, metrics).map(exit)
+        Ok(app::tail::run(caller, plan::tail(args)?, metrics)?.exit)
     })
 }
 
@@ -41,10 +43,6 @@ pub fn replay(global: &GlobalArgs, args: &ReplayArgs, screen: &SharedStderr) -> 
         }
         Ok(report.exit)
     })
-}
-
-fn exit(report: RunReport) -> Exit {
-    report.exit
 }
 
 fn caller(console: Console) -> Result<Caller> {
@@ -67,6 +65,6 @@ fn told(
         Some(plan) => RunMetrics::start(&plan, command, name, caller)?,
     };
     let done = run(caller, &metrics);
-    metrics.finish(done.as_ref().map_or_else(Exit::from, |exit| *exit));
+    metrics.finish(done.as_ref().map_or_else(|error| Failure::of(error).exit, |exit| *exit));
     done
 }

@@ -1,12 +1,13 @@
 //! `mdsctl runs [ID]`.
 
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use crate::app;
 use crate::app::exit::Exit;
 use crate::cli::args::{GlobalArgs, RunsArgs};
 use crate::cli::{print, store, style_of_stdout, tell, voice};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::report::runs::{details, table};
 
 /// Runs it.
@@ -31,13 +32,13 @@ pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
         (Some(_), [one]) if global.json => print(&voice::result(value(one)?))?,
         (Some(_), [one]) => print(&details(one, style))?,
         (Some(id), []) => {
-            return Err(Error::Usage(format!(
+            bail!(Error::Usage(format!(
                 "no run in {} has an id that begins with {id}; mdsctl runs lists them",
                 store.shown()
             )));
         }
         (Some(id), _) => {
-            return Err(Error::Usage(format!(
+            bail!(Error::Usage(format!(
                 "more than one run has an id that begins with {id}; give more of it"
             )));
         }
@@ -46,6 +47,5 @@ pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
 }
 
 fn value(value: &impl serde::Serialize) -> Result<Value> {
-    serde_json::to_value(value)
-        .map_err(|error| Error::Internal(format!("the runs cannot be written: {error}")))
+    serde_json::to_value(value).context("the runs cannot be written")
 }

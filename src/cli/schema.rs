@@ -1,12 +1,12 @@
 //! `mdsctl schema show|apply|check`.
 
+use anyhow::Result;
 use serde_json::json;
 
 use crate::app::exit::Exit;
 use crate::app::schema;
 use crate::cli::args::{GlobalArgs, SchemaAction, SchemaArgs, SchemaOptions};
 use crate::cli::{print, store, tell, voice};
-use crate::error::Result;
 use crate::sink::{self, Periods};
 
 /// Runs it.
@@ -63,7 +63,7 @@ fn report(global: &GlobalArgs, store: &str, what: &str, lines: &[String]) -> Res
         if exit != Exit::Stored {
             object["error"] = lines.join("; ").into();
         }
-        return print(&voice::result(object));
+        return Ok(print(&voice::result(object))?);
     }
-    lines.iter().try_for_each(|line| print(&format!("{line}\n")))
+    Ok(lines.iter().try_for_each(|line| print(&format!("{line}\n")))?)
 }

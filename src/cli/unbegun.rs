@@ -2,40 +2,39 @@
 
 use serde_json::json;
 
-use crate::app::exit::Exit;
 use crate::cli::args::{Cli, Command};
+use crate::cli::failure::Failure;
 use crate::cli::plan::known_name;
 use crate::cli::store::choose;
 use crate::cli::{print, traces, voice};
-use crate::error::Error;
 use crate::settings::EngineSettings;
 use crate::source::shown;
 use crate::telemetry::result::{RunFacts, RunResult};
 use crate::telemetry::run_counters::RunCounters;
 
 /// Prints the object of a command whose line or configuration could not be understood.
-pub fn print_unread(command: &str, error: &Error) {
+pub fn print_unread(command: &str, failure: &Failure) {
     if matches!(command, "load" | "tail" | "replay-dlq") {
-        return print_run(RunFacts { command: command.to_owned(), ..RunFacts::default() }, error);
+        return print_run(RunFacts { command: command.to_owned(), ..RunFacts::default() }, failure);
     }
-    print_other(command, error);
+    print_other(command, failure);
 }
 
 /// The object of a command that writes no rows.
-fn print_other(command: &str, error: &Error) {
+fn print_other(command: &str, failure: &Failure) {
     let object = json!({
         "command": command,
-        "exit_code": Exit::from(error) as u8,
-        "error": error.to_string(),
+        "exit_code": failure.exit as u8,
+        "error": failure.message,
     });
     let _ = print(&voice::result(object));
 }
 
-fn print_run(facts: RunFacts, error: &Error) {
+fn print_run(facts: RunFacts, failure: &Failure) {
     let facts = RunFacts {
         run_id: traces::run_id().to_string(),
-        exit_code: Some(Exit::from(error) as u8),
-        error: Some(error.to_string()),
+        exit_code: Some(failure.exit as u8),
+        error: Some(failure.message.clone()),
         ..facts
     };
     let nothing = RunCounters::new(&EngineSettings::default()).snapshot();
@@ -44,7 +43,7 @@ fn print_run(facts: RunFacts, error: &Error) {
 }
 
 /// Prints the object of a command that failed before it could, where it is asked for.
-pub fn print_result(cli: &Cli, error: &Error) {
+pub fn print_result(cli: &Cli, failure: &Failure) {
     if !cli.global.json {
         return;
     }
@@ -59,10 +58,10 @@ pub fn print_result(cli: &Cli, error: &Error) {
             let queues = a.queues.iter().map(shown).collect();
             ("replay-dlq", queues, &a.store, None, a.dry_run)
         }
-        Command::InspectDlq(_) => return print_other("inspect-dlq", error),
-        Command::Health(_) => return print_other("health", error),
-        Command::Runs(_) => return print_other("runs", error),
-        Command::Schema(_) => return print_other("schema", error),
+        Command::InspectDlq(_) => return print_other("inspect-dlq", failure),
+        Command::Health(_) => return print_other("health", failure),
+        Command::Runs(_) => return print_other("runs", failure),
+        Command::Schema(_) => return print_other("schema", failure),
         Command::Completions(_) | Command::Man(_) => return,
     };
     let facts = RunFacts {
@@ -73,5 +72,5 @@ pub fn print_result(cli: &Cli, error: &Error) {
         dry_run,
         ..RunFacts::default()
     };
-    print_run(facts, error);
+    print_run(facts, failure);
 }

@@ -1,0 +1,113 @@
+//! What ended a command, and where what is wrong about it was said: a variable, or a line of the configuration file.
+
+use clap::ArgMatches;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+
+use crate::app::exit::Exit;
+use crate::cli::config::Places;
+use crate::cli::typed::Typed;
+use crate::cli::voice;
+use crate::error::Error;
+
+/// An error as it is told.
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// The sentence.
+    pub message: String,
+}
+
+impl Failure {
+    /// The code is that of the typed error among what is said; without one it is a fault of ours.
+    pub fn of(error: &anyhow::Error) -> Self {
+        let exit = error.downcast_ref::<Error>().map_or(Exit::Internal, Exit::from);
+        Self { exit, message: format!("{error:#}") }
+    }
+
+    /// A command line or a configuration that cannot be followed.
+    pub fn of_usage(message: String) -> Self {
+        Self { exit: Exit::Usage, message }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { exit: Exit::from(&error), message: error.to_string() }
+    }
+}
+
+/// A value that cannot be read and was not typed, with the place where it stands: a variable, or a line of
+/// the configuration file.
+pub fn placed(
+    error: &clap::Error,
+    command: &clap::Command,
+    typed: &Typed,
+    places: &Places,
+) -> Option<String> {
+    let word = typed.command()?;
+    let own = command.get_subcommands().find(|c| c.get_name() == word)?;
+    let flags = || command.get_arguments().chain(own.get_arguments());
+    let deeper = || flags().chain(own.get_subcommands().flat_map(clap::Command::get_arguments));
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        let is_text =
+            |name: &&std::ffi::OsStr| std::env::var_os(name).is_none_or(|value| value.to_str().is_some());
+        let variable = deeper().filter_map(clap::Arg::get_env).find(|name| !is_text(name))?;
+        return Some(format!("{}: its value is not valid UTF-8", variable.to_string_lossy()));
+    }
+    let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) else { return None };
+    // The flags of other commands are not built and cannot be shown, so it is found by its name.
+    let long = named.split_whitespace().next()?.strip_prefix("--").filter(|long| !typed.has(long))?;
+    let flag = deeper().find(|flag| flag.get_long() == Some(long))?;
+    let variable = flag.get_env().filter(|name| std::env::var_os(name).is_some());
+    let place = match variable {
+        Some(variable) => variable.to_string_lossy().into_owned(),
+        None => places.of(word, long)?,
+    };
+    Some(format!("{place}: {}", voice::in_short(&error.render().to_string())))
+}
+
+/// A message that begins with a flag which was not typed, with the place where it stands.
+pub fn said_where(message: String, matches: &ArgMatches, command: &clap::Command, places: &Places) -> String {
+    let Some((word, own)) = matches.subcommand() else { return message };
+    let Some(named) = message.strip_prefix("--") else { return message };
+    let end = named.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(named.len());
+    let (long, rest) = named.split_at(end);
+    let (mut own, mut level) = (own, command.find_subcommand(word));
+    if let Some((deeper, found)) = own.subcommand() {
+        (own, level) = (found, level.and_then(|level| level.find_subcommand(deeper)));
+    }
+    let Some(flag) = level.and_then(|l| l.get_arguments().find(|flag| flag.get_long() == Some(long))) else {
+        return message;
+    };
+    match own.value_source(flag.get_id().as_str()) {
+        Some(ValueSource::EnvVariable) => {
+            let variable = flag.get_env().unwrap_or_default().to_string_lossy();
+            format!("{variable}{rest}")
+        }
+        Some(ValueSource::DefaultValue) => match places.of(word, long) {
+            Some(place) => format!("{place}: {long}{rest}"),
+            None => message,
+        },
+        _ => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn the_code_is_that_of_the_typed_error_and_the_sentence_is_all_that_is_said() {
+        let io = || std::io::Error::other("the disk is full");
+        let untyped: anyhow::Error = Err::<(), _>(io()).context("x.1").unwrap_err();
+        let outside = Err::<(), _>(io()).context(Error::Usage("x.1".into())).unwrap_err();
+        let inside = Err::<(), _>(Error::Input("the disk is full".into())).context("x.1").unwrap_err();
+        for (error, exit) in [(untyped, Exit::Internal), (outside, Exit::Usage), (inside, Exit::Input)] {
+            let failure = Failure::of(&error);
+            assert_eq!((failure.exit, &*failure.message), (exit, "x.1: the disk is full"));
+        }
+    }
+}
