@@ -190,7 +190,7 @@ impl Conversion<'_> {
     /// A column of numbers as plain numbers; `None` where they are plain.
     fn without_signs(&mut self, array: &ArrayRef) -> Option<ArrayRef> {
         let is_number = self.column.kind.is_number() || self.column.kind == Kind::Nanos;
-        let texts = Texts::of(array).filter(|_| is_number)?;
+        let texts = texts(array).filter(|_| is_number)?;
         let signs = self.separators.take()?;
         let decimal = signs.decimal();
         let signed = |bytes: &[u8]| {
@@ -839,7 +839,8 @@ fn is_lower(symbol: &str) -> bool {
     symbol.chars().any(char::is_lowercase) && !symbol.chars().any(char::is_uppercase)
 }
 
-/// The column as text, if it is one.
+/// The column as text, if it is one. Numbers of more digits than Arrow's types hold are no text, though they
+/// are kept as one: they are plain.
 fn texts(array: &ArrayRef) -> Option<Texts<'_>> {
     Texts::of(array).filter(|texts| !matches!(texts, Texts::Large(_)))
 }

@@ -190,6 +190,7 @@ impl CsvDecoder {
                     }
                     self.width_rule.shorter = count > 1 && names.last().is_some_and(String::is_empty);
                     self.splitter.loose = self.width_rule.shorter;
+                    self.splitter.shorter = self.width_rule.shorter;
                     self.pending = BatchBuilder::new(header::distinct(names.into_iter()));
                     self.width = Some(count);
                     self.header_line = header::trimmed(line).to_vec();

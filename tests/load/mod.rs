@@ -61,3 +61,4 @@ mod times;
 mod triggers;
 mod twice;
 mod types;
+mod wide_decimals;

@@ -64,12 +64,14 @@ pub(super) struct Splitter {
     delimiter: u8,
     /// Whether a record may have one field more or less than its width.
     pub(super) loose: bool,
+    /// Whether the header ends in a field without a name, which a record may leave out.
+    pub(super) shorter: bool,
     state: QuoteState,
     at: usize,
     field: usize,
     /// Length of the first line, once a quoted field has run over its end.
     first_line: Option<usize>,
-    /// Whether a quoted field that is longer than [`NEAR`] may be one, once it is that long.
+    /// Whether the quoted field at hand, which is longer than [`NEAR`], may be one, once it is that long.
     far: Option<bool>,
     spans: Vec<Span>,
     /// Number of fields; more than there are spans when there are too many.
@@ -87,6 +89,7 @@ impl Splitter {
         Self {
             delimiter,
             loose: false,
+            shorter: false,
             state: QuoteState::Plain,
             at: 0,
             field: 0,
@@ -265,17 +268,27 @@ impl Splitter {
         let Some(width) = width.filter(|width| *width > 1 && self.patience.reaches_far()) else {
             return true;
         };
-        let far = *self.far.get_or_insert_with(|| {
+        let far = self.far.unwrap_or_else(|| {
             let near = bytes.get(self.field..self.field + NEAR).unwrap_or_default();
             let (mut lines, mut rows) = (0u64, 0u64);
             for line in near.split(|byte| *byte == b'\n') {
                 lines += 1;
-                let delimiters = line.iter().filter(|byte| **byte == self.delimiter).count();
-                rows += u64::from(delimiters + 1 == width);
+                rows += u64::from(self.is_like_a_row(line, width));
             }
             rows * 4 < lines
         });
+        self.far = Some(far);
         !far
+    }
+
+    /// Whether a line has as many delimiters as a row: also as one that ends in an empty field too many, or
+    /// leaves out the last one. The first row may be the first such, so that none need have come before.
+    fn is_like_a_row(&self, line: &[u8], width: usize) -> bool {
+        let fields = line.iter().filter(|byte| **byte == self.delimiter).count() + 1;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = line.strip_suffix(b"\"\"").unwrap_or(line);
+        let (longer, shorter) = (line.last() == Some(&self.delimiter), self.shorter);
+        fields == width || longer && fields == width + 1 || shorter && fields + 1 == width
     }
 
     fn quoted(&mut self, bytes: &[u8], ended: bool, width: Option<usize>) -> Found {
@@ -291,6 +304,7 @@ impl Splitter {
                     Some(b'"') => {
                         self.at += 1;
                         self.field = self.at;
+                        self.far = None;
                         self.state = QuoteState::Quoted { doubled: false };
                     }
                     None if !ended => return Found::Need,

@@ -102,6 +102,48 @@ fn a_quoted_field_of_mebibytes_with_lines_in_it_is_one() {
     }
 }
 
+/// Between them the rows look like rows all the same, where they have a field more than the header, or one less.
+#[test]
+fn two_stray_quotes_far_apart_do_not_take_rows_of_another_width_with_them() {
+    let filler = "x".repeat(500);
+    for (header, end) in [
+        ("a,b,c\n", "\n"),
+        ("a,b,c\n", ",\n"),
+        ("a,b,c\r\n", ",\"\"\r\n"),
+        ("a,b,c,\n", "\n"),
+        ("a,b,c,\n", ",\n"),
+    ] {
+        for (first, last) in [(0, 3_000), (11, 3_000)] {
+            let mut text = String::from(header);
+            for row in 0..3_010 {
+                let cell = match row {
+                    _ if row == first => "\"".to_owned() + &filler,
+                    _ if row == last => filler.clone() + "\"",
+                    _ => filler.clone(),
+                };
+                text += &format!("{row},{cell},{row}{end}");
+            }
+            let heard = read(Script::cut(text.as_bytes(), 100_000), options());
+            let faults = heard.faults();
+            assert_eq!(faults[0], (first + 1, "bad_line"), "{header}{end}");
+            // A quote within a field is a character of it.
+            assert_eq!((faults.len(), heard.rows.len()), (1, 3_009), "{header}{end}");
+        }
+    }
+}
+
+#[test]
+fn a_long_quoted_field_does_not_vouch_for_a_stray_quote_behind_it() {
+    let inner = "a line of an article told at some length\n".repeat(30_000);
+    assert!(inner.len() > 1 << 20);
+    let rows = format!("1,{},3\n", "x".repeat(400)).repeat(3_000);
+    let text = format!("a,b,c\n1,\"{inner}\",\"x\n{rows}4,5,6\"\n7,8,9\n");
+    let heard = read(Script::cut(text.as_bytes(), 100_000), options());
+    assert_eq!(heard.faults()[0], (1, "bad_line"));
+    assert!(heard.rows.len() > 3_000);
+    assert_eq!(heard.cells().last().unwrap(), &["7", "8", "9"]);
+}
+
 #[test]
 fn a_row_that_is_too_long_is_passed_by() {
     let mut text = b"a,b\n1,2\n3,".to_vec();
