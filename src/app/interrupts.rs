@@ -73,7 +73,7 @@ impl Interrupts {
 
 /// The signals of a load.
 #[derive(Clone)]
-pub struct Signals {
+pub(crate) struct Signals {
     asked: Interrupts,
     stopper: Arc<OnceLock<Stopper>>,
 }

@@ -322,6 +322,25 @@ pub struct ReplayPlan {
     pub engine: EnginePlan,
 }
 
+impl ReplayPlan {
+    /// Replays those queues into that store, all else as it is without flags.
+    pub fn new(queues: impl IntoIterator<Item = impl Into<PathBuf>>, store: Arc<dyn Store>) -> Self {
+        Self {
+            queues: queues.into_iter().map(Into::into).collect(),
+            selection: Selection::default(),
+            mend: MendPlan::default(),
+            to: StorePlan::of(store),
+            max_attempts: None,
+            archive: None,
+            force: false,
+            discard: false,
+            dry_run: false,
+            dlq_max_bytes: None,
+            engine: EnginePlan::default(),
+        }
+    }
+}
+
 /// Whom to tell of a run while it goes on.
 #[derive(Debug, Clone, Default)]
 pub struct TelemetryPlan {

@@ -73,16 +73,17 @@ impl ValuePlan {
 }
 
 /// What a replay does to rows on the way, as its journal notes it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MendPlan {
     /// Version of the form: 1 since values have the words of the flags. What has none is of the versions before, which
     /// noted the names of their own types; both are read.
+    #[serde(default)]
     version: u32,
     /// The name of the dataset; else as the records say, or detected.
-    #[serde(deserialize_with = "lowercase")]
+    #[serde(default, deserialize_with = "lowercase")]
     pub dataset: Option<String>,
     /// The table; else the one that the rows were meant for.
+    #[serde(default)]
     pub table: Option<String>,
     /// How values are read and written.
     #[serde(flatten)]
@@ -91,6 +92,13 @@ pub struct MendPlan {
 
 /// The version of a [`MendPlan`] that is written.
 const VERSION: u32 = 1;
+
+impl Default for MendPlan {
+    /// Rows go as they are to where they were meant to go.
+    fn default() -> Self {
+        Self::new(None, None, ValuePlan::default())
+    }
+}
 
 impl MendPlan {
     /// For that dataset and table.

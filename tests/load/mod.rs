@@ -4,6 +4,7 @@ mod advice;
 mod again;
 mod apart;
 mod arrow_types;
+mod as_a_library;
 mod asked_to_end;
 mod bad_input;
 mod casts;
