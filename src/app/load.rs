@@ -221,8 +221,13 @@ impl<'a> Load<'a> {
                         detected
                     }
                 };
+                // What a file does not show since its reading was stopped is no fault of the file.
+                let again = peeked.as_ref().is_none_or(|peeked| peeked.opened.replayable);
                 match detected {
                     Ok(dataset) => Some(dataset),
+                    Err(_) if again && signals.exit().is_some() => {
+                        return self.unbegun(signals.exit().unwrap_or(Exit::Interrupted));
+                    }
                     Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
                 }
             }
