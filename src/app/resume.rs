@@ -49,6 +49,8 @@ pub struct Request<'a> {
     pub force: bool,
     /// Whether the input at that place has only grown since it was as an earlier run saw it.
     pub grown: &'a dyn Fn(usize, &InputIdentity) -> bool,
+    /// Whether the input at that place begins with all that an earlier run knew of it by a hash.
+    pub holds: &'a dyn Fn(usize, &InputIdentity) -> bool,
     /// Whether the input at that place, which an earlier run could not read to its end, may be read now.
     pub mended: &'a dyn Fn(usize, &InputIdentity) -> bool,
     /// Whether the table has no row any more, whatever was loaded into it.
@@ -222,13 +224,24 @@ fn first_change(request: &Request<'_>, run: &RunRecord) -> Option<String> {
             {
                 return Some(format!("{} has changed", before.name));
             }
-            Some(now) if before.failed.is_none() && now.is_same(before) && now.is_written_since(before) => {
+            Some(now) if before.failed.is_none() && is_rewritten(request, place, now, before) => {
                 return Some(format!("{} has been written to", before.name));
             }
             Some(_) => {}
         }
     }
     None
+}
+
+/// Whether an input that is the same by its ends, or has only grown by them, is another one between them.
+fn is_rewritten(request: &Request<'_>, place: usize, now: &InputIdentity, before: &InputIdentity) -> bool {
+    let same = now.is_same(before);
+    match (&now.content, &before.content) {
+        (Some(now), Some(then)) if same => now != then,
+        (_, Some(_)) if same && now.modified == before.modified => false,
+        (_, Some(_)) => !(request.holds)(place, before),
+        (_, None) => same && now.is_written_since(before),
+    }
 }
 
 /// A load from the start: harmless where there is a key.
@@ -432,6 +445,7 @@ mod tests {
         resume: bool,
         force: bool,
         grown: bool,
+        holds: bool,
         emptied: Emptied,
     }
 
@@ -444,6 +458,7 @@ mod tests {
             resume,
             force: false,
             grown: false,
+            holds: false,
             emptied: Emptied::No,
         }
     }
@@ -459,6 +474,7 @@ mod tests {
                 resume: self.resume,
                 force: self.force,
                 grown: &grown,
+                holds: &|_, _| self.holds,
                 mended: &|_, _| false,
                 emptied: self.emptied,
                 overwrites: true,
@@ -494,6 +510,13 @@ mod tests {
             assert!(changed.refused(&earlier).contains("b has changed since"));
             changed.grown = true;
             assert!(matches!(changed.of(&earlier), Ok(Decision::Resume(_))));
+            // Grown, with the hash of what was there.
+            let mut hashed = stopped.clone();
+            hashed.inputs[1].content = Some("h".to_owned());
+            let hashed = [(hashed, Life::Over)];
+            assert!(changed.refused(&hashed).contains("b has been written to since"));
+            changed.holds = true;
+            assert!(matches!(changed.of(&hashed), Ok(Decision::Resume(_))));
             let mut other = asked(&[a.clone(), b.clone()], keyed, true);
             other.settings = json!({"vendor": "b", "key": ["k"]});
             assert!(other.refused(&earlier).contains("differed in the key of the table, --vendor;"));

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::app::process;
 use crate::app::resume::{Decision, Life, Request, decide, differences, life, short};
+use crate::batch::covers;
 use crate::error::{Error, Result};
 use crate::port::history::RunHistory;
 use crate::port::runs::{
@@ -182,6 +183,16 @@ impl RunRecorder {
                 let kept = mended.unwrap_or(start.inputs.len());
                 for (input, before) in start.inputs.iter_mut().zip(&run.inputs).take(kept) {
                     input.failed.clone_from(&before.failed);
+                }
+                let by_ends = |(now, before): &(&InputIdentity, &InputIdentity)| {
+                    let long = before.bytes.is_some_and(|bytes| !covers(bytes));
+                    long && before.failed.is_none() && before.content.is_none() && !now.is_same(before)
+                };
+                for (now, _) in start.inputs.iter().zip(&run.inputs).filter(by_ends) {
+                    notes.push(format!(
+                        "{} has grown: what was in it has the same beginning and end, and is taken to be the same between them",
+                        now.name
+                    ));
                 }
                 if request.counts_on {
                     start.settled = known_before(&start.inputs, start.settled);

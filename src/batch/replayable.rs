@@ -117,8 +117,7 @@ pub fn covers(bytes: u64) -> bool {
 
 /// XXH3-128 of a size, and of the first and the last 64 KiB of as much of a file; where that is no longer than
 /// both, of all of it. It costs two reads whatever the size. A change in the middle that leaves the size as it
-/// is goes unseen: vendors append, truncate or write a file anew, with another header, footer or checksum, and
-/// none of these does.
+/// is goes unseen: who must know of one compares the content, or the time of the last change, beside it.
 ///
 /// # Errors
 /// Where the file is shorter, or cannot be read.

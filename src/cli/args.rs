@@ -172,8 +172,8 @@ Examples:
 
 --resume passes over what an interrupted load of the same inputs with the same settings has
 committed; the number of workers and the size of batches may be others. Inputs are known by their
-paths, sizes and a fingerprint of their beginnings and ends; a pipe by its --source-id, and it has
-to bring the same rows from the start again. `mdsctl runs` shows what there is to go on with.
+paths, sizes, beginnings and ends, and by a hash of their content or the time of their last change;
+a pipe by its --source-id, and it has to bring the same rows from the start again. `mdsctl runs` shows what there is to go on with.
 
 Column names are matched without regard to case, blanks and punctuation, and through their usual
 synonyms (open, o, open_price; t, time, timestamp, date, window_start); what is not found is said,

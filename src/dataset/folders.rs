@@ -13,9 +13,16 @@ const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 ///
 /// A date is the day of times of day; it is the time itself of bars that span days and have no other.
 ///
+/// `same` tells whether two texts are one value in a column.
+///
 /// # Errors
 /// Usage, where a flag says another value than a folder.
-pub(super) fn add(options: &mut MapOptions, source: &str, dataset: &Dataset, target: &Target) -> Result<()> {
+pub(super) fn add(
+    options: &mut MapOptions,
+    source: &str,
+    (dataset, target): (&Dataset, &Target),
+    same: &dyn Fn(&str, [&str; 2]) -> bool,
+) -> Result<()> {
     let Some((folders, _)) = source.rsplit_once('/') else { return Ok(()) };
     let mut day = None;
     let mut parts: [Option<String>; 3] = Default::default();
@@ -30,7 +37,7 @@ pub(super) fn add(options: &mut MapOptions, source: &str, dataset: &Dataset, tar
         match known {
             // The day of a file is no time of its rows.
             Some((name, kind)) if kind != Kind::Timestamp || name == key => match value == NULL {
-                false if let Some(flag) = contradicting(options, &name, &value) => {
+                false if let Some(flag) = contradicting(options, &name, &value, same) => {
                     return Err(Error::Usage(format!(
                         "{source}: {flag}, and the folder {folder:?} says otherwise; leave the flag out to take {name} from the names of the folders, or add --force-set to give every row that one value"
                     )));
@@ -72,9 +79,14 @@ pub(super) fn add(options: &mut MapOptions, source: &str, dataset: &Dataset, tar
 }
 
 /// The flag that gives a column another value than that.
-fn contradicting(options: &MapOptions, name: &str, value: &str) -> Option<String> {
+fn contradicting(
+    options: &MapOptions,
+    name: &str,
+    value: &str,
+    same: &dyn Fn(&str, [&str; 2]) -> bool,
+) -> Option<String> {
     let (_, set) = options.sets.iter().find(|(known, _)| known == name)?;
-    let told = !options.force_set && set != value;
+    let told = !options.force_set && !same(name, [set, value]);
     told.then(|| flag_of(name, set))
 }
 
@@ -141,7 +153,7 @@ mod tests {
     fn told(source: &str, sets: &[(&str, &str)]) -> String {
         let sets = sets.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let mut options = MapOptions { sets, force_set: true, ..MapOptions::default() };
-        add(&mut options, source, &BARS, &table()).unwrap();
+        add(&mut options, source, (&BARS, &table()), &|_, [one, other]| one == other).unwrap();
         let mut all: Vec<String> =
             options.from_name.iter().map(|(name, value)| format!("{name}={value}")).collect();
         all.extend(options.nulls.iter().map(|name| format!("{name} null")));

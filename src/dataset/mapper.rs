@@ -93,9 +93,37 @@ impl MapperSettings {
         }
         // A queue lies where its rows did not come from.
         if !self.sparse {
-            folders::add(&mut options, source, &self.dataset, &self.target)?;
+            let same = |name: &str, texts: [&str; 2]| texts[0] == texts[1] || self.is_one_value(name, texts);
+            folders::add(&mut options, source, (&self.dataset, &self.target), &same)?;
         }
         Ok(options)
+    }
+
+    /// Whether two texts become the same value of that column.
+    fn is_one_value(&self, name: &str, texts: [&str; 2]) -> bool {
+        let Some(column) = self.dataset.column(name) else { return false };
+        let (mut times, mut faults) = (TimeReader::new(self.time.clone()), Faults::default());
+        let mut conversion = Conversion {
+            column,
+            name: &name.into(),
+            nulls: &self.nulls,
+            times: &mut times,
+            keep_case: self.keep_case,
+            folds: &mut Folds::default(),
+            wide: self.dataset.signature.is_empty(),
+            series: &[],
+            telling_key: false,
+            separators: None,
+            faults: &mut faults,
+            nulled: &mut Nulled::default(),
+        };
+        let texts: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+        let made = conversion.run(&texts);
+        let one = made.is_ok_and(|made| {
+            let [one, other] = [0, 1].map(|row| identity::of_keys(&[&made.slice(row, 1)], 1));
+            one == other
+        });
+        one && faults.is_empty()
     }
 
     /// Adds what the name tells by `--name-pattern`.

@@ -64,7 +64,7 @@ pub struct InputIdentity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified: Option<i64>,
     /// A hash of all of its content, where it is a file that is neither so short that the fingerprint has all
-    /// of it nor so long that it takes noticeable time.
+    /// of it nor, with the others before it, so long that it takes noticeable time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
 }
@@ -78,15 +78,11 @@ impl InputIdentity {
             && self.fingerprint == other.fingerprint
     }
 
-    /// Whether it has been written to since it was as the other one says, in a way that the fingerprint need
-    /// not show: of a file that is longer it is of the ends alone. Where the whole content is known that
-    /// decides, otherwise the time of the last writing.
+    /// Whether the time of its last change is another, and its fingerprint, which of a file that is longer is of
+    /// the ends alone, need not show what has changed.
     pub fn is_written_since(&self, before: &Self) -> bool {
         let long = self.bytes.is_some_and(|bytes| !covers(bytes));
-        long && match (&self.content, &before.content) {
-            (Some(now), Some(then)) => now != then,
-            _ => self.modified.zip(before.modified).is_some_and(|(now, then)| now != then),
-        }
+        long && self.modified.zip(before.modified).is_some_and(|(now, then)| now != then)
     }
 }
 

@@ -4,13 +4,17 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Seek as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::batch::fingerprint;
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::batch::{covers, fingerprint};
+use crate::source::identity::{content, hex};
+use crate::source::{Meter, Stop};
 use crate::text::number_format::count;
 
 /// A file as it was when it was opened.
-#[derive(Debug)]
 pub(super) struct AtOpening {
     file: File,
     /// What had become of it when its last byte was read: what happens afterwards is no matter.
@@ -18,6 +22,13 @@ pub(super) struct AtOpening {
     bytes: u64,
     modified: i64,
     fingerprint: Option<String>,
+    /// A hash of all of it, where that took but a moment.
+    content: Option<String>,
+    /// The hash of what has been read of it, one byte behind the other, and how much that was.
+    passed: Mutex<(Xxh3Default, u64)>,
+    /// Whether it is read in another way, so that the hash is not of all that is read.
+    scattered: AtomicBool,
+    stop: Stop,
 }
 
 /// What has become of it since.
@@ -30,6 +41,9 @@ pub(super) enum Since {
         /// The bytes of now.
         bytes: u64,
     },
+    /// It has been written to, and what can be seen of it in a moment is as it was: its size, its beginning and
+    /// its end. Nobody knows more.
+    Unclear,
     /// It is not what it was; what has happened to it.
     Other(String),
 }
@@ -41,12 +55,44 @@ pub(super) fn modified(metadata: &Metadata) -> i64 {
 
 impl AtOpening {
     /// Of that file.
-    pub(super) fn of(file: &File) -> io::Result<Self> {
+    pub(super) fn of(file: &File, stop: &Stop, meter: &Meter) -> io::Result<Self> {
         let file = file.try_clone()?;
         let metadata = file.metadata()?;
         let fingerprint = fingerprint(&file, metadata.len()).ok();
         let (bytes, modified, at_end) = (metadata.len(), modified(&metadata), OnceLock::new());
-        Ok(Self { bytes, modified, fingerprint, file, at_end })
+        let known = !covers(bytes) && meter.may_hash(bytes);
+        let content = known.then(|| content(&file, bytes, &|| stop.is_set())).flatten();
+        let (passed, scattered) = (Mutex::new((Xxh3Default::new(), 0)), AtomicBool::new(false));
+        let stop = stop.clone();
+        Ok(Self { bytes, modified, fingerprint, content, file, at_end, passed, scattered, stop })
+    }
+
+    /// Those bytes of it have been read, behind those before.
+    pub(super) fn passed(&self, bytes: &[u8]) {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.0.update(bytes);
+        passed.1 += bytes.len() as u64;
+    }
+
+    /// It is read here and there from now on.
+    pub(super) fn is_scattered(&self) {
+        self.scattered.store(true, Ordering::Release);
+    }
+
+    /// Whether it begins with what was in it at its opening; `None` where nobody knows.
+    fn is_kept(&self) -> Option<bool> {
+        // After a stop nobody asks.
+        let now = |bytes| content(&self.file, bytes, &|| self.stop.is_set());
+        if covers(self.bytes) {
+            return Some(true);
+        }
+        if self.content.is_some() {
+            return Some(now(self.bytes) == self.content);
+        }
+        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was read may have been written before it was read.
+        let differs = !self.scattered.load(Ordering::Acquire) && now(passed.1) != Some(hex(&passed.0));
+        differs.then_some(false)
     }
 
     /// It has been read to its end.
@@ -70,9 +116,11 @@ impl AtOpening {
             return Since::Same;
         }
         let begins = fingerprint(&self.file, self.bytes).ok() == self.fingerprint;
-        match begins && bytes > self.bytes {
-            true => Since::Grown { bytes },
-            false => Since::Other("was written over while it was read".to_owned()),
+        match (if begins { self.is_kept() } else { Some(false) }, bytes > self.bytes) {
+            (Some(false), _) => Since::Other("was written over while it was read".to_owned()),
+            (_, true) => Since::Grown { bytes },
+            (Some(true), false) => Since::Same,
+            (None, false) => Since::Unclear,
         }
     }
 

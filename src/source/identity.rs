@@ -3,7 +3,8 @@
 //! Of its content that is its [`fingerprint`].
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -12,14 +13,16 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::batch::{covers, fingerprint};
 use crate::port::runs::InputIdentity;
 use crate::source::changed::modified;
-use crate::source::{Compression, Input, shown};
+use crate::source::{Compression, Input, Stop, shown};
 
-/// Longest file whose whole content is hashed when a load begins, in bytes: some 20 ms.
+/// Bytes of all the files of a load of which the whole content is hashed when it begins: some 20 ms. Those
+/// that do not fit are known by the time of their last change.
 const MOST_CONTENT: u64 = 64 << 20;
 
-/// What each input is known by. With a `source_id` that name stands in the place of the paths. A
+/// What each input is known by. Once the stop is set no more content is hashed. With a `source_id` that name stands in the place of the paths. A
 /// file that cannot be read has no fingerprint: it is for those who load it to say so.
-pub fn identify(inputs: &[Input], source_id: Option<&str>) -> Vec<InputIdentity> {
+pub fn identify(inputs: &[Input], source_id: Option<&str>, stop: &Stop) -> Vec<InputIdentity> {
+    let mut left = MOST_CONTENT;
     let one = |(index, input): (usize, &Input)| {
         // A pipe has a path too, and opening it would take bytes from it.
         let file = input.path.as_deref().zip(input.bytes);
@@ -34,7 +37,11 @@ pub fn identify(inputs: &[Input], source_id: Option<&str>) -> Vec<InputIdentity>
         let bytes = input.bytes.filter(|_| file.is_some());
         let modified =
             file.and_then(|(path, _)| std::fs::metadata(path).ok()).map(|metadata| modified(&metadata));
-        let content = file.and_then(|(path, bytes)| content(path, bytes));
+        let short = file.filter(|(_, bytes)| !covers(*bytes) && *bytes <= left && !stop.is_set());
+        let content = short.and_then(|(path, bytes)| {
+            left -= bytes;
+            content(&File::open(path).ok()?, bytes, &|| stop.is_set())
+        });
         let (failed, unproven) = (None, false);
         let name = input.name.to_string();
         InputIdentity { name, id, bytes, fingerprint, failed, unproven, modified, content }
@@ -42,20 +49,46 @@ pub fn identify(inputs: &[Input], source_id: Option<&str>) -> Vec<InputIdentity>
     inputs.iter().enumerate().map(one).collect()
 }
 
-/// A hash of all that is in a file, unless it is short or very long.
-fn content(path: &Path, bytes: u64) -> Option<String> {
-    if covers(bytes) || bytes > MOST_CONTENT {
-        return None;
-    }
-    let (mut file, mut hash, mut piece) = (File::open(path).ok()?, Xxh3Default::new(), vec![0; 256 << 10]);
-    loop {
-        match file.read(&mut piece) {
-            Ok(0) => return Some(format!("{:016x}", hash.digest())),
-            Ok(count) => hash.update(piece.get(..count).unwrap_or_default()),
+/// A hash of the first bytes of a file, so many; `None` where it has fewer, or was stopped.
+pub(super) fn content(file: &File, bytes: u64, stopped: &dyn Fn() -> bool) -> Option<String> {
+    let mut hash = Xxh3Default::new();
+    each_piece(file, 0..bytes, stopped, &mut |piece| hash.update(piece)).then(|| hex(&hash))
+}
+
+/// The hash as it is noted.
+pub(super) fn hex(hash: &Xxh3Default) -> String {
+    format!("{:016x}", hash.digest())
+}
+
+/// Hands on a part of a file, piece by piece; whether that was all of it.
+fn each_piece(
+    file: &File,
+    part: Range<u64>,
+    stopped: &dyn Fn() -> bool,
+    take: &mut dyn FnMut(&[u8]),
+) -> bool {
+    let (mut at, mut buffer) = (part.start, vec![0; 256 << 10]);
+    while at < part.end {
+        let most = usize::try_from(part.end - at).unwrap_or(usize::MAX).min(buffer.len());
+        match file.read_at(buffer.get_mut(..most).unwrap_or_default(), at) {
+            _ if stopped() => return false,
+            Ok(0) => return false,
+            Ok(count) => {
+                take(buffer.get(..count).unwrap_or_default());
+                at += count as u64;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return None,
+            Err(_) => return false,
         }
     }
+    true
+}
+
+/// Whether the file begins with all that was in it then, of which the hash is known.
+pub fn begins_with(input: &Input, before: &InputIdentity) -> bool {
+    let file = input.path.as_deref().and_then(|path| File::open(path).ok());
+    let now = file.zip(before.bytes).and_then(|(file, bytes)| content(&file, bytes, &|| false));
+    now.is_some() && now == before.content
 }
 
 /// Whether the file has only grown since it had that size and fingerprint, and what it had then
@@ -100,7 +133,8 @@ mod tests {
 
     fn of(path: &Path) -> (Input, InputIdentity) {
         let input = expand(&[path.as_os_str().to_owned()], false).unwrap().remove(0);
-        let identity = identify(std::slice::from_ref(&input), None).remove(0);
+        let stop = Stop::new().unwrap();
+        let identity = identify(std::slice::from_ref(&input), None, &stop).remove(0);
         (input, identity)
     }
 
@@ -126,6 +160,22 @@ mod tests {
     }
 
     #[test]
+    fn of_all_files_together_no_more_is_read_beforehand_than_takes_a_moment() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["a.csv", "b.csv", "c.csv", "d.csv"] {
+            let size = if name == "d.csv" { 1 << 20 } else { 30 << 20 };
+            File::create(directory.path().join(name)).unwrap().set_len(size).unwrap();
+        }
+        let inputs = expand(&[directory.path().as_os_str().to_owned()], false).unwrap();
+        let stop = Stop::new().unwrap();
+        let known =
+            || identify(&inputs, None, &stop).iter().map(|one| one.content.is_some()).collect::<Vec<_>>();
+        assert_eq!(known(), [true, true, false, true]);
+        stop.set();
+        assert_eq!(known(), [false; 4]);
+    }
+
+    #[test]
     fn growth_is_told_from_other_changes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.csv");
@@ -147,7 +197,8 @@ mod tests {
     #[test]
     fn pipes_are_known_by_the_name_they_are_given() {
         let pipe = Input { name: "-".into(), path: None, bytes: Some(7) };
-        let named = |id| identify(std::slice::from_ref(&pipe), id).remove(0);
+        let stop = Stop::new().unwrap();
+        let named = |id| identify(std::slice::from_ref(&pipe), id, &stop).remove(0);
         assert_eq!(named(None).id, None);
         assert!(!named(None).is_same(&named(None)));
         assert!(named(Some("feed")).is_same(&named(Some("feed"))));
@@ -156,7 +207,7 @@ mod tests {
         let mut file = File::create(directory.path().join("a.csv")).unwrap();
         file.write_all(b"x\n").unwrap();
         let two = expand(&[directory.path().as_os_str().to_owned(), "-".into()], false).unwrap();
-        let ids = identify(&two, Some("day"));
+        let ids = identify(&two, Some("day"), &stop);
         assert_eq!(ids[0].id.as_deref(), Some("id:day#1"));
         assert_eq!(ids[1].id.as_deref(), Some("id:day#2"));
         assert!(ids[0].fingerprint.is_some() && ids[1].fingerprint.is_none());

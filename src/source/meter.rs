@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::source::Input;
 use crate::source::scope::Scope;
 
+/// Bytes of files that are hashed whole at their opening, at most.
+const MOST_HASHED: u64 = 64 << 20;
+
 /// Bytes read, for the progress display, and what has been seen in them; shared by all inputs of a run.
 #[derive(Debug, Default)]
 pub struct Meter {
@@ -14,6 +17,8 @@ pub struct Meter {
     pub total: AtomicU64,
     /// Bytes after decompression.
     pub decoded: AtomicU64,
+    /// Bytes of files that were hashed whole at their opening.
+    hashed: AtomicU64,
     /// What the rows are about.
     pub scope: Scope,
 }
@@ -30,6 +35,13 @@ impl Meter {
         let less = |total: u64| Some(total.saturating_sub(input.bytes.unwrap_or(0)));
         // Never refused.
         let _ = self.total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// Whether a file of so many bytes may be hashed at its opening: of all files together that takes but a
+    /// moment.
+    pub(super) fn may_hash(&self, bytes: u64) -> bool {
+        let fits = |hashed: u64| hashed.checked_add(bytes).filter(|hashed| *hashed <= MOST_HASHED);
+        self.hashed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
     }
 
     pub(super) fn consume(&self, bytes: u64) {

@@ -100,6 +100,9 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
         let file = file.try_clone().map_err(|e| io_error(&e, name))?;
         let decoder = open(file).map_err(|e| decode_error(e, name))?;
         let meter = Some((meter.clone(), head.len() as u64));
+        if let Some(file) = &at_opening {
+            file.is_scattered();
+        }
         return opened(Box::new(Whole { decoder, stop: stop.clone(), meter }), format, compression);
     }
 

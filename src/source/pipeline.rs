@@ -685,11 +685,25 @@ impl Pipeline {
                 (Since::Grown { bytes }, Ok(())) => {
                     let whole = matches!(opened.format.reading, FormatReading::File(_));
                     let read = if whole { file.bytes() } else { file.read() };
+                    let note = match read < bytes {
+                        true => format!(
+                            "{} grew while it was read: {} of the {} bytes that are in it now were read",
+                            input.name,
+                            count(read),
+                            count(bytes)
+                        ),
+                        false => format!(
+                            "{} grew while it was read: all of the {} bytes that were in it at its end were read",
+                            input.name,
+                            count(bytes)
+                        ),
+                    };
+                    *report.notes.entry(note).or_default() += 1;
+                }
+                (Since::Unclear, Ok(())) => {
                     let note = format!(
-                        "{} grew while it was read: {} of the {} bytes that are in it now were read",
-                        input.name,
-                        count(read.min(bytes)),
-                        count(bytes)
+                        "{} was touched or written to while it was read: its size, its beginning and its end are as they were; what else was in it before is not known",
+                        input.name
                     );
                     *report.notes.entry(note).or_default() += 1;
                 }
@@ -703,7 +717,7 @@ impl Pipeline {
                         Ok(()) => Error::Input(what),
                     });
                 }
-                (Since::Same | Since::Grown { .. } | Since::Other(_), _) => {}
+                (Since::Same | Since::Unclear | Since::Grown { .. } | Since::Other(_), _) => {}
             }
         }
         report.rows += rows;

@@ -61,7 +61,7 @@ impl Stored {
         };
         let (stop, meter) = (stop.clone(), meter.clone());
         let at_opening = match &handle {
-            Handle::File(file) if !live => Some(Arc::new(AtOpening::of(file)?)),
+            Handle::File(file) if !live => Some(Arc::new(AtOpening::of(file, &stop, &meter)?)),
             _ => None,
         };
         Ok(Self { handle, live, stop, cut: Interrupted::default(), ended: false, meter, at_opening })
@@ -139,8 +139,10 @@ impl Read for Stored {
             match rustix::io::read(self.handle.fd(), &mut *buffer) {
                 Ok(count) => {
                     self.ended = count == 0;
-                    if let (true, Some(file)) = (self.ended, &self.at_opening) {
-                        file.ended();
+                    match &self.at_opening {
+                        Some(file) if self.ended => file.ended(),
+                        Some(file) => file.passed(buffer.get(..count).unwrap_or_default()),
+                        None => {}
                     }
                     self.meter.consume(count as u64);
                     return Ok(count);

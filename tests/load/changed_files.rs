@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use flate2::write::GzEncoder;
@@ -248,4 +248,44 @@ fn a_run_that_did_not_note_the_time_of_its_file_is_still_resumed() {
     fs::write(&path, input("a.csv")).expect("the file");
     load(&work, &store, &path, &["--resume"]).expect(0);
     assert_whole(&store, "CSV");
+}
+
+/// Nothing has changed but the time of the last change.
+#[test]
+fn a_file_that_is_touched_while_it_is_loaded_is_as_it_was() {
+    for (at, name) in NAMES.into_iter().enumerate() {
+        let work = Work::new();
+        let store = store(&work, at % 2 == 0, at < 2);
+        let path = work.write(name, input(name));
+        let running = begun(&work, &store, &path);
+        let file = File::options().write(true).open(&path).expect("the file");
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+            .expect("it is touched");
+        let run = running.finish().expect(0);
+        assert!(!run.stderr.contains("while it was read"), "{name}: {run}");
+        assert_whole(&store, name);
+    }
+}
+
+#[test]
+fn a_file_that_has_grown_and_was_changed_where_rows_are_settled_is_not_gone_on_with() {
+    for (at, name) in ["a.csv", "a.ndjson"].into_iter().enumerate() {
+        for keyed in [true, false] {
+            let work = Work::new();
+            let store = store(&work, (at == 0) == keyed, keyed);
+            let path = work.write(name, wrong(name));
+            let running = begun(&work, &store, &path);
+            running.signal(Signal::KILL);
+            drop(running);
+            let more = if at == 0 { "2001,x\n" } else { "{\"id\":2001,\"v\":\"x\"}\n" };
+            let grown = |bytes: Vec<u8>| [&bytes, more.as_bytes()].concat();
+            fs::write(&path, grown(input(name))).expect("the file");
+            let run = load(&work, &store, &path, &["--resume"]).expect(2);
+            assert!(run.error().contains("has been written to since"), "{name}: {run}");
+            // With what was there unchanged it is gone on with.
+            fs::write(&path, grown(wrong(name))).expect("the file");
+            load(&work, &store, &path, &["--resume"]).expect(0);
+            assert_eq!(store.count("t"), Some(ROWS as u64 + 1), "{store} {name}");
+        }
+    }
 }

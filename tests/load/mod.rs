@@ -26,6 +26,7 @@ mod existing;
 mod faults;
 mod fields;
 mod folders;
+mod folders_spelt;
 mod formats;
 mod halves;
 mod hypertables;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::port::runs::{Emptied, InputIdentity, RunRecord, RunStart};
 use crate::settings::{OnConflict, Overflow};
 use crate::source::follow::{CheckpointFile, From};
-use crate::source::identity::{has_grown, identify};
+use crate::source::identity::{begins_with, has_grown, identify};
 use crate::source::{Input, is_whole};
 
 impl Load<'_> {
@@ -54,6 +54,9 @@ impl Load<'_> {
         };
         let grown = |place: usize, before: &InputIdentity| {
             self.inputs.get(place).is_some_and(|input| has_grown(input, before))
+        };
+        let holds = |place: usize, before: &InputIdentity| {
+            self.inputs.get(place).is_some_and(|input| begins_with(input, before))
         };
         let mended = |place: usize, before: &InputIdentity| {
             let now = start.inputs.get(place).zip(self.inputs.get(place));
@@ -103,6 +106,7 @@ impl Load<'_> {
                     resume,
                     force,
                     grown: &grown,
+                    holds: &holds,
                     mended: &mended,
                     emptied,
                     overwrites: self.engine.on_conflict == OnConflict::Update,
@@ -137,7 +141,7 @@ impl Load<'_> {
                 match self.followed() {
                     // The checkpoint file knows them, not the history.
                     Some(_) => self.inputs.iter().map(unknown).collect(),
-                    None => identify(&self.inputs, plan.history.source_id.as_deref()),
+                    None => identify(&self.inputs, plan.history.source_id.as_deref(), &self.stop),
                 },
                 plan.data.identity(&plan.open, &mapper.dataset, &mapper.target, tenant),
             ),
