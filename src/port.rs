@@ -16,6 +16,9 @@ use crate::batch::{Commit, Reason, Reject, Rows, Stage};
 /// any more. Fatal for the run, and cured by the next.
 pub const TABLE_REKEYED: &str = "table_rekeyed";
 
+/// Code of the reason where the writer panicked: a bug of ours, and nothing that the user can mend.
+pub const PANIC: &str = "panic";
+
 /// What it is that will pass, as far as the engine or those who watch it make a difference. Each store says so
 /// of its own errors; the code in the [`Reason`] is for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

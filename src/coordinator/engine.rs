@@ -32,6 +32,8 @@ pub(super) struct Engine<S, D> {
     pub(super) halt: watch::Sender<Option<End>>,
     /// What the outage that lasts was said to be last.
     pub(super) trouble: Mutex<Option<Trouble>>,
+    /// Why the dead-letter queue did not take rows that are nowhere else.
+    pub(super) lost: Mutex<Option<DeadLetterError>>,
     pub(super) alive: AtomicUsize,
     pub(super) returned: AtomicU64,
     pub(super) unburied: AtomicU64,
@@ -133,6 +135,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     /// Counts rows of a pipe that neither the store nor the dead-letter queue takes.
     pub(super) fn lose(&self, rows: u64, error: &DeadLetterError) {
         self.unburied.fetch_add(rows, Ordering::Relaxed);
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         *trouble = Some(Trouble::DeadLetters(error.clone()));
     }

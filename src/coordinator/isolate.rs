@@ -94,13 +94,19 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                     Refused::Doubtful { reason, passing: Some(TransientKind::Timeout) }
                         if piece.len() == 1 =>
                     {
-                        // Where the order counts it cannot be tried after others.
-                        let again = doubt.slow_again.remove(&piece.start) || flight.order != Order::Any;
+                        // Where the order counts it cannot be tried after others, but at once.
+                        let ordered = flight.order != Order::Any;
+                        if ordered && doubt.passed && doubt.slow_again.insert(piece.start) {
+                            pieces.push(piece);
+                            continue;
+                        }
+                        let again = doubt.slow_again.remove(&piece.start) || ordered;
                         let most = match doubt.passed {
                             true => MOST_SLOW.max(doubt.rows / ROWS_BESIDE_A_SLOW_ONE),
                             false => MOST_SLOW_AT_FIRST,
                         };
-                        if again && !doubt.passed || !again && doubt.slow.len() >= most {
+                        let so_far = if again && ordered { doubt.too_slow.len() } else { doubt.slow.len() };
+                        if again && !doubt.passed || (ordered || !again) && so_far >= most {
                             return Err(StepError::slow(reason));
                         }
                         match again {

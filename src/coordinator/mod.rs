@@ -107,14 +107,14 @@ pub enum SubmitError {
     Stopped,
 }
 
-type CommitMark = Box<dyn Fn(usize) + Send + Sync>;
+type OnDepth = Box<dyn Fn(usize) + Send + Sync>;
 
 /// Called when the queue crosses its watermarks, with its depth in rows: `high` once on the way
 /// up, `low` once on the way down, in turns.
 #[derive(Default)]
 pub struct Callbacks {
-    on_high: Option<CommitMark>,
-    on_low: Option<CommitMark>,
+    on_high: Option<OnDepth>,
+    on_low: Option<OnDepth>,
 }
 
 impl Callbacks {
@@ -184,6 +184,7 @@ impl<S: Sink, D: DeadLetters> Builder<S, D> {
             callbacks: self.callbacks,
             halt: watch::Sender::new(None),
             trouble: Mutex::new(None),
+            lost: Mutex::new(None),
             alive: AtomicUsize::new(0),
             returned: AtomicU64::new(0),
             unburied: AtomicU64::new(0),
@@ -432,12 +433,8 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
         }
         let end = self.engine.halt.borrow().clone().unwrap_or_else(|| {
             let Some(given_up) = engine.without_letters() else { return End::Drained };
-            let trouble = engine.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            match trouble.filter(|_| engine.unburied.load(Ordering::Relaxed) > 0) {
-                Some(Trouble::Store(reason)) => End::Failed(reason),
-                Some(Trouble::DeadLetters(error)) => End::Unburied(error),
-                None => given_up,
-            }
+            let lost = engine.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            lost.map_or(given_up, End::Unburied)
         });
         Outcome {
             end,

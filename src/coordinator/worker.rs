@@ -23,7 +23,8 @@ use crate::coordinator::retry::backoff;
 use crate::coordinator::write_transaction::{ByIdentity, Wins, WriteTransaction};
 use crate::dataset::json_row;
 use crate::port::{
-    DeadLetterError, DeadLetters, Event, Session, Sink, SinkError, TransientKind, Trouble, WriteMode, Written,
+    DeadLetterError, DeadLetters, Event, PANIC, Session, Sink, SinkError, TransientKind, Trouble, WriteMode,
+    Written,
 };
 use crate::settings::{OnConflict, SecondTry};
 
@@ -449,8 +450,7 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                         .map(|s| (*s).to_owned())
                         .or_else(|| panic.downcast_ref::<String>().cloned())
                         .unwrap_or_default();
-                    let reason =
-                        Reason::new("panic", format!("the writer panicked, a bug of mdsctl: {what}"));
+                    let reason = Reason::new(PANIC, format!("the writer panicked, a bug of mdsctl: {what}"));
                     self.doubt |= !self.unflushed.is_empty();
                     let verdict = self.isolate_panic(flight.as_deref_mut(), &reason);
                     if verdict != Panicked::Elsewhere {

@@ -208,3 +208,96 @@ fn both_stores_are_asked() {
         }
     }
 }
+
+/// A load into a table that has one of the rows begins its transaction twice, and without a ledger the server is
+/// asked by the number of the second.
+#[test]
+fn a_commit_is_asked_for_by_its_own_number() {
+    let (work, db) = (Work::new(), Postgres::shared().database());
+    db.execute(
+        "CREATE TABLE plain (n bigint PRIMARY KEY, note text); INSERT INTO plain VALUES (50, 'there')",
+    );
+    let dsn = guest(&db);
+    let server = Postgres::shared();
+    let proxy = Proxy::start(server.port(), 1, 1, Loss::Cut);
+    let flags = ["load", "-", "--table", "plain", "--json", "--workers", "1", "--on-conflict", "error"];
+    let load = work.mdsctl(flags).arguments(["--dlq", QUEUE, "--dsn", &proxy.dsn(&dsn, server.port())]);
+    let run = load.stdin(lines(0, 100)).run().expect(3);
+    assert_eq!(proxy.lost(), 1, "{run}");
+    assert_eq!((run.books().inserted, run.books().rejected, db.count("plain")), (99, 1, 100), "{run}");
+    assert_eq!(work.dlq(QUEUE)[0].items[0]["n"].to_string().trim_matches('"'), "50", "{run}");
+}
+
+/// A commit tells of the table and the database that the rows were meant for.
+#[test]
+fn rows_that_are_stored_elsewhere_stay_in_the_queue() {
+    let server = Postgres::shared();
+    for ledger in [true, false] {
+        let (work, db, other) = (Work::new(), server.database(), server.database());
+        db.execute("CREATE TABLE plain (n bigint, note text); CREATE TABLE second (n bigint, note text)");
+        other.execute("CREATE TABLE plain (n bigint, note text)");
+        let dsn = if ledger { db.dsn() } else { guest(&db) };
+        if !ledger {
+            let role = format!("guest_{}", db.name());
+            db.execute(&format!("GRANT SELECT, INSERT, UPDATE ON second TO {role}"));
+            other.execute(&format!("GRANT SELECT, INSERT, UPDATE ON plain TO {role}"));
+        }
+        interrupted(&work, &dsn, Loss::Silence, &[]);
+        let doubtful = of_code(&work, "commit_unknown");
+        let replay =
+            work.mdsctl(["replay-dlq", QUEUE, "--code", "commit_unknown", "--table", "second", "--dsn"]);
+        let run = replay.arguments([&dsn]).run().expect(3);
+        assert!(run.stderr.contains("stored already where they were meant for"), "{ledger}: {run}");
+        assert_eq!((of_code(&work, "commit_unknown"), db.count("second")), (doubtful, 0), "{ledger}: {run}");
+        if !ledger {
+            let there = other.dsn_as(&format!("guest_{}", db.name()));
+            let replay = work.mdsctl(["replay-dlq", QUEUE, "--code", "commit_unknown", "--dsn", &there]);
+            let run = replay.run().expect(3);
+            assert!(run.stderr.contains("may be in public.plain already"), "{run}");
+            assert_eq!((of_code(&work, "commit_unknown"), other.count("plain")), (doubtful, 0), "{run}");
+        }
+        // The advice: they are taken out without the flag.
+        let before = db.count("plain");
+        work.mdsctl(["replay-dlq", QUEUE, "--code", "commit_unknown", "--dsn", &dsn]).run().expect(0);
+        assert_eq!((of_code(&work, "commit_unknown"), db.count("plain")), (0, before), "{ledger}");
+    }
+}
+
+/// A later load of the same input takes the marks of the earlier ones out: nobody can tell any more.
+#[test]
+fn a_mark_that_was_taken_out_is_no_proof_that_nothing_was_stored() {
+    for on in ["postgres", "sqlite"] {
+        let work = Work::new();
+        work.write("store.db", "");
+        let store = if on == "sqlite" { Store::sqlite(&work) } else { Store::postgres() };
+        store
+            .try_rows("CREATE TABLE plain (n bigint, note text CONSTRAINT c CHECK (note <> 'bad'))")
+            .expect("a table");
+        let dsn = store.dsn();
+        let flags = ["load", "-", "--table", "plain", "--source-id", "S", "--dlq", QUEUE, "--dsn", &dsn];
+        work.mdsctl(flags).stdin("n,note\n1,good\n2,bad\n").run().expect(3);
+        let letters = fs::read_to_string(work.path(QUEUE)).expect("the queue");
+        let (_, run) = letters.split_once("\"run_id\":\"").expect("a run");
+        let run = run[..36].to_owned();
+        let commit = format!(
+            "\"code\":\"commit_unknown\",\"commit\":{{\"run_id\":\"{run}\",\"worker\":0,\"slot\":0,\"serial\":2}}"
+        );
+        let code = letters.split("\"code\":").nth(1).and_then(|rest| rest.split(',').next()).expect("a code");
+        let letters = letters.replace(&format!("\"code\":{code}"), &commit).replace("\"bad\"", "\"late\"");
+        fs::write(work.path(QUEUE), &letters).expect("it again");
+        for sql in [
+            format!("UPDATE mds_runs SET status = 'interrupted' WHERE run_id = '{run}'"),
+            format!(
+                "INSERT INTO mds_checkpoints (run_id, slot, ordinal, serial, updated_at) VALUES ('{run}', 0, 2, 2, '2024-01-01')"
+            ),
+        ] {
+            store.try_rows(&sql).expect("a run that was interrupted");
+        }
+        let again =
+            work.mdsctl(["load", "-", "--table", "plain", "--source-id", "S", "--force", "--dsn", &dsn]);
+        again.stdin("n,note\n3,good\n").run().expect(0);
+        let run = work.mdsctl(["replay-dlq", QUEUE, "--dsn", &dsn]).run().expect(3);
+        assert!(run.stderr.contains("may be in") && run.stderr.contains("plain already"), "{on}: {run}");
+        assert_eq!((store.count("plain"), of_code(&work, "commit_unknown")), (Some(2), 1), "{on}: {run}");
+    }
+}

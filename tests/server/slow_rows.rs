@@ -31,15 +31,37 @@ fn table(db: &Db, key: &str, body: &str) {
 
 #[test]
 fn a_row_that_takes_longer_than_the_server_allows_is_dead_alone() {
-    for key in ["PRIMARY KEY", ""] {
+    // With a second constraint rows depend on one another, and go in the order of the input.
+    for (key, more) in [("PRIMARY KEY", ""), ("PRIMARY KEY", "ALTER TABLE t ADD UNIQUE (v, id)"), ("", "")] {
         let db = Postgres::shared().database();
         table(&db, key, "IF NEW.v = 5 THEN PERFORM pg_sleep(60); END IF");
+        db.execute(more);
         db.execute(&format!("ALTER DATABASE {} SET statement_timeout = '200ms'", db.name()));
         let work = Work::new();
         let run = load(&work, &db, "60s").run().expect(3);
         assert_eq!((dead(&work, &run), db.count("t")), (vec![30], ROWS - 1), "{key}: {run}");
         assert_eq!(work.dlq("dead.ndjson")[0].code, "57014", "{key}: {run}");
     }
+}
+
+/// Rows that depend on one another, half of which are slow for as long as the store is.
+#[test]
+fn a_store_that_is_slow_for_a_while_buries_no_row_where_the_order_counts() {
+    let db = Postgres::shared().database();
+    let body = "IF NEW.id % 2 = 0 AND EXISTS (SELECT FROM slow) THEN PERFORM pg_sleep(60); END IF";
+    table(&db, "PRIMARY KEY", body);
+    db.execute("ALTER TABLE t ADD UNIQUE (v, id); CREATE TABLE slow (n int); INSERT INTO slow VALUES (1)");
+    db.execute(&format!("ALTER DATABASE {} SET statement_timeout = '100ms'", db.name()));
+    let mut errors = Postgres::shared().errors(&db);
+    let work = Work::new();
+    let mut running = load(&work, &db, "60s").spawn();
+    wait::until(Duration::from_secs(60), "attempts", || {
+        assert!(!running.has_ended(), "{}", running.said());
+        (errors.count("57014") >= 30).then_some(())
+    });
+    db.execute("DELETE FROM slow");
+    let run = running.finish().expect(0);
+    assert_eq!((dead(&work, &run), db.count("t")), (vec![], ROWS), "{run}");
 }
 
 #[test]

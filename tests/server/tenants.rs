@@ -35,6 +35,21 @@ fn a_tenant_that_the_table_of_tenants_does_not_have_is_told() {
     assert!(!run.stderr.contains("has no tenant"), "no column for it: {run}");
 }
 
+/// What stands under that name is not always a table of ours.
+#[test]
+fn tenants_that_cannot_be_asked_are_no_matter_of_a_load() {
+    let (work, db) = (Work::new(), Postgres::shared().database());
+    db.execute(
+        "CREATE TABLE t (tenant_id uuid, n int);
+         CREATE FUNCTION away() RETURNS uuid LANGUAGE plpgsql AS $$BEGIN RAISE 'it is away'; END$$;
+         CREATE VIEW tenants AS SELECT away() AS id",
+    );
+    let flags = ["load", "-", "--table", "t", "--tenant", STRANGE, "--dsn", &db.dsn()];
+    let run = work.mdsctl(flags).stdin("n\n1\n").run().expect(0);
+    assert!(!run.stderr.contains("has no tenant") && !run.stderr.contains("it is away"), "{run}");
+    assert_eq!(db.count("t"), 1);
+}
+
 #[test]
 fn a_replay_that_looks_a_tenant_up_under_a_lock_can_be_ended() {
     let (work, db) = (Work::new(), Postgres::shared().database());

@@ -19,7 +19,7 @@ use crate::dlq::groups::By;
 use crate::dlq::stats::{Plan, QueueStats};
 use crate::error::{Error, Result};
 use crate::port::runs::{RunEnd, RunScope, RunStatus};
-use crate::port::{TABLE_REKEYED, Trouble};
+use crate::port::{PANIC, TABLE_REKEYED, Trouble};
 use crate::report::letters::{only_table, replay_command};
 use crate::report::summary::{self, Extras};
 use crate::source::pipeline::Report;
@@ -208,6 +208,7 @@ impl RunOutcome<'_> {
             Some(End::GaveUp(_) | End::Unburied(_)) => return Exit::Unavailable,
             // The next run goes on.
             Some(End::Failed(_)) if self.is_rekeyed() => return Exit::Unavailable,
+            Some(End::Failed(reason)) if reason.code == PANIC => return Exit::Internal,
             Some(End::Failed(_)) => return Exit::Usage,
             Some(End::Aborted) => return self.signals.unwrap_or(Exit::Interrupted),
             Some(End::Drained) | None => {}

@@ -431,10 +431,17 @@ impl Replay<'_> {
             self.stuck = true;
             return Ok(None);
         };
-        let (mut unstored, mut unknown) = (Vec::new(), Vec::new());
+        // A commit tells of the table that the rows were meant for, and of no other.
+        let own = |home: &Destination| {
+            let sent_home = round.mend.table.is_none() && round.mend.dataset.is_none();
+            sent_home || home.table.as_ref().is_some_and(|table| *table == facts.table)
+        };
+        let (mut unstored, mut unknown, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
         for home in homes {
             match home.commit.as_ref().and_then(|commit| known.get(commit)) {
-                Some(true) => self.report.already += round.rows_of(&home),
+                Some(true) if own(&home) => self.report.already += round.rows_of(&home),
+                Some(true) if self.plan.force => unstored.push(home),
+                Some(true) => elsewhere.push(home),
                 Some(false) => unstored.push(home),
                 None if !home.doubtful || facts.keyed || self.plan.force => unstored.push(home),
                 None if round.begun_with(std::slice::from_ref(&home)).is_some() => unstored.push(home),
@@ -450,6 +457,15 @@ impl Replay<'_> {
             ));
             let all: Vec<usize> = (0..round.claims.len()).collect();
             self.leave_alone(round, &all, &unknown, error, Some(Exit::Rejects))?;
+        }
+        if !elsewhere.is_empty() {
+            let error = Error::Usage(format!(
+                "{}: rows with the code {COMMIT_UNKNOWN} are stored already where they were meant for, since their commit had come through there; without --table and --dataset they are taken out of the queue, with --force they are written to {} too",
+                round.live.display(),
+                facts.table
+            ));
+            let all: Vec<usize> = (0..round.claims.len()).collect();
+            self.leave_alone(round, &all, &elsewhere, error, Some(Exit::Rejects))?;
         }
         Ok(Some(unstored))
     }

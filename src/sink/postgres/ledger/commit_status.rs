@@ -12,13 +12,15 @@ use crate::port::{SinkError, TransientKind};
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::ledger::marks::lock_of;
 
-/// Which server this is, and since when its numbers of transactions have gone on without a crash. After a
-/// crash the last of them, of which nothing had come to disk, are given again, and so they are by a standby
-/// that takes over. Both begin a new timeline, or new statistics.
+/// Which server this is, since when its numbers of transactions have gone on without a crash, and which of its
+/// databases. After a crash the last numbers, of which nothing had come to disk, are given again, and so they
+/// are by a standby that takes over. Both begin a new timeline, or new statistics. All databases share the
+/// numbers, so that one tells nothing of the rows of another database.
 const SERVER: &str = "\
 SELECT (pg_catalog.pg_control_system()).system_identifier || '.' \
     || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8) || '.' \
-    || (extract(epoch FROM stats_reset) * 1000000)::bigint \
+    || (extract(epoch FROM stats_reset) * 1000000)::bigint || '.' \
+    || (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
 FROM pg_catalog.pg_stat_bgwriter";
 
 /// What became of each of those commits; `None` where this store cannot tell.
@@ -50,7 +52,8 @@ pub(in crate::sink::postgres) async fn committed(
 }
 
 /// Whether the ledger has that mark or a later one, once the transaction that was to leave it has ended.
-/// It can say no only of a run that it knows, and which no other has gone on with.
+/// It can say no only of a run that it knows, which no other has gone on with, and of which no mark was taken
+/// out: a later run that has loaded the same inputs takes those of the earlier ones with its own.
 async fn marked(
     link: &Link,
     run: Uuid,
@@ -70,7 +73,9 @@ async fn marked(
     link.client.query_typed(&lock, &[]).await.map_err(failed)?;
     let known = match runs {
         true => format!(
-            "EXISTS (SELECT FROM mds_runs WHERE run_id = '{run}' AND resumed_by IS NULL AND status NOT IN ('done', 'rejects'))"
+            "EXISTS (SELECT FROM mds_runs r WHERE r.run_id = '{run}' AND r.resumed_by IS NULL AND r.status NOT IN ('done', 'rejects') \
+             AND (EXISTS (SELECT FROM mds_checkpoints WHERE run_id = '{run}') OR NOT EXISTS (SELECT FROM mds_runs l \
+             WHERE l.table_name = r.table_name AND l.inputs = r.inputs AND l.started_at > r.started_at AND l.status IN ('done', 'rejects'))))"
         ),
         // Marks of a run go all at once.
         false => format!("EXISTS (SELECT FROM mds_checkpoints WHERE run_id = '{run}')"),

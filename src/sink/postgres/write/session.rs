@@ -180,6 +180,10 @@ impl PgSession {
         let first = format!("{before} {} {}", self.shared.begin, ledger.unwrap_or_default());
         self.state = TransactionState::Broken;
         self.stages.clear();
+        // Each transaction has a number of its own, one that takes the place of another too.
+        self.transaction = None;
+        let named = self.shared.ledger.is_none();
+        let after = if named { NAME_IT } else { after };
         let proven = self.shared.catalog.prove(self.link()?, &first, after).await;
         let (proof, answers) = proven.map_err(|failure| {
             if failure.intact {
@@ -194,6 +198,12 @@ impl PgSession {
         self.proof = Some(proof);
         self.casts = self.shared.casts;
         self.state = TransactionState::Open;
+        if named {
+            self.transaction = answers.iter().rev().find_map(|answer| match answer {
+                SimpleQueryMessage::Row(row) => row.try_get(0).ok()??.parse().ok(),
+                _ => None,
+            });
+        }
         Ok(answers)
     }
 
@@ -395,12 +405,7 @@ impl PgSession {
                 self.server = Some(server(self.link()?).await);
                 self.state = TransactionState::Idle;
             }
-            let answers = self.start("", NAME_IT).await?;
-            self.transaction = answers.iter().rev().find_map(|answer| match answer {
-                SimpleQueryMessage::Row(row) => row.try_get(0).ok()??.parse().ok(),
-                _ => None,
-            });
-            return Ok(());
+            return self.start("", "").await.map(|_| ());
         }
         let (Some((serial, _)), Some(ledger)) = (self.unflushed.back(), &self.shared.ledger) else {
             return self.start("", "").await.map(|_| ());

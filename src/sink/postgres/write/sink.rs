@@ -212,7 +212,7 @@ impl PgSink {
         if let Some(tenant) = tenant {
             answered(limit, expect_tenant(&link, &table, tenant)).await?;
             if table.columns.iter().any(|column| column.name == "tenant_id") {
-                stranger = answered(limit, unknown_tenant(&link, tenant)).await?;
+                stranger = answered(limit, async { Ok(unknown_tenant(&link, tenant).await) }).await?;
             }
         } else {
             answered(limit, expect_given(&link, &table)).await?;
