@@ -22,6 +22,7 @@ use crate::dataset::dictionary;
 use crate::dataset::faults::Faults;
 use crate::dataset::float;
 use crate::dataset::folds::Folds;
+use crate::dataset::json_text::StringRows;
 use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::separators::{self, Plain, Separators};
 use crate::dataset::time::{TimeError, TimeReader, Twice, calendar};
@@ -66,6 +67,8 @@ pub struct Conversion<'a> {
     pub telling_key: bool,
     /// What stands before the decimals of numbers, where it is known; `None` for values that are plain.
     pub separators: Option<&'a mut Separators>,
+    /// Which texts are strings: a JSON number has its decimals behind a point, whatever the strings have.
+    pub strings: StringRows,
     /// Where rows at fault are noted.
     pub faults: &'a mut Faults,
     /// Where values that become null are counted.
@@ -201,8 +204,9 @@ impl Conversion<'_> {
             return None;
         }
         let mut scratch = String::new();
+        let strings = std::mem::replace(&mut self.strings, StringRows::All);
         let mut take = |row: usize| {
-            let text = texts.get(row)?.trim();
+            let text = texts.get(row).filter(|_| strings.has(row))?.trim();
             let read = separators::plain(text, decimal, &mut scratch);
             (read != Plain::AsIs).then(|| (read, text, scratch.clone()))
         };

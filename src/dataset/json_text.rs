@@ -122,19 +122,49 @@ pub fn is_marked(schema: &Schema) -> bool {
     schema.metadata().get(FORMAT.0).is_some_and(|format| format == FORMAT.1)
 }
 
+/// Which texts of a column are strings of their input, where they could be numbers too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StringRows {
+    /// All.
+    All,
+    /// Those in these rows of the batch; the others are JSON numbers, or can be none.
+    These(HashSet<usize>),
+}
+
+impl StringRows {
+    /// Of a column of that schema. Where it is none of JSON values all texts are strings.
+    pub fn of(schema: &Schema, column: usize) -> Self {
+        match is_marked(schema) {
+            true => Self::marked(schema.field(column)),
+            false => Self::All,
+        }
+    }
+
+    fn marked(field: &Field) -> Self {
+        match field.metadata().get(STRINGS).map(String::as_str) {
+            Some(ALL) => Self::All,
+            Some(rows) => Self::These(rows.split(',').filter_map(|row| row.parse().ok()).collect()),
+            None => Self::These(HashSet::new()),
+        }
+    }
+
+    /// Whether the text in that row is one.
+    pub fn has(&self, row: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(rows) => rows.contains(&row),
+        }
+    }
+}
+
 /// Values of JSON as JSON texts, of a column of such a schema: strings with their quotes.
 pub fn json_texts(field: &Field, column: &StringArray) -> StringArray {
-    let mark = field.metadata().get(STRINGS).map(String::as_str);
-    let all = mark == Some(ALL);
-    let rows: HashSet<usize> = match mark {
-        Some(rows) if !all => rows.split(',').filter_map(|row| row.parse().ok()).collect(),
-        _ => HashSet::new(),
-    };
+    let strings = StringRows::marked(field);
     let mut out = String::new();
     let text = |(row, text): (usize, Option<&str>)| {
         let text = text?;
         out.clear();
-        if all || rows.contains(&row) || !looks_like_json(text) {
+        if strings.has(row) || !looks_like_json(text) {
             write_text(text, &mut out);
         } else {
             out.push_str(text);

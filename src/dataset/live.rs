@@ -18,6 +18,7 @@ use crate::dataset::describe::{Column, Dataset, Kind, Requirement};
 use crate::dataset::faults::Faults;
 use crate::dataset::folds::Folds;
 use crate::dataset::json_row::marked_as_json;
+use crate::dataset::json_text::StringRows;
 use crate::dataset::mapping::of_table;
 use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::reading::How;
@@ -199,6 +200,7 @@ impl LiveTarget {
                 folds: &mut Folds::default(),
                 telling_key: false,
                 separators: Some(&mut signs),
+                strings: StringRows::All,
                 nulled: &mut nulled,
                 // As the mapping has it for tables that are none of ours.
                 wide: true,

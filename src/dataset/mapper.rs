@@ -27,7 +27,7 @@ use crate::dataset::folds::Folds;
 use crate::dataset::identity::{self, ContentIds};
 use crate::dataset::inferred::{Learned, TimeForm};
 use crate::dataset::json_row;
-use crate::dataset::json_text::{is_json, is_marked, json_texts};
+use crate::dataset::json_text::{StringRows, is_json, is_marked, json_texts};
 use crate::dataset::live::LiveTarget;
 use crate::dataset::mapping::{ColumnSource, MapOptions, Mapping, enumerated, list, shell_word, target_of};
 use crate::dataset::name_pattern::{Meaning, NamePattern, stem};
@@ -114,6 +114,7 @@ impl MapperSettings {
             series: &[],
             telling_key: false,
             separators: None,
+            strings: StringRows::All,
             faults: &mut faults,
             nulled: &mut Nulled::default(),
         };
@@ -917,12 +918,12 @@ impl Mapper {
         self.given.clear();
         let numbers = mapping.columns.iter().filter_map(|(column, name, feed)| match feed {
             ColumnSource::Source(index) if column.kind.is_number() && self.readings.signs(name).is_none() => {
-                Texts::of(source.column(*index))
+                strings(source, *index)
             }
             _ => None,
         });
-        let numbers: Vec<Texts<'_>> = numbers.collect();
-        self.signs.look(&numbers);
+        let numbers: Vec<ArrayRef> = numbers.collect();
+        self.signs.look(&numbers.iter().filter_map(|column| Texts::of(column)).collect::<Vec<_>>());
         for (at, (place, (column, name, feed))) in made.iter_mut().zip(&mapping.columns).enumerate() {
             if matches!(feed, ColumnSource::Constant(_))
                 && let Some(made) = self.constants.get(name).filter(|made| made.len() >= rows)
@@ -982,6 +983,12 @@ impl Mapper {
                 series: &series,
                 telling_key: !settings.dataset.signature.is_empty(),
                 separators,
+                strings: match feed {
+                    ColumnSource::Source(index) if column.kind.is_number() || column.kind == Kind::Nanos => {
+                        StringRows::of(source.schema_ref(), *index)
+                    }
+                    _ => StringRows::All,
+                },
                 faults: if constant { &mut own } else { faults },
                 nulled: &mut nulled,
             };
@@ -1463,6 +1470,20 @@ fn widened(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let wide = Schema::new_with_metadata(fields, schema.metadata().clone());
     RecordBatch::try_new(Arc::new(wide), rows.columns().iter().cloned().chain(columns).collect())
         .map_err(|error| Error::Internal(format!("rows of fewer columns do not fit: {error}")))
+}
+
+/// The texts of a column that tell how numbers are written: the strings of JSON, not its numbers.
+fn strings(source: &RecordBatch, column: usize) -> Option<ArrayRef> {
+    let array = source.column(column);
+    let texts = Texts::of(array)?;
+    match StringRows::of(source.schema_ref(), column) {
+        StringRows::All => Some(array.clone()),
+        StringRows::These(rows) if rows.is_empty() => None,
+        StringRows::These(rows) => {
+            let some = (0..texts.len()).map(|row| texts.get(row).filter(|_| rows.contains(&row)));
+            Some(Arc::new(some.collect::<StringArray>()))
+        }
+    }
 }
 
 fn has_null(array: Option<&ArrayRef>) -> bool {

@@ -34,6 +34,7 @@ mod identity;
 mod in_order;
 mod interrupt;
 mod json_columns;
+mod json_numbers;
 mod json_times;
 mod kept_keys;
 mod keys;
