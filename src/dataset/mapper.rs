@@ -923,7 +923,7 @@ impl Mapper {
             _ => None,
         });
         let numbers: Vec<ArrayRef> = numbers.collect();
-        self.signs.look(&numbers.iter().filter_map(|column| Texts::of(column)).collect::<Vec<_>>());
+        self.signs.look(&numbers.iter().filter_map(Texts::of).collect::<Vec<_>>());
         for (at, (place, (column, name, feed))) in made.iter_mut().zip(&mapping.columns).enumerate() {
             if matches!(feed, ColumnSource::Constant(_))
                 && let Some(made) = self.constants.get(name).filter(|made| made.len() >= rows)

@@ -262,6 +262,12 @@ impl Running {
     /// Sends a signal to it.
     pub fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("it runs");
+        // Until `env` has handed on to the program, the signal may be one that is ignored.
+        let name = format!("/proc/{}/comm", child.id());
+        wait::within(self.limit, || {
+            let is_env = std::fs::read_to_string(&name).is_ok_and(|name| name.trim_end() == "env");
+            (!is_env).then_some(())
+        });
         kill_process(Pid::from_child(child), signal).expect("it runs");
     }
 
