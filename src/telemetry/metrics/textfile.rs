@@ -230,10 +230,12 @@ mod tests {
 
     #[test]
     fn a_directory_that_goes_away_costs_the_run_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("mds.prom");
-        let file = Textfile::start_with(&path, exposition(), Duration::from_millis(1)).unwrap();
-        directory.close().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("metrics");
+        fs::create_dir(&directory).unwrap();
+        let file = Textfile::start_with(&directory.join("mds.prom"), exposition(), Duration::from_millis(1)).unwrap();
+        // Renamed at once: taking it out file by file would race with the thread that writes there.
+        fs::rename(&directory, root.path().join("elsewhere")).unwrap();
         let error = file.finish(0).unwrap_err().to_string();
         assert!(error.contains("there is no directory"), "{error}");
     }
