@@ -233,7 +233,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let directory = root.path().join("metrics");
         fs::create_dir(&directory).unwrap();
-        let file = Textfile::start_with(&directory.join("mds.prom"), exposition(), Duration::from_millis(1)).unwrap();
+        let file = Textfile::start_with(&directory.join("mds.prom"), exposition(), Duration::from_millis(1))
+            .unwrap();
         // Renamed at once: taking it out file by file would race with the thread that writes there.
         fs::rename(&directory, root.path().join("elsewhere")).unwrap();
         let error = file.finish(0).unwrap_err().to_string();

@@ -1,0 +1,135 @@
+//! What the mapping of all inputs of a run goes by.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
+
+use crate::dataset::convert::Conversion;
+use crate::dataset::describe::{Dataset, Kind};
+use crate::dataset::faults::Faults;
+use crate::dataset::folds::Folds;
+use crate::dataset::json_text::StringRows;
+use crate::dataset::live::LiveTarget;
+use crate::dataset::mapping::{MapOptions, target_of};
+use crate::dataset::name_pattern::{Meaning, NamePattern, stem};
+use crate::dataset::nulls::{NullTokens, Nulled};
+use crate::dataset::quality::Quality;
+use crate::dataset::separators::Decimal;
+use crate::dataset::target::Target;
+use crate::dataset::time::{TimeOptions, TimeReader};
+use crate::dataset::{folders, identity};
+use crate::error::{Error, Result};
+
+/// What the mapping of all inputs of a run goes by.
+#[derive(Debug, Clone)]
+pub struct MapperSettings {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// The table.
+    pub target: Target,
+    /// The same while others may change it; none where nothing is to be written.
+    pub live: Option<Arc<LiveTarget>>,
+    /// Whether the dataset is what the table is by itself, so that its kinds change with the table.
+    pub by_table: bool,
+    /// `--map`, `--set` and their short forms; `from_name` is filled in per input.
+    pub columns: MapOptions,
+    /// `--name-pattern`.
+    pub name_pattern: Option<NamePattern>,
+    /// `--timestamp-unit`, `--timezone`, `--date-order`.
+    pub time: TimeOptions,
+    /// `--null`.
+    pub nulls: NullTokens,
+    /// `--decimal`.
+    pub decimal: Option<Decimal>,
+    /// `--keep-case`.
+    pub keep_case: bool,
+    /// `--quality`.
+    pub quality: Quality,
+    /// Tells the time after which a row is in the future, in nanoseconds since 1970: asked for each batch,
+    /// since a tail runs for months.
+    pub now: fn() -> i64,
+    /// The tenant that all rows must be of, as a UUID.
+    pub tenant: Option<String>,
+    /// Whether the rows are no series, so that their spacing tells no timeframe.
+    pub sparse: bool,
+    /// Whether all rows go through one lane, whatever the table.
+    pub one_lane: bool,
+}
+
+impl MapperSettings {
+    /// What is said of the columns of an input of that name, with what the name tells.
+    ///
+    /// # Errors
+    /// Usage, where the name does not fit `--name-pattern`, or in two ways, or a folder says otherwise than a flag.
+    pub fn named(&self, source: &str) -> Result<MapOptions> {
+        let mut options = self.columns.clone();
+        if let Some(pattern) = &self.name_pattern {
+            self.by_pattern(pattern, source, &mut options)?;
+        }
+        // A queue lies where its rows did not come from.
+        if !self.sparse {
+            let same = |name: &str, texts: [&str; 2]| texts[0] == texts[1] || self.is_one_value(name, texts);
+            folders::add(&mut options, source, (&self.dataset, &self.target), &same)?;
+        }
+        Ok(options)
+    }
+
+    /// Whether two texts become the same value of that column.
+    fn is_one_value(&self, name: &str, texts: [&str; 2]) -> bool {
+        let Some(column) = self.dataset.column(name) else { return false };
+        let (mut times, mut faults) = (TimeReader::new(self.time.clone()), Faults::default());
+        let mut conversion = Conversion {
+            column,
+            name: &name.into(),
+            nulls: &self.nulls,
+            times: &mut times,
+            keep_case: self.keep_case,
+            folds: &mut Folds::default(),
+            wide: self.dataset.signature.is_empty(),
+            series: &[],
+            telling_key: false,
+            separators: None,
+            strings: StringRows::All,
+            faults: &mut faults,
+            nulled: &mut Nulled::default(),
+        };
+        let texts: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+        let made = conversion.run(&texts);
+        let one = made.is_ok_and(|made| {
+            let [one, other] = [0, 1].map(|row| identity::of_keys(&[&made.slice(row, 1)], 1));
+            one == other
+        });
+        one && faults.is_empty()
+    }
+
+    /// Adds what the name tells by `--name-pattern`.
+    fn by_pattern(&self, pattern: &NamePattern, source: &str, options: &mut MapOptions) -> Result<()> {
+        let column_of = |field: &str| {
+            let name = target_of(field, &self.dataset, &self.target).ok()?;
+            let known = self.target.column(&name)?;
+            // The day of a file is no time of its rows.
+            (known.kind != Kind::Timestamp || name == field).then_some(name)
+        };
+        let is_timeframe =
+            |name: &str| self.dataset.column(name).is_some_and(|column| column.kind == Kind::Timeframe);
+        let meaning = |field: &str| match column_of(field) {
+            Some(name) if is_timeframe(&name) => Meaning::Timeframe,
+            Some(_) => Meaning::Column,
+            None if matches!(field, "date" | "day") => Meaning::Date,
+            None => Meaning::Nothing,
+        };
+        let fields = pattern
+            .fields(stem(source), &meaning)
+            .map_err(|what| Error::Usage(what.to_string()).at(source))?;
+        for (field, value) in fields {
+            match meaning(&field) {
+                Meaning::Date => options.day = Some(value),
+                Meaning::Nothing => {}
+                Meaning::Column | Meaning::Timeframe => {
+                    options.from_name.extend(column_of(&field).map(|name| (name, value)))
+                }
+            }
+        }
+        Ok(())
+    }
+}
