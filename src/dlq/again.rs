@@ -16,6 +16,7 @@ use super::letter::Letter;
 use super::lines::{Line, Lines};
 use super::names;
 use super::replay_lock::{self, Bundle, Hold};
+use crate::port::runs::earlier_name;
 
 /// Rows of one run that are looked for at most; more of them stay beside the earlier ones.
 const MOST_ROWS: usize = 1_000_000;
@@ -143,7 +144,8 @@ fn identity(letter: &Letter<'_>, paths: &Paths, row: usize) -> u128 {
     hash.update(paths.of(letter).unwrap_or_default().as_bytes());
     for part in [&meta.dataset, &meta.table, &meta.tenant_id] {
         hash.update(&[0]);
-        hash.update(part.as_deref().unwrap_or_default().as_bytes());
+        // Letters of earlier versions name a table, which may stand for the dataset, without its quotes.
+        hash.update(earlier_name(part.as_deref().unwrap_or_default()).as_bytes());
     }
     hash.update(&letter.row_number(row).to_le_bytes());
     hash.update(content.as_bytes());

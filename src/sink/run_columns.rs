@@ -49,6 +49,42 @@ pub(in crate::sink) fn selected(read: impl Fn(&str) -> Option<&'static str>) -> 
     READ.iter().map(of).collect::<Vec<_>>().join(", ")
 }
 
+/// Whether two runs are of the same table: earlier versions named one whose name needs quotes without them, see
+/// [`earlier_name`](crate::port::runs::earlier_name). `replace` is the store's function of that name.
+fn of_one_table(earlier: &str, later: &str, replace: &str) -> String {
+    let bare = format!(
+        "{replace}({replace}({replace}({later}.table_name, '\"\"', '\u{1}'), '\"', ''), '\u{1}', '\"')"
+    );
+    format!("({earlier}.table_name = {later}.table_name OR {earlier}.table_name = {bare})")
+}
+
+/// The statements that take the marks out which a run that has settled all leaves behind: its own, and those of
+/// earlier runs of the same inputs, which nobody has to go on with any more.
+pub(in crate::sink) fn take_marks_out(run: Uuid, replace: &str) -> String {
+    let of_one_table = of_one_table("o", "r", replace);
+    format!(
+        "DELETE FROM mds_checkpoints WHERE run_id = '{run}'; \
+         DELETE FROM mds_checkpoints WHERE run_id IN (SELECT o.run_id FROM mds_runs r \
+         JOIN mds_runs o ON {of_one_table} AND o.inputs = r.inputs \
+         WHERE r.run_id = '{run}' AND o.started_at < r.started_at AND o.command <> 'tail' \
+         AND o.status NOT IN ('running', 'done', 'rejects') \
+         AND CAST(o.inputs AS text) NOT LIKE '%\"id\":null%' AND CAST(o.inputs AS text) NOT LIKE '%\"id\": null%');"
+    )
+}
+
+/// The condition under which a mark that is not there was never made: the store knows the run, no other has gone
+/// on with it, and no mark of it was [taken out](take_marks_out).
+pub(in crate::sink) fn all_marks_are_there(run: Uuid, replace: &str) -> String {
+    let of_one_table = of_one_table("r", "l", replace);
+    format!(
+        "EXISTS (SELECT 1 FROM mds_runs r WHERE r.run_id = '{run}' AND r.resumed_by IS NULL \
+         AND r.status NOT IN ('done', 'rejects') \
+         AND (EXISTS (SELECT 1 FROM mds_checkpoints WHERE run_id = '{run}') OR NOT EXISTS (SELECT 1 FROM mds_runs l \
+         WHERE {of_one_table} AND l.inputs = r.inputs AND l.started_at > r.started_at \
+         AND l.status IN ('done', 'rejects'))))"
+    )
+}
+
 /// A row of what [`selected`] asks for.
 pub(in crate::sink) trait RunRow {
     /// Why a column cannot be read.

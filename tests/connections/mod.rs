@@ -2,6 +2,7 @@
 
 mod failover;
 mod libpq;
+mod numbered;
 mod pgbouncer;
 mod tls;
 

@@ -7,6 +7,7 @@ mod grants;
 mod hypertable_plans;
 mod locked_start;
 mod locks;
+mod no_temporary;
 mod passwords;
 mod privileges;
 mod raised_rows;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::batch::{Commit, Reason};
 use crate::port::{CommitMark, SinkError};
+use crate::sink::run_columns;
 
 /// The tables. Times are UTC, `YYYY-MM-DD HH:MM:SS.fff`; JSON is text.
 const TABLES: &str = "\
@@ -117,17 +118,16 @@ pub(super) fn name_of(run: Option<Uuid>, worker: usize, mark: &CommitMark) -> Op
     Some(Commit::Marked { run_id: run?, worker: u32::try_from(worker).ok()?, slot, serial: mark.serial })
 }
 
-/// What became of that commit; `None` where the ledger cannot tell. It can say no only of a run that it knows,
-/// which no other has gone on with, and of which no mark was taken out: a later run that has loaded the same
-/// inputs takes those of the earlier ones with its own.
+/// What became of that commit; `None` where the ledger cannot tell. It can say no only where
+/// [all marks of the run](run_columns::all_marks_are_there) are there.
 pub(super) fn committed(connection: &Connection, commit: &Commit) -> rusqlite::Result<Option<bool>> {
     let Commit::Marked { run_id, slot, serial, .. } = commit else { return Ok(None) };
-    let sql = "SELECT EXISTS (SELECT 1 FROM mds_checkpoints WHERE run_id = ?1 AND slot = ?2 AND serial >= ?3), \
-               EXISTS (SELECT 1 FROM mds_runs r WHERE r.run_id = ?1 AND r.resumed_by IS NULL AND r.status NOT IN ('done', 'rejects') \
-               AND (EXISTS (SELECT 1 FROM mds_checkpoints WHERE run_id = ?1) OR NOT EXISTS (SELECT 1 FROM mds_runs l \
-               WHERE l.table_name = r.table_name AND l.inputs = r.inputs AND l.started_at > r.started_at AND l.status IN ('done', 'rejects'))))";
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM mds_checkpoints WHERE run_id = ?1 AND slot = ?2 AND serial >= ?3), {}",
+        run_columns::all_marks_are_there(*run_id, "replace")
+    );
     let (there, known): (bool, bool) =
-        connection.query_row(sql, params![run_id.to_string(), slot, serial.cast_signed()], |row| {
+        connection.query_row(&sql, params![run_id.to_string(), slot, serial.cast_signed()], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
     Ok(if there { Some(true) } else { known.then_some(false) })

@@ -132,7 +132,6 @@ impl RunHistory for SqliteRuns {
     }
 
     async fn end(&self, run: Uuid, end: &RunEnd) -> Result<()> {
-        let run = run.to_string();
         let counted = counted(end.books);
         self.with(Access::Write, |connection| {
             connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -142,7 +141,7 @@ impl RunHistory for SqliteRuns {
                      exit_code = ?3, error = ?4, inputs_settled = ?5, {counted} WHERE run_id = ?1"
                 ),
                 params![
-                    run,
+                    run.to_string(),
                     end.status.as_str(),
                     end.exit_code,
                     end.error,
@@ -150,12 +149,7 @@ impl RunHistory for SqliteRuns {
                 ],
             )?;
             if !end.keeps_checkpoints {
-                connection.execute("DELETE FROM mds_checkpoints WHERE run_id = ?1", [&run])?;
-                let sql = "DELETE FROM mds_checkpoints WHERE run_id IN (SELECT o.run_id FROM mds_runs r \
-                     JOIN mds_runs o ON o.table_name = r.table_name AND o.inputs = r.inputs \
-                     WHERE r.run_id = ?1 AND o.started_at < r.started_at AND o.command <> 'tail' \
-                     AND o.status NOT IN ('running', 'done', 'rejects') AND instr(o.inputs, '\"id\":null') = 0)";
-                connection.execute(sql, [&run])?;
+                connection.execute_batch(&run_columns::take_marks_out(run, "replace"))?;
             }
             connection.execute_batch("COMMIT")
         })

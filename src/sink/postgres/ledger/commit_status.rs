@@ -11,17 +11,26 @@ use crate::error::Result;
 use crate::port::{SinkError, TransientKind};
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::ledger::marks::lock_of;
+use crate::sink::run_columns;
+
+/// The system that a server is of. Its owner may have forbidden to ask for it.
+const SYSTEM: &str = "(pg_catalog.pg_control_system()).system_identifier";
 
 /// Which server this is, since when its numbers of transactions have gone on without a crash, and which of its
 /// databases. After a crash the last numbers, of which nothing had come to disk, are given again, and so they
-/// are by a standby that takes over. Both begin a new timeline, or new statistics. All databases share the
-/// numbers, so that one tells nothing of the rows of another database.
-const SERVER: &str = "\
-SELECT (pg_catalog.pg_control_system()).system_identifier || '.' \
-    || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8) || '.' \
-    || (extract(epoch FROM stats_reset) * 1000000)::bigint || '.' \
-    || (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
-FROM pg_catalog.pg_stat_bgwriter";
+/// are by a standby that takes over. Both begin a new timeline, or new statistics: all of them, while somebody
+/// who resets one leaves the other. All databases share the numbers, so that one tells nothing of the rows of
+/// another database.
+fn who(system: &str) -> String {
+    format!(
+        "SELECT {system} || '.' \
+         || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8) || '.' \
+         || (extract(epoch FROM w.stats_reset) * 1000000)::bigint || '-' \
+         || (extract(epoch FROM a.stats_reset) * 1000000)::bigint || '.' \
+         || (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
+         FROM pg_catalog.pg_stat_bgwriter AS w, pg_catalog.pg_stat_archiver AS a"
+    )
+}
 
 /// What became of each of those commits; `None` where this store cannot tell.
 ///
@@ -39,21 +48,18 @@ pub(in crate::sink::postgres) async fn committed(
                 let serial = i64::try_from(*serial).unwrap_or(i64::MAX);
                 marked(&link, *run_id, *worker, *slot, serial).await.map_err(to_error)?
             }
-            Commit::Numbered { transaction, server } => {
-                match ended(&link, *transaction, Some(server)).await {
-                    Ok(known) => known,
-                    Err(SinkError::Transient(TransientKind::InProgress, _)) => None,
-                    Err(error) => return Err(to_error(error)),
-                }
-            }
+            Commit::Numbered { transaction, server } => match ended(&link, *transaction, server).await {
+                Ok(known) => known,
+                Err(SinkError::Transient(TransientKind::InProgress, _)) => None,
+                Err(error) => return Err(to_error(error)),
+            },
         });
     }
     Ok(all)
 }
 
 /// Whether the ledger has that mark or a later one, once the transaction that was to leave it has ended.
-/// It can say no only of a run that it knows, which no other has gone on with, and of which no mark was taken
-/// out: a later run that has loaded the same inputs takes those of the earlier ones with its own.
+/// It can say no only where [all marks of the run](run_columns::all_marks_are_there) are there.
 async fn marked(
     link: &Link,
     run: Uuid,
@@ -72,11 +78,7 @@ async fn marked(
     let lock = format!("SELECT pg_catalog.pg_advisory_xact_lock({}, {worker})", lock_of(run));
     link.client.query_typed(&lock, &[]).await.map_err(failed)?;
     let known = match runs {
-        true => format!(
-            "EXISTS (SELECT FROM mds_runs r WHERE r.run_id = '{run}' AND r.resumed_by IS NULL AND r.status NOT IN ('done', 'rejects') \
-             AND (EXISTS (SELECT FROM mds_checkpoints WHERE run_id = '{run}') OR NOT EXISTS (SELECT FROM mds_runs l \
-             WHERE l.table_name = r.table_name AND l.inputs = r.inputs AND l.started_at > r.started_at AND l.status IN ('done', 'rejects'))))"
-        ),
+        true => run_columns::all_marks_are_there(run, "pg_catalog.replace"),
         // Marks of a run go all at once.
         false => format!("EXISTS (SELECT FROM mds_checkpoints WHERE run_id = '{run}')"),
     };
@@ -90,28 +92,54 @@ async fn marked(
 
 /// What [`ended`] tells this server by later; `None` where this role may not know.
 pub(in crate::sink::postgres) async fn server(link: &Link) -> Option<Arc<str>> {
-    link.client.query_typed_one(SERVER, &[]).await.ok()?.try_get::<_, &str>(0).ok().map(Arc::from)
+    // Without its system it is known by the times of its statistics, which no other has.
+    for system in [SYSTEM, "''"] {
+        if let Ok(row) = link.client.query_typed_one(&who(system), &[]).await {
+            return row.try_get::<_, &str>(0).ok().map(Arc::from);
+        }
+    }
+    None
+}
+
+/// What [`server`] says of the server that gave a number, and of the one that is asked for it.
+struct Both {
+    /// Whether they are of one system, standbys and restarts included, as far as both say it.
+    of_one_system: bool,
+    /// Whether the numbers have gone on without a crash, in the same database.
+    on_and_on: bool,
+}
+
+impl Both {
+    fn new(on: &str, now: &str) -> Self {
+        let parts = |server: &str| -> Vec<String> { server.split('.').map(str::to_owned).collect() };
+        let (on, now) = (parts(on), parts(now));
+        let system = |parts: &[String]| parts.first().filter(|system| !system.is_empty()).cloned();
+        let on_and_on = match (on.as_slice(), now.as_slice()) {
+            ([system, timeline, since, database], [system_now, timeline_now, since_now, database_now]) => {
+                let since = since.split('-').zip(since_now.split('-'));
+                (system, timeline, database) == (system_now, timeline_now, database_now)
+                    && since.into_iter().any(|(then, now)| then == now)
+            }
+            // Noted by an earlier version, without its database.
+            _ => false,
+        };
+        let of_one_system = on_and_on || system(&on).is_some() && system(&on) == system(&now);
+        Self { of_one_system, on_and_on }
+    }
 }
 
 /// Whether the transaction of that number was committed, by the server's own record; `None` where that is
-/// gone already, or may be that of another transaction. `on`: the server that gave the number, where that is
-/// known.
+/// gone already, or may be that of another transaction. `on`: the server that gave the number.
 pub(in crate::sink::postgres) async fn ended(
     link: &Link,
     transaction: u64,
-    on: Option<&str>,
+    on: &str,
 ) -> Result<Option<bool>, SinkError> {
-    let now = match on {
-        Some(on) => {
-            let Some(now) = server(link).await else { return Ok(None) };
-            let system = |server: &str| server.split('.').next().map(str::to_owned);
-            if system(on) != system(&now) {
-                return Ok(None);
-            }
-            Some(now)
-        }
-        None => None,
-    };
+    let Some(now) = server(link).await else { return Ok(None) };
+    let both = Both::new(on, &now);
+    if !both.of_one_system {
+        return Ok(None);
+    }
     let sql = format!("SELECT pg_catalog.txid_status({transaction})");
     let answers = match link.client.simple_query(&sql).await {
         Ok(answers) => answers,
@@ -125,7 +153,7 @@ pub(in crate::sink::postgres) async fn ended(
     });
     match status {
         // Perhaps that of another, which was given the number again.
-        Some("committed") if on != now.as_deref() => Ok(None),
+        Some("committed") if !both.on_and_on => Ok(None),
         Some("committed") => Ok(Some(true)),
         Some("aborted") => Ok(Some(false)),
         Some(_) => {
@@ -133,5 +161,42 @@ pub(in crate::sink::postgres) async fn ended(
             Err(SinkError::Transient(TransientKind::InProgress, Reason::new("commit_in_progress", what)))
         }
         None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_counts_where_the_server_has_gone_on_without_a_crash() {
+        let on = "71.00000001.100-200.5";
+        for (now, of_one_system, on_and_on) in [
+            (on, true, true),
+            // Somebody has reset statistics of one kind.
+            ("71.00000001.999-200.5", true, true),
+            ("71.00000001.100-999.5", true, true),
+            // A crash, a standby, another database, another system.
+            ("71.00000001.999-999.5", true, false),
+            ("71.00000001.200-100.5", true, false),
+            ("71.00000002.100-200.5", true, false),
+            ("71.00000001.100-200.6", true, false),
+            ("72.00000001.100-200.5", false, false),
+            (".00000001.100-200.5", false, false),
+            // As earlier versions noted it.
+            ("71.00000001.100.5", true, true),
+            ("71.00000001.100", true, false),
+            ("", false, false),
+        ] {
+            for both in [Both::new(on, now), Both::new(now, on)] {
+                assert_eq!((both.of_one_system, both.on_and_on), (of_one_system, on_and_on), "{now}");
+            }
+        }
+        // Where nobody may ask for the system.
+        for (now, same) in [(".00000001.1-2.5", true), (".00000001.1-3.5", true), (".00000001.3-4.5", false)]
+        {
+            let both = Both::new(".00000001.1-2.5", now);
+            assert_eq!((both.of_one_system, both.on_and_on), (same, same), "{now}");
+        }
     }
 }

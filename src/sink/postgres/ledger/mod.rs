@@ -3,4 +3,5 @@
 pub(super) mod commit_status;
 pub(super) mod job_runs;
 pub(super) mod marks;
+pub(super) mod numbers;
 pub(super) mod runs;

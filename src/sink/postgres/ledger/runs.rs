@@ -219,13 +219,7 @@ impl RunHistory for PgRuns {
             counted(end.books),
         );
         if !end.keeps_checkpoints {
-            sql.push_str(&format!(
-                "DELETE FROM mds_checkpoints WHERE run_id = '{run}'; \
-                 DELETE FROM mds_checkpoints WHERE run_id IN (SELECT o.run_id FROM mds_runs r \
-                 JOIN mds_runs o ON o.table_name = r.table_name AND o.inputs = r.inputs \
-                 WHERE r.run_id = '{run}' AND o.started_at < r.started_at AND o.command <> 'tail' \
-                 AND o.status NOT IN ('running', 'done', 'rejects') AND NOT o.inputs @> '[{{\"id\": null}}]');"
-            ));
+            sql.push_str(&run_columns::take_marks_out(run, "pg_catalog.replace"));
         }
         sql.push_str("COMMIT");
         execute(&self.link().await?, &sql).await

@@ -27,6 +27,17 @@ pub(in crate::sink::postgres) struct Copied {
     pub stored: u64,
 }
 
+/// Sends no rows at all through the COPY statement.
+pub(in crate::sink::postgres) async fn copy_nothing(link: &Link, statement: &str) -> Result<(), Failure> {
+    let begun = link.client.copy_in::<_, Bytes>(statement).await;
+    let mut sink = pin!(begun.map_err(|error| Failure { error: link.classify(&error), intact: false })?);
+    let mut out = Out::small();
+    out.put_slice(HEADER);
+    out.put_slice(TRAILER);
+    sink.feed(out.finish()).await.map_err(|error| failure(link, &error))?;
+    sink.finish().await.map(drop).map_err(|error| failure(link, &error))
+}
+
 /// Sends the rows at those positions through the COPY statement.
 pub(in crate::sink::postgres) async fn copy(
     link: &Link,

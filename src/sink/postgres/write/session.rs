@@ -9,8 +9,8 @@
 mod write;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use tokio_postgres::SimpleQueryMessage;
 
@@ -27,6 +27,7 @@ use crate::sink::postgres::connection::quoting::literal;
 use crate::sink::postgres::encode::refusal::Reasons;
 use crate::sink::postgres::ledger::commit_status::{ended, server};
 use crate::sink::postgres::write::chunks::Chunks;
+use crate::sink::postgres::write::copy::copy_nothing;
 use crate::sink::postgres::write::plan::Plan;
 use crate::sink::postgres::write::proof::{Proof, changed, is_another};
 use crate::sink::postgres::write::sink::Shared;
@@ -47,9 +48,6 @@ const LIMIT_LOCKS: &str = "SELECT pg_catalog.current_setting('lock_timeout'), \
     pg_catalog.set_config('lock_timeout', greatest(1, least(s.setting::int / 4, nullif(l.setting::int, 0)))::text, true) \
     FROM pg_catalog.pg_settings AS s, pg_catalog.pg_settings AS l \
     WHERE s.name = 'statement_timeout' AND s.setting::int > 0 AND l.name = 'lock_timeout'";
-
-/// Commits of a worker that the server can be asked for: more than the engine keeps in the air.
-const MOST_NAMED: u64 = 8;
 
 /// The end of the WAL, and how far it is on disk.
 pub(in crate::sink::postgres) const PLACES: &str =
@@ -237,11 +235,8 @@ impl Session for PgSession {
         self.state = TransactionState::Committing;
         if self.shared.ledger.is_none() {
             // Kept beyond this connection, which may not outlive the commit.
-            let mut named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner);
-            named.remove(&(self.worker, mark.serial.saturating_sub(MOST_NAMED)));
-            if let Some(transaction) = self.transaction {
-                let server = self.server.clone().flatten();
-                named.insert((self.worker, mark.serial), (transaction, server));
+            if let (Some(transaction), Some(server)) = (self.transaction, self.server.clone().flatten()) {
+                self.shared.numbers.note(self.worker, mark.serial, (transaction, server));
             }
         }
         let link = self.link()?;
@@ -312,15 +307,19 @@ impl Session for PgSession {
         if certain || policies {
             return Err(self.shared.waited_for(everybody()));
         }
+        let place = self.plan(rows, &proof).map_err(|error| self.shared.waited_for(error))?;
+        let Some((plan, _)) = self.plans.get(place) else { return Err(lost()) };
+        let plan = Arc::clone(plan);
+        // By the way that rows take there: without a key they need no stage, where all of them may go straight.
+        if let (Some(direct), None) = (&plan.direct, &plan.stage.merge) {
+            return self.rehearse_copy(direct).await;
+        }
         if let Some(reason) = &self.shared.no_stage {
             return Err(match everybody() {
                 passing @ SinkError::Transient(..) => passing,
                 _ => SinkError::Fatal(reason.clone()),
             });
         }
-        let place = self.plan(rows, &proof).map_err(|error| self.shared.waited_for(error))?;
-        let Some((plan, _)) = self.plans.get(place) else { return Err(lost()) };
-        let plan = Arc::clone(plan);
         let prelude = format!("{} {}", self.prepare_stage(&plan, place), plan.stage.clear);
         let sql =
             format!("{prelude} SAVEPOINT mds_write; {}; ROLLBACK TO SAVEPOINT mds_write;", plan.stage.append);
@@ -345,8 +344,7 @@ impl Session for PgSession {
     }
 
     async fn settled(&mut self, mark: &CommitMark) -> Result<Option<bool>, SinkError> {
-        let place = (self.worker, mark.serial);
-        let named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
+        let named = self.shared.numbers.of(self.worker, mark.serial);
         let ledger = self.shared.ledger.clone();
         if ledger.is_none() && named.is_none() {
             return Ok(None);
@@ -363,7 +361,7 @@ impl Session for PgSession {
         let link = self.link()?;
         let Some(ledger) = ledger else {
             let Some((transaction, server)) = named else { return Ok(None) };
-            let known = ended(link, transaction, server.as_deref()).await;
+            let known = ended(link, transaction, &server).await;
             if known.is_ok() {
                 self.state = TransactionState::Idle;
             }
@@ -436,6 +434,19 @@ impl PgSession {
             Some(fitted) => fitted.told(self.write_fitting(fitted.rows(), guard, &proof).await),
             None => self.write_fitting(rows, guard, &proof).await,
         }
+    }
+
+    /// Sends no rows by that COPY, and undoes what came of it.
+    async fn rehearse_copy(&mut self, statement: &str) -> Result<(), SinkError> {
+        self.run("SAVEPOINT mds_write", TransactionState::Open).await?;
+        self.state = TransactionState::Broken;
+        if let Err(failure) = copy_nothing(self.link()?, statement).await {
+            if failure.intact {
+                self.state = TransactionState::Failed;
+            }
+            return Err(self.shared.waited_for(of_everybody(failure.error)));
+        }
+        self.run("ROLLBACK TO SAVEPOINT mds_write", TransactionState::Open).await
     }
 
     /// Writes rows that are for the table as it was proven.

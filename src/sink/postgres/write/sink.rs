@@ -1,6 +1,5 @@
 //! The store as the engine sees it.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,6 +25,7 @@ use crate::sink::postgres::connection::quoting::{ident, literal};
 use crate::sink::postgres::encode::comparison::{self, clock_ahead, tells_when};
 use crate::sink::postgres::encode::encoder::RoundingPolicy;
 use crate::sink::postgres::ledger::marks::Ledger;
+use crate::sink::postgres::ledger::numbers::Numbers;
 use crate::sink::postgres::write::proof::Catalog;
 use crate::sink::postgres::write::rehearsal::PgRehearsal;
 use crate::sink::postgres::write::session::{PLACES, PgSession};
@@ -66,9 +66,6 @@ pub struct PgSink {
     notes: Vec<String>,
 }
 
-/// The server's own number of a commit, and what tells that server from others later.
-pub(in crate::sink::postgres) type Numbered = (u64, Option<Arc<str>>);
-
 /// What all sessions of a sink have in common.
 pub(in crate::sink::postgres) struct Shared {
     pub connector: Connector,
@@ -97,8 +94,8 @@ pub(in crate::sink::postgres) struct Shared {
     pub lazy: bool,
     /// What of the run is committed, where this role may keep that.
     pub ledger: Option<Ledger>,
-    /// Where it may not: the numbers of the last commits, by worker and serial.
-    pub named: Mutex<HashMap<(usize, u64), Numbered>>,
+    /// Where it may not: the numbers of the last commits.
+    pub numbers: Numbers,
 }
 
 impl Shared {
@@ -244,7 +241,7 @@ impl PgSink {
             clock_ahead,
             begin: begin(tenant, watch, limitless, lazy),
             ledger,
-            named: Mutex::default(),
+            numbers: Numbers::default(),
         };
         let shared = Arc::new(shared);
         look_by(&shared);
@@ -377,9 +374,8 @@ impl Sink for PgSink {
 
     fn name_of(&self, worker: usize, mark: &CommitMark) -> Option<Commit> {
         let Some(ledger) = &self.shared.ledger else {
-            let named = self.shared.named.lock().unwrap_or_else(PoisonError::into_inner);
-            let (transaction, server) = named.get(&(worker, mark.serial))?.clone();
-            return Some(Commit::Numbered { transaction, server: server?.as_ref().into() });
+            let (transaction, server) = self.shared.numbers.of(worker, mark.serial)?;
+            return Some(Commit::Numbered { transaction, server: server.as_ref().into() });
         };
         ledger.name_of(worker, mark)
     }
