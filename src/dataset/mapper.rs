@@ -174,15 +174,19 @@ impl Mapper {
 
     /// Maps rows: `source` as the decoder gave them, and their row numbers. Rows may be held back
     /// until more of them tell the timeframe, or show what those lack that came first. Errors are about the
-    /// input as a whole, and name it.
+    /// input as a whole, and name it; the rows at hand were not taken then, and those held back are
+    /// [still there](Self::take_waiting).
     pub fn map(&mut self, source: &RecordBatch, rows: &[u64]) -> Result<Mapped> {
         self.follow();
         let now = match self.map_now(source, rows) {
             Ok(Some(now)) => now,
             Ok(None) => {
-                self.waiting.push((source.clone(), rows.to_vec()));
                 let held: usize = self.waiting.iter().map(|(_, rows)| rows.len()).sum();
-                return if held > MAX_WAITING { Err(self.no_timeframe()) } else { Ok(Mapped::default()) };
+                if held + rows.len() > MAX_WAITING {
+                    return Err(self.no_timeframe());
+                }
+                self.waiting.push((source.clone(), rows.to_vec()));
+                return Ok(Mapped::default());
             }
             // A member that rows lack may be in those that follow; a column that is not there never comes.
             Err(lack @ Error::Usage(_))
@@ -211,16 +215,28 @@ impl Mapper {
         if told {
             earlier.append(&mut self.waiting);
         }
-        for (before, rows) in earlier {
+        let (mut still, mut failed) = (Vec::new(), None);
+        for (before, rows) in &earlier {
             // What has come since they lack.
-            match self.map_now(&widened(&before, source.schema_ref())?, &rows)? {
-                Some(earlier) => {
+            let wide = widened(before, source.schema_ref());
+            match wide.and_then(|wide| self.map_now(&wide, rows)) {
+                Ok(Some(earlier)) => {
                     all.batches.extend(earlier.batches);
                     all.rejects.extend(earlier.rejects);
                 }
-                None => self.waiting.push((before, rows)),
+                Ok(None) => still.push((before.clone(), rows.clone())),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
             }
         }
+        if let Some(error) = failed {
+            // None of them has gone anywhere.
+            self.waiting.splice(0..0, earlier);
+            return Err(error);
+        }
+        self.waiting.append(&mut still);
         all.batches.extend(now.batches);
         all.rejects.extend(now.rejects);
         Ok(all)

@@ -56,6 +56,9 @@ pub struct Claimed {
     pub generation: u32,
     /// Homes whose rows could not be sent anywhere, once all others are settled.
     pub left_alone: Vec<Destination>,
+    /// Homes whose rows were found in the store, likewise.
+    #[serde(default)]
+    pub stored: Vec<Destination>,
 }
 
 /// A table to which rows have begun to go.

@@ -115,17 +115,32 @@ pub enum To {
     Parked,
 }
 
+/// What became of rows that went nowhere, by which a claimed file is put away.
+#[derive(Debug, Clone, Copy)]
+pub struct Fates<'a> {
+    /// Attempts after which rows go aside.
+    pub most_attempts: u32,
+    /// Homes whose rows stay in the queue.
+    pub left_alone: &'a HashSet<Destination>,
+    /// Homes whose rows were found in the store: they are done with, however often they were tried.
+    pub stored: &'a HashSet<Destination>,
+}
+
+impl Fates<'_> {
+    fn is_tired(&self, letter: &Letter<'_>) -> bool {
+        letter.attempts() >= self.most_attempts && !self.stored.contains(&Destination::of(letter))
+    }
+}
+
 /// Hands on what a claimed file holds beside the rows that are replayed, as it stands there.
-/// What is in other files of the queue already is left out. Rows of the homes in `left_alone` count as not
-/// meant.
+/// What is in other files of the queue already is left out. Rows that are left alone count as not meant.
 ///
 /// # Errors
 /// Those of reading, and those of `write`.
 pub fn requeue(
     claim: &Claim,
     moved: Option<&Moved>,
-    most_attempts: u32,
-    left_alone: &HashSet<Destination>,
+    fates: Fates<'_>,
     mut write: impl FnMut(To, Bundle) -> io::Result<()>,
 ) -> io::Result<()> {
     let (mut back, mut aside) = (Bundle::default(), Bundle::default());
@@ -141,8 +156,8 @@ pub fn requeue(
                 }
                 return Ok(());
             };
-            let tired = letter.attempts() >= most_attempts;
-            let alone = left_alone.contains(&Destination::of(letter));
+            let tired = fates.is_tired(letter);
+            let alone = fates.left_alone.contains(&Destination::of(letter));
             let meant = if alone { Meant::None } else { claim.choice.meant(letter, line) };
             let id = claim.id(letter, line);
             let here = |row: usize| moved.is_none_or(|moved| !moved.has(id, letter.row_number(row)));
@@ -180,8 +195,7 @@ pub fn archive(
     claim: &Claim,
     left: &Moved,
     moved: Option<&Moved>,
-    most_attempts: u32,
-    left_alone: &HashSet<Destination>,
+    fates: Fates<'_>,
     directory: &Path,
     name: &str,
 ) -> io::Result<(u64, Option<PathBuf>)> {
@@ -192,7 +206,7 @@ pub fn archive(
     for window in &claim.windows {
         claim.read(window, |line, letter, _| {
             let Some(letter) = letter.filter(|letter| {
-                letter.attempts() < most_attempts && !left_alone.contains(&Destination::of(letter))
+                !fates.is_tired(letter) && !fates.left_alone.contains(&Destination::of(letter))
             }) else {
                 return Ok(());
             };
@@ -321,6 +335,11 @@ mod tests {
     use super::*;
     use crate::dlq::filter::Filter;
 
+    /// None are known to be anywhere.
+    fn fates(none: &HashSet<Destination>) -> Fates<'_> {
+        Fates { most_attempts: 5, left_alone: none, stored: none }
+    }
+
     #[test]
     fn one_has_it_and_the_other_hears_who() {
         let directory = tempfile::tempdir().unwrap();
@@ -343,7 +362,7 @@ mod tests {
 
     fn carried(claim: &Claim, moved: Option<&Moved>) -> (String, String) {
         let (mut back, mut aside) = (Vec::new(), Vec::new());
-        requeue(claim, moved, 5, &HashSet::new(), |to, bundle| {
+        requeue(claim, moved, fates(&HashSet::new()), |to, bundle| {
             match to {
                 To::Queue => back.extend(bundle.lines),
                 To::Parked => aside.extend(bundle.lines),
@@ -383,7 +402,7 @@ mod tests {
         let moved = Moved::into(&[live, parked]).unwrap();
         assert_eq!(carried(&claim, Some(&moved)), (String::new(), String::new()));
         let (rows, archived) =
-            archive(&claim, &moved, None, 5, &HashSet::new(), &directory.path().join("done"), "x.ndjson")
+            archive(&claim, &moved, None, fates(&HashSet::new()), &directory.path().join("done"), "x.ndjson")
                 .unwrap();
         let archived = std::fs::read_to_string(archived.unwrap()).unwrap();
         assert_eq!((rows, archived.lines().count()), (1, 1));

@@ -613,8 +613,14 @@ impl Pipeline {
                 }
             }
             if let Some(error) = refused {
+                // The rows behind it fare as it did; once the dead letters do not take them either, their
+                // input still has them, and those that wait for their turn below.
+                let mut buried = true;
                 for batch in batches {
-                    outlet.rejects(rejected(&batch))?;
+                    match buried {
+                        true => buried = outlet.rejects(rejected(&batch)).is_ok(),
+                        false => self.observer.on(&Event::Returned { rows: batch.len() as u64 }),
+                    }
                 }
                 break Err(error);
             }

@@ -23,7 +23,7 @@ use crate::dlq::filter::Tenant;
 use crate::dlq::journal::{Claimed, Journal, ReplaySelection, ReplayTarget, StartedTarget};
 use crate::dlq::names::{self, Kind};
 use crate::dlq::read_plan::ReadPlan;
-use crate::dlq::replay_lock::{self, To};
+use crate::dlq::replay_lock::{self, Fates, To};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result, words};
 use crate::report::letters::plain;
@@ -39,14 +39,16 @@ pub struct ReplayFile {
     generation: u32,
     /// Homes whose rows stay as they are.
     left_alone: HashSet<Destination>,
+    /// Homes whose rows were found in the store.
+    stored: HashSet<Destination>,
 }
 
 impl ReplayFile {
     /// That file.
     pub fn new(path: PathBuf, orders: &ReplaySelection) -> io::Result<Self> {
         let identity = replay_lock::identity(&path)?;
-        let (orders, left_alone) = (orders.clone(), HashSet::new());
-        Ok(Self { identity, path, orders, taken_up: false, generation: 0, left_alone })
+        let (orders, left_alone, stored) = (orders.clone(), HashSet::new(), HashSet::new());
+        Ok(Self { identity, path, orders, taken_up: false, generation: 0, left_alone, stored })
     }
 
     /// Whether it is the one that was noted.
@@ -56,12 +58,12 @@ impl ReplayFile {
 
     /// The same, claimed by an earlier replay.
     pub fn taken_up(self, noted: &Claimed) -> Self {
-        let left_alone = noted.left_alone.iter().cloned().collect();
         Self {
             orders: noted.orders.clone(),
             taken_up: true,
             generation: noted.generation,
-            left_alone,
+            left_alone: noted.left_alone.iter().cloned().collect(),
+            stored: noted.stored.iter().cloned().collect(),
             ..self
         }
     }
@@ -118,12 +120,17 @@ impl ReplayBatch<'_> {
     }
 
     fn noted(&self) -> Journal {
+        let known = |homes: &HashSet<Destination>| match self.settled {
+            true => homes.iter().cloned().collect(),
+            false => Vec::new(),
+        };
         let claimed = |part: &ReplayFile| Claimed {
             name: part.name(),
             identity: part.identity.clone(),
             orders: part.orders.clone(),
             generation: part.generation,
-            left_alone: if self.settled { part.left_alone.iter().cloned().collect() } else { Vec::new() },
+            left_alone: known(&part.left_alone),
+            stored: known(&part.stored),
         };
         Journal {
             way: self.way.clone(),
@@ -439,7 +446,12 @@ impl Replay<'_> {
         let (mut unstored, mut unknown, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
         for home in homes {
             match home.commit.as_ref().and_then(|commit| known.get(commit)) {
-                Some(true) if own(&home) => self.report.already += round.rows_of(&home),
+                Some(true) if own(&home) => {
+                    self.report.already += round.rows_of(&home);
+                    for part in &mut round.parts {
+                        part.stored.insert(home.clone());
+                    }
+                }
                 Some(true) if self.plan.force => unstored.push(home),
                 Some(true) => elsewhere.push(home),
                 Some(false) => unstored.push(home),
@@ -683,7 +695,11 @@ impl Replay<'_> {
         let (Some(part), Some(claim)) = (round.parts.get(place), round.claims.get(place)) else {
             return Ok(());
         };
-        let (most_attempts, left_alone) = (part.orders.most_attempts, &part.left_alone);
+        let fates = Fates {
+            most_attempts: part.orders.most_attempts,
+            left_alone: &part.left_alone,
+            stored: &part.stored,
+        };
         let (path, moved) = (&part.path, self.left_by(round, place));
         let info = RunInfo { run_id: Uuid::now_v7(), dataset: String::new(), table: None, tenant_id: None };
         let queue = DlqWriter::open_bounded(round.live, info.clone(), self.plan.dlq_max_bytes)?;
@@ -691,7 +707,7 @@ impl Replay<'_> {
         let runtime = runtime()?;
         let (mut carried, mut parked, mut ended) = (0, 0, false);
         let ending = &self.caller.interrupts;
-        let done = replay_lock::requeue(claim, moved.as_deref(), most_attempts, left_alone, |to, bundle| {
+        let done = replay_lock::requeue(claim, moved.as_deref(), fates, |to, bundle| {
             ended = ending.exit().is_some();
             if ended {
                 return Err(io::ErrorKind::Interrupted.into());
@@ -721,8 +737,7 @@ impl Replay<'_> {
             let name = format!("{stem}.{}.ndjson", part.identity);
             let (left, moved) = (round.done.left(), moved.as_deref());
             let (_, file) =
-                replay_lock::archive(claim, &left, moved, most_attempts, left_alone, directory, &name)
-                    .map_err(broken)?;
+                replay_lock::archive(claim, &left, moved, fates, directory, &name).map_err(broken)?;
             self.report.archived.extend(file.map(|file| file.display().to_string()));
         }
         if part.orders.discard {
