@@ -145,9 +145,9 @@ pub enum Command {
 pub struct StoreArgs {
     /// Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE
     ///
-    /// Without it: MDS_DSN, DATABASE_URL, then what PGSERVICE, PGHOST, PGDATABASE, … say, then
-    /// sqlite:mds.db in the working directory. Keep passwords out of it: PGPASSWORD and ~/.pgpass
-    /// are not shown to others.
+    /// Without it: MDS_DSN, DATABASE_URL, dsn of the configuration file, then what PGSERVICE, PGHOST,
+    /// PGDATABASE, … say, then sqlite:mds.db in the working directory. Keep passwords out of it:
+    /// PGPASSWORD and ~/.pgpass are not shown to others.
     #[arg(long, value_name = "URL", env = "MDS_DSN", hide_env_values = true)]
     pub dsn: Option<String>,
     /// Tenant of the rows

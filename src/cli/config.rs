@@ -17,6 +17,7 @@ use clap::Command;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
+use crate::cli::store::DATABASE_URL;
 use crate::error::{Error, Result, plain, words};
 
 /// Where the file says what.
@@ -216,6 +217,10 @@ fn on_this(command: Command, long: &str, texts: &[String], known: &mut bool) -> 
         .map(|a| a.get_id().clone());
     let Some(id) = id else { return command };
     *known = true;
+    // A variable goes before the file, and this one is behind the flag too.
+    if long == "dsn" && std::env::var_os(DATABASE_URL).is_some_and(|url| !url.is_empty()) {
+        return command;
+    }
     let texts = texts.to_vec();
     command.mut_arg(id, |arg| arg.default_values(texts))
 }

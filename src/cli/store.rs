@@ -6,6 +6,9 @@ use crate::cli::args::StoreArgs;
 use crate::error::{Error, Result};
 use crate::sink::{self, Store};
 
+/// Names the store where neither the flag nor its own variable does.
+pub const DATABASE_URL: &str = "DATABASE_URL";
+
 /// As the flag, the environment and the variables that stores have of their own say; `true` where none of
 /// them does and a store is taken by default.
 ///
@@ -19,7 +22,7 @@ pub fn choose(args: &StoreArgs) -> Result<(Arc<dyn Store>, bool)> {
         ));
     }
     let given = args.dsn.clone().filter(|d| !d.is_empty()).map(|text| ("--dsn", text));
-    match given.or_else(|| set("DATABASE_URL").map(|text| ("DATABASE_URL", text))) {
+    match given.or_else(|| set(DATABASE_URL).map(|text| (DATABASE_URL, text))) {
         Some((from, text)) => Ok((sink::open(&text, from)?, false)),
         None => sink::unnamed(),
     }

@@ -4,6 +4,7 @@ mod help;
 mod libraries;
 mod listener;
 mod pace;
+mod precedence;
 mod settings;
 mod streams;
 
