@@ -11,6 +11,7 @@ mod inspect;
 mod left;
 mod long;
 mod no_queue;
+mod no_timeframe;
 mod overflow;
 mod predecessor;
 mod remembered;

@@ -10,6 +10,7 @@ mod lines;
 mod live;
 mod seams;
 mod spelt;
+mod timeframes;
 mod waits;
 mod zeros;
 
