@@ -73,8 +73,7 @@ pub struct Target {
     /// Columns of the primary key or of the unique index that settles conflicts, in the order of
     /// that index; empty where rows are only appended.
     pub key: Vec<String>,
-    /// Columns of a unique index that the store fills by itself (`id bigserial`), where there is no
-    /// other: the key of rows that bring them.
+    /// Columns of a unique index that the store fills by itself (`id bigserial`): the key of rows that bring them.
     pub surrogate: Vec<String>,
     /// What a null in `key` means.
     pub nulls: KeyNulls,
@@ -82,16 +81,23 @@ pub struct Target {
     pub rules: Vec<Rule>,
 }
 
+/// The key of rows that bring these columns: that which the store numbers by itself for those that bring it, since
+/// by the other one such a row would change the number of the row that is there.
+pub fn key_of<'k>(
+    (key, nulls): (&'k [String], KeyNulls),
+    surrogate: &'k [String],
+    brings: impl Fn(&str) -> bool,
+) -> (&'k [String], KeyNulls) {
+    match !surrogate.is_empty() && surrogate.iter().all(|name| brings(name)) {
+        true => (surrogate, KeyNulls::Never),
+        false => (key, nulls),
+    }
+}
+
 impl Target {
-    /// The key of rows that bring these columns. One that tells all rows apart goes before one that
-    /// does so only for rows without nulls.
+    /// The key of rows that bring these columns.
     pub fn key_of(&self, brings: impl Fn(&str) -> bool) -> (&[String], KeyNulls) {
-        let whole = !self.key.is_empty() && self.nulls == KeyNulls::Never;
-        if !whole && !self.surrogate.is_empty() && self.surrogate.iter().all(|name| brings(name)) {
-            (&self.surrogate, KeyNulls::Never)
-        } else {
-            (&self.key, self.nulls)
-        }
+        key_of((&self.key, self.nulls), &self.surrogate, brings)
     }
 
     /// Whether every row has a key, so that writing rows again leaves the same table.
@@ -188,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_takes_nulls_gives_way_to_one_that_is_brought() {
+    fn a_numbered_key_is_that_of_rows_that_bring_it() {
         let target =
             Target { key: vec!["b".into()], surrogate: vec!["id".into()], nulls: KeyNulls::Apart, ..table() };
         assert_eq!(target.key_of(|name| name != "id"), (&["b".to_owned()][..], KeyNulls::Apart));

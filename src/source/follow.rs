@@ -511,6 +511,14 @@ impl Follower {
                 self.succeed(before, Arrival { path, id, file, born, place });
                 continue;
             }
+            // What had the name before, and was seen late: its rows are in what is followed now.
+            if let Some(former) = file.as_ref().filter(|_| place.is_none())
+                && self.files.iter().any(|file| file.has_replaced(&path, former))
+            {
+                lock(&self.checkpoint).done(id, None);
+                self.scout.iter().for_each(|scout| scout.forget(id));
+                continue;
+            }
             // A copy that is being made of what is followed has the same rows.
             let is_copy =
                 |copy| self.files.iter().any(|f| is_rotated(&f.born, &path) && f.is_copied_to(copy));

@@ -47,6 +47,7 @@ mod names;
 mod nested;
 mod null_folders;
 mod nulls;
+mod numbered;
 mod order;
 mod outage;
 mod own_table;

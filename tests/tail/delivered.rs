@@ -42,6 +42,49 @@ fn deliver(work: &Work, name: &str, rows: u64) {
     fs::rename(work.path("f/.part"), work.path("f").join(name)).expect("it takes the name");
 }
 
+/// A tail that begins hears of a delivery after the next one has taken the name.
+#[test]
+fn deliveries_one_upon_the_other_while_a_tail_begins_double_no_row() {
+    for round in 0..3 {
+        for (sqlite, name) in [(true, "a.ndjson"), (false, "a.csv")] {
+            let work = Work::new();
+            let table = "CREATE TABLE t (id bigint, v text)";
+            let store = if sqlite {
+                let db = rusqlite::Connection::open(work.path("store.db")).expect("a file");
+                db.execute_batch(table).expect("a table");
+                Store::sqlite(&work)
+            } else {
+                let db = Postgres::shared().database();
+                db.execute(table);
+                Store::Postgres(db)
+            };
+            let what = format!("{store}, {name}, round {round}");
+            deliver(&work, name, 100);
+            let path = format!("f/{name}");
+            let flags = ["tail", &path, "--table", "t", "--json", "--poll", "20ms", "--dsn", &store.dsn()];
+            let mut running = work.mdsctl(flags).spawn();
+            let mut rows = 100;
+            // Those that come before it has read anything, and some more.
+            let mut more = 40;
+            while more > 0 {
+                if store.count("t").is_some_and(|stored| stored > 0) {
+                    more -= 1;
+                    rows += u64::from(more % 3 == 0);
+                }
+                deliver(&work, name, rows);
+                assert!(!running.has_ended(), "{what}: it ended");
+            }
+            wait::until(PATIENCE, "the rows in the table", || {
+                store.count("t").filter(|stored| *stored >= rows)
+            });
+            running.signal(rustix::process::Signal::INT);
+            let run = running.finish();
+            assert_eq!(run.books().read, rows, "{what}: {run}");
+            assert_once(&store, rows, &what);
+        }
+    }
+}
+
 fn assert_once(store: &Store, rows: u64, what: &str) {
     let sums = store.rows("SELECT count(*), count(DISTINCT id) FROM t");
     assert_eq!(sums, [vec![Some(rows.to_string()); 2]], "{what}");

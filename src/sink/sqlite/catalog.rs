@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::schema::{EXTRA, UPDATED_AT};
-use crate::dataset::{self, Dataset, KeyNulls, KeyPrecision, Kind, Rule, Target, TargetColumn};
+use crate::dataset::{self, Dataset, KeyNulls, KeyPrecision, Kind, Rule, Target, TargetColumn, target};
 
 /// What a column can hold without changing it. From the declared type, by SQLite's own rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(super) struct Table {
     pub(super) name: String,
     pub(super) columns: Vec<TableColumn>,
     pub(super) key: Vec<String>,
+    /// The primary key that SQLite numbers by itself, where `key` is another: the key of rows that bring it.
+    pub(super) surrogate: Vec<String>,
     /// What a null in it means.
     pub(super) nulls: KeyNulls,
     /// What makes the order of rows count.
@@ -50,13 +52,18 @@ impl Table {
         self.columns.iter().find(|column| column.target.name == name)
     }
 
+    /// The key of rows that bring these columns.
+    pub(super) fn key_of(&self, brings: impl Fn(&str) -> bool) -> &[String] {
+        target::key_of((&self.key, self.nulls), &self.surrogate, brings).0
+    }
+
     /// The table as the mapping sees it.
     pub(super) fn target(&self) -> Target {
         Target {
             table: self.name.clone(),
             columns: self.columns.iter().map(|column| column.target.clone()).collect(),
             key: self.key.clone(),
-            surrogate: Vec::new(),
+            surrogate: self.surrogate.clone(),
             nulls: self.nulls,
             rules: self.rules.clone(),
         }
@@ -128,7 +135,7 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
     primary.sort_unstable();
     let mut key: Vec<String> = primary.into_iter().map(|(_, column)| column).collect();
 
-    // An INTEGER PRIMARY KEY that SQLite numbers by itself says nothing about the data; a unique
+    // An INTEGER PRIMARY KEY that SQLite numbers by itself says nothing about rows that do not bring it; a unique
     // index beside it does.
     let numbered = match &key[..] {
         [column] if !without_rowid => columns
@@ -140,7 +147,7 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
     if let Some(column) = numbered {
         column.target.has_default = true;
     }
-    let mut nulls = KeyNulls::Never;
+    let (mut nulls, mut surrogate) = (KeyNulls::Never, Vec::new());
     if (key.is_empty() || only_number)
         && let Some(unique) = unique_index(connection, &name, &columns)?
     {
@@ -148,7 +155,7 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
         if unique.iter().any(takes_null) {
             nulls = KeyNulls::Apart;
         }
-        key = unique;
+        surrogate = std::mem::replace(&mut key, unique);
     }
     let rules = rules(connection, &name)?;
 
@@ -165,7 +172,7 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
         [&name],
         |row| row.get::<_, i64>(0),
     )? > 0;
-    Ok(Some(Table { name, columns, key, nulls, rules, strict, without_rowid, triggers }))
+    Ok(Some(Table { name, columns, key, surrogate, nulls, rules, strict, without_rowid, triggers }))
 }
 
 /// Columns of the first unique index over the whole table and plain columns; one without columns that

@@ -87,17 +87,15 @@ impl Plan {
         let stamped = !has(UPDATED_AT)
             && table.column(UPDATED_AT).is_some_and(|column| column.target.kind == Kind::Timestamp);
         let updated_at = stamped.then_some(columns.len() + 1);
-        let changing = columns.iter().any(|column| !table.key.iter().any(|name| **name == *column.name));
+        let by = table.key_of(has);
+        let changing = columns.iter().any(|column| !by.iter().any(|name| **name == *column.name));
         // Where nothing could change there is nothing to be guarded.
         let first = (newer_stays && changing).then_some(columns.len() + 1 + usize::from(stamped));
-        let sql = sql(&columns, stamped, table, on_conflict, first);
-        let key: Vec<usize> = table
-            .key
-            .iter()
-            .filter_map(|name| columns.iter().position(|column| *column.name == **name))
-            .collect();
-        let whole = !key.is_empty() && key.len() == table.key.len();
-        let probe = (table.triggers && whole).then(|| probe(table));
+        let sql = sql(&columns, stamped, (table, by), on_conflict, first);
+        let key: Vec<usize> =
+            by.iter().filter_map(|name| columns.iter().position(|column| *column.name == **name)).collect();
+        let whole = !key.is_empty() && key.len() == by.len();
+        let probe = (table.triggers && whole).then(|| probe(table, by));
         Ok(Self { columns, sql, updated_at, first, probe, key })
     }
 
@@ -111,7 +109,7 @@ impl Plan {
 fn sql(
     columns: &[PlanColumn],
     stamped: bool,
-    table: &Table,
+    (table, key): (&Table, &[String]),
     on_conflict: OnConflict,
     failed_first: Option<usize>,
 ) -> String {
@@ -128,10 +126,10 @@ fn sql(
         names.join(", "),
         parameters.join(", ")
     );
-    if table.key.is_empty() || on_conflict == OnConflict::Error {
+    if key.is_empty() || on_conflict == OnConflict::Error {
         return sql;
     }
-    let key: Vec<String> = table.key.iter().map(|name| quoted(name)).collect();
+    let key: Vec<String> = key.iter().map(|name| quoted(name)).collect();
     sql.push_str(&format!(" ON CONFLICT ({}) ", key.join(", ")));
     if on_conflict == OnConflict::Skip {
         sql.push_str("DO NOTHING");
@@ -163,12 +161,8 @@ fn sql(
     sql
 }
 
-fn probe(table: &Table) -> String {
-    let conditions: Vec<String> = table
-        .key
-        .iter()
-        .enumerate()
-        .map(|(index, name)| format!("{} IS ?{}", quoted(name), index + 1))
-        .collect();
+fn probe(table: &Table, key: &[String]) -> String {
+    let conditions: Vec<String> =
+        key.iter().enumerate().map(|(index, name)| format!("{} IS ?{}", quoted(name), index + 1)).collect();
     format!("SELECT 1 FROM {} WHERE {}", quoted(&table.name), conditions.join(" AND "))
 }

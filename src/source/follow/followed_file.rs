@@ -441,6 +441,21 @@ impl FollowedFile {
         known && print(&self.file).is_some_and(|print_of_own| print(other) == Some(print_of_own))
     }
 
+    /// Whether it has taken the name of that file, which has none left, and begins with all that is in it: what
+    /// [`Self::is_followed_by`] tells, where the former one is heard of after its successor.
+    pub(super) fn has_replaced(&self, path: &Path, former: &File) -> bool {
+        if self.path != path || self.born != path || self.gone.is_some() {
+            return false;
+        }
+        let print = |file: &File, length| batch::fingerprint(file, length).ok();
+        former.metadata().is_ok_and(|former_is| {
+            former_is.nlink() == 0
+                && former_is.len() > 0
+                && print(former, former_is.len())
+                    .is_some_and(|of_former| print(&self.file, former_is.len()).as_ref() == Some(&of_former))
+        })
+    }
+
     /// What it goes on in has its name, and is what its rows are in from now on.
     pub(super) fn is_at_its_name(&mut self) {
         self.gone = None;

@@ -282,7 +282,10 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
         .collect::<Result<_, _>>()
         .map_err(failed)?;
     found.choose_key(indexes);
-    if programs.iter().any(|program| may_change(program, &found.key)) {
+    if programs
+        .iter()
+        .any(|program| [&found.key, &found.surrogate].into_iter().any(|key| may_change(program, key)))
+    {
         // Which rows are one nobody knows before they are there.
         found.rules.push(Rule { columns: Vec::new(), unique: false, passes_null: false });
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::dataset::target;
 use crate::dataset::{ALL, Column, Dataset, KeyNulls, Kind, Requirement, Rule, Target, TargetColumn};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::quoting::{ident, readable};
@@ -75,8 +76,8 @@ pub struct Table {
     /// the index. Empty where there is none, or only one that the server fills by itself: rows
     /// are appended then.
     pub key: Vec<String>,
-    /// Columns of a unique index that the server fills by itself (`id bigserial`), where there is
-    /// no other. It settles conflicts for rows that bring these columns.
+    /// Columns of a unique index that the server fills by itself (`id bigserial`). It settles conflicts for rows that
+    /// bring these columns.
     pub surrogate: Vec<String>,
     /// What a null in `key` means.
     pub nulls: KeyNulls,
@@ -145,19 +146,13 @@ impl Table {
         let numbered = indexes.iter().find(|(key, _)| all(key, &|c| c.not_null && c.is_numbered()));
         let surrogate = numbered.map(|(key, _)| key.clone()).unwrap_or_default();
         (self.key, self.nulls) = chosen.unwrap_or_default();
-        if self.key.is_empty() || self.nulls != KeyNulls::Never {
-            self.surrogate = surrogate;
-        }
+        self.surrogate = surrogate;
     }
 
     /// The key of rows that bring these columns: see [`Target::key_of`].
     pub(in crate::sink::postgres) fn key_of(&self, names: &[String]) -> (&[String], KeyNulls) {
-        let whole = !self.key.is_empty() && self.nulls == KeyNulls::Never;
-        if !whole && !self.surrogate.is_empty() && self.surrogate.iter().all(|name| names.contains(name)) {
-            (&self.surrogate, KeyNulls::Never)
-        } else {
-            (&self.key, self.nulls)
-        }
+        let brings = |name: &str| names.iter().any(|brought| brought == name);
+        target::key_of((&self.key, self.nulls), &self.surrogate, brings)
     }
 
     /// The table as the mapping wants it.
@@ -360,7 +355,7 @@ pub(in crate::sink::postgres) mod tests {
         let natural = table(columns(), &[&["id"], &["tenant_id", "ts"]]);
         assert_eq!(
             (natural.key.join(","), natural.surrogate.join(",")),
-            ("tenant_id,ts".into(), String::new())
+            ("tenant_id,ts".into(), "id".into())
         );
         let appended = table(columns(), &[&["id"]]);
         assert_eq!((appended.key.join(","), appended.surrogate.join(",")), (String::new(), "id".into()));
