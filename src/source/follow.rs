@@ -444,7 +444,11 @@ impl Follower {
                     observer.on(&Event::Returned { rows: held });
                 }
                 file.note(report);
-                lock(checkpoint).done(file.id, file.place());
+                let place = file.place();
+                match file.failed {
+                    true => lock(checkpoint).left(place),
+                    false => lock(checkpoint).done(file.id, place),
+                }
                 scout.iter().for_each(|scout| scout.forget(file.id));
             }
             keep

@@ -8,6 +8,7 @@ mod exact;
 mod learned;
 mod lines;
 mod live;
+mod refused_rotated;
 mod seams;
 mod spelt;
 mod timeframes;

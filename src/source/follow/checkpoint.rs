@@ -713,6 +713,14 @@ impl CheckpointFile {
         }));
     }
 
+    /// A file that could not be read on, and has lost its name: the next tail finds it again, and reads it or says so.
+    pub(super) fn left(&mut self, place: Option<FilePosition>) {
+        if let Some(place) = place {
+            self.known.retain(|known| known.id() != place.id());
+            self.known.push(place);
+        }
+    }
+
     /// Writes the places of this run, and those of earlier ones that it has not come upon.
     pub(super) fn save(&mut self, mut places: Vec<FilePosition>) -> Result<()> {
         let ids: HashSet<(u64, u64)> = places.iter().map(|place| (place.device, place.inode)).collect();
