@@ -310,8 +310,11 @@ impl Session for PgSession {
         let place = self.plan(rows, &proof).map_err(|error| self.shared.waited_for(error))?;
         let Some((plan, _)) = self.plans.get(place) else { return Err(lost()) };
         let plan = Arc::clone(plan);
-        // By the way that rows take there: without a key they need no stage, where all of them may go straight.
-        if let (Some(direct), None) = (&plan.direct, &plan.stage.merge) {
+        // By the way that rows take there: right into the table without a key, and where there is no other.
+        let straight = plan.straight.as_ref().map_or(&plan.direct, |plan| &plan.direct);
+        if let Some(direct) = straight
+            && (plan.stage.merge.is_none() || self.shared.no_stage.is_some())
+        {
             return self.rehearse_copy(direct).await;
         }
         if let Some(reason) = &self.shared.no_stage {

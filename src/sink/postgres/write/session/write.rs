@@ -10,6 +10,7 @@ use super::{Failure, PgSession, TransactionState, failure, lost};
 use crate::batch::{Dependence, Order, Reason, Rows};
 use crate::model::values::Values;
 use crate::port::{SinkError, WriteMode, Written};
+use crate::settings::OnConflict;
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::connect::Link;
 use crate::sink::postgres::connection::quoting::ident;
@@ -100,7 +101,9 @@ impl PgSession {
         let lone = if let [wave] = waves.as_slice() { Some(wave) } else { None };
         let keyed = plan.stage.merge.is_some();
         let mut result = None;
-        let straight = !keyed || guard == WriteMode::Bare && !self.merging;
+        // Without a stage there is no other way, whatever else is in the transaction.
+        let staged = shared.no_stage.is_none();
+        let straight = !keyed || !staged || guard == WriteMode::Bare && !self.merging;
         if let (Some(wave), true, Some(straight)) = (lone, straight, &plan.straight) {
             // Rows that are not there go over nothing: no need to say when they failed.
             if !self.there(rows, straight, wave, sources).await? {
@@ -113,7 +116,9 @@ impl PgSession {
             }
             self.merging = result.is_none();
         } else if let Some(wave) = lone.filter(|_| straight && !plan.newer_stays) {
-            let there = keyed && self.there(rows, &plan, wave, sources).await?;
+            // What is there already is refused by the table itself.
+            let refused = !staged && shared.on_conflict == OnConflict::Error;
+            let there = keyed && !refused && self.there(rows, &plan, wave, sources).await?;
             if !there {
                 result = self.append(rows, &plan, place, wave, guard, proof, &mut encoder).await.transpose();
             }
@@ -239,9 +244,16 @@ impl PgSession {
                 }
                 Ok(Some(written))
             }
-            Err(Failure { error: SinkError::Data { reason, .. }, intact: true })
+            Err(Failure { error: SinkError::Data { reason, suspects }, intact: true })
                 if keyed && reason.dependence == Some(Dependence::SameKey) =>
             {
+                if let Some(no_stage) = &self.shared.no_stage {
+                    let error = match self.shared.on_conflict {
+                        OnConflict::Error => SinkError::Data { reason, suspects },
+                        OnConflict::Update | OnConflict::Skip => SinkError::Fatal(no_stage.clone()),
+                    };
+                    return Err(Failure { error, intact: true });
+                }
                 // Bare: nothing else is in the transaction. The next one proves the table anew, which what
                 // is at hand was encoded for.
                 let begun = self.start("ROLLBACK;", "").await;
