@@ -20,6 +20,7 @@ mod queue;
 mod retry;
 #[cfg(test)]
 mod tests;
+mod witness;
 mod worker;
 mod write_transaction;
 

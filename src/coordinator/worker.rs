@@ -20,7 +20,8 @@ use crate::coordinator::isolate::{isolate, settle_refused};
 use crate::coordinator::lanes::slot_of;
 use crate::coordinator::left::LeftRow;
 use crate::coordinator::retry::backoff;
-use crate::coordinator::write_transaction::{ByIdentity, Wins, WriteTransaction};
+use crate::coordinator::witness::others_go_through;
+use crate::coordinator::write_transaction::{ByIdentity, LOSSES_TO_DIVIDE, Wins, WriteTransaction};
 use crate::dataset::json_row;
 use crate::port::{
     DeadLetterError, DeadLetters, Event, PANIC, Session, Sink, SinkError, TransientKind, Trouble, WriteMode,
@@ -119,6 +120,9 @@ const MOST_PANICS: u32 = 8;
 
 /// Rows condemned for a panic, none stored between them, after which the run ends.
 const MOST_PANICKED: usize = 64;
+
+/// Attempts over which the waits grow between those at a row that loses its session.
+const MOST_PATIENT: u32 = 3;
 
 /// Committed flights of a worker that may wait to be known to be on disk. Each keeps its rows in
 /// memory.
@@ -523,6 +527,22 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                         engine.wait_for_others(worker, &reason, attempts).await?;
                         continue;
                     }
+                    // Where a session can be had, and is lost each time that these rows are written, it may be
+                    // for one of them.
+                    if kind == TransientKind::Connection
+                        && self.undone.is_empty()
+                        && let Some(flight) = flight.as_deref_mut().filter(|flight| flight.writing)
+                    {
+                        let (rows, losses) = (flight.lose(&reason), flight.losses);
+                        if rows > 1 && losses >= LOSSES_TO_DIVIDE {
+                            engine.store_is_well();
+                            return Err(Stop::TooLarge);
+                        }
+                        if rows > 0 && losses > 1 {
+                            engine.wait_for_others(worker, &reason, losses.min(MOST_PATIENT)).await?;
+                            continue;
+                        }
+                    }
                     // A smaller transaction may do.
                     if kind == TransientKind::ResourcesExhausted
                         && self.undone.is_empty()
@@ -605,8 +625,18 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
     }
 
     /// One attempt: first what a crash has undone, then the flight, or the disk.
-    async fn attempt(&mut self, flight: Option<&mut WriteTransaction>) -> Result<(Written, u64), Failure> {
+    async fn attempt(
+        &mut self,
+        mut flight: Option<&mut WriteTransaction>,
+    ) -> Result<(Written, u64), Failure> {
         let engine = self.engine;
+        if let Some(flight) = flight.as_deref_mut().filter(|flight| flight.is_suspect()) {
+            // It may be through another session than the last.
+            self.doubt |= !self.unflushed.is_empty();
+            others_go_through(engine, self.worker, &mut self.session, flight).await?;
+            engine.store_is_well();
+            flight.condemn_suspect();
+        }
         let open = match &mut self.session {
             Some(open) => open,
             None => self.session.insert(engine.limited(engine.sink.connect(self.worker)).await?),
@@ -903,6 +933,11 @@ pub(super) enum Refused {
 }
 
 impl StepError {
+    /// Whether the session was lost, as far as the store can tell.
+    pub(super) fn is_loss(&self) -> bool {
+        matches!(&self.0, Failure::Sink(SinkError::Transient(TransientKind::Connection, _)))
+    }
+
     /// A store that is slow, which is waited for like one that is away.
     pub(super) fn slow(reason: Reason) -> Self {
         Self(Failure::Sink(SinkError::Transient(TransientKind::Timeout, reason)))

@@ -73,6 +73,12 @@ impl Wins {
     }
 }
 
+/// Attempts in a row that lose the session over the same rows, after which these are divided.
+pub const LOSSES_TO_DIVIDE: u32 = 3;
+
+/// Attempts that lose it over a single row, while others go through, after which the row is condemned.
+const LOSSES_TO_CONDEMN: u32 = 8;
+
 /// A claim of rows, from the queue until it is settled.
 #[derive(Debug)]
 pub struct WriteTransaction {
@@ -127,6 +133,9 @@ pub struct WriteTransaction {
     pub writing: bool,
     /// Attempts in which the writer panicked over the rows.
     pub panics: u32,
+    /// Attempts in a row that lost the session while the rows were written, and what was said last.
+    pub losses: u32,
+    lost_by: Option<Reason>,
     /// Whether to expect rows that the store refuses.
     pub expect_rejects: bool,
     /// Whether the store refused rows.
@@ -161,6 +170,8 @@ impl WriteTransaction {
             split: 0,
             writing: false,
             panics: 0,
+            losses: 0,
+            lost_by: None,
             expect_rejects: false,
             refused_by_store: false,
         };
@@ -259,6 +270,45 @@ impl WriteTransaction {
         self.condemned.extend(all.into_iter().map(|pick| (pick, reason.clone())));
     }
 
+    /// Notes that the session was lost while the rows were written; how many they are.
+    pub fn lose(&mut self, reason: &Reason) -> usize {
+        self.compact();
+        self.losses += 1;
+        self.lost_by = Some(reason.clone());
+        self.winners.len()
+    }
+
+    /// Whether there is but one row, over which the session was lost.
+    pub fn is_suspect(&self) -> bool {
+        self.losses > 0 && self.winners.len() == 1
+    }
+
+    /// A row of the same batch beside that one, another one each time; none where there is none.
+    pub fn another(&self, time: usize) -> Option<Pick> {
+        let own = self.winners.first()?;
+        let rows = self.parts.get(own.part as usize)?.rows.len();
+        let others = rows.checked_sub(1).filter(|others| *others > 0)?;
+        // Neighbours often are of a kind: the first looked at lie far apart.
+        let beside = 1 + (others / 2 + time * (others / 5 + 1)) % others;
+        Some(Pick { part: own.part, row: ((own.row as usize + beside) % rows) as u32 })
+    }
+
+    /// Condemns the one row where it has lost the session often enough.
+    pub fn condemn_suspect(&mut self) {
+        if self.losses < LOSSES_TO_CONDEMN {
+            return;
+        }
+        if let Some(lost) = self.lost_by.take() {
+            let message = format!(
+                "each time that this row is written the session is lost, and with other rows it is not: {}",
+                lost.message
+            );
+            self.reject(0, Arc::new(Reason { message: message.into(), ..lost }));
+            self.losses = 0;
+            self.compact();
+        }
+    }
+
     /// Divides what is not settled in two flights with the next serials, the earlier rows first; `Err`
     /// where there is but one row.
     pub fn divide(
@@ -293,6 +343,8 @@ impl WriteTransaction {
         }
         for flight in [&mut first, &mut second] {
             (flight.room, flight.floor) = (self.room, self.floor);
+            // What is suspected of all of them is suspected of each half.
+            flight.losses = self.losses.min(LOSSES_TO_DIVIDE - 1);
         }
         first.floor = first.floor.into_iter().chain(second.lowest()).min();
         // What is settled already counts with the first.

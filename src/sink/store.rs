@@ -126,6 +126,8 @@ pub struct Wanted<'a> {
     pub run_id: Option<Uuid>,
     /// How long each answer may take.
     pub limit: Option<Duration>,
+    /// How long a statement may take that writes rows.
+    pub statement: Option<Duration>,
 }
 
 impl Wanted<'_> {

@@ -8,6 +8,7 @@ mod hypertable_plans;
 mod locked_start;
 mod locks;
 mod no_temporary;
+mod lost_sessions;
 mod passwords;
 mod privileges;
 mod raised_rows;

@@ -85,6 +85,7 @@ impl Load<'_> {
             newer_stays: self.letters().is_some_and(|letters| !letters.force),
             reading: data.meaning()?.time,
             limit: Some(self.patience()),
+            statement: Some(self.engine.write_timeout),
         };
         let reached = || self.reached.store(true, Ordering::Relaxed);
         let opened =

@@ -116,3 +116,65 @@ fn parts_of_a_divided_transaction_are_not_taken_for_committed_since_later_ones_a
         assert_eq!(kept(&sink), (300, Vec::new()), "{seed}");
     }
 }
+
+/// Loads with that many workers, and tells how it ended, after how long, and how often the circuit opened.
+fn load_timed(sink: &Scripted, count: i64, workers: usize, most: Option<Duration>) -> (End, Duration) {
+    let rows: Vec<Row> = (0..count).map(|key| Row { key, value: key, bad: false }).collect();
+    on_paused_clock(async {
+        let began = tokio::time::Instant::now();
+        let settings = EngineSettings { workers, max_outage: most, ..EngineSettings::default() };
+        let builder = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())));
+        let engine = builder.settings(settings).start();
+        engine.submit(batch(&rows, 1, true)).await.unwrap();
+        let end = engine.shutdown(true).await.end;
+        (end, began.elapsed())
+    })
+}
+
+#[test]
+fn a_row_that_ends_its_session_each_time_is_dead_alone_within_seconds() {
+    for (count, workers, drops) in [
+        (10_000, 1, vec![0]),
+        (10_000, 2, vec![9_999]),
+        (10_000, 4, vec![17, 18, 19, 4_000]),
+        (2, 1, vec![1]),
+        (1, 1, vec![0]),
+    ] {
+        let sink = Scripted { drops: drops.clone(), ..sink() };
+        let (end, took) = load_timed(&sink, count, workers, Some(Duration::from_secs(60)));
+        assert_eq!(end, End::Drained, "{drops:?}");
+        let (stored, mut buried) = kept(&sink);
+        buried.sort_unstable();
+        let dead: Vec<u64> = drops.iter().map(|value| *value as u64 + 1).collect();
+        assert_eq!((stored, buried), (count as usize - dead.len(), dead), "{drops:?}");
+        assert!(took < Duration::from_secs(10), "{drops:?}: {took:?}");
+    }
+}
+
+#[test]
+fn a_store_that_ends_every_session_over_rows_is_waited_for() {
+    // For good.
+    for count in [2, 1_000] {
+        let sink = sink();
+        sink.drops_all.store(true, std::sync::atomic::Ordering::Relaxed);
+        let (end, _) = load_timed(&sink, count, 2, Some(Duration::from_secs(60)));
+        assert!(matches!(end, End::GaveUp(_)), "{end:?}");
+        assert_eq!(kept(&sink), (0, Vec::new()));
+    }
+    // Until it is well again.
+    let sink = sink();
+    sink.drops_all.store(true, std::sync::atomic::Ordering::Relaxed);
+    let rows: Vec<Row> = (0..1_000).map(|key| Row { key, value: key, bad: false }).collect();
+    on_paused_clock(async {
+        let builder = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())));
+        let engine = builder.settings(EngineSettings { workers: 2, ..EngineSettings::default() }).start();
+        engine.submit(batch(&rows, 1, true)).await.unwrap();
+        let well = async {
+            tokio::time::sleep(Duration::from_secs(300)).await;
+            sink.drops_all.store(false, std::sync::atomic::Ordering::Relaxed);
+        };
+        let (outcome, ()) = tokio::join!(engine.shutdown(true), well);
+        assert_eq!(outcome.end, End::Drained);
+    });
+    assert_eq!(kept(&sink), (1_000, Vec::new()));
+}

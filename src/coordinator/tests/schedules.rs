@@ -21,6 +21,7 @@ struct Schedule {
     capacity: usize,
     seed: u64,
     chances: Chances,
+    drops: Vec<i64>,
     pointing: Pointing,
     lazy: bool,
     first_wins: bool,
@@ -57,11 +58,46 @@ fn schedules() -> impl Strategy<Value = Schedule> {
         rows.into_iter().enumerate().map(number).collect::<Vec<_>>()
     });
     let sizes = (prop::collection::vec(1usize..30, 1..6), 1usize..=8, 1usize..40, 1usize..60);
-    (rows, sizes, any::<u64>(), chances(), pointing, any::<(bool, bool)>()).prop_map(
-        |(rows, (cuts, workers, batch_rows, capacity), seed, chances, pointing, (lazy, first_wins))| {
-            Schedule { rows, cuts, workers, batch_rows, capacity, seed, chances, pointing, lazy, first_wins }
+    let drops = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(0i64..80, 1..5)];
+    (rows, sizes, any::<u64>(), chances(), drops, pointing, any::<(bool, bool)>()).prop_map(
+        |(
+            rows,
+            (cuts, workers, batch_rows, capacity),
+            seed,
+            chances,
+            drops,
+            pointing,
+            (lazy, first_wins),
+        )| {
+            let mut schedule = Schedule {
+                rows,
+                cuts,
+                workers,
+                batch_rows,
+                capacity,
+                seed,
+                chances,
+                drops,
+                pointing,
+                lazy,
+                first_wins,
+            };
+            schedule.leave_witnesses();
+            schedule
         },
     )
+}
+
+impl Schedule {
+    /// In each batch the first row does not end its session: where all do it is an outage.
+    fn leave_witnesses(&mut self) {
+        let (mut at, mut cuts, mut firsts) = (0, self.cuts.iter().cycle(), Vec::new());
+        while at < self.rows.len() {
+            firsts.push(at as i64);
+            at += cuts.next().copied().unwrap_or(1);
+        }
+        self.drops.retain(|value| !firsts.contains(value));
+    }
 }
 
 fn run(schedule: &Schedule) {
@@ -78,7 +114,8 @@ fn run(schedule: &Schedule) {
         ..EngineSettings::default()
     };
     let sink = Scripted::new(schedule.seed, schedule.chances, schedule.pointing);
-    let sink = Scripted { lazy: schedule.lazy, newer_stays: schedule.first_wins, ..sink };
+    let drops = schedule.drops.clone();
+    let sink = Scripted { lazy: schedule.lazy, newer_stays: schedule.first_wins, drops, ..sink };
     let books = Arc::new(Ledger::default());
     let outcome = on_paused_clock(async {
         let engine = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())))
@@ -95,18 +132,19 @@ fn run(schedule: &Schedule) {
     });
     assert_eq!(outcome.end, End::Drained);
 
+    let is_bad = |row: &Row| row.bad || schedule.drops.contains(&row.value);
     let mut model = BTreeMap::new();
     // Of each key the row that no other goes before.
     let mut foremost = HashMap::new();
     for (index, row) in schedule.rows.iter().enumerate() {
         if schedule.first_wins {
             foremost.entry(row.key).or_insert(index);
-            if !row.bad {
+            if !is_bad(row) {
                 model.entry(row.key).or_insert(row.value);
             }
         } else {
             foremost.insert(row.key, index);
-            if !row.bad {
+            if !is_bad(row) {
                 model.insert(row.key, row.value);
             }
         }
@@ -127,7 +165,7 @@ fn run(schedule: &Schedule) {
     assert_eq!(buried.len() as u64, sums.buried);
     for (index, row) in schedule.rows.iter().enumerate() {
         let number = index as u64 + 1;
-        if !row.bad {
+        if !is_bad(row) {
             assert!(!buried.contains_key(&number), "good row {number} is in the queue");
         } else if foremost[&row.key] == index {
             // A bad row that another of its key goes before may count as superseded instead.

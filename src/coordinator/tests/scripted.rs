@@ -141,6 +141,10 @@ pub struct Scripted {
     pub newer_stays: bool,
     /// Keys whose rows make the writer panic.
     pub panics: Vec<i64>,
+    /// Values whose rows end the session that writes them.
+    pub drops: Vec<i64>,
+    /// Whether every row does.
+    pub drops_all: Arc<std::sync::atomic::AtomicBool>,
     /// Whether bad rows are refused by an error that may be everybody's, and whether it is: then it
     /// comes without rows too.
     pub doubtful: Option<bool>,
@@ -164,6 +168,8 @@ impl Scripted {
             lazy: false,
             newer_stays: false,
             panics: Vec::new(),
+            drops: Vec::new(),
+            drops_all: Arc::default(),
             doubtful: None,
             passing: None,
             most_rows: 0,
@@ -259,6 +265,11 @@ impl Session for ScriptedSession {
             let int = |c: usize| batch.columns.column(c).as_primitive::<Int64Type>().value(row);
             assert!(keys.insert(int(0)), "a write with the same key twice");
             assert!(!self.sink.panics.contains(&int(0)), "scripted panic over a row");
+            let all = self.sink.drops_all.load(std::sync::atomic::Ordering::Relaxed);
+            if all || self.sink.drops.contains(&int(1)) {
+                self.epoch = u64::MAX;
+                return Err(lost("scripted end of the session"));
+            }
             if batch.columns.column(2).as_boolean().value(row) {
                 first_bad.get_or_insert(index);
                 written.refused.push((index, Arc::new(Reason::new("check", "scripted check"))));

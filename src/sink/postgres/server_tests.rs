@@ -82,6 +82,7 @@ impl Database {
             newer_stays: false,
             reading: Default::default(),
             run_id: Some(Uuid::now_v7()),
+            statement: None,
         }
     }
 

@@ -71,6 +71,7 @@ impl Store for PgStore {
             round: wanted.round,
             on_conflict: wanted.on_conflict,
             run_id: wanted.run_id,
+            statement: wanted.statement,
             newer_stays: wanted.newer_stays,
             reading: wanted.reading.clone(),
         };

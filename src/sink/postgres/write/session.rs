@@ -175,7 +175,11 @@ impl PgSession {
     /// what was answered.
     async fn start(&mut self, before: &str, after: &str) -> Result<Vec<SimpleQueryMessage>, SinkError> {
         let ledger = self.shared.ledger.as_ref().map(|ledger| ledger.begin(self.worker));
-        let first = format!("{before} {} {}", self.shared.begin, ledger.unwrap_or_default());
+        let limit = match self.shared.given_up.load(Ordering::Relaxed) {
+            true => &*self.shared.limit,
+            false => "",
+        };
+        let first = format!("{before} {} {limit} {}", self.shared.begin, ledger.unwrap_or_default());
         self.state = TransactionState::Broken;
         self.stages.clear();
         // Each transaction has a number of its own, one that takes the place of another too.
@@ -212,6 +216,9 @@ impl PgSession {
         if let Some(link) = self.link.take()
             && self.state == TransactionState::Broken
         {
+            if !link.client.is_closed() {
+                self.shared.given_up.store(true, Ordering::Relaxed);
+            }
             link.abandon();
         }
         self.state = TransactionState::Broken;

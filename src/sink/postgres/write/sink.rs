@@ -55,6 +55,8 @@ pub struct PgOptions {
     pub newer_stays: bool,
     /// The run, whose ledger is kept; none for no ledger, as where nothing is to be written.
     pub run_id: Option<Uuid>,
+    /// How long a statement may take before whoever waits for it gives it up.
+    pub statement: Option<Duration>,
 }
 
 /// A table of a PostgreSQL server.
@@ -89,6 +91,11 @@ pub(in crate::sink::postgres) struct Shared {
     pub clock_ahead: Option<i64>,
     /// What begins a transaction.
     pub begin: String,
+    /// What ends a statement shortly before it would be given up.
+    pub limit: String,
+    /// Whether one was given up, so that the next ones are to end by themselves: what the server ends it
+    /// tells, and the session is not lost over it.
+    pub given_up: AtomicBool,
     /// Whether commits need not wait for the disk: the ledger tells afterwards which of them a crash
     /// of the server has undone.
     pub lazy: bool,
@@ -240,6 +247,8 @@ impl PgSink {
             on_conflict: options.on_conflict,
             clock_ahead,
             begin: begin(tenant, watch, limitless, lazy),
+            limit: options.statement.map(limit_statements).unwrap_or_default(),
+            given_up: AtomicBool::new(false),
             ledger,
             numbers: Numbers::default(),
         };
@@ -358,6 +367,17 @@ fn begin(tenant: Option<Uuid>, watch: bool, limitless: bool, lazy: bool) -> Stri
     };
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; {commit} {watch} {limitless} {tenant}"
+    )
+}
+
+/// Has the server end a statement after two fifths of that time, unless it would do so sooner by itself: a
+/// row alone that takes too long is tried once more in the same step.
+fn limit_statements(given_up_after: Duration) -> String {
+    let limit = (given_up_after.as_millis() * 2 / 5).clamp(1, i32::MAX as u128);
+    format!(
+        "SELECT pg_catalog.set_config('statement_timeout', '{limit}', true) \
+         WHERE pg_catalog.current_setting('statement_timeout')::pg_catalog.interval \
+         NOT BETWEEN '1 ms'::pg_catalog.interval AND '{limit} ms'::pg_catalog.interval;"
     )
 }
 

@@ -1,0 +1,58 @@
+//! Whether the store takes other rows where one row alone loses its session each time.
+//!
+//! A trigger that ends its own session, a value that a proxy cuts the connection over, and a store that is
+//! just going away look alike. They are told apart by what happens beside it: directly before each further
+//! attempt at such a row another one of its batch is written, and undone again. The row is condemned where
+//! that goes through each time and the row never does; where it does not go through either, the store is
+//! waited for as in any outage. A session that cannot be opened at all counts for nothing.
+
+use crate::batch::Reason;
+use crate::coordinator::engine::Engine;
+use crate::coordinator::worker::StepError;
+use crate::coordinator::write_transaction::WriteTransaction;
+use crate::port::{DeadLetters, Session, Sink, WriteMode};
+
+/// Rows beside it that are tried, one after the other, where those lose the session as well.
+const MOST_WITNESSES: usize = 5;
+
+/// Returns where another row goes through; where there is none, where the statements do without rows.
+pub(super) async fn others_go_through<S: Sink, D: DeadLetters>(
+    engine: &Engine<S, D>,
+    worker: usize,
+    session: &mut Option<S::Session>,
+    flight: &WriteTransaction,
+) -> Result<(), StepError> {
+    let mut tried = 0;
+    loop {
+        let open = match session {
+            Some(open) => open,
+            None => session.insert(engine.step(engine.sink.connect(worker)).await?),
+        };
+        engine.step(open.begin()).await?;
+        let time = flight.attempts as usize * MOST_WITNESSES + tried;
+        let done = match flight.another(time) {
+            Some(pick) => {
+                let rows = [pick];
+                let rows = flight.to_write().with(&rows);
+                engine.step(open.write(rows, WriteMode::Bare)).await.map(|_| ())
+            }
+            None => engine.step(open.rehearse(flight.to_write(), &Reason::new("", ""), false)).await,
+        };
+        tried += 1;
+        match done {
+            Err(error) if error.is_loss() && tried < MOST_WITNESSES => *session = None,
+            // What is refused for its data is refused by a session that is well.
+            Err(error) => match error.refused() {
+                Ok(_) => break,
+                Err(other) => return Err(other),
+            },
+            Ok(()) => break,
+        }
+    }
+    if let Some(open) = session
+        && engine.step(open.rollback()).await.is_err()
+    {
+        *session = None;
+    }
+    Ok(())
+}
