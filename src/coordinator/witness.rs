@@ -3,8 +3,8 @@
 //! A trigger that ends its own session, a value that a proxy cuts the connection over, and a store that is
 //! just going away look alike. They are told apart by what happens beside it: directly before each further
 //! attempt at such a row another one of its batch is written, and undone again. The row is condemned where
-//! that goes through each time and the row never does; where it does not go through either, the store is
-//! waited for as in any outage. A session that cannot be opened at all counts for nothing.
+//! that goes through each time and the row never does. Where it does not go through either, both may be to
+//! blame or neither: the attempt is made and counts for nothing, and the store is waited for as in any outage.
 
 use crate::batch::Reason;
 use crate::coordinator::engine::Engine;
@@ -15,13 +15,13 @@ use crate::port::{DeadLetters, Session, Sink, WriteMode};
 /// Rows beside it that are tried, one after the other, where those lose the session as well.
 const MOST_WITNESSES: usize = 5;
 
-/// Returns where another row goes through; where there is none, where the statements do without rows.
+/// Whether another row goes through; where there is none, whether the statements do without rows.
 pub(super) async fn others_go_through<S: Sink, D: DeadLetters>(
     engine: &Engine<S, D>,
     worker: usize,
     session: &mut Option<S::Session>,
     flight: &WriteTransaction,
-) -> Result<(), StepError> {
+) -> Result<bool, StepError> {
     let mut tried = 0;
     loop {
         let open = match session {
@@ -40,7 +40,12 @@ pub(super) async fn others_go_through<S: Sink, D: DeadLetters>(
         };
         tried += 1;
         match done {
-            Err(error) if error.is_loss() && tried < MOST_WITNESSES => *session = None,
+            Err(error) if error.is_loss() => {
+                *session = None;
+                if tried == MOST_WITNESSES {
+                    return Ok(false);
+                }
+            }
             // What is refused for its data is refused by a session that is well.
             Err(error) => match error.refused() {
                 Ok(_) => break,
@@ -54,5 +59,5 @@ pub(super) async fn others_go_through<S: Sink, D: DeadLetters>(
     {
         *session = None;
     }
-    Ok(())
+    Ok(true)
 }

@@ -538,7 +538,7 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                             engine.store_is_well();
                             return Err(Stop::TooLarge);
                         }
-                        if rows > 0 && losses > 1 {
+                        if rows > 1 && losses > 1 || rows == 1 && flight.witnessed {
                             engine.wait_for_others(worker, &reason, losses.min(MOST_PATIENT)).await?;
                             continue;
                         }
@@ -633,9 +633,11 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
         if let Some(flight) = flight.as_deref_mut().filter(|flight| flight.is_suspect()) {
             // It may be through another session than the last.
             self.doubt |= !self.unflushed.is_empty();
-            others_go_through(engine, self.worker, &mut self.session, flight).await?;
-            engine.store_is_well();
-            flight.condemn_suspect();
+            flight.witnessed = others_go_through(engine, self.worker, &mut self.session, flight).await?;
+            if flight.witnessed {
+                engine.store_is_well();
+                flight.condemn_suspect();
+            }
         }
         let open = match &mut self.session {
             Some(open) => open,

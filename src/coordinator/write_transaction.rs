@@ -136,6 +136,8 @@ pub struct WriteTransaction {
     /// Attempts in a row that lost the session while the rows were written, and what was said last.
     pub losses: u32,
     lost_by: Option<Reason>,
+    /// Whether another row went through directly before this attempt at one that lost its session.
+    pub witnessed: bool,
     /// Whether to expect rows that the store refuses.
     pub expect_rejects: bool,
     /// Whether the store refused rows.
@@ -172,6 +174,7 @@ impl WriteTransaction {
             panics: 0,
             losses: 0,
             lost_by: None,
+            witnessed: false,
             expect_rejects: false,
             refused_by_store: false,
         };
@@ -270,12 +273,16 @@ impl WriteTransaction {
         self.condemned.extend(all.into_iter().map(|pick| (pick, reason.clone())));
     }
 
-    /// Notes that the session was lost while the rows were written; how many they are.
+    /// Notes that the session was lost while the rows were written; how many they are. Of a single one it
+    /// counts where another went through.
     pub fn lose(&mut self, reason: &Reason) -> usize {
         self.compact();
-        self.losses += 1;
+        let rows = self.winners.len();
+        if rows != 1 || self.witnessed || self.losses == 0 {
+            self.losses += 1;
+        }
         self.lost_by = Some(reason.clone());
-        self.winners.len()
+        rows
     }
 
     /// Whether there is but one row, over which the session was lost.

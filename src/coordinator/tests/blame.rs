@@ -117,7 +117,7 @@ fn parts_of_a_divided_transaction_are_not_taken_for_committed_since_later_ones_a
     }
 }
 
-/// Loads with that many workers, and tells how it ended, after how long, and how often the circuit opened.
+/// Loads with that many workers, and tells how it ended and after how long.
 fn load_timed(sink: &Scripted, count: i64, workers: usize, most: Option<Duration>) -> (End, Duration) {
     let rows: Vec<Row> = (0..count).map(|key| Row { key, value: key, bad: false }).collect();
     on_paused_clock(async {
