@@ -5,6 +5,7 @@
 //! attempt at such a row another one of its batch is written, and undone again. The row is condemned where
 //! that goes through each time and the row never does. Where it does not go through either, both may be to
 //! blame or neither: the attempt is made and counts for nothing, and the store is waited for as in any outage.
+//! So it is where all rows of a batch of several end their sessions: none is left that speaks for the store.
 
 use crate::batch::Reason;
 use crate::coordinator::engine::Engine;

@@ -296,7 +296,7 @@ impl WriteTransaction {
         let rows = self.parts.get(own.part as usize)?.rows.len();
         let others = rows.checked_sub(1).filter(|others| *others > 0)?;
         // Neighbours often are of a kind: the first looked at lie far apart.
-        let beside = 1 + (others / 2 + time * (others / 5 + 1)) % others;
+        let beside = 1 + (others / 2 + time * (others / 5 + 1) + time / others) % others;
         Some(Pick { part: own.part, row: ((own.row as usize + beside) % rows) as u32 })
     }
 
