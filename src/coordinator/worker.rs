@@ -772,6 +772,8 @@ async fn transaction<S: Sink, D: DeadLetters>(
         ))),
     }
     flight.writing = false;
+    // Written once, its rows are not what ends sessions, whatever becomes of this transaction.
+    flight.losses = 0;
     flight.hold();
     bury_condemned(engine, flight).await?;
     flight.set_mark();
