@@ -1,10 +1,11 @@
 //! What the workers share: queue, breaker, store, dead-letter queue, observer, and how the run ends.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::batch::{Commit, Pick, Reason, Reject, RejectedData, Stage};
 use crate::coordinator::breaker::Breaker;
@@ -30,8 +31,8 @@ pub(super) struct Engine<S, D> {
     pub(super) breaker: Breaker,
     pub(super) callbacks: Callbacks,
     pub(super) halt: watch::Sender<Option<End>>,
-    /// What the outage that lasts was said to be last.
-    pub(super) trouble: Mutex<Option<Trouble>>,
+    /// What the outage that lasts was said to be last, and since when it is of that kind.
+    pub(super) trouble: Mutex<Option<(Trouble, Instant)>>,
     /// Why the dead-letter queue did not take rows that are nowhere else.
     pub(super) lost: Mutex<Option<DeadLetterError>>,
     pub(super) alive: AtomicUsize,
@@ -39,8 +40,8 @@ pub(super) struct Engine<S, D> {
     pub(super) unburied: AtomicU64,
     /// Refused rows that stay in their inputs.
     pub(super) left: Arc<LeftBehind>,
-    /// Whether the dead-letter queue took nothing when it was asked last.
-    pub(super) letters_blocked: AtomicBool,
+    /// Why the dead-letter queue took nothing when it was asked last, if it did not.
+    pub(super) letters_blocked: Mutex<Option<DeadLetterError>>,
     /// How the run ends since it is waited for no longer: good rows go to the store, and rows of a pipe that
     /// it should have are counted as lost.
     pub(super) without_letters: Mutex<Option<End>>,
@@ -79,7 +80,9 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     }
 
     fn stop_by(&self, end: End, mut given_up: MutexGuard<'_, Option<End>>) {
-        if matches!(end, End::Aborted | End::GaveUp(_)) && given_up.is_none() && self.letters_block() {
+        if given_up.is_none()
+            && let Some(end) = self.without_letters_ends(&end)
+        {
             *given_up = Some(end);
             // Nothing keeps the others from writing any more. Under the lock, so that who waited as long as
             // this one finds that the outage is over.
@@ -111,11 +114,21 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         self.queue.close();
     }
 
-    /// Whether the dead-letter queue is what is in the way, and not the store.
-    fn letters_block(&self) -> bool {
+    /// How the run ends where it was to end so and the dead-letter queue is what is in the way, and not the
+    /// store. A store that went away while the queue was waited for has not been waited for yet.
+    fn without_letters_ends(&self, end: &End) -> Option<End> {
+        let blocked = self.letters_blocked.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        self.letters_blocked.load(Ordering::Relaxed)
-            && (self.breaker.outage().is_zero() || matches!(*trouble, Some(Trouble::DeadLetters(_))))
+        let own = self.breaker.outage().is_zero() || matches!(*trouble, Some((Trouble::DeadLetters(_), _)));
+        match (end, &*trouble, self.settings.max_outage) {
+            (End::Aborted | End::GaveUp(_), ..) if own => Some(end.clone()),
+            (End::GaveUp(_), Some((Trouble::Store(_), since)), Some(longest))
+                if since.elapsed() < longest =>
+            {
+                Some(End::GaveUp(Some(Trouble::DeadLetters(blocked))))
+            }
+            _ => None,
+        }
     }
 
     /// Waits for the dead-letter queue no longer, and ends so.
@@ -136,8 +149,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     pub(super) fn lose(&self, rows: u64, error: &DeadLetterError) {
         self.unburied.fetch_add(rows, Ordering::Relaxed);
         *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        *trouble = Some(Trouble::DeadLetters(error.clone()));
+        self.note(Trouble::DeadLetters(error.clone()));
     }
 
     /// Leaves refused rows, so many, in inputs that can be read again.
@@ -181,7 +193,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         let left = longest.saturating_sub(outage);
         if self.until_halt(tokio::time::timeout(left, wait)).await?.is_err() {
             let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            self.give_up(longest, trouble);
+            self.give_up(longest, trouble.map(|(trouble, _)| trouble));
             if self.halt.borrow().is_some() {
                 return Err(Halted);
             }
@@ -196,6 +208,14 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         }
     }
 
+    /// Notes what is in the way, and since when it is of that kind.
+    fn note(&self, trouble: Trouble) {
+        let mut last = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = std::mem::discriminant(&trouble);
+        let since = last.take().filter(|(last, _)| std::mem::discriminant(last) == kind);
+        *last = Some((trouble, since.map_or_else(Instant::now, |(_, since)| since)));
+    }
+
     /// Notes a transient failure; `true` when the circuit is open, so that the breaker is to be
     /// waited for rather than the worker's own backoff.
     pub(super) fn in_trouble(&self, trouble: Trouble, spent: bool) -> bool {
@@ -203,7 +223,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             // Given up while that was tried: the next attempt goes without.
             return true;
         }
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble.clone());
+        self.note(trouble.clone());
         if let Some(state) = self.breaker.failure(spent) {
             self.observer.on(&Event::Circuit { state, trouble: Some(&trouble) });
         }
@@ -229,7 +249,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             }
         }
         let buried = self.dead.bury(rejects).await;
-        self.letters_blocked.store(buried.is_err(), Ordering::Relaxed);
+        *self.letters_blocked.lock().unwrap_or_else(PoisonError::into_inner) = buried.as_ref().err().cloned();
         buried?;
         for (stage, reason, rows) in groups {
             self.observer.on(&Event::Buried { stage, reason: &reason, rows });

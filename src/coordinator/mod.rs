@@ -24,7 +24,7 @@ mod witness;
 mod worker;
 mod write_transaction;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -190,7 +190,7 @@ impl<S: Sink, D: DeadLetters> Builder<S, D> {
             returned: AtomicU64::new(0),
             unburied: AtomicU64::new(0),
             left: Arc::new(LeftBehind::default()),
-            letters_blocked: AtomicBool::new(false),
+            letters_blocked: Mutex::new(None),
             without_letters: Mutex::new(None),
             doubtful: AtomicU64::new(0),
             healed: AtomicU64::new(0),

@@ -6,6 +6,13 @@
 //! that goes through each time and the row never does. Where it does not go through either, both may be to
 //! blame or neither: the attempt is made and counts for nothing, and the store is waited for as in any outage.
 //! So it is where all rows of a batch of several end their sessions: none is left that speaks for the store.
+//!
+//! What stands between may end the session of an innocent row too, each time: a pooler that allows a query so
+//! many seconds, while somebody else holds a lock on that one row. From here that is the same as a row that
+//! ends its session. It is a dead letter after eight losses, for which the limit of the pooler has then been
+//! waited out eight times: the row is kept, says what happened, and goes in by a replay once the lock is gone,
+//! whereas waiting for it would keep all rows behind it out for as long. A lock that the server itself tells
+//! of is waited for.
 
 use crate::batch::Reason;
 use crate::coordinator::engine::Engine;

@@ -630,6 +630,9 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
         mut flight: Option<&mut WriteTransaction>,
     ) -> Result<(Written, u64), Failure> {
         let engine = self.engine;
+        if let Some(flight) = flight.as_deref_mut() {
+            flight.witnessed = false;
+        }
         if let Some(flight) = flight.as_deref_mut().filter(|flight| flight.is_suspect()) {
             // It may be through another session than the last.
             self.doubt |= !self.unflushed.is_empty();

@@ -193,6 +193,35 @@ fn good_rows_are_stored_and_refused_ones_come_back_without_room_for_them() {
         .unwrap();
 }
 
+/// A store that goes away for a moment, just when the dead-letter queue has been waited for long enough, is
+/// waited for as long as any.
+#[test]
+fn a_store_that_goes_away_late_in_an_outage_of_the_dead_letters_keeps_no_good_row_out() {
+    let sink = Scripted::new(7, Chances::default(), Pointing::First);
+    sink.world.lock().unwrap().full = true;
+    let rows: Vec<Row> = (0..60).map(|key| Row { key, value: key, bad: key == 30 }).collect();
+    let outcome = on_paused_clock(async {
+        let settings = EngineSettings {
+            max_outage: Some(Duration::from_secs(60)),
+            idempotent: true,
+            workers: 1,
+            ..EngineSettings::default()
+        };
+        let builder = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())));
+        let engine = builder.settings(settings).start();
+        engine.submit(batch(&rows, 1, true)).await.unwrap();
+        let away = async {
+            tokio::time::sleep(Duration::from_millis(59_999)).await;
+            sink.world.lock().unwrap().down_for = 4;
+        };
+        tokio::join!(engine.shutdown(true), away).0
+    });
+    assert!(matches!(outcome.end, End::GaveUp(Some(Trouble::DeadLetters(_)))), "{outcome:?}");
+    let world = sink.world.lock().unwrap();
+    assert_eq!((world.down_for, world.table.len()), (0, 59), "{outcome:?}");
+    assert!(outcome.left.is_some() && world.buried.is_empty(), "{outcome:?}");
+}
+
 /// Where rows that are written again would be there twice, no row behind a refused one is settled.
 #[test]
 fn without_a_key_rows_behind_refused_ones_are_given_back() {

@@ -58,7 +58,7 @@ fn schedules() -> impl Strategy<Value = Schedule> {
         rows.into_iter().enumerate().map(number).collect::<Vec<_>>()
     });
     let sizes = (prop::collection::vec(1usize..30, 1..6), 1usize..=8, 1usize..40, 1usize..60);
-    let drops = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(0i64..80, 1..5)];
+    let drops = prop_oneof![7 => Just(Vec::new()), 1 => prop::collection::vec(0i64..80, 1..5)];
     (rows, sizes, any::<u64>(), chances(), drops, pointing, any::<(bool, bool)>()).prop_map(
         |(
             rows,
