@@ -38,7 +38,11 @@ fn a_refused_row_costs_no_other_of_a_table_with_a_key_where_the_role_may_make_no
         let run = work.mdsctl(flags).arguments(["--dsn", &dsn]).run().expect(code);
         if code == 2 {
             assert!(run.stderr.contains("GRANT TEMPORARY"), "{mode}, {there}: {run}");
-            assert!(work.dlq("d.ndjson").is_empty(), "{mode}, {there}: {run}");
+            // What was taken apart before it may have been refused by then.
+            assert!(
+                work.dlq("d.ndjson").iter().all(|letter| letter.code == "23514"),
+                "{mode}, {there}: {run}"
+            );
             continue;
         }
         let mut letters: Vec<(u64, String)> = work
