@@ -49,7 +49,7 @@ fn run(store: &str, files: impl Iterator<Item = String>) -> Result<Exit, Error> 
     plan.data.vendor = Some("acme".to_owned());
     let caller = Caller { listener: Arc::new(Shown), ..Caller::default() };
     let report = load::run(&caller, plan, &RunMetrics::none())?;
-    let rows = &report.result.rows;
+    let rows = &report.result.rows.books;
     println!("{} rows read, {} inserted, {} updated", rows.read, rows.inserted, rows.updated);
     println!("{} rejected, in {}", rows.rejected, report.result.dlq.path.as_deref().unwrap_or("no queue"));
     Ok(report.exit)

@@ -121,7 +121,7 @@ impl Page {
 }
 
 fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
-    let rows = &result.rows;
+    let rows = &result.rows.books;
     let store = &result.store;
     let noun = |n: u64| {
         let rows = plural(n, "row");
@@ -184,7 +184,7 @@ fn were(n: u64, word: &str) -> String {
 }
 
 fn failed(result: &RunResult) -> u64 {
-    result.rows.rejected + result.rows.dropped
+    result.rows.books.rejected + result.rows.books.dropped
 }
 
 fn input(page: &mut Page, result: &RunResult) {
@@ -227,7 +227,7 @@ fn span(first: DateTime<Utc>, last: DateTime<Utc>) -> String {
 
 /// The accounting as a sum that can be checked by eye.
 fn books(page: &mut Page, result: &RunResult, extras: &Extras) {
-    let rows = &result.rows;
+    let rows = &result.rows.books;
     let width = count(rows.read.max(rows.settled())).len();
     let mut line = |label: &str, sign: char, n: u64, word: &str, ink: Ink| {
         let lead = page.style.paint(Ink::Faint, &format!("  {label:<7}{sign} "));

@@ -228,6 +228,8 @@ impl Follower {
                 looked = Some(Instant::now());
                 self.look(&mut report)?;
             }
+            // Before what may wait for a store that is away, so that the lag is told without what is in it.
+            self.files.iter_mut().for_each(|file| file.settle(halted));
             let moved = match self.course.again.is_empty() {
                 true => (look || change > Change::None) && self.turn(&mut report, outlet)?,
                 false => self.read_again(&mut report, outlet)?,
@@ -236,7 +238,6 @@ impl Follower {
                 report.too_many_rejects = true;
                 self.stop.set();
             }
-            self.files.iter_mut().for_each(|file| file.settle(halted));
             if report.rows >= keys_judged {
                 keys_judged = if warn_of_keys(&report) { u64::MAX } else { report.rows.saturating_mul(2) };
             }

@@ -21,7 +21,7 @@ pub struct RunResult {
     /// The inputs as they were found: paths, or `-` for standard input.
     pub inputs: Vec<String>,
     /// What became of the rows.
-    pub rows: Books,
+    pub rows: RowsResult,
     /// What went to the dead-letter queue.
     pub dlq: DlqResult,
     /// Bytes of the input as they are stored: compressed ones where it is compressed.
@@ -53,6 +53,22 @@ pub struct RunResult {
     pub notes: Vec<String>,
     /// What was deduced of the data, a sentence each.
     pub deductions: Vec<String>,
+}
+
+/// `rows` of a [`RunResult`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct RowsResult {
+    /// Rows by outcome.
+    #[serde(flatten)]
+    pub books: Books,
+    /// Rows of a pipe that neither the store nor the dead-letter queue took; a field only where there are some.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub lost: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// `lag` of a [`RunResult`].
@@ -133,6 +149,8 @@ pub struct RunFacts {
     pub elapsed: Duration,
     /// Workers, each with a connection.
     pub workers: u64,
+    /// Rows that neither the store nor the dead-letter queue took, and that cannot be read again.
+    pub lost: u64,
     /// The exit code of the process; `null` while it goes on.
     pub exit_code: Option<u8>,
     /// What went wrong.
@@ -156,7 +174,7 @@ impl RunResult {
             dataset: facts.dataset,
             store: facts.store,
             inputs: facts.inputs,
-            rows: snapshot.books,
+            rows: RowsResult { books: snapshot.books, lost: facts.lost },
             dlq: facts.dlq,
             bytes_read: facts.bytes_read,
             elapsed_s: (seconds * 1e3).round() / 1e3,

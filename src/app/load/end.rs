@@ -332,6 +332,7 @@ impl Load<'_> {
         let facts = RunFacts {
             dlq,
             workers,
+            lost: ending.outcome.map_or(0, |outcome| outcome.unburied),
             exit_code: Some(exit as u8),
             error: (!errors.is_empty()).then(|| errors.join("; ")),
             dry_run,

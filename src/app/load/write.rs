@@ -20,6 +20,7 @@ use crate::coordinator::{End, WriteCoordinator};
 use crate::dataset::{MapperSettings, Target};
 use crate::dlq::names::segments;
 use crate::dlq::{DlqWriter, again};
+use crate::error::words;
 use crate::error::{Error, Result};
 use crate::port::runs::Checkpoints;
 use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
@@ -260,8 +261,9 @@ impl Load<'_> {
                 if rows == 1 { "is" } else { "are" }
             )),
             Err(why) => notes.push(format!(
-                "whether rows of an earlier load of the same input stand in {} twice could not be seen: {why}",
-                dead.path().display()
+                "whether rows of an earlier load of the same input stand in {} twice could not be seen: {}",
+                dead.path().display(),
+                words(&why)
             )),
         }
         if dead.repaired() > 0 {

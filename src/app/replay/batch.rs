@@ -617,7 +617,7 @@ impl Replay<'_> {
         runtime.shutdown_background();
         let results = round.done.take_results();
         for (result, older) in results {
-            let rows = &result.rows;
+            let rows = &result.rows.books;
             round.touched |=
                 rows.inserted + rows.updated + rows.unchanged + rows.superseded + rows.rejected > 0;
             self.report.older += older;

@@ -387,7 +387,7 @@ pub(super) mod tests {
             both(&engine, Event::Committed { worker: 0, written: &written, superseded: 0, latency });
         }
         let (now, all) = live.so_far();
-        assert_eq!((now.books.read, all.rows.read, all.rows.inserted), (5, 12, 12));
+        assert_eq!((now.books.read, all.rows.books.read, all.rows.books.inserted), (5, 12, 12));
         assert_eq!((all.dlq.records, all.dlq.rows, all.bytes_read), (3, 6, 21));
         assert_eq!((all.inputs.join(" "), all.dataset.as_deref()), ("a b".to_owned(), Some("bars")));
         assert_eq!(all.exit_code, None);

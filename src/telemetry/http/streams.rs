@@ -42,7 +42,7 @@ impl StatusStream {
     /// Takes note of what is now, and tells it to those who look.
     pub(super) fn note(&self) {
         let (snapshot, run) = self.live.so_far();
-        let point = self.history().add(run.rows.read, snapshot.queue.depth, self.live.lately());
+        let point = self.history().add(run.rows.books.read, snapshot.queue.depth, self.live.lately());
         if self.newest.receiver_count() > 0 {
             let told = status::event(&self.live, (&snapshot, &run), point);
             self.newest.send_replace(event("status", &told.to_string()));
