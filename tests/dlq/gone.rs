@@ -33,7 +33,7 @@ fn many_workers_that_wait_for_it_at_once_lose_no_good_row() {
         pipe.write_all(lines(200, ROWS).as_bytes()).expect("a reader");
         drop(pipe);
         let run = running.finish().expect(5);
-        assert_eq!(run.books().read, ROWS, "round {round}: {run}");
+        assert_eq!(run.books().read, ROWS as u64, "round {round}: {run}");
         let good = (ROWS - ROWS / 50).to_string();
         assert_eq!(db.value(&format!("SELECT count(*) FROM {table}")), good, "round {round}: {run}");
     }

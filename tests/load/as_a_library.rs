@@ -19,7 +19,7 @@ struct Kept(Mutex<Vec<String>>);
 
 impl Listener for Kept {
     fn ended(&self, report: &RunReport) -> Result<()> {
-        let rows = &report.result.rows;
+        let rows = &report.result.rows.books;
         let told = format!("{} {}/{}", report.result.command, rows.inserted, rows.rejected);
         self.0.lock().expect("no panic").push(told);
         Ok(())
