@@ -8,6 +8,7 @@
 //! - `report`: progress, summaries, tables: what people read
 //! - `telemetry`: listeners to engine events: counters, metrics, traces, HTTP
 //! - `source`, `sink`, `dlq`: bytes in, rows out, dead letters
+//! - `pipeline`: the way from a source to the engine: rejects, pace, what was found on it
 //! - `decode`: bytes to Arrow columns
 //! - `coordinator`: queue, workers, retry, breaker, isolation
 //! - `dataset`: what rows mean
@@ -26,6 +27,7 @@ pub mod dlq;
 pub mod error;
 pub mod files;
 pub mod model;
+pub mod pipeline;
 pub mod port;
 pub mod report;
 pub mod settings;

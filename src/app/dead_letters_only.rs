@@ -6,8 +6,8 @@ use tokio::runtime::Handle;
 use crate::batch::{Batch, Reject};
 use crate::dlq::DlqWriter;
 use crate::error::{Error, Result};
+use crate::pipeline::BatchSink;
 use crate::port::DeadLetters;
-use crate::source::pipeline::BatchSink;
 
 /// An outlet that leads to the dead-letter queue alone.
 pub struct DeadLettersOnlySink<'a> {

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use crate::app::exit::Exit;
 use crate::coordinator::Stopper;
+use crate::pipeline::Stop;
 use crate::sink::stop_waiting;
-use crate::source::Stop;
 
 /// How long what was read may take to be written after SIGTERM and its like, and rows in hand wait for a
 /// store after any signal. Service managers kill a program some time after that (Docker after 10 s), and

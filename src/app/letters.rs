@@ -17,10 +17,11 @@ use crate::dlq::read_plan::ReadPlan;
 use crate::dlq::rows::LetterRows;
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
+use crate::pipeline::Stop;
+use crate::pipeline::{BatchSink, Report};
 use crate::port::runs::InputIdentity;
 use crate::port::{DeadLetterError, DeadLetters, Event, Observer};
-use crate::source::pipeline::{BatchSink, Report};
-use crate::source::{Meter, Stop};
+use crate::source::Meter;
 use crate::telemetry::result::RunResult;
 
 /// The rows that go to one place.
@@ -187,7 +188,7 @@ impl Letters {
                         back += batch.len() as u64;
                         continue;
                     }
-                    report.look(&batch.columns, time.as_deref(), meter);
+                    report.look(&batch.columns, time.as_deref(), &meter.scope);
                     match outlet.rows(batch) {
                         Ok(taken) => more &= taken,
                         Err(error) => failed = Some(error),

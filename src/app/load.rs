@@ -27,13 +27,14 @@ use crate::dataset::{Dataset, LiveTarget, MapperSettings, Target, earlier_key};
 use crate::dlq::names::{Kind, kind, live};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
+use crate::pipeline::Stop;
 use crate::port::Observer;
 use crate::report::display::InputGauge;
 use crate::settings::{EngineSettings, Overflow, SecondTry};
 use crate::source::completion::SettledInputs;
+use crate::source::files::Files;
 use crate::source::follow::{self, CheckpointFile};
-use crate::source::pipeline::{Peeked, Pipeline, peek};
-use crate::source::{Input, Meter, OpenOptions, Opened, Stop, expand};
+use crate::source::{Input, Meter, OpenOptions, Opened, Peeked, expand, peek};
 use crate::telemetry::run_counters::RunCounters;
 use crate::text::number_format;
 
@@ -448,9 +449,9 @@ impl<'a> Load<'a> {
         observer: Arc<dyn Observer>,
         current: Arc<AtomicUsize>,
         enough: Box<dyn Fn(u64) -> bool + Send>,
-    ) -> Pipeline {
+    ) -> Files {
         let listener = self.caller.listener.clone();
-        Pipeline {
+        Files {
             inputs: self.inputs.clone(),
             open: self.open_options(),
             mapper: mapper.clone(),

@@ -10,8 +10,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::batch::{covers, fingerprint};
+use crate::pipeline::Stop;
+use crate::source::Meter;
 use crate::source::identity::{content, hex};
-use crate::source::{Meter, Stop};
 use crate::text::number_format::count;
 
 /// A file as it was when it was opened.

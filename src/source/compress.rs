@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::bufread::GzDecoder;
 
 use crate::decode::DecodeError;
-use crate::source::Stop;
+use crate::pipeline::Stop;
 
 /// Bytes that a decompressor takes in at once.
 const BUFFER: usize = 64 << 10;

@@ -31,10 +31,11 @@ use uuid::Uuid;
 
 use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
+use crate::pipeline::Stop;
+use crate::pipeline::keys::Shared;
+use crate::pipeline::{BatchSink, Report};
 use crate::port::{Event, Observer};
-use crate::source::keys::Shared;
-use crate::source::pipeline::{BatchSink, Report};
-use crate::source::{Meter, OpenOptions, Stop, shown};
+use crate::source::{Meter, OpenOptions, shown};
 pub use checkpoint::CheckpointFile;
 use checkpoint::FilePosition;
 use discovery::{Arrival, Discovery, lock};

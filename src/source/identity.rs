@@ -11,9 +11,10 @@ use std::path::Path;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::batch::{covers, fingerprint};
+use crate::pipeline::Stop;
 use crate::port::runs::InputIdentity;
 use crate::source::changed::modified;
-use crate::source::{Compression, Input, Stop, shown};
+use crate::source::{Compression, Input, shown};
 
 /// Bytes of all the files of a load of which the whole content is hashed when it begins: some 20 ms. Those
 /// that do not fit are known by the time of their last change.

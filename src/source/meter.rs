@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::pipeline::scope::Scope;
 use crate::source::Input;
-use crate::source::scope::Scope;
 
 /// Bytes of files that are hashed whole at their opening, at most.
 const MOST_HASHED: u64 = 64 << 20;

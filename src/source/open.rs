@@ -9,12 +9,13 @@ use std::sync::Arc;
 use crate::decode::format::{FileDecoder, Reading};
 use crate::decode::{CsvOptions, DecodeError, Decoder, Format, RawBatch};
 use crate::error::{Error, words};
+use crate::pipeline::Stop;
 use crate::source::changed::AtOpening;
 use crate::source::compress::{NOTHING_LOADED, Padding};
 use crate::source::fault::{called, decode_error, io_error};
 use crate::source::raw_input::Stored;
 use crate::source::reader::{Ahead, CHUNK, Source};
-use crate::source::{Compression, Input, Meter, Stop, sniff};
+use crate::source::{Compression, Input, Meter, sniff};
 
 /// Bytes that settle what an input is, as far as magic bytes go.
 const MAGIC: usize = 4;

@@ -12,8 +12,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use crate::pipeline::Stop;
 use crate::source::changed::AtOpening;
-use crate::source::{Input, Meter, Stop};
+use crate::source::{Input, Meter};
 
 /// A file or a stream, read up to its end or to a stop.
 pub(super) struct Stored {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::decode::{Chunk, Chunks, DecodeError};
+use crate::pipeline::Stop;
 use crate::source::raw_input::Interrupted;
-use crate::source::{Compression, Meter, Stop};
+use crate::source::{Compression, Meter};
 
 /// Bytes of a chunk at most.
 pub(super) const CHUNK: usize = 256 << 10;

@@ -7,13 +7,14 @@ use std::fs;
 use std::path::Path;
 
 /// The layers, top to bottom.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["main"],
     &["cli"],
     &["app"],
     &["report"],
     &["telemetry"],
     &["source", "sink", "dlq"],
+    &["pipeline"],
     &["decode"],
     &["coordinator"],
     &["dataset"],

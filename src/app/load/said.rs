@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::dataset::mapper::{CUT, SHARED, is_deduction};
 use crate::decode::Passed;
+use crate::pipeline::Report;
+use crate::pipeline::keys::Shared;
 use crate::settings::OnConflict;
-use crate::source::keys::Shared;
-use crate::source::pipeline::Report;
 use crate::text::number_format::{count, plural};
 
 /// Sentences for the summary and for programs.

@@ -9,8 +9,8 @@ use crate::app::resume::short;
 use crate::app::run_recorder::RunRecorder;
 use crate::dataset::Target;
 use crate::error::Error;
+use crate::pipeline::Report;
 use crate::settings::OnConflict;
-use crate::source::pipeline::Report;
 use crate::telemetry::snapshot::Books;
 use crate::text::number_format::plural;
 

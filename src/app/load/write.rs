@@ -22,15 +22,16 @@ use crate::dlq::names::segments;
 use crate::dlq::{DlqWriter, again};
 use crate::error::words;
 use crate::error::{Error, Result};
+use crate::pipeline::pace::Paced;
+use crate::pipeline::skip_committed::Resumed;
+use crate::pipeline::{EngineSink, Report};
 use crate::port::runs::Checkpoints;
 use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
 use crate::settings::{EngineSettings, OnConflict, Overflow};
+use crate::source::Peeked;
 use crate::source::completion::SettledInputs;
 use crate::source::follow::{CheckpointFile, Exact, Follower};
 use crate::source::identity::absolute;
-use crate::source::pace::Paced;
-use crate::source::pipeline::{EngineOutlet, Peeked, Report};
-use crate::source::skip_committed::Resumed;
 use crate::telemetry::fanout::Fanout;
 use crate::telemetry::result::DlqResult;
 use crate::telemetry::run_counters::RunCounters;
@@ -156,7 +157,7 @@ impl Load<'_> {
             job.beat(tally.clone(), || 0, scope);
             keeper = Some(job);
         }
-        let outlet = EngineOutlet {
+        let outlet = EngineSink {
             engine: &engine,
             runtime: Handle::current(),
             stop: self.stop.clone(),

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::pipeline::{BatchSink, Report};
 use crate::source::follow::copies::{Copies, copies, size_of};
 use crate::source::follow::discovery::{Arrival, lock};
 use crate::source::follow::followed_file::{FollowedFile, Sight};
 use crate::source::follow::{Follower, From};
-use crate::source::pipeline::{BatchSink, Report};
 
 impl Follower {
     /// The file at that place has other content from now on; `mended`: what was there could not be read.

@@ -16,6 +16,9 @@ use crate::dataset::{Mapper, MapperSettings};
 use crate::decode::Format;
 use crate::decode::{CsvOptions, MAX_ROW, RawBatch};
 use crate::error::Result;
+use crate::pipeline::Stop;
+use crate::pipeline::rejects::{as_they_are, of_broken, with_fields};
+use crate::pipeline::{BatchSink, Report};
 use crate::port::{Event, Observer};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::follow::From;
@@ -26,9 +29,8 @@ use crate::source::follow::lag::FileProgress;
 use crate::source::follow::lines::{Lines, Queue, check, head_of, whole_lines};
 use crate::source::follow::names;
 use crate::source::follow::ordinals::{Course, Found, Next, Point};
-use crate::source::pipeline::{BatchSink, Report, as_they_are, of_broken, with_fields};
 use crate::source::reader::CHUNK;
-use crate::source::{Meter, OpenOptions, Stop, shown, sniff};
+use crate::source::{Meter, OpenOptions, shown, sniff};
 
 /// More than the grain of a file's times, and than they may be behind the clock: a file that was touched longer
 /// ago looks another way when it is touched again.
@@ -733,7 +735,7 @@ impl FollowedFile {
         };
         let time = self.mapper.time();
         for batch in batches.by_ref() {
-            report.look(&batch.columns, time, sight.meter);
+            report.look(&batch.columns, time, &sight.meter.scope);
             if let Some(key) = self.mapper.key_of(&batch.columns) {
                 report.keys.look(&batch, &key);
             }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::inferred::Learned;
 use crate::error::Result;
-use crate::source::Stop;
+use crate::pipeline::Stop;
 use crate::source::follow::checkpoint::{CheckpointFile, fingerprint};
 use crate::source::follow::discovery::lock;
 

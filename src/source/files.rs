@@ -6,282 +6,36 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
-use arrow::array::{Array as _, RecordBatch};
-use arrow::datatypes::SchemaRef;
-use tokio::runtime::Handle;
 use tracing::field::Empty;
 use tracing::trace_span;
 
-use crate::batch::{Batch, LoadedFile, Origin, Reading, Reason, Reject, RejectedData, Replayable, Stage};
-use crate::coordinator::{SubmitError, WriteCoordinator};
-use crate::dataset::quality::Findings;
+use crate::batch::{Origin, Reading};
 use crate::dataset::seam::After;
-use crate::dataset::{Mapper, MapperSettings, json_row};
+use crate::dataset::{Mapper, MapperSettings};
 use crate::decode::format::Reading as FormatReading;
-use crate::decode::{Broken, DecodeError, Decoder, Passed, RawBatch, text_columns};
+use crate::decode::{Broken, Decoder, RawBatch};
 use crate::error::{Error, Result};
-use crate::model::values::Values;
+use crate::pipeline::batch_sink::BatchSink;
+use crate::pipeline::rejects::{of_broken, rejected, unmapped};
+use crate::pipeline::{Report, Stop};
 use crate::port::runs::base_of;
-use crate::port::{DeadLetters, Event, Observer, Sink};
+use crate::port::{Event, Observer};
 use crate::source::changed::Since;
 use crate::source::completion::SettledInputs;
-use crate::source::identity::absolute;
-use crate::source::keys::Keys;
-use crate::source::scope::Verbatim;
-use crate::source::{Compression, Input, Meter, OpenOptions, Opened, Stop, decode_error, open};
+use crate::source::peeked::{self, Peeked, from, lines_of};
+use crate::source::{Compression, Input, Meter, OpenOptions, Opened, decode_error, open};
 use crate::text::number_format::count;
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
 /// be wrong.
 const WRONG_HEADER_ROWS: usize = 100;
 
-/// Where rows go. The engine, or nothing at all under `--dry-run`.
-pub trait BatchSink: Send {
-    /// Takes rows; `false` when no more are taken.
-    fn rows(&mut self, batch: Batch) -> Result<bool>;
-    /// Takes rows that failed; `false` when no more are taken.
-    fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool>;
-    /// Waits until all rows taken so far are settled; `false` when they will not be.
-    fn settle(&mut self) -> bool {
-        true
-    }
-}
-
-/// The engine as an [`BatchSink`].
-pub struct EngineOutlet<'a, S, D> {
-    /// The engine.
-    pub engine: &'a WriteCoordinator<S, D>,
-    /// The runtime that it lives on.
-    pub runtime: Handle,
-    /// Set when the reading is to end.
-    pub stop: Stop,
-    /// How long a dead-letter queue that takes nothing is waited for; `None`: for ever.
-    pub patience: Option<Duration>,
-    /// Hears of rows that are given back.
-    pub observer: Arc<dyn Observer>,
-}
-
-impl<S: Sink, D: DeadLetters> BatchSink for EngineOutlet<'_, S, D> {
-    fn rows(&mut self, batch: Batch) -> Result<bool> {
-        match self.runtime.block_on(self.engine.submit(batch)) {
-            Ok(()) => Ok(true),
-            Err(SubmitError::Stopped) => Ok(false),
-            Err(SubmitError::Full(batch)) => {
-                let rejects = rejected(&batch);
-                self.rejects(rejects)?;
-                Err(Error::Unavailable(
-                    "the queue is full, and --overflow error says to stop; raise --capacity or use --overflow block"
-                        .into(),
-                ))
-            }
-        }
-    }
-
-    fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool> {
-        if rejects.is_empty() {
-            return Ok(true);
-        }
-        let (start, mut wait) = (Instant::now(), Duration::from_millis(100));
-        loop {
-            // The rows wait here until the queue takes them, unless the run is ending.
-            let error = match self.runtime.block_on(self.engine.reject(rejects.clone())) {
-                Ok(()) => return Ok(true),
-                Err(error) => error,
-            };
-            let given_up = self.patience.is_some_and(|most| start.elapsed() >= most);
-            let lost = rejects.iter().filter(|r| !r.origin.replayable.is_now()).count() as u64;
-            let no_longer = given_up || self.engine.stopped() || self.engine.is_without_letters();
-            if lost > 0 && no_longer {
-                // Nobody has them any more. The good rows beside them and behind them are stored all the
-                // same, as far as they are taken from the pipe already.
-                self.engine.lose(lost, &error);
-                return Ok(false);
-            }
-            // The input still has them: what is good around them is stored, if it may be written again.
-            if lost == 0 && no_longer && self.engine.leave(&rejects, &error) {
-                return Ok(true);
-            }
-            // Rows that would be lost are held on to until somebody says so twice.
-            if lost == 0 && (no_longer || self.stop.is_set()) {
-                // The input still has them.
-                self.observer.on(&Event::Returned { rows: rejects.len() as u64 });
-                return Err(Error::Unavailable(error.0));
-            }
-            self.engine.dead_letters_blocked(&error);
-            self.runtime.block_on(tokio::time::sleep(wait));
-            wait = (wait * 2).min(Duration::from_secs(1));
-        }
-    }
-
-    fn settle(&mut self) -> bool {
-        while self.engine.health().queue_size > 0 && !self.engine.stopped() {
-            self.engine.try_refused_again();
-            self.runtime.block_on(tokio::time::sleep(Duration::from_millis(5)));
-        }
-        !self.engine.has_let_go()()
-    }
-}
-
-/// Rows for which there was no room.
-pub(super) fn rejected(batch: &Batch) -> Vec<Reject> {
-    let reason = Arc::new(Reason::new("queue_full", "the queue was full"));
-    (0..batch.len())
-        .map(|row| Reject {
-            stage: Stage::Overflow,
-            reason: reason.clone(),
-            origin: batch.origin.clone(),
-            row: batch.rows[row],
-            remains: RejectedData::Item(json_row::to_json(&batch.columns, row)),
-            reading: Some(batch.reading()),
-            attempts: 1,
-        })
-        .collect()
-}
-
-/// An input that was opened to see its columns.
-pub struct Peeked {
-    /// Its place among the inputs.
-    pub index: usize,
-    /// The open input.
-    pub opened: Opened,
-    /// Its first rows, if it has any.
-    pub first: VecDeque<RawBatch>,
-}
-
-/// Rows of JSON that are looked at for their columns before the input is taken to be of no dataset: the
-/// first may lack a member, which starts another batch.
-const LOOK_ROWS: usize = 100;
-
-/// Opens an input and reads its first rows.
-pub fn peek(
-    index: usize,
-    input: &Input,
-    options: &OpenOptions,
-    stop: &Stop,
-    meter: &Arc<Meter>,
-) -> Result<Peeked> {
-    let mut opened = open(input, options, stop, meter)?;
-    let first = opened.decoder.next_batch().map_err(|e| decode_error(e, &input.name))?;
-    Ok(Peeked { index, opened, first: first.into_iter().collect() })
-}
-
-impl Peeked {
-    /// Why its columns are of no dataset, where it has no rows at all.
-    pub fn no_rows(&self, input: &Input) -> Option<Error> {
-        let sentence = self.opened.decoder.document()?;
-        Some(decode_error(DecodeError::Corrupt(sentence.to_owned()), &input.name))
-    }
-
-    /// Looks at more of its rows, which may have columns that those so far lack; `false` where there are none
-    /// that could.
-    ///
-    /// # Errors
-    /// Where they cannot be read.
-    pub fn look_on(&mut self, input: &Input) -> Result<bool> {
-        let seen: usize = self.first.iter().map(|batch| batch.rows.len() + batch.broken.len()).sum();
-        if !self.opened.format.widens || seen >= LOOK_ROWS {
-            return Ok(false);
-        }
-        let next = self.opened.decoder.next_batch().map_err(|e| decode_error(e, &input.name))?;
-        let more = next.is_some();
-        self.first.extend(next);
-        Ok(more)
-    }
-
-    /// The columns of the input, as far as they are known.
-    pub fn schema(&self) -> Option<SchemaRef> {
-        if let Some(last) = self.first.iter().rev().find(|batch| batch.columns.num_columns() > 0) {
-            return Some(last.columns.schema());
-        }
-        let names = self.opened.decoder.names();
-        (!names.is_empty()).then(|| Arc::new(text_columns(names)))
-    }
-
-    /// Sends all rows that have been taken from the input to the dead-letter queue, as they came.
-    /// The reading must have been stopped.
-    pub fn bury(mut self, input: &Input, reading: &Arc<Reading>, outlet: &mut dyn BatchSink) -> Result<()> {
-        let origin =
-            Arc::new(Origin { replayable: from(input, &self.opened), ..Origin::new(input.name.clone()) });
-        let first = std::mem::take(&mut self.first);
-        let mut bury = |rejects| outlet.rejects(rejects).map(|_| ());
-        bury_rest(first, &mut self.opened, &origin, input, reading, &mut bury)
-    }
-}
-
-/// Sends all rows that are left in an input whose reading was stopped to the dead-letter queue,
-/// under the names that the input gives them.
-fn bury_rest(
-    mut first: VecDeque<RawBatch>,
-    opened: &mut Opened,
-    origin: &Arc<Origin>,
-    input: &Input,
-    reading: &Arc<Reading>,
-    bury: &mut dyn FnMut(Vec<Reject>) -> Result<()>,
-) -> Result<()> {
-    let lines = lines_of(opened, reading);
-    loop {
-        let raw = match first.pop_front() {
-            Some(raw) => raw,
-            None => match opened.decoder.next_batch() {
-                Ok(Some(raw)) => raw,
-                Ok(None) => return Ok(()),
-                Err(error) => return Err(decode_error(error, &input.name)),
-            },
-        };
-        let mut rejects = unmapped(&raw.columns, &raw.rows, origin, reading);
-        rejects.extend(raw.broken.into_iter().map(|b| of_broken(b, origin, &lines)));
-        bury(rejects)?;
-    }
-}
-
-/// Rows that were not mapped any more.
-fn unmapped(
-    columns: &RecordBatch,
-    rows: &[u64],
-    origin: &Arc<Origin>,
-    reading: &Arc<Reading>,
-) -> Vec<Reject> {
-    let reason = Reason::new("aborted", "the run ended before the row could be mapped");
-    as_they_are(columns, rows, origin, Stage::Abort, reason, reading)
-}
-
-/// Rows as dead letters under the names that the input gives them.
-pub(super) fn as_they_are(
-    columns: &RecordBatch,
-    rows: &[u64],
-    origin: &Arc<Origin>,
-    stage: Stage,
-    reason: Reason,
-    reading: &Arc<Reading>,
-) -> Vec<Reject> {
-    let reason = Arc::new(reason);
-    let typed = json_row::typed(columns);
-    let reading = match &typed {
-        Some(_) => &Arc::new(Reading { typed: true, ..Reading::clone(reading) }),
-        None => reading,
-    };
-    let reject = |(row, number): (usize, &u64)| Reject {
-        stage,
-        reason: reason.clone(),
-        origin: origin.clone(),
-        row: *number,
-        remains: RejectedData::Item(match &typed {
-            Some(typed) => json_row::to_json(typed, row),
-            None => json_row::of_source(columns, row),
-        }),
-        reading: Some(reading.clone()),
-        attempts: 1,
-    };
-    rows.iter().enumerate().map(reject).collect()
-}
-
 /// Told of an input that cannot be read, by its place.
 pub type OnError = Box<dyn Fn(usize, &Error) -> Result<()> + Send>;
 
-/// What the pipeline works by.
-pub struct Pipeline {
+/// The inputs of a load, and what they are read by.
+pub struct Files {
     /// The inputs, in order.
     pub inputs: Vec<Input>,
     /// How they are opened.
@@ -311,75 +65,12 @@ pub struct Pipeline {
     pub on_error: OnError,
 }
 
-/// What was found on the way.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// What was left out, one sentence each, with the number of inputs it is about.
-    pub notes: BTreeMap<String, usize>,
-    /// What was deduced of the inputs themselves, likewise.
-    pub forms: BTreeMap<String, usize>,
-    /// Implausible rows that were passed on all the same.
-    pub findings: Findings,
-    /// Lines that were passed over, in all inputs.
-    pub passed: Passed,
-    /// The keys of the rows that were passed on.
-    pub keys: Keys,
-    /// Inputs read to their end.
-    pub finished: usize,
-    /// Inputs that are files with nothing in them, beside others.
-    pub void: usize,
-    /// Rows read, good and bad.
-    pub rows: u64,
-    /// Errors of inputs, each naming its input, and whether the user was told already.
-    pub errors: Vec<(Error, bool)>,
-    /// The places of inputs that turned out to be damaged, or to have been changed, behind rows that were
-    /// passed on: nothing proves those.
-    pub unproven: Vec<usize>,
-    /// Whether `enough` ended it.
-    pub too_many_rejects: bool,
-    /// Earliest and latest time, in nanoseconds since 1970.
-    pub span: Option<(i64, i64)>,
-    /// The last rows of the input before that was read to its end, as far as they have no id.
-    latest: Option<String>,
-    /// The symbols and vendors seen.
-    words: Verbatim,
-}
-
-impl Report {
-    /// Number of symbols, if there are symbols and not too many to count.
-    pub fn symbols(&self) -> Option<u64> {
-        self.words.symbols()
-    }
-
-    /// Takes note of the times, symbols and vendors of rows.
-    pub fn look(&mut self, columns: &RecordBatch, time: Option<&str>, meter: &Meter) {
-        let times = time.and_then(|name| columns.column_by_name(name));
-        let mut note = |value: i64| {
-            let (first, last) = self.span.unwrap_or((value, value));
-            self.span = Some((first.min(value), last.max(value)));
-        };
-        match times.and_then(|times| Values::of(times)) {
-            // A plain loop over the values where there are no nulls among them.
-            Some(Values::Instant(times)) if times.null_count() == 0 => {
-                times.values().iter().for_each(|value| note(*value));
-            }
-            Some(Values::Instant(times)) => times.iter().flatten().for_each(note),
-            Some(Values::Far(times)) => {
-                times.iter().flatten().for_each(|micros| note(micros.saturating_mul(1_000)));
-            }
-            _ => {}
-        }
-        self.words.look(columns);
-        meter.scope.learn(&mut self.words, self.span);
-    }
-}
-
 enum Next {
     Input,
     Stop,
 }
 
-impl Pipeline {
+impl Files {
     /// Reads all inputs. An input that cannot be read, or not to its end, is reported and the
     /// next one read; an error of the first that is a matter of flags ends the run.
     pub fn run(&self, mut peeked: Option<Peeked>, outlet: &mut dyn BatchSink) -> Result<Report> {
@@ -447,7 +138,7 @@ impl Pipeline {
         outlet: &mut dyn BatchSink,
     ) -> Result<u64> {
         let mut rows = 0;
-        bury_rest(first, opened, origin, input, reading, &mut |rejects| {
+        peeked::bury_rest(first, opened, origin, input, reading, &mut |rejects| {
             rows += rejects.len() as u64;
             self.observer.on(&Event::Read { rows: rejects.len() as u64 });
             outlet.rejects(rejects).map(|_| ())
@@ -600,7 +291,7 @@ impl Pipeline {
             let mut batches = mapped.batches.into_iter();
             let mut refused = None;
             for batch in batches.by_ref() {
-                report.look(&batch.columns, time.as_deref(), &self.meter);
+                report.look(&batch.columns, time.as_deref(), &self.meter.scope);
                 if let Some(key) = mapper.key_of(&batch.columns) {
                     report.keys.look(&batch, &key);
                 }
@@ -772,15 +463,6 @@ fn or_document(error: Error, decoder: &dyn Decoder) -> Error {
     }
 }
 
-/// Where rows of an input can be had again.
-fn from(input: &Input, opened: &Opened) -> Replayable {
-    match &input.path {
-        _ if !opened.replayable => Replayable::Never,
-        Some(path) => Replayable::At(Arc::new(LoadedFile::at(path.clone(), absolute(path)))),
-        None => Replayable::Kept,
-    }
-}
-
 /// What an input was taken for.
 fn form(opened: &Opened) -> String {
     let format = opened.format.name;
@@ -802,35 +484,4 @@ fn wrong_header(input: &Input, broken: &Broken, rows: u64) -> Error {
         "{}: none of the {rows} rows read fits the header ({what}); if the file has no header add --no-header, if lines come before it add --skip-lines N",
         input.name
     ))
-}
-
-/// How the lines of an input are to be read that could not be: by its fields, and what is said of those.
-fn lines_of(opened: &Opened, reading: &Arc<Reading>) -> Arc<Reading> {
-    with_fields(opened.decoder.fields(), reading)
-}
-
-/// `reading` with how a line is cut into fields: the delimiter and the names. Without fields it is a line of
-/// JSON.
-pub(super) fn with_fields(fields: Option<(u8, Vec<Arc<str>>)>, reading: &Arc<Reading>) -> Arc<Reading> {
-    match fields {
-        Some((delimiter, header)) => Arc::new(Reading {
-            delimiter: Some(char::from(delimiter).to_string()),
-            header: Some(header.iter().map(|name| name.to_string()).collect()),
-            ..Reading::clone(reading)
-        }),
-        // A line of JSON.
-        None => Arc::new(Reading { typed: true, ..Reading::clone(reading) }),
-    }
-}
-
-pub(super) fn of_broken(broken: Broken, origin: &Arc<Origin>, reading: &Arc<Reading>) -> Reject {
-    Reject {
-        stage: Stage::Decode,
-        reason: Arc::new(Reason::new(broken.code, broken.message)),
-        origin: origin.clone(),
-        row: broken.row,
-        remains: if broken.cut { RejectedData::Cut(broken.raw) } else { RejectedData::Raw(broken.raw) },
-        reading: Some(reading.clone()),
-        attempts: 1,
-    }
 }

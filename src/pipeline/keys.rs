@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::batch::{Batch, Identity};
 use crate::dataset::json_row;
-use crate::source::scope::Unhashed;
+use crate::pipeline::scope::Unhashed;
 
 /// Keys that are kept at most.
 const MOST: usize = 1 << 15;

@@ -41,7 +41,7 @@ impl Stop {
     }
 
     /// Readable once the stop is set.
-    pub(super) fn wake(&self) -> BorrowedFd<'_> {
+    pub(crate) fn wake(&self) -> BorrowedFd<'_> {
         self.0.wake.as_fd()
     }
 }

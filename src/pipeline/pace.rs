@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::batch::{Batch, Reject};
 use crate::error::Result;
-use crate::source::Stop;
-use crate::source::pipeline::{BatchSink, rejected};
+use crate::pipeline::BatchSink;
+use crate::pipeline::Stop;
+use crate::pipeline::rejects::rejected;
 
 /// Pieces that go out in a second, where there are so many rows.
 const PIECES: f64 = 20.0;

@@ -14,9 +14,9 @@ use arrow::compute::filter_record_batch;
 use crate::batch::{Batch, Reject, Stage};
 use crate::coordinator::{SLOTS, slot_of};
 use crate::error::{Error, Result};
+use crate::pipeline::BatchSink;
 use crate::port::runs::Checkpoints;
 use crate::port::{Event, Observer};
-use crate::source::pipeline::BatchSink;
 
 /// An outlet that takes only what is not settled yet.
 pub struct Resumed<O> {

@@ -11,7 +11,7 @@ use crate::model::text::Texts;
 use crate::port::runs::RunScope;
 
 /// Most words of a kind that are told apart.
-pub(super) const MOST_WORDS: usize = 100_000;
+pub(crate) const MOST_WORDS: usize = 100_000;
 
 /// Most words of a kind that are known by name; of more there is no list.
 const MOST_NAMES: usize = 10_000;
@@ -30,7 +30,7 @@ impl Scope {
     }
 
     /// Takes over what has been seen since the last time. `span` is of all rows.
-    pub(super) fn learn(&self, words: &mut Verbatim, span: Option<(i64, i64)>) {
+    pub(crate) fn learn(&self, words: &mut Verbatim, span: Option<(i64, i64)>) {
         let scope = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         scope.span = span;
         for (known, word) in
@@ -50,14 +50,14 @@ impl Scope {
 
 /// The words that rows have been seen to have.
 #[derive(Debug, Default)]
-pub(super) struct Verbatim {
+pub(crate) struct Verbatim {
     symbols: Distinct,
     vendors: Distinct,
 }
 
 impl Verbatim {
     /// Takes note of those of a batch.
-    pub(super) fn look(&mut self, columns: &RecordBatch) {
+    pub(crate) fn look(&mut self, columns: &RecordBatch) {
         self.symbols.look(columns, "symbol");
         for name in VENDORS {
             self.vendors.look(columns, name);
@@ -65,7 +65,7 @@ impl Verbatim {
     }
 
     /// Number of symbols, if there are symbols and not too many to count.
-    pub(super) fn symbols(&self) -> Option<u64> {
+    pub(crate) fn symbols(&self) -> Option<u64> {
         let count = self.symbols.seen.len();
         (1..MOST_WORDS).contains(&count).then_some(count as u64)
     }
@@ -113,7 +113,7 @@ impl Distinct {
 
 /// A hash is hashed no further.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Unhashed(u64);
+pub(crate) struct Unhashed(u64);
 
 impl Hasher for Unhashed {
     fn finish(&self) -> u64 {

@@ -1,0 +1,16 @@
+//! The way from a source to the engine, the same one for files, followed files and dead letters.
+//!
+//! It knows none of them: a source pushes what it has into it, and the application joins the two.
+
+pub mod batch_sink;
+pub mod keys;
+pub mod pace;
+pub(crate) mod rejects;
+mod report;
+pub(crate) mod scope;
+pub mod skip_committed;
+mod stop;
+
+pub use batch_sink::{BatchSink, EngineSink};
+pub use report::Report;
+pub use stop::Stop;
