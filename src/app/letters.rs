@@ -18,7 +18,7 @@ use crate::dlq::rows::LetterRows;
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
-use crate::pipeline::{BatchSink, Report};
+use crate::pipeline::{BatchSink, Feed, Report, Rest};
 use crate::port::runs::InputIdentity;
 use crate::port::{DeadLetterError, DeadLetters, Event, Observer};
 use crate::source::Meter;
@@ -155,7 +155,6 @@ impl Letters {
         let mut rows =
             LetterRows::new(course, homes, mapper.clone(), self.moved.clone(), reverse, self.tired.clone());
         let mut report = Report::default();
-        let time = mapper.dataset.time.clone();
         let count = self.course.legs.len();
         let mut legs = 0;
         while legs < count && !stop.is_set() {
@@ -173,39 +172,12 @@ impl Letters {
             if rowed.moved > 0 {
                 observer.on(&Event::Skipped { rows: rowed.moved });
             }
-            let (mut more, mut failed, mut back) = (true, None, 0);
-            for mapped in rowed.mapped {
-                // What the queue did not take, and what comes behind it, stays in the claimed files.
-                match failed {
-                    Some(_) => back += mapped.rejects.len() as u64,
-                    None => match outlet.rejects(mapped.rejects) {
-                        Ok(taken) => more &= taken,
-                        Err(error) => failed = Some(error),
-                    },
-                }
-                for batch in mapped.batches {
-                    if failed.is_some() {
-                        back += batch.len() as u64;
-                        continue;
-                    }
-                    report.look(&batch.columns, time.as_deref(), &meter.scope);
-                    match outlet.rows(batch) {
-                        Ok(taken) => more &= taken,
-                        Err(error) => failed = Some(error),
-                    }
-                }
-            }
-            if back > 0 {
-                observer.on(&Event::Returned { rows: back });
-            }
-            if let Some(error) = failed {
-                return Err(error);
-            }
+            let (scope, time) = (&meter.scope, mapper.dataset.time.as_deref());
+            let mut feed = Feed { sink: outlet, observer, stop, scope, report: &mut report, time };
+            // What the queue did not take, and what comes behind it, stays in the claimed files.
+            feed.hand_on(rowed.mapped, None, Rest::Return)?;
             meter.consumed.fetch_add(leg.bytes(), Ordering::Relaxed);
             legs += 1;
-            if !more {
-                stop.set();
-            }
         }
         report.finished = usize::from(legs == count);
         let (notes, findings) = rows.finish();

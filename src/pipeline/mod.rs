@@ -3,6 +3,7 @@
 //! It knows none of them: a source pushes what it has into it, and the application joins the two.
 
 pub mod batch_sink;
+mod feed;
 pub mod keys;
 pub mod pace;
 pub(crate) mod rejects;
@@ -12,5 +13,6 @@ pub mod skip_committed;
 mod stop;
 
 pub use batch_sink::{BatchSink, EngineSink};
+pub use feed::{Feed, Rest};
 pub use report::Report;
 pub use stop::Stop;

@@ -16,9 +16,8 @@ use crate::dataset::{Mapper, MapperSettings};
 use crate::decode::format::Reading as FormatReading;
 use crate::decode::{Broken, Decoder, RawBatch};
 use crate::error::{Error, Result};
-use crate::pipeline::batch_sink::BatchSink;
-use crate::pipeline::rejects::{of_broken, rejected, unmapped};
-use crate::pipeline::{Report, Stop};
+use crate::pipeline::rejects::{of_broken, unmapped};
+use crate::pipeline::{BatchSink, Feed, Report, Rest, Stop};
 use crate::port::runs::base_of;
 use crate::port::{Event, Observer};
 use crate::source::changed::Since;
@@ -207,7 +206,6 @@ impl Files {
             }
             return Err(error);
         }
-        let time = self.mapper.dataset.time.clone();
         let (mut rows, mut misfits, mut next) = (0u64, 0u64, Next::Input);
         let mut withheld: Vec<Broken> = Vec::new();
         let mut result = loop {
@@ -253,7 +251,7 @@ impl Files {
                 outlet.settle();
             }
             let span = trace_span!("map", rows = raw.rows.len() as i64);
-            let mapped = match span.in_scope(|| mapper.map(&raw.columns, &raw.rows)) {
+            let mut mapped = match span.in_scope(|| mapper.map(&raw.columns, &raw.rows)) {
                 Ok(mapped) => mapped,
                 Err(error) => {
                     let error = or_document(error, &*opened.decoder);
@@ -272,54 +270,23 @@ impl Files {
             };
             rows += read;
             self.observer.on(&Event::Read { rows: read });
-            let mut rejects = mapped.rejects;
             if !raw.broken.is_empty() {
                 let lines = lines_of(&opened, &mapper.reading());
-                rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin, &lines)));
+                mapped.rejects.extend(raw.broken.into_iter().map(|b| of_broken(b, &origin, &lines)));
             }
-            let (mut more, unburied) = match outlet.rejects(rejects) {
-                Ok(more) => (more, None),
-                Err(error) => (false, Some(error)),
+            let mut feed = Feed {
+                sink: &mut *outlet,
+                observer: &*self.observer,
+                stop: &self.stop,
+                scope: &self.meter.scope,
+                report: &mut *report,
+                time: mapper.time(),
             };
-            if let Some(error) = unburied {
-                // The good rows beside them go no further than the bad ones: the file still has them.
-                for batch in mapped.batches {
-                    self.observer.on(&Event::Returned { rows: batch.len() as u64 });
-                }
-                break Err(error);
-            }
-            let mut batches = mapped.batches.into_iter();
-            let mut refused = None;
-            for batch in batches.by_ref() {
-                report.look(&batch.columns, time.as_deref(), &self.meter.scope);
-                if let Some(key) = mapper.key_of(&batch.columns) {
-                    report.keys.look(&batch, &key);
-                }
-                match outlet.rows(batch) {
-                    Ok(taken) => more &= taken,
-                    Err(error) => {
-                        refused = Some(error);
-                        break;
-                    }
-                }
-            }
-            if let Some(error) = refused {
-                // The rows behind it fare as it did; once the dead letters do not take them either, their
-                // input still has them, and those that wait for their turn below.
-                let mut buried = true;
-                for batch in batches {
-                    match buried {
-                        true => buried = outlet.rejects(rejected(&batch)).is_ok(),
-                        false => self.observer.on(&Event::Returned { rows: batch.len() as u64 }),
-                    }
-                }
+            if let Err(error) = feed.hand_on([mapped], Some(&mapper), Rest::Bury) {
                 break Err(error);
             }
             if (self.enough)(report.rows + rows) {
                 report.too_many_rejects = true;
-                self.stop.set();
-            }
-            if !more {
                 self.stop.set();
             }
             // A source that cannot be read again is read out to what was taken from it: the engine

@@ -18,7 +18,7 @@ use crate::decode::{CsvOptions, MAX_ROW, RawBatch};
 use crate::error::Result;
 use crate::pipeline::Stop;
 use crate::pipeline::rejects::{as_they_are, of_broken, with_fields};
-use crate::pipeline::{BatchSink, Report};
+use crate::pipeline::{BatchSink, Feed, Report, Rest};
 use crate::port::{Event, Observer};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::follow::From;
@@ -699,7 +699,7 @@ impl FollowedFile {
         let span = tracing::trace_span!("decode", rows = read as i64, bytes = raw.bytes as i64);
         let mapped = span.in_scope(|| self.mapper.map(&raw.columns, &raw.rows));
         self.mapper.continues(self.origin.clone());
-        let mapped = mapped?;
+        let mut mapped = mapped?;
         if let Some(lack) = self.mapper.lack().filter(|_| !std::mem::replace(&mut self.lacks, true)) {
             tracing::warn!("{lack}; waiting for rows that have it");
         }
@@ -716,44 +716,22 @@ impl FollowedFile {
             self.firm = after;
         }
         self.marks.push_back(Mark { rows, place, equals: self.mapper.equals_rows() });
-        let mut rejects = mapped.rejects;
         if !raw.broken.is_empty() {
             let fields = self.lines.as_ref().and_then(|(lines, _)| lines.fields());
             let reading = with_fields(fields, &self.mapper.reading());
-            rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin, &reading)));
+            mapped.rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin, &reading)));
         }
         drop(origin);
-        let mut batches = mapped.batches.into_iter();
-        let mut more = match outlet.rejects(rejects) {
-            Ok(more) => more,
-            Err(error) => {
-                let rows = batches.map(|batch| batch.len() as u64).sum();
-                sight.observer.on(&Event::Returned { rows });
-                self.marks.clear();
-                return Err(error);
-            }
+        let mut feed = Feed {
+            sink: outlet,
+            observer: sight.observer,
+            stop: sight.stop,
+            scope: &sight.meter.scope,
+            report,
+            time: self.mapper.time(),
         };
-        let time = self.mapper.time();
-        for batch in batches.by_ref() {
-            report.look(&batch.columns, time, &sight.meter.scope);
-            if let Some(key) = self.mapper.key_of(&batch.columns) {
-                report.keys.look(&batch, &key);
-            }
-            match outlet.rows(batch) {
-                Ok(taken) => more &= taken,
-                Err(error) => {
-                    let rows = batches.map(|batch| batch.len() as u64).sum();
-                    sight.observer.on(&Event::Returned { rows });
-                    self.marks.clear();
-                    return Err(error);
-                }
-            }
-        }
-        if !more {
-            // The engine has stopped: what it did not take is not settled.
-            sight.stop.set();
-        }
-        Ok(())
+        // What is not taken is read again by the next tail: the file has it.
+        feed.hand_on([mapped], Some(&self.mapper), Rest::Return).inspect_err(|_| self.marks.clear())
     }
 
     /// Bytes of a last line that has no end.
