@@ -83,6 +83,7 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                     written.add(&done);
                     for (at, reason) in done.refused {
                         let place = piece.start + at;
+                        doubt.slow_again.remove(&place);
                         if flight.reject(place, reason) {
                             pieces.push(place..place + 1);
                         }
@@ -134,6 +135,8 @@ pub(super) async fn isolate<S: Sink, D: DeadLetters>(
                 },
             };
             if piece.len() == 1 {
+                // An older row that takes the place was not slow yet.
+                doubt.slow_again.remove(&piece.start);
                 if flight.reject(piece.start, Arc::new(reason)) {
                     pieces.push(piece);
                 }

@@ -475,6 +475,10 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
             if !matches!(&failure, Failure::Sink(SinkError::Transient(kind, _)) if kind.is_contention()) {
                 contended = None;
             }
+            // What a crash has undone was written in this attempt, before the flight.
+            if let Some(first) = self.undone.front_mut() {
+                first.attempts += 1;
+            }
             match failure {
                 Failure::Again(reason) => {
                     engine.observer.on(&Event::Failed {
@@ -484,9 +488,6 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                         latency,
                     });
                     undo(engine, &mut self.session).await;
-                    if let Some(first) = self.undone.front_mut() {
-                        first.attempts += 1;
-                    }
                     engine.wait_for_others(worker, &reason, attempts).await?;
                 }
                 Failure::Halted => {
@@ -544,13 +545,11 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                         }
                     }
                     // A smaller transaction may do.
-                    if kind == TransientKind::ResourcesExhausted
-                        && self.undone.is_empty()
-                        && flight.as_ref().is_some_and(|f| f.winners.len() > 1 && f.in_doubt.is_none())
-                    {
+                    if kind == TransientKind::ResourcesExhausted && self.is_divisible(flight.as_deref()) {
                         // The store answers: whoever waits for a sign of it need not wait any longer.
                         engine.store_is_well();
-                        return Err(Stop::TooLarge);
+                        self.divide(flight.as_deref_mut())?;
+                        continue;
                     }
                     // A shorter statement may do.
                     if kind == TransientKind::Timeout
@@ -569,20 +568,21 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                 }
                 // Divided until the row at fault is alone, which is then condemned.
                 Failure::Sink(SinkError::Apart(reason))
-                    if self.undone.is_empty() && flight.as_ref().is_some_and(|f| !f.winners.is_empty()) =>
+                    if self.is_divisible(flight.as_deref())
+                        || self.subject(flight.as_deref()).is_some_and(|rows| rows.winners.len() == 1) =>
                 {
-                    let Some(flight) = flight.as_deref_mut() else { continue };
                     engine.observer.on(&Event::Failed { worker, kind: "data", reason: &reason, latency });
                     undo(engine, &mut self.session).await;
                     engine.store_is_well();
-                    flight.compact();
-                    match flight.winners.len() {
+                    let Some(rows) = self.undone.front_mut().or(flight.as_deref_mut()) else { continue };
+                    rows.compact();
+                    match rows.winners.len() {
                         0 => {}
                         1 => {
-                            flight.refused_by_store = true;
-                            flight.reject(0, Arc::new(reason));
+                            rows.refused_by_store = true;
+                            rows.reject(0, Arc::new(reason));
                         }
-                        _ => return Err(Stop::TooLarge),
+                        _ => self.divide(flight.as_deref_mut())?,
                     }
                 }
                 Failure::Sink(
@@ -598,6 +598,37 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                 }
             }
         }
+    }
+
+    /// What the last attempt wrote: the first of what a crash has undone, and else the flight.
+    fn subject<'b>(&'b self, flight: Option<&'b WriteTransaction>) -> Option<&'b WriteTransaction> {
+        self.undone.front().or(flight)
+    }
+
+    /// Whether that can be written in parts. Parts of what a crash has undone get new serials, and so does all
+    /// that comes after them, of which no commit may be in doubt then.
+    fn is_divisible(&self, flight: Option<&WriteTransaction>) -> bool {
+        let doubtful = |flight: &WriteTransaction| flight.in_doubt.is_some();
+        self.subject(flight).is_some_and(|rows| rows.winners.len() > 1)
+            && !self.undone.iter().chain(flight).any(doubtful)
+    }
+
+    /// Has it written in parts: the flight by whoever gave it, and what a crash has undone in its own place.
+    fn divide(&mut self, flight: Option<&mut WriteTransaction>) -> Result<(), Stop> {
+        let Some(first) = self.undone.pop_front() else { return Err(Stop::TooLarge) };
+        let wins = Wins::of(&self.engine.settings);
+        match first.divide(&mut self.serial, wins, &mut ByIdentity::default()) {
+            Ok([first, second]) => {
+                self.undone.push_front(second);
+                self.undone.push_front(first);
+            }
+            Err(first) => self.undone.push_front(*first),
+        }
+        for rows in self.undone.iter_mut().chain(flight) {
+            self.serial += 1;
+            rows.mark.serial = self.serial;
+        }
+        Ok(())
     }
 
     /// What is to be done after a panic: nothing but another attempt at first. Rows that panic again are
@@ -662,6 +693,12 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
             }
             self.doubt = false;
         }
+        if !self.undone.is_empty() {
+            // What the store knows by the serials that they have, before others may take their place.
+            for rows in self.undone.iter_mut().chain(flight.as_deref_mut()) {
+                is_there(engine, open, rows).await?;
+            }
+        }
         while let Some(first) = self.undone.front_mut() {
             let started = Instant::now();
             let (written, _) = transaction(engine, self.worker, open, first, false).await?;
@@ -706,6 +743,27 @@ async fn undo<S: Sink, D: DeadLetters>(engine: &Engine<S, D>, session: &mut Opti
     }
 }
 
+/// What the flight has written where its commit was in doubt and came through. The store's own ledger says
+/// whether it did, or the server does. Where neither can, the rows are written again, which leaves the same
+/// table wherever there is a key.
+async fn is_there<S: Sink, D: DeadLetters>(
+    engine: &Engine<S, D>,
+    open: &mut S::Session,
+    flight: &mut WriteTransaction,
+) -> Result<Option<Written>, Failure> {
+    if let Some(written) = &flight.in_doubt {
+        match engine.limited(open.settled(&flight.mark)).await? {
+            Some(true) => return Ok(Some(written.clone())),
+            Some(false) => {}
+            None => {
+                engine.doubtful.fetch_add(flight.winners.len() as u64, Relaxed);
+            }
+        }
+        flight.in_doubt = None;
+    }
+    Ok(None)
+}
+
 /// One transaction from begin to commit; `now`: it is to be on disk then. Returns what was written,
 /// and the serial up to which all is on disk.
 async fn transaction<S: Sink, D: DeadLetters>(
@@ -715,17 +773,8 @@ async fn transaction<S: Sink, D: DeadLetters>(
     flight: &mut WriteTransaction,
     now: bool,
 ) -> Result<(Written, u64), Failure> {
-    if let Some(written) = &flight.in_doubt {
-        // The store's own ledger says whether the commit came through, or the server does. Where neither
-        // can, the rows are written again, which leaves the same table wherever there is a key.
-        match engine.limited(open.settled(&flight.mark)).await? {
-            Some(true) => return Ok((written.clone(), 0)),
-            Some(false) => {}
-            None => {
-                engine.doubtful.fetch_add(flight.winners.len() as u64, Relaxed);
-            }
-        }
-        flight.in_doubt = None;
+    if let Some(written) = is_there(engine, open, flight).await? {
+        return Ok((written, 0));
     }
     flight.compact();
     flight.writing = false;

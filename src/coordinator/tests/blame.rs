@@ -1,5 +1,6 @@
 //! Who is to blame for an error that may be everybody's, and for a panic.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -177,4 +178,58 @@ fn a_store_that_ends_every_session_over_rows_is_waited_for() {
         assert_eq!(outcome.end, End::Drained);
     });
     assert_eq!(kept(&sink), (1_000, Vec::new()));
+}
+
+/// What a crash has undone is written again like anything else: in parts, and without the row at fault.
+#[test]
+fn a_row_at_fault_in_what_a_crash_has_undone_is_dead_alone() {
+    for (slow_later, apart_later) in [(vec![3], vec![]), (vec![], vec![3]), (vec![5], vec![3])] {
+        let mut undone = 0;
+        for (seed, workers) in (1..20).flat_map(|seed| [(seed, 1), (seed, 2)]) {
+            let sink = Scripted::new(seed, Chances::default(), Pointing::First);
+            let (slow_later, apart_later) = (slow_later.clone(), apart_later.clone());
+            let lost_after_commit = 40 * (seed % 2);
+            let chances = Chances { lost_after_commit, ..Chances::default() };
+            let sink = Scripted { lazy: true, crash_at: 1, slow_later, apart_later, chances, ..sink };
+            let settings = EngineSettings {
+                workers,
+                batch_rows: 10,
+                max_outage: Some(Duration::from_secs(600)),
+                ..EngineSettings::default()
+            };
+            let rows: Vec<Row> = (0..100).map(|key| Row { key, value: key, bad: false }).collect();
+            let end = on_paused_clock(async {
+                let builder =
+                    WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())));
+                let engine = builder.settings(settings).start();
+                engine.submit(batch(&rows, 1, true)).await.unwrap();
+                engine.shutdown(true).await.end
+            });
+            assert_eq!(end, End::Drained, "{seed}");
+            let world = sink.world.lock().unwrap();
+            let at_fault: BTreeSet<i64> = sink.slow_later.iter().chain(&sink.apart_later).copied().collect();
+            let buried: BTreeSet<i64> = world.buried.iter().map(|(row, _)| *row as i64 - 1).collect();
+            assert!(buried.is_subset(&at_fault), "{seed}: {buried:?}");
+            let there: BTreeSet<i64> = world.table.keys().copied().chain(buried.iter().copied()).collect();
+            assert!(there.iter().copied().eq(0..100), "{seed}: {there:?}");
+            undone += buried.len();
+        }
+        assert!(undone > 0);
+    }
+}
+
+/// The row before another one of its key has not been slow when that was.
+#[test]
+fn a_row_that_takes_the_place_of_a_slow_one_is_tried_twice_as_well() {
+    let slow = Arc::new(std::sync::Mutex::new([(10, 1), (11, 1)].into()));
+    let sink = Scripted { slow, ..Scripted::new(7, Chances::default(), Pointing::First) };
+    let row = |value: i64| Row { key: value.max(1_010), value, bad: value == 11 };
+    let rows: Vec<Row> = [10, 11].into_iter().chain(2_000..3_000).map(row).collect();
+    let end = on_paused_clock(async {
+        let builder = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())));
+        let engine = builder.settings(EngineSettings { workers: 1, ..EngineSettings::default() }).start();
+        engine.submit(batch(&rows, 1, true)).await.unwrap();
+        engine.shutdown(true).await.end
+    });
+    assert_eq!((end, kept(&sink)), (End::Drained, (1_001, vec![2])));
 }

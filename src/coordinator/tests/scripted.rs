@@ -145,6 +145,13 @@ pub struct Scripted {
     pub drops: Vec<i64>,
     /// Whether every row does.
     pub drops_all: Arc<std::sync::atomic::AtomicBool>,
+    /// Values whose rows take too long alone, and how often; for ever where that is `u32::MAX`.
+    pub slow: Arc<Mutex<HashMap<i64, u32>>>,
+    /// The commit after which the store crashes; none for 0.
+    pub crash_at: u64,
+    /// Values whose rows take too long after the first crash, so that the write is given up, and those over which a commit is undone then.
+    pub slow_later: Vec<i64>,
+    pub apart_later: Vec<i64>,
     /// Whether bad rows are refused by an error that may be everybody's, and whether it is: then it
     /// comes without rows too.
     pub doubtful: Option<bool>,
@@ -170,11 +177,25 @@ impl Scripted {
             panics: Vec::new(),
             drops: Vec::new(),
             drops_all: Arc::default(),
+            slow: Arc::default(),
+            crash_at: 0,
+            slow_later: Vec::new(),
+            apart_later: Vec::new(),
             doubtful: None,
             passing: None,
             most_rows: 0,
             delay: Duration::ZERO,
         }
+    }
+
+    fn is_slow(&self, value: i64, alone: bool) -> bool {
+        if self.slow_later.contains(&value) && self.world.lock().unwrap().epoch > 0 {
+            return true;
+        }
+        let mut slow = self.slow.lock().unwrap();
+        let Some(times) = slow.get_mut(&value).filter(|times| **times > 0) else { return false };
+        *times -= u32::from(alone && *times < u32::MAX);
+        true
     }
 
     async fn trouble(&self) -> Result<(), SinkError> {
@@ -270,6 +291,17 @@ impl Session for ScriptedSession {
                 self.epoch = u64::MAX;
                 return Err(lost("scripted end of the session"));
             }
+            if self.sink.is_slow(int(1), rows.len() == 1) {
+                if guard == WriteMode::Savepoint {
+                    pending.truncate(before);
+                    self.pending = Some(pending);
+                }
+                let reason = Reason::new("57014", "scripted: it takes too long");
+                if guard == WriteMode::Bare && self.sink.slow_later.contains(&int(1)) {
+                    return Err(SinkError::Transient(TransientKind::Timeout, reason));
+                }
+                return Err(SinkError::Doubtful { reason, passing: Some(TransientKind::Timeout) });
+            }
             if batch.columns.column(2).as_boolean().value(row) {
                 first_bad.get_or_insert(index);
                 written.refused.push((index, Arc::new(Reason::new("check", "scripted check"))));
@@ -318,6 +350,10 @@ impl Session for ScriptedSession {
         if world.strikes(self.sink.chances.lost_before_commit) {
             return lost();
         }
+        let apart = |(_, value): &(i64, i64)| self.sink.apart_later.contains(value);
+        if world.epoch > 0 && pending.iter().any(apart) {
+            return Err(SinkError::Apart(Reason::new("deferred", "scripted refusal of a commit")));
+        }
         let waits = now || !self.sink.lazy;
         if !waits && world.disk.is_none() {
             let (table, ledger, marks) = (world.table.clone(), world.ledger.clone(), world.marks.clone());
@@ -335,6 +371,9 @@ impl Session for ScriptedSession {
         }
         if world.strikes(self.sink.chances.lost_after_commit) {
             return lost();
+        }
+        if world.commits == self.sink.crash_at {
+            world.crash();
         }
         Ok(if flushed {
             mark.serial
