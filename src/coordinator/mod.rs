@@ -247,6 +247,17 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
     /// Returns when they are in the queue, which under [`Overflow::Block`] may take as long as the
     /// store does. More rows than the queue holds go into it in pieces; under [`Overflow::Error`] those
     /// that found no room are handed back.
+    ///
+    /// # Cancellation
+    /// Dropped while it waits for room under [`Overflow::Block`], it leaves in the queue the pieces that were in it
+    /// already, whole and from the front of the batch, and they are stored; the others are in no queue, no count
+    /// and no dead letter, and the next submission goes in as if they had not been. A caller who cancels keeps
+    /// the batch. Where it buries rows (those that [`Overflow::DropOldest`] makes room by, and those that come
+    /// after the engine has stopped) it is not to be cancelled: rows that are not buried yet would be dropped.
+    ///
+    /// # Errors
+    /// `Full`: the rows handed back are all that did not go in. `Stopped`: what did not go in has been buried, or
+    /// returned to the source that still has it.
     pub async fn submit(&self, batch: Batch) -> Result<(), SubmitError> {
         if batch.is_empty() {
             return Ok(());

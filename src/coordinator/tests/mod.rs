@@ -1,6 +1,7 @@
 //! The engine against a scripted store, on a paused clock.
 
 mod blame;
+mod cancelled;
 mod left;
 mod schedules;
 mod scripted;
