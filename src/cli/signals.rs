@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::interrupts::Interrupts;
 use crate::cli::asked::Askings;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, words};
 
 /// What this process has heard, once it listens.
 static HEARD: Mutex<Option<Interrupts>> = Mutex::new(None);
@@ -29,7 +29,7 @@ pub fn heard() -> Result<Interrupts> {
     if let Some(heard) = &*heard {
         return Ok(heard.clone());
     }
-    let failed = |e: std::io::Error| Error::Internal(format!("signals cannot be listened to: {e}"));
+    let failed = |e: std::io::Error| Error::Internal(format!("signals cannot be listened to: {}", words(&e)));
     let runtime = Builder::new_current_thread().enable_io().build().map_err(failed)?;
     let inside = runtime.enter();
     let unmasked = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).map_err(|e| failed(e.into()))?;
