@@ -13,7 +13,7 @@
 //! - `coordinator`: queue, workers, retry, breaker, isolation
 //! - `dataset`: what rows mean
 //! - `settings`
-//! - `batch`, `model`, `port`, `error`, `text`: the vocabulary
+//! - `batch`, `model`, `port`, `error`, `files`, `text`: the vocabulary
 #![deny(missing_docs)]
 
 pub mod app;

@@ -8,7 +8,7 @@ use crate::app::exit::Exit;
 use crate::cli::config::Places;
 use crate::cli::typed::Typed;
 use crate::cli::voice;
-use crate::error::Error;
+use crate::error::{Error, words};
 
 /// An error as it is told.
 pub struct Failure {
@@ -22,7 +22,11 @@ impl Failure {
     /// The code is that of the typed error among what is said; without one it is a fault of ours.
     pub fn of(error: &anyhow::Error) -> Self {
         let exit = error.downcast_ref::<Error>().map_or(Exit::Internal, Exit::from);
-        Self { exit, message: format!("{error:#}") }
+        let said = error.chain().map(|cause| match cause.downcast_ref::<std::io::Error>() {
+            Some(of_system) => words(of_system),
+            None => cause.to_string(),
+        });
+        Self { exit, message: said.collect::<Vec<_>>().join(": ") }
     }
 
     /// A command line or a configuration that cannot be followed.

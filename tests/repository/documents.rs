@@ -120,6 +120,45 @@ fn files_that_are_named_are_there() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What `a/{b,c}.rs` stands for.
+fn expanded(path: &str) -> Vec<String> {
+    match path.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) {
+        Some((before, (names, after))) => {
+            names.split(',').map(|name| format!("{before}{name}{after}")).collect()
+        }
+        None => vec![path.to_owned()],
+    }
+}
+
+/// The table that says where is what has paths below `src`; a name alone is that of a file beside the one before it,
+/// or of one of the crate's root.
+#[test]
+fn files_of_the_table_of_questions_are_there() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the page");
+    let rows: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("| ") && line.contains("? |")).collect();
+    assert!(rows.len() >= 20, "{rows:?}");
+    let mut wrong = Vec::new();
+    for row in rows {
+        let mut folder = root().join("src");
+        for word in quoted(row).filter(|word| word.ends_with(".rs") || word.ends_with('/')) {
+            for path in expanded(word) {
+                let place = match path.contains('/') {
+                    true if path.starts_with("tests/") => root().join(&path),
+                    true => root().join("src").join(&path),
+                    false if root().join("src").join(&path).exists() => root().join("src").join(&path),
+                    false => folder.join(&path),
+                };
+                if !place.exists() {
+                    wrong.push(format!("{row}: {path}"));
+                }
+                folder = place.parent().unwrap_or(root()).to_owned();
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 /// The flags in a text: two dashes and a word.
 fn flags(text: &str) -> BTreeSet<String> {
     let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';

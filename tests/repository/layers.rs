@@ -45,7 +45,7 @@ const APART: [(&str, &str); 18] = [
     ("sink/postgres/write", "postgres::schema"),
 ];
 /// Crates, and the only places that may name them.
-const PLACES: [(&str, &[&str]); 20] = [
+const PLACES: [(&str, &[&str]); 19] = [
     ("clap", &["main", "cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
@@ -64,7 +64,6 @@ const PLACES: [(&str, &[&str]); 20] = [
     ("opentelemetry_otlp", &["telemetry"]),
     ("opentelemetry_sdk", &["telemetry"]),
     ("tracing_opentelemetry", &["telemetry"]),
-    ("tokio_rustls", &["telemetry"]),
     ("parquet", &["decode"]),
 ];
 /// The only places that look at which of Arrow's types a column has; all others match on `model::values`.

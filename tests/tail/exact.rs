@@ -197,9 +197,7 @@ fn what_a_kill_leaves_in_doubt_is_said() {
             let mut running = tail(&work, &store, "in/*.csv").arguments(flags.iter().copied()).spawn();
             comes_to(&store, last, &mut running);
             running.signal(signal);
-            let said = running.said();
-            running.finish_quietly();
-            said
+            running.finish().stderr
         };
         let doubt = |said: &str, why: &str| {
             assert!(said.contains("did not come to its end, and it") && said.contains(why), "{said}");
