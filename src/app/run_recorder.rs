@@ -56,7 +56,7 @@ pub struct RunRecorder {
 
 /// A run that has begun.
 pub struct Started {
-    /// It.
+    /// Keeps its row in the history until it ends.
     pub keeper: RunRecorder,
     /// What of its input is settled already.
     pub checkpoints: Checkpoints,
@@ -72,7 +72,7 @@ pub struct Started {
 
 /// A tail that has left rows of which its places do not tell.
 pub struct Before<'a> {
-    /// It.
+    /// Identity of its run.
     pub run: Uuid,
     /// Why its checkpoint file may not say all of it.
     pub doubt: Option<&'static str>,
@@ -382,7 +382,7 @@ fn known_before(inputs: &[InputIdentity], settled: usize) -> usize {
     first
 }
 
-/// The same numbers for the history.
+/// The books of a snapshot as the history of runs has them.
 pub fn books_of(books: &Books) -> RunBooks {
     RunBooks {
         read: books.read,

@@ -38,7 +38,7 @@ impl Places {
             .lines
             .iter()
             .filter(|(section, flag, _)| flag == long && (section.is_none() || own(section)));
-        // What a section says goes before what is said at the top.
+        // What a section says takes precedence over what is said at the top.
         let line = found.max_by_key(|(section, ..)| section.is_some()).map(|(_, _, line)| line)?;
         Some(format!("configuration file {}:{line}", self.path.display()))
     }
@@ -217,7 +217,7 @@ fn on_this(command: Command, long: &str, texts: &[String], known: &mut bool) -> 
         .map(|a| a.get_id().clone());
     let Some(id) = id else { return command };
     *known = true;
-    // A variable goes before the file, and this one is behind the flag too.
+    // A variable takes precedence over the file; the flag and `MDS_DSN` take precedence over this one.
     if long == "dsn" && std::env::var_os(DATABASE_URL).is_some_and(|url| !url.is_empty()) {
         return command;
     }

@@ -22,7 +22,7 @@ const VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// Traces that have started, if any have.
 #[derive(Default)]
 pub struct Started {
-    /// They.
+    /// Sends spans until it is dropped.
     pub traces: Option<Traces>,
     /// Why there are none, although the environment asks for some.
     pub note: Option<String>,

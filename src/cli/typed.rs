@@ -7,7 +7,7 @@ use clap::CommandFactory;
 
 use crate::cli::args::Cli;
 
-/// They, up to a `--`, without the program's name.
+/// The words of the command line up to a `--`, without the name of the program.
 pub struct Typed(Vec<OsString>);
 
 impl Typed {
@@ -38,7 +38,7 @@ impl Typed {
         None
     }
 
-    /// They.
+    /// Those words, in their order.
     pub fn words(&self) -> &[OsString] {
         &self.0
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::batch::{Commit, Pick, Reason, Reject, RejectedData, Stage};
+use crate::batch::{Commit, Pick, Reason, Reject, Stage};
 use crate::coordinator::breaker::Breaker;
 use crate::coordinator::lanes::Portion;
 use crate::coordinator::left::{LeftBehind, LeftRow};
@@ -290,17 +290,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             .partition(|(pick, _)| flight.parts[pick.part as usize].origin.replayable.is_now());
         fresh.extend(lost);
         let reject = |pick: Pick, stage, reason: Arc<Reason>| {
-            let batch = &flight.parts[pick.part as usize];
-            let row = pick.row as usize;
-            Reject {
-                stage,
-                reason,
-                origin: batch.origin.clone(),
-                row: batch.rows[row],
-                remains: RejectedData::Item(json_row::to_json(&batch.columns, row)),
-                reading: Some(batch.reading()),
-                attempts: 1,
-            }
+            json_row::reject_of(&flight.parts[pick.part as usize], pick.row as usize, stage, reason)
         };
         let mut rejects: Vec<Reject> =
             fresh.into_iter().map(|(pick, reason)| reject(pick, Stage::Write, reason)).collect();
@@ -330,15 +320,9 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
             if portion.batch.origin.replayable.is_now() && stage == Stage::Abort {
                 returned += portion.rows.len() as u64;
             } else {
-                rejects.extend(portion.rows.iter().map(|row| Reject {
-                    stage,
-                    reason: reason.clone(),
-                    origin: portion.batch.origin.clone(),
-                    row: portion.batch.rows[*row as usize],
-                    remains: RejectedData::Item(json_row::to_json(&portion.batch.columns, *row as usize)),
-                    reading: Some(portion.batch.reading()),
-                    attempts: 1,
-                }));
+                let reject =
+                    |row: &u32| json_row::reject_of(&portion.batch, *row as usize, stage, reason.clone());
+                rejects.extend(portion.rows.iter().map(reject));
             }
         }
         self.let_go(rejects, returned).await;

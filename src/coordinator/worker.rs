@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use tracing::field::Empty;
 use tracing::{Instrument as _, trace_span};
 
-use crate::batch::{Dependence, Order, Reason, Reject, RejectedData, Stage};
+use crate::batch::{Dependence, Order, Reason, Stage};
 use crate::coordinator::End;
 use crate::coordinator::engine::{Engine, Halted};
 use crate::coordinator::hold::Hold;
@@ -866,16 +866,7 @@ async fn bury_condemned<S: Sink, D: DeadLetters>(
         .iter()
         .map(|(pick, reason)| {
             let batch = &flight.parts[pick.part as usize];
-            let row = pick.row as usize;
-            Reject {
-                stage: Stage::Write,
-                reason: reason.clone(),
-                origin: batch.origin.clone(),
-                row: batch.rows[row],
-                remains: RejectedData::Item(json_row::to_json(&batch.columns, row)),
-                reading: Some(batch.reading()),
-                attempts: 1,
-            }
+            json_row::reject_of(batch, pick.row as usize, Stage::Write, reason.clone())
         })
         .collect();
     let rows = fresh.len() as u64;

@@ -8,6 +8,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, Schema};
 use serde_json::value::RawValue;
 
+use crate::batch::{Batch, Reason, Reject, RejectedData, Stage};
 use crate::dataset::json_text::{is_marked, is_too_deep, json_texts};
 use crate::model::value;
 pub use crate::model::value::write_text;
@@ -15,6 +16,19 @@ use crate::model::values::Numbers;
 
 /// What a field of Arrow is marked with whose texts are JSON, as Arrow's own extension type has it.
 const EXTENSION: (&str, &str) = ("ARROW:extension:name", "arrow.json");
+
+/// The dead letter of that row of a batch, counted from 0, as it was understood, at its first failure.
+pub fn reject_of(batch: &Batch, row: usize, stage: Stage, reason: Arc<Reason>) -> Reject {
+    Reject {
+        stage,
+        reason,
+        origin: batch.origin.clone(),
+        row: batch.rows[row],
+        remains: RejectedData::Item(to_json(&batch.columns, row)),
+        reading: Some(batch.reading()),
+        attempts: 1,
+    }
+}
 
 /// A row that was understood, under the names of its columns.
 pub fn to_json(columns: &RecordBatch, row: usize) -> String {

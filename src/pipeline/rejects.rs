@@ -11,17 +11,7 @@ use crate::decode::Broken;
 /// Rows for which there was no room.
 pub(crate) fn rejected(batch: &Batch) -> Vec<Reject> {
     let reason = Arc::new(Reason::new("queue_full", "the queue was full"));
-    (0..batch.len())
-        .map(|row| Reject {
-            stage: Stage::Overflow,
-            reason: reason.clone(),
-            origin: batch.origin.clone(),
-            row: batch.rows[row],
-            remains: RejectedData::Item(json_row::to_json(&batch.columns, row)),
-            reading: Some(batch.reading()),
-            attempts: 1,
-        })
-        .collect()
+    (0..batch.len()).map(|row| json_row::reject_of(batch, row, Stage::Overflow, reason.clone())).collect()
 }
 
 /// Rows that were not mapped any more.

@@ -29,6 +29,18 @@ impl Store {
         Self::Postgres(Postgres::shared().database_with_schema())
     }
 
+    /// A new store of that kind, in which those statements have run.
+    pub fn holding(work: &Work, sqlite: bool, statements: &str) -> Self {
+        if sqlite {
+            let file = Connection::open(work.path("store.db")).expect("a file");
+            file.execute_batch(statements).expect(statements);
+            return Self::sqlite(work);
+        }
+        let db = Postgres::shared().database();
+        db.execute(statements);
+        Self::Postgres(db)
+    }
+
     /// What to give to `--dsn`.
     pub fn dsn(&self) -> String {
         match self {

@@ -1,25 +1,21 @@
 //! Tables whose primary key the store numbers, with another unique column beside it: rows that bring the number are
 //! known by it, the others by that column. No row of the table gets another number.
 
-use crate::harness::{Postgres, Store, Work, dlq};
+use crate::harness::{Store, Work, dlq};
 
 fn each(test: impl Fn(&Work, &Store, &str)) {
     for not_null in ["", " NOT NULL"] {
         for sqlite in [true, false] {
             let work = Work::new();
-            let rest = format!("c text{not_null} UNIQUE, v bigint)");
-            let first = "INSERT INTO u (id, c, v) VALUES (1, 'a', 1), (2, 'b', 2);";
-            let store = if sqlite {
-                let db = rusqlite::Connection::open(work.path("store.db")).expect("a file");
-                let table = format!("CREATE TABLE u (id integer PRIMARY KEY, {rest};{first}");
-                db.execute_batch(&table).expect("a table");
-                Store::sqlite(&work)
-            } else {
-                let db = Postgres::shared().database();
-                db.execute(&format!("CREATE TABLE u (id bigserial PRIMARY KEY, {rest}; {first}"));
-                db.execute("SELECT setval('u_id_seq', 2)");
-                Store::Postgres(db)
+            let (number, next) = match sqlite {
+                true => ("integer", ""),
+                false => ("bigserial", "SELECT setval('u_id_seq', 2);"),
             };
+            let statements = format!(
+                "CREATE TABLE u (id {number} PRIMARY KEY, c text{not_null} UNIQUE, v bigint); \
+                 INSERT INTO u (id, c, v) VALUES (1, 'a', 1), (2, 'b', 2); {next}"
+            );
+            let store = Store::holding(&work, sqlite, &statements);
             test(&work, &store, &format!("{store}, c{not_null}"));
         }
     }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::harness::{Postgres, Store, Work, wait};
+use crate::harness::{Store, Work, wait};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -14,15 +14,7 @@ fn each(test: impl Fn(&Work, &Store, &str, &str)) {
             let work = Work::new();
             let key = if keyed { " PRIMARY KEY" } else { "" };
             let table = format!("CREATE TABLE t (id bigint{key}, v text)");
-            let store = if sqlite {
-                let db = rusqlite::Connection::open(work.path("store.db")).expect("a file");
-                db.execute_batch(&table).expect("a table");
-                Store::sqlite(&work)
-            } else {
-                let db = Postgres::shared().database();
-                db.execute(&table);
-                Store::Postgres(db)
-            };
+            let store = Store::holding(&work, sqlite, &table);
             test(&work, &store, name, &format!("{store}, keyed {keyed}, {name}"));
         }
     }
@@ -48,16 +40,7 @@ fn deliveries_one_upon_the_other_while_a_tail_begins_double_no_row() {
     for round in 0..3 {
         for (sqlite, name) in [(true, "a.ndjson"), (false, "a.csv")] {
             let work = Work::new();
-            let table = "CREATE TABLE t (id bigint, v text)";
-            let store = if sqlite {
-                let db = rusqlite::Connection::open(work.path("store.db")).expect("a file");
-                db.execute_batch(table).expect("a table");
-                Store::sqlite(&work)
-            } else {
-                let db = Postgres::shared().database();
-                db.execute(table);
-                Store::Postgres(db)
-            };
+            let store = Store::holding(&work, sqlite, "CREATE TABLE t (id bigint, v text)");
             let what = format!("{store}, {name}, round {round}");
             deliver(&work, name, 100);
             let path = format!("f/{name}");

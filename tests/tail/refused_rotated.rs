@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::harness::{Postgres, Store, Work};
+use crate::harness::{Store, Work};
 
 #[test]
 fn a_file_that_was_refused_and_rotated_away_is_named_until_it_is_read() {
@@ -17,16 +17,7 @@ fn a_file_that_was_refused_and_rotated_away_is_named_until_it_is_read() {
         ),
     ] {
         let work = Work::new();
-        let table = "CREATE TABLE t (id bigint, v text)";
-        let store = if sqlite {
-            let db = rusqlite::Connection::open(work.path("store.db")).expect("a file");
-            db.execute_batch(table).expect("a table");
-            Store::sqlite(&work)
-        } else {
-            let db = Postgres::shared().database();
-            db.execute(table);
-            Store::Postgres(db)
-        };
+        let store = Store::holding(&work, sqlite, "CREATE TABLE t (id bigint, v text)");
         let what = format!("{store}, {name}");
         let rotated = format!("{name}.1");
         let tail = |more: &[&str], code| {

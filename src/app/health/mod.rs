@@ -105,7 +105,7 @@ impl Finding {
 pub struct Measure {
     /// Its name.
     pub label: &'static str,
-    /// It.
+    /// In that unit.
     pub value: f64,
     /// Its unit: `s`, `B`, or nothing.
     pub unit: &'static str,

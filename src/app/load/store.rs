@@ -56,7 +56,7 @@ impl Load<'_> {
         Ok(self.facts_of(&*opened))
     }
 
-    /// The same of a table that is open.
+    /// Key, tenant and name of a table that is open.
     pub(super) fn facts_of(&self, opened: &dyn OpenTable) -> TableFacts {
         let (target, place) = (opened.target(), opened.location());
         TableFacts {

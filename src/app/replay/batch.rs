@@ -89,7 +89,7 @@ struct ReplayGoal {
 }
 
 impl ReplayGoal {
-    /// The same for the same table and tenant.
+    /// Equal for goals of one table and tenant.
     fn key(&self) -> String {
         format!("{} {:?}", self.facts.table, self.facts.tenant)
     }

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::dataset::target;
-use crate::dataset::{ALL, Column, Dataset, KeyNulls, Kind, Requirement, Rule, Target, TargetColumn};
+use crate::dataset::{ALL, Column, Dataset, KeyNulls, Kind, Requirement, Rule, Target, TargetColumn, target};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::quoting::{ident, readable};
 

@@ -67,7 +67,7 @@ impl Out {
         chunk
     }
 
-    /// The same at the end: nothing follows.
+    /// The bytes that were not taken yet, when nothing follows.
     pub fn finish(self) -> Bytes {
         let mut bytes = self.bytes;
         bytes.truncate(self.at);

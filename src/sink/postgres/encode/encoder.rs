@@ -453,7 +453,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// The same for rows that failed before, where a goal is the time of that.
+    /// Encodes rows that have failed before, where one of the goals takes the time of their first failure.
     pub fn with_firsts(self, firsts: Option<Firsts<'a>>) -> Self {
         Self { firsts, ..self }
     }
