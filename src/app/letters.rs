@@ -17,9 +17,9 @@ use crate::dlq::read_plan::ReadPlan;
 use crate::dlq::rows::LetterRows;
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
-use crate::pipeline::{BatchSink, Feed, Report, Rest, Stop};
+use crate::pipeline::{Feed, Rest};
 use crate::port::runs::InputIdentity;
-use crate::port::{DeadLetterError, DeadLetters, Event, Observer};
+use crate::port::{DeadLetterError, DeadLetters, Event};
 use crate::source::Meter;
 use crate::telemetry::result::RunResult;
 
@@ -137,52 +137,47 @@ impl Letters {
         detect(sample, columns).map_err(|e| e.at(&queue))
     }
 
-    /// Sends the rows to `outlet`; with `reverse` the last one first.
+    /// Sends the rows into `feed`; with `reverse` the last one first.
     ///
     /// # Errors
-    /// Where the file cannot be read, or the outlet fails.
+    /// Where the file cannot be read, or the rows can go no further.
     pub fn run(
         &self,
         mapper: &Arc<MapperSettings>,
         reverse: bool,
-        stop: &Stop,
         meter: &Meter,
-        observer: &dyn Observer,
-        outlet: &mut dyn BatchSink,
-    ) -> Result<Report> {
+        feed: &mut Feed<'_>,
+    ) -> Result<()> {
         let (course, homes) = (self.course.clone(), self.homes.iter().cloned().collect());
         let mut rows =
             LetterRows::new(course, homes, mapper.clone(), self.moved.clone(), reverse, self.tired.clone());
-        let mut report = Report::default();
         let count = self.course.legs.len();
         let mut legs = 0;
-        while legs < count && !stop.is_set() {
+        while legs < count && !feed.stop.is_set() {
             let place = if reverse { count - 1 - legs } else { legs };
             let Some(leg) = self.course.legs.get(place) else { break };
             let span =
                 tracing::trace_span!("decode", rows = tracing::field::Empty, bytes = leg.bytes() as i64);
             if rows.rekeys() {
-                outlet.settle();
+                feed.sink.settle();
             }
             let rowed = span.in_scope(|| rows.leg(leg))?;
             span.record("rows", rowed.read as i64);
-            report.rows += rowed.read;
-            observer.on(&Event::Read { rows: rowed.read });
+            feed.report.rows += rowed.read;
+            feed.read(rowed.read);
             if rowed.moved > 0 {
-                observer.on(&Event::Skipped { rows: rowed.moved });
+                feed.observer.on(&Event::Skipped { rows: rowed.moved });
             }
-            let (scope, time) = (&meter.scope, mapper.dataset.time.as_deref());
-            let mut feed = Feed { sink: outlet, observer, stop, scope, report: &mut report, time };
             // What the queue did not take, and what comes behind it, stays in the claimed files.
             feed.hand_on(rowed.mapped, None, Rest::Return)?;
             meter.consumed.fetch_add(leg.bytes(), Ordering::Relaxed);
             legs += 1;
         }
-        report.finished = usize::from(legs == count);
+        feed.report.finished = usize::from(legs == count);
         let (notes, findings) = rows.finish();
-        report.notes.extend(notes.into_iter().map(|note| (note, 1)));
-        report.findings = findings;
-        Ok(report)
+        feed.report.notes.extend(notes.into_iter().map(|note| (note, 1)));
+        feed.report.findings = findings;
+        Ok(())
     }
 
     /// The queue and the place aside, behind one door.
@@ -295,6 +290,8 @@ mod tests {
     use crate::dataset::time::TimeOptions;
     use crate::dlq::filter::Filter;
     use crate::error::Error;
+    use crate::pipeline::{BatchSink, Report, Stop};
+    use crate::port::Observer;
     use crate::sink::sqlite::schema;
 
     /// Rows that were read, and those that were given back.
@@ -389,7 +386,16 @@ mod tests {
         let (count, stop) = (Count::default(), Stop::new().unwrap());
         let mut outlet = Blocked(&count, 0);
         let meter = Meter::new(&[]);
-        let error = letters.run(&mapper, false, &stop, &meter, &count, &mut outlet).unwrap_err();
+        let mut feed = Feed {
+            sink: &mut outlet,
+            observer: &count,
+            stop: &stop,
+            scope: &meter.scope,
+            time: mapper.dataset.time.as_deref(),
+            enough: &|_| false,
+            report: Report::default(),
+        };
+        let error = letters.run(&mapper, false, &meter, &mut feed).unwrap_err();
         assert!(error.to_string().contains("the disk is full"), "{error}");
         let (read, returned) = (count.0.load(Ordering::Relaxed), count.1.load(Ordering::Relaxed));
         assert_eq!((read, returned + outlet.1), (4, 4));

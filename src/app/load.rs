@@ -27,7 +27,7 @@ use crate::dataset::{Dataset, LiveTarget, MapperSettings, Target, earlier_key};
 use crate::dlq::names::{Kind, kind, live};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
-use crate::pipeline::Stop;
+use crate::pipeline::{BatchSink, Feed, Report, Stop};
 use crate::port::Observer;
 use crate::report::display::InputGauge;
 use crate::settings::{EngineSettings, Overflow, SecondTry};
@@ -443,23 +443,14 @@ impl<'a> Load<'a> {
         })
     }
 
-    fn pipeline(
-        &self,
-        mapper: &Arc<MapperSettings>,
-        observer: Arc<dyn Observer>,
-        current: Arc<AtomicUsize>,
-        enough: Box<dyn Fn(u64) -> bool + Send>,
-    ) -> Files {
+    fn pipeline(&self, mapper: &Arc<MapperSettings>, current: Arc<AtomicUsize>) -> Files {
         let listener = self.caller.listener.clone();
         Files {
             inputs: self.inputs.clone(),
             open: self.open_options(),
             mapper: mapper.clone(),
-            stop: self.stop.clone(),
             meter: self.meter.clone(),
-            observer,
             on_input: Box::new(move |index| current.store(index + 1, Ordering::Relaxed)),
-            enough,
             unreadable: Default::default(),
             skip: 0,
             settled: SettledInputs::default(),
@@ -470,16 +461,28 @@ impl<'a> Load<'a> {
         }
     }
 
-    fn enough(&self, tally: &Arc<RunCounters>) -> Box<dyn Fn(u64) -> bool + Send> {
-        let (tally, limit) = (tally.clone(), self.plan.rejects.max_rejects);
-        Box::new(move |read| {
+    /// The way of the rows that are read on to `sink`.
+    fn feed<'f>(
+        &'f self,
+        mapper: &'f MapperSettings,
+        observer: &'f dyn Observer,
+        enough: &'f dyn Fn(u64) -> bool,
+        sink: &'f mut dyn BatchSink,
+    ) -> Feed<'f> {
+        let (stop, scope, time) = (&self.stop, &self.meter.scope, mapper.dataset.time.as_deref());
+        Feed { sink, observer, stop, scope, time, enough, report: Report::default() }
+    }
+
+    fn enough<'f>(&'f self, tally: &'f RunCounters) -> impl Fn(u64) -> bool + 'f {
+        let limit = self.plan.rejects.max_rejects;
+        move |read| {
             limit.is_some_and(|limit| {
                 let snapshot = tally.snapshot();
                 // What is given back before the end was refused too, and the dead-letter queue took it not.
                 let (books, returned) = (snapshot.books, snapshot.returned);
                 limit.passed(books.rejected + books.dropped + returned, read, false)
             })
-        })
+        }
     }
 
     fn gauge(&self) -> (Arc<AtomicUsize>, impl Fn() -> InputGauge + Send + use<>) {

@@ -18,10 +18,12 @@ pub struct Feed<'a> {
     pub stop: &'a Stop,
     /// Hears of symbols, vendors and times.
     pub scope: &'a Scope,
-    /// What is found on the way.
-    pub report: &'a mut Report,
     /// The column of their times.
     pub time: Option<&'a str>,
+    /// Asked now and then, with the rows read so far: whether too many rows were rejected.
+    pub enough: &'a dyn Fn(u64) -> bool,
+    /// What is found on the way.
+    pub report: Report,
 }
 
 /// What becomes of the rows behind a batch that was refused.
@@ -34,6 +36,26 @@ pub enum Rest {
 }
 
 impl Feed<'_> {
+    /// So many rows were read, good or bad: each of them is to have an outcome.
+    pub fn read(&self, rows: u64) {
+        self.observer.on(&Event::Read { rows });
+    }
+
+    /// So many rows stay where they were read, for another time.
+    pub fn returned(&self, rows: u64) {
+        if rows > 0 {
+            self.observer.on(&Event::Returned { rows });
+        }
+    }
+
+    /// Ends the reading where too many of the rows read so far were rejected.
+    pub fn judge(&mut self, rows: u64) {
+        if (self.enough)(rows) {
+            self.report.too_many_rejects = true;
+            self.stop.set();
+        }
+    }
+
     /// Hands on what became of rows, of each part its rejects first. By `keys`, where it is told, rows with one
     /// key are counted.
     ///
@@ -78,9 +100,7 @@ impl Feed<'_> {
                 }
             }
         }
-        if back > 0 {
-            self.observer.on(&Event::Returned { rows: back });
-        }
+        self.returned(back);
         if let Some(error) = failed {
             return Err(error);
         }
@@ -175,14 +195,14 @@ mod tests {
                     let mut sink = Refusing { rows_from, rejects_from, rows: 0, rejects: 0, outcome: 0 };
                     let (returned, stop, scope) =
                         (Returned::default(), Stop::new().unwrap(), Scope::default());
-                    let mut report = Report::default();
                     let mut feed = Feed {
                         sink: &mut sink,
                         observer: &returned,
                         stop: &stop,
                         scope: &scope,
-                        report: &mut report,
                         time: None,
+                        enough: &|_| false,
+                        report: Report::default(),
                     };
                     let parts = [
                         Mapped { batches: vec![batch(1), batch(2)], rejects: rejects(4) },

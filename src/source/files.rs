@@ -17,9 +17,8 @@ use crate::decode::format::Reading as FormatReading;
 use crate::decode::{Broken, Decoder, RawBatch};
 use crate::error::{Error, Result};
 use crate::pipeline::rejects::{of_broken, unmapped};
-use crate::pipeline::{BatchSink, Feed, Report, Rest, Stop};
+use crate::pipeline::{Feed, Rest};
 use crate::port::runs::base_of;
-use crate::port::{Event, Observer};
 use crate::source::changed::Since;
 use crate::source::completion::SettledInputs;
 use crate::source::peeked::{self, Peeked, from, lines_of};
@@ -41,17 +40,10 @@ pub struct Files {
     pub open: OpenOptions,
     /// How their rows are mapped.
     pub mapper: Arc<MapperSettings>,
-    /// Ends the reading early.
-    pub stop: Stop,
     /// Counts bytes.
     pub meter: Arc<Meter>,
-    /// Hears of the rows read.
-    pub observer: Arc<dyn Observer>,
     /// Told which input is being read, by its place.
     pub on_input: Box<dyn Fn(usize) + Send>,
-    /// Asked after every batch, with the rows read so far: whether to stop, since too many rows
-    /// were rejected.
-    pub enough: Box<dyn Fn(u64) -> bool + Send>,
     /// Inputs that an earlier run has settled as far as they can be read: by place, with the error.
     /// They are not read again.
     pub unreadable: BTreeMap<usize, Error>,
@@ -72,10 +64,9 @@ enum Next {
 impl Files {
     /// Reads all inputs. An input that cannot be read, or not to its end, is reported and the
     /// next one read; an error of the first that is a matter of flags ends the run.
-    pub fn run(&self, mut peeked: Option<Peeked>, outlet: &mut dyn BatchSink) -> Result<Report> {
-        let mut report = Report::default();
+    pub fn run(&self, mut peeked: Option<Peeked>, feed: &mut Feed<'_>) -> Result<()> {
         for index in 0..self.inputs.len() {
-            if self.stop.is_set() {
+            if feed.stop.is_set() {
                 break;
             }
             (self.on_input)(index);
@@ -86,19 +77,19 @@ impl Files {
                     self.meter.leave_out(&self.inputs[index]);
                     Ok(Next::Input)
                 }
-                None => self.reading(index, ready, outlet, &mut report),
+                None => self.reading(index, ready, feed),
             };
             match read {
-                Ok(Next::Input) => report.finished += 1,
+                Ok(Next::Input) => feed.report.finished += 1,
                 Ok(Next::Stop) => break,
                 Err(Error::Internal(message)) => return Err(Error::Internal(message)),
                 Err(error) => {
                     let about_flags = matches!(error, Error::Usage(_)) && index == 0;
-                    let over = about_flags || matches!(error, Error::Unavailable(_)) || self.stop.is_set();
+                    let over = about_flags || matches!(error, Error::Unavailable(_)) || feed.stop.is_set();
                     let told = !over && index + 1 < self.inputs.len();
                     // What comes after must not be settled before it is known that this is not all
                     // there is of the input.
-                    let settled = told && outlet.settle();
+                    let settled = told && feed.sink.settle();
                     let noted = match settled {
                         true => (self.on_error)(index, &error),
                         false => Ok(()),
@@ -106,9 +97,9 @@ impl Files {
                     if index >= self.skip {
                         self.settled.failed(settled && noted.is_ok());
                     }
-                    report.errors.push((error, told));
+                    feed.report.errors.push((error, told));
                     if let Err(error) = noted {
-                        report.errors.insert(0, (error, false));
+                        feed.report.errors.insert(0, (error, false));
                         break;
                     }
                     if over {
@@ -117,13 +108,13 @@ impl Files {
                 }
             }
         }
-        if report.void > 1 && report.void == self.inputs.len() {
-            let files = report.void;
-            report
+        if feed.report.void > 1 && feed.report.void == self.inputs.len() {
+            let files = feed.report.void;
+            feed.report
                 .errors
                 .push((Error::Input(format!("there is nothing in any of the {files} files")), false));
         }
-        Ok(report)
+        Ok(())
     }
 
     /// Sends what is left of a pipe to the dead-letter queue; returns how many rows that was.
@@ -134,47 +125,35 @@ impl Files {
         origin: &Arc<Origin>,
         input: &Input,
         reading: &Arc<Reading>,
-        outlet: &mut dyn BatchSink,
+        feed: &mut Feed<'_>,
     ) -> Result<u64> {
         let mut rows = 0;
         peeked::bury_rest(first, opened, origin, input, reading, &mut |rejects| {
             rows += rejects.len() as u64;
-            self.observer.on(&Event::Read { rows: rejects.len() as u64 });
-            outlet.rejects(rejects).map(|_| ())
+            feed.read(rejects.len() as u64);
+            feed.sink.rejects(rejects).map(|_| ())
         })?;
         Ok(rows)
     }
 
     /// An input, in a span of its own.
-    fn reading(
-        &self,
-        index: usize,
-        peeked: Option<Peeked>,
-        outlet: &mut dyn BatchSink,
-        report: &mut Report,
-    ) -> Result<Next> {
+    fn reading(&self, index: usize, peeked: Option<Peeked>, feed: &mut Feed<'_>) -> Result<Next> {
         let source = &*self.inputs[index].name;
         let span = trace_span!("read", source, rows = Empty, bytes = Empty, outcome = Empty);
-        let before = (report.rows, self.meter.consumed.load(Ordering::Relaxed));
-        let done = span.in_scope(|| self.input(index, peeked, outlet, report));
-        span.record("rows", report.rows.saturating_sub(before.0) as i64);
+        let before = (feed.report.rows, self.meter.consumed.load(Ordering::Relaxed));
+        let done = span.in_scope(|| self.input(index, peeked, feed));
+        span.record("rows", feed.report.rows.saturating_sub(before.0) as i64);
         let bytes = self.meter.consumed.load(Ordering::Relaxed).saturating_sub(before.1);
         span.record("bytes", bytes as i64);
         span.record("outcome", if done.is_ok() { "done" } else { "failed" });
         done
     }
 
-    fn input(
-        &self,
-        index: usize,
-        peeked: Option<Peeked>,
-        outlet: &mut dyn BatchSink,
-        report: &mut Report,
-    ) -> Result<Next> {
+    fn input(&self, index: usize, peeked: Option<Peeked>, feed: &mut Feed<'_>) -> Result<Next> {
         let input = &self.inputs[index];
         let (mut opened, mut first) = match peeked {
             Some(peeked) => (peeked.opened, peeked.first),
-            None => (open(input, &self.open, &self.stop, &self.meter)?, VecDeque::new()),
+            None => (open(input, &self.open, feed.stop, &self.meter)?, VecDeque::new()),
         };
         let (source, replayable) = (input.name.clone(), opened.replayable);
         let from = from(input, &opened);
@@ -184,13 +163,13 @@ impl Files {
             if self.inputs.len() == 1 {
                 return Err(error);
             }
-            *report.notes.entry(error.to_string()).or_default() += 1;
-            report.void += 1;
+            *feed.report.notes.entry(error.to_string()).or_default() += 1;
+            feed.report.void += 1;
             self.settled.read(&origin);
             return Ok(Next::Input);
         }
         let mut mapper = Mapper::new(self.mapper.clone(), origin.clone())?;
-        if let Some(latest) = &report.latest {
+        if let Some(latest) = &feed.report.latest {
             mapper.comes_after(latest, After::File);
         }
         if !self.mapper.target.is_keyed() {
@@ -200,9 +179,9 @@ impl Files {
         if let Some(what) = opened.decoder.objection() {
             let error = Error::Usage(format!("{}: {what}", input.name));
             if !replayable {
-                self.stop.set();
-                report.rows +=
-                    self.bury_rest(first, &mut opened, &origin, input, &mapper.reading(), outlet)?;
+                feed.stop.set();
+                feed.report.rows +=
+                    self.bury_rest(first, &mut opened, &origin, input, &mapper.reading(), feed)?;
             }
             return Err(error);
         }
@@ -224,7 +203,7 @@ impl Files {
                         Ok(None) => break Ok(()),
                         Err(error) => {
                             if !replayable && rows > 0 && opened.compression.doubts(&error) {
-                                report.unproven.push(index);
+                                feed.report.unproven.push(index);
                             }
                             break Err(decode_error(error, &input.name));
                         }
@@ -243,12 +222,12 @@ impl Files {
                 break Ok(());
             }
             if !withheld.is_empty() {
-                self.observer.on(&Event::Read { rows: withheld.len() as u64 });
+                feed.read(withheld.len() as u64);
                 let lines = lines_of(&opened, &mapper.reading());
-                outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin, &lines)).collect())?;
+                feed.sink.rejects(withheld.drain(..).map(|b| of_broken(b, &origin, &lines)).collect())?;
             }
             if mapper.rekeys() {
-                outlet.settle();
+                feed.sink.settle();
             }
             let span = trace_span!("map", rows = raw.rows.len() as i64);
             let mut mapped = match span.in_scope(|| mapper.map(&raw.columns, &raw.rows)) {
@@ -257,11 +236,11 @@ impl Files {
                     let error = or_document(error, &*opened.decoder);
                     if !opened.replayable {
                         // What a pipe gave is not given twice; what follows is buried below.
-                        self.observer.on(&Event::Read { rows: read });
+                        feed.read(read);
                         rows += read;
-                        outlet.rejects(unmapped(&raw.columns, &raw.rows, &origin, &mapper.reading()))?;
+                        feed.sink.rejects(unmapped(&raw.columns, &raw.rows, &origin, &mapper.reading()))?;
                         let lines = lines_of(&opened, &mapper.reading());
-                        outlet.rejects(
+                        feed.sink.rejects(
                             raw.broken.into_iter().map(|b| of_broken(b, &origin, &lines)).collect(),
                         )?;
                     }
@@ -269,29 +248,18 @@ impl Files {
                 }
             };
             rows += read;
-            self.observer.on(&Event::Read { rows: read });
+            feed.read(read);
             if !raw.broken.is_empty() {
                 let lines = lines_of(&opened, &mapper.reading());
                 mapped.rejects.extend(raw.broken.into_iter().map(|b| of_broken(b, &origin, &lines)));
             }
-            let mut feed = Feed {
-                sink: &mut *outlet,
-                observer: &*self.observer,
-                stop: &self.stop,
-                scope: &self.meter.scope,
-                report: &mut *report,
-                time: mapper.time(),
-            };
             if let Err(error) = feed.hand_on([mapped], Some(&mapper), Rest::Bury) {
                 break Err(error);
             }
-            if (self.enough)(report.rows + rows) {
-                report.too_many_rejects = true;
-                self.stop.set();
-            }
+            feed.judge(feed.report.rows + rows);
             // A source that cannot be read again is read out to what was taken from it: the engine
             // has a place for those rows even when it has stopped.
-            if self.stop.is_set() && opened.replayable {
+            if feed.stop.is_set() && opened.replayable {
                 next = Next::Stop;
                 break Ok(());
             }
@@ -303,24 +271,24 @@ impl Files {
         if !held.is_empty() {
             let count: u64 = held.iter().map(|(_, rows)| rows.len() as u64).sum();
             if opened.replayable {
-                self.observer.on(&Event::Returned { rows: count });
+                feed.returned(count);
                 rows -= count;
             } else {
                 for (columns, numbers) in held {
-                    outlet.rejects(unmapped(&columns, &numbers, &origin, &mapper.reading()))?;
+                    feed.sink.rejects(unmapped(&columns, &numbers, &origin, &mapper.reading()))?;
                 }
             }
         }
         if !opened.replayable && result.is_err() {
             // Whatever ended it: what was taken from a pipe is not left behind.
-            self.stop.set();
+            feed.stop.set();
             rows += self.bury_rest(
                 std::mem::take(&mut first),
                 &mut opened,
                 &origin,
                 input,
                 &mapper.reading(),
-                outlet,
+                feed,
             )?;
         }
         if let (Some(broken), Ok(())) = (withheld.first(), &result) {
@@ -328,21 +296,21 @@ impl Files {
             if opened.replayable {
                 rows = 0;
             } else {
-                self.stop.set();
-                self.observer.on(&Event::Read { rows });
+                feed.stop.set();
+                feed.read(rows);
                 let lines = lines_of(&opened, &mapper.reading());
-                outlet.rejects(withheld.drain(..).map(|b| of_broken(b, &origin, &lines)).collect())?;
+                feed.sink.rejects(withheld.drain(..).map(|b| of_broken(b, &origin, &lines)).collect())?;
                 rows += self.bury_rest(
                     std::mem::take(&mut first),
                     &mut opened,
                     &origin,
                     input,
                     &mapper.reading(),
-                    outlet,
+                    feed,
                 )?;
             }
         }
-        if !self.stop.is_set()
+        if !feed.stop.is_set()
             && let Some(file) = &opened.at_opening
         {
             match (file.since(), &mut result) {
@@ -362,18 +330,18 @@ impl Files {
                             count(bytes)
                         ),
                     };
-                    *report.notes.entry(note).or_default() += 1;
+                    *feed.report.notes.entry(note).or_default() += 1;
                 }
                 (Since::Unclear, Ok(())) => {
                     let note = format!(
                         "{} was touched or written to while it was read: its size, its beginning and its end are as they were; what else was in it before is not known",
                         input.name
                     );
-                    *report.notes.entry(note).or_default() += 1;
+                    *feed.report.notes.entry(note).or_default() += 1;
                 }
                 (Since::Other(what), found @ (Ok(()) | Err(Error::Input(_)))) => {
                     if rows > 0 {
-                        report.unproven.push(index);
+                        feed.report.unproven.push(index);
                     }
                     let what = format!("{} {what}", input.name);
                     *found = Err(match found {
@@ -384,33 +352,33 @@ impl Files {
                 (Since::Same | Since::Unclear | Since::Grown { .. } | Since::Other(_), _) => {}
             }
         }
-        report.rows += rows;
+        feed.report.rows += rows;
         if let (Ok(()), Some(equals)) = (&result, mapper.equals()) {
             // What could not be read to its end is passed over by a run that goes on with this one.
-            report.latest = Some(equals);
+            feed.report.latest = Some(equals);
         }
-        report.passed.add(&opened.decoder.passed());
+        feed.report.passed.add(&opened.decoder.passed());
         let padding = opened.padding.bytes();
         if padding > 0 {
             let note =
                 format!("{}: {padding} zero bytes behind the gzip stream were passed over", input.name);
-            *report.notes.entry(note).or_default() += 1;
+            *feed.report.notes.entry(note).or_default() += 1;
         }
         if self.open.format.is_none() {
-            *report.forms.entry(form(&opened)).or_default() += 1;
+            *feed.report.forms.entry(form(&opened)).or_default() += 1;
         }
         for note in mapper.notes() {
-            *report.notes.entry(note).or_default() += 1;
+            *feed.report.notes.entry(note).or_default() += 1;
         }
         for (what, count) in mapper.findings() {
-            *report.findings.entry(what.clone()).or_default() += count;
+            *feed.report.findings.entry(what.clone()).or_default() += count;
         }
-        if rows == 0 && result.is_ok() && matches!(next, Next::Input) && !self.stop.is_set() {
-            *report.notes.entry(format!("{} holds no rows", input.name)).or_default() += 1;
+        if rows == 0 && result.is_ok() && matches!(next, Next::Input) && !feed.stop.is_set() {
+            *feed.report.notes.entry(format!("{} holds no rows", input.name)).or_default() += 1;
         }
         if let (Ok(()), Next::Input) = (&result, &next) {
             // A reading that was cut short has not come to the end.
-            if self.stop.is_set() {
+            if feed.stop.is_set() {
                 next = Next::Stop;
             } else {
                 self.settled.read(&origin);

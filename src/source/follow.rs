@@ -33,8 +33,8 @@ use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 use crate::pipeline::keys::Shared;
-use crate::pipeline::{BatchSink, Report};
-use crate::port::{Event, Observer};
+use crate::pipeline::{Feed, Report};
+use crate::port::Observer;
 use crate::source::{Meter, OpenOptions, shown};
 pub use checkpoint::CheckpointFile;
 use checkpoint::FilePosition;
@@ -158,9 +158,7 @@ pub struct Follower {
     first_look: bool,
     /// Whether it is known what is to be read again.
     planned: bool,
-    stop: Stop,
     meter: Arc<Meter>,
-    observer: Arc<dyn Observer>,
     lag: Lag,
 }
 
@@ -177,9 +175,9 @@ impl Follower {
         observer: Arc<dyn Observer>,
     ) -> Self {
         let checkpoint = Arc::new(Mutex::new(checkpoint));
-        let (files, lag) = (Vec::new(), Lag::told(observer.clone()));
+        let (files, lag) = (Vec::new(), Lag::told(observer));
         let settled = exact.and_then(|exact| exact.settled).unwrap_or(0);
-        let course = Course::new(checkpoint.clone(), settled, exact.is_some(), stop.clone());
+        let course = Course::new(checkpoint.clone(), settled, exact.is_some(), stop);
         Self {
             options,
             mapper,
@@ -192,25 +190,17 @@ impl Follower {
             exact,
             first_look: true,
             planned: false,
-            stop,
             meter,
-            observer,
             lag,
         }
     }
 
     /// Reads until the stop is set or nothing has come for long. `halted` is whether the engine has
-    /// let go of rows that it has not settled; `enough` whether too many rows have been rejected.
+    /// let go of rows that it has not settled.
     ///
     /// # Errors
     /// Where rows can go no further.
-    pub fn run(
-        &mut self,
-        halted: &dyn Fn() -> bool,
-        enough: &dyn Fn(u64) -> bool,
-        outlet: &mut dyn BatchSink,
-    ) -> Result<Report> {
-        let mut report = Report::default();
+    pub fn run(&mut self, halted: &dyn Fn() -> bool, feed: &mut Feed<'_>) -> Result<()> {
         expect(&self.options)?;
         let ears = Watcher::open(&self.options.patterns);
         let of_scout = Watcher::open(&self.options.patterns);
@@ -220,27 +210,25 @@ impl Follower {
         let mut keys_judged = MANY;
         // What is found by a name that is known may have other content now, and that of before be in a copy:
         // the scout would forget it.
-        self.look(&mut report)?;
+        self.look(feed)?;
         self.scout = Some(Discovery::send_out(self.options.clone(), self.checkpoint.clone(), of_scout));
         self.plan()?;
-        while !self.stop.is_set() {
+        while !feed.stop.is_set() {
             let look = change == Change::Names || looked.is_none_or(|at| at.elapsed() >= pause);
             if look {
                 looked = Some(Instant::now());
-                self.look(&mut report)?;
+                self.look(feed)?;
             }
             // Before what may wait for a store that is away, so that the lag is told without what is in it.
             self.files.iter_mut().for_each(|file| file.settle(halted));
             let moved = match self.course.again.is_empty() {
-                true => (look || change > Change::None) && self.turn(&mut report, outlet)?,
-                false => self.read_again(&mut report, outlet)?,
+                true => (look || change > Change::None) && self.turn(feed)?,
+                false => self.read_again(feed)?,
             };
-            if enough(report.rows) {
-                report.too_many_rejects = true;
-                self.stop.set();
-            }
-            if report.rows >= keys_judged {
-                keys_judged = if warn_of_keys(&report) { u64::MAX } else { report.rows.saturating_mul(2) };
+            feed.judge(feed.report.rows);
+            if feed.report.rows >= keys_judged {
+                keys_judged =
+                    if warn_of_keys(&feed.report) { u64::MAX } else { feed.report.rows.saturating_mul(2) };
             }
             if saved.elapsed() >= SAVE {
                 saved = Instant::now();
@@ -259,7 +247,7 @@ impl Follower {
                 continue;
             }
             if self.options.idle_exit.is_some_and(|most| moved_at.elapsed() >= most) {
-                report.finished = self.options.patterns.len();
+                feed.report.finished = self.options.patterns.len();
                 break;
             }
             change = ears.wait(SLICE.min(pause));
@@ -267,27 +255,24 @@ impl Follower {
         // What was truncated in this moment may be in a copy, where the next tail is to go on.
         for place in 0..self.files.len() {
             if self.files.get(place).is_some_and(FollowedFile::is_cut) {
-                self.cut(place, false, &mut report, outlet)?;
+                self.cut(place, false, feed)?;
             }
         }
         for file in &mut self.files {
-            if !self.stop.is_set()
+            if !feed.stop.is_set()
                 && let Err(error) = file.finish()
             {
-                report.errors.push((error, false));
+                feed.report.errors.push((error, false));
             }
-            let held = file.give_back();
-            if held > 0 {
-                self.observer.on(&Event::Returned { rows: held });
-            }
+            feed.returned(file.give_back());
             if file.torn() > 0 && file.behind() == 0 {
                 let left =
                     format!("the last line of {} has no end, and is left for the next tail", file.name);
-                *report.notes.entry(left).or_default() += 1;
+                *feed.report.notes.entry(left).or_default() += 1;
             }
-            file.note(&mut report);
+            file.note(&mut feed.report);
         }
-        Ok(report)
+        Ok(())
     }
 
     /// Begins the account of this run, and finds what of an earlier one is to be read again.
@@ -324,7 +309,7 @@ impl Follower {
     }
 
     /// A piece of what is read as it was before a crash; `true`, since there was something.
-    fn read_again(&mut self, report: &mut Report, outlet: &mut dyn BatchSink) -> Result<bool> {
+    fn read_again(&mut self, feed: &mut Feed<'_>) -> Result<bool> {
         let Some(again) = self.course.again.front() else { return Ok(false) };
         let (id, limit) = (again.stretch.id(), again.limit);
         let mut done = true;
@@ -336,7 +321,7 @@ impl Follower {
             let more = again.stretch.to.is_some() || again.stretch.base + file.rows < settled;
             let over = file.has_come_to(limit) && file.torn() > 0 && more;
             if over || !file.has_come_to(limit) {
-                done = match self.step(place, limit, over, report, outlet)? {
+                done = match self.step(place, limit, over, feed)? {
                     Moved::Bytes(_) => false,
                     Moved::Nothing => true,
                     // What was to be read again of it has gone.
@@ -352,32 +337,17 @@ impl Follower {
     }
 
     /// Reads a piece of that file, up to the byte at `limit`.
-    fn step(
-        &mut self,
-        place: usize,
-        limit: u64,
-        over: bool,
-        report: &mut Report,
-        outlet: &mut dyn BatchSink,
-    ) -> Result<Moved> {
+    fn step(&mut self, place: usize, limit: u64, over: bool, feed: &mut Feed<'_>) -> Result<Moved> {
         let Some(file) = self.files.get_mut(place) else { return Ok(Moved::Nothing) };
-        let sight = Sight {
-            observer: &*self.observer,
-            course: &mut self.course,
-            stop: &self.stop,
-            open: &self.options.open,
-            meter: &self.meter,
-            over,
-            limit,
-        };
-        match file.step(sight, report, outlet) {
+        let sight = Sight { course: &mut self.course, open: &self.options.open, over, limit };
+        match file.step(sight, feed) {
             Ok(Moved::Bytes(bytes)) => {
                 self.meter.consumed.fetch_add(bytes, Ordering::Relaxed);
                 self.meter.decoded.fetch_add(bytes, Ordering::Relaxed);
                 Ok(Moved::Bytes(bytes))
             }
             Ok(Moved::Truncated { mended }) => {
-                self.cut(place, mended, report, outlet)?;
+                self.cut(place, mended, feed)?;
                 Ok(Moved::Truncated { mended })
             }
             Ok(Moved::Nothing) => Ok(Moved::Nothing),
@@ -388,11 +358,11 @@ impl Follower {
                     && file.gone.is_none();
                 file.failed = true;
                 if alone {
-                    self.stop.set();
+                    feed.stop.set();
                 } else {
                     tracing::error!("{error}; going on with the other files");
                 }
-                report.errors.push((error, !alone));
+                feed.report.errors.push((error, !alone));
                 Ok(Moved::Nothing)
             }
         }
@@ -406,13 +376,13 @@ impl Follower {
     }
 
     /// One piece of each file; `true` where there was something.
-    fn turn(&mut self, report: &mut Report, outlet: &mut dyn BatchSink) -> Result<bool> {
+    fn turn(&mut self, feed: &mut Feed<'_>) -> Result<bool> {
         let mut any = false;
         // What a file that was replaced still has comes before what its successor has.
         let mut busy: HashSet<PathBuf> = HashSet::new();
         let counts_on = self.mapper.dataset.makes_ids();
         for place in 0..self.files.len() {
-            let Some(file) = self.files.get(place).filter(|_| !self.stop.is_set()) else { break };
+            let Some(file) = self.files.get(place).filter(|_| !feed.stop.is_set()) else { break };
             if busy.contains(&file.born) {
                 any = true;
                 continue;
@@ -427,7 +397,7 @@ impl Follower {
             {
                 file.comes_after(&equals);
             }
-            match self.step(place, u64::MAX, over, report, outlet)? {
+            match self.step(place, u64::MAX, over, feed)? {
                 Moved::Bytes(_) => {
                     any = true;
                     busy.extend(old);
@@ -437,15 +407,12 @@ impl Follower {
             }
         }
         self.measure();
-        let (observer, scout, checkpoint) = (&self.observer, &self.scout, &self.checkpoint);
+        let (scout, checkpoint) = (&self.scout, &self.checkpoint);
         self.files.retain_mut(|file| {
             let keep = !file.is_done();
             if !keep {
-                let held = file.give_back();
-                if held > 0 {
-                    observer.on(&Event::Returned { rows: held });
-                }
-                file.note(report);
+                feed.returned(file.give_back());
+                file.note(&mut feed.report);
                 let place = file.place();
                 match file.failed {
                     true => lock(checkpoint).left(place),
@@ -468,7 +435,7 @@ impl Follower {
     }
 
     /// Finds new files, and those that have lost their names.
-    fn look(&mut self, report: &mut Report) -> Result<()> {
+    fn look(&mut self, feed: &mut Feed<'_>) -> Result<()> {
         let mut seen = HashSet::new();
         let followed: HashMap<(u64, u64), usize> =
             self.files.iter().enumerate().map(|(place, file)| (file.id, place)).collect();
@@ -569,8 +536,8 @@ impl Follower {
                 }
                 Err(error) => {
                     if self.options.patterns.len() == 1 && is_named(&self.options, &path) {
-                        self.stop.set();
-                        report.errors.push((error, false));
+                        feed.stop.set();
+                        feed.report.errors.push((error, false));
                         return Ok(());
                     }
                     if matches!(error, Error::Unavailable(_) | Error::Internal(_)) {

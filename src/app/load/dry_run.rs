@@ -84,12 +84,17 @@ impl Load<'_> {
         let title = format!("Reading {}", mapper.dataset.name);
         let (current, gauge) = self.gauge();
         let progress = self.progress(title, &tally, gauge);
-        let pipeline = self.pipeline(&mapper, tally.clone(), current, self.enough(&tally));
+        let pipeline = self.pipeline(&mapper, current);
         let unasked = if store.is_some() { OF_REHEARSED } else { UNREHEARSED };
         let mut outlet = DryRun { tally: tally.clone(), store };
-        let report = tokio::task::block_in_place(|| match self.letters() {
-            Some(letters) => letters.run(&mapper, false, &self.stop, &self.meter, &*tally, &mut outlet),
-            None => pipeline.run(peeked, &mut outlet),
+        let report = tokio::task::block_in_place(|| {
+            let enough = self.enough(&tally);
+            let mut feed = self.feed(&mapper, &*tally, &enough, &mut outlet);
+            match self.letters() {
+                Some(letters) => letters.run(&mapper, false, &self.meter, &mut feed)?,
+                None => pipeline.run(peeked, &mut feed)?,
+            }
+            Ok(feed.report)
         });
         drop(progress);
         let (report, broken) = match report {

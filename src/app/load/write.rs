@@ -129,7 +129,7 @@ impl Load<'_> {
         let (current, gauge) = self.gauge();
         let progress = self.progress(title, &tally, gauge);
 
-        let mut pipeline = self.pipeline(&mapper, observer.clone(), current, self.enough(&tally));
+        let mut pipeline = self.pipeline(&mapper, current);
         let (mut keeper, mut checkpoints) = (None, Checkpoints::default());
         let meter = self.meter.clone();
         let scope = move || meter.scope.get();
@@ -173,19 +173,17 @@ impl Load<'_> {
             Follower::new(options, places, exact, mapper, stop, self.meter.clone(), observer.clone())
         });
         let (halted, let_go) = (engine.has_halted(), engine.has_let_go());
-        let report = tokio::task::block_in_place(|| match self.letters() {
-            Some(letters) => letters.run(
-                &mapper,
-                self.engine.first_wins,
-                &pipeline.stop,
-                &self.meter,
-                &*observer,
-                &mut outlet,
-            ),
-            None => match &mut follower {
-                Some(follower) => follower.run(&halted, &pipeline.enough, &mut outlet),
-                None => pipeline.run(read.peeked, &mut outlet),
-            },
+        let report = tokio::task::block_in_place(|| {
+            let enough = self.enough(&tally);
+            let mut feed = self.feed(&mapper, &*observer, &enough, &mut outlet);
+            match (self.letters(), &mut follower) {
+                (Some(letters), _) => {
+                    letters.run(&mapper, self.engine.first_wins, &self.meter, &mut feed)?;
+                }
+                (None, Some(follower)) => follower.run(&halted, &mut feed)?,
+                (None, None) => pipeline.run(read.peeked, &mut feed)?,
+            }
+            Ok(feed.report)
         });
         drop(outlet);
         let outcome = engine.shutdown(true).await;

@@ -5,21 +5,15 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::pipeline::{BatchSink, Report};
+use crate::pipeline::Feed;
 use crate::source::follow::copies::{Copies, copies, size_of};
 use crate::source::follow::discovery::{Arrival, lock};
-use crate::source::follow::followed_file::{FollowedFile, Sight};
+use crate::source::follow::followed_file::FollowedFile;
 use crate::source::follow::{Follower, From};
 
 impl Follower {
     /// The file at that place has other content from now on; `mended`: what was there could not be read.
-    pub(super) fn cut(
-        &mut self,
-        place: usize,
-        mended: bool,
-        report: &mut Report,
-        outlet: &mut dyn BatchSink,
-    ) -> Result<()> {
+    pub(super) fn cut(&mut self, place: usize, mended: bool, feed: &mut Feed<'_>) -> Result<()> {
         let followed: HashSet<(u64, u64)> = self.files.iter().map(|file| file.id).collect();
         let Some(file) = self.files.get_mut(place) else { return Ok(()) };
         let (path, ended) = (file.path.clone(), file.ruler.take_ended());
@@ -73,18 +67,9 @@ impl Follower {
                 Err(error) => tracing::debug!("{error}"),
             }
         } else {
-            file.note(report);
+            file.note(&mut feed.report);
             // Those that wait for others will not be read again.
-            let mut sight = Sight {
-                observer: &*self.observer,
-                course: &mut self.course,
-                stop: &self.stop,
-                open: &self.options.open,
-                meter: &self.meter,
-                over: true,
-                limit: u64::MAX,
-            };
-            file.bury_waiting(&mut sight, outlet)?;
+            file.bury_waiting(&mut self.course, feed)?;
             file.begin_again(self.mapper.clone())?;
             self.course.cut(file.id);
             if let Err(error) = lock(&self.checkpoint).truncated(&file.path, file.id, file.found().file) {

@@ -16,10 +16,8 @@ use crate::dataset::{Mapper, MapperSettings};
 use crate::decode::Format;
 use crate::decode::{CsvOptions, MAX_ROW, RawBatch};
 use crate::error::Result;
-use crate::pipeline::Stop;
 use crate::pipeline::rejects::{as_they_are, of_broken, with_fields};
-use crate::pipeline::{BatchSink, Feed, Report, Rest};
-use crate::port::{Event, Observer};
+use crate::pipeline::{Feed, Report, Rest};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::follow::From;
 use crate::source::follow::checkpoint::{CheckpointFile, FilePosition, fingerprint};
@@ -30,7 +28,7 @@ use crate::source::follow::lines::{Lines, Queue, check, head_of, whole_lines};
 use crate::source::follow::names;
 use crate::source::follow::ordinals::{Course, Found, Next, Point};
 use crate::source::reader::CHUNK;
-use crate::source::{Meter, OpenOptions, shown, sniff};
+use crate::source::{OpenOptions, shown, sniff};
 
 /// More than the grain of a file's times, and than they may be behind the clock: a file that was touched longer
 /// ago looks another way when it is touched again.
@@ -44,11 +42,8 @@ pub(super) fn id_of(path: &Path) -> Option<(u64, u64)> {
 
 /// What a step works with.
 pub(super) struct Sight<'a> {
-    pub(super) observer: &'a dyn Observer,
     pub(super) course: &'a mut Course,
-    pub(super) stop: &'a Stop,
     pub(super) open: &'a OpenOptions,
-    pub(super) meter: &'a Meter,
     /// Whether nothing more will come, so that a last line without a line end is a whole one.
     pub(super) over: bool,
     /// The byte to stop before.
@@ -506,12 +501,7 @@ impl FollowedFile {
     }
 
     /// Reads a piece and hands on the lines in it.
-    pub(super) fn step(
-        &mut self,
-        mut sight: Sight<'_>,
-        report: &mut Report,
-        outlet: &mut dyn BatchSink,
-    ) -> Result<Moved> {
+    pub(super) fn step(&mut self, mut sight: Sight<'_>, feed: &mut Feed<'_>) -> Result<Moved> {
         if self.ended {
             return Ok(Moved::Nothing);
         }
@@ -536,7 +526,7 @@ impl FollowedFile {
         piece.truncate(count);
         if count == 0 {
             if sight.over {
-                self.end(&mut sight, report, outlet)?;
+                self.end(&mut sight, feed)?;
             }
             self.seen = stamp.filter(|_| self.read == metadata.len());
             return Ok(Moved::Nothing);
@@ -553,14 +543,14 @@ impl FollowedFile {
         if length > 0 {
             let rest = self.held.split_off(length);
             let lines = std::mem::replace(&mut self.held, rest);
-            self.take(lines, &mut sight, report, outlet)?;
+            self.take(lines, &mut sight, feed)?;
         }
         self.ruler.hold(self.held.len());
         Ok(Moved::Bytes(count as u64))
     }
 
     /// What is left is the last of it.
-    fn end(&mut self, sight: &mut Sight<'_>, report: &mut Report, outlet: &mut dyn BatchSink) -> Result<()> {
+    fn end(&mut self, sight: &mut Sight<'_>, feed: &mut Feed<'_>) -> Result<()> {
         self.ended = true;
         let last = std::mem::take(&mut self.held);
         if let Some((_, queue)) = &self.lines {
@@ -568,12 +558,12 @@ impl FollowedFile {
         } else if last.is_empty() && self.start.is_empty() {
             return Ok(());
         }
-        self.take(last, sight, report, outlet)?;
-        self.bury_waiting(sight, outlet)
+        self.take(last, sight, feed)?;
+        self.bury_waiting(sight.course, feed)
     }
 
     /// Rows that wait for others, of which none will come.
-    pub(super) fn bury_waiting(&mut self, sight: &mut Sight<'_>, outlet: &mut dyn BatchSink) -> Result<()> {
+    pub(super) fn bury_waiting(&mut self, course: &mut Course, feed: &mut Feed<'_>) -> Result<()> {
         let lack = self.mapper.lack().map(|lack| lack.to_string());
         let waiting = self.mapper.take_waiting();
         if waiting.is_empty() {
@@ -581,7 +571,7 @@ impl FollowedFile {
         }
         let here = Point { offset: self.taken, rows: self.rows };
         let (id, file, firm) = (self.id, &self.file, Some(self.firm));
-        let base = sight.course.base(Next { id, file, before: here, firm, after: here })?;
+        let base = course.base(Next { id, file, before: here, firm, after: here })?;
         let replayable = Replayable::In(self.content.clone());
         let origin = Arc::new(Origin { source: self.name.clone(), replayable, base, past: None });
         let reason = || match &lack {
@@ -601,19 +591,13 @@ impl FollowedFile {
         let (rows, place) = (Arc::downgrade(&origin), Some((self.taken, self.rows)));
         self.marks.push_back(Mark { rows, place, equals: self.mapper.equals_rows() });
         drop(origin);
-        if !outlet.rejects(rejects)? {
-            sight.stop.set();
+        if !feed.sink.rejects(rejects)? {
+            feed.stop.set();
         }
         Ok(())
     }
 
-    fn take(
-        &mut self,
-        lines: Vec<u8>,
-        sight: &mut Sight<'_>,
-        report: &mut Report,
-        outlet: &mut dyn BatchSink,
-    ) -> Result<()> {
+    fn take(&mut self, lines: Vec<u8>, sight: &mut Sight<'_>, feed: &mut Feed<'_>) -> Result<()> {
         let source = &*self.name;
         let _reading = tracing::trace_span!("read", source, bytes = lines.len() as i64).entered();
         match &self.lines {
@@ -662,7 +646,7 @@ impl FollowedFile {
                 lines.want(wanted);
             }
             match lines.next_now().map_err(|e| decode_error(e, &self.name))? {
-                Some(raw) => self.hand_on(raw, sight, report, outlet)?,
+                Some(raw) => self.hand_on(raw, sight, feed)?,
                 None => {
                     self.taken += lines.take_used();
                     break;
@@ -672,13 +656,7 @@ impl FollowedFile {
         Ok(())
     }
 
-    fn hand_on(
-        &mut self,
-        mut raw: RawBatch,
-        sight: &mut Sight<'_>,
-        report: &mut Report,
-        outlet: &mut dyn BatchSink,
-    ) -> Result<()> {
+    fn hand_on(&mut self, mut raw: RawBatch, sight: &mut Sight<'_>, feed: &mut Feed<'_>) -> Result<()> {
         let read = (raw.rows.len() + raw.broken.len()) as u64;
         raw.rows.iter_mut().for_each(|row| *row += self.before);
         raw.broken.iter_mut().for_each(|broken| broken.row += self.before);
@@ -693,7 +671,7 @@ impl FollowedFile {
         let origin = Arc::new(Origin { source, replayable, base, past: None });
         let rows = Arc::downgrade(&origin);
         if self.mapper.rekeys() {
-            outlet.settle();
+            feed.sink.settle();
         }
         self.mapper.continues(origin.clone());
         let span = tracing::trace_span!("decode", rows = read as i64, bytes = raw.bytes as i64);
@@ -709,8 +687,8 @@ impl FollowedFile {
             sight.course.tell(&self.born, (self.id, &self.file), after, &learned)?;
             self.told = learned;
         }
-        sight.observer.on(&Event::Read { rows: read });
-        report.rows += read;
+        feed.read(read);
+        feed.report.rows += read;
         let place = (!self.mapper.is_waiting()).then_some((self.taken, self.rows));
         if place.is_some() {
             self.firm = after;
@@ -722,14 +700,6 @@ impl FollowedFile {
             mapped.rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin, &reading)));
         }
         drop(origin);
-        let mut feed = Feed {
-            sink: outlet,
-            observer: sight.observer,
-            stop: sight.stop,
-            scope: &sight.meter.scope,
-            report,
-            time: self.mapper.time(),
-        };
         // What is not taken is read again by the next tail: the file has it.
         feed.hand_on([mapped], Some(&self.mapper), Rest::Return).inspect_err(|_| self.marks.clear())
     }
