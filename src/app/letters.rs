@@ -17,6 +17,7 @@ use crate::dlq::read_plan::ReadPlan;
 use crate::dlq::rows::LetterRows;
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
+use crate::pipeline::source::{Source, Step};
 use crate::pipeline::{Feed, Rest};
 use crate::port::runs::InputIdentity;
 use crate::port::{DeadLetterError, DeadLetters, Event};
@@ -137,47 +138,12 @@ impl Letters {
         detect(sample, columns).map_err(|e| e.at(&queue))
     }
 
-    /// Sends the rows into `feed`; with `reverse` the last one first.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, or the rows can go no further.
-    pub fn run(
-        &self,
-        mapper: &Arc<MapperSettings>,
-        reverse: bool,
-        meter: &Meter,
-        feed: &mut Feed<'_>,
-    ) -> Result<()> {
+    /// The rows as a source; with `reverse` the last one comes first.
+    pub fn source(&self, mapper: &Arc<MapperSettings>, reverse: bool, meter: Arc<Meter>) -> LetterSource {
         let (course, homes) = (self.course.clone(), self.homes.iter().cloned().collect());
-        let mut rows =
-            LetterRows::new(course, homes, mapper.clone(), self.moved.clone(), reverse, self.tired.clone());
-        let count = self.course.legs.len();
-        let mut legs = 0;
-        while legs < count && !feed.stop.is_set() {
-            let place = if reverse { count - 1 - legs } else { legs };
-            let Some(leg) = self.course.legs.get(place) else { break };
-            let span =
-                tracing::trace_span!("decode", rows = tracing::field::Empty, bytes = leg.bytes() as i64);
-            if rows.rekeys() {
-                feed.sink.settle();
-            }
-            let rowed = span.in_scope(|| rows.leg(leg))?;
-            span.record("rows", rowed.read as i64);
-            feed.report.rows += rowed.read;
-            feed.read(rowed.read);
-            if rowed.moved > 0 {
-                feed.observer.on(&Event::Skipped { rows: rowed.moved });
-            }
-            // What the queue did not take, and what comes behind it, stays in the claimed files.
-            feed.hand_on(rowed.mapped, None, Rest::Return)?;
-            meter.consumed.fetch_add(leg.bytes(), Ordering::Relaxed);
-            legs += 1;
-        }
-        feed.report.finished = usize::from(legs == count);
-        let (notes, findings) = rows.finish();
-        feed.report.notes.extend(notes.into_iter().map(|note| (note, 1)));
-        feed.report.findings = findings;
-        Ok(())
+        let (moved, tired) = (self.moved.clone(), self.tired.clone());
+        let rows = LetterRows::new(course.clone(), homes, mapper.clone(), moved, reverse, tired);
+        LetterSource { rows, course, reverse, meter, legs: 0 }
     }
 
     /// The queue and the place aside, behind one door.
@@ -191,6 +157,48 @@ impl Letters {
         };
         let (most_attempts, tracks, done) = (self.most_attempts, self.tracks, self.done.clone());
         Ok(Arc::new(Sorted { queue, parked, most_attempts, tracks, done }))
+    }
+}
+
+/// The rows of dead letters on their way: a step is a leg of the way through their files.
+pub struct LetterSource {
+    rows: LetterRows,
+    course: Arc<ReadPlan>,
+    reverse: bool,
+    meter: Arc<Meter>,
+    /// Legs that are done.
+    legs: usize,
+}
+
+impl Source for LetterSource {
+    fn step(&mut self, feed: &mut Feed<'_>) -> Result<Step> {
+        let left = self.course.legs.len().checked_sub(self.legs + 1);
+        let leg = left.and_then(|left| self.course.legs.get(if self.reverse { left } else { self.legs }));
+        let Some(leg) = leg else { return Ok(Step::Done) };
+        let span = tracing::trace_span!("decode", rows = tracing::field::Empty, bytes = leg.bytes() as i64);
+        if self.rows.rekeys() {
+            feed.sink.settle();
+        }
+        let rowed = span.in_scope(|| self.rows.leg(leg))?;
+        span.record("rows", rowed.read as i64);
+        feed.report.rows += rowed.read;
+        feed.read(rowed.read);
+        if rowed.moved > 0 {
+            feed.observer.on(&Event::Skipped { rows: rowed.moved });
+        }
+        // What the queue did not take, and what comes behind it, stays in the claimed files.
+        feed.hand_on(rowed.mapped, None, Rest::Return)?;
+        self.meter.consumed.fetch_add(leg.bytes(), Ordering::Relaxed);
+        self.legs += 1;
+        Ok(Step::More)
+    }
+
+    fn finish(&mut self, feed: &mut Feed<'_>) -> Result<()> {
+        feed.report.finished = usize::from(self.legs == self.course.legs.len());
+        let (notes, findings) = self.rows.finish();
+        feed.report.notes.extend(notes.into_iter().map(|note| (note, 1)));
+        feed.report.findings = findings;
+        Ok(())
     }
 }
 
@@ -290,7 +298,7 @@ mod tests {
     use crate::dataset::time::TimeOptions;
     use crate::dlq::filter::Filter;
     use crate::error::Error;
-    use crate::pipeline::{BatchSink, Report, Stop};
+    use crate::pipeline::{BatchSink, Report, Stop, drive};
     use crate::port::Observer;
     use crate::sink::sqlite::schema;
 
@@ -385,17 +393,18 @@ mod tests {
         });
         let (count, stop) = (Count::default(), Stop::new().unwrap());
         let mut outlet = Blocked(&count, 0);
-        let meter = Meter::new(&[]);
-        let mut feed = Feed {
+        let meter = Arc::new(Meter::new(&[]));
+        let feed = Feed {
             sink: &mut outlet,
             observer: &count,
             stop: &stop,
             scope: &meter.scope,
             time: mapper.dataset.time.as_deref(),
             enough: &|_| false,
+            halted: &|| false,
             report: Report::default(),
         };
-        let error = letters.run(&mapper, false, &meter, &mut feed).unwrap_err();
+        let error = drive(&mut letters.source(&mapper, false, meter.clone()), feed).unwrap_err();
         assert!(error.to_string().contains("the disk is full"), "{error}");
         let (read, returned) = (count.0.load(Ordering::Relaxed), count.1.load(Ordering::Relaxed));
         assert_eq!((read, returned + outlet.1), (4, 4));

@@ -27,13 +27,13 @@ use crate::dataset::{Dataset, LiveTarget, MapperSettings, Target, earlier_key};
 use crate::dlq::names::{Kind, kind, live};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
-use crate::pipeline::{BatchSink, Feed, Report, Stop};
+use crate::pipeline::{BatchSink, Feed, Report, Source, Stop};
 use crate::port::Observer;
 use crate::report::display::InputGauge;
 use crate::settings::{EngineSettings, Overflow, SecondTry};
 use crate::source::completion::SettledInputs;
 use crate::source::files::Files;
-use crate::source::follow::{self, CheckpointFile};
+use crate::source::follow::{self, CheckpointFile, Follower};
 use crate::source::{Input, Meter, OpenOptions, Opened, Peeked, expand, peek};
 use crate::telemetry::run_counters::RunCounters;
 use crate::text::number_format;
@@ -443,7 +443,12 @@ impl<'a> Load<'a> {
         })
     }
 
-    fn pipeline(&self, mapper: &Arc<MapperSettings>, current: Arc<AtomicUsize>) -> Files {
+    fn files(
+        &self,
+        mapper: &Arc<MapperSettings>,
+        peeked: Option<Peeked>,
+        current: Arc<AtomicUsize>,
+    ) -> Files {
         let listener = self.caller.listener.clone();
         Files {
             inputs: self.inputs.clone(),
@@ -458,6 +463,24 @@ impl<'a> Load<'a> {
                 listener.say(&format!("error: {error}; going on with the next input"));
                 Ok(())
             }),
+            peeked,
+            at: 0,
+        }
+    }
+
+    /// Where the rows come from: dead letters, of which the last comes first with `reverse`, followed files,
+    /// or `files`.
+    fn source(
+        &self,
+        mapper: &Arc<MapperSettings>,
+        reverse: bool,
+        files: Files,
+        follower: Option<Follower>,
+    ) -> Box<dyn Source> {
+        match (self.letters(), follower) {
+            (Some(letters), _) => Box::new(letters.source(mapper, reverse, self.meter.clone())),
+            (None, Some(follower)) => Box::new(follower),
+            (None, None) => Box::new(files),
         }
     }
 
@@ -466,11 +489,11 @@ impl<'a> Load<'a> {
         &'f self,
         mapper: &'f MapperSettings,
         observer: &'f dyn Observer,
-        enough: &'f dyn Fn(u64) -> bool,
+        (enough, halted): (&'f dyn Fn(u64) -> bool, &'f dyn Fn() -> bool),
         sink: &'f mut dyn BatchSink,
     ) -> Feed<'f> {
         let (stop, scope, time) = (&self.stop, &self.meter.scope, mapper.dataset.time.as_deref());
-        Feed { sink, observer, stop, scope, time, enough, report: Report::default() }
+        Feed { sink, observer, stop, scope, time, enough, halted, report: Report::default() }
     }
 
     fn enough<'f>(&'f self, tally: &'f RunCounters) -> impl Fn(u64) -> bool + 'f {

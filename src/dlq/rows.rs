@@ -154,12 +154,12 @@ impl LetterRows {
         self.mappers.values().any(Mapper::rekeys)
     }
 
-    /// What was found out on the way, for the user.
-    pub fn finish(mut self) -> (Vec<String>, Findings) {
+    /// What was found out on the way, for the user; at the end, and once.
+    pub fn finish(&mut self) -> (Vec<String>, Findings) {
         self.forget();
         self.notes.sort();
         self.notes.dedup();
-        (self.notes, self.findings)
+        (std::mem::take(&mut self.notes), std::mem::take(&mut self.findings))
     }
 
     fn forget(&mut self) {

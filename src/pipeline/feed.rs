@@ -22,6 +22,8 @@ pub struct Feed<'a> {
     pub time: Option<&'a str>,
     /// Asked now and then, with the rows read so far: whether too many rows were rejected.
     pub enough: &'a dyn Fn(u64) -> bool,
+    /// Whether the engine has let go of rows that it has not settled.
+    pub halted: &'a dyn Fn() -> bool,
     /// What is found on the way.
     pub report: Report,
 }
@@ -202,6 +204,7 @@ mod tests {
                         scope: &scope,
                         time: None,
                         enough: &|_| false,
+                        halted: &|| false,
                         report: Report::default(),
                     };
                     let parts = [

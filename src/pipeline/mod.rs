@@ -10,9 +10,11 @@ pub(crate) mod rejects;
 mod report;
 pub(crate) mod scope;
 pub mod skip_committed;
+pub mod source;
 mod stop;
 
 pub use batch_sink::{BatchSink, EngineSink};
 pub use feed::{Feed, Rest};
 pub use report::Report;
+pub use source::{Source, drive};
 pub use stop::Stop;

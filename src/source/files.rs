@@ -17,6 +17,7 @@ use crate::decode::format::Reading as FormatReading;
 use crate::decode::{Broken, Decoder, RawBatch};
 use crate::error::{Error, Result};
 use crate::pipeline::rejects::{of_broken, unmapped};
+use crate::pipeline::source::{Source, Step};
 use crate::pipeline::{Feed, Rest};
 use crate::port::runs::base_of;
 use crate::source::changed::Since;
@@ -54,6 +55,10 @@ pub struct Files {
     /// Told of an input that cannot be read, by its place, at once: the others are still to come,
     /// and all rows before that place are settled. An error of its own ends the run.
     pub on_error: OnError,
+    /// The input that was opened before, if one was.
+    pub peeked: Option<Peeked>,
+    /// The place of the next input to read.
+    pub at: usize,
 }
 
 enum Next {
@@ -62,59 +67,45 @@ enum Next {
 }
 
 impl Files {
-    /// Reads all inputs. An input that cannot be read, or not to its end, is reported and the
-    /// next one read; an error of the first that is a matter of flags ends the run.
-    pub fn run(&self, mut peeked: Option<Peeked>, feed: &mut Feed<'_>) -> Result<()> {
-        for index in 0..self.inputs.len() {
-            if feed.stop.is_set() {
-                break;
+    /// Reads an input, and notes what has become of it.
+    fn next(&mut self, index: usize, feed: &mut Feed<'_>) -> Result<Step> {
+        (self.on_input)(index);
+        let ready = self.peeked.take_if(|p| p.index == index);
+        let read = match self.unreadable.get(&index) {
+            Some(error) => Err(error.clone()),
+            None if index < self.skip => {
+                self.meter.leave_out(&self.inputs[index]);
+                Ok(Next::Input)
             }
-            (self.on_input)(index);
-            let ready = peeked.take_if(|p| p.index == index);
-            let read = match self.unreadable.get(&index) {
-                Some(error) => Err(error.clone()),
-                None if index < self.skip => {
-                    self.meter.leave_out(&self.inputs[index]);
-                    Ok(Next::Input)
-                }
-                None => self.reading(index, ready, feed),
-            };
-            match read {
-                Ok(Next::Input) => feed.report.finished += 1,
-                Ok(Next::Stop) => break,
-                Err(Error::Internal(message)) => return Err(Error::Internal(message)),
-                Err(error) => {
-                    let about_flags = matches!(error, Error::Usage(_)) && index == 0;
-                    let over = about_flags || matches!(error, Error::Unavailable(_)) || feed.stop.is_set();
-                    let told = !over && index + 1 < self.inputs.len();
-                    // What comes after must not be settled before it is known that this is not all
-                    // there is of the input.
-                    let settled = told && feed.sink.settle();
-                    let noted = match settled {
-                        true => (self.on_error)(index, &error),
-                        false => Ok(()),
-                    };
-                    if index >= self.skip {
-                        self.settled.failed(settled && noted.is_ok());
-                    }
-                    feed.report.errors.push((error, told));
-                    if let Err(error) = noted {
-                        feed.report.errors.insert(0, (error, false));
-                        break;
-                    }
-                    if over {
-                        break;
-                    }
-                }
+            None => self.reading(index, ready, feed),
+        };
+        let error = match read {
+            Ok(Next::Input) => {
+                feed.report.finished += 1;
+                return Ok(Step::More);
             }
+            Ok(Next::Stop) => return Ok(Step::Done),
+            Err(Error::Internal(message)) => return Err(Error::Internal(message)),
+            Err(error) => error,
+        };
+        let about_flags = matches!(error, Error::Usage(_)) && index == 0;
+        let over = about_flags || matches!(error, Error::Unavailable(_)) || feed.stop.is_set();
+        let told = !over && index + 1 < self.inputs.len();
+        // What comes after must not be settled before it is known that this is not all there is of the input.
+        let settled = told && feed.sink.settle();
+        let noted = match settled {
+            true => (self.on_error)(index, &error),
+            false => Ok(()),
+        };
+        if index >= self.skip {
+            self.settled.failed(settled && noted.is_ok());
         }
-        if feed.report.void > 1 && feed.report.void == self.inputs.len() {
-            let files = feed.report.void;
-            feed.report
-                .errors
-                .push((Error::Input(format!("there is nothing in any of the {files} files")), false));
+        feed.report.errors.push((error, told));
+        if let Err(error) = noted {
+            feed.report.errors.insert(0, (error, false));
+            return Ok(Step::Done);
         }
-        Ok(())
+        Ok(if over { Step::Done } else { Step::More })
     }
 
     /// Sends what is left of a pipe to the dead-letter queue; returns how many rows that was.
@@ -385,6 +376,28 @@ impl Files {
             }
         }
         result.map(|()| next)
+    }
+}
+
+/// An input that cannot be read, or not to its end, is reported and the next one read; an error of the first that
+/// is a matter of flags ends the run.
+impl Source for Files {
+    fn step(&mut self, feed: &mut Feed<'_>) -> Result<Step> {
+        let index = self.at;
+        if index >= self.inputs.len() {
+            return Ok(Step::Done);
+        }
+        self.at += 1;
+        self.next(index, feed)
+    }
+
+    fn finish(&mut self, feed: &mut Feed<'_>) -> Result<()> {
+        let files = feed.report.void;
+        if files > 1 && files == self.inputs.len() {
+            let error = Error::Input(format!("there is nothing in any of the {files} files"));
+            feed.report.errors.push((error, false));
+        }
+        Ok(())
     }
 }
 

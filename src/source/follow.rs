@@ -17,6 +17,7 @@ mod names;
 mod ordinals;
 mod patterns;
 mod rotation;
+mod turns;
 mod watcher;
 
 use std::collections::{HashMap, HashSet};
@@ -45,19 +46,8 @@ use lines::look_into;
 use ordinals::{Course, to_read_again};
 use patterns::{expect, found, is_named};
 use rotation::{beside, is_rotated};
+use turns::{SAFETY, SLICE, Turns};
 use watcher::{Change, Watcher};
-
-/// How often everything is looked at, whatever has been heard.
-const SAFETY: Duration = Duration::from_secs(1);
-
-/// Longest wait in one piece, so that a stop is seen.
-const SLICE: Duration = Duration::from_millis(50);
-
-/// Time between two writes of the checkpoint file.
-const SAVE: Duration = Duration::from_millis(200);
-
-/// Rows of which enough may share their keys to be told.
-const MANY: u64 = 1000;
 
 /// How long a file that has lost its name is still read, for a writer that has not noticed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -159,6 +149,7 @@ pub struct Follower {
     /// Whether it is known what is to be read again.
     planned: bool,
     meter: Arc<Meter>,
+    turns: Turns,
     lag: Lag,
 }
 
@@ -174,6 +165,7 @@ impl Follower {
         meter: Arc<Meter>,
         observer: Arc<dyn Observer>,
     ) -> Self {
+        let turns = Turns::new(&options);
         let checkpoint = Arc::new(Mutex::new(checkpoint));
         let (files, lag) = (Vec::new(), Lag::told(observer));
         let settled = exact.and_then(|exact| exact.settled).unwrap_or(0);
@@ -191,88 +183,9 @@ impl Follower {
             first_look: true,
             planned: false,
             meter,
+            turns,
             lag,
         }
-    }
-
-    /// Reads until the stop is set or nothing has come for long. `halted` is whether the engine has
-    /// let go of rows that it has not settled.
-    ///
-    /// # Errors
-    /// Where rows can go no further.
-    pub fn run(&mut self, halted: &dyn Fn() -> bool, feed: &mut Feed<'_>) -> Result<()> {
-        expect(&self.options)?;
-        let ears = Watcher::open(&self.options.patterns);
-        let of_scout = Watcher::open(&self.options.patterns);
-        let pause = if ears.all { SAFETY } else { self.options.poll.min(SAFETY) };
-        let (mut moved_at, mut looked, mut saved) = (Instant::now(), None::<Instant>, Instant::now());
-        let (mut change, mut unsaved) = (Change::Names, false);
-        let mut keys_judged = MANY;
-        // What is found by a name that is known may have other content now, and that of before be in a copy:
-        // the scout would forget it.
-        self.look(feed)?;
-        self.scout = Some(Discovery::send_out(self.options.clone(), self.checkpoint.clone(), of_scout));
-        self.plan()?;
-        while !feed.stop.is_set() {
-            let look = change == Change::Names || looked.is_none_or(|at| at.elapsed() >= pause);
-            if look {
-                looked = Some(Instant::now());
-                self.look(feed)?;
-            }
-            // Before what may wait for a store that is away, so that the lag is told without what is in it.
-            self.files.iter_mut().for_each(|file| file.settle(halted));
-            let moved = match self.course.again.is_empty() {
-                true => (look || change > Change::None) && self.turn(feed)?,
-                false => self.read_again(feed)?,
-            };
-            feed.judge(feed.report.rows);
-            if feed.report.rows >= keys_judged {
-                keys_judged =
-                    if warn_of_keys(&feed.report) { u64::MAX } else { feed.report.rows.saturating_mul(2) };
-            }
-            if saved.elapsed() >= SAVE {
-                saved = Instant::now();
-                match self.save(halted) {
-                    Ok(()) => unsaved = false,
-                    // The places of before are still there; it may be mended before the end.
-                    Err(error) if !std::mem::replace(&mut unsaved, true) => {
-                        tracing::warn!("{error}; going on, and trying again");
-                    }
-                    Err(_) => {}
-                }
-            }
-            if moved {
-                moved_at = Instant::now();
-                change = ears.wait(Duration::ZERO).max(Change::Bytes);
-                continue;
-            }
-            if self.options.idle_exit.is_some_and(|most| moved_at.elapsed() >= most) {
-                feed.report.finished = self.options.patterns.len();
-                break;
-            }
-            change = ears.wait(SLICE.min(pause));
-        }
-        // What was truncated in this moment may be in a copy, where the next tail is to go on.
-        for place in 0..self.files.len() {
-            if self.files.get(place).is_some_and(FollowedFile::is_cut) {
-                self.cut(place, false, feed)?;
-            }
-        }
-        for file in &mut self.files {
-            if !feed.stop.is_set()
-                && let Err(error) = file.finish()
-            {
-                feed.report.errors.push((error, false));
-            }
-            feed.returned(file.give_back());
-            if file.torn() > 0 && file.behind() == 0 {
-                let left =
-                    format!("the last line of {} has no end, and is left for the next tail", file.name);
-                *feed.report.notes.entry(left).or_default() += 1;
-            }
-            file.note(&mut feed.report);
-        }
-        Ok(())
     }
 
     /// Begins the account of this run, and finds what of an earlier one is to be read again.
@@ -577,22 +490,9 @@ impl Follower {
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn save(&mut self, halted: &dyn Fn() -> bool) -> Result<()> {
+    fn save(&mut self, halted: &dyn Fn() -> bool) -> Result<()> {
         let places = self.places(halted);
         lock(&self.checkpoint).save(places)
-    }
-
-    /// Writes the places at the end of a run that has settled all that it read. `true` where the places say all of
-    /// it: not while there is something that was to be read again.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    pub fn end(&mut self) -> Result<bool> {
-        if !self.course.again.is_empty() || !self.planned {
-            return self.save(&|| false).map(|()| false);
-        }
-        let places = self.places(&|| false);
-        lock(&self.checkpoint).end(places).map(|()| true)
     }
 
     fn places(&mut self, halted: &dyn Fn() -> bool) -> Vec<FilePosition> {

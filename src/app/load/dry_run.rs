@@ -10,7 +10,7 @@ use crate::app::load::said::Said;
 use crate::batch::{Batch, Reason, Reject, RejectedData, Stage};
 use crate::dataset::MapperSettings;
 use crate::error::Result;
-use crate::pipeline::{BatchSink, Report};
+use crate::pipeline::{BatchSink, Report, drive};
 use crate::port::{Event, Observer};
 use crate::settings::OnConflict;
 use crate::sink::Rehearsal;
@@ -84,17 +84,14 @@ impl Load<'_> {
         let title = format!("Reading {}", mapper.dataset.name);
         let (current, gauge) = self.gauge();
         let progress = self.progress(title, &tally, gauge);
-        let pipeline = self.pipeline(&mapper, current);
+        let files = self.files(&mapper, peeked, current);
         let unasked = if store.is_some() { OF_REHEARSED } else { UNREHEARSED };
         let mut outlet = DryRun { tally: tally.clone(), store };
+        let mut source = self.source(&mapper, false, files, None);
         let report = tokio::task::block_in_place(|| {
             let enough = self.enough(&tally);
-            let mut feed = self.feed(&mapper, &*tally, &enough, &mut outlet);
-            match self.letters() {
-                Some(letters) => letters.run(&mapper, false, &self.meter, &mut feed)?,
-                None => pipeline.run(peeked, &mut feed)?,
-            }
-            Ok(feed.report)
+            let feed = self.feed(&mapper, &*tally, (&enough, &|| false), &mut outlet);
+            drive(&mut *source, feed)
         });
         drop(progress);
         let (report, broken) = match report {

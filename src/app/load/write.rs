@@ -23,7 +23,7 @@ use crate::dlq::{DlqWriter, again};
 use crate::error::{Error, Result, words};
 use crate::pipeline::pace::Paced;
 use crate::pipeline::skip_committed::Resumed;
-use crate::pipeline::{EngineSink, Report};
+use crate::pipeline::{EngineSink, Report, drive};
 use crate::port::runs::Checkpoints;
 use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
 use crate::settings::{EngineSettings, OnConflict, Overflow};
@@ -129,23 +129,23 @@ impl Load<'_> {
         let (current, gauge) = self.gauge();
         let progress = self.progress(title, &tally, gauge);
 
-        let mut pipeline = self.pipeline(&mapper, current);
+        let mut files = self.files(&mapper, read.peeked, current);
         let (mut keeper, mut checkpoints) = (None, Checkpoints::default());
         let meter = self.meter.clone();
         let scope = move || meter.scope.get();
         let mut exact = None;
         if let Some(started) = started {
             let mut kept = started.keeper;
-            pipeline.skip = started.settled;
-            pipeline.settled = SettledInputs::new(started.settled);
-            let (inputs, let_go) = (pipeline.settled.clone(), engine.has_let_go());
+            files.skip = started.settled;
+            files.settled = SettledInputs::new(started.settled);
+            let (inputs, let_go) = (files.settled.clone(), engine.has_let_go());
             kept.beat(tally.clone(), move || inputs.count(&let_go), scope);
-            let (tell, note) = (pipeline.on_error, kept.on_error(Handle::current(), false));
-            pipeline.on_error = Box::new(move |input, error| {
+            let (tell, note) = (files.on_error, kept.on_error(Handle::current(), false));
+            files.on_error = Box::new(move |input, error| {
                 tell(input, error)?;
                 note(input, error)
             });
-            pipeline.unreadable = started.unreadable;
+            files.unreadable = started.unreadable;
             checkpoints = started.checkpoints;
             if self.followed().is_some() && self.is_exact(&mapper.target) {
                 let settled = started.resumed.then(|| checkpoints.highest());
@@ -165,25 +165,19 @@ impl Load<'_> {
         };
         let outlet = Paced::new(outlet, self.plan.engine.rate_limit, self.stop.clone());
         let mut outlet = Resumed::new(outlet, checkpoints, observer.clone());
-        let mut follower = self.followed().zip(read.places).map(|(followed, places)| {
+        let follower = self.followed().zip(read.places).map(|(followed, places)| {
             if !mapper.target.is_keyed() && exact.is_none() {
                 self.note("the table has no key: after a crash the last lines may be in it twice");
             }
             let (options, mapper, stop) = (followed.options.clone(), mapper.clone(), self.stop.clone());
             Follower::new(options, places, exact, mapper, stop, self.meter.clone(), observer.clone())
         });
-        let (halted, let_go) = (engine.has_halted(), engine.has_let_go());
+        let (halted, let_go, inputs) = (engine.has_halted(), engine.has_let_go(), files.settled.clone());
+        let mut source = self.source(&mapper, self.engine.first_wins, files, follower);
         let report = tokio::task::block_in_place(|| {
             let enough = self.enough(&tally);
-            let mut feed = self.feed(&mapper, &*observer, &enough, &mut outlet);
-            match (self.letters(), &mut follower) {
-                (Some(letters), _) => {
-                    letters.run(&mapper, self.engine.first_wins, &self.meter, &mut feed)?;
-                }
-                (None, Some(follower)) => follower.run(&halted, &mut feed)?,
-                (None, None) => pipeline.run(read.peeked, &mut feed)?,
-            }
-            Ok(feed.report)
+            let feed = self.feed(&mapper, &*observer, (&enough, &halted), &mut outlet);
+            drive(&mut *source, feed)
         });
         drop(outlet);
         let outcome = engine.shutdown(true).await;
@@ -192,12 +186,12 @@ impl Load<'_> {
         let drained = matches!(outcome.end, End::Drained) && outcome.returned == 0 && outcome.unburied == 0;
         // A pipe is never gone on with.
         let mut placed = matches!(self.task, Task::Pipe(_));
-        let report = match (report, &mut follower) {
-            (Ok(report), Some(follower)) if drained => follower.end().map(|all| {
-                placed = all;
+        let report = match report {
+            Ok(report) if drained => source.close().map(|all| {
+                placed |= all;
                 report
             }),
-            (report, _) => report,
+            report => report,
         };
 
         let (mut report, broken) = match report {
@@ -282,7 +276,7 @@ impl Load<'_> {
                 keeper
                     .end(&conclusion.of_run(
                         self.meter.scope.get(),
-                        pipeline.settled.count(let_go),
+                        inputs.count(let_go),
                         // A replay of their dead letters asks the ledger for commits without an answer.
                         placed && outcome.doubtful == 0,
                     ))

@@ -18,12 +18,12 @@ use crate::dataset::identity::last_of;
 use crate::dataset::inferred::Learned;
 use crate::error::{Error, Result, words};
 use crate::files::{self, Replace, put_in_place};
-use crate::source::follow::SAVE;
 use crate::source::follow::copies::size_of;
 use crate::source::follow::discovery::Arrival;
 use crate::source::follow::followed_file::GRAIN;
 use crate::source::follow::ordinals::{End, Stretch};
 use crate::source::follow::rotation::{beside, is_rotated, modified, moved};
+use crate::source::follow::turns::SAVE;
 
 /// Bytes at each end of what was read by which a file is known again.
 pub(super) const MARK: u64 = 1024;
