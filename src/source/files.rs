@@ -111,7 +111,7 @@ impl Files {
     /// Sends what is left of a pipe to the dead-letter queue; returns how many rows that was.
     fn bury_rest(
         &self,
-        first: VecDeque<RawBatch>,
+        first: &mut VecDeque<RawBatch>,
         opened: &mut Opened,
         origin: &Arc<Origin>,
         input: &Input,
@@ -119,7 +119,7 @@ impl Files {
         feed: &mut Feed<'_>,
     ) -> Result<u64> {
         let mut rows = 0;
-        peeked::bury_rest(first, opened, origin, input, reading, &mut |rejects| {
+        peeked::bury_rest(std::mem::take(first), opened, origin, input, reading, &mut |rejects| {
             rows += rejects.len() as u64;
             feed.read(rejects.len() as u64);
             feed.sink.rejects(rejects).map(|_| ())
@@ -172,7 +172,7 @@ impl Files {
             if !replayable {
                 feed.stop.set();
                 feed.report.rows +=
-                    self.bury_rest(first, &mut opened, &origin, input, &mapper.reading(), feed)?;
+                    self.bury_rest(&mut first, &mut opened, &origin, input, &mapper.reading(), feed)?;
             }
             return Err(error);
         }
@@ -273,14 +273,7 @@ impl Files {
         if !opened.replayable && result.is_err() {
             // Whatever ended it: what was taken from a pipe is not left behind.
             feed.stop.set();
-            rows += self.bury_rest(
-                std::mem::take(&mut first),
-                &mut opened,
-                &origin,
-                input,
-                &mapper.reading(),
-                feed,
-            )?;
+            rows += self.bury_rest(&mut first, &mut opened, &origin, input, &mapper.reading(), feed)?;
         }
         if let (Some(broken), Ok(())) = (withheld.first(), &result) {
             result = Err(wrong_header(input, broken, rows));
@@ -291,14 +284,7 @@ impl Files {
                 feed.read(rows);
                 let lines = lines_of(&opened, &mapper.reading());
                 feed.sink.rejects(withheld.drain(..).map(|b| of_broken(b, &origin, &lines)).collect())?;
-                rows += self.bury_rest(
-                    std::mem::take(&mut first),
-                    &mut opened,
-                    &origin,
-                    input,
-                    &mapper.reading(),
-                    feed,
-                )?;
+                rows += self.bury_rest(&mut first, &mut opened, &origin, input, &mapper.reading(), feed)?;
             }
         }
         if !feed.stop.is_set()
