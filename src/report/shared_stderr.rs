@@ -13,8 +13,8 @@ use crate::text::visible::painted;
 ///
 /// ```
 /// use std::io::Write;
-/// let screen = mdsctl::report::shared_stderr::Screen::default();
-/// writeln!(screen.line(), "loading")?;
+/// let stderr = mdsctl::report::shared_stderr::SharedStderr::default();
+/// writeln!(stderr.line(), "loading")?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
