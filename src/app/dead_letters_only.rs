@@ -26,7 +26,7 @@ impl BatchSink for DeadLettersOnlySink<'_> {
 
     fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool> {
         self.rows += rejects.len() as u64;
-        self.runtime.block_on(self.dead.bury(rejects)).map_err(|e| Error::Internal(e.to_string()))?;
+        self.runtime.block_on(self.dead.bury(rejects)).map_err(|e| Error::internal(e.to_string()))?;
         Ok(true)
     }
 }

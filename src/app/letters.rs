@@ -130,8 +130,8 @@ impl Letters {
         let sample = self.homes.iter().find_map(|home| sample(&self.course.claims, home));
         let queue = self.queue.display().to_string();
         let Some(sample) = sample else {
-            return Err(Error::Usage(
-                "some records say no dataset, and hold no row that could tell it; look at them with mdsctl inspect-dlq, give --dataset, mend them, or throw them away with --discard and a filter".into(),
+            return Err(Error::usage(
+                "some records say no dataset, and hold no row that could tell it; look at them with mdsctl inspect-dlq, give --dataset, mend them, or throw them away with --discard and a filter",
             )
             .at(&queue));
         };
@@ -330,7 +330,7 @@ mod tests {
                 return Ok(true);
             }
             self.0.on(&Event::Returned { rows: rejects.len() as u64 });
-            Err(Error::Unavailable("the disk is full".into()))
+            Err(Error::unavailable("the disk is full"))
         }
     }
 

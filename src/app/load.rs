@@ -77,7 +77,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
         .worker_threads(cores.clamp(2, 4))
         .enable_all()
         .build()
-        .map_err(|e| Error::Internal(format!("cannot start: {e}")))
+        .map_err(|e| Error::internal(format!("cannot start: {e}")))
 }
 
 /// Where the rows of a load are from.
@@ -123,9 +123,7 @@ impl<'a> Load<'a> {
         };
         let meaning = plan.data.meaning()?;
         if meaning.name_pattern.is_some() && inputs.iter().any(|i| i.path.is_none()) {
-            return Err(Error::Usage(
-                "--name-pattern needs names, and standard input has none; use --set".into(),
-            ));
+            return Err(Error::usage("--name-pattern needs names, and standard input has none; use --set"));
         }
         plan.to.one_tenant(&plan.data.values)?;
         let meter = Arc::new(Meter::new(&inputs));
@@ -143,7 +141,7 @@ impl<'a> Load<'a> {
             started: Instant::now(),
             inputs,
             engine,
-            stop: Stop::new().map_err(|e| Error::Internal(format!("cannot start: {e}")))?,
+            stop: Stop::new().map_err(|e| Error::internal(format!("cannot start: {e}")))?,
             meter,
             metrics,
             closed: false,
@@ -309,7 +307,7 @@ impl<'a> Load<'a> {
                 Ok(seen) => {
                     let seen = peeked.insert(seen);
                     if let Some(what) = seen.opened.decoder.objection() {
-                        return Err(Error::Usage(format!("{}: {what}", input.name)));
+                        return Err(Error::usage(format!("{}: {what}", input.name)));
                     }
                     return match seen.schema() {
                         Some(schema) => {
@@ -322,7 +320,7 @@ impl<'a> Load<'a> {
                             }
                             found.map_err(|e| seen.no_rows(input).unwrap_or_else(|| e.at(&input.name)))
                         }
-                        None => Err(Error::Input(
+                        None => Err(Error::input(
                             match seen.first.iter().flat_map(|batch| &batch.broken).next() {
                                 Some(broken) => {
                                     format!("{}: row {}: {}", input.name, broken.row, broken.message)
@@ -337,7 +335,7 @@ impl<'a> Load<'a> {
                 }
             }
         }
-        Err(failed.unwrap_or_else(|| Error::Input("there is nothing to load".into())))
+        Err(failed.unwrap_or_else(|| Error::input("there is nothing to load")))
     }
 
     /// Rows that were taken from a pipe go to the dead-letter queue; the error says so.
@@ -352,7 +350,7 @@ impl<'a> Load<'a> {
         let reading = self.plan.data.reading().unwrap_or_default();
         let saved = tokio::task::block_in_place(|| peeked.bury(input, &reading, &mut graveyard));
         match (graveyard.rows, saved) {
-            (_, Err(lost)) => Error::Internal(format!("{error}; and what was read of stdin is lost: {lost}")),
+            (_, Err(lost)) => Error::internal(format!("{error}; and what was read of stdin is lost: {lost}")),
             (0, Ok(())) => error,
             (rows, Ok(())) => error.and(&format!(
                 "; {} already read from stdin {} in {}",
@@ -368,7 +366,7 @@ impl<'a> Load<'a> {
         let name = dataset.map_or("unknown", |d| &d.name);
         let path = self.plan.rejects.dlq.clone().unwrap_or_else(|| dlq_path(name));
         if let Kind::Segment(_) = kind(&path) {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "--dlq {}: by its name that is a part of the queue {}; give that, or a name without a number at its end",
                 path.display(),
                 live(&path).display()
@@ -377,7 +375,7 @@ impl<'a> Load<'a> {
         if let Some(input) =
             self.inputs.iter().find(|input| self.letters().is_none() && is_file_of(input, &path))
         {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "the dead-letter queue {} is one of the inputs, {}: rows that fail would be written into it; name another queue with --dlq{}",
                 path.display(),
                 input.name,

@@ -93,7 +93,7 @@ impl DataPlan {
     /// The dataset, where the plan names one.
     pub(crate) fn known_dataset(&self) -> Result<Option<Dataset>> {
         let Some(name) = &self.dataset else { return Ok(None) };
-        let known = by_name(name).ok_or_else(|| Error::Usage(format!("there is no dataset {name}")))?;
+        let known = by_name(name).ok_or_else(|| Error::usage(format!("there is no dataset {name}")))?;
         let mut dataset = known.clone();
         if let Some(table) = &self.table {
             dataset.table = table.clone().into();
@@ -119,17 +119,17 @@ impl DataPlan {
     /// Usage, where one of them means nothing.
     pub(crate) fn meaning(&self) -> Result<Meaning> {
         let name_pattern =
-            self.name_pattern.as_deref().map(NamePattern::parse).transpose().map_err(Error::Usage)?;
+            self.name_pattern.as_deref().map(NamePattern::parse).transpose().map_err(Error::usage)?;
         // What the columns of another table hold is not for us to say.
         if let (Some(text), None) = (&self.timeframe, &self.table)
             && timeframe::canonical(text).is_none()
         {
-            return Err(Error::Usage(format!("--timeframe {text} is not a timeframe; {}", timeframe::WRITE)));
+            return Err(Error::usage(format!("--timeframe {text} is not a timeframe; {}", timeframe::WRITE)));
         }
         let values = &self.values;
         let zone = values.timezone.as_deref().map(|name| {
             name.parse().map_err(|_| {
-                Error::Usage(format!(
+                Error::usage(format!(
                     "--timezone {name}: no such zone; names are like America/New_York or UTC"
                 ))
             })

@@ -82,7 +82,9 @@ pub fn run(caller: &Caller, plan: ReplayPlan, metrics: &RunMetrics) -> Result<Re
 /// Tries to write there, before anything else is touched.
 fn writable(directory: &Path) -> Result<()> {
     let tried = std::fs::create_dir_all(directory).and_then(|()| tempfile::tempfile_in(directory).map(drop));
-    tried.map_err(|error| Error::Usage(format!("--archive {}: {}", directory.display(), words(&error))))
+    tried.map_err(|error| {
+        Error::usage(format!("--archive {}: {}", directory.display(), words(&error))).caused_by(error)
+    })
 }
 
 struct Replay<'a> {
@@ -122,10 +124,11 @@ impl Replay<'_> {
                 _ => "the replay renames it and writes beside it, and needs the right to do so",
             };
             let live = live.display();
-            Error::Usage(format!(
+            Error::usage(format!(
                 "the dead-letter queue {live} cannot be claimed: {}; {remedy}",
                 words(&error)
             ))
+            .caused_by(error)
         };
         self.stuck = false;
         let is_empty = |path: &Path| std::fs::metadata(path).map_or(true, |m| m.len() == 0);
@@ -148,7 +151,7 @@ impl Replay<'_> {
             return self.round(live, parts.map_err(fault)?, &way, Vec::new(), false);
         }
         if names::kind(live) == Kind::Parked && names::journal(&names::live(live)).exists() {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "an earlier replay of {} did not end, and may have parked rows that it is still to settle: finish that first, by mdsctl replay-dlq {}",
                 names::live(live).display(),
                 shell_word(&names::live(live).display().to_string())
@@ -164,7 +167,7 @@ impl Replay<'_> {
                     }
                     None => "another process".to_owned(),
                 };
-                return Err(Error::Usage(format!(
+                return Err(Error::usage(format!(
                     "{} is being replayed by {who}; nothing was done here, try again when it has ended",
                     live.display()
                 )));
@@ -173,11 +176,11 @@ impl Replay<'_> {
         // From here on new failures go to a fresh file, which is not for this replay.
         replay_lock::set_aside(live).map_err(fault)?;
         let journal = Journal::read(&beside).map_err(|error| {
-            Error::Usage(format!(
+            Error::usage(format!(
                 "{}: what an earlier replay noted there cannot be read ({}); if none is running, remove that file, and all of the queue is replayed: in a table without a key compare first, since some of its rows may be there already",
                 beside.display(),
                 words(&error)
-            ))
+            )).caused_by(error)
         })?;
         let (mut earlier, mut parts) = (Vec::new(), Vec::new());
         for path in which::segments(live).map_err(fault)?.0 {
@@ -189,7 +192,7 @@ impl Replay<'_> {
         }
         if let Some(journal) = journal.filter(|_| !earlier.is_empty()) {
             if journal.way.store != way.store && !journal.settled && !self.plan.force {
-                return Err(Error::Usage(format!(
+                return Err(Error::usage(format!(
                     "an earlier replay of {} into {} did not end; finish it there, or take all rows to {} with --force",
                     live.display(),
                     journal.way.store,
@@ -243,7 +246,7 @@ impl Replay<'_> {
             store: self.place.clone(),
             tenant: self.plan.to.tenant.clone(),
             mend: noted
-                .map_err(|error| Error::Internal(format!("the journal cannot be written: {error}")))?,
+                .map_err(|error| Error::internal(format!("the journal cannot be written: {error}")))?,
         })
     }
 

@@ -104,7 +104,7 @@ pub fn decide(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<De
     if request.resume {
         if let Some(unknown) = request.inputs.iter().find(|input| input.id.is_none()) {
             let what = if unknown.name == "-" { "standard input" } else { &unknown.name };
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "--resume cannot tell what comes from {what}: give it a name with --source-id, the same in both runs"
             )));
         }
@@ -146,7 +146,7 @@ fn go_on(
     let when = day(run.started);
     let again = from_the_start(request, run);
     match life {
-        Life::Alive => return Err(Error::Usage(going_on(run))),
+        Life::Alive => return Err(Error::usage(going_on(run))),
         Life::Unknown => return Ok(Decision::Watch(run.run_id)),
         Life::Over => {}
     }
@@ -159,7 +159,7 @@ fn go_on(
         if request.is_gone(run) {
             return Ok(emptied(request, run));
         }
-        return Err(Error::Usage(unproven(request, run, input)));
+        return Err(Error::usage(unproven(request, run, input)));
     }
     let changed = first_change(request, run);
     if run.status.is_finished() {
@@ -169,7 +169,7 @@ fn go_on(
                 "nothing to resume: run {name} of {when} has loaded all of it; loading it again changes nothing"
             ))),
             (None, false) if request.is_gone(run) => emptied(request, run),
-            (None, false) => return Err(Error::Usage(loaded(request, run, &request.inputs[0].name))),
+            (None, false) => return Err(Error::usage(loaded(request, run, &request.inputs[0].name))),
             (Some(_), _) => match fresh(request, std::slice::from_ref(&(run.clone(), life)))? {
                 Decision::Fresh(_) => Decision::Fresh(Some(format!(
                     "nothing to resume: run {name} of {when} has loaded all of what was there then; loading from the start"
@@ -191,18 +191,18 @@ fn go_on(
         return Ok(emptied(request, run));
     }
     if let Some(what) = changed {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "run {name} of {when} cannot be resumed: {what} since; to load from the start {again}"
         )));
     }
     if !run.resumable {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "run {name} of {when} cannot be resumed: it ran with --overflow drop-oldest; to load from the start {again}"
         )));
     }
     let others = differences(&run.settings, request.settings);
     if !others.is_empty() {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "run {name} of {when} cannot be resumed with other settings: it differed in {}; give them as they were (mdsctl runs {name} shows them)",
             others.join(", ")
         )));
@@ -269,14 +269,14 @@ fn fresh(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<Decisio
         }
         let Some(shared) = shared else { continue };
         match life {
-            Life::Alive => return Err(Error::Usage(going_on(run))),
+            Life::Alive => return Err(Error::usage(going_on(run))),
             Life::Unknown => return Ok(Decision::Watch(run.run_id)),
             Life::Over if request.is_gone(run) => return Ok(emptied(request, run)),
             Life::Over if run.has_checkpoints && damaged(run).is_some() => {
-                return Err(Error::Usage(unproven(request, run, shared)));
+                return Err(Error::usage(unproven(request, run, shared)));
             }
             Life::Over if run.status.is_finished() || run.has_checkpoints => {
-                return Err(Error::Usage(loaded(request, run, shared)));
+                return Err(Error::usage(loaded(request, run, shared)));
             }
             Life::Over => {}
         }
@@ -485,7 +485,7 @@ mod tests {
 
         fn refused(&self, earlier: &[(RunRecord, Life)]) -> String {
             match self.of(earlier) {
-                Err(Error::Usage(why)) => why,
+                Err(Error::Usage(why)) => why.into(),
                 other => panic!("{other:?}"),
             }
         }

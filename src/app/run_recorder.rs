@@ -161,7 +161,7 @@ impl RunRecorder {
                         watched.insert(id, run.heartbeat);
                     }
                     if stopped() {
-                        return Err(Error::Usage(format!("stopped while waiting for a sign of run {id}")));
+                        return Err(Error::usage(format!("stopped while waiting for a sign of run {id}")));
                     }
                     tokio::time::sleep(Duration::from_millis(500)).await;
                     continue;
@@ -220,7 +220,7 @@ impl RunRecorder {
                 let why = input.failed.clone()?;
                 Some((
                     place,
-                    Error::Input(format!(
+                    Error::input(format!(
                         "{why} (found by an earlier run; what comes after that place is not loaded)"
                     )),
                 ))
@@ -279,7 +279,7 @@ impl RunRecorder {
         notes: &mut Vec<String>,
     ) -> Self {
         let job = timeout(LIMIT, history.begin_job(start, resumed, process::is_alive)).await;
-        let job = job.unwrap_or_else(|_| Err(Error::Unavailable("job_runs gives no answer".into())));
+        let job = job.unwrap_or_else(|_| Err(Error::unavailable("job_runs gives no answer")));
         let job = job.unwrap_or_else(|why| {
             notes.push(why.to_string());
             None
@@ -336,7 +336,7 @@ impl RunRecorder {
             loop {
                 let noted =
                     runtime.block_on(timeout(LIMIT, history.input_failed(run, input, &why, unproven)));
-                match noted.unwrap_or_else(|_| Err(Error::Unavailable("the store gives no answer".into()))) {
+                match noted.unwrap_or_else(|_| Err(Error::unavailable("the store gives no answer"))) {
                     Err(Error::Unavailable(_)) if began.elapsed() < PATIENCE => {
                         runtime.block_on(tokio::time::sleep(Duration::from_millis(200)));
                     }
@@ -351,7 +351,7 @@ impl RunRecorder {
         if let Some(beat) = &self.beat {
             beat.abort();
         }
-        let late = |_| Err(Error::Unavailable("the store gives no answer".into()));
+        let late = |_| Err(Error::unavailable("the store gives no answer"));
         let ended = match self.kept {
             true => timeout(LIMIT, self.history.end(self.run, end)).await.unwrap_or_else(late),
             false => Ok(()),

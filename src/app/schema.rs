@@ -12,20 +12,20 @@ use crate::sink::{SchemaOptions, Store, unblocked};
 pub fn possible(store: &dyn Store, wanted: &SchemaOptions) -> Result<()> {
     let (can, called) = (store.capabilities(), store.called());
     if wanted.rls && !can.row_security {
-        return Err(Error::Usage(format!("--rls needs PostgreSQL: {called} has no row-level security")));
+        return Err(Error::usage(format!("--rls needs PostgreSQL: {called} has no row-level security")));
     }
     let all = [&wanted.chunk, &wanted.compress_after, &wanted.retention];
     if let Some(unknown) = all.iter().flat_map(|said| said.names()).find(|name| by_name(name).is_none()) {
         let names: Vec<&str> = ALL.iter().map(|dataset| &*dataset.name).collect();
-        return Err(Error::Usage(format!("there is no dataset {unknown}; there are {}", names.join(", "))));
+        return Err(Error::usage(format!("there is no dataset {unknown}; there are {}", names.join(", "))));
     }
     if !wanted.is_plain() && !can.chunks {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "--chunk, --compress-after and --retention need PostgreSQL with TimescaleDB: {called} has no chunks"
         )));
     }
     if !wanted.grant.is_empty() && !can.roles {
-        return Err(Error::Usage(format!("--grant needs PostgreSQL: {called} has no roles")));
+        return Err(Error::usage(format!("--grant needs PostgreSQL: {called} has no roles")));
     }
     Ok(())
 }

@@ -82,15 +82,15 @@ fn open_many_files() {
 pub fn run(caller: &Caller, plan: TailPlan, metrics: &RunMetrics) -> Result<RunReport> {
     let TailPlan { run, follow, checkpoint } = plan;
     if run.rejects.dry_run {
-        return Err(Error::Usage("tail has no --dry-run; mdsctl load --dry-run looks at a file".into()));
+        return Err(Error::usage("tail has no --dry-run; mdsctl load --dry-run looks at a file"));
     }
     if let Some(format) = run.open.format.filter(|f| !f.grows()) {
-        return Err(Error::Usage(format!("{} cannot be followed; use mdsctl load", format.title)));
+        return Err(Error::usage(format!("{} cannot be followed; use mdsctl load", format.title)));
     }
     let pipe = run.inputs.iter().any(|input| input == "-");
     if pipe && run.inputs.len() > 1 {
-        return Err(Error::Usage(
-            "a pipe (-) is followed alone; start one tail for it and one for the files".into(),
+        return Err(Error::usage(
+            "a pipe (-) is followed alone; start one tail for it and one for the files",
         ));
     }
     open_many_files();

@@ -58,7 +58,7 @@ impl ValuePlan {
         };
         match self.tenant() {
             Some(value) if !tenant.is_empty() && !is(value, tenant) && !is(value, given) => {
-                Err(Error::Usage(format!(
+                Err(Error::usage(format!(
                     "--tenant {given} (or MDS_TENANT_ID) and --set tenant_id={value} name two tenants; leave one of them out"
                 )))
             }
@@ -117,7 +117,7 @@ impl MendPlan {
             later => Err(format!("their form is {later}, and {VERSION} is known")),
         });
         read.map_err(|why| {
-            Error::Usage(format!(
+            Error::usage(format!(
                 "the flags of an earlier replay are not understood: {why}; another version of mdsctl has noted them, finish the replay with that"
             ))
         })

@@ -72,18 +72,19 @@ pub fn with_defaults(command: Command, explicit: Option<&Path>) -> Result<(Comma
     let (text, meta) = match read {
         Ok(read) => read,
         Err(error) => {
-            return Err(Error::Usage(format!("configuration file {}: {}", path.display(), words(&error))));
+            return Err(Error::usage(format!("configuration file {}: {}", path.display(), words(&error)))
+                .caused_by(error));
         }
     };
     let at = |line: usize| format!("configuration file {}:{line}", path.display());
-    let lines = lines(&text).map_err(|(line, why)| Error::Usage(format!("{}: {why}", at(line))))?;
+    let lines = lines(&text).map_err(|(line, why)| Error::usage(format!("{}: {why}", at(line))))?;
     let mut places = Places { path: path.clone(), lines, mode: meta.permissions().mode() };
     let command = apply(command, &text).map_err(|fault| {
         let same = |(section, flag, _): &&(Option<String>, String, usize)| {
             *section == fault.section && fault.flag.as_ref().is_none_or(|named| named == flag)
         };
         let line = places.lines.iter().find(same).map_or(1, |(_, _, line)| *line);
-        Error::Usage(format!("{}: {}", at(line), fault.why))
+        Error::usage(format!("{}: {}", at(line), fault.why))
     })?;
     // A section itself is no flag.
     places.lines.retain(|(_, flag, _)| !flag.is_empty());
@@ -246,10 +247,10 @@ mod tests {
     use crate::cli::args::{Cli, Command as Chosen};
 
     fn parse(config: &str, line: &str) -> Result<Cli> {
-        let command = apply(Cli::command(), config).map_err(|fault| Error::Usage(fault.why))?;
+        let command = apply(Cli::command(), config).map_err(|fault| Error::usage(fault.why))?;
         let matches =
-            command.try_get_matches_from(line.split(' ')).map_err(|e| Error::Usage(e.to_string()))?;
-        Cli::from_arg_matches(&matches).map_err(|e| Error::Usage(e.to_string()))
+            command.try_get_matches_from(line.split(' ')).map_err(|e| Error::usage(e.to_string()))?;
+        Cli::from_arg_matches(&matches).map_err(|e| Error::usage(e.to_string()))
     }
 
     #[test]

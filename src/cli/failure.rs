@@ -1,5 +1,8 @@
 //! What ended a command, and where what is wrong about it was said: a variable, or a line of the configuration file.
 
+use std::error::Error as _;
+use std::io;
+
 use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
@@ -19,14 +22,26 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The code is that of the typed error among what is said; without one it is a fault of ours.
+    /// The code is that of the typed error among what is said; without one it is a fault of ours. A typed
+    /// error says all in its sentence: what it comes from is for the log (`-vv`).
     pub fn of(error: &anyhow::Error) -> Self {
         let exit = error.downcast_ref::<Error>().map_or(Exit::Internal, Exit::from);
-        let said = error.chain().map(|cause| match cause.downcast_ref::<std::io::Error>() {
-            Some(of_system) => words(of_system),
-            None => cause.to_string(),
-        });
-        Self { exit, message: said.collect::<Vec<_>>().join(": ") }
+        let mut said = Vec::new();
+        for cause in error.chain() {
+            said.push(match cause.downcast_ref::<io::Error>() {
+                Some(of_system) => words(of_system),
+                None => cause.to_string(),
+            });
+            let mut deeper = cause.downcast_ref::<Error>().and_then(|typed| typed.source());
+            if deeper.is_some() {
+                while let Some(cause) = deeper {
+                    tracing::debug!("comes from: {cause}");
+                    deeper = cause.source();
+                }
+                break;
+            }
+        }
+        Self { exit, message: said.join(": ") }
     }
 
     /// A command line or a configuration that cannot be followed.
@@ -105,10 +120,10 @@ mod tests {
 
     #[test]
     fn the_code_is_that_of_the_typed_error_and_the_sentence_is_all_that_is_said() {
-        let io = || std::io::Error::other("the disk is full");
+        let io = || io::Error::other("the disk is full");
         let untyped: anyhow::Error = Err::<(), _>(io()).context("x.1").unwrap_err();
-        let outside = Err::<(), _>(io()).context(Error::Usage("x.1".into())).unwrap_err();
-        let inside = Err::<(), _>(Error::Input("the disk is full".into())).context("x.1").unwrap_err();
+        let outside = Err::<(), _>(io()).context(Error::usage("x.1")).unwrap_err();
+        let inside = Err::<(), _>(Error::input("the disk is full")).context("x.1").unwrap_err();
         for (error, exit) in [(untyped, Exit::Internal), (outside, Exit::Usage), (inside, Exit::Input)] {
             let failure = Failure::of(&error);
             assert_eq!((failure.exit, &*failure.message), (exit, "x.1: the disk is full"));

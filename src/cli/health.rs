@@ -37,7 +37,7 @@ pub fn misread(why: &str, json: bool) -> Exit {
 
 fn planned(args: &HealthArgs) -> error::Result<HealthPlan> {
     let store = plan::destination(&args.store)?;
-    let at = |why: String| Error::Usage(format!("--url: {why}"));
+    let at = |why: String| Error::usage(format!("--url: {why}"));
     let endpoint = args.url.as_deref().map(|url| Endpoint::parse(url, HTTP)).transpose().map_err(at)?;
     let token = args.token.as_ref().filter(|token| !token.is_empty()).map(Secret::new);
     Ok(HealthPlan {

@@ -28,8 +28,8 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
             LetterFormat::Json => Form::Record,
             LetterFormat::Ndjson => Form::Rows,
             LetterFormat::Csv => {
-                bail!(Error::Usage(
-                    "--follow: the columns of CSV are known only at the end; use --format ndjson".into(),
+                bail!(Error::usage(
+                    "--follow: the columns of CSV are known only at the end; use --format ndjson",
                 ));
             }
         };

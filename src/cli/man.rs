@@ -111,12 +111,12 @@ fn named<'a>(commands: &'a [Entry], words: &[String]) -> Result<&'a Entry> {
     commands.iter().find(|entry| short(entry) == name).with_context(|| {
         let known = |name: &&str| !name.is_empty() && !name.starts_with("schema-");
         let all: Vec<&str> = commands.iter().map(short).filter(known).collect();
-        Error::Usage(format!("there is no command {}; there are {}", words.join(" "), all.join(", ")))
+        Error::usage(format!("there is no command {}; there are {}", words.join(" "), all.join(", ")))
     })
 }
 
 fn write_all(commands: &[Entry], directory: &Path) -> Result<()> {
-    let failed = |path: &Path| Error::Usage(format!("{} cannot be written", path.display()));
+    let failed = |path: &Path| Error::usage(format!("{} cannot be written", path.display()));
     std::fs::create_dir_all(directory).with_context(|| failed(directory))?;
     for entry in commands {
         let path = directory.join(format!("{}.1", entry.name));

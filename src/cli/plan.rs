@@ -205,17 +205,17 @@ fn engine(args: &EngineArgs, stays: bool) -> Result<EnginePlan> {
     if let (Some(low), Some(high)) = (args.low_watermark, args.high_watermark)
         && low > high
     {
-        return Err(Error::Usage(format!("--low-watermark {low} is above --high-watermark {high}")));
+        return Err(Error::usage(format!("--low-watermark {low} is above --high-watermark {high}")));
     }
     if !(args.retry_multiplier.is_finite() && args.retry_multiplier >= 1.0) {
-        return Err(Error::Usage(format!("--retry-multiplier {} is below 1", args.retry_multiplier)));
+        return Err(Error::usage(format!("--retry-multiplier {} is below 1", args.retry_multiplier)));
     }
     // The Python system's variable speaks of jitter, our flag of its absence.
     let jitter = match std::env::var("MDS_RETRY_JITTER").ok().as_deref().map(str::trim) {
         None | Some("") => true,
         Some(text) if ["true", "1", "yes", "on"].iter().any(|w| text.eq_ignore_ascii_case(w)) => true,
         Some(text) if ["false", "0", "no", "off"].iter().any(|w| text.eq_ignore_ascii_case(w)) => false,
-        Some(text) => return Err(Error::Usage(format!("MDS_RETRY_JITTER={text} is neither true nor false"))),
+        Some(text) => return Err(Error::usage(format!("MDS_RETRY_JITTER={text} is neither true nor false"))),
     };
     let unattended = !stays && !std::io::stderr().is_terminal();
     let settings = EngineSettings {

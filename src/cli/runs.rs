@@ -32,13 +32,13 @@ pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
         (Some(_), [one]) if global.json => print(&voice::result(value(one)?))?,
         (Some(_), [one]) => print(&details(one, style))?,
         (Some(id), []) => {
-            bail!(Error::Usage(format!(
+            bail!(Error::usage(format!(
                 "no run in {} has an id that begins with {id}; mdsctl runs lists them",
                 store.shown()
             )));
         }
         (Some(id), _) => {
-            bail!(Error::Usage(format!(
+            bail!(Error::usage(format!(
                 "more than one run has an id that begins with {id}; give more of it"
             )));
         }

@@ -29,7 +29,9 @@ pub fn heard() -> Result<Interrupts> {
     if let Some(heard) = &*heard {
         return Ok(heard.clone());
     }
-    let failed = |e: std::io::Error| Error::Internal(format!("signals cannot be listened to: {}", words(&e)));
+    let failed = |e: std::io::Error| {
+        Error::internal(format!("signals cannot be listened to: {}", words(&e))).caused_by(e)
+    };
     let runtime = Builder::new_current_thread().enable_io().build().map_err(failed)?;
     let inside = runtime.enter();
     let unmasked = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).map_err(|e| failed(e.into()))?;

@@ -17,9 +17,7 @@ pub const DATABASE_URL: &str = "DATABASE_URL";
 pub fn choose(args: &StoreArgs) -> Result<(Arc<dyn Store>, bool)> {
     let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     if args.dsn.as_deref() == Some("") && std::env::var("MDS_DSN").as_deref() != Ok("") {
-        return Err(Error::Usage(
-            "--dsn is empty; write for instance --dsn postgres://localhost/market".into(),
-        ));
+        return Err(Error::usage("--dsn is empty; write for instance --dsn postgres://localhost/market"));
     }
     let given = args.dsn.clone().filter(|d| !d.is_empty()).map(|text| ("--dsn", text));
     match given.or_else(|| set(DATABASE_URL).map(|text| (DATABASE_URL, text))) {

@@ -129,7 +129,7 @@ pub fn print(text: &str) -> Result<()> {
     let text = if stdout.is_terminal() { painted(text) } else { text.into() };
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Internal(format!("the result cannot be written to standard output: {error}")))
+            Err(Error::internal(format!("the result cannot be written to standard output: {error}")))
         }
         _ => Ok(()),
     }

@@ -35,7 +35,7 @@ const SIZE: [&str; 6] = ["size", "s", "qty", "quantity", "amount", "tradesize"];
 pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset> {
     let names = Names::new(source.fields().iter().map(|f| f.name().as_str()));
     if let Some(name) = book(&names) {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "these are updates or levels of an order book (column {name:?}), for which mdsctl has no dataset; load them into a table of your own with --table TABLE, or say what they are with --dataset ticks|quotes"
         )));
     }
@@ -67,7 +67,7 @@ pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset>
         return Ok(found);
     }
     let found = list(names.all.iter().copied());
-    Err(Error::Usage(match closest(&names, &has) {
+    Err(Error::usage(match closest(&names, &has) {
         Some((dataset, missing, flags)) => format!(
             "these columns are of no dataset that mdsctl knows: {found}; closest is {}; missing: {}; add --dataset {} {}",
             dataset.name,

@@ -38,7 +38,7 @@ pub(super) fn add(
             // The day of a file is no time of its rows.
             Some((name, kind)) if kind != Kind::Timestamp || name == key => match value == NULL {
                 false if let Some(flag) = contradicting(options, &name, &value, same) => {
-                    return Err(Error::Usage(format!(
+                    return Err(Error::usage(format!(
                         "{source}: {flag}, and the folder {folder:?} says otherwise; leave the flag out to take {name} from the names of the folders, or add --force-set to give every row that one value"
                     )));
                 }

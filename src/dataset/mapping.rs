@@ -102,7 +102,7 @@ pub fn target_of(name: &str, dataset: &Dataset, target: &Target) -> Result<Strin
         .collect();
     match by_synonym[..] {
         [one] => Ok(one.to_owned()),
-        _ => Err(Error::Usage(format!(
+        _ => Err(Error::usage(format!(
             "{} has no column {name:?}; its columns are {}",
             target.table,
             list(target.columns.iter().map(|c| c.name.as_str()))
@@ -165,7 +165,7 @@ pub fn resolve(
         let name = column.name.as_ref();
         let place = target.column(name);
         if place.is_none() && options.sets.iter().chain(&options.maps).any(|(n, _)| n == name) {
-            return Err(Error::Usage(format!("{} has no column {name:?}", target.table)));
+            return Err(Error::usage(format!("{} has no column {name:?}", target.table)));
         }
         let feed = match finder.find(&column) {
             Ok(feed) => feed,
@@ -297,7 +297,7 @@ fn of_another(source: &Schema, dataset: &Dataset, names: &Names<'_>, options: &M
         return None;
     }
     let other = detection::detect(source, options).ok().filter(|other| other.name != dataset.name)?;
-    Some(Error::Usage(format!(
+    Some(Error::usage(format!(
         "these columns look like {}, and not like {}: {}; load it by itself, with --dataset {}",
         other.name,
         dataset.name,
@@ -354,7 +354,7 @@ fn lacking(lacks: &[Lack], names: &Names<'_>, mending: bool) -> Error {
         }));
     }
     let flags = if flags.is_empty() { String::new() } else { format!("; add {}", flags.join(" ")) };
-    Error::Usage(format!("{}{flags}", said.join("; ")))
+    Error::usage(format!("{}{flags}", said.join("; ")))
 }
 
 /// `a, b and c`.
@@ -482,7 +482,7 @@ impl Finder<'_> {
     /// The column of `--map NAME=SOURCE`.
     fn mapped(&mut self, column: &Column, source: &str) -> Result<usize, Failure> {
         let name = &column.name;
-        let wrong = |what: String| Failure::Flag(Error::Usage(format!("--map {name}={source}: {what}")));
+        let wrong = |what: String| Failure::Flag(Error::usage(format!("--map {name}={source}: {what}")));
         let found = self.names.named(source);
         match found[..] {
             [one] => {
@@ -526,12 +526,12 @@ impl Finder<'_> {
         match (self.look)(index) {
             Look::Clocks(form, _) => match (self.options.day.clone(), &self.days(column, &[index])[..]) {
                 (Some(day), _) => Ok(self.join(Day::Constant(day), index, form)),
-                (None, &[day]) => Err(Failure::Flag(Error::Usage(format!(
+                (None, &[day]) => Err(Failure::Flag(Error::usage(format!(
                     "--map {name}={source}: {own:?} holds times of day alone, and {:?} the days; write --map {name}={}",
                     self.names.all[day],
                     shell_word(&format!("{}+{own}", self.names.all[day]))
                 )))),
-                _ => Err(Failure::Flag(Error::Usage(format!(
+                _ => Err(Failure::Flag(Error::usage(format!(
                     "--map {name}={source}: {own:?} holds times of day alone; {}",
                     no_day(name, own)
                 )))),
@@ -543,7 +543,7 @@ impl Finder<'_> {
             {
                 let clocks = self.clocks(column, &[index]);
                 match clocks.iter().find(|(_, _, midnight)| !midnight) {
-                    Some((clock, ..)) => Err(Failure::Flag(Error::Usage(format!(
+                    Some((clock, ..)) => Err(Failure::Flag(Error::usage(format!(
                         "--map {name}={source}: {own:?} holds the day alone, and {:?} the time of day; write --map {name}={} for both, or add --force-set for the day alone",
                         self.names.all[*clock],
                         shell_word(&format!("{own}+{}", self.names.all[*clock]))
@@ -737,13 +737,13 @@ impl Finder<'_> {
         let name = column.name.as_ref();
         let flag = flag_of(name, value);
         if let Some(source) = given(&self.options.maps, name) {
-            return Err(Failure::Flag(Error::Usage(format!(
+            return Err(Failure::Flag(Error::usage(format!(
                 "{flag} and --map {name}={source} both say what {name} is; leave one of them out"
             ))));
         }
         let found = self.names.best(column, |index| !self.taken.contains(&index));
         let Some(first) = found.first() else { return Ok(()) };
-        Err(Failure::Flag(Error::Usage(format!(
+        Err(Failure::Flag(Error::usage(format!(
             "{flag}: the input has a column {:?}, which says what {name} is; leave the flag out to take it from there, or add --force-set to give every row that one value",
             self.names.all[*first]
         ))))

@@ -239,7 +239,8 @@ impl LetterRows {
             Ok(())
         });
         read.map_err(|error: io::Error| {
-            Error::Input(format!("{}: it cannot be read: {}", claim.path.display(), words(&error)))
+            Error::input(format!("{}: it cannot be read: {}", claim.path.display(), words(&error)))
+                .caused_by(error)
         })
     }
 

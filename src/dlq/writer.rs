@@ -99,11 +99,11 @@ impl DlqWriter {
         // A link stays where it is; what it leads to is written and set aside.
         let checked = behind_links(&path).and_then(|path| ready(&path).map(|made| (path, made)));
         let (path, made) = checked.map_err(|error| {
-            Error::Usage(format!(
+            Error::usage(format!(
                 "the dead-letter queue {} cannot be written: {}; mend that, or give the queue another place (a load: --dlq PATH)",
                 path.display(),
                 words(&error)
-            ))
+            )).caused_by(error)
         })?;
         let (jobs, waiting) = mpsc::channel(WAITING);
         let totals = Arc::new(Totals::default());
@@ -117,10 +117,13 @@ impl DlqWriter {
             run,
             totals: totals.clone(),
         };
-        let thread =
-            std::thread::Builder::new().name("dlq".to_owned()).spawn(move || scribe.work(waiting)).map_err(
-                |error| Error::Internal(format!("no thread for the dead-letter queue: {}", words(&error))),
-            )?;
+        let thread = std::thread::Builder::new()
+            .name("dlq".to_owned())
+            .spawn(move || scribe.work(waiting))
+            .map_err(|error| {
+            Error::internal(format!("no thread for the dead-letter queue: {}", words(&error)))
+                .caused_by(error)
+        })?;
         Ok(Self { path, made, jobs: Some(jobs), thread: Some(thread), totals })
     }
 

@@ -46,9 +46,8 @@ impl<S: Sink, D: DeadLetters> BatchSink for EngineSink<'_, S, D> {
             Err(SubmitError::Full(batch)) => {
                 let rejects = rejected(&batch);
                 self.rejects(rejects)?;
-                Err(Error::Unavailable(
-                    "the queue is full, and --overflow error says to stop; raise --capacity or use --overflow block"
-                        .into(),
+                Err(Error::unavailable(
+                    "the queue is full, and --overflow error says to stop; raise --capacity or use --overflow block",
                 ))
             }
         }
@@ -82,7 +81,7 @@ impl<S: Sink, D: DeadLetters> BatchSink for EngineSink<'_, S, D> {
             if lost == 0 && (no_longer || self.stop.is_set()) {
                 // The input still has them.
                 self.observer.on(&Event::Returned { rows: rejects.len() as u64 });
-                return Err(Error::Unavailable(error.0));
+                return Err(Error::unavailable(error.0));
             }
             self.engine.dead_letters_blocked(&error);
             self.runtime.block_on(tokio::time::sleep(wait));

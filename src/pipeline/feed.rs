@@ -151,7 +151,7 @@ mod tests {
         fn rows(&mut self, batch: Batch) -> Result<bool> {
             self.rows += 1;
             self.outcome += batch.len() as u64;
-            if self.rows > self.rows_from { Err(Error::Unavailable("full".into())) } else { Ok(true) }
+            if self.rows > self.rows_from { Err(Error::unavailable("full")) } else { Ok(true) }
         }
 
         fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool> {
@@ -160,7 +160,7 @@ mod tests {
             }
             self.rejects += 1;
             self.outcome += rejects.len() as u64;
-            if self.rejects > self.rejects_from { Err(Error::Unavailable("disk".into())) } else { Ok(true) }
+            if self.rejects > self.rejects_from { Err(Error::unavailable("disk")) } else { Ok(true) }
         }
     }
 

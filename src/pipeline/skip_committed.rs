@@ -55,13 +55,13 @@ impl<O: BatchSink> BatchSink for Resumed<O> {
             return self.outlet.rows(batch);
         }
         let columns = filter_record_batch(&batch.columns, &BooleanArray::from(open.clone()))
-            .map_err(|error| Error::Internal(format!("rows cannot be taken apart: {error}")))?;
+            .map_err(|error| Error::internal(format!("rows cannot be taken apart: {error}")))?;
         let chosen = || open.iter().enumerate().filter(|(_, open)| **open).map(|(row, _)| row);
         let rows = chosen().map(|row| batch.rows[row]).collect();
         let identities = chosen().map(|row| batch.identities[row]).collect();
         let keep = BooleanArray::from(open.clone());
         let given = batch.given.map(|given| given.only(&keep)).transpose();
-        let given = given.map_err(|error| Error::Internal(format!("rows cannot be taken apart: {error}")))?;
+        let given = given.map_err(|error| Error::internal(format!("rows cannot be taken apart: {error}")))?;
         self.outlet.rows(Batch { columns, rows, identities, origin: batch.origin, order: batch.order, given })
     }
 

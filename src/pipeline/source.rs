@@ -108,7 +108,7 @@ mod tests {
         fn step(&mut self, feed: &mut Feed<'_>) -> Result<Step> {
             self.asked.push("step");
             if self.fails {
-                return Err(Error::Unavailable("full".into()));
+                return Err(Error::unavailable("full"));
             }
             self.steps -= 1;
             feed.judge(1);

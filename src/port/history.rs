@@ -15,8 +15,8 @@ pub type IsAlive = fn(&RunProcess) -> Option<bool>;
 
 /// The runs that a store remembers. Each call stands for itself, with a connection of its own.
 ///
-/// All fail with [`Unavailable`](crate::error::Error::Unavailable) where the store is, and with
-/// [`Usage`](crate::error::Error::Usage) where it may not be read or written.
+/// All fail with [`Unavailable`](crate::error::Error::unavailable) where the store is, and with
+/// [`Usage`](crate::error::Error::usage) where it may not be read or written.
 #[async_trait]
 pub trait RunHistory: Send + Sync {
     /// Runs into that table, not taken over by others, that have an input in common with these, the newest

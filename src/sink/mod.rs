@@ -46,7 +46,7 @@ pub const STORES: &[StoreKind] = &[sqlite::KIND, postgres::KIND];
 pub fn open(text: &str, from: &str) -> Result<Arc<dyn Store>> {
     match STORES.iter().find(|kind| (kind.takes)(text)) {
         Some(kind) => (kind.open)(text, from),
-        None => Err(Error::Usage(format!("{from} names no store that this program was built with"))),
+        None => Err(Error::usage(format!("{from} names no store that this program was built with"))),
     }
 }
 
@@ -61,7 +61,7 @@ pub fn unnamed() -> Result<(Arc<dyn Store>, bool)> {
     let store = STORES.iter().find_map(|kind| (kind.by_default)());
     store
         .map(|store| (store, true))
-        .ok_or_else(|| Error::Usage("no store is named, and there is none by default: give --dsn".to_owned()))
+        .ok_or_else(|| Error::usage("no store is named, and there is none by default: give --dsn"))
 }
 
 /// The program is to end: what waits for a lock inside of a store is told so.

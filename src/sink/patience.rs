@@ -32,7 +32,7 @@ pub async fn answered<T>(limit: Option<Duration>, step: impl Future<Output = Res
             SILENT.min(limit).as_secs()
         );
     }
-    let late = |_| Err(Error::Unavailable(format!("the store gave no answer within {} s", limit.as_secs())));
+    let late = |_| Err(Error::unavailable(format!("the store gave no answer within {} s", limit.as_secs())));
     tokio::time::timeout(limit.saturating_sub(SILENT), step).await.unwrap_or_else(late)
 }
 

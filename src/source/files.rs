@@ -85,7 +85,7 @@ impl Files {
                 return Ok(Step::More);
             }
             Ok(Next::Stop) => return Ok(Step::Done),
-            Err(Error::Internal(message)) => return Err(Error::Internal(message)),
+            Err(Error::Internal(message)) => return Err(Error::internal(message)),
             Err(error) => error,
         };
         let about_flags = matches!(error, Error::Usage(_)) && index == 0;
@@ -168,7 +168,7 @@ impl Files {
             opened.decoder.prove().map_err(|error| decode_error(error, &input.name))?;
         }
         if let Some(what) = opened.decoder.objection() {
-            let error = Error::Usage(format!("{}: {what}", input.name));
+            let error = Error::usage(format!("{}: {what}", input.name));
             if !replayable {
                 feed.stop.set();
                 feed.report.rows +=
@@ -323,7 +323,7 @@ impl Files {
                     let what = format!("{} {what}", input.name);
                     *found = Err(match found {
                         Err(error) => error.clone().and(&format!("; {what}")),
-                        Ok(()) => Error::Input(what),
+                        Ok(()) => Error::input(what),
                     });
                 }
                 (Since::Same | Since::Unclear | Since::Grown { .. } | Since::Other(_), _) => {}
@@ -380,7 +380,7 @@ impl Source for Files {
     fn finish(&mut self, feed: &mut Feed<'_>) -> Result<()> {
         let files = feed.report.void;
         if files > 1 && files == self.inputs.len() {
-            let error = Error::Input(format!("there is nothing in any of the {files} files"));
+            let error = Error::input(format!("there is nothing in any of the {files} files"));
             feed.report.errors.push((error, false));
         }
         Ok(())
@@ -390,9 +390,7 @@ impl Source for Files {
 /// The error about the columns of an input, with what it may be instead of rows.
 fn or_document(error: Error, decoder: &dyn Decoder) -> Error {
     match (error, decoder.document()) {
-        (Error::Usage(message), Some(sentence)) => {
-            Error::Usage(format!("{message}; perhaps it is {sentence}"))
-        }
+        (error @ Error::Usage(_), Some(sentence)) => error.and(&format!("; perhaps it is {sentence}")),
         (error, _) => error,
     }
 }
@@ -414,7 +412,7 @@ fn form(opened: &Opened) -> String {
 
 fn wrong_header(input: &Input, broken: &Broken, rows: u64) -> Error {
     let what = &broken.message;
-    Error::Input(format!(
+    Error::input(format!(
         "{}: none of the {rows} rows read fits the header ({what}); if the file has no header add --no-header, if lines come before it add --skip-lines N",
         input.name
     ))

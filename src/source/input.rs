@@ -54,7 +54,7 @@ pub fn expand(args: &[OsString], recursive: bool) -> Result<Vec<Input>, Error> {
     for arg in args {
         if arg == "-" {
             if std::mem::replace(&mut stdin, true) {
-                return Err(Error::Usage("standard input (-) is named more than once".into()));
+                return Err(Error::usage("standard input (-) is named more than once"));
             }
             inputs.push(Input { name: "-".into(), path: None, bytes: stdin_bytes() });
             continue;
@@ -132,7 +132,7 @@ fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
         let hint =
             if directories > 0 && !recursive { "; --recursive looks into its directories" } else { "" };
         let path = shown(path);
-        return Err(Error::Input(format!(
+        return Err(Error::input(format!(
             "{path}: nothing to load, no file ends in {}, with or without .gz or .zst{hint}",
             Format::endings()
         )));
@@ -207,7 +207,7 @@ fn pattern(arg: &OsStr, recursive: bool) -> Result<Vec<PathBuf>, Error> {
     }
     if files.is_empty() {
         let arg = shown(arg);
-        return Err(Error::Input(match markers {
+        return Err(Error::input(match markers {
             0 => format!("{arg}: no file matches"),
             _ => format!("{arg}: no file matches but what writers leave beside their data"),
         }));

@@ -139,7 +139,7 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     if let Reading::File(open) = format.reading {
         let file = spool(bytes, compression, name, meter);
         if cut.is_cut() {
-            return Err(Error::Input(format!(
+            return Err(Error::input(format!(
                 "{}: stopped before the whole {} file had been read; none of its rows were loaded",
                 called(name),
                 format.title
@@ -201,7 +201,7 @@ pub fn is_whole(input: &Input, stop: &Stop) -> bool {
 }
 
 fn empty(name: &str, compression: Compression) -> Error {
-    Error::Input(match (name, compression) {
+    Error::input(match (name, compression) {
         ("-", Compression::None) => "standard input is empty".into(),
         (_, Compression::None) => format!("{name}: the file is empty"),
         (_, c) => format!("{}: the {} stream in it is empty", called(name), c.as_str()),
@@ -241,7 +241,8 @@ fn spool(
         let place = std::env::temp_dir();
         let place = place.display();
         let what = words(&e);
-        Error::Input(format!("{}: its copy in {place} cannot be written: {what}; set TMPDIR", called(name)))
+        Error::input(format!("{}: its copy in {place} cannot be written: {what}; set TMPDIR", called(name)))
+            .caused_by(e)
     };
     let mut file = tempfile::tempfile().map_err(writing)?;
     let mut buffer = vec![0; CHUNK];

@@ -70,7 +70,7 @@ impl Parts {
         let parts: Result<_, _> = parts.map(|part| Segment::of(OsStr::from_bytes(part))).collect();
         let parts = parts.map_err(|error| {
             let what = error.msg;
-            Error::Input(format!("{}: no such file, and not a pattern either: {what}", shown(pattern)))
+            Error::input(format!("{}: no such file, and not a pattern either: {what}", shown(pattern)))
         })?;
         Ok(Self { root: bytes.starts_with(b"/"), parts })
     }

@@ -24,7 +24,7 @@ pub(super) fn format(head: &[u8], name: &str, asked: Option<Format>) -> Result<F
         (Some(asked), found) if asked.is_binary() && found != Some(asked) => {
             Err(not_a(asked, head, name, ""))
         }
-        (Some(asked), Some(found)) if asked != found => Err(Error::Usage(format!(
+        (Some(asked), Some(found)) if asked != found => Err(Error::usage(format!(
             "{}: {}, and not what --format {} says; leave --format out",
             called(name),
             found.a_file,
@@ -36,13 +36,13 @@ pub(super) fn format(head: &[u8], name: &str, asked: Option<Format>) -> Result<F
 }
 
 fn not_a(format: Format, head: &[u8], name: &str, more: &str) -> Error {
-    Error::Input(format!("{}: not {}{}{more}", called(name), format.a_file, starts_with(head)))
+    Error::input(format!("{}: not {}{}{more}", called(name), format.a_file, starts_with(head)))
 }
 
 fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
     if let Some(what) = known_stranger(head) {
         let message = format!("{}: {what}, which cannot be read; unpack or convert it first", called(name));
-        return Err(Error::Input(message));
+        return Err(Error::input(message));
     }
     let utf16 = head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF");
     // A form feed or the end mark of DOS may stand in a text.
@@ -65,7 +65,7 @@ fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
     let begins = said.first().is_some_and(text) || said.is_empty() && named.is_some();
     if !utf16 && (odd > most && !is_text_by_lines(said, text, named.is_some()) || !begins) {
         let message = format!("{}: not {}{}", called(name), Format::titles(), starts_with(head));
-        return Err(Error::Input(message));
+        return Err(Error::input(message));
     }
     // Of UTF-16 the ASCII characters remain, which is all that is looked at.
     let text: Vec<u8> = said.iter().copied().filter(|b| !utf16 || b.is_ascii() && *b != 0).collect();

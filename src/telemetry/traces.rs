@@ -64,7 +64,7 @@ impl Traces {
     /// # Errors
     /// Usage, where that is no address.
     pub fn start(endpoint: &str, run_id: Uuid) -> Result<Self> {
-        let endpoint = Endpoint::parse(endpoint, PORT).map_err(Error::Usage)?;
+        let endpoint = Endpoint::parse(endpoint, PORT).map_err(Error::usage)?;
         let endpoint = if endpoint.path().ends_with(PATH) { endpoint } else { endpoint.below(PATH) };
         let post = Arc::new(Post { endpoint: endpoint.clone(), told: AtomicBool::new(false) });
         let exporter = SpanExporter::builder()
@@ -75,7 +75,7 @@ impl Traces {
             // What cannot be sent now is older still later, and newer spans wait behind it.
             .with_retry_policy(RetryPolicy::disabled())
             .build()
-            .map_err(|error| Error::Usage(error.to_string()))?;
+            .map_err(|error| Error::usage(error.to_string()))?;
         let queue = BatchConfigBuilder::default()
             .with_max_queue_size(QUEUE)
             .with_max_export_batch_size(TOGETHER)

@@ -39,7 +39,7 @@ pub fn examine(plan: &HealthPlan) -> Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| Error::Internal(format!("cannot start: {e}")))?;
+        .map_err(|e| Error::internal(format!("cannot start: {e}")))?;
     let report = runtime.block_on(async {
         let end = Instant::now() + plan.timeout;
         let instance = async {
@@ -59,7 +59,7 @@ pub fn examine(plan: &HealthPlan) -> Result<Report> {
 }
 
 fn late(limit: Duration) -> Error {
-    Error::Unavailable(format!("no answer within {} s", limit.as_secs_f64()))
+    Error::unavailable(format!("no answer within {} s", limit.as_secs_f64()))
 }
 
 async fn of_store(plan: &HealthPlan, end: Instant) -> Report {
@@ -89,7 +89,7 @@ async fn letters(plan: &HealthPlan, end: Instant) -> Report {
     match timeout_at(end, work).await {
         Ok(Ok(report)) => report,
         Ok(Err(broken)) => {
-            let why = Error::Internal(format!("the queues cannot be counted: {broken}"));
+            let why = Error::internal(format!("the queues cannot be counted: {broken}"));
             unread("dlq", &why).into()
         }
         Err(_) => {

@@ -147,7 +147,7 @@ fn printed(done: std::result::Result<(), Ended>) -> Result<()> {
     match done {
         Err(Ended::In(error)) => Err(error),
         Err(Ended::Out(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Internal(format!("the rows cannot be written to standard output: {error}")))
+            Err(Error::internal(format!("the rows cannot be written to standard output: {error}")))
         }
         _ => Ok(()),
     }
@@ -169,7 +169,7 @@ pub(crate) fn to_file(
         "ndjson" | "jsonl" => FileFormat::Ndjson,
         "parquet" => FileFormat::Parquet,
         _ => {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "--export {name}: its name must end in .csv, .ndjson or .parquet"
             )));
         }
@@ -183,17 +183,18 @@ pub(crate) fn to_file(
         }
     };
     if queues.iter().any(same) {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "--export {name}: that is one of the files which are read; give another name"
         )));
     }
     let there =
-        || Error::Usage(format!("--export {name}: the file is there already; --force writes over it"));
+        || Error::usage(format!("--export {name}: the file is there already; --force writes over it"));
     if path.exists() && !over {
         return Err(there());
     }
     let failed = |error: io::Error| {
-        Error::Usage(format!("--export {name}: it cannot be written: {}", error::words(&error)))
+        Error::usage(format!("--export {name}: it cannot be written: {}", error::words(&error)))
+            .caused_by(error)
     };
     let temporary = files::beside(path, ".export-", MODE).map_err(failed)?;
     let rows = ExportRows::of(queues, selection, Some(interrupts))?;
@@ -248,7 +249,7 @@ impl ExportRows {
                 Ok(()) => rows.files.push((name, file, choice)),
                 Err(Ended::In(error)) => return Err(error),
                 Err(Ended::Out(_)) => {
-                    return Err(Error::Input(format!(
+                    return Err(Error::input(format!(
                         "{name}: its rows have more than {} different fields, too many for columns; --format ndjson has them as they are",
                         count(MOST_COLUMNS as u64)
                     )));

@@ -12,7 +12,7 @@ use crate::dlq::filter::Selection;
 use crate::dlq::journal;
 use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};
-use crate::error::{Error, Result, words};
+use crate::error::{Error, Result, again, words};
 use crate::source::{Compression, Parts, is_pattern, shown};
 
 /// Where queues are when none is named.
@@ -65,7 +65,7 @@ pub fn unreadable(name: impl std::fmt::Display, error: &io::Error) -> Error {
         ErrorKind::IsADirectory => "it is a directory".to_owned(),
         _ => format!("it cannot be read: {}", words(error)),
     };
-    Error::Input(format!("{name}: {why}"))
+    Error::input(format!("{name}: {why}")).caused_by(again(error))
 }
 
 /// Opens what the arguments name: files, directories, globs, `-`; those in `.dlq` where there are none.
@@ -166,9 +166,7 @@ pub fn live(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
                 QueueSource::Many(paths) => paths,
                 QueueSource::One => vec![path.clone()],
                 QueueSource::Stdin => {
-                    return Err(Error::Usage(
-                        "--follow: standard input is read as it comes; name a file".into(),
-                    ));
+                    return Err(Error::usage("--follow: standard input is read as it comes; name a file"));
                 }
             },
         };
@@ -202,7 +200,7 @@ fn found(path: &Path) -> Result<QueueSource> {
     all.retain(|path| !path.is_dir());
     all.sort_by_key(|path| order(path));
     if all.is_empty() {
-        Err(Error::Input(format!("{}: no file matches", shown(path))))
+        Err(Error::input(format!("{}: no file matches", shown(path))))
     } else {
         Ok(QueueSource::Many(all))
     }

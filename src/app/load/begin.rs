@@ -29,7 +29,7 @@ impl Load<'_> {
         if let Some(letters) = self.letters().filter(|letters| !keeps && letters.taken_up && !letters.force)
             && !mapper.target.is_keyed()
         {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "an earlier replay of {} did not end; {} has no key, and this role keeps no ledger, so that nobody knows which of its rows are there: compare them, and give --force to write all of them, also those that are there already",
                 letters.queue.display(),
                 mapper.target.table
@@ -37,8 +37,8 @@ impl Load<'_> {
         }
         if !keeps {
             return match asked.resume {
-                true => Err(Error::Usage(
-                    "--resume needs the ledger (mds_runs and mds_checkpoints), which this role may not keep; run mdsctl schema apply --grant ROLE as the owner, which makes it and lets this role write to it".into(),
+                true => Err(Error::usage(
+                    "--resume needs the ledger (mds_runs and mds_checkpoints), which this role may not keep; run mdsctl schema apply --grant ROLE as the owner, which makes it and lets this role write to it",
                 )),
                 false => Ok(None),
             };
@@ -74,7 +74,7 @@ impl Load<'_> {
             if let Some(letters) = self.letters().filter(|letters| letters.begun && !letters.force)
                 && !known
             {
-                return Err(Error::Usage(format!(
+                return Err(Error::usage(format!(
                     "an earlier replay of {} did not end; {} has no key, and the ledger does not know that replay any more, so that nobody knows which of its rows are there: compare them, and give --force to write all of them, also those that are there already",
                     letters.queue.display(),
                     start.table

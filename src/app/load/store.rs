@@ -118,7 +118,7 @@ impl Load<'_> {
                     if self.plan.engine.wait || self.reached.load(Ordering::Relaxed) =>
                 {
                     if self.engine.max_outage.is_some_and(|most| began.elapsed() >= most) {
-                        return Err(Error::Unavailable(why));
+                        return Err(Error::unavailable(why));
                     }
                     if !told {
                         tracing::warn!("waiting for the store: {why}");

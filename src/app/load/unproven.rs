@@ -30,7 +30,7 @@ impl Load<'_> {
         let errors = &mut report.errors;
         if errors.last().is_none_or(|(_, told)| *told) {
             let names: Vec<&str> = report.unproven.iter().map(|at| &*self.inputs[*at].name).collect();
-            errors.push((Error::Input(format!("{} could not be read as it was", names.join(", "))), false));
+            errors.push((Error::input(format!("{} could not be read as it was", names.join(", "))), false));
         }
         let Some((error, _)) = errors.last_mut() else { return };
         let known = keeper.filter(|keeper| keeper.is_kept() && self.command() == "load");

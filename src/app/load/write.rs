@@ -76,7 +76,7 @@ impl Load<'_> {
         signals: Signals,
         (started, job): (Option<Started>, Option<RunRecorder>),
     ) -> Result<RunReport> {
-        let dead = Arc::new(dead.ok_or_else(|| Error::Internal("no dead-letter queue".into()))?);
+        let dead = Arc::new(dead.ok_or_else(|| Error::internal("no dead-letter queue"))?);
         let settings = EngineSettings {
             workers: self.engine.workers.min(sink.max_sessions().unwrap_or(usize::MAX)),
             idempotent: self.command() == "load"

@@ -160,11 +160,12 @@ impl ReplayBatch<'_> {
 fn write(journal: &Journal, live: &Path) -> Result<()> {
     let path = names::journal(live);
     journal.write(&path).map_err(|error| {
-        Error::Usage(format!(
+        Error::usage(format!(
             "{} cannot be written: {}; a replay notes there what it has claimed",
             path.display(),
             words(&error)
         ))
+        .caused_by(error)
     })
 }
 
@@ -179,11 +180,12 @@ impl Replay<'_> {
         settled: bool,
     ) -> Result<()> {
         let fault = |path: &Path, error: io::Error| {
-            Error::Input(format!(
+            Error::input(format!(
                 "the dead-letter queue {} cannot be read: {}",
                 path.display(),
                 words(&error)
             ))
+            .caused_by(error)
         };
         let taken_up = parts.iter().any(|part| part.taken_up);
         let last = parts.iter().filter(|part| part.taken_up).map(|part| part.generation).max();
@@ -307,7 +309,7 @@ impl Replay<'_> {
         }
         let beside = names::journal(round.live);
         replay_lock::remove(&beside).map_err(|error| {
-            Error::Internal(format!("{} is done with, but cannot be removed: {error}", beside.display()))
+            Error::internal(format!("{} is done with, but cannot be removed: {error}", beside.display()))
         })
     }
 
@@ -365,7 +367,7 @@ impl Replay<'_> {
                 && !facts.keyed
                 && !self.plan.force
             {
-                return Err(Error::Usage(format!(
+                return Err(Error::usage(format!(
                     "an earlier replay of {} did not end, and {} has lost its key since, so that nobody knows which of its rows are there: give it its key back, or --force to write all of them",
                     round.live.display(),
                     facts.table
@@ -377,7 +379,7 @@ impl Replay<'_> {
                 && let Some(why) = &facts.closed
                 && homes.iter().any(names_table)
             {
-                let error = Error::Usage(format!(
+                let error = Error::usage(format!(
                     "{}: its records name the table {}, and {why}; a replay sends rows there only with --table {}",
                     round.live.display(),
                     facts.table,
@@ -393,7 +395,7 @@ impl Replay<'_> {
                     .as_deref()
                     .is_some_and(|tenant| !tenant.eq_ignore_ascii_case(own.id.as_ref().unwrap_or(&own.given)))
             {
-                let error = Error::Usage(format!(
+                let error = Error::usage(format!(
                     "{}: records of the tenant {} are not for --tenant {}",
                     round.live.display(),
                     plain(place.tenant.as_deref().unwrap_or_default()),
@@ -462,7 +464,7 @@ impl Replay<'_> {
         }
         if !unknown.is_empty() {
             // Nothing tells them from the rows of that table, so that a second one would stand beside the first.
-            let error = Error::Usage(format!(
+            let error = Error::usage(format!(
                 "{}: rows with the code {COMMIT_UNKNOWN} may be in {} already, which has no key to tell, and the store no longer knows of their commit; compare, then write those that are missing with --force, or take them out with --code {COMMIT_UNKNOWN} --discard",
                 round.live.display(),
                 facts.table
@@ -471,7 +473,7 @@ impl Replay<'_> {
             self.leave_alone(round, &all, &unknown, error, Some(Exit::Rejects))?;
         }
         if !elsewhere.is_empty() {
-            let error = Error::Usage(format!(
+            let error = Error::usage(format!(
                 "{}: rows with the code {COMMIT_UNKNOWN} are stored already where they were meant for, since their commit had come through there; without --table and --dataset they are taken out of the queue, with --force they are written to {} too",
                 round.live.display(),
                 facts.table
@@ -515,7 +517,7 @@ impl Replay<'_> {
         let claims: Vec<Arc<Claim>> =
             places.iter().filter_map(|place| round.claims.get(*place)).cloned().collect();
         let course = ReadPlan::by_age(claims).map_err(|error| {
-            Error::Input(format!("the dead-letter queue {} cannot be read: {error}", round.live.display()))
+            Error::input(format!("the dead-letter queue {} cannot be read: {error}", round.live.display()))
         })?;
         let mut letters = self.letters(round, course, &goal.homes, goal.key(), None);
         letters.moved = places.iter().map(|place| self.left_by(round, *place)).collect();
@@ -728,9 +730,9 @@ impl Replay<'_> {
             self.exit = worse(self.exit, self.caller.interrupts.exit().unwrap_or(Exit::Interrupted));
             return Ok(());
         }
-        done.map_err(|error| Error::Internal(error.to_string()))?;
+        done.map_err(|error| Error::internal(error.to_string()))?;
         let broken = |error: io::Error| {
-            Error::Internal(format!("{} is done with, but cannot be put away: {error}", path.display()))
+            Error::internal(format!("{} is done with, but cannot be put away: {error}", path.display()))
         };
         if let Some(directory) = &self.plan.archive {
             let stem = round.live.file_stem().unwrap_or_default().to_string_lossy();

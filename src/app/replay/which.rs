@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::dlq::names::{self, Kind};
 use crate::dlq::strangers::is_no_queue;
-use crate::error::{Error, Result, words};
+use crate::error::{Error, Result, again, words};
 use crate::files::folder_of;
 
 /// What is found.
@@ -36,7 +36,7 @@ pub fn queues(named: &[PathBuf], archive: Option<&Path>) -> Result<Found> {
         let own = std::fs::canonicalize(directory).ok();
         let inside = |live: &&PathBuf| own.is_some() && std::fs::canonicalize(folder_of(live)).ok() == own;
         if let Some(live) = found.queues.iter().find(inside) {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "--archive {}: the queue {} is in there, and would take the archive for a queue; give another directory",
                 directory.display(),
                 live.display()
@@ -57,7 +57,7 @@ pub fn segments(live: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::Input(format!("{}: it cannot be read: {}", path.display(), words(error)))
+    Error::input(format!("{}: it cannot be read: {}", path.display(), words(error))).caused_by(again(error))
 }
 
 /// A link stays where it is; what it leads to is replayed.
@@ -92,35 +92,35 @@ fn look(directory: &Path, found: &mut Found) -> Result<()> {
 /// The queue of that file.
 fn one(path: &Path) -> Result<PathBuf> {
     if path == Path::new("-") {
-        return Err(Error::Usage(
-            "- is not a queue: a replay takes rows out of a file; put the letters into one, or inspect them with inspect-dlq -".into(),
+        return Err(Error::usage(
+            "- is not a queue: a replay takes rows out of a file; put the letters into one, or inspect them with inspect-dlq -",
         ));
     }
     let live = behind(path)?;
     let packed =
         ["gz", "zst", "bz2", "xz", "zip"].iter().any(|end| live.extension().is_some_and(|e| e == *end));
     if packed && live.is_file() {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "{} is compressed, and a replay takes rows out of a file: unpack it first",
             path.display()
         )));
     }
     match std::fs::metadata(&live) {
         Ok(there) if !there.is_file() => {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{} is not a file, and so no dead-letter queue",
                 path.display()
             )));
         }
         Ok(_) if matches!(names::kind(path), Kind::Segment(_)) => {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{} is a part of the queue {}, which is replayed as a whole: name that",
                 path.display(),
                 names::live(path).display()
             )));
         }
         Ok(_) if is_no_queue(&live).map_err(|e| unreadable(&live, &e))? => {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{} is not a dead-letter queue: none of its first lines is a record; nothing was touched",
                 live.display()
             )));
@@ -133,11 +133,11 @@ fn one(path: &Path) -> Result<PathBuf> {
                 && live.extension().is_none_or(|ending| ending != "ndjson")
                 && segments(&live).map_or(true, |(ours, _)| ours.is_empty()) =>
         {
-            return Err(Error::Input(format!("no such file or directory: {}", path.display())));
+            return Err(Error::input(format!("no such file or directory: {}", path.display())));
         }
         Err(error) if error.kind() == ErrorKind::NotFound && folder_of(&live).is_dir() => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(Error::Input(format!("no such directory: {}", folder_of(&live).display())));
+            return Err(Error::input(format!("no such directory: {}", folder_of(&live).display())));
         }
         Err(error) => return Err(unreadable(&live, &error)),
     }

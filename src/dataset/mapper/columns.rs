@@ -123,7 +123,7 @@ impl Mapper {
                         "none of the first rows settles the order of the dates in column {named:?}: each {doubt}"
                     ),
                 };
-                Error::Usage(what).at(&self.origin.source)
+                Error::usage(what).at(&self.origin.source)
             })?;
             let converted = match Texts::of(&converted).filter(|_| of_time) {
                 Some(texts) => {
@@ -160,7 +160,7 @@ impl Mapper {
                 }
             }
             if let (ColumnSource::Constant(text), Some(reason)) = (feed, own.of(0)) {
-                return Err(Error::Usage(format!("--set {name}={text}: {}", reason.message)));
+                return Err(Error::usage(format!("--set {name}={text}: {}", reason.message)));
             }
             *place = Some(if constant {
                 let empty = column.derive == Some(Derivation::Empty) && settings.target.refuses_null(name);
@@ -221,7 +221,7 @@ impl Mapper {
         let arrays: Vec<ArrayRef> = made.into_iter().flatten().collect();
         if arrays.is_empty() {
             let found = list(source.schema_ref().fields().iter().map(|f| f.name().as_str()));
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{}: none of its columns goes into {}: found {found}; name one with --map TARGET=COLUMN",
                 self.origin.source, settings.target.table
             )));
@@ -244,7 +244,7 @@ impl Mapper {
         }
         let schema = self.output.clone().unwrap_or_else(|| Arc::new(Schema::empty()));
         RecordBatch::try_new(schema, arrays)
-            .map_err(|e| Error::Internal(format!("{}: columns do not fit together: {e}", self.origin.source)))
+            .map_err(|e| Error::internal(format!("{}: columns do not fit together: {e}", self.origin.source)))
     }
 
     /// The columns of the input that name the series of a row, where the order of its rows matters.

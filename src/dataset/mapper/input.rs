@@ -148,7 +148,7 @@ impl Mapper {
             .collect();
         let schema = Schema::new_with_metadata(fields, source.schema_ref().metadata().clone());
         RecordBatch::try_new(Arc::new(schema), columns)
-            .map_err(|e| Error::Internal(format!("{}: columns do not fit together: {e}", self.origin.source)))
+            .map_err(|e| Error::internal(format!("{}: columns do not fit together: {e}", self.origin.source)))
     }
 
     /// The rows with the columns behind them that are made of two, where there are such.
@@ -190,7 +190,7 @@ impl Mapper {
         }
         let schema = Schema::new_with_metadata(fields, source.schema_ref().metadata().clone());
         RecordBatch::try_new(Arc::new(schema), columns)
-            .map_err(|e| Error::Internal(format!("{}: columns do not fit together: {e}", self.origin.source)))
+            .map_err(|e| Error::internal(format!("{}: columns do not fit together: {e}", self.origin.source)))
     }
 }
 

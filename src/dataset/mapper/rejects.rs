@@ -157,7 +157,7 @@ pub(super) fn without(
     let filter = FilterBuilder::new(&keep).optimize().build();
     let kept = filter
         .filter_record_batch(columns)
-        .map_err(|e| Error::Internal(format!("rows cannot be set aside: {e}")))?;
+        .map_err(|e| Error::internal(format!("rows cannot be set aside: {e}")))?;
     let numbers =
         rows.iter().enumerate().filter(|(row, _)| faults.of(*row).is_none()).map(|(_, n)| *n).collect();
     Ok((kept, numbers))

@@ -120,7 +120,7 @@ impl MapperSettings {
         };
         let fields = pattern
             .fields(stem(source), &meaning)
-            .map_err(|what| Error::Usage(what.to_string()).at(source))?;
+            .map_err(|what| Error::usage(what.to_string()).at(source))?;
         for (field, value) in fields {
             match meaning(&field) {
                 Meaning::Date => options.day = Some(value),

@@ -50,7 +50,7 @@ impl Mapper {
             false => "--timeframe, for instance --timeframe 1m",
         };
         let sentence = "no timeframe in the columns, and the spacing of the rows tells none";
-        Error::Usage(format!("{sentence}; add {flag}")).at(&self.origin.source)
+        Error::usage(format!("{sentence}; add {flag}")).at(&self.origin.source)
     }
 }
 
@@ -66,5 +66,5 @@ pub(super) fn widened(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBa
     let fields: Vec<_> = own.iter().chain(more).cloned().collect();
     let wide = Schema::new_with_metadata(fields, schema.metadata().clone());
     RecordBatch::try_new(Arc::new(wide), rows.columns().iter().cloned().chain(columns).collect())
-        .map_err(|error| Error::Internal(format!("rows of fewer columns do not fit: {error}")))
+        .map_err(|error| Error::internal(format!("rows of fewer columns do not fit: {error}")))
 }

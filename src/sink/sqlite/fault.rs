@@ -133,11 +133,11 @@ fn constraint(extended: i32, text: &str, table: &str) -> Reason {
 /// The error as one that ends a command.
 pub(super) fn ending(error: &rusqlite::Error, place: FaultContext<'_>) -> Error {
     match classify(error, place) {
-        SinkError::Transient(_, reason) => Error::Unavailable(reason.message.into_owned()),
-        SinkError::Fatal(reason) if reason.code != "XX000" => Error::Usage(reason.message.into_owned()),
+        SinkError::Transient(_, reason) => Error::unavailable(reason.message.into_owned()),
+        SinkError::Fatal(reason) if reason.code != "XX000" => Error::usage(reason.message.into_owned()),
         SinkError::Fatal(reason)
         | SinkError::Apart(reason)
         | SinkError::Doubtful { reason, .. }
-        | SinkError::Data { reason, .. } => Error::Internal(reason.message.into_owned()),
+        | SinkError::Data { reason, .. } => Error::internal(reason.message.into_owned()),
     }
 }

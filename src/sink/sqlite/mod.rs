@@ -101,7 +101,7 @@ impl SqliteSink {
         let ours = dataset::ALL.iter().any(|known| known.table == dataset.table);
         schema::apply_to(&connection, path, dataset::ALL, Earlier::Stays)?;
         if ours && let Some(difference) = schema::unfit(&connection, path, dataset)? {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{}: {difference}; rename the table, or load into it by name with --table {}",
                 path.display(),
                 dataset.table
@@ -118,7 +118,7 @@ impl SqliteSink {
     pub fn open_table(path: &Path, table: &str, options: SqliteOptions) -> Result<Self> {
         usable(path)?;
         if !path.exists() {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{} does not exist, so there is no table {table} in it",
                 path.display()
             )));
@@ -139,7 +139,7 @@ impl SqliteSink {
     ) -> Result<Self> {
         let fault = |error: rusqlite::Error| ending(&error, FaultContext { path, table: name });
         let Some(table) = catalog::read(&connection, name).map_err(fault)? else {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{} has no table {name}; make it first, or leave --table out",
                 path.display()
             )));
@@ -250,17 +250,17 @@ fn lasting(name: &str) -> &'static str {
 fn usable(path: &Path) -> Result<()> {
     let shown = path.display();
     if path.as_os_str().is_empty() {
-        return Err(Error::Usage("the store has no file name; write --dsn sqlite:PATH".to_owned()));
+        return Err(Error::usage("the store has no file name; write --dsn sqlite:PATH"));
     }
     let directory = folder_of(path);
     if path.is_dir() {
-        Err(Error::Usage(format!(
+        Err(Error::usage(format!(
             "{shown} is a directory; give a file in it, as in --dsn sqlite:{shown}/mds.db"
         )))
     } else if directory.is_dir() {
         Ok(())
     } else {
-        Err(Error::Usage(format!(
+        Err(Error::usage(format!(
             "{shown} cannot be made, there is no directory {}; make it first",
             directory.display()
         )))

@@ -184,7 +184,7 @@ impl RunHistory for SqliteRuns {
                 commits.iter().map(|commit| ledger::committed(connection, commit)).collect()
             })
         });
-        asked.await.unwrap_or_else(|broken| Err(Error::Internal(broken.to_string())))
+        asked.await.unwrap_or_else(|broken| Err(Error::internal(broken.to_string())))
     }
 }
 

@@ -388,7 +388,7 @@ fn steps(
     let fault = |error: rusqlite::Error| ending(&error, FaultContext { path, table: VERSION_TABLE });
     let version = version(connection).map_err(fault)?;
     if let Some(newer) = version.filter(|version| *version > VERSION) {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "{shown} has schema version {newer} of a newer mdsctl, this one knows version {VERSION}; upgrade mdsctl"
         )));
     }

@@ -25,7 +25,7 @@ pub const KIND: StoreKind = StoreKind {
         let path = text.strip_prefix("sqlite:").unwrap_or(text);
         let path = path.strip_prefix("//").unwrap_or(path);
         if path.is_empty() {
-            return Err(Error::Usage("sqlite: names no file; write for instance sqlite:mds.db".into()));
+            return Err(Error::usage("sqlite: names no file; write for instance sqlite:mds.db"));
         }
         Ok(Arc::new(SqliteStore { path: path.into() }))
     },
@@ -71,7 +71,7 @@ impl Store for SqliteStore {
         if wanted.run_id.is_none() && (wanted.table.is_none() || !path.exists()) {
             let target = wanted.dataset.map(schema::planned).ok_or_else(|| {
                 let why = "--dry-run with --table needs a store that has the table: name one with --dsn";
-                Error::Usage(why.to_owned())
+                Error::usage(why.to_owned())
             })?;
             return Ok(Box::new(SqliteTable { target, live: None, tenant, sink: None }));
         }
@@ -84,7 +84,7 @@ impl Store for SqliteStore {
         let sink = match (wanted.table, wanted.dataset) {
             (Some(table), _) => SqliteSink::open_table(path, table, options)?,
             (None, Some(dataset)) => SqliteSink::open(path, dataset, options)?,
-            (None, None) => return Err(Error::Internal("no dataset and no table".into())),
+            (None, None) => return Err(Error::internal("no dataset and no table")),
         };
         let (target, live) = (sink.target().clone(), Some(sink.live()));
         Ok(Box::new(SqliteTable { target, live, tenant, sink: Some(sink) }))
@@ -114,7 +114,7 @@ impl Store for SqliteStore {
         let (path, datasets) = (self.path.clone(), asked.datasets.to_vec());
         let found =
             spawn_blocking(move || SqliteHealth::of(&path, &datasets)).await.unwrap_or_else(|broken| {
-                Err(Error::Internal(format!("the store cannot be looked at: {broken}")))
+                Err(Error::internal(format!("the store cannot be looked at: {broken}")))
             });
         match found {
             Ok(Some(health)) => told(&self.path, health, asked.tenant).into_iter().for_each(tell),
@@ -164,7 +164,7 @@ fn told(path: &Path, health: SqliteHealth, tenant: Option<&str>) -> Vec<HealthFa
     facts.push(HealthFact::Ledger(Ok(if health.ledger { Vec::new() } else { vec!["mds_runs"] })));
     facts.extend(tenant.map(|tenant| HealthFact::Tenant {
         found: Uuid::try_parse(tenant).map(|id| (id, id.to_string())).map_err(|_| {
-            Error::Usage(format!("{tenant} is not a UUID, and the embedded store knows no names of tenants"))
+            Error::usage(format!("{tenant} is not a UUID, and the embedded store knows no names of tenants"))
         }),
         remedy: "give the tenant's UUID",
     }));
@@ -197,7 +197,7 @@ impl OpenTable for SqliteTable {
     }
 
     fn into_sink(self: Box<Self>) -> Result<AnySink> {
-        let planned = || Error::Internal("there is no file to write to".to_owned());
+        let planned = || Error::internal("there is no file to write to");
         self.sink.map(AnySink::new).ok_or_else(planned)
     }
 }

@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dataset::identity::last_of;
 use crate::dataset::inferred::Learned;
-use crate::error::{Error, Result, words};
+use crate::error::{Error, Result, again, words};
 use crate::files::{self, Replace, put_in_place};
 use crate::source::follow::copies::size_of;
 use crate::source::follow::discovery::Arrival;
@@ -269,13 +269,14 @@ impl CheckpointFile {
         let path = fs::canonicalize(&path).unwrap_or(path);
         let shown = path.display().to_string();
         let failed = |error: &std::io::Error| {
-            Error::Usage(format!("the checkpoint file {} cannot be used: {}", shown, words(error)))
+            Error::usage(format!("the checkpoint file {} cannot be used: {}", shown, words(error)))
+                .caused_by(again(error))
         };
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(|e| failed(&e))?;
         }
         if fs::metadata(&path).is_ok_and(|there| !there.is_file() || there.len() > MOST_BYTES) {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{} is not a checkpoint file of tail; name another one with --checkpoint",
                 path.display()
             )));
@@ -286,7 +287,7 @@ impl CheckpointFile {
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
-                return Err(Error::Usage(format!(
+                return Err(Error::usage(format!(
                     "another tail is using the checkpoint file {}; give this one its own with --checkpoint",
                     path.display()
                 )));
@@ -322,14 +323,14 @@ impl CheckpointFile {
                         return Ok(this);
                     }
                     Err(_) => {
-                        return Err(Error::Usage(format!(
+                        return Err(Error::usage(format!(
                             "{} is not a checkpoint file of tail; name another one with --checkpoint",
                             path.display()
                         )));
                     }
                 };
                 if !(1..=VERSION).contains(&stored.version) {
-                    return Err(Error::Usage(format!(
+                    return Err(Error::usage(format!(
                         "{} is a checkpoint file of version {}, and this mdsctl knows version {VERSION}; name another one with --checkpoint",
                         path.display(),
                         stored.version
@@ -766,11 +767,12 @@ impl CheckpointFile {
             keep
         });
         let log = self.write(&places).map_err(|error| {
-            Error::Internal(format!(
+            Error::internal(format!(
                 "the checkpoint file {} cannot be written: {}",
                 self.path.display(),
                 words(&error)
             ))
+            .caused_by(error)
         })?;
         (self.log, self.synced) = (Some(log), Some(Instant::now()));
         self.loose = false;

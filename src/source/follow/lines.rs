@@ -88,7 +88,7 @@ impl Lines {
         queue.lock().opening = false;
         let opened = opened.map_err(|e| decode_error(e, name))?;
         match opened.decoder().objection() {
-            Some(what) => Err(Error::Usage(format!("{name}: {what}"))),
+            Some(what) => Err(Error::usage(format!("{name}: {what}"))),
             None => Ok(Some((opened, queue))),
         }
     }
@@ -128,7 +128,7 @@ impl Lines {
 }
 
 fn refused(name: &str, what: &str) -> Error {
-    Error::Usage(format!(
+    Error::usage(format!(
         "{name}: {what}, which cannot be followed; tail takes CSV and NDJSON as plain text, mdsctl load the rest"
     ))
 }

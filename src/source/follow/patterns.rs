@@ -32,7 +32,7 @@ pub(super) fn expect(options: &FollowOptions) -> Result<()> {
         let list = std::fs::read_dir(&directory).map(drop);
         // A directory that may be passed and not listed shows a file to whoever knows its name.
         if list.as_ref().is_err_and(denied) && !Path::new(pattern).is_file() {
-            return Err(Error::Input(format!(
+            return Err(Error::input(format!(
                 "{}: this user may not read the directory, and would never see what comes into it; mend its permissions",
                 shown(&directory)
             )));

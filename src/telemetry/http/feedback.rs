@@ -50,7 +50,7 @@ impl Feedback {
     /// # Errors
     /// [`Error::Usage`] unless it is an `http://` or `https://` URL without a user name.
     pub fn new(url: &str, patience: Patience) -> Result<Self> {
-        let refused = |why: &str| Error::Usage(format!("--feedback-url: {why}"));
+        let refused = |why: &str| Error::usage(format!("--feedback-url: {why}"));
         let url = Url::parse(url.trim()).map_err(|_| refused(NO_URL))?;
         match url.scheme() {
             _ if !url.has_host() => Err(refused(NO_URL)),

@@ -29,10 +29,10 @@ impl Listener {
     /// [`Error::Usage`] if that is no address, if others could ask there without a token and it is
     /// not `public`, or if the port is taken.
     pub fn bind(asked: &str, token: Option<Secret>, public: bool) -> Result<Self> {
-        let refused = |why: &str| Error::Usage(format!("--metrics-listen {asked}: {why}"));
+        let refused = |why: &str| Error::usage(format!("--metrics-listen {asked}: {why}"));
         let not_one = || refused("that is not an address; give one such as 127.0.0.1:9464");
         if token.as_ref().is_some_and(|token| token.reveal().trim().is_empty()) {
-            return Err(Error::Usage("--metrics-token is empty; give a token, or leave it out".into()));
+            return Err(Error::usage("--metrics-token is empty; give a token, or leave it out"));
         }
         let asked_for = asked.trim();
         let place = match asked_for.parse::<u16>() {

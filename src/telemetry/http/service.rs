@@ -53,7 +53,7 @@ impl Service {
     /// # Errors
     /// [`Error::Internal`] if the system has no thread for it.
     pub fn start(live: Arc<LiveRun>, listener: Option<Listener>, feedback: Option<Feedback>) -> Result<Self> {
-        let failed = |error: io::Error| Error::Internal(format!("--metrics-listen: cannot start: {error}"));
+        let failed = |error: io::Error| Error::internal(format!("--metrics-listen: cannot start: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(1)

@@ -58,7 +58,7 @@ impl Depths {
         let thread = std::thread::Builder::new()
             .name("depth".to_owned())
             .spawn(move || keep(&given, &own, &ends))
-            .map_err(|error| Error::Internal(format!("metrics: cannot start: {error}")))?;
+            .map_err(|error| Error::internal(format!("metrics: cannot start: {error}")))?;
         Ok(Self { gauges, queues: Some(queues), ending, thread: Some(thread) })
     }
 

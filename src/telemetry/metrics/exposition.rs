@@ -227,7 +227,7 @@ fn now() -> f64 {
 }
 
 fn internal(error: prometheus::Error) -> Error {
-    Error::Internal(format!("metrics: {error}"))
+    Error::internal(format!("metrics: {error}"))
 }
 
 /// What a thread that panicked has left is still good to show.

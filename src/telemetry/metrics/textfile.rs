@@ -47,7 +47,9 @@ impl Textfile {
         let thread = std::thread::Builder::new()
             .name("metrics".to_owned())
             .spawn(move || keep(&to, &of, every, &stopped))
-            .map_err(|error| Error::Internal(format!("metrics: cannot start: {}", words(&error))))?;
+            .map_err(|error| {
+                Error::internal(format!("metrics: cannot start: {}", words(&error))).caused_by(error)
+            })?;
         Ok(Self { path, exposition, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -98,7 +100,7 @@ fn target(path: &Path) -> Result<PathBuf> {
         // A device or a pipe would be replaced by a file.
         Ok(found) if !found.is_file() => {
             let what = if found.is_dir() { "a directory" } else { "not an ordinary file" };
-            Err(Error::Usage(format!(
+            Err(Error::usage(format!(
                 "--metrics-textfile {}: that is {what}; give the path of a file, such as metrics.prom",
                 path.display()
             )))
@@ -129,7 +131,7 @@ fn refused(path: &Path, error: &io::Error) -> Error {
         }
         _ => format!("cannot be written: {}", words(error)),
     };
-    Error::Usage(format!("--metrics-textfile {}: {why}", path.display()))
+    Error::usage(format!("--metrics-textfile {}: {why}", path.display()))
 }
 
 /// What the operating system says, without its number.

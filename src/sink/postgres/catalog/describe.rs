@@ -193,7 +193,7 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
         .map_err(failed)?;
     let server_version: i32 = version.parse().unwrap_or(0);
     if server_version < OLDEST {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "the server is PostgreSQL {}; version 12 or later is needed",
             server_version / 10_000
         )));
@@ -211,7 +211,7 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
     .map_err(|error| match error.code().map(tokio_postgres::error::SqlState::code) {
         // What to_regclass says of `a.b.c.d` or `"unclosed`.
         Some("42601" | "42602" | "0A000") => {
-            Error::Usage(format!("`{name}` is not the name of a table; write TABLE or SCHEMA.TABLE"))
+            Error::usage(format!("`{name}` is not the name of a table; write TABLE or SCHEMA.TABLE"))
         }
         _ => failed(error),
     })?;
@@ -258,7 +258,7 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
                 "f" => "a foreign table",
                 _ => "no table",
             };
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{} is {what}; rows can only be loaded into a table",
                 found.display_name()
             )));
@@ -319,9 +319,9 @@ pub(in crate::sink::postgres) async fn describe(
     match find(link, name).await? {
         Some(found) => match found.obstacle(on_conflict) {
             None => Ok(found.table),
-            Some(obstacle) => Err(Error::Usage(obstacle)),
+            Some(obstacle) => Err(Error::usage(obstacle)),
         },
-        None => Err(Error::Usage(format!(
+        None => Err(Error::usage(format!(
             "table {name} does not exist; run: mdsctl schema apply (with the same --dsn), or name another with --table"
         ))),
     }

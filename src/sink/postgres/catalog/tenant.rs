@@ -35,7 +35,7 @@ pub(in crate::sink::postgres) async fn find_tenant(link: &Link, tenant: &str) ->
     let row = link.client.query_typed_opt(sql, &[(&tenant, Type::VARCHAR)]).await.map_err(failed)?;
     let id: Option<String> = row.map(|row| row.try_get(0)).transpose().map_err(failed)?;
     id.and_then(|id| Uuid::try_parse(&id).ok()).ok_or_else(|| {
-        Error::Usage(format!("no tenant is called `{tenant}` in the table tenants; give its UUID"))
+        Error::usage(format!("no tenant is called `{tenant}` in the table tenants; give its UUID"))
     })
 }
 
@@ -66,7 +66,7 @@ pub(in crate::sink::postgres) async fn expect_tenant(link: &Link, table: &Table,
     if known.and_then(|row| row.try_get::<_, bool>(0)).map_err(failed)? {
         return Ok(());
     }
-    Err(Error::Usage(format!(
+    Err(Error::usage(format!(
         "no tenant has the id {tenant} in the table {tenants}, and {} takes rows of those alone",
         table.display_name()
     )))
@@ -130,13 +130,13 @@ pub(in crate::sink::postgres) async fn expect_given(link: &Link, table: &Table) 
         }
     }
     if !lets {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "row-level security is on for {}, and no policy of it lets this role insert rows; its owner has to make one (CREATE POLICY … FOR INSERT), or load as a role that has BYPASSRLS",
             table.display_name()
         )));
     }
     if (all_need || one_needs) && !set {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "row-level security of {} takes rows of one tenant at a time, and none is given; add --tenant UUID (or MDS_TENANT_ID)",
             table.display_name()
         )));

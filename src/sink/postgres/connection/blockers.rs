@@ -99,7 +99,7 @@ pub(in crate::sink::postgres) async fn too_long(dsn: &Dsn, table: &str, longest:
     };
     tokio::select! {
         biased;
-        why = Box::pin(too_long) => Error::Unavailable(why),
+        why = Box::pin(too_long) => Error::unavailable(why),
         never = Box::pin(blockers.look(&connector, table)) => match never {},
     }
 }

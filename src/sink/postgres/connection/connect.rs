@@ -273,11 +273,11 @@ fn late(limit: Duration) -> SinkError {
 /// The error for a command that cannot go on without the server.
 pub(in crate::sink::postgres) fn to_error(error: SinkError) -> Error {
     match error {
-        SinkError::Transient(_, reason) => Error::Unavailable(reason.message.into_owned()),
+        SinkError::Transient(_, reason) => Error::unavailable(reason.message.into_owned()),
         SinkError::Fatal(reason)
         | SinkError::Apart(reason)
         | SinkError::Doubtful { reason, .. }
-        | SinkError::Data { reason, .. } => Error::Usage(reason.message.into_owned()),
+        | SinkError::Data { reason, .. } => Error::usage(reason.message.into_owned()),
     }
 }
 

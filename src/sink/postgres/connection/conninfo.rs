@@ -22,7 +22,7 @@ pub(in crate::sink::postgres) fn parse(text: &str) -> Result<Parameters> {
     }
     match of_postgres(text) {
         Some(rest) => url(rest),
-        None if scheme(text).is_some() => Err(Error::Usage(format!(
+        None if scheme(text).is_some() => Err(Error::usage(format!(
             "{}:// is not a store that can be loaded into; accepted are {ACCEPTED}",
             scheme(text).unwrap_or_default()
         ))),
@@ -59,7 +59,7 @@ fn is_address(authority: &str) -> bool {
 }
 
 fn bad(what: &str) -> Error {
-    Error::Usage(format!("the connection string cannot be read: {what}"))
+    Error::usage(format!("the connection string cannot be read: {what}"))
 }
 
 fn url(rest: &str) -> Result<Parameters> {

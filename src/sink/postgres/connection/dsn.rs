@@ -191,7 +191,7 @@ impl Dsn {
         let user = match values.get("user") {
             Some(user) => user.to_owned(),
             None => system_user(around.env).ok_or_else(|| {
-                Error::Usage("the connection names no user, and this process has no user name".into())
+                Error::usage("the connection names no user, and this process has no user name")
             })?,
         };
         let timeout = values.number("connect_timeout")?;

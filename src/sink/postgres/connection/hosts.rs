@@ -50,12 +50,10 @@ pub(in crate::sink::postgres) fn places(
     let (hosts, addrs, ports) = (values.list("host"), values.list("hostaddr"), values.list("port"));
     let count = hosts.len().max(addrs.len()).max(1);
     if !hosts.is_empty() && !addrs.is_empty() && hosts.len() != addrs.len() {
-        return Err(Error::Usage(
-            "the connection names hosts and host addresses in different numbers".into(),
-        ));
+        return Err(Error::usage("the connection names hosts and host addresses in different numbers"));
     }
     if ports.len() > 1 && ports.len() != count {
-        return Err(Error::Usage("the connection names hosts and ports in different numbers".into()));
+        return Err(Error::usage("the connection names hosts and ports in different numbers"));
     }
     (0..count)
         .map(|i| {

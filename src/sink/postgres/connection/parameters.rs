@@ -150,7 +150,7 @@ impl Values {
             .collect();
         let values = Self { found, service: name };
         match refused.first() {
-            Some((refused, origin)) => Err(Error::Usage(format!(
+            Some((refused, origin)) => Err(Error::usage(format!(
                 "{} cannot be followed: {}",
                 values.shown(refused.name, *origin),
                 refused.why
@@ -204,7 +204,7 @@ impl Values {
     pub fn wrong(&self, name: &str, expected: &str) -> Error {
         let origin =
             self.found.iter().find(|(n, ..)| *n == name).map_or(Origin::Text, |(.., origin)| *origin);
-        Error::Usage(format!("{} must be {expected}", self.shown(name, origin)))
+        Error::usage(format!("{} must be {expected}", self.shown(name, origin)))
     }
 
     /// A parameter, as the user has written it.
@@ -235,5 +235,5 @@ fn known(parameters: &Parameters, place: &str) -> Result<()> {
     // A name can be a mangled password, so only what looks like a name is shown.
     let plain = name.len() <= 30 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     let name = if plain { format!(" {name}") } else { String::new() };
-    Err(Error::Usage(format!("{place} has a parameter{name} that is not understood")))
+    Err(Error::usage(format!("{place} has a parameter{name} that is not understood")))
 }

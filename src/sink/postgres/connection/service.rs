@@ -35,10 +35,11 @@ pub(in crate::sink::postgres) fn find(service: &str, around: &Surroundings<'_>) 
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => {
                 let file = file.display();
-                return Err(Error::Usage(format!(
+                return Err(Error::usage(format!(
                     "the service file {file} cannot be read: {}",
                     words(&error)
-                )));
+                ))
+                .caused_by(error));
             }
         };
         if let Some(parameters) = group(service, &text, file)? {
@@ -53,7 +54,7 @@ pub(in crate::sink::postgres) fn find(service: &str, around: &Surroundings<'_>) 
         },
         seen => format!("it is not in {}", seen.join(" or ")),
     };
-    Err(Error::Usage(format!("the service {service} is not known: {place}")))
+    Err(Error::usage(format!("the service {service} is not known: {place}")))
 }
 
 /// The group `[service]` of a file; of a parameter that is there twice the first one counts.
@@ -62,7 +63,7 @@ fn group(service: &str, text: &str, file: &Path) -> Result<Option<Parameters>> {
     for (line, number) in text.lines().zip(1..) {
         let line = line.trim();
         // No message shows a line: it may hold a password.
-        let bad = |what: &str| Error::Usage(format!("{} line {number}: {what}", file.display()));
+        let bad = |what: &str| Error::usage(format!("{} line {number}: {what}", file.display()));
         if line.is_empty() || line.starts_with('#') {
             continue;
         }

@@ -35,17 +35,20 @@ pub fn connector(settings: &TlsSettings) -> Result<MakeRustlsConnect> {
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
-        .map_err(|error| Error::Internal(format!("TLS cannot be set up: {}", of_tls(&error))))?
+        .map_err(|error| {
+            Error::internal(format!("TLS cannot be set up: {}", of_tls(&error))).caused_by(error)
+        })?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match identity(settings)? {
         None => builder.with_no_client_auth(),
         Some((file, chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|error| {
-            Error::Usage(format!(
+            Error::usage(format!(
                 "the client certificate {} cannot be used: {}",
                 file.display(),
                 of_tls(&error)
             ))
+            .caused_by(error)
         })?,
     };
     config.enable_sni = settings.sni;
@@ -91,8 +94,8 @@ fn trust(settings: &TlsSettings) -> Result<Trust> {
         (RootCert::Home, Some(home)) => home.join("root.crt"),
         (RootCert::Home, None) if settings.mode == SslMode::Require => return Ok(Trust::Anyone),
         (RootCert::Home, None) => {
-            return Err(Error::Usage(
-                "sslmode verifies the server, but no root certificates are given: set sslrootcert".into(),
+            return Err(Error::usage(
+                "sslmode verifies the server, but no root certificates are given: set sslrootcert",
             ));
         }
     };
@@ -105,7 +108,7 @@ fn trust(settings: &TlsSettings) -> Result<Trust> {
         }
         Err(error) => {
             let file = file.display();
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "the root certificates in {file} cannot be read ({}); set sslrootcert to a PEM file",
                 of_pem(&error)
             )));
@@ -123,7 +126,7 @@ fn of_system(name: bool) -> Result<Trust> {
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
         let why = found.errors.first().map(|error| format!(" ({})", words(error))).unwrap_or_default();
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "sslrootcert is system, and this system has no root certificates{why}; install ca-certificates"
         )));
     }
@@ -160,7 +163,7 @@ fn identity(settings: &TlsSettings) -> Result<Option<ClientIdentity>> {
         _ => return Ok(None),
     };
     let Some(key) = settings.key.clone().or_else(|| default("postgresql.key")) else {
-        return Err(Error::Usage("sslcert is given without sslkey".into()));
+        return Err(Error::usage("sslcert is given without sslkey"));
     };
     let unreadable = |file: &Path, error: pem::Error| {
         let why = match error {
@@ -168,7 +171,7 @@ fn identity(settings: &TlsSettings) -> Result<Option<ClientIdentity>> {
             pem::Error::NoItemsFound => "it holds no certificate".into(),
             error => of_pem(&error),
         };
-        Error::Usage(format!("the PEM file {} cannot be used: {why}", file.display()))
+        Error::usage(format!("the PEM file {} cannot be used: {why}", file.display()))
     };
     let chain = certificates(&cert).map_err(|error| unreadable(&cert, error))?;
     private(&key)?;
@@ -181,11 +184,11 @@ fn identity(settings: &TlsSettings) -> Result<Option<ClientIdentity>> {
 fn private(key: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let meta = std::fs::metadata(key).map_err(|error| {
-        Error::Usage(format!("the key {} cannot be read: {}", key.display(), words(&error)))
+        Error::usage(format!("the key {} cannot be read: {}", key.display(), words(&error))).caused_by(error)
     })?;
     let others = if meta.uid() == 0 { 0o037 } else { 0o077 };
     if meta.is_file() && meta.mode() & others != 0 {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "others may read the private key {}; run: chmod 600 {}",
             key.display(),
             key.display()

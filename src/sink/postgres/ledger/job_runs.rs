@@ -97,7 +97,7 @@ pub(in crate::sink::postgres) async fn begin(
         literal(&metadata.to_string()),
     );
     let row = link.client.query_typed_one(&sql, &[]).await.map_err(failed)?;
-    let id = row.try_get(0).map_err(|error| Error::Internal(format!("job_runs: {error}")))?;
+    let id = row.try_get(0).map_err(|error| Error::internal(format!("job_runs: {error}")))?;
     Ok(Some(JobRow { id, provided: start.provider.is_some(), symbols }))
 }
 

@@ -218,12 +218,12 @@ async fn ready(link: &Link, name: &str, ddl: &str, needed: &[&str]) -> Result<Op
     let is_there = usable(link, name, needed).await?;
     let made = match is_there {
         Some(true) => return Ok(None),
-        Some(false) => Err(Error::Usage(format!("this role may not write to {name}"))),
+        Some(false) => Err(Error::usage(format!("this role may not write to {name}"))),
         None => link.client.batch_execute(ddl).await.map_err(|error| to_error(link.classify(&error))),
     };
     match made {
         Ok(()) => Ok(None),
-        Err(Error::Unavailable(why)) => Err(Error::Unavailable(why)),
+        Err(Error::Unavailable(why)) => Err(Error::unavailable(why)),
         // Another load may have made it in this moment.
         Err(_) if usable(link, name, needed).await? == Some(true) => Ok(None),
         Err(why) => Ok(Some(Unusable { sentence: why.to_string(), is_there: is_there == Some(false) })),

@@ -268,7 +268,7 @@ async fn take_over(link: &Link, old: &RunRecord, new: Uuid) -> Result<bool> {
     if let Err(error) = link.client.batch_execute(&locks).await {
         return Err(match error.code().map(tokio_postgres::error::SqlState::code) {
             Some("55P03") => {
-                Error::Unavailable(format!("run {id} still has a transaction open in the store; try again"))
+                Error::unavailable(format!("run {id} still has a transaction open in the store; try again"))
             }
             _ => fault(link, &error),
         });

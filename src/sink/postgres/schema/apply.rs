@@ -147,7 +147,7 @@ async fn apply_one(
     let secured = found.as_ref().is_some_and(|table| table.security.enabled && table.security.forced);
     if options.rls && !secured {
         if found.as_ref().is_some_and(|table| table.compressed) {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "{table} is compressed, and TimescaleDB has no row-level security on such a table: leave out --rls, \
                  or turn compression off (ALTER TABLE {table} SET (timescaledb.compress = false)) and give \
                  --compress-after {}=never",
@@ -250,7 +250,7 @@ pub(in crate::sink::postgres) async fn differences(
             }
         }
         Ok(None) => return Ok(None),
-        Err(Error::Usage(message)) => differences.push(message),
+        Err(Error::Usage(message)) => differences.push(message.into()),
         Err(other) => return Err(other),
     }
     Ok(Some(differences))

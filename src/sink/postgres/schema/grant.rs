@@ -90,7 +90,7 @@ pub(in crate::sink::postgres) async fn roles(link: &Link, names: &[String]) -> R
                     Some(other) => format!("give --grant {}, which there is", other.name),
                     None => format!("make it (CREATE ROLE {} LOGIN), or mend --grant", ident(name)),
                 };
-                return Err(Error::Usage(format!("there is no role {name}; {remedy}")));
+                return Err(Error::usage(format!("there is no role {name}; {remedy}")));
             }
         }
     }
@@ -188,7 +188,7 @@ pub(in crate::sink::postgres) async fn give(
         1 => String::new(),
         count => format!(", and {} more", count - 1),
     };
-    Err(Error::Usage(format!(
+    Err(Error::usage(format!(
         "the role that you connect as may not grant {} on {} to {}{more}; run this as the owner, or have the owner run what mdsctl schema show --grant {} prints",
         lack.privileges.join(", "),
         lack.shown(),

@@ -139,7 +139,7 @@ impl Upgrade<'_> {
             if forced {
                 run(self.link, &format!("ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")).await?;
                 if ask(self.link, &format!("SELECT pg_catalog.row_security_active({}::regclass)", literal(&table))).await? {
-                    return Err(Error::Usage(format!(
+                    return Err(Error::usage(format!(
                         "row-level security hides rows of {} from this role, so that its key cannot be changed: run \
                          mdsctl schema apply as the owner of the table",
                         self.dataset.table
@@ -184,7 +184,7 @@ impl Upgrade<'_> {
         );
         let name = &self.dataset.table;
         Ok(ask(self.link, &compressed).await?.then(|| {
-            Error::Usage(format!(
+            Error::usage(format!(
                 "{name} has compressed chunks, and TimescaleDB changes no key of those: unpack them \
                  (SELECT decompress_chunk(chunk, true) FROM show_chunks('{name}') AS chunk), then run mdsctl schema apply \
                  again; the job that compresses them will do so again"
@@ -202,7 +202,7 @@ impl Upgrade<'_> {
         let row = self.link.client.query_typed_opt(&sql, &[]).await.map_err(|e| failed(self.link, &e))?;
         let name = row.map(|row| row.try_get(0)).transpose().map_err(|e| failed(self.link, &e))?;
         name.ok_or_else(|| {
-            Error::Usage(format!(
+            Error::usage(format!(
                 "the key of {} is an index and no primary key, and is left as it is: make it the primary key, then run \
                  mdsctl schema apply again",
                 self.dataset.table
@@ -315,7 +315,7 @@ impl Upgrade<'_> {
     async fn execute(&self, sql: &str) -> Result<u64> {
         let none: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] = &[];
         self.link.client.execute_typed(sql, none).await.map_err(|error| match code(&error) {
-            "23505" => Error::Unavailable(format!(
+            "23505" => Error::unavailable(format!(
                 "rows of {} are being loaded at the same time; run mdsctl schema apply again",
                 self.dataset.table
             )),

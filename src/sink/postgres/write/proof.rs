@@ -253,7 +253,10 @@ impl Catalog {
 fn unfit(error: Error) -> Failure {
     match error {
         Error::Unavailable(why) => {
-            let error = SinkError::Transient(TransientKind::Connection, Reason::new("connection_lost", why));
+            let error = SinkError::Transient(
+                TransientKind::Connection,
+                Reason::new("connection_lost", String::from(why)),
+            );
             Failure { error, intact: false }
         }
         other => {

@@ -36,7 +36,7 @@ impl PgRehearsal {
 impl Rehearsal for PgRehearsal {
     /// Usage, where a column is one that the table lacks, or lacks one that it needs.
     fn refused(&mut self, batch: &Arc<Batch>) -> Result<Vec<(usize, Arc<Reason>)>> {
-        let fault = |reason: Reason| Error::Usage(reason.message.into_owned());
+        let fault = |reason: Reason| Error::usage(reason.message.into_owned());
         let schema = batch.columns.schema_ref();
         let names = || schema.fields().iter().map(|field| field.name());
         let known = self.plans.iter().position(|(plan, _)| plan.names.iter().eq(names()));
