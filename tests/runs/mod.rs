@@ -3,6 +3,7 @@
 mod alone;
 mod jobs;
 mod of_before;
+mod taken_over;
 
 use rustix::process::Signal;
 
