@@ -7,15 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value, json};
 
 use crate::batch::Reject;
-use crate::dataset::detection;
 use crate::dataset::mapping::MapOptions;
-use crate::dataset::{Dataset, MapperSettings, describe};
+use crate::dataset::{Dataset, MapperSettings, by_name, detection};
 use crate::decode::text_columns;
 use crate::dlq::claim::{Claim, Destination, Moved};
-use crate::dlq::names;
 use crate::dlq::read_plan::ReadPlan;
 use crate::dlq::rows::LetterRows;
-use crate::dlq::{DlqWriter, RunInfo};
+use crate::dlq::{DlqWriter, RunInfo, names};
 use crate::error::{Error, Result};
 use crate::pipeline::source::{Source, Step};
 use crate::pipeline::{Feed, Rest};
@@ -218,7 +216,7 @@ pub fn detect(item: &str, columns: &MapOptions) -> Result<Dataset> {
         let has = |name: &&str| item.contains_key(*name);
         let bar =
             has(&"timeframe") && ["open_price", "high_price", "low_price", "close_price"].iter().any(has);
-        let bars = describe::by_name("bars").filter(|_| bar);
+        let bars = by_name("bars").filter(|_| bar);
         bars.cloned().ok_or(error)
     })
 }
@@ -336,7 +334,7 @@ mod tests {
 
     #[test]
     fn rows_beside_those_that_the_queue_did_not_take_are_accounted_for() {
-        let bars = describe::by_name("bars").unwrap().clone();
+        let bars = by_name("bars").unwrap().clone();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bars.1.ndjson");
         let item = |symbol: &str, close: &str| {

@@ -22,12 +22,12 @@ use crate::app::process;
 use crate::app::replay::batch::ReplayFile;
 use crate::app::replay::report::Report;
 use crate::app::values::MendPlan;
-use crate::dataset::mapping::shell_word;
 use crate::dlq::filter::{Filter, Tenant};
 use crate::dlq::journal::{Journal, ReplaySelection, ReplayTarget};
 use crate::dlq::names::{self, Kind};
 use crate::dlq::replay_lock::{self, Hold};
 use crate::error::{Error, Result, words};
+use crate::text::phrases::shell_word;
 
 /// Attempts after which a row goes aside, where nothing else is said.
 const MOST_ATTEMPTS: u32 = 5;

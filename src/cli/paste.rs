@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use crate::cli::args::Command;
 use crate::cli::store::holds_password;
 use crate::cli::typed::Typed;
-use crate::dataset::mapping::shell_word;
+use crate::text::phrases::shell_word;
 
 /// Flags whose values are not to be shown where they hold a password.
 const WITH_PASSWORDS: [&str; 4] = ["--dsn", "--feedback-url", "--otlp", "--metrics-token"];

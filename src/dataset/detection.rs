@@ -2,10 +2,12 @@
 
 use arrow::datatypes::Schema;
 
-use crate::dataset::describe::{self, Column, Dataset, Requirement};
-use crate::dataset::mapping::{MapOptions, list, shell_word};
+use crate::dataset::by_name;
+use crate::dataset::describe::{Column, Dataset, Requirement};
+use crate::dataset::mapping::MapOptions;
 use crate::dataset::names::{Names, plain};
 use crate::error::{Error, Result};
+use crate::text::phrases::{list, shell_word};
 
 /// Names, in plain writing, that only the levels and updates of an order book have: Tardis, Binance,
 /// Coinbase and their like.
@@ -49,13 +51,12 @@ pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset>
     let named = |dataset: &Dataset, name: &str| dataset.column(name).is_some_and(has);
     // A price and a size are a trade, whatever else is known of it; then the most telling columns first.
     if is_trade(&names)
-        && let Some(ticks) = describe::by_name("ticks")
+        && let Some(ticks) = by_name("ticks")
     {
         return Ok(ticks);
     }
-    let mut order = ["options", "news", "bars", "ticks", "quotes", "fundamentals"]
-        .into_iter()
-        .filter_map(describe::by_name);
+    let mut order =
+        ["options", "news", "bars", "ticks", "quotes", "fundamentals"].into_iter().filter_map(by_name);
     let fits = |dataset: &&'static Dataset| match dataset.name.as_ref() {
         "options" => named(dataset, "strike") && named(dataset, "expiry"),
         "bars" => dataset.signature.iter().all(|s| named(dataset, s)),
@@ -98,7 +99,7 @@ fn closest(
         let there = dataset.columns.iter().filter(own).filter(|column| has(column)).count();
         (there > 0 && there * 2 >= all).then_some(there * 100 / all.max(1))
     };
-    let datasets = ["bars", "ticks", "quotes", "options"].into_iter().filter_map(describe::by_name);
+    let datasets = ["bars", "ticks", "quotes", "options"].into_iter().filter_map(by_name);
     let (_, dataset) = datasets.filter_map(|d| Some((share(d)?, d))).max_by_key(|(share, _)| *share)?;
     let lacks = |column: &&Column| {
         let wanted = matches!(column.need, Requirement::Key | Requirement::Required | Requirement::Expected);

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod inferred;
 pub mod json_row;
 pub mod json_text;
+mod known;
 mod live;
 pub mod mapper;
 pub mod mapping;
@@ -33,10 +34,8 @@ pub mod time;
 pub mod timeframe;
 pub mod wanted;
 
-pub use describe::{
-    ALL, BARS, Check, Column, Dataset, Derivation, FUNDAMENTALS, Kind, NEWS, NO_TENANT, OPTIONS, QUOTES,
-    Requirement, TICKS, by_name, earlier_key,
-};
+pub use describe::{Check, Column, Dataset, Derivation, Kind, NO_TENANT, Requirement, earlier_key};
+pub use known::{ALL, BARS, FUNDAMENTALS, NEWS, OPTIONS, QUOTES, TICKS, by_name};
 pub use live::LiveTarget;
 pub use mapper::{Mapped, Mapper, MapperSettings};
 pub use refit::{Fitted, Refits};

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::dataset::describe;
+use crate::dataset::{ALL, describe};
 
 /// Whether a dataset has a column of that name, however it is spelt.
 pub fn is_known(name: &str) -> bool {
@@ -12,7 +12,7 @@ pub fn is_known(name: &str) -> bool {
     let is = |known: &str| letters(known).eq(letters(name));
     // Names without a letter are nobody's.
     name.chars().any(char::is_alphabetic)
-        && describe::ALL
+        && ALL
             .iter()
             .flat_map(|dataset| dataset.columns.iter())
             .any(|column| is(&column.name) || column.synonyms.iter().any(|synonym| is(synonym)))
@@ -136,7 +136,7 @@ pub fn by_number(names: &[&str], shift: usize) -> String {
     };
     let place = |column: &describe::Column| names.iter().position(|name| has(column, name));
     let found = |dataset: &&describe::Dataset| dataset.columns.iter().filter(|c| place(c).is_some()).count();
-    let Some(dataset) = describe::ALL.iter().max_by_key(found) else { return String::new() };
+    let Some(dataset) = ALL.iter().max_by_key(found) else { return String::new() };
     let flags = dataset
         .columns
         .iter()

@@ -6,26 +6,26 @@
 
 pub mod calendar;
 mod change;
+mod deduce;
+mod message;
+mod number;
 mod order;
 mod unit;
 mod written;
 mod zone;
 
+use change::Series;
+pub use change::{Last, Twice};
 use chrono_tz::Tz;
+use number::{is_shortened, small, small_of, split, width, width_of};
+pub use order::DateOrder;
+use order::Orders;
+pub use unit::Unit;
+use unit::{DAY, Shape};
+use zone::{Local, Place};
 
 use crate::dataset::inferred::TimeForm;
 use crate::model::decimal::Decimal;
-use change::Series;
-use order::{OrderVotes, Orders};
-use unit::{
-    DAY, DOTNET_1970, Elected, FILETIME_1970, Shape, Votes, is_short_stamp, of_digits, of_short_stamp,
-    pattern, shape_of,
-};
-use zone::{Local, Place};
-
-pub use change::{Last, Twice};
-pub use order::DateOrder;
-pub use unit::Unit;
 
 /// What the user said about times.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -178,74 +178,6 @@ impl TimeReader {
         self.options.zone
     }
 
-    /// What was deduced and what is to be known of the values so far: sentences that follow the name
-    /// of the column.
-    pub fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        if let Some(unit) = self.unit {
-            notes.push(format!("is an epoch in {}", unit.as_str()));
-        }
-        if let Some(digits) = self.digits {
-            notes.push(format!("is written {}", pattern(digits)));
-        }
-        if let Some(order) = self.deduced_order() {
-            notes.push(format!("is written {}", order.in_words()));
-        }
-        if let (1.., Some(shape), Some(unit)) = (self.odd.0, self.odd.1, self.options.unit) {
-            notes.push(format!(
-                "has {} numbers that were read in {}, as --timestamp-unit says, and look like {}",
-                self.odd.0,
-                unit.as_str(),
-                looks_like(shape)
-            ));
-        }
-        if self.cut > 0 {
-            notes.push(match self.cut {
-                1 => "is a day: the time of day of 1 value was cut off".to_owned(),
-                cut => format!("is a day: the time of day of {cut} values was cut off"),
-            });
-        }
-        if self.series.told > 0 {
-            notes.push(format!(
-                "has {} that the change of clocks repeats: the order of the rows tells which of both {}{}",
-                if self.series.told == 1 { "1 local time".to_owned() } else { format!("{} local times", self.series.told) },
-                if self.series.told == 1 { "it is" } else { "they are" },
-                match self.series.taken {
-                    0 => String::new(),
-                    taken => format!(
-                        ", and {taken} were taken as the first, since the rows before them go on without a break"
-                    ),
-                }
-            ));
-        }
-        notes
-    }
-
-    /// Settles the times that came twice by the order of the rows, and remembers what the next rows
-    /// need for that; returns the rows that nothing settles. `valid` says which other rows have a
-    /// time in `values`, and `series_of` which rows are of one series.
-    pub fn settle_order(
-        &mut self,
-        values: &mut [i64],
-        valid: &dyn Fn() -> Vec<bool>,
-        twice: &[Twice],
-        series_of: &dyn Fn(usize) -> u64,
-    ) -> Vec<usize> {
-        if self.days || twice.is_empty() && self.options.zone.is_none() {
-            return Vec::new();
-        }
-        if !twice.is_empty() {
-            return self.series.settle(values, &valid(), twice, series_of);
-        }
-        let (low, high) = values.iter().fold((i64::MAX, i64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
-        if low <= high && self.series.is_near(self.options.zone, low, high) {
-            self.series.look(values, &valid(), series_of);
-        } else {
-            self.series.forget();
-        }
-        Vec::new()
-    }
-
     /// The last rows of its series, near a change of clocks: for a reader that goes on with the input.
     pub fn last_rows(&self) -> impl Iterator<Item = (u64, Last)> {
         self.series.last()
@@ -259,94 +191,6 @@ impl TimeReader {
     /// What follows is in no order with what was before.
     pub fn forget_order(&mut self) {
         self.series.forget();
-    }
-
-    /// Looks through texts for what holds for the whole input: the order of day and month that its
-    /// dates allow, and the form that most of its numbers have. Where most of the texts are dates
-    /// that could be read in several ways and none settles which: what to say of them.
-    pub fn learn<'t>(&mut self, texts: impl Iterator<Item = &'t str>) -> Option<String> {
-        let (mut votes, mut orders, mut all) = (Votes::default(), OrderVotes::default(), 0);
-        let (mut number_form, mut plausible) = (self.unit.is_none() && self.digits.is_none(), 0);
-        number_form |= self.options.unit.is_some() && !self.fits;
-        if !number_form && self.order.is_some() {
-            return None;
-        }
-        for text in texts {
-            all += 1;
-            let bytes = text.as_bytes();
-            // A year in full at the beginning tells nothing.
-            if matches!(bytes, [_, _, _, _, b'-', ..]) && bytes[..4].iter().all(u8::is_ascii_digit) {
-                continue;
-            }
-            let bytes = bytes.trim_ascii();
-            let leading = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
-            match bytes.get(leading) {
-                Some(b'/' | b'-' | b'.') if leading <= 2 && self.order.is_none() => {
-                    let of_date = |b: &u8| b.is_ascii_digit() || matches!(b, b'/' | b'-' | b'.');
-                    let end = bytes.iter().position(|b| !of_date(b)).unwrap_or(bytes.len());
-                    if let Some((numbers, long)) = order::numbers(&bytes[..end]) {
-                        orders.count(Orders::of(numbers, long));
-                        continue;
-                    }
-                }
-                _ => {}
-            }
-            if number_form
-                && leading > 0
-                && let Some((value, scale)) = small(bytes)
-            {
-                let (whole, part) = split(value, scale);
-                votes.count(whole, width_of(bytes, leading, whole), part);
-                plausible += usize::from(self.options.unit.is_some_and(|unit| unit.is_plausible(whole)));
-            }
-        }
-        self.elect(&votes, plausible);
-        if self.order.is_some() {
-            return None;
-        }
-        match orders.elected() {
-            Ok(order) => {
-                self.order = order;
-                None
-            }
-            Err(doubt) if orders.dates * 2 > all => Some(doubt.doubt()),
-            Err(_) => None,
-        }
-    }
-
-    /// As [`TimeReader::learn`], from whole numbers.
-    pub fn learn_integers(&mut self, values: impl Iterator<Item = i64>) {
-        if self.options.unit.is_none() && (self.unit.is_some() || self.digits.is_some()) || self.fits {
-            return;
-        }
-        let (mut votes, mut plausible) = (Votes::default(), 0);
-        for value in values.map(i128::from) {
-            votes.count(value, width(value), false);
-            plausible += usize::from(self.options.unit.is_some_and(|unit| unit.is_plausible(value)));
-        }
-        self.elect(&votes, plausible);
-    }
-
-    fn elect(&mut self, votes: &Votes, plausible: usize) {
-        if self.options.unit.is_some() {
-            self.fits |= plausible * 2 > votes.all;
-            return;
-        }
-        match votes.elected() {
-            _ if self.unit.is_some() || self.digits.is_some() => {}
-            Some(Elected::Epoch(unit)) => self.settle(unit),
-            Some(Elected::Digits(digits)) => self.digits = Some(digits),
-            Some(Elected::Stamps) => self.stamps = true,
-            None => {}
-        }
-    }
-
-    fn settle(&mut self, unit: Unit) {
-        self.unit = Some(unit);
-        if let Some(nanos) = unit.nanos() {
-            let bound = |seconds: i64| seconds * (1_000_000_000 / nanos);
-            self.plain = (bound(100_000_000), bound(4_102_444_800), nanos);
-        }
     }
 
     /// Reads a text.
@@ -416,135 +260,6 @@ impl TimeReader {
                 Err(TimeError::Far)
             }
         }
-    }
-
-    /// Reads a whole number: an epoch, or a date in digits.
-    pub fn integer(&mut self, value: i64) -> Result<i64, TimeError> {
-        let (low, high, nanos) = self.plain;
-        if (low..high).contains(&value) && !self.days {
-            return Ok(value * nanos);
-        }
-        self.number(i128::from(value), 0, width(i128::from(value)))
-    }
-
-    /// Reads a number with a fraction.
-    pub fn float(&mut self, value: f64) -> Result<i64, TimeError> {
-        if !value.is_finite() {
-            return Err(TimeError::Syntax);
-        }
-        match Decimal::from_f64(value).as_ref().and_then(small_of) {
-            Some((value, scale)) => self.number(value, scale, width(split(value, scale).0)),
-            None => Err(TimeError::Range),
-        }
-    }
-
-    /// A number that is `value / 10^scale`, of so many digits before the point.
-    fn number(&mut self, value: i128, scale: u32, width: usize) -> Result<i64, TimeError> {
-        let ten_to = 10i128.checked_pow(scale).ok_or(TimeError::Syntax)?;
-        let (whole, part) = (value / ten_to, value % ten_to != 0);
-        if let Some(unit) = self.options.unit {
-            return self.in_unit(unit, value, ten_to, width);
-        }
-        if self.stamps && !part && is_short_stamp_in(whole, width, self.options.order) {
-            let order = self.options.order;
-            let day = |fields| order.and_then(|order| order.day(fields, false).ok());
-            return match of_short_stamp(whole, width, day) {
-                Some((days, nanos)) => self.compose(days, nanos, Place::Unsaid),
-                None => {
-                    self.refused = (Shape::ShortStamp, whole);
-                    Err(TimeError::Count)
-                }
-            };
-        }
-        if let Some(unit) = self.unit
-            && unit.is_plausible(whole)
-        {
-            return self.epoch(unit, value, ten_to);
-        }
-        let stated = self.options.order.filter(|_| !part).and_then(|order| in_order(whole, width, order));
-        if let Some(days) = stated {
-            return self.compose(days, 0, Place::Unsaid);
-        }
-        let ten = self.digits == Some(10) && width == 10 && !part && of_digits(whole, 10).is_some();
-        let shape = if ten { Shape::Digits(10) } else { shape_of(whole, width, part) };
-        self.refused = (shape, whole);
-        match (shape, self.unit, self.digits) {
-            (Shape::Epoch(_), Some(_), _) => Err(TimeError::OtherUnit),
-            (Shape::Epoch(_), None, Some(_)) => Err(TimeError::OtherForm),
-            (Shape::Epoch(unit), None, None) => {
-                self.settle(unit);
-                self.epoch(unit, value, ten_to)
-            }
-            (Shape::Digits(digits), None, known) if known.is_none_or(|known| known == digits) => {
-                self.digits = Some(digits);
-                let (days, nanos) = of_digits(whole, digits).ok_or(TimeError::NoSuchTime)?;
-                self.compose(days, nanos, Place::Unsaid)
-            }
-            (Shape::Digits(_), ..) => Err(TimeError::OtherForm),
-            (Shape::Unknown, ..) => Err(TimeError::Range),
-            _ => Err(TimeError::Count),
-        }
-    }
-
-    /// A number of the unit that the user gave.
-    fn in_unit(&mut self, unit: Unit, value: i128, ten_to: i128, width: usize) -> Result<i64, TimeError> {
-        let whole = value / ten_to;
-        if unit.nanos().is_some() {
-            if !unit.is_plausible(whole) {
-                let shape = shape_of(whole, width, value % ten_to != 0);
-                if matches!(shape, Shape::Epoch(_) | Shape::Digits(_)) {
-                    // A sound number of another kind: among sound ones of this it is none of them.
-                    if self.fits {
-                        self.refused = (shape, whole);
-                        return Err(TimeError::OtherUnit);
-                    }
-                    self.odd.0 += 1;
-                    self.odd.1.get_or_insert(shape);
-                }
-            }
-            return self.epoch(unit, value, ten_to);
-        }
-        let ticks = |since: i128| value.checked_sub(since.checked_mul(ten_to)?)?.checked_mul(100);
-        match unit {
-            Unit::Filetime => {
-                let nanos = ticks(FILETIME_1970).ok_or(TimeError::Range)?.div_euclid(ten_to);
-                self.instant(nanos)
-            }
-            Unit::Dotnet => {
-                let nanos = ticks(DOTNET_1970).ok_or(TimeError::Range)?.div_euclid(ten_to);
-                self.local_nanos(nanos)
-            }
-            Unit::Day | Unit::Excel => {
-                // The 29th of February 1900, which spreadsheets count, was none.
-                let since = match (unit, whole) {
-                    (Unit::Day, _) => 0,
-                    (_, 61..) => 25_569,
-                    (_, 0..=59) => 25_568,
-                    _ => return Err(TimeError::NoSuchTime),
-                };
-                let scaled = value.checked_sub(since * ten_to).and_then(|days| days.checked_mul(86_400_000));
-                // A double holds a day of our time to less than a microsecond; spreadsheets to the
-                // millisecond.
-                let millis = (scaled.ok_or(TimeError::Range)? + ten_to / 2).div_euclid(ten_to);
-                self.local_nanos(millis.checked_mul(1_000_000).ok_or(TimeError::Range)?)
-            }
-            Unit::Month | Unit::Year if value % ten_to != 0 => Err(TimeError::NoSuchTime),
-            _ => {
-                let whole = i64::try_from(whole).map_err(|_| TimeError::Range)?;
-                let (year, month) = if unit == Unit::Month { (whole / 100, whole % 100) } else { (whole, 1) };
-                if !(1000..=9999).contains(&year) {
-                    return Err(TimeError::NoSuchTime);
-                }
-                self.compose(calendar::days_of(year, month, 1)?, 0, Place::Unsaid)
-            }
-        }
-    }
-
-    /// An epoch of `value / ten_to` units.
-    fn epoch(&mut self, unit: Unit, value: i128, ten_to: i128) -> Result<i64, TimeError> {
-        let nanos = i128::from(unit.nanos().ok_or(TimeError::Range)?);
-        let product = value.checked_mul(nanos).ok_or(TimeError::Range)?;
-        self.instant(product.div_euclid(ten_to))
     }
 
     /// Nanoseconds since 1970 on a clock of the zone of times that name none.
@@ -673,244 +388,11 @@ impl TimeReader {
     pub fn micros(&self) -> i64 {
         self.far
     }
-
-    /// A number that tells the kinds of faults apart that have a message each.
-    pub fn kind(&self, error: TimeError) -> u64 {
-        let more = match error {
-            TimeError::Count | TimeError::OtherUnit | TimeError::OtherForm => match self.refused.0 {
-                Shape::Epoch(unit) => 1 + unit as u64,
-                Shape::Count(unit) | Shape::OfDay(unit) => 20 + unit as u64,
-                Shape::Digits(digits) => 40 + u64::from(digits),
-                Shape::YearLast => 60,
-                Shape::ShortYear => 61,
-                Shape::Clock => 62,
-                Shape::ShortStamp => 65,
-                Shape::Julian => 63,
-                Shape::Unknown => 64,
-            },
-            TimeError::Ambiguous => self.doubt.kind(),
-            TimeError::ZoneName => self.zone_name.bytes().fold(0, |n, b| n << 8 | u64::from(b)),
-            _ => 0,
-        };
-        more << 8 | error as u64
-    }
-
-    /// What is wrong with the value that was read last and what to do, to follow the name of the
-    /// column.
-    pub fn message(&self, error: TimeError) -> String {
-        match error {
-            TimeError::Syntax => "is not a timestamp that mdsctl knows".into(),
-            TimeError::NoSuchTime => "is a date or time that does not exist".into(),
-            TimeError::Range | TimeError::Far if self.wide => "is out of range (epochs without --timestamp-unit: 1973 to 2100; days and times: as PostgreSQL holds them, before 1678 and after 2261 to the microsecond)".into(),
-            TimeError::Range | TimeError::Far => "is out of range (epochs: 1973 to 2100, text: 1800 to 2261; an older epoch loads with --timestamp-unit)".into(),
-            TimeError::Infinite => "is infinite, and a row of this dataset needs a time".into(),
-            TimeError::OtherUnit | TimeError::OtherForm => self.other(),
-            TimeError::Count => self.count(),
-            TimeError::Shortened => "is a number that was shortened, as a spreadsheet or single precision does it, and so tells no moment; it has to be written in full in the input".into(),
-            TimeError::Ambiguous => self.doubt.doubt(),
-            TimeError::ZoneName => match self.options.zone {
-                Some(zone) => format!(
-                    "has the zone {}, which {zone} does not have at that time; give the rows an offset from UTC, or --timezone with the zone that is meant",
-                    self.zone_name
-                ),
-                None => format!(
-                    "has the zone {}, as several zones are called; say which with --timezone, for instance --timezone {}",
-                    self.zone_name,
-                    example(&self.zone_name)
-                ),
-            },
-            TimeError::Skipped => format!(
-                "is a local time that the change of clocks{} skips; give the row an offset from UTC (as in 02:30:00-05:00), or the rows the --timezone that they were written in",
-                self.in_zone()
-            ),
-            TimeError::Twice => format!(
-                "is a local time that the change of clocks{} repeats, and the order of the rows does not tell which of both it is; give the row an offset from UTC (as in 01:30:00-05:00), or the rows the --timezone that they were written in",
-                self.in_zone()
-            ),
-        }
-    }
-
-    fn in_zone(&self) -> String {
-        self.options.zone.map(|zone| format!(" in {zone}")).unwrap_or_default()
-    }
-
-    fn other(&self) -> String {
-        let (shape, value) = self.refused;
-        if let Some(unit) = self.options.unit {
-            return format!(
-                "({value}) looks like {}, while most rows look like an epoch in {}, as --timestamp-unit says; mdsctl replay-dlq without that flag reads the rejected rows as what they look like",
-                looks_like(shape),
-                unit.as_str()
-            );
-        }
-        let rest = match (self.unit, self.digits) {
-            (Some(unit), _) => looks_like(Shape::Epoch(unit)),
-            (None, Some(digits)) => looks_like(Shape::Digits(digits)),
-            (None, None) => "something else".to_owned(),
-        };
-        let look = looks_like(shape);
-        format!(
-            "({value}) looks like {look}, while the rows before it are {rest}; mdsctl replay-dlq reads the rejected rows as {look}"
-        )
-    }
-
-    fn count(&self) -> String {
-        let (shape, value) = self.refused;
-        let day = |days: i128| {
-            let mut out = String::new();
-            crate::model::calendar::write_day(days as i64, &mut out);
-            out
-        };
-        let ticks = |since: i128| day((value - since).div_euclid(864_000_000_000));
-        let flag = |unit: Unit| format!("--timestamp-unit {} reads it so", unit.as_str());
-        let clock = "a time of day needs its day: --map COLUMN=DATE+TIME joins it with a column of days";
-        match shape {
-            Shape::Count(unit @ Unit::Excel) => format!(
-                "({value}) is not an epoch; as a day of a spreadsheet it is {}: {} (days since 1970: --timestamp-unit days; seconds of the day: {clock})",
-                day(value - 25_569),
-                flag(unit)
-            ),
-            Shape::Count(unit @ Unit::Day) => format!(
-                "({value}) is not an epoch; as days since 1970 it is {}: {} (days of a spreadsheet: --timestamp-unit excel; seconds of the day: {clock})",
-                day(value),
-                flag(unit)
-            ),
-            Shape::Count(unit @ Unit::Dotnet) => format!(
-                "({value}) is an epoch of no unit that is plausible; as ticks of .NET it is {}: {} (nanoseconds of 1990: --timestamp-unit ns)",
-                ticks(DOTNET_1970),
-                flag(unit)
-            ),
-            Shape::Count(unit @ Unit::Filetime) => format!(
-                "({value}) is an epoch of no unit that is plausible; as a Windows file time it is {}: {} (nanoseconds of 1974: --timestamp-unit ns)",
-                ticks(FILETIME_1970),
-                flag(unit)
-            ),
-            Shape::Count(unit @ Unit::Month) => {
-                format!("({value}) is a month, YYYYMM, not a day: {}, as its first day", flag(unit))
-            }
-            Shape::Count(unit @ Unit::Year) => {
-                format!("({value}) is a year, not a day: {}, as its first day", flag(unit))
-            }
-            Shape::YearLast => format!(
-                "({value:08}) is not a date YYYYMMDD; --date-order dmy reads DDMMYYYY, --date-order mdy reads MMDDYYYY"
-            ),
-            Shape::ShortYear => format!(
-                "({value:06}) is not an epoch; --date-order ymd reads YYMMDD, --date-order dmy reads DDMMYY, --date-order mdy reads MMDDYY"
-            ),
-            Shape::ShortStamp => {
-                let (form, width, unit) = match width(value) {
-                    11.. => ("YYMMDDHHMMSS", 12, "ms"),
-                    _ => ("YYMMDDHHMM", 10, "s"),
-                };
-                format!(
-                    "({value:0width$}) is written {form}, by the looks of all: --date-order ymd reads it so (an epoch in {unit}: --timestamp-unit {unit})"
-                )
-            }
-            Shape::Clock => format!("({value:06}) is not an epoch but a time HHMMSS; {clock}"),
-            Shape::OfDay(unit) => format!(
-                "({value}) is not an epoch; as {} of the day it is a time without its day: {clock}",
-                if unit == Unit::Milli { "milliseconds" } else { "seconds" }
-            ),
-            Shape::Julian => {
-                format!(
-                    "({value}) is not an epoch but a Julian day ({}); write it as a date",
-                    day(value - 2_440_588)
-                )
-            }
-            _ => format!("({value}) is a number that is not a time"),
-        }
-    }
-}
-
-fn looks_like(shape: Shape) -> String {
-    match shape {
-        Shape::Epoch(unit) => format!("an epoch in {}", unit.as_str()),
-        Shape::Digits(digits) => format!("a date written {}", pattern(digits)),
-        _ => "another number".to_owned(),
-    }
-}
-
-/// A zone that goes by that short name.
-fn example(name: &str) -> &'static str {
-    match name {
-        "CST" => "America/Chicago or Asia/Shanghai",
-        "IST" => "Asia/Kolkata",
-        "BST" => "Europe/London",
-        "MST" => "America/Denver",
-        "AST" | "ADT" => "America/Halifax",
-        "GST" => "Asia/Dubai",
-        _ => "Europe/London",
-    }
 }
 
 /// The years 1800 to 2261, in days since 1970.
 const FIRST: i64 = -62_091;
 const LAST: i64 = 106_650;
-
-/// A date of six or eight digits in the order that the user gave.
-fn in_order(value: i128, width: usize, order: DateOrder) -> Option<i64> {
-    let value = i64::try_from(value).ok().filter(|value| *value > 0)?;
-    let (a, b, c, long) = match (width, order) {
-        (6, _) => (value / 10_000, value / 100 % 100, value % 100, false),
-        (8, DateOrder::Dmy | DateOrder::Mdy) => {
-            (value / 1_000_000, value / 10_000 % 100, value % 10_000, true)
-        }
-        _ => return None,
-    };
-    if long && !(1800..=2261).contains(&c) {
-        return None;
-    }
-    order.day([a, b, c], long).ok()
-}
-
-/// Whether it is a date with a year of two and a time of day, in that order or in the usual one.
-fn is_short_stamp_in(value: i128, width: usize, order: Option<DateOrder>) -> bool {
-    match order {
-        Some(order) => of_short_stamp(value, width, |fields| order.day(fields, false).ok()).is_some(),
-        None => is_short_stamp(value, width),
-    }
-}
-
-/// Whether a number is written with fewer digits than it has, as in `1.61E+12`: programs that write `E+` cut
-/// off what does not fit in, while those that write it in full do so without the sign.
-fn is_shortened(text: &[u8], whole: i128) -> bool {
-    let Some(end) = text.iter().position(|b| matches!(b, b'e' | b'E')) else { return false };
-    let digits = text.iter().take(end).filter(|b| b.is_ascii_digit()).count();
-    text.get(end + 1) == Some(&b'+') && digits < width(whole) && whole.unsigned_abs() < 10_000_000_000_000_000
-}
-
-/// The number that a text is, if it is one of up to 38 digits.
-fn small(text: &[u8]) -> Option<(i128, u32)> {
-    small_of(&Decimal::parse(text).ok()?)
-}
-
-/// The number as a value of up to 38 digits and its decimals.
-fn small_of(number: &Decimal) -> Option<(i128, u32)> {
-    match number {
-        Decimal::Small { mantissa, scale } if number.is_short() => {
-            Some((*mantissa, u32::try_from(*scale).ok()?))
-        }
-        _ => None,
-    }
-}
-
-/// The whole part of `value / 10^scale`, and whether there is a fraction.
-fn split(value: i128, scale: u32) -> (i128, bool) {
-    match 10i128.checked_pow(scale) {
-        Some(ten_to) => (value / ten_to, value % ten_to != 0),
-        None => (0, value != 0),
-    }
-}
-
-/// Digits of a whole number.
-fn width(value: i128) -> usize {
-    value.unsigned_abs().checked_ilog10().map_or(1, |digits| digits as usize + 1)
-}
-
-/// Digits of the whole part as they are written: with the zeros before them.
-fn width_of(text: &[u8], leading: usize, whole: i128) -> usize {
-    if text.iter().any(|b| matches!(b, b'e' | b'E')) { width(whole) } else { leading.max(width(whole)) }
-}
 
 /// A short run of digits.
 fn digits(text: &[u8]) -> Result<i64, TimeError> {

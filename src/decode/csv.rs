@@ -2,6 +2,7 @@
 
 mod header;
 mod record;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -9,13 +10,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use memchr::memchr;
+use record::{Found, MAX_COLUMNS, Span, Splitter};
+use rows::{Rows, WidthRule, field, repeated};
 
 use crate::decode::batch_builder::BatchBuilder;
 use crate::decode::format::{Beginning, Description, LineDecoder, Reading};
 use crate::decode::input_buffer::{Ending, InputBuffer, More, Zeros};
 use crate::decode::long::LongRow;
 use crate::decode::{Chunks, DecodeError, Decoder, Passed, RawBatch};
-use record::{Found, MAX_COLUMNS, Span, Splitter};
 
 /// As it is listed among the formats.
 pub static FORMAT: Description = Description {
@@ -89,16 +91,6 @@ pub struct CsvDecoder {
     /// What the names of files begin with that keep such rows whole; `None`: the input has them.
     keep: Option<PathBuf>,
     done: bool,
-}
-
-/// Which rows fit that are one field longer or shorter than they should be.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct WidthRule {
-    /// Whether a row had a value in the field that is too many: then such fields are not always empty, and a
-    /// row that has one may be any row.
-    filled: bool,
-    /// Whether the header ends in a name that is empty, so that rows may end before that field.
-    shorter: bool,
 }
 
 /// What a step of the decoder came to.
@@ -376,118 +368,6 @@ impl LineDecoder for CsvDecoder {
     fn is_headed(&self) -> bool {
         true
     }
-}
-
-/// The way of a record into the columns; the feed is borrowed meanwhile.
-struct Rows<'a> {
-    splitter: &'a mut Splitter,
-    width: &'a mut Option<usize>,
-    rule: &'a mut WidthRule,
-    passed: &'a mut Passed,
-    header: bool,
-    pending: &'a mut BatchBuilder,
-    unquoted: &'a mut String,
-}
-
-impl Rows<'_> {
-    /// Whether a row of another width is one that fits all the same.
-    fn fits(&mut self, record: &[u8], count: usize, width: usize) -> bool {
-        if self.rule.shorter && count + 1 == width {
-            self.passed.shorter += 1;
-            return true;
-        }
-        if count != width + 1 || self.rule.filled {
-            return false;
-        }
-        let line = header::trimmed(record);
-        let last = line.rsplit(|byte| *byte == self.splitter.delimiter()).next().unwrap_or_default();
-        if !matches!(last.trim_ascii(), b"" | b"\"\"") {
-            self.rule.filled = true;
-            return false;
-        }
-        self.splitter.loose = true;
-        self.passed.longer += 1;
-        true
-    }
-
-    fn take(mut self, record: &[u8]) -> Result<(), DecodeError> {
-        let count = self.splitter.fields();
-        let width = match *self.width {
-            Some(width) => width,
-            None if count > MAX_COLUMNS => {
-                let text = format!("its first row has {count} fields, at most {MAX_COLUMNS} can be read");
-                return Err(DecodeError::Corrupt(text));
-            }
-            None => {
-                // Without a header the first row fixes the width.
-                let names: Vec<Arc<str>> = (1..=count).map(|n| n.to_string().into()).collect();
-                self.pending.widen(&names);
-                *self.width.insert(count)
-            }
-        };
-        if count != width && !self.fits(record, count, width) {
-            let fields = if count == 1 { "field" } else { "fields" };
-            let whose = if self.header { "the header" } else { "the first row" };
-            let message = format!("the row has {count} {fields}, {whose} {width}");
-            self.pending.broken(record, "bad_width", message);
-            return Ok(());
-        }
-        let Ok(text) = std::str::from_utf8(record) else {
-            self.pending.broken(record, "bad_utf8", "the row is not valid UTF-8");
-            return Ok(());
-        };
-        let row = self.pending.row();
-        if count < width
-            && let Some(builder) = row.last_mut()
-        {
-            builder.append_null();
-        }
-        for (builder, span) in row.iter_mut().zip(self.splitter.spans()) {
-            let raw = field(text, *span);
-            if span.doubled {
-                self.unquoted.clear();
-                let mut rest = raw;
-                while let Some((head, tail)) = rest.split_once("\"\"") {
-                    self.unquoted.push_str(head);
-                    self.unquoted.push('"');
-                    rest = tail;
-                }
-                self.unquoted.push_str(rest);
-                builder.append_value(&*self.unquoted);
-            } else if !span.quoted && (raw.is_empty() || raw == "\\N") {
-                builder.append_null();
-            } else {
-                builder.append_value(raw);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What counts a record that is the header once more, in whatever writing, behind a byte order mark where
-/// files were joined, or the line before the header that names the delimiter.
-fn repeated<'p>(
-    record: &[u8],
-    (names, separator): (&[u8], &[u8]),
-    delimiter: u8,
-    passed: &'p mut Passed,
-) -> Option<&'p mut u64> {
-    let line = header::trimmed(record);
-    match line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) {
-        [] => None,
-        _ if names.is_empty() && separator.is_empty() => None,
-        line if line == names => Some(&mut passed.headers),
-        line if line == separator => Some(&mut passed.separators),
-        // Nearly every row differs in its first byte.
-        line if !names.is_empty() && header::is_again(line, names, delimiter) => Some(&mut passed.headers),
-        _ => None,
-    }
-}
-
-/// The text of a field. Fields end at ASCII characters, so the places are character boundaries.
-#[inline]
-fn field(text: &str, span: Span) -> &str {
-    text.get(span.start as usize..span.end as usize).unwrap_or_default()
 }
 
 impl Decoder for CsvDecoder {

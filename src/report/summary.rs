@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, NaiveTime, SubsecRound, Utc};
 
-use crate::dataset::mapping::shell_word;
 use crate::report::letters::replay_command;
 use crate::report::style::{Ink, Style};
 use crate::telemetry::result::RunResult;
 use crate::telemetry::snapshot::{RejectGroup, Snapshot};
 use crate::text::fit;
 use crate::text::number_format::{bytes, count, duration, plural, rate};
+use crate::text::phrases::shell_word;
 
 /// Kinds of rejects that are shown one by one.
 const MOST_REASONS: usize = 5;

@@ -3,7 +3,9 @@
 //! - [`visible`]: shows what in names and values would act on a terminal
 //! - [`fit`]: text cut to so many columns
 //! - [`number_format`]: counts, sizes, rates and durations
+//! - [`phrases`]: lists of names, words for a shell
 
 pub mod fit;
 pub mod number_format;
+pub mod phrases;
 pub mod visible;

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Finding, Measure, Report, Status};
-use crate::dataset::mapping::shell_word;
 use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
 use crate::dlq::journal;
@@ -18,6 +17,7 @@ use crate::error::words;
 use crate::files::folder_of;
 use crate::report::letters::{replay_command, table_to_name};
 use crate::text::number_format::{duration, plural};
+use crate::text::phrases::shell_word;
 
 /// From where on a queue is a reason to look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

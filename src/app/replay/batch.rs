@@ -17,7 +17,6 @@ use crate::app::span;
 use crate::app::values::MendPlan;
 use crate::batch::Commit;
 use crate::dataset::by_name;
-use crate::dataset::mapping::shell_word;
 use crate::dlq::claim::{COMMIT_UNKNOWN, Claim, Destination, Moved};
 use crate::dlq::filter::Tenant;
 use crate::dlq::journal::{Claimed, Journal, ReplaySelection, ReplayTarget, StartedTarget};
@@ -27,6 +26,7 @@ use crate::dlq::replay_lock::{self, Fates, To};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result, words};
 use crate::report::letters::plain;
+use crate::text::phrases::shell_word;
 
 /// A file of the queue.
 pub struct ReplayFile {

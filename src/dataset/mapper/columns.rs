@@ -12,13 +12,14 @@ use crate::dataset::convert::{CastError, Conversion, Unreadable};
 use crate::dataset::describe::{Column, Derivation, Kind};
 use crate::dataset::faults::Faults;
 use crate::dataset::json_text::{StringRows, is_json};
-use crate::dataset::mapping::{ColumnSource, Mapping, list};
+use crate::dataset::mapping::{ColumnSource, Mapping};
 use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::time::TimeReader;
 use crate::dataset::{dictionary, json_row};
 use crate::error::{Error, Result};
 use crate::model::text::Texts;
 use crate::model::values::Values;
+use crate::text::phrases::list;
 
 impl Mapper {
     pub(super) fn columns(

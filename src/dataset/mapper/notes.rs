@@ -1,10 +1,11 @@
 //! What is said of an input: what was deduced, left out, let through.
 
 use super::Mapper;
-use crate::dataset::mapping::{ColumnSource, enumerated, list, shell_word};
+use crate::dataset::mapping::ColumnSource;
 use crate::dataset::names::plain;
 use crate::dataset::quality::Findings;
 use crate::dataset::seam::Told;
+use crate::text::phrases::{enumerated, list, shell_word};
 
 /// What is said of rows without an id that the file before ended with, and that are taken for the same ones, since
 /// the files seem to overlap; the sentence is made where the number of rows is known.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use crate::dataset::mapping::{list, shell_word};
 use crate::dataset::shape;
 use crate::decode::csv::CsvOptions;
 use crate::decode::input_buffer::{Ending, InputBuffer, More, Zeros};
 use crate::decode::{DecodeError, MAX_ROW, Passed};
+use crate::text::phrases::{list, shell_word};
 
 /// Delimiters that are looked for. Where two occur equally often the first one is taken: a comma
 /// is also a decimal sign, the others are little else.

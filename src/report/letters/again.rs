@@ -1,7 +1,7 @@
 //! The command that puts the rows of a queue into the store.
 
-use crate::dataset::mapping::shell_word;
 use crate::dlq::stats::QueueStats;
+use crate::text::phrases::shell_word;
 
 /// What to type, as a shell takes it; with the table where a replay goes there only when it is named.
 pub fn replay_command(queue: &str, table: Option<&str>) -> String {

@@ -12,10 +12,10 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::batch::Commit;
-use crate::dataset::mapping::shell_word;
 use crate::error::{Error, Result};
 use crate::port::CommitMark;
 use crate::sink::postgres::connection::connect::{Link, to_error};
+use crate::text::phrases::shell_word;
 
 /// The table of checkpoints. Rows are updated in place all the time, so its pages keep room for
 /// that.

@@ -10,13 +10,13 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use crate::dataset::Dataset;
-use crate::dataset::mapping::shell_word;
 use crate::error::{Error, Result};
 use crate::sink::SchemaOptions;
 use crate::sink::postgres::connection::connect::{Link, to_error};
 use crate::sink::postgres::connection::quoting::{ident, literal};
 use crate::sink::postgres::ledger::marks;
 use crate::sink::postgres::schema::apply::{VERSIONS, run};
+use crate::text::phrases::shell_word;
 
 /// What is needed of a table of rows: the stage is compared with it, changed rows are updated.
 const ROWS: &[&str] = &["SELECT", "INSERT", "UPDATE"];

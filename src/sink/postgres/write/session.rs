@@ -6,34 +6,32 @@
 //! session, and so does a lost connection. The next [`begin`](crate::port::Session::begin) of a broken session opens
 //! a new connection; anything else on it fails as transient.
 
+mod attempt;
+mod failure;
 mod write;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use attempt::MAX_PLANS;
+use failure::lost;
+pub(in crate::sink::postgres) use failure::{Failure, failure};
 use tokio_postgres::SimpleQueryMessage;
 
 pub(in crate::sink::postgres) use self::write::sources;
 use crate::batch::{Reason, Rows};
 use crate::dataset::Refits;
-use crate::port::{CommitMark, Session, SinkError, TransientKind, WriteMode, Written};
+use crate::port::{CommitMark, Session, SinkError, WriteMode, Written};
 use crate::sink::postgres::catalog::casts::Casts;
-use crate::sink::postgres::connection::classify::{
-    POLICY, doubtful, is_disconnect, of_everybody, of_rows, transient,
-};
+use crate::sink::postgres::connection::classify::{POLICY, doubtful, of_everybody};
 use crate::sink::postgres::connection::connect::Link;
-use crate::sink::postgres::connection::quoting::literal;
 use crate::sink::postgres::encode::refusal::Reasons;
 use crate::sink::postgres::ledger::commit_status::{ended, server};
 use crate::sink::postgres::write::chunks::Chunks;
-use crate::sink::postgres::write::copy::copy_nothing;
 use crate::sink::postgres::write::plan::Plan;
 use crate::sink::postgres::write::proof::{Proof, changed, is_another};
 use crate::sink::postgres::write::sink::Shared;
-
-/// Shapes of batches whose plans are kept.
-const MAX_PLANS: usize = 32;
 
 /// Has the commit that follows wait for the disk, or for more where the server is set to (a
 /// synchronous standby).
@@ -42,12 +40,6 @@ const WAIT_FOR_DISK: &str = "SET LOCAL synchronous_commit TO DEFAULT; \
 
 /// Names the transaction, so that the server can be asked how it ended. Both functions are in every version.
 const NAME_IT: &str = "SELECT pg_catalog.txid_current()";
-
-/// Halves the longest wait for a lock to below that for a statement, where there is one for statements.
-const LIMIT_LOCKS: &str = "SELECT pg_catalog.current_setting('lock_timeout'), \
-    pg_catalog.set_config('lock_timeout', greatest(1, least(s.setting::int / 4, nullif(l.setting::int, 0)))::text, true) \
-    FROM pg_catalog.pg_settings AS s, pg_catalog.pg_settings AS l \
-    WHERE s.name = 'statement_timeout' AND s.setting::int > 0 AND l.name = 'lock_timeout'";
 
 /// The end of the WAL, and how far it is on disk.
 pub(in crate::sink::postgres) const PLACES: &str =
@@ -101,13 +93,6 @@ pub struct PgSession {
     transaction: Option<u64>,
     /// What tells the server of this connection by then, once it was asked.
     server: Option<Option<Arc<str>>>,
-}
-
-/// Why a write did not come through.
-pub(in crate::sink::postgres) struct Failure {
-    pub error: SinkError,
-    /// Whether the connection still answers in step.
-    pub intact: bool,
 }
 
 impl PgSession {
@@ -433,154 +418,6 @@ impl PgSession {
         Err(lost())
     }
 
-    /// See [`Session::write`].
-    async fn write_now(&mut self, rows: Rows<'_>, guard: WriteMode) -> Result<Written, SinkError> {
-        let proof = self.expect_open()?;
-        let fitted = self.refits.fit(&self.shared.catalog.live, rows, proof.version());
-        for lost in self.shared.catalog.live.take_lost() {
-            tracing::warn!("table {} has changed: {lost}", proof.table().display_name());
-        }
-        match fitted.map_err(|reason| self.shared.waited_for(SinkError::Fatal(reason)))? {
-            Some(fitted) => fitted.told(self.write_fitting(fitted.rows(), guard, &proof).await),
-            None => self.write_fitting(rows, guard, &proof).await,
-        }
-    }
-
-    /// Sends no rows by that COPY, and undoes what came of it.
-    async fn rehearse_copy(&mut self, statement: &str) -> Result<(), SinkError> {
-        self.run("SAVEPOINT mds_write", TransactionState::Open).await?;
-        self.state = TransactionState::Broken;
-        if let Err(failure) = copy_nothing(self.link()?, statement).await {
-            if failure.intact {
-                self.state = TransactionState::Failed;
-            }
-            return Err(self.shared.waited_for(of_everybody(failure.error)));
-        }
-        self.run("ROLLBACK TO SAVEPOINT mds_write", TransactionState::Open).await
-    }
-
-    /// Writes rows that are for the table as it was proven.
-    async fn write_fitting(
-        &mut self,
-        rows: Rows<'_>,
-        guard: WriteMode,
-        proof: &Proof,
-    ) -> Result<Written, SinkError> {
-        let error = match self.write_once(rows, guard, proof).await {
-            Err(SinkError::Transient(TransientKind::Timeout, reason)) if self.goes_on(guard) => reason,
-            done => return done,
-        };
-        if rows.len() > 1 {
-            // Fewer may go through.
-            return Err(doubtful(error));
-        }
-        // Perhaps it waited for a lock, which is then waited for further: with a shorter limit on those it
-        // says so.
-        let Some(before) = self.limit_locks().await? else { return Err(transient(error)) };
-        let again = match self.write_once(rows, guard, proof).await {
-            Err(SinkError::Transient(TransientKind::Timeout, reason)) if self.goes_on(guard) => {
-                Err(doubtful(reason))
-            }
-            done => done,
-        };
-        if self.state == TransactionState::Open {
-            let before = literal(&before);
-            let sql = format!("SELECT pg_catalog.set_config('lock_timeout', {before}, true)");
-            self.run(&sql, TransactionState::Open).await?;
-        }
-        again
-    }
-
-    /// Whether the transaction goes on though a part of its batch was not written.
-    fn goes_on(&self, guard: WriteMode) -> bool {
-        guard == WriteMode::Savepoint && self.state == TransactionState::Open
-    }
-
-    /// Has locks be waited for less long than a statement may take; what the limit was, or nothing where a
-    /// statement may take as long as it likes.
-    async fn limit_locks(&mut self) -> Result<Option<String>, SinkError> {
-        self.state = TransactionState::Broken;
-        let link = self.link()?;
-        let answers = link.client.simple_query(LIMIT_LOCKS).await;
-        let answers = answers.map_err(|error| outside_of_data(failure(link, &error).error))?;
-        self.state = TransactionState::Open;
-        Ok(answers.iter().find_map(|answer| match answer {
-            SimpleQueryMessage::Row(row) => row.try_get(0).ok()?.map(str::to_owned),
-            _ => None,
-        }))
-    }
-
-    /// The same, at the first go.
-    async fn write_once(
-        &mut self,
-        rows: Rows<'_>,
-        guard: WriteMode,
-        proof: &Proof,
-    ) -> Result<Written, SinkError> {
-        if rows.is_empty() {
-            return Ok(Written::default());
-        }
-        if proof.table().casts() {
-            self.cast_as_meant(rows).await?;
-        }
-        let place = self.plan(rows, proof).map_err(|error| self.shared.waited_for(error))?;
-        let sources = match self.plans.get(place) {
-            Some((plan, _)) => {
-                sources(rows, plan).map_err(|reason| self.shared.waited_for(SinkError::Fatal(reason)))?
-            }
-            None => return Err(lost()),
-        };
-        self.state = TransactionState::Broken;
-        let mut failure = match self.put(rows, &sources, place, guard, proof).await {
-            Ok(written) => {
-                self.state = TransactionState::Open;
-                return Ok(written);
-            }
-            Err(failure) => failure,
-        };
-        failure.error = match failure.error {
-            SinkError::Fatal(reason) if failure.intact && may_be_of_a_row(&reason) => doubtful(reason),
-            // What a trigger asks of another server, say.
-            SinkError::Transient(TransientKind::Connection, reason) if failure.intact => doubtful(reason),
-            other => self.shared.waited_for(other),
-        };
-        if means_another_table(&failure.error) && !self.doubted {
-            // Not what was proven, then: all is read anew, and written anew by that.
-            self.shared.catalog.doubt();
-            (self.doubted, failure.error) = (true, changed(proof.table()));
-            if failure.intact {
-                self.state = TransactionState::Failed;
-            }
-            return Err(failure.error);
-        }
-        if !failure.intact {
-            return Err(outside_of_data(failure.error));
-        }
-        self.state = TransactionState::Failed;
-        if guard == WriteMode::Savepoint {
-            let sql = "ROLLBACK TO SAVEPOINT mds_write; RELEASE SAVEPOINT mds_write";
-            if self.run(sql, TransactionState::Open).await.is_err() {
-                return Err(outside_of_data(failure.error));
-            }
-        }
-        Err(failure.error)
-    }
-
-    /// Has the server read the texts of those rows as they are meant. Rows that are each meant otherwise
-    /// are refused together: the engine splits them.
-    async fn cast_as_meant(&mut self, rows: Rows<'_>) -> Result<(), SinkError> {
-        let Some(casts) = self.shared.casts.of(rows) else {
-            let reason =
-                Reason::new("mixed_reading", "the rows are read by different zones or orders of dates");
-            return Err(SinkError::Data { reason, suspects: Box::default() });
-        };
-        if casts != self.casts {
-            self.run(&casts.settings(), TransactionState::Open).await?;
-            self.casts = casts;
-        }
-        Ok(())
-    }
-
     /// What the open transaction has proven of the table.
     fn expect_open(&self) -> Result<Proof, SinkError> {
         match self.state {
@@ -603,12 +440,6 @@ impl Drop for PgSession {
     }
 }
 
-/// Whether the server read the bytes of a COPY as something else than they were written as.
-fn means_another_table(error: &SinkError) -> bool {
-    matches!(error.reason().code.as_ref(), "08P01" | "22P03" | "22P04")
-        && matches!(error, SinkError::Data { .. })
-}
-
 /// The two places of an answer to [`PLACES`].
 fn places_of(answer: &SimpleQueryMessage) -> Option<(u64, u64)> {
     let SimpleQueryMessage::Row(row) = answer else { return None };
@@ -619,32 +450,4 @@ fn places_of(answer: &SimpleQueryMessage) -> Option<(u64, u64)> {
 fn place_of(text: &str) -> Option<u64> {
     let (high, low) = text.split_once('/')?;
     Some(u64::from_str_radix(high, 16).ok()? << 32 | u64::from_str_radix(low, 16).ok()?)
-}
-
-fn lost() -> SinkError {
-    transient(Reason::new("connection_lost", "the connection to the server was lost"))
-}
-
-pub(in crate::sink::postgres) fn failure(link: &Link, error: &tokio_postgres::Error) -> Failure {
-    Failure {
-        error: of_rows(link.classify(error), error),
-        intact: !is_disconnect(error) && !link.client.is_closed(),
-    }
-}
-
-/// The error where the whole transaction is gone: the rows at hand cannot be blamed for that
-/// alone, and what was written before is undone as well.
-fn outside_of_data(error: SinkError) -> SinkError {
-    match error {
-        SinkError::Data { reason, .. } | SinkError::Doubtful { reason, .. } => transient(reason),
-        other => other,
-    }
-}
-
-/// Whether that may be what the server says of single rows, though it is none of the codes for that: a
-/// value too deep for its stack, an input function without a code of its own, a trigger that fails for
-/// some. A missing privilege never is. (What is no SQLSTATE is not from the server.)
-fn may_be_of_a_row(reason: &Reason) -> bool {
-    let code = reason.code.as_ref();
-    code.len() == 5 && code != POLICY && code.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase())
 }
