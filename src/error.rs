@@ -1,5 +1,8 @@
 //! Errors that end a command. Each says in one sentence what is wrong, where, and what to do.
 
+mod left_out;
+#[cfg(feature = "tls")]
+mod tls;
 mod words;
 
 use std::error::Error as Cause;
@@ -7,7 +10,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::{fmt, io};
 
-pub use words::{of_json, of_tls, plain, words};
+pub use left_out::left_out;
+#[cfg(feature = "tls")]
+pub use tls::of_tls;
+pub use words::{of_json, plain, words};
 
 /// What ended a command, by who can mend it. Its sentence is the whole message for the user; what the system
 /// or a library said is its source, for a log and for programs.

@@ -33,6 +33,17 @@ impl fmt::Display for Secret {
     }
 }
 
+/// How patiently each change of the queue's level is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedbackSettings {
+    /// Longest time that an attempt may take.
+    pub timeout: Duration,
+    /// Attempts after the first that follow in growing distances; then there is one now and then.
+    pub retries: u32,
+    /// Wait before the first of them; it doubles.
+    pub backoff: Duration,
+}
+
 /// What happens to rows that come while the queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overflow {

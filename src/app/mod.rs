@@ -16,6 +16,7 @@ pub(crate) mod inspect;
 pub mod interrupts;
 pub(crate) mod letters;
 pub mod load;
+#[cfg_attr(not(feature = "telemetry"), path = "metrics/left_out.rs")]
 pub mod metrics;
 pub mod plan;
 pub(crate) mod process;

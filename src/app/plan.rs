@@ -21,11 +21,10 @@ use crate::dataset::time::TimeOptions;
 use crate::dataset::{Dataset, Target, by_name, timeframe};
 use crate::dlq::filter::Selection;
 use crate::error::{Error, Result};
-use crate::settings::{EngineSettings, OnConflict, RejectLimit, Secret};
+use crate::settings::{EngineSettings, FeedbackSettings, OnConflict, RejectLimit, Secret};
 use crate::sink::Store;
 use crate::source::OpenOptions;
 use crate::source::follow::FollowOptions;
-use crate::telemetry::http::Patience;
 
 /// Where rows go.
 #[derive(Clone)]
@@ -355,5 +354,5 @@ pub struct TelemetryPlan {
     /// Whether anybody may.
     pub public: bool,
     /// The URL that each change of the queue's level is sent to, and how patiently.
-    pub feedback: Option<(String, Patience)>,
+    pub feedback: Option<(String, FeedbackSettings)>,
 }

@@ -19,10 +19,11 @@ use crate::dataset::time::{DateOrder, Unit};
 use crate::decode::Format;
 use crate::decode::csv::CsvOptions;
 use crate::error::{Error, Result};
-use crate::settings::{BreakerSettings, EngineSettings, OnConflict, Overflow, RetrySettings};
+use crate::settings::{
+    BreakerSettings, EngineSettings, FeedbackSettings, OnConflict, Overflow, RetrySettings,
+};
 use crate::source::OpenOptions;
 use crate::source::follow::{FollowOptions, From};
-use crate::telemetry::http::Patience;
 
 /// What a load is to do.
 pub fn load(args: &LoadArgs) -> Result<RunPlan> {
@@ -71,7 +72,7 @@ pub fn replay(args: &ReplayArgs) -> Result<ReplayPlan> {
 
 /// Whom to tell of it.
 pub fn telemetry(args: &EngineArgs) -> TelemetryPlan {
-    let patience = Patience {
+    let patience = FeedbackSettings {
         timeout: args.feedback_timeout,
         retries: args.feedback_max_retries,
         backoff: args.feedback_backoff,

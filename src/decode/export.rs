@@ -1,17 +1,8 @@
 //! Rows of texts as a file: CSV, NDJSON or Parquet, which the decoders here read again.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
-use arrow::array::StringBuilder;
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
-
-/// Rows of a Parquet batch.
-const BATCH: usize = 8192;
+use crate::decode::parquet::ParquetRows;
 
 /// A format to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +33,7 @@ pub struct RowWriter<W: Write + Send> {
 enum Out<W: Write + Send> {
     Csv(W),
     Ndjson(W),
-    Parquet { writer: Box<ArrowWriter<W>>, schema: SchemaRef, columns: Vec<StringBuilder>, rows: usize },
+    Parquet(Box<ParquetRows<W>>),
 }
 
 impl<W: Write + Send> RowWriter<W> {
@@ -57,16 +48,7 @@ impl<W: Write + Send> RowWriter<W> {
                 csv::Writer::from_writer(&mut out).write_record(&names)?;
                 Out::Csv(out)
             }
-            FileFormat::Parquet => {
-                let fields: Vec<Field> =
-                    names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
-                let schema: SchemaRef = Arc::new(Schema::new(fields));
-                let packed = Compression::ZSTD(ZstdLevel::default());
-                let properties = WriterProperties::builder().set_compression(packed).build();
-                let writer = Box::new(ArrowWriter::try_new(out, schema.clone(), Some(properties))?);
-                let columns = names.iter().map(|_| StringBuilder::new()).collect();
-                Out::Parquet { writer, schema, columns, rows: 0 }
-            }
+            FileFormat::Parquet => Out::Parquet(Box::new(ParquetRows::new(&names, out)?)),
         };
         Ok(Self { names, out })
     }
@@ -107,17 +89,7 @@ impl<W: Write + Send> RowWriter<W> {
                 line.push_str("}\n");
                 out.write_all(line.as_bytes())
             }
-            Out::Parquet { writer, schema, columns, rows } => {
-                for (column, cell) in columns.iter_mut().zip(cells) {
-                    column.append_option(cell.as_ref().and_then(|cell| cell.text));
-                }
-                *rows += 1;
-                if *rows == BATCH {
-                    flush(writer, schema, columns)?;
-                    *rows = 0;
-                }
-                Ok(())
-            }
+            Out::Parquet(rows) => rows.row(cells),
         }
     }
 
@@ -128,24 +100,9 @@ impl<W: Write + Send> RowWriter<W> {
     pub fn finish(self) -> io::Result<W> {
         match self.out {
             Out::Csv(mut out) | Out::Ndjson(mut out) => out.flush().map(|()| out),
-            Out::Parquet { mut writer, schema, mut columns, rows } => {
-                if rows > 0 {
-                    flush(&mut writer, &schema, &mut columns)?;
-                }
-                Ok(writer.into_inner()?)
-            }
+            Out::Parquet(rows) => rows.finish(),
         }
     }
-}
-
-fn flush<W: Write + Send>(
-    writer: &mut ArrowWriter<W>,
-    schema: &SchemaRef,
-    columns: &mut [StringBuilder],
-) -> io::Result<()> {
-    let arrays = columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef).collect();
-    let batch = RecordBatch::try_new(schema.clone(), arrays).map_err(io::Error::other)?;
-    Ok(writer.write(&batch)?)
 }
 
 /// A field of CSV (RFC 4180).
@@ -187,17 +144,5 @@ mod tests {
     fn objects_have_all_columns() {
         let text = written(FileFormat::Ndjson, &["a\"b", "c"], &[&[None, Some("x")]]);
         assert_eq!(text, b"{\"a\\\"b\":null,\"c\":1}\n");
-    }
-
-    #[test]
-    fn parquet_has_all_batches() {
-        let row: &[Option<&str>] = &[Some("0.10"), None];
-        let bytes = written(FileFormat::Parquet, &["a", "b"], &vec![row; BATCH + 1]);
-        let reader =
-            parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes));
-        let batches: Vec<RecordBatch> = reader.unwrap().build().unwrap().map(Result::unwrap).collect();
-        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), BATCH + 1);
-        let column = batches[0].column(0).as_any().downcast_ref::<arrow::array::StringArray>().unwrap();
-        assert_eq!((column.value(0), batches[0].column(1).null_count()), ("0.10", batches[0].num_rows()));
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod csv;
 pub mod ndjson;
+#[cfg_attr(not(feature = "parquet"), path = "parquet/left_out.rs")]
 pub mod parquet;
 
 mod batch_builder;
@@ -21,7 +22,6 @@ pub use csv::{CsvDecoder, CsvOptions};
 pub use export::{ExportCell, FileFormat, RowWriter};
 pub use format::Format;
 pub use ndjson::{NdjsonDecoder, with_quoted_words};
-pub use parquet::ParquetDecoder;
 pub use passed::Passed;
 
 use std::borrow::Cow;

@@ -1,6 +1,8 @@
 //! Parquet: columns in their own types, page by page.
 
 mod damage;
+mod described;
+mod export;
 mod int96;
 mod nested;
 mod panic_guard;
@@ -21,8 +23,9 @@ use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::TypePtr;
 
-use crate::decode::format::{Beginning, Description, FileDecoder, Reading};
+use crate::decode::format::{Description, FileDecoder, Reading};
 use crate::decode::{BATCH_ROWS, DecodeError, Decoder, RawBatch};
+pub use export::ParquetRows;
 use int96::Fine;
 use panic_guard::quietly;
 use stored::Stored;
@@ -33,17 +36,9 @@ const BATCH_BYTES: u64 = 8 << 20;
 /// Fewest rows of a batch, however large they are.
 const FEWEST_ROWS: usize = 16;
 
-/// As it is listed among the formats. Files that begin with `PARE` have an encrypted footer, which is refused by
-/// its name.
-pub static FORMAT: Description = Description {
-    name: "parquet",
-    title: "Parquet",
-    a_file: "a Parquet file",
-    extensions: &["parquet", "pq"],
-    begins: Beginning::Magic(&[b"PAR1", b"PARE"]),
-    reading: Reading::File(|file| Ok(Box::new(ParquetDecoder::open(file)?))),
-    widens: false,
-};
+/// As it is listed among the formats.
+pub static FORMAT: Description =
+    described::read_by(Reading::File(|file| Ok(Box::new(ParquetDecoder::open(file)?))));
 
 /// A reader of Parquet files.
 ///

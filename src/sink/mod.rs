@@ -5,9 +5,12 @@ pub mod erased;
 pub mod health;
 pub mod patience;
 pub mod period;
+#[cfg_attr(not(feature = "postgres"), path = "postgres/left_out.rs")]
 pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod run_columns;
 pub mod schema_options;
+#[cfg_attr(not(feature = "sqlite"), path = "sqlite/left_out.rs")]
 pub mod sqlite;
 pub mod store;
 

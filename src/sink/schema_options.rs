@@ -27,13 +27,13 @@ impl SchemaOptions {
     }
 
     /// What a chunk of the dataset's table spans.
-    pub(in crate::sink) fn chunk(&self, dataset: &Dataset) -> Period {
+    pub fn chunk(&self, dataset: &Dataset) -> Period {
         let said = self.chunk.of(&dataset.name).flatten();
         said.unwrap_or(Period::days(dataset.chunk_days))
     }
 
     /// When a chunk of it is compressed; `None` for never.
-    pub(in crate::sink) fn compress_after(&self, dataset: &Dataset) -> Option<Period> {
+    pub fn compress_after(&self, dataset: &Dataset) -> Option<Period> {
         self.compress_after.of(&dataset.name).unwrap_or(Some(Period::days(dataset.compress_days)))
     }
 }

@@ -1,12 +1,15 @@
 //! Compression: told by magic bytes, undone on the way, and proven before a row of a file counts.
 
+#[cfg_attr(not(feature = "gzip"), path = "compress/gzip_left_out.rs")]
+mod gzip;
+#[cfg_attr(not(feature = "zstd"), path = "compress/zstd_left_out.rs")]
+mod zstd;
+
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use flate2::bufread::GzDecoder;
 
 use crate::decode::DecodeError;
 use crate::pipeline::Stop;
@@ -61,7 +64,7 @@ impl Compression {
     ///
     /// # Errors
     /// Where no decompressor can be made.
-    pub fn undo(self, stored: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    pub fn undo(self, stored: impl Read + Send + 'static) -> Result<Box<dyn Read + Send>, DecodeError> {
         self.undo_padded(stored, Padding::default())
     }
 
@@ -70,13 +73,12 @@ impl Compression {
         self,
         stored: impl Read + Send + 'static,
         padding: Padding,
-    ) -> io::Result<Box<dyn Read + Send>> {
-        let buffered = BufReader::with_capacity(BUFFER, stored);
-        Ok(match self {
-            Self::None => Box::new(buffered.into_inner()),
-            Self::Gzip => Box::new(Members { member: Some(GzDecoder::new(buffered)), padding }),
-            Self::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(buffered)?),
-        })
+    ) -> Result<Box<dyn Read + Send>, DecodeError> {
+        match self {
+            Self::None => Ok(Box::new(stored)),
+            Self::Gzip => gzip::undo(BufReader::with_capacity(BUFFER, stored), padding),
+            Self::Zstd => zstd::undo(BufReader::with_capacity(BUFFER, stored)),
+        }
     }
 
     /// Decompresses a file for its checksums alone: a checksum stands behind the bytes that it is of, so
@@ -89,6 +91,7 @@ impl Compression {
             Err(DecodeError::Corrupt(text)) if !text.ends_with(ENDS_EARLY) => {
                 Err(DecodeError::Corrupt(text + NOTHING_LOADED))
             }
+            Err(DecodeError::Usage(text)) => Err(DecodeError::Usage(text)),
             _ => Ok(()),
         }
     }
@@ -148,46 +151,5 @@ impl Read for Placed {
         let count = self.file.read_at(buffer, self.at)?;
         self.at += count as u64;
         Ok(count)
-    }
-}
-
-/// The members of a gzip stream, one behind the other.
-struct Members<R> {
-    member: Option<GzDecoder<R>>,
-    padding: Padding,
-}
-
-impl<R: BufRead> Members<R> {
-    /// Whether another member follows, behind zero bytes perhaps.
-    fn follows(&self, rest: &mut R) -> io::Result<bool> {
-        loop {
-            let bytes = match rest.fill_buf() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                bytes => bytes?,
-            };
-            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-            if zeros == 0 {
-                return Ok(!bytes.is_empty());
-            }
-            rest.consume(zeros);
-            self.padding.0.fetch_add(zeros as u64, Ordering::Relaxed);
-        }
-    }
-}
-
-impl<R: BufRead> Read for Members<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some(member) = &mut self.member {
-            let count = member.read(buffer)?;
-            if count > 0 || buffer.is_empty() {
-                return Ok(count);
-            }
-            let Some(ended) = self.member.take() else { break };
-            let mut rest = ended.into_inner();
-            if self.follows(&mut rest)? {
-                self.member = Some(GzDecoder::new(rest));
-            }
-        }
-        Ok(0)
     }
 }

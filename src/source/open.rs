@@ -114,7 +114,7 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     }
     let whole = Cursor::new(head).chain(stored);
     let bytes = compression.undo_padded(whole, padding.clone());
-    let mut bytes = bytes.map_err(|e| decode_error(compression.fault(e), name))?;
+    let mut bytes = bytes.map_err(|e| decode_error(e, name))?;
     let mut head = match read_head(&mut bytes) {
         Ok(head) => head,
         Err(_) if cut.is_cut() => Vec::new(),

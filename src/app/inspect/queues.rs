@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::decode::DecodeError;
 use crate::dlq::byte_range::ByteRange;
 use crate::dlq::claim::Choice;
 use crate::dlq::filter::Selection;
@@ -13,7 +14,7 @@ use crate::dlq::journal;
 use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};
 use crate::error::{Error, Result, again, words};
-use crate::source::{Compression, Parts, is_pattern, shown};
+use crate::source::{Compression, Parts, decode_error, is_pattern, shown};
 
 /// Where queues are when none is named.
 pub const STANDARD: &str = ".dlq";
@@ -68,6 +69,14 @@ pub fn unreadable(name: impl std::fmt::Display, error: &io::Error) -> Error {
     Error::input(format!("{name}: {why}")).caused_by(again(error))
 }
 
+fn unopened(name: &str, error: DecodeError) -> Error {
+    match error {
+        DecodeError::Io(error) if name == "-" => unreadable("standard input", &error),
+        DecodeError::Io(error) => unreadable(name, &error),
+        other => decode_error(other, name),
+    }
+}
+
 /// Opens what the arguments name: files, directories, globs, `-`; those in `.dlq` where there are none.
 /// A file that several of them come upon is taken once.
 pub fn open(named: &[PathBuf]) -> Result<Vec<Queue>> {
@@ -82,7 +91,7 @@ pub fn open(named: &[PathBuf]) -> Result<Vec<Queue>> {
         };
         let metadata = file.metadata().map_err(|e| unreadable(shown(path), &e))?;
         if seen.insert((metadata.dev(), metadata.ino())) {
-            let bytes = bytes(file, metadata.is_file()).map_err(|e| unreadable(shown(path), &e))?;
+            let bytes = bytes(file, metadata.is_file()).map_err(|e| unopened(&shown(path), e))?;
             queues.push(Queue { name: shown(path), what: what(path), bytes });
         }
         Ok(())
@@ -107,7 +116,7 @@ pub fn open(named: &[PathBuf]) -> Result<Vec<Queue>> {
         }
     }
     if stdin {
-        let bytes = decompressed(io::stdin()).map_err(|e| unreadable("standard input", &e))?;
+        let bytes = decompressed(io::stdin()).map_err(|e| unopened("-", e))?;
         queues.push(Queue { name: "-".into(), what: Some("standard input"), bytes });
     }
     Ok(queues)
@@ -249,7 +258,7 @@ fn what(path: &Path) -> Option<&'static str> {
     }
 }
 
-fn bytes(file: File, regular: bool) -> io::Result<Bytes> {
+fn bytes(file: File, regular: bool) -> Result<Bytes, DecodeError> {
     let mut head = [0; 4];
     let plain = regular && {
         let count = file.read_at(&mut head, 0)?;
@@ -258,7 +267,7 @@ fn bytes(file: File, regular: bool) -> io::Result<Bytes> {
     if plain { Ok(Bytes::File(file)) } else { decompressed(file) }
 }
 
-fn decompressed(mut from: impl Read + Send + 'static) -> io::Result<Bytes> {
+fn decompressed(mut from: impl Read + Send + 'static) -> Result<Bytes, DecodeError> {
     let mut head = Vec::new();
     from.by_ref().take(4).read_to_end(&mut head)?;
     let compression = Compression::of(&head);

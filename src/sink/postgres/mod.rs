@@ -5,6 +5,7 @@
 //! stage, which is then merged set-wise.
 //! [`schema`] makes and compares our own tables.
 
+mod ambient;
 pub mod catalog;
 pub mod connection;
 mod encode;

@@ -30,9 +30,7 @@ pub const KIND: StoreKind = StoreKind {
         Ok(Arc::new(PgStore { dsn }))
     },
     ambient: || {
-        let set = |name: &&str| std::env::var(name).is_ok_and(|value| !value.is_empty());
-        let any = ["PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGPORT"].iter().any(set);
-        any.then(|| Dsn::parse(None).map(|dsn| Arc::new(PgStore { dsn }) as Arc<dyn Store>))
+        super::ambient::variable().map(|_| Ok(Arc::new(PgStore { dsn: Dsn::parse(None)? }) as Arc<dyn Store>))
     },
     by_default: || None,
     stop_waiting: || {},

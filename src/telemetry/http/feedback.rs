@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::{Error, Result};
 use crate::port::Level;
+use crate::settings::FeedbackSettings;
 use crate::telemetry::client::{client, has_user, place, why};
 use crate::telemetry::http::Pressure;
 
@@ -18,23 +19,12 @@ use crate::telemetry::http::Pressure;
 const LONGEST: Duration = Duration::from_secs(30);
 const NO_URL: &str = "that is not a URL; give one such as http://host:8080/feedback";
 
-/// How patiently it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// Longest time that an attempt may take.
-    pub timeout: Duration,
-    /// Attempts after the first that follow in growing distances; then there is one now and then.
-    pub retries: u32,
-    /// Wait before the first of them; it doubles.
-    pub backoff: Duration,
-}
-
 /// Where to, and how patiently.
 #[derive(Clone)]
 pub struct Feedback {
     url: Url,
     client: Client,
-    patience: Patience,
+    patience: FeedbackSettings,
 }
 
 impl std::fmt::Debug for Feedback {
@@ -49,7 +39,7 @@ impl Feedback {
     ///
     /// # Errors
     /// [`Error::Usage`] unless it is an `http://` or `https://` URL without a user name.
-    pub fn new(url: &str, patience: Patience) -> Result<Self> {
+    pub fn new(url: &str, patience: FeedbackSettings) -> Result<Self> {
         let refused = |why: &str| Error::usage(format!("--feedback-url: {why}"));
         let url = Url::parse(url.trim()).map_err(|_| refused(NO_URL))?;
         match url.scheme() {
@@ -157,8 +147,8 @@ fn catch_up(newest: &mut Pressure, changes: &mut Receiver<Pressure>) {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience =
-        Patience { timeout: Duration::from_secs(2), retries: 3, backoff: Duration::from_millis(500) };
+    const PATIENCE: FeedbackSettings =
+        FeedbackSettings { timeout: Duration::from_secs(2), retries: 3, backoff: Duration::from_millis(500) };
 
     #[test]
     fn only_urls_without_a_user_name() {
@@ -179,7 +169,7 @@ mod tests {
         let feedback = Feedback::new("http://host", PATIENCE).unwrap();
         let waits: Vec<u64> = (0..5).map(|n| feedback.wait(n).as_millis() as u64).collect();
         assert_eq!(waits, [500, 1_000, 2_000, 30_000, 30_000]);
-        let many = Feedback::new("http://host", Patience { retries: u32::MAX, ..PATIENCE }).unwrap();
+        let many = Feedback::new("http://host", FeedbackSettings { retries: u32::MAX, ..PATIENCE }).unwrap();
         assert_eq!(many.wait(4_000_000_000), LONGEST);
     }
 

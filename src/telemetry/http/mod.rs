@@ -17,7 +17,7 @@ mod status;
 mod streams;
 
 pub use backpressure::Pressure;
-pub use feedback::{Feedback, Patience};
+pub use feedback::Feedback;
 pub use listener::Listener;
 pub use live_run::{EngineView, LiveRun};
 pub use service::Service;
