@@ -5,6 +5,7 @@
 //! worker's share of a batch is a list of [`Pick`]s into shared columns.
 
 mod commit;
+mod open_rows;
 mod reading;
 mod replayable;
 
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use commit::Commit;
+pub use open_rows::OpenRows;
 pub use reading::{Form, Reading};
 pub use replayable::{Content, LoadedFile, Replayable, covers, fingerprint};
 
@@ -33,12 +35,15 @@ pub struct Origin {
     pub base: u64,
     /// For rows out of the dead-letter queue: what it remembers of them.
     pub past: Option<Arc<ReplayHistory>>,
+    /// How many of its rows are not settled.
+    pub open: OpenRows,
 }
 
 impl Origin {
     /// An origin for rows that come from no file, as an embedding program submits them.
     pub fn new(source: impl Into<Arc<str>>) -> Self {
-        Self { source: source.into(), replayable: Replayable::Never, base: 0, past: None }
+        let (source, replayable) = (source.into(), Replayable::Never);
+        Self { source, replayable, base: 0, past: None, open: OpenRows::default() }
     }
 
     /// What the dead-letter queue remembers of row `row`.

@@ -399,7 +399,6 @@ mod tests {
             scope: &meter.scope,
             time: mapper.dataset.time.as_deref(),
             enough: &|_| false,
-            halted: &|| false,
             report: Report::default(),
         };
         let error = drive(&mut letters.source(&mapper, false, meter.clone()), feed).unwrap_err();

@@ -487,11 +487,11 @@ impl<'a> Load<'a> {
         &'f self,
         mapper: &'f MapperSettings,
         observer: &'f dyn Observer,
-        (enough, halted): (&'f dyn Fn(u64) -> bool, &'f dyn Fn() -> bool),
+        enough: &'f dyn Fn(u64) -> bool,
         sink: &'f mut dyn BatchSink,
     ) -> Feed<'f> {
         let (stop, scope, time) = (&self.stop, &self.meter.scope, mapper.dataset.time.as_deref());
-        Feed { sink, observer, stop, scope, time, enough, halted, report: Report::default() }
+        Feed { sink, observer, stop, scope, time, enough, report: Report::default() }
     }
 
     fn enough<'f>(&'f self, tally: &'f RunCounters) -> impl Fn(u64) -> bool + 'f {

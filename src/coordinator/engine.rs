@@ -39,7 +39,7 @@ pub(super) struct Engine<S, D> {
     pub(super) returned: AtomicU64,
     pub(super) unburied: AtomicU64,
     /// Refused rows that stay in their inputs.
-    pub(super) left: Arc<LeftBehind>,
+    pub(super) left: LeftBehind,
     /// Why the dead-letter queue took nothing when it was asked last, if it did not.
     pub(super) letters_blocked: Mutex<Option<DeadLetterError>>,
     /// How the run ends since it is waited for no longer: good rows go to the store, and rows of a pipe that
@@ -313,7 +313,8 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
     }
 
     /// Lets go of rows that will not be written: those of a source that cannot be read again go
-    /// to the dead-letter queue, the others go back to where they can be read again.
+    /// to the dead-letter queue, the others go back to where they can be read again. Those for which there
+    /// was no room all go to the queue, and are settled there.
     pub(super) async fn release(&self, portions: &[Portion], stage: Stage, reason: Arc<Reason>) {
         let (mut rejects, mut returned) = (Vec::new(), 0);
         for portion in portions {
@@ -325,15 +326,20 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
                 rejects.extend(portion.rows.iter().map(reject));
             }
         }
-        self.let_go(rejects, returned).await;
+        if self.let_go(rejects, returned).await && stage == Stage::Overflow {
+            for portion in portions {
+                portion.batch.origin.open.acknowledge(portion.rows.len() as u64);
+            }
+        }
     }
 
-    async fn let_go(&self, rejects: Vec<Reject>, returned: u64) {
+    /// `true` where the dead-letter queue has taken the rejects.
+    async fn let_go(&self, rejects: Vec<Reject>, returned: u64) -> bool {
         self.give_back(returned);
         // The run is ending: a queue that cannot take the rows now is asked a few times more.
         let given_up = self.without_letters().is_some();
         for wait in if given_up { &[0][..] } else { &[100, 400, 1600, 0] } {
-            let Err(error) = self.bury(rejects.clone()).await else { return };
+            let Err(error) = self.bury(rejects.clone()).await else { return true };
             self.observer.on(&Event::DeadLettersBlocked { error: &error });
             if *wait > 0 {
                 tokio::time::sleep(Duration::from_millis(*wait)).await;
@@ -351,6 +357,7 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
                 self.halt.send_replace(Some(End::Unburied(error)));
             }
         }
+        false
     }
 
     fn give_back(&self, rows: u64) {

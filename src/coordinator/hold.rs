@@ -94,6 +94,7 @@ impl Hold {
             self.overtake(flight);
         }
         let held = std::mem::take(&mut flight.held);
+        held.iter().for_each(|(pick, _)| flight.account.take(pick.part));
         flight.rows -= held.len().min(flight.rows);
         flight.bytes = flight.bytes.saturating_sub(held.len() * row_bytes);
         for run in held.chunk_by(|a, b| a.0.part == b.0.part) {
@@ -143,6 +144,7 @@ impl Hold {
             if !waits {
                 rows += 1;
                 bytes += row.row_bytes;
+                flight.account.add(&row.batch.origin.open, 1);
             }
             waits
         });

@@ -8,8 +8,10 @@
 //!
 //! A row belongs to the engine from [`WriteCoordinator::submit`] until it is committed in the
 //! store, on disk in the dead-letter queue, or, at the end of a run that was cut short, given
-//! back to a source that can be read again.
+//! back to a source that can be read again. It is open in its origin
+//! ([`OpenRows`](crate::batch::OpenRows)) until one of the first two, and for ever after the last.
 
+mod account;
 mod breaker;
 mod engine;
 mod hold;
@@ -189,7 +191,7 @@ impl<S: Sink, D: DeadLetters> Builder<S, D> {
             alive: AtomicUsize::new(0),
             returned: AtomicU64::new(0),
             unburied: AtomicU64::new(0),
-            left: Arc::new(LeftBehind::default()),
+            left: LeftBehind::default(),
             letters_blocked: Mutex::new(None),
             without_letters: Mutex::new(None),
             doubtful: AtomicU64::new(0),
@@ -325,6 +327,7 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
             }
             Err(Refused::Full(batch)) => Err(SubmitError::Full(batch)),
             Err(Refused::Closed(batch)) => {
+                batch.origin.open.open(rows);
                 let portions = lanes::deal(*batch, 1, 0);
                 engine.release(&portions, Stage::Abort, engine::ended()).await;
                 Err(SubmitError::Stopped)
@@ -403,18 +406,9 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
         async move { drop(halt.wait_for(Option::is_some).await) }
     }
 
-    /// Whether the engine has stopped by itself, to be asked from anywhere and at any time. It says
-    /// so before it lets go of any row that is not settled.
-    pub fn has_halted(&self) -> impl Fn() -> bool + Send + Sync + use<S, D> {
-        let halt = self.engine.halt.subscribe();
-        move || halt.borrow().is_some()
-    }
-
-    /// Whether rows have been let go of that are not settled, to be asked from anywhere and at any time.
-    /// It is said before that is done.
-    pub fn has_let_go(&self) -> impl Fn() -> bool + Send + Sync + use<S, D> {
-        let (halted, left) = (self.has_halted(), self.engine.left.clone());
-        move || halted() || left.rows().is_some()
+    /// Whether rows may have been let go of that are not settled.
+    pub fn has_let_go(&self) -> bool {
+        self.stopped() || self.engine.left.rows().is_some()
     }
 
     /// A handle that stops the engine at once.

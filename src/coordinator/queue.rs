@@ -192,6 +192,7 @@ impl BoundedQueue {
         state.sequence += 1;
         state.full = false;
         state.hurried = false;
+        batch.origin.open.open(batch.len() as u64);
         for (worker, portion) in deal(batch, self.ready.len(), state.sequence).into_iter().enumerate() {
             if portion.rows.is_empty() {
                 continue;

@@ -238,7 +238,8 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
     fn acknowledge(&mut self, durable: u64) {
         let engine = self.engine;
         while self.unflushed.front().is_some_and(|unflushed| unflushed.flight.mark.serial <= durable) {
-            let Some(Unflushed { flight, written, latency }) = self.unflushed.pop_front() else { break };
+            let Some(Unflushed { mut flight, written, latency }) = self.unflushed.pop_front() else { break };
+            flight.account.acknowledge();
             let replaced =
                 if engine.settings.on_conflict == OnConflict::Update { flight.superseded() } else { 0 };
             let superseded = replaced + flight.overtaken + written.newer;
@@ -894,6 +895,7 @@ async fn bury_condemned<S: Sink, D: DeadLetters>(
             if count < rows {
                 engine.lose(rows - count, &error);
             }
+            fresh.iter().for_each(|(pick, _)| flight.account.take(pick.part));
         }
         Err(error) => return Err(Failure::DeadLetters(error)),
     }

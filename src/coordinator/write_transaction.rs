@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::batch::{Batch, Identity, Order, Pick, Reason, Replayable, Rows};
+use crate::coordinator::account::Account;
 use crate::coordinator::hold::depends_on_others;
 use crate::coordinator::lanes::{Portion, SLOTS, slot_of};
 use crate::port::{CommitMark, Written};
@@ -120,6 +121,8 @@ pub struct WriteTransaction {
     pub rows: usize,
     /// Bytes claimed.
     pub bytes: usize,
+    /// What is acknowledged once it is settled.
+    pub account: Account,
     /// What the transaction settles.
     pub mark: CommitMark,
     /// Whether a commit was begun of which no answer came, and what it would have written.
@@ -166,6 +169,7 @@ impl WriteTransaction {
             buried: 0,
             rows,
             bytes,
+            account: Account::default(),
             mark: CommitMark { serial, slots: Vec::new() },
             in_doubt: None,
             attempts: 0,
@@ -183,6 +187,7 @@ impl WriteTransaction {
         for portion in portions {
             let part = flight.parts.len() as u32;
             let batch = portion.batch;
+            flight.account.add(&batch.origin.open, portion.rows.len() as u64);
             flight.parts.push(batch.clone());
             for &row in &portion.rows {
                 let (index, identity) = (row as usize, batch.identities[row as usize]);
@@ -334,6 +339,8 @@ impl WriteTransaction {
         picks.sort_unstable_by_key(|pick| (pick.part, pick.row));
         let (rows, bytes) = (self.rows - picks.len(), self.bytes);
         let row_bytes = bytes / self.rows.max(1);
+        let mut settled = std::mem::take(&mut self.account);
+        picks.iter().for_each(|pick| settled.take(pick.part));
         let later = picks.split_off(picks.len() / 2);
         let mut flight = |picks: &[Pick]| {
             let portions = picks.chunk_by(|a, b| a.part == b.part).filter_map(|run| {
@@ -356,6 +363,7 @@ impl WriteTransaction {
         first.floor = first.floor.into_iter().chain(second.lowest()).min();
         // What is settled already counts with the first.
         first.rows += rows;
+        first.account.join(settled);
         first.bytes = bytes.saturating_sub(second.bytes);
         Ok([first, second])
     }

@@ -67,19 +67,19 @@ impl<S: Sink, D: DeadLetters> BatchSink for EngineSink<'_, S, D> {
             let given_up = self.patience.is_some_and(|most| start.elapsed() >= most);
             let lost = rejects.iter().filter(|r| !r.origin.replayable.is_now()).count() as u64;
             let no_longer = given_up || self.engine.stopped() || self.engine.is_without_letters();
-            if lost > 0 && no_longer {
-                // Nobody has them any more. The good rows beside them and behind them are stored all the
-                // same, as far as they are taken from the pipe already.
-                self.engine.lose(lost, &error);
-                return Ok(false);
-            }
-            // The input still has them: what is good around them is stored, if it may be written again.
-            if lost == 0 && no_longer && self.engine.leave(&rejects, &error) {
-                return Ok(true);
-            }
             // Rows that would be lost are held on to until somebody says so twice.
-            if lost == 0 && (no_longer || self.stop.is_set()) {
-                // The input still has them.
+            if no_longer || lost == 0 && self.stop.is_set() {
+                rejects.iter().for_each(|reject| reject.origin.open.open(1));
+                if lost > 0 {
+                    // Nobody has them any more. The good rows beside them and behind them are stored all the
+                    // same, as far as they are taken from the pipe already.
+                    self.engine.lose(lost, &error);
+                    return Ok(false);
+                }
+                // The input still has them: what is good around them is stored, if it may be written again.
+                if no_longer && self.engine.leave(&rejects, &error) {
+                    return Ok(true);
+                }
                 self.observer.on(&Event::Returned { rows: rejects.len() as u64 });
                 return Err(Error::unavailable(error.0));
             }
@@ -94,6 +94,6 @@ impl<S: Sink, D: DeadLetters> BatchSink for EngineSink<'_, S, D> {
             self.engine.try_refused_again();
             self.runtime.block_on(tokio::time::sleep(Duration::from_millis(5)));
         }
-        !self.engine.has_let_go()()
+        !self.engine.has_let_go()
     }
 }

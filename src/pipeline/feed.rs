@@ -22,8 +22,6 @@ pub struct Feed<'a> {
     pub time: Option<&'a str>,
     /// Asked now and then, with the rows read so far: whether too many rows were rejected.
     pub enough: &'a dyn Fn(u64) -> bool,
-    /// Whether the engine has let go of rows that it has not settled.
-    pub halted: &'a dyn Fn() -> bool,
     /// What is found on the way.
     pub report: Report,
 }
@@ -83,6 +81,7 @@ impl Feed<'_> {
             } else if buries {
                 buries = self.sink.rejects(rejects).is_ok();
             } else {
+                rejects.iter().for_each(|reject| reject.origin.open.open(1));
                 back += rejects.len() as u64;
             }
             for batch in batches {
@@ -98,6 +97,7 @@ impl Feed<'_> {
                 } else if buries {
                     buries = self.sink.rejects(rejected(&batch)).is_ok();
                 } else {
+                    batch.origin.open.open(batch.len() as u64);
                     back += batch.len() as u64;
                 }
             }
@@ -204,7 +204,6 @@ mod tests {
                         scope: &scope,
                         time: None,
                         enough: &|_| false,
-                        halted: &|| false,
                         report: Report::default(),
                     };
                     let parts = [

@@ -12,8 +12,8 @@ pub enum Step {
     Done,
 }
 
-/// Where rows come from: files, files that grow, dead letters. It pushes them into the feed, and keeps its own
-/// account of what is settled.
+/// Where rows come from: files, files that grow, dead letters. It pushes them into the feed, and asks
+/// their origins what is settled of them.
 pub trait Source: Send {
     /// Before the first step.
     ///
@@ -32,7 +32,7 @@ pub trait Source: Send {
     fn step(&mut self, feed: &mut Feed<'_>) -> Result<Step>;
 
     /// After each step: notes where all is settled, if it is time to.
-    fn acknowledge(&mut self, _feed: &Feed<'_>) {}
+    fn acknowledge(&mut self) {}
 
     /// When no more is read: rows that wait for others find an outcome, and the report its notes.
     ///
@@ -58,7 +58,7 @@ pub fn drive(source: &mut dyn Source, mut feed: Feed<'_>) -> Result<Report> {
     source.begin(&mut feed)?;
     while !feed.stop.is_set() {
         let step = source.step(&mut feed)?;
-        source.acknowledge(&feed);
+        source.acknowledge();
         if step == Step::Done {
             break;
         }
@@ -115,7 +115,7 @@ mod tests {
             Ok(if self.steps == 0 { Step::Done } else { Step::More })
         }
 
-        fn acknowledge(&mut self, _: &Feed<'_>) {
+        fn acknowledge(&mut self) {
             self.asked.push("acknowledge");
         }
 
@@ -147,7 +147,6 @@ mod tests {
                 scope: &scope,
                 time: None,
                 enough: &|_| enough,
-                halted: &|| false,
                 report: Report::default(),
             };
             let mut toy = Toy { steps: 2, fails, asked: Vec::new() };

@@ -1,14 +1,11 @@
 //! Which inputs are settled whole, so that a resume need not read them again.
 //!
-//! Every row on its way holds on to the [`Origin`] of its input: batches in the queue and in the
-//! workers' hands, and rejects until they are on disk. An input that has been read to its end and
-//! whose origin nobody holds any more is settled, unless the engine has stopped and let go of rows
-//! that it did not settle.
+//! An input that has been read to its end, and of whose rows none is open ([`OpenRows`]), is settled.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::batch::Origin;
+use crate::batch::{OpenRows, Origin};
 
 /// The inputs that are settled from the first one on. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +16,7 @@ struct CompletionState {
     settled: usize,
     /// The inputs after those that have been done with, in order; `None` for one that is not
     /// settled and will not be.
-    later: VecDeque<Option<Weak<Origin>>>,
+    later: VecDeque<Option<OpenRows>>,
 }
 
 impl SettledInputs {
@@ -29,31 +26,27 @@ impl SettledInputs {
     }
 
     /// The next input has been read to its end.
-    pub(super) fn read(&self, origin: &Arc<Origin>) {
-        self.push(Some(Arc::downgrade(origin)));
+    pub(super) fn read(&self, origin: &Origin) {
+        self.push(Some(origin.open.clone()));
     }
 
     /// The next input could not be read to its end; `noted`: all that could is settled, and the
     /// history says so.
     pub(super) fn failed(&self, noted: bool) {
-        self.push(noted.then(Weak::new));
+        self.push(noted.then(OpenRows::default));
     }
 
-    fn push(&self, input: Option<Weak<Origin>>) {
+    fn push(&self, input: Option<OpenRows>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).later.push_back(input);
     }
 
-    /// How many inputs are settled, from the first one on. `stopped` is whether the engine has
-    /// let go of rows that it has not settled.
-    pub fn count(&self, stopped: impl Fn() -> bool) -> usize {
+    /// How many inputs are settled, from the first one on.
+    pub fn count(&self) -> usize {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone = |input: &&Option<Weak<Origin>>| input.as_ref().is_some_and(|o| o.strong_count() == 0);
-        let more = state.later.iter().take_while(gone).count();
-        // Asked after the look: an engine that stops says so before it lets go.
-        if !stopped() {
-            state.settled += more;
-            state.later.drain(..more);
-        }
+        let settled = |input: &&Option<OpenRows>| input.as_ref().is_some_and(|open| open.count() == 0);
+        let more = state.later.iter().take_while(settled).count();
+        state.settled += more;
+        state.later.drain(..more);
         state.settled
     }
 }
@@ -63,21 +56,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_input_is_settled_when_nobody_holds_a_row_of_it() {
+    fn an_input_is_settled_when_none_of_its_rows_is_open() {
         let inputs = SettledInputs::new(2);
-        let [a, b] = ["a", "b"].map(|name| Arc::new(Origin::new(name)));
+        let [a, b] = ["a", "b"].map(Origin::new);
+        a.open.open(3);
+        b.open.open(1);
         inputs.read(&a);
         inputs.read(&b);
-        assert_eq!(inputs.count(|| false), 2);
+        assert_eq!(inputs.count(), 2);
         // Out of turn.
-        drop(b);
-        assert_eq!(inputs.count(|| false), 2);
-        drop(a);
-        assert_eq!(inputs.count(|| true), 2, "the engine has let go of it unsettled");
-        assert_eq!(inputs.count(|| false), 4);
+        b.open.acknowledge(1);
+        assert_eq!(inputs.count(), 2);
+        a.open.acknowledge(2);
+        assert_eq!(inputs.count(), 2, "a row of it is open, or was let go of");
+        a.open.acknowledge(1);
+        assert_eq!(inputs.count(), 4);
         inputs.failed(true);
         inputs.failed(false);
         inputs.failed(true);
-        assert_eq!(inputs.count(|| false), 5);
+        assert_eq!(inputs.count(), 5);
     }
 }

@@ -146,9 +146,9 @@ impl Files {
             Some(peeked) => (peeked.opened, peeked.first),
             None => (open(input, &self.open, feed.stop, &self.meter)?, VecDeque::new()),
         };
-        let (source, replayable) = (input.name.clone(), opened.replayable);
-        let from = from(input, &opened);
-        let origin = Arc::new(Origin { source, replayable: from, base: base_of(index), past: None });
+        let (replayable, base) = (opened.replayable, base_of(index));
+        let origin =
+            Arc::new(Origin { replayable: from(input, &opened), base, ..Origin::new(input.name.clone()) });
         if let Some(error) = opened.void {
             // Alone it is a mistake; among others it is a day without trades, or a mark of some writer.
             if self.inputs.len() == 1 {

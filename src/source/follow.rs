@@ -1,9 +1,8 @@
 //! Files that grow: reads their lines as they are written, through rotation, truncation and
 //! re-creation, and remembers behind which line all is settled.
 //!
-//! One thread reads all files in turn. Every batch of lines has an `Origin` of its own, which each
-//! of its rows holds on to on its way; when nobody holds it any more those lines are settled, and the
-//! place behind them may be written to the checkpoint file. What a crash leaves behind that place is
+//! One thread reads all files in turn. Every batch of lines has an `Origin` of its own, which
+//! counts those of its rows that are open; when none is those lines are settled, and the place behind them may be written to the checkpoint file. What a crash leaves behind that place is
 //! told by the store's ledger, through the ordinals that `course` gives.
 
 mod checkpoint;
@@ -490,13 +489,13 @@ impl Follower {
     ///
     /// # Errors
     /// Where the file cannot be written.
-    fn save(&mut self, halted: &dyn Fn() -> bool) -> Result<()> {
-        let places = self.places(halted);
+    fn save(&mut self) -> Result<()> {
+        let places = self.places();
         lock(&self.checkpoint).save(places)
     }
 
-    fn places(&mut self, halted: &dyn Fn() -> bool) -> Vec<FilePosition> {
-        self.files.iter_mut().for_each(|file| file.settle(halted));
+    fn places(&mut self) -> Vec<FilePosition> {
+        self.files.iter_mut().for_each(FollowedFile::settle);
         self.files.iter_mut().filter_map(FollowedFile::place).collect()
     }
 }

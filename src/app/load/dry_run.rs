@@ -90,7 +90,7 @@ impl Load<'_> {
         let mut source = self.source(&mapper, false, files, None);
         let report = tokio::task::block_in_place(|| {
             let enough = self.enough(&tally);
-            let feed = self.feed(&mapper, &*tally, (&enough, &|| false), &mut outlet);
+            let feed = self.feed(&mapper, &*tally, &enough, &mut outlet);
             drive(&mut *source, feed)
         });
         drop(progress);

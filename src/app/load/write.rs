@@ -138,8 +138,8 @@ impl Load<'_> {
             let mut kept = started.keeper;
             files.skip = started.settled;
             files.settled = SettledInputs::new(started.settled);
-            let (inputs, let_go) = (files.settled.clone(), engine.has_let_go());
-            kept.beat(tally.clone(), move || inputs.count(&let_go), scope);
+            let inputs = files.settled.clone();
+            kept.beat(tally.clone(), move || inputs.count(), scope);
             let (tell, note) = (files.on_error, kept.on_error(Handle::current(), false));
             files.on_error = Box::new(move |input, error| {
                 tell(input, error)?;
@@ -172,11 +172,11 @@ impl Load<'_> {
             let (options, mapper, stop) = (followed.options.clone(), mapper.clone(), self.stop.clone());
             Follower::new(options, places, exact, mapper, stop, self.meter.clone(), observer.clone())
         });
-        let (halted, let_go, inputs) = (engine.has_halted(), engine.has_let_go(), files.settled.clone());
+        let inputs = files.settled.clone();
         let mut source = self.source(&mapper, self.engine.first_wins, files, follower);
         let report = tokio::task::block_in_place(|| {
             let enough = self.enough(&tally);
-            let feed = self.feed(&mapper, &*observer, (&enough, &halted), &mut outlet);
+            let feed = self.feed(&mapper, &*observer, &enough, &mut outlet);
             drive(&mut *source, feed)
         });
         drop(outlet);
@@ -276,7 +276,7 @@ impl Load<'_> {
                 keeper
                     .end(&conclusion.of_run(
                         self.meter.scope.get(),
-                        inputs.count(let_go),
+                        inputs.count(),
                         // A replay of their dead letters asks the ledger for commits without an answer.
                         placed && outcome.doubtful == 0,
                     ))

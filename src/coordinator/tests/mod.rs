@@ -1,5 +1,6 @@
 //! The engine against a scripted store, on a paused clock.
 
+mod acknowledged;
 mod blame;
 mod cancelled;
 mod left;

@@ -115,6 +115,7 @@ fn run(schedule: &Schedule) {
     let sink = Scripted { lazy: schedule.lazy, newer_stays: schedule.first_wins, drops, ..sink };
     let books = Arc::new(Ledger::default());
     let ends = Duration::from_secs(20_000);
+    let mut origins = Vec::new();
     let outcome = on_paused_clock(async {
         let run = async {
             let engine = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())))
@@ -124,7 +125,9 @@ fn run(schedule: &Schedule) {
             let (mut at, mut cuts) = (0, schedule.cuts.iter().cycle());
             while at < schedule.rows.len() {
                 let end = (at + cuts.next().copied().unwrap_or(1)).min(schedule.rows.len());
-                engine.submit(batch(&schedule.rows[at..end], at as u64 + 1, false)).await.unwrap();
+                let rows = batch(&schedule.rows[at..end], at as u64 + 1, false);
+                origins.push(rows.origin.clone());
+                engine.submit(rows).await.unwrap();
                 at = end;
             }
             engine.shutdown(true).await
@@ -132,6 +135,7 @@ fn run(schedule: &Schedule) {
         tokio::time::timeout(ends, run).await.expect("the run ends")
     });
     assert_eq!(outcome.end, End::Drained);
+    assert!(origins.iter().all(|origin| origin.open.count() == 0), "what is settled is acknowledged");
 
     let is_bad = |row: &Row| row.bad || schedule.drops.contains(&row.value);
     let mut model = BTreeMap::new();

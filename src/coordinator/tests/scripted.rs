@@ -9,7 +9,7 @@ use arrow::array::{BooleanArray, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 use arrow::datatypes::{DataType, Field, Schema};
 
-use crate::batch::{Batch, Order, Origin, Reason, Reject, Replayable, Rows};
+use crate::batch::{Batch, Dependence, Order, Origin, Reason, Reject, Replayable, Rows};
 use crate::port::{
     CommitMark, DeadLetterError, DeadLetters, Event, Observer, Session, Sink, SinkError, TransientKind,
     WriteMode, Written,
@@ -157,6 +157,8 @@ pub struct Scripted {
     pub doubtful: Option<bool>,
     /// What of it may pass.
     pub passing: Option<TransientKind>,
+    /// Whether bad rows are refused for other rows.
+    pub depends: bool,
     /// Most rows that one transaction can have; zero for any number.
     pub most_rows: usize,
     /// Time that each write takes.
@@ -183,8 +185,16 @@ impl Scripted {
             apart_later: Vec::new(),
             doubtful: None,
             passing: None,
+            depends: false,
             most_rows: 0,
             delay: Duration::ZERO,
+        }
+    }
+
+    fn refusal(&self) -> Reason {
+        match self.depends {
+            true => Reason::depends(Dependence::SameKey, "scripted check"),
+            false => Reason::new("check", "scripted check"),
         }
     }
 
@@ -304,7 +314,7 @@ impl Session for ScriptedSession {
             }
             if batch.columns.column(2).as_boolean().value(row) {
                 first_bad.get_or_insert(index);
-                written.refused.push((index, Arc::new(Reason::new("check", "scripted check"))));
+                written.refused.push((index, Arc::new(self.sink.refusal())));
                 continue;
             }
             let (key, value) = (int(0), int(1));
@@ -331,7 +341,7 @@ impl Session for ScriptedSession {
                 pending.truncate(before);
                 self.pending = Some(pending);
             }
-            let reason = Reason::new("check", "scripted check");
+            let reason = self.sink.refusal();
             return Err(match self.sink.doubtful {
                 Some(_) => SinkError::Doubtful { reason, passing: self.sink.passing },
                 None => SinkError::Data { reason, suspects },

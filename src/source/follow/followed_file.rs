@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use crate::batch::{self, Content, Origin, Reason, Replayable, Stage};
+use crate::batch::{self, Content, OpenRows, Origin, Reason, Replayable, Stage};
 use crate::dataset::inferred::Learned;
 use crate::dataset::seam::After;
 use crate::dataset::{Mapper, MapperSettings};
@@ -60,9 +60,9 @@ pub(super) enum Moved {
     },
 }
 
-/// Rows on their way, and where the file is settled when none of them is any more.
+/// Rows that were handed on, and where the file is settled when none of them is open.
 struct Mark {
-    rows: Weak<Origin>,
+    open: OpenRows,
     place: Option<(u64, u64)>,
     /// How many without an id there were with them, which are to be known where the reading goes on.
     equals: u64,
@@ -573,7 +573,7 @@ impl FollowedFile {
         let (id, file, firm) = (self.id, &self.file, Some(self.firm));
         let base = course.base(Next { id, file, before: here, firm, after: here })?;
         let replayable = Replayable::In(self.content.clone());
-        let origin = Arc::new(Origin { source: self.name.clone(), replayable, base, past: None });
+        let origin = Arc::new(Origin { replayable, base, ..Origin::new(self.name.clone()) });
         let reason = || match &lack {
             Some(lack) => Reason::new("missing", lack.clone()),
             None => Reason::new(
@@ -588,9 +588,8 @@ impl FollowedFile {
         });
         let rejects = rejects.collect();
         self.firm = here;
-        let (rows, place) = (Arc::downgrade(&origin), Some((self.taken, self.rows)));
-        self.marks.push_back(Mark { rows, place, equals: self.mapper.equals_rows() });
-        drop(origin);
+        let (open, place) = (origin.open.clone(), Some((self.taken, self.rows)));
+        self.marks.push_back(Mark { open, place, equals: self.mapper.equals_rows() });
         if !feed.sink.rejects(rejects)? {
             feed.stop.set();
         }
@@ -667,9 +666,8 @@ impl FollowedFile {
         let after = Point { offset: self.taken, rows: self.rows };
         let firm = self.mapper.is_waiting().then_some(self.firm);
         let base = sight.course.base(Next { id: self.id, file: &self.file, before, firm, after })?;
-        let (source, replayable) = (self.name.clone(), Replayable::In(self.content.clone()));
-        let origin = Arc::new(Origin { source, replayable, base, past: None });
-        let rows = Arc::downgrade(&origin);
+        let replayable = Replayable::In(self.content.clone());
+        let origin = Arc::new(Origin { replayable, base, ..Origin::new(self.name.clone()) });
         if self.mapper.rekeys() {
             feed.sink.settle();
         }
@@ -693,15 +691,14 @@ impl FollowedFile {
         if place.is_some() {
             self.firm = after;
         }
-        self.marks.push_back(Mark { rows, place, equals: self.mapper.equals_rows() });
+        self.marks.push_back(Mark { open: origin.open.clone(), place, equals: self.mapper.equals_rows() });
         if !raw.broken.is_empty() {
             let fields = self.lines.as_ref().and_then(|(lines, _)| lines.fields());
             let reading = with_fields(fields, &self.mapper.reading());
             mapped.rejects.extend(raw.broken.into_iter().map(|broken| of_broken(broken, &origin, &reading)));
         }
-        drop(origin);
         // What is not taken is read again by the next tail: the file has it.
-        feed.hand_on([mapped], Some(&self.mapper), Rest::Return).inspect_err(|_| self.marks.clear())
+        feed.hand_on([mapped], Some(&self.mapper), Rest::Return)
     }
 
     /// Bytes of a last line that has no end.
@@ -733,13 +730,9 @@ impl FollowedFile {
         }
     }
 
-    /// Moves the settled place on. `halted` is whether rows may have been let go of unsettled.
-    pub(super) fn settle(&mut self, halted: &dyn Fn() -> bool) {
-        let done = self.marks.iter().take_while(|mark| mark.rows.strong_count() == 0).count();
-        // Asked after the look: an engine that stops says so before it lets go.
-        if halted() {
-            return;
-        }
+    /// Moves the settled place on.
+    pub(super) fn settle(&mut self) {
+        let done = self.marks.iter().take_while(|mark| mark.open.count() == 0).count();
         for mark in self.marks.drain(..done) {
             if mark.place.is_some() {
                 (self.settled, self.equals) = (mark.place, mark.equals);

@@ -85,7 +85,7 @@ impl Source for Follower {
             self.look(feed)?;
         }
         // Before what may wait for a store that is away, so that the lag is told without what is in it.
-        self.files.iter_mut().for_each(|file| file.settle(feed.halted));
+        self.files.iter_mut().for_each(|file| file.settle());
         let moved = match self.course.again.is_empty() {
             true => (look || change > Change::None) && self.turn(feed)?,
             false => self.read_again(feed)?,
@@ -105,12 +105,12 @@ impl Source for Follower {
         Ok(Step::More)
     }
 
-    fn acknowledge(&mut self, feed: &Feed<'_>) {
+    fn acknowledge(&mut self) {
         if self.turns.saved.elapsed() < SAVE {
             return;
         }
         self.turns.saved = Instant::now();
-        match self.save(feed.halted) {
+        match self.save() {
             Ok(()) => self.turns.unsaved = false,
             // The places of before are still there; it may be mended before the end.
             Err(error) if !std::mem::replace(&mut self.turns.unsaved, true) => {
@@ -148,9 +148,9 @@ impl Source for Follower {
     /// it: not while there is something that was to be read again.
     fn close(&mut self) -> Result<bool> {
         if !self.course.again.is_empty() || !self.planned {
-            return self.save(&|| false).map(|()| false);
+            return self.save().map(|()| false);
         }
-        let places = self.places(&|| false);
+        let places = self.places();
         lock(&self.checkpoint).end(places).map(|()| true)
     }
 }
