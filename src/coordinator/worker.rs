@@ -402,6 +402,7 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
             match (known, &flight.in_doubt) {
                 (Some(true), Some(written)) => {
                     let written = written.clone();
+                    self.hold.keep(self.engine, &mut flight);
                     self.unflushed.push_back(Unflushed { flight, written, latency: Duration::ZERO });
                 }
                 (None, _) => unknown.push(flight),

@@ -87,6 +87,36 @@ fn schedules() -> impl Strategy<Value = Schedule> {
     )
 }
 
+/// A commit whose answer is lost just when the run is stopped: the store has it, but for the row that was to be
+/// tried again after others, which is let go of like any.
+#[test]
+fn a_row_held_back_by_a_commit_without_an_answer_is_not_lost_when_the_run_is_stopped() {
+    for replayable in [false, true] {
+        let chances = Chances { lost_after_commit: 1000, ..Chances::default() };
+        let sink = Scripted { depends: true, ..Scripted::new(7, chances, Pointing::First) };
+        let rows: Vec<Row> = (0..5).map(|key| Row { key, value: key, bad: key == 3 }).collect();
+        let mut rows = batch(&rows, 1, replayable);
+        rows.order = Order::Again;
+        rows.identities.iter_mut().for_each(|identity| *identity &= !63);
+        let origin = rows.origin.clone();
+        let outcome = on_paused_clock(async {
+            let engine = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())))
+                .settings(EngineSettings { workers: 1, ..EngineSettings::default() })
+                .start();
+            engine.submit(rows).await.unwrap();
+            while sink.world.lock().unwrap().commits == 0 {
+                tokio::task::yield_now().await;
+            }
+            engine.stopper().stop_now();
+            engine.shutdown(true).await
+        });
+        let world = sink.world.lock().unwrap();
+        assert_eq!((outcome.end, world.table.len()), (End::Aborted, 4));
+        assert_eq!((outcome.returned, world.buried.len()), if replayable { (1, 0) } else { (0, 1) });
+        assert_eq!(origin.open.count(), 1);
+    }
+}
+
 /// Runs a schedule; what it left, the origin of each batch with its rows, and the rows that nobody took.
 fn run(schedule: &Schedule, sink: &Scripted) -> (Outcome, Vec<(Arc<Origin>, Vec<u64>)>, usize) {
     let settings = EngineSettings {
