@@ -117,8 +117,11 @@ fn a_row_held_back_by_a_commit_without_an_answer_is_not_lost_when_the_run_is_sto
     }
 }
 
+/// The origin of each batch, with its rows.
+type Origins = Vec<(Arc<Origin>, Vec<u64>)>;
+
 /// Runs a schedule; what it left, the origin of each batch with its rows, and the rows that nobody took.
-fn run(schedule: &Schedule, sink: &Scripted) -> (Outcome, Vec<(Arc<Origin>, Vec<u64>)>, usize) {
+fn run(schedule: &Schedule, sink: &Scripted) -> (Outcome, Origins, usize) {
     let settings = EngineSettings {
         workers: if schedule.order == Order::Any { schedule.workers } else { 1 },
         capacity: schedule.capacity,
@@ -131,7 +134,7 @@ fn run(schedule: &Schedule, sink: &Scripted) -> (Outcome, Vec<(Arc<Origin>, Vec<
         overflow: schedule.overflow,
         ..EngineSettings::default()
     };
-    let (mut origins, mut refused) = (Vec::new(), 0);
+    let (mut origins, mut refused) = (Origins::new(), 0);
     let outcome = on_paused_clock(async {
         let engine = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())))
             .settings(settings)
