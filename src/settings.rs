@@ -1,9 +1,14 @@
 //! Validated values that the engine, the sources and the stores work by. No command line here.
 
-use crate::files::folder_of;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
+
+use crate::files::folder_of;
+use crate::text::choice::choices;
+
+pub mod quantity;
 
 /// A text that must not be printed: `Debug` and `Display` show `***`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -18,6 +23,12 @@ impl Secret {
     /// The text itself, for the one place that must send it.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
     }
 }
 
@@ -55,6 +66,12 @@ pub enum Overflow {
     Error,
 }
 
+choices!(Overflow:
+    Block = "block": "Wait",
+    DropOldest = "drop-oldest": "Drop the oldest rows into the dead-letter queue",
+    Error = "error": "Stop",
+);
+
 /// What happens to a row whose key is in the table already, or came before in the same input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnConflict {
@@ -66,6 +83,12 @@ pub enum OnConflict {
     /// The row that is there stays; this one is rejected (SQLSTATE 23505).
     Error,
 }
+
+choices!(OnConflict:
+    Update = "update": "It replaces the row that is there; the last row of a key wins",
+    Skip = "skip": "The row that is there stays, and this one is counted as skipped; the first wins",
+    Error = "error": "The row that is there stays, and this one goes to the dead-letter queue",
+);
 
 /// When rows are tried once more that were refused for other rows (a second unique constraint, a
 /// foreign key to the table itself).
@@ -140,6 +163,24 @@ impl RejectLimit {
             Self::Rows(most) => rejects > most,
             Self::Percent(most) => {
                 (last || read >= Self::SAMPLE) && rejects as f64 * 100.0 > most * read as f64
+            }
+        }
+    }
+}
+
+impl FromStr for RejectLimit {
+    type Err = String;
+
+    /// `100` or `0.5%`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim().strip_suffix('%') {
+            Some(percent) => match percent.trim().parse::<f64>() {
+                Ok(value) if (0.0..=100.0).contains(&value) => Ok(Self::Percent(value)),
+                _ => Err("expected a share from 0% to 100%".to_owned()),
+            },
+            None => {
+                let rows = text.trim().parse().map(Self::Rows);
+                rows.map_err(|_| "expected a number of rows, or a share such as 1%".to_owned())
             }
         }
     }
@@ -220,5 +261,21 @@ pub fn place(path: &Path) -> PathBuf {
     match std::fs::canonicalize(folder_of(path)) {
         Ok(directory) => directory.join(path.file_name().unwrap_or_default()),
         Err(_) => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits() {
+        let limit = |text: &str| text.parse::<RejectLimit>();
+        assert!(!limit("7").unwrap().passed(7, 10, true));
+        assert!(limit("7").unwrap().passed(8, 10, false));
+        assert!(!limit("1%").unwrap().passed(1, 1, false));
+        assert!(limit("1%").unwrap().passed(1, 1, true));
+        assert!(limit("1%").unwrap().passed(11, 1_000, false));
+        assert!(limit("101%").is_err() && limit("x").is_err());
     }
 }

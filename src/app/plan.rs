@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::app::values::{MendPlan, ValuePlan, word};
+use crate::app::values::{MendPlan, ValuePlan};
 use crate::batch::Reading;
 use crate::coordinator::SLOTS;
 use crate::dataset::mapping::MapOptions;
@@ -25,6 +25,7 @@ use crate::settings::{EngineSettings, FeedbackSettings, OnConflict, RejectLimit,
 use crate::sink::Store;
 use crate::source::OpenOptions;
 use crate::source::follow::FollowOptions;
+use crate::text::choice::Choice;
 
 /// Where rows go.
 #[derive(Clone)]
@@ -176,16 +177,16 @@ impl DataPlan {
             "symbol": self.symbol,
             "timeframe": self.timeframe,
             "name-pattern": self.name_pattern,
-            "timestamp-unit": values.timestamp_unit.map(word),
+            "timestamp-unit": values.timestamp_unit.map(Choice::word),
             "timezone": values.timezone,
-            "date-order": values.date_order.map(word),
+            "date-order": values.date_order.map(Choice::word),
             "decimal": values.decimal.map(Decimal::sign),
             "null": values.null,
             "keep-case": values.keep_case,
             "exact": values.exact,
             "round": values.round,
-            "on-conflict": Some(values.on_conflict).filter(|how| *how != OnConflict::default()).map(word),
-            "quality": Some(values.quality).filter(|how| *how != Default::default()).map(word),
+            "on-conflict": Some(values.on_conflict).filter(|how| *how != OnConflict::default()).map(Choice::word),
+            "quality": Some(values.quality).filter(|how| *how != Default::default()).map(Choice::word),
             "format": open.format.map(|format| format.name),
             "delimiter": csv.delimiter.map(|byte| char::from(byte).to_string()),
             "no-header": !csv.header,

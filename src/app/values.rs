@@ -10,6 +10,7 @@ use crate::dataset::separators::Decimal;
 use crate::dataset::time::{DateOrder, Unit};
 use crate::error::{Error, Result, of_json};
 use crate::settings::OnConflict;
+use crate::text::choice::{self, Choice};
 
 /// How values are read and written, in loads and in replays.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,12 +21,12 @@ pub struct ValuePlan {
     /// Columns that have the same value in every row.
     pub set: Vec<(String, String)>,
     /// What numbers are as times; else it is deduced.
-    #[serde(with = "words")]
+    #[serde(with = "choice")]
     pub timestamp_unit: Option<Unit>,
     /// The zone of times that name none; else UTC.
     pub timezone: Option<String>,
     /// The order of dates; else it is deduced.
-    #[serde(with = "words")]
+    #[serde(with = "choice")]
     pub date_order: Option<DateOrder>,
     /// What stands before the decimals of a number; else it is judged by all numbers of the input.
     pub decimal: Option<Decimal>,
@@ -140,85 +141,20 @@ fn lowercase<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<S
     Ok(Option::<String>::deserialize(from)?.map(|name| name.to_ascii_lowercase()))
 }
 
-/// A choice that has the same word in flags, in the history of runs and in the journal of a replay.
-pub(crate) trait Worded: Copy + PartialEq + 'static {
-    /// All that there are.
-    const WORDS: &'static [(Self, &'static str)];
-}
-
-impl Worded for Unit {
-    const WORDS: &'static [(Self, &'static str)] = &[
-        (Self::Second, "s"),
-        (Self::Milli, "ms"),
-        (Self::Micro, "us"),
-        (Self::Nano, "ns"),
-        (Self::Day, "days"),
-        (Self::Excel, "excel"),
-        (Self::Dotnet, "dotnet"),
-        (Self::Filetime, "filetime"),
-        (Self::Month, "yyyymm"),
-        (Self::Year, "yyyy"),
-    ];
-}
-
-impl Worded for DateOrder {
-    const WORDS: &'static [(Self, &'static str)] =
-        &[(Self::Mdy, "mdy"), (Self::Dmy, "dmy"), (Self::Ymd, "ymd")];
-}
-
-impl Worded for OnConflict {
-    const WORDS: &'static [(Self, &'static str)] =
-        &[(Self::Update, "update"), (Self::Skip, "skip"), (Self::Error, "error")];
-}
-
-impl Worded for Quality {
-    const WORDS: &'static [(Self, &'static str)] =
-        &[(Self::Off, "off"), (Self::Warn, "warn"), (Self::Reject, "reject")];
-}
-
-/// The word of a choice.
-pub(crate) fn word<T: Worded>(choice: T) -> &'static str {
-    T::WORDS.iter().find(|(known, _)| *known == choice).map_or("", |(_, word)| word)
-}
-
-/// The choice of a word; in any case, as older versions noted it.
-fn of_word<T: Worded>(word: &str) -> std::result::Result<T, String> {
-    let known = T::WORDS.iter().find(|(_, known)| word.eq_ignore_ascii_case(known));
-    known.map(|(choice, _)| *choice).ok_or_else(|| format!("{word:?} is not known"))
-}
-
-mod words {
-    use super::*;
-
-    pub(super) fn serialize<T: Worded, S: Serializer>(
-        choice: &Option<T>,
-        to: S,
-    ) -> std::result::Result<S::Ok, S::Error> {
-        choice.map(word).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, T: Worded, D: Deserializer<'de>>(
-        from: D,
-    ) -> std::result::Result<Option<T>, D::Error> {
-        let text = Option::<String>::deserialize(from)?;
-        text.map(|text| of_word(&text)).transpose().map_err(serde::de::Error::custom)
-    }
-}
-
 mod word_alone {
     use super::*;
 
-    pub(super) fn serialize<T: Worded, S: Serializer>(
+    pub(super) fn serialize<T: Choice, S: Serializer>(
         choice: &T,
         to: S,
     ) -> std::result::Result<S::Ok, S::Error> {
-        to.serialize_str(word(*choice))
+        to.serialize_str(choice.word())
     }
 
-    pub(super) fn deserialize<'de, T: Worded, D: Deserializer<'de>>(
+    pub(super) fn deserialize<'de, T: Choice, D: Deserializer<'de>>(
         from: D,
     ) -> std::result::Result<T, D::Error> {
-        of_word(&String::deserialize(from)?).map_err(serde::de::Error::custom)
+        T::of_word(&String::deserialize(from)?).map_err(serde::de::Error::custom)
     }
 }
 

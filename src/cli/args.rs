@@ -8,9 +8,15 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-use crate::cli::values;
+use crate::cli::values::{self, one_of};
+use crate::dataset::quality::Quality;
 use crate::dataset::separators::Decimal;
-use crate::settings::RejectLimit;
+use crate::dataset::time::{DateOrder, Unit};
+use crate::decode::{Format, csv};
+use crate::report::progress;
+use crate::report::style::ColorChoice;
+use crate::settings::{OnConflict, RejectLimit, quantity};
+use crate::source::follow::From;
 
 mod dlq;
 mod engine;
@@ -69,11 +75,11 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORM")]
     pub log_format: LogFormat,
     /// Colours
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
-    pub color: Color,
+    #[arg(long, global = true, value_parser = one_of::<ColorChoice>(), default_value = "auto", value_name = "WHEN")]
+    pub color: ColorChoice,
     /// How progress is shown on stderr
-    #[arg(long, global = true, value_enum, default_value_t = ProgressForm::Auto, value_name = "FORM")]
-    pub progress: ProgressForm,
+    #[arg(long, global = true, value_parser = one_of::<progress::Choice>(), default_value = "auto", value_name = "FORM")]
+    pub progress: progress::Choice,
     /// Print the result as one JSON object on stdout
     #[arg(long, global = true)]
     pub json: bool,
@@ -86,32 +92,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
-}
-
-/// `--color`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
-/// `--progress`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProgressForm {
-    /// A live block on a terminal, lines elsewhere
-    Auto,
-    /// The live block
-    Bar,
-    /// A line every few seconds
-    Plain,
-    /// A JSON object a line
-    Json,
-    /// Nothing
-    None,
 }
 
 /// The commands.
@@ -223,16 +203,16 @@ pub struct TailArgs {
     #[arg(required = true, value_name = "INPUT", value_hint = ValueHint::AnyPath)]
     pub inputs: Vec<OsString>,
     /// Where to begin: at the start, at the end, or where an earlier tail has come to (else the start)
-    #[arg(long, value_enum, default_value_t = FromName::Checkpoint, value_name = "WHERE", help_heading = "Following")]
-    pub from: FromName,
+    #[arg(long, value_parser = one_of::<From>(), default_value = "checkpoint", value_name = "WHERE", help_heading = "Following")]
+    pub from: From,
     /// Keep the places in this file (else `.mdsctl/tail-<hash of inputs and table>.json`)
     #[arg(long, value_name = "FILE", help_heading = "Following")]
     pub checkpoint: Option<PathBuf>,
     /// Time between two looks where the system tells of no changes
-    #[arg(long, value_name = "DURATION", default_value = "250ms", value_parser = values::duration, help_heading = "Following")]
+    #[arg(long, value_name = "DURATION", default_value = "250ms", value_parser = quantity::duration, help_heading = "Following")]
     pub poll: Duration,
     /// End when nothing has come for so long (else never)
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = "Following")]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration, help_heading = "Following")]
     pub idle_exit: Option<Duration>,
     #[command(flatten)]
     pub store: StoreArgs,
@@ -251,8 +231,8 @@ pub struct TailArgs {
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
     /// What the rows are (else detected from the columns)
-    #[arg(long, value_enum, value_name = "DATASET")]
-    pub dataset: Option<DatasetName>,
+    #[arg(long, value_parser = values::dataset(), value_name = "DATASET")]
+    pub dataset: Option<String>,
     /// Load into this table; without --dataset its columns and key are the table's own
     #[arg(long, value_name = "SCHEMA.TABLE")]
     pub table: Option<String>,
@@ -294,22 +274,22 @@ impl Deref for DataArgs {
 pub struct ValueArgs {
     /// Take column TARGET from the column or field SOURCE; a time may be made of two, as in
     /// ts=DATE+TIME
-    #[arg(long, value_name = "TARGET=SOURCE", value_parser = values::pair)]
+    #[arg(long, value_name = "TARGET=SOURCE", value_parser = quantity::pair)]
     pub map: Vec<(String, String)>,
     /// Give a column the same value in every row
-    #[arg(long, value_name = "COLUMN=VALUE", value_parser = values::pair)]
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = quantity::pair)]
     pub set: Vec<(String, String)>,
     /// What numbers are as times (else an epoch in s, ms, us or ns or a date YYYYMMDD, deduced and held to)
-    #[arg(long, value_enum, value_name = "UNIT")]
-    pub timestamp_unit: Option<TimestampUnit>,
+    #[arg(long, value_parser = one_of::<Unit>(), value_name = "UNIT")]
+    pub timestamp_unit: Option<Unit>,
     /// Zone of times that name none, for instance America/New_York (else UTC)
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
     /// Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)
-    #[arg(long, value_enum, value_name = "ORDER")]
-    pub date_order: Option<DateOrderName>,
+    #[arg(long, value_parser = one_of::<DateOrder>(), value_name = "ORDER")]
+    pub date_order: Option<DateOrder>,
     /// What stands before the decimals of a number, `.` or `,` (else judged by all numbers of the input)
-    #[arg(long, value_name = "SIGN", value_parser = values::decimal)]
+    #[arg(long, value_name = "SIGN")]
     pub decimal: Option<Decimal>,
     /// A further text that stands for null, in text too (in numbers and times beside empty, null, NaN,
     /// inf, None, \N and -)
@@ -325,11 +305,11 @@ pub struct ValueArgs {
     #[arg(long, conflicts_with = "exact")]
     pub round: bool,
     /// What happens to a row whose key is in the table already, or came before in the input
-    #[arg(long, value_enum, default_value_t = OnConflictName::Update, value_name = "HOW")]
-    pub on_conflict: OnConflictName,
+    #[arg(long, value_parser = one_of::<OnConflict>(), default_value = "update", value_name = "HOW")]
+    pub on_conflict: OnConflict,
     /// What to do with implausible rows (high below low, negative sizes, times in the future)
-    #[arg(long, value_enum, default_value_t = QualityName::Warn, value_name = "HOW")]
-    pub quality: QualityName,
+    #[arg(long, value_parser = one_of::<Quality>(), default_value = "warn", value_name = "HOW")]
+    pub quality: Quality,
 }
 
 /// How the bytes are read.
@@ -338,9 +318,9 @@ pub struct ValueArgs {
 pub struct FormatArgs {
     /// Format of the input (else told by its bytes, then by its name)
     #[arg(long, value_parser = values::format(), value_name = "FORMAT")]
-    pub format: Option<String>,
+    pub format: Option<Format>,
     /// Delimiter of CSV (else deduced from the header)
-    #[arg(long, value_name = "C", value_parser = values::delimiter)]
+    #[arg(long, value_name = "C", value_parser = csv::delimiter)]
     pub delimiter: Option<u8>,
     /// The CSV has no header; its columns are named 1, 2, 3, … and every line is a row
     #[arg(long)]
@@ -352,7 +332,7 @@ pub struct FormatArgs {
     ///
     /// Else those that begin with # are comments, of CSV only before the header: behind it, and
     /// under --no-header, every line is a row. With '' there are no comments.
-    #[arg(long, value_name = "C", value_parser = values::comment, allow_hyphen_values = true)]
+    #[arg(long, value_name = "C", value_parser = csv::comment, allow_hyphen_values = true)]
     pub comment: Option<String>,
     /// Look into the folders of folders
     #[arg(long)]
@@ -370,10 +350,10 @@ pub struct RejectArgs {
     ///
     /// The full one becomes NAME.1.ndjson, the next NAME.2.ndjson, and so on; none is deleted.
     /// Plain numbers are bytes; K, M, G and T are powers of 1024.
-    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     pub dlq_max_bytes: Option<u64>,
     /// Stop when more rows than this are rejected, or a larger share of the rows read
-    #[arg(long, value_name = "N|P%", value_parser = values::limit)]
+    #[arg(long, value_name = "N|P%")]
     pub max_rejects: Option<RejectLimit>,
     /// Read, map and check everything; write nothing, neither to the store nor to the queue
     #[arg(long)]
@@ -416,98 +396,20 @@ pub struct RunsArgs {
     #[arg(value_name = "ID")]
     pub id: Option<String>,
     /// Show so many, the newest first
-    #[arg(long, value_name = "N", default_value = "20", value_parser = values::count)]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = quantity::count)]
     pub limit: usize,
     #[command(flatten)]
     pub store: StoreArgs,
 }
 
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $word:ident),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-        pub enum $name { $($(#[$each])* $word),+ }
-    };
+/// `--format` of `inspect-dlq`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LetterFormat {
+    Table,
+    Json,
+    Csv,
+    Ndjson,
 }
-
-words!(
-    /// `--dataset`.
-    DatasetName { Bars, Ticks, Quotes, Options, Fundamentals, News }
-);
-words!(
-    /// `--from`.
-    FromName { Start, End, Checkpoint }
-);
-words!(
-    /// `--by`.
-    ByName { Code, Stage, Dataset, Source, Symbol, Hour }
-);
-words!(
-    /// `--format` of `inspect-dlq`.
-    LetterFormat { Table, Json, Csv, Ndjson }
-);
-words!(
-    /// `--timestamp-unit`.
-    TimestampUnit {
-        /// Seconds since 1970
-        S,
-        /// Milliseconds since 1970
-        Ms,
-        /// Microseconds since 1970
-        Us,
-        /// Nanoseconds since 1970
-        Ns,
-        /// Days since 1970
-        Days,
-        /// Days of a spreadsheet (44197 is 2021-01-01)
-        Excel,
-        /// Ticks of .NET
-        Dotnet,
-        /// Windows file times
-        Filetime,
-        /// Months: their first day
-        Yyyymm,
-        /// Years: their first day
-        Yyyy,
-    }
-);
-words!(
-    /// `--date-order`.
-    DateOrderName { Mdy, Dmy, Ymd }
-);
-words!(
-    /// `--quality`.
-    QualityName {
-        /// Do not look
-        Off,
-        /// Count and report them, and store them
-        Warn,
-        /// Reject them
-        Reject,
-    }
-);
-words!(
-    /// `--on-conflict`.
-    OnConflictName {
-        /// It replaces the row that is there; the last row of a key wins
-        Update,
-        /// The row that is there stays, and this one is counted as skipped; the first wins
-        Skip,
-        /// The row that is there stays, and this one goes to the dead-letter queue
-        Error,
-    }
-);
-words!(
-    /// `--overflow`.
-    OverflowName {
-        /// Wait
-        Block,
-        /// Drop the oldest rows into the dead-letter queue
-        DropOldest,
-        /// Stop
-        Error,
-    }
-);
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:

@@ -3,13 +3,14 @@
 use std::any::Any;
 
 use crate::app::caller::{Flow, Listener, RunReport};
-use crate::cli::args::{Color, GlobalArgs, ProgressForm};
+use crate::cli::args::GlobalArgs;
 use crate::cli::typed::Typed;
 use crate::cli::voice::{self, say};
 use crate::cli::{paste, print, style};
 use crate::error::Result;
 use crate::report::progress::{Choice, Mode, Progress};
 use crate::report::shared_stderr::SharedStderr;
+use crate::report::style::ColorChoice;
 use crate::report::summary;
 
 /// Prints it, as the flags say.
@@ -18,8 +19,8 @@ pub struct Console {
     quiet: bool,
     /// Whether the result of each run is printed for programs.
     json: bool,
-    color: Color,
-    progress: ProgressForm,
+    color: ColorChoice,
+    progress: Choice,
 }
 
 impl Console {
@@ -36,13 +37,9 @@ impl Console {
 
     fn choice(&self) -> Choice {
         match self.progress {
-            ProgressForm::Auto if self.quiet => Choice::None,
-            ProgressForm::Auto | ProgressForm::Bar | ProgressForm::Plain if voice::is_json() => Choice::Json,
-            ProgressForm::Auto => Choice::Auto,
-            ProgressForm::Bar => Choice::Bar,
-            ProgressForm::Plain => Choice::Plain,
-            ProgressForm::Json => Choice::Json,
-            ProgressForm::None => Choice::None,
+            Choice::Auto if self.quiet => Choice::None,
+            Choice::Auto | Choice::Bar | Choice::Plain if voice::is_json() => Choice::Json,
+            as_it_is => as_it_is,
         }
     }
 }

@@ -11,11 +11,11 @@ use crate::app::inspect;
 use crate::app::inspect::export::{self, Exported};
 use crate::app::inspect::follow::{self, Form};
 use crate::app::inspect::queues::{self, STANDARD};
-use crate::cli::args::{ByName, GlobalArgs, InspectArgs, LetterFormat};
+use crate::cli::args::{GlobalArgs, InspectArgs, LetterFormat};
 use crate::cli::{filter, print, signals, style_of_stdout, tell, voice};
-use crate::dlq::groups::By;
 use crate::error::Error;
 use crate::report::letters::{Findings, json as found_json, replay_command, table, table_to_name};
+use crate::text::choice::Choice as _;
 use crate::text::number_format::plural;
 
 /// Runs it.
@@ -77,8 +77,7 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
         }
         LetterFormat::Table | LetterFormat::Json => {
             let by: Vec<&str> = args.by.iter().map(|by| by.word()).collect();
-            let groups = args.by.iter().copied().map(By::from).collect();
-            let (files, survey) = inspect::survey(queues, &selection, groups, args.samples)?;
+            let (files, survey) = inspect::survey(queues, &selection, args.by.clone(), args.samples)?;
             let found = Findings { files: &files, survey: &survey, by: &by };
             if format == LetterFormat::Json {
                 let mut object = found_json(found);
@@ -147,31 +146,5 @@ fn left_out(global: &GlobalArgs, told: &Exported) {
             "{} left out, since they are damaged: --format table says where",
             plural(told.damaged, "line")
         ));
-    }
-}
-
-impl From<ByName> for By {
-    fn from(name: ByName) -> Self {
-        match name {
-            ByName::Code => Self::Code,
-            ByName::Stage => Self::Stage,
-            ByName::Dataset => Self::Dataset,
-            ByName::Source => Self::Source,
-            ByName::Symbol => Self::Symbol,
-            ByName::Hour => Self::Hour,
-        }
-    }
-}
-
-impl ByName {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Code => "code",
-            Self::Stage => "stage",
-            Self::Dataset => "dataset",
-            Self::Source => "source",
-            Self::Symbol => "symbol",
-            Self::Hour => "hour",
-        }
     }
 }

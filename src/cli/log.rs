@@ -6,8 +6,9 @@ use tracing_subscriber::fmt::time::ChronoUtc;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::cli::args::{Color, GlobalArgs, LogFormat};
+use crate::cli::args::{GlobalArgs, LogFormat};
 use crate::report::shared_stderr::SharedStderr;
+use crate::report::style::ColorChoice;
 use crate::telemetry::traces::Traces;
 
 /// Starts logging as the flags say. Lines pass through `screen`, so that they do not tear the
@@ -20,7 +21,7 @@ pub fn start(global: &GlobalArgs, screen: &SharedStderr, traces: Option<&Traces>
         _ => LevelFilter::DEBUG,
     };
     let screen = screen.clone();
-    let color = global.color != Color::Never && super::style(global.color).color;
+    let color = global.color != ColorChoice::Never && super::style(global.color).color;
     let timer = ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned());
     let writer = move || screen.line();
     if let Some(traces) = traces {

@@ -32,7 +32,7 @@ use clap::{ArgMatches, FromArgMatches, Parser, ValueEnum};
 pub use crate::app::exit::Exit;
 use crate::report::shared_stderr::SharedStderr;
 use crate::report::style::{ColorChoice, Style};
-use args::{Cli, Color, Command, GlobalArgs, LogFormat};
+use args::{Cli, Command, GlobalArgs, LogFormat};
 use config::Places;
 use failure::Failure;
 use typed::Typed;
@@ -82,7 +82,7 @@ pub fn run() -> Exit {
             if json {
                 unbegun::print_unread(typed.command().unwrap_or_default(), &short);
             }
-            voice::misused(&error, style(Color::Auto));
+            voice::misused(&error, style(ColorChoice::Auto));
             return Exit::Usage;
         }
         Err(error) => {
@@ -162,24 +162,16 @@ fn documentation() -> Option<anyhow::Result<Exit>> {
 
 /// One sentence, and the exit code that goes with it.
 fn complain(failure: &Failure, global: Option<&GlobalArgs>) -> Exit {
-    voice::complain(&failure.message, style(global.map_or(Color::Auto, |g| g.color)));
+    voice::complain(&failure.message, style(global.map_or(ColorChoice::Auto, |g| g.color)));
     failure.exit
 }
 
 /// Of what goes to stderr.
-fn style(color: Color) -> Style {
-    Style::resolve(choice(color), std::io::stderr().is_terminal())
+fn style(color: ColorChoice) -> Style {
+    Style::resolve(color, std::io::stderr().is_terminal())
 }
 
 /// Of what goes to stdout.
-fn style_of_stdout(color: Color) -> Style {
-    Style::resolve(choice(color), std::io::stdout().is_terminal())
-}
-
-fn choice(color: Color) -> ColorChoice {
-    match color {
-        Color::Auto => ColorChoice::Auto,
-        Color::Always => ColorChoice::Always,
-        Color::Never => ColorChoice::Never,
-    }
+fn style_of_stdout(color: ColorChoice) -> Style {
+    Style::resolve(color, std::io::stdout().is_terminal())
 }

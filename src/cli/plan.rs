@@ -9,21 +9,15 @@ use crate::app::plan::{
 };
 use crate::app::values::{MendPlan, ValuePlan};
 use crate::cli::args::{
-    DataArgs, DatasetName, DateOrderName, EngineArgs, FormatArgs, FromName, HistoryArgs, LoadArgs,
-    OnConflictName, OverflowName, QualityName, RejectArgs, ReplayArgs, StoreArgs, TailArgs, TimestampUnit,
+    DataArgs, EngineArgs, FormatArgs, HistoryArgs, LoadArgs, RejectArgs, ReplayArgs, StoreArgs, TailArgs,
     ValueArgs,
 };
 use crate::cli::{filter, store};
-use crate::dataset::quality::Quality;
-use crate::dataset::time::{DateOrder, Unit};
-use crate::decode::Format;
 use crate::decode::csv::CsvOptions;
 use crate::error::{Error, Result};
-use crate::settings::{
-    BreakerSettings, EngineSettings, FeedbackSettings, OnConflict, Overflow, RetrySettings,
-};
+use crate::settings::{BreakerSettings, EngineSettings, FeedbackSettings, RetrySettings};
 use crate::source::OpenOptions;
-use crate::source::follow::{FollowOptions, From};
+use crate::source::follow::FollowOptions;
 
 /// What a load is to do.
 pub fn load(args: &LoadArgs) -> Result<RunPlan> {
@@ -41,11 +35,7 @@ pub fn tail(args: &TailArgs) -> Result<TailPlan> {
         patterns: args.inputs.clone(),
         recursive: args.format.recursive,
         open: run.open.clone(),
-        from: match args.from {
-            FromName::Start => From::Start,
-            FromName::End => From::End,
-            FromName::Checkpoint => From::Checkpoint,
-        },
+        from: args.from,
         poll: args.poll,
         idle_exit: args.idle_exit,
     };
@@ -54,11 +44,10 @@ pub fn tail(args: &TailArgs) -> Result<TailPlan> {
 
 /// What a replay is to do.
 pub fn replay(args: &ReplayArgs) -> Result<ReplayPlan> {
-    let dataset = args.mend.dataset.map(|name| name.word().to_owned());
     Ok(ReplayPlan {
         queues: args.queues.clone(),
         selection: filter::selection(&args.filter),
-        mend: MendPlan::new(dataset, args.mend.table.clone(), values(&args.mend.values)),
+        mend: MendPlan::new(args.mend.dataset.clone(), args.mend.table.clone(), values(&args.mend.values)),
         to: destination(&args.store)?,
         max_attempts: args.max_attempts,
         archive: args.archive.clone(),
@@ -90,7 +79,7 @@ pub fn telemetry(args: &EngineArgs) -> TelemetryPlan {
 
 /// What the flags alone say of the data.
 pub fn known_name(args: &DataArgs) -> Option<&str> {
-    args.dataset.map(DatasetName::word).or(args.table.as_deref())
+    args.dataset.as_deref().or(args.table.as_deref())
 }
 
 fn run(
@@ -107,7 +96,7 @@ fn run(
         inputs: inputs.to_vec(),
         recursive: format.recursive,
         open: OpenOptions {
-            format: format.format.as_deref().and_then(Format::of_name),
+            format: format.format,
             csv: CsvOptions {
                 delimiter: format.delimiter,
                 header: !format.no_header,
@@ -118,7 +107,7 @@ fn run(
             },
         },
         data: DataPlan {
-            dataset: data.dataset.map(|name| name.word().to_owned()),
+            dataset: data.dataset.clone(),
             table: data.table.clone(),
             vendor: data.vendor.clone(),
             symbol: data.symbol.clone(),
@@ -144,52 +133,16 @@ fn values(args: &ValueArgs) -> ValuePlan {
     ValuePlan {
         map: args.map.clone(),
         set: args.set.clone(),
-        timestamp_unit: args.timestamp_unit.map(|unit| match unit {
-            TimestampUnit::S => Unit::Second,
-            TimestampUnit::Ms => Unit::Milli,
-            TimestampUnit::Us => Unit::Micro,
-            TimestampUnit::Ns => Unit::Nano,
-            TimestampUnit::Days => Unit::Day,
-            TimestampUnit::Excel => Unit::Excel,
-            TimestampUnit::Dotnet => Unit::Dotnet,
-            TimestampUnit::Filetime => Unit::Filetime,
-            TimestampUnit::Yyyymm => Unit::Month,
-            TimestampUnit::Yyyy => Unit::Year,
-        }),
+        timestamp_unit: args.timestamp_unit,
         timezone: args.timezone.clone(),
-        date_order: args.date_order.map(|order| match order {
-            DateOrderName::Mdy => DateOrder::Mdy,
-            DateOrderName::Dmy => DateOrder::Dmy,
-            DateOrderName::Ymd => DateOrder::Ymd,
-        }),
+        date_order: args.date_order,
         decimal: args.decimal,
         null: args.null.clone(),
         keep_case: args.keep_case,
         exact: args.exact,
         round: args.round,
-        on_conflict: match args.on_conflict {
-            OnConflictName::Update => OnConflict::Update,
-            OnConflictName::Skip => OnConflict::Skip,
-            OnConflictName::Error => OnConflict::Error,
-        },
-        quality: match args.quality {
-            QualityName::Off => Quality::Off,
-            QualityName::Warn => Quality::Warn,
-            QualityName::Reject => Quality::Reject,
-        },
-    }
-}
-
-impl DatasetName {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Bars => "bars",
-            Self::Ticks => "ticks",
-            Self::Quotes => "quotes",
-            Self::Options => "options",
-            Self::Fundamentals => "fundamentals",
-            Self::News => "news",
-        }
+        on_conflict: args.on_conflict,
+        quality: args.quality,
     }
 }
 
@@ -226,11 +179,7 @@ fn engine(args: &EngineArgs, stays: bool) -> Result<EnginePlan> {
         flush_interval: args.flush_interval.unwrap_or(defaults.flush_interval),
         high_watermark: high,
         low_watermark: low,
-        overflow: match args.overflow {
-            OverflowName::Block => Overflow::Block,
-            OverflowName::DropOldest => Overflow::DropOldest,
-            OverflowName::Error => Overflow::Error,
-        },
+        overflow: args.overflow,
         retry: RetrySettings {
             max_attempts: args.retry_max_attempts,
             initial_backoff: args.retry_initial_backoff,

@@ -11,6 +11,7 @@ use crate::dataset::faults::Faults;
 use crate::model::decimal::Decimal;
 use crate::model::text::Texts;
 use crate::model::values::{Numbers, Values};
+use crate::text::choice::choices;
 
 /// `--quality`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +24,12 @@ pub enum Quality {
     /// The rows go to the dead-letter queue.
     Reject,
 }
+
+choices!(Quality:
+    Off = "off": "Do not look",
+    Warn = "warn": "Count and report them, and store them",
+    Reject = "reject": "Reject them",
+);
 
 /// Implausible rows by what is wrong with them.
 pub type Findings = BTreeMap<String, u64>;

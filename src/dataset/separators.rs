@@ -3,6 +3,8 @@
 //! `1,234` alone is 1234 to some and 1.234 to others. So the signs are judged once for an input, by values
 //! that can be read in one way only, and a value that nothing settles is refused, never guessed.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::text::Texts;
@@ -27,12 +29,20 @@ impl Decimal {
     }
 
     /// Reads the sign.
-    pub fn of_sign(text: &str) -> Option<Self> {
+    pub(crate) fn of_sign(text: &str) -> Option<Self> {
         match text {
             "." => Some(Self::Point),
             "," => Some(Self::Comma),
             _ => None,
         }
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::of_sign(text).ok_or_else(|| "it is a point or a comma: . or ,".to_owned())
     }
 }
 

@@ -51,6 +51,36 @@ pub struct CsvOptions {
     pub keep: Option<PathBuf>,
 }
 
+/// Reads a delimiter: a single character; `\t` and `tab` for a tab.
+///
+/// # Errors
+/// Where it is none.
+pub fn delimiter(text: &str) -> Result<u8, String> {
+    match text {
+        "\\t" | "tab" | "\t" => Ok(b'\t'),
+        _ => match text.as_bytes() {
+            [byte]
+                if byte.is_ascii_graphic()
+                    && !matches!(byte, b'"' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z') =>
+            {
+                Ok(*byte)
+            }
+            _ => Err("expected one character such as , ; | or \\t".to_owned()),
+        },
+    }
+}
+
+/// Reads what comment lines begin with.
+///
+/// # Errors
+/// Where none can.
+pub fn comment(text: &str) -> Result<String, String> {
+    match text.len() <= 16 && !text.contains(['\n', '\r']) {
+        true => Ok(text.to_owned()),
+        false => Err("expected what comment lines begin with, such as # or //".to_owned()),
+    }
+}
+
 impl Default for CsvOptions {
     fn default() -> Self {
         Self { delimiter: None, header: true, skip_lines: 0, comment: None, known_header: false, keep: None }

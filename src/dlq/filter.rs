@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::dlq::letter::{Letter, field};
 use crate::dlq::lines::Line;
+use crate::settings::quantity::duration;
 
 /// What rows have to be. A condition with several values is met by any of them; what is empty is met by
 /// all.
@@ -28,6 +29,27 @@ pub struct Filter {
     /// The tenant alone whose rows are meant, by all of its names; rows that say none are meant too.
     #[serde(default)]
     pub tenant: Option<Tenant>,
+}
+
+/// Reads a moment, in microseconds since 1970: a time in RFC 3339, a date (its beginning in UTC), or how long ago
+/// it is.
+///
+/// # Errors
+/// Where it is none.
+pub fn moment(text: &str) -> Result<i64, String> {
+    let text = text.trim();
+    if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+        return Ok(time.timestamp_micros());
+    }
+    if let Ok(date) = text.parse::<chrono::NaiveDate>() {
+        return Ok(date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_micros());
+    }
+    if text.ends_with(|c: char| c.is_ascii_alphabetic())
+        && let Ok(ago) = duration(text)
+    {
+        return Ok(chrono::Utc::now().timestamp_micros() - i64::try_from(ago.as_micros()).unwrap_or(0));
+    }
+    Err("expected a time such as 2024-11-23T08:00:00Z, a date, or 2h or 7d for so long ago".to_owned())
 }
 
 /// A tenant, for whom alone a replay writes.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::dlq::letter::{Letter, value, words};
+use crate::text::choice::choices;
 
 /// Groups that are told apart at most; rows of later ones are counted together.
 const MOST_GROUPS: usize = 10_000;
@@ -29,6 +30,29 @@ pub enum By {
     Symbol,
     /// The hour in which they failed last, in UTC.
     Hour,
+}
+
+choices!(By:
+    Code = "code",
+    Stage = "stage",
+    Dataset = "dataset",
+    Source = "source",
+    Symbol = "symbol",
+    Hour = "hour",
+);
+
+/// Most rows of a group that can be shown, since all groups have them in memory.
+const MOST_SAMPLES: usize = 100;
+
+/// Reads how many rows of a group are shown; there may be none.
+///
+/// # Errors
+/// Where it is no number of them.
+pub fn samples(text: &str) -> Result<usize, String> {
+    match text.trim().parse() {
+        Ok(count) if count <= MOST_SAMPLES => Ok(count),
+        _ => Err(format!("expected a whole number from 0 to {MOST_SAMPLES}")),
+    }
 }
 
 /// Where a record is: the place of its file among those that are read, and its first byte there.

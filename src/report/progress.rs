@@ -2,7 +2,6 @@
 //! stderr, and is never waited for by who moves the data.
 
 use std::io::{self, IsTerminal, Write};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -17,6 +16,7 @@ use crate::report::rates::{Rates, Sample};
 use crate::report::shared_stderr::SharedStderr;
 use crate::report::style::Style;
 use crate::telemetry::run_counters::RunCounters;
+use crate::text::choice::choices;
 use crate::text::visible::painted;
 
 /// What the user wants to see of the progress: `--progress`.
@@ -35,24 +35,13 @@ pub enum Choice {
     None,
 }
 
-impl FromStr for Choice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Ok(match text {
-            "auto" => Self::Auto,
-            "bar" => Self::Bar,
-            "plain" => Self::Plain,
-            "json" => Self::Json,
-            "none" => Self::None,
-            _ => {
-                return Err(format!(
-                    "`{text}` is not a kind of progress; use auto, bar, plain, json or none"
-                ));
-            }
-        })
-    }
-}
+choices!(Choice:
+    Auto = "auto": "A live block on a terminal, lines elsewhere",
+    Bar = "bar": "The live block",
+    Plain = "plain": "A line every few seconds",
+    Json = "json": "A JSON object a line",
+    None = "none": "Nothing",
+);
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -291,8 +280,6 @@ mod tests {
         assert_eq!(modes(Choice::Plain), [Mode::Plain; 3]);
         assert_eq!(modes(Choice::Json), [Mode::Json; 3]);
         assert_eq!(modes(Choice::None), [Mode::None; 3]);
-        assert_eq!("json".parse(), Ok(Choice::Json));
-        assert!("fancy".parse::<Choice>().unwrap_err().contains("auto, bar, plain, json or none"));
     }
 
     #[test]

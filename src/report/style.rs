@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 
+use crate::text::choice::choices;
+
 /// What the user wants of colours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ColorChoice {
@@ -13,6 +15,12 @@ pub enum ColorChoice {
     /// In no case.
     Never,
 }
+
+choices!(ColorChoice:
+    Auto = "auto": "On a terminal",
+    Always = "always": "Always",
+    Never = "never": "Never",
+);
 
 /// How text for people is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

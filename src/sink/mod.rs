@@ -17,7 +17,7 @@ pub mod store;
 use std::sync::Arc;
 
 pub use patience::{answered, unblocked};
-pub use period::{Period, Periods};
+pub use period::{Period, PeriodOf, Periods, period, period_or_never};
 pub use schema_options::SchemaOptions;
 pub use store::{OpenTable, Rehearsal, Store, TableLocation, Wanted};
 

@@ -65,14 +65,41 @@ impl FromStr for Period {
     }
 }
 
+/// A dataset or all of them, and a period or never.
+pub type PeriodOf = (Option<String>, Option<Period>);
+
+/// Reads a period for all tables or for one: `7d`, or `ticks=7d`.
+///
+/// # Errors
+/// Where it is none.
+pub fn period(text: &str) -> Result<PeriodOf, String> {
+    let (name, period) = match text.split_once('=') {
+        Some((name, period)) => (Some(name.trim().to_owned()), period),
+        None => (None, text),
+    };
+    Ok((name, Some(period.parse()?)))
+}
+
+/// Reads the same, or `never` in the place of the period.
+///
+/// # Errors
+/// Where it is neither.
+pub fn period_or_never(text: &str) -> Result<PeriodOf, String> {
+    match text.split_once('=') {
+        None if text.trim() == "never" => Ok((None, None)),
+        Some((name, period)) if period.trim() == "never" => Ok((Some(name.trim().to_owned()), None)),
+        _ => period(text).map_err(|why| format!("{why}, or never")),
+    }
+}
+
 /// A period for all tables, and others for some: what `--chunk`, `--compress-after` and
 /// `--retention` say. `None` in the place of a period is `never`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Periods(Vec<(Option<String>, Option<Period>)>);
+pub struct Periods(Vec<PeriodOf>);
 
 impl Periods {
     /// Of what was said one after the other: a dataset or all of them, and a period or never.
-    pub fn new(said: Vec<(Option<String>, Option<Period>)>) -> Self {
+    pub fn new(said: Vec<PeriodOf>) -> Self {
         Self(said)
     }
 
@@ -123,5 +150,14 @@ mod tests {
         assert_eq!(periods.of("bars"), Some(Some(Period::days(3))));
         assert_eq!(periods.of("news"), Some(None));
         assert_eq!(Periods::default().of("bars"), None);
+    }
+
+    #[test]
+    fn periods() {
+        assert_eq!(period("7d"), Ok((None, Some(Period::days(7)))));
+        assert_eq!(period("ticks=1w"), Ok((Some("ticks".into()), Some(Period::days(7)))));
+        assert_eq!(period_or_never("never"), Ok((None, None)));
+        assert_eq!(period_or_never("ticks = never"), Ok((Some("ticks".into()), None)));
+        assert!(period("never").is_err() && period_or_never("soon").is_err());
     }
 }

@@ -36,6 +36,7 @@ use crate::pipeline::keys::Shared;
 use crate::pipeline::{Feed, Report};
 use crate::port::Observer;
 use crate::source::{Meter, OpenOptions, shown};
+use crate::text::choice::choices;
 pub use checkpoint::CheckpointFile;
 use checkpoint::FilePosition;
 use discovery::{Arrival, Discovery, lock};
@@ -61,6 +62,8 @@ pub enum From {
     /// Where an earlier run has settled all before, else at its first line.
     Checkpoint,
 }
+
+choices!(From: Start = "start", End = "end", Checkpoint = "checkpoint");
 
 /// What is followed, and how.
 #[derive(Debug, Clone)]

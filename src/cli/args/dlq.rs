@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::args::{ByName, DatasetName, EngineArgs, LetterFormat, StoreArgs, ValueArgs};
-use crate::cli::values;
+use crate::cli::args::{EngineArgs, LetterFormat, StoreArgs, ValueArgs};
+use crate::cli::values::{self, one_of};
+use crate::dlq::filter::moment;
+use crate::dlq::groups::{By, samples};
+use crate::settings::quantity;
 
 const INSPECT_EXAMPLES: &str = "\
 Examples:
@@ -33,13 +36,13 @@ pub struct InspectArgs {
     #[arg(value_name = "DLQ", value_hint = clap::ValueHint::AnyPath)]
     pub queues: Vec<PathBuf>,
     /// What the groups are made by; several, with commas, for their combinations
-    #[arg(long, value_enum, default_value = "code", value_delimiter = ',', value_name = "WHAT")]
-    pub by: Vec<ByName>,
+    #[arg(long, value_parser = one_of::<By>(), default_value = "code", value_delimiter = ',', value_name = "WHAT")]
+    pub by: Vec<By>,
     /// table, json (the same for programs), or the rows alone as csv or ndjson
     #[arg(long, value_enum, default_value_t = LetterFormat::Table, value_name = "FORM")]
     pub format: LetterFormat,
     /// Rows that are shown of each group
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::samples)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = samples)]
     pub samples: usize,
     /// Write the rows alone to this file (.csv, .ndjson or .parquet)
     #[arg(long, value_name = "FILE")]
@@ -100,7 +103,7 @@ pub struct ReplayArgs {
     #[arg(long, help_heading = "Replay")]
     pub dry_run: bool,
     /// Size at which the queue begins another file, for instance 100M
-    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Replay")]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size, help_heading = "Replay")]
     pub dlq_max_bytes: Option<u64>,
     #[command(flatten)]
     pub engine: EngineArgs,
@@ -111,7 +114,7 @@ pub struct ReplayArgs {
 #[command(next_help_heading = "Which rows")]
 pub struct FilterArgs {
     /// Rows with that value in a field of the record's metadata or of their own
-    #[arg(long, value_name = "FIELD=VALUE", value_parser = values::pair)]
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = quantity::pair)]
     pub r#where: Vec<(String, String)>,
     /// Rows that failed with that code: a SQLSTATE, or one of ours such as bad_number
     #[arg(long, value_name = "CODE")]
@@ -120,16 +123,16 @@ pub struct FilterArgs {
     #[arg(long, value_name = "STAGE")]
     pub stage: Vec<String>,
     /// Rows that failed last at that time or later: 2024-11-23, 2024-11-23T08:00:00Z, or 2h or 7d ago
-    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub since: Option<i64>,
     /// Rows that failed last before that time
-    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub until: Option<i64>,
     /// Rows of that symbol
     #[arg(long, value_name = "SYMBOL")]
     pub symbol: Vec<String>,
     /// So many rows at most (the newest ones, where rows are handed out or replayed)
-    #[arg(long, value_name = "N", value_parser = values::count)]
+    #[arg(long, value_name = "N", value_parser = quantity::count)]
     pub limit: Option<usize>,
 }
 
@@ -138,8 +141,8 @@ pub struct FilterArgs {
 #[command(next_help_heading = "Mending")]
 pub struct MendArgs {
     /// What the rows are (else as their records say, or detected)
-    #[arg(long, value_enum, value_name = "DATASET")]
-    pub dataset: Option<DatasetName>,
+    #[arg(long, value_parser = values::dataset(), value_name = "DATASET")]
+    pub dataset: Option<String>,
     /// Load into this table (else the one that they were meant for)
     #[arg(long, value_name = "SCHEMA.TABLE")]
     pub table: Option<String>,

@@ -5,49 +5,48 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::args::OverflowName;
-use crate::cli::values;
-use crate::settings::Secret;
+use crate::cli::values::one_of;
+use crate::settings::{Overflow, Secret, quantity};
 
 /// The engine.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
     /// Workers, each with a connection of its own
-    #[arg(long, value_name = "N", env = "MDS_COORDINATOR_WORKERS", value_parser = values::count)]
+    #[arg(long, value_name = "N", env = "MDS_COORDINATOR_WORKERS", value_parser = quantity::count)]
     pub workers: Option<usize>,
     /// Rows that the queue holds
-    #[arg(long, value_name = "ROWS", env = "MDS_COORDINATOR_CAPACITY", value_parser = values::count)]
+    #[arg(long, value_name = "ROWS", env = "MDS_COORDINATOR_CAPACITY", value_parser = quantity::count)]
     pub capacity: Option<usize>,
     /// Most rows in one transaction
-    #[arg(long, value_name = "ROWS", env = "MDS_COORDINATOR_BATCH_SIZE", value_parser = values::count)]
+    #[arg(long, value_name = "ROWS", env = "MDS_COORDINATOR_BATCH_SIZE", value_parser = quantity::count)]
     pub batch_size: Option<usize>,
     /// Longest time that a row waits for others to fill its batch (0: an idle worker takes what is there)
     ///
     /// For fewer and larger transactions of a trickle. Nothing waits for it at the end of the input, or
     /// when the queue is full.
-    #[arg(long, value_name = "DURATION", env = "MDS_COORDINATOR_FLUSH_INTERVAL", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", env = "MDS_COORDINATOR_FLUSH_INTERVAL", value_parser = quantity::duration)]
     pub flush_interval: Option<Duration>,
     /// Most rows a second that are handed to the store, as in 5000 or 5000/s (else as many as it takes)
-    #[arg(long, value_name = "ROWS/s", value_parser = values::rate)]
+    #[arg(long, value_name = "ROWS/s", value_parser = quantity::rate)]
     pub rate_limit: Option<f64>,
     /// Queue depth at which producers are told to slow down (80 % of the capacity)
-    #[arg(long, value_name = "ROWS", value_parser = values::count)]
+    #[arg(long, value_name = "ROWS", value_parser = quantity::count)]
     pub high_watermark: Option<usize>,
     /// Queue depth at which they may go on (50 % of the capacity)
-    #[arg(long, value_name = "ROWS", value_parser = values::count)]
+    #[arg(long, value_name = "ROWS", value_parser = quantity::count)]
     pub low_watermark: Option<usize>,
     /// When the queue is full
-    #[arg(long, value_enum, default_value_t = OverflowName::Block, value_name = "HOW")]
-    pub overflow: OverflowName,
+    #[arg(long, value_parser = one_of::<Overflow>(), default_value = "block", value_name = "HOW")]
+    pub overflow: Overflow,
     /// Attempts at a write before the circuit opens
     #[arg(long, value_name = "N", env = "MDS_RETRY_MAX_ATTEMPTS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub retry_max_attempts: u32,
     /// Wait before the second attempt (a bare number is milliseconds)
-    #[arg(long, value_name = "DURATION", env = "MDS_RETRY_INITIAL_BACKOFF_MS", default_value = "50", value_parser = values::millis)]
+    #[arg(long, value_name = "DURATION", env = "MDS_RETRY_INITIAL_BACKOFF_MS", default_value = "50", value_parser = quantity::millis)]
     pub retry_initial_backoff: Duration,
     /// Longest wait between attempts (a bare number is milliseconds)
-    #[arg(long, value_name = "DURATION", env = "MDS_RETRY_MAX_BACKOFF_MS", default_value = "2000", value_parser = values::millis)]
+    #[arg(long, value_name = "DURATION", env = "MDS_RETRY_MAX_BACKOFF_MS", default_value = "2000", value_parser = quantity::millis)]
     pub retry_max_backoff: Duration,
     /// Factor from one wait to the next
     #[arg(long, value_name = "FACTOR", env = "MDS_RETRY_BACKOFF_MULTIPLIER", default_value_t = 2.0)]
@@ -59,13 +58,13 @@ pub struct EngineArgs {
     #[arg(long, value_name = "N", env = "MDS_CB_FAILURE_THRESHOLD", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub cb_failure_threshold: u32,
     /// Time from the opening of the circuit to the first probe
-    #[arg(long, value_name = "DURATION", env = "MDS_CB_HALF_OPEN_AFTER_SEC", default_value = "5", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", env = "MDS_CB_HALF_OPEN_AFTER_SEC", default_value = "5", value_parser = quantity::duration)]
     pub cb_half_open_after: Duration,
     /// Give up when the store has been away for so long (for ever on a terminal, 15m elsewhere)
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
     pub max_outage: Option<Duration>,
     /// Longest time that the store may take to answer one statement
-    #[arg(long, value_name = "DURATION", default_value = "120", value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "120", value_parser = quantity::duration)]
     pub write_timeout: Duration,
     /// Wait for the store also when it is away at the start
     #[arg(long)]
@@ -94,7 +93,13 @@ pub struct EngineArgs {
     #[arg(long, value_name = "ADDR", env = "MDS_METRICS_LISTEN")]
     pub metrics_listen: Option<String>,
     /// Answer only who has this token (Authorization: Bearer TOKEN)
-    #[arg(long, value_name = "TOKEN", env = "MDS_METRICS_TOKEN", hide_env_values = true, hide_default_value = true, value_parser = values::secret)]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "MDS_METRICS_TOKEN",
+        hide_env_values = true,
+        hide_default_value = true
+    )]
     pub metrics_token: Option<Secret>,
     /// Answer anyone, also on an address that other machines reach
     #[arg(long)]
@@ -114,12 +119,12 @@ pub struct EngineArgs {
     #[arg(long, value_name = "BOOL", env = "MDS_FB_ENABLE_HTTP_BROADCAST", default_value = "true", hide = true, action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub feedback_broadcast: bool,
     /// Longest time that an attempt at sending it may take
-    #[arg(long, value_name = "DURATION", env = "MDS_FB_HTTP_TIMEOUT", default_value = "2.5", hide = true, value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", env = "MDS_FB_HTTP_TIMEOUT", default_value = "2.5", hide = true, value_parser = quantity::duration)]
     pub feedback_timeout: Duration,
     /// Further attempts at sending it, before there is one every 30 seconds
     #[arg(long, value_name = "N", env = "MDS_FB_HTTP_MAX_RETRIES", default_value_t = 3, hide = true)]
     pub feedback_max_retries: u32,
     /// Wait before the first further attempt; it doubles
-    #[arg(long, value_name = "DURATION", env = "MDS_FB_HTTP_BACKOFF", default_value = "0.5", hide = true, value_parser = values::duration)]
+    #[arg(long, value_name = "DURATION", env = "MDS_FB_HTTP_BACKOFF", default_value = "0.5", hide = true, value_parser = quantity::duration)]
     pub feedback_backoff: Duration,
 }

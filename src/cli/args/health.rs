@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::StoreArgs;
-use crate::cli::values;
+use crate::settings::quantity;
 
 const HEALTH_EXAMPLES: &str = "\
 Examples:
@@ -30,28 +30,28 @@ pub struct HealthArgs {
     #[command(flatten)]
     pub store: StoreArgs,
     /// Longest time that all of it may take
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = values::some_time, help_heading = "Limits")]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = quantity::some_time, help_heading = "Limits")]
     pub timeout: Duration,
     /// A warning where the store takes so long to answer
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = "Limits")]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration, help_heading = "Limits")]
     pub warn_latency: Option<Duration>,
     /// Critical where the store takes so long to answer
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = "Limits")]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration, help_heading = "Limits")]
     pub crit_latency: Option<Duration>,
     /// A dead-letter queue, or a directory of them (may be given more than once; else .dlq)
     #[arg(long, value_name = "PATH", help_heading = "Dead letters")]
     pub dlq: Vec<PathBuf>,
     /// So many dead rows are a warning
-    #[arg(long, value_name = "ROWS", default_value = "1", value_parser = values::count, help_heading = "Dead letters")]
+    #[arg(long, value_name = "ROWS", default_value = "1", value_parser = quantity::count, help_heading = "Dead letters")]
     pub dlq_warn: usize,
     /// So many dead rows are critical
-    #[arg(long, value_name = "ROWS", value_parser = values::count, help_heading = "Dead letters")]
+    #[arg(long, value_name = "ROWS", value_parser = quantity::count, help_heading = "Dead letters")]
     pub dlq_crit: Option<usize>,
     /// A row that failed first so long ago is a warning
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = "Dead letters")]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration, help_heading = "Dead letters")]
     pub dlq_age_warn: Option<Duration>,
     /// A row that failed first so long ago is critical
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = "Dead letters")]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration, help_heading = "Dead letters")]
     pub dlq_age_crit: Option<Duration>,
     /// A running instance, by the address of its --metrics-listen
     #[arg(long, value_name = "URL", help_heading = "Running instance")]

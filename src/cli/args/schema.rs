@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::args::StoreArgs;
 use crate::cli::values;
+use crate::sink::{PeriodOf, period, period_or_never};
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
@@ -45,15 +46,15 @@ pub struct SchemaOptions {
     ///
     /// A table that is there changes from its next chunk on. This and the next two: a number with h,
     /// d, w or y, for all tables or, with DATASET=, for one (may be given more than once).
-    #[arg(long, value_name = "[DATASET=]TIME", value_parser = values::period)]
-    pub chunk: Vec<values::Said>,
+    #[arg(long, value_name = "[DATASET=]TIME", value_parser = period)]
+    pub chunk: Vec<PeriodOf>,
     /// TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d,
     /// news 90d, fundamentals 365d)
-    #[arg(long, value_name = "[DATASET=]TIME|never", value_parser = values::period_or_never)]
-    pub compress_after: Vec<values::Said>,
+    #[arg(long, value_name = "[DATASET=]TIME|never", value_parser = period_or_never)]
+    pub compress_after: Vec<PeriodOf>,
     /// TimescaleDB: drop chunks older than this, or never (else nothing is dropped)
-    #[arg(long, value_name = "[DATASET=]TIME|never", value_parser = values::period_or_never)]
-    pub retention: Vec<values::Said>,
+    #[arg(long, value_name = "[DATASET=]TIME|never", value_parser = period_or_never)]
+    pub retention: Vec<PeriodOf>,
     /// Give this role what load, tail, replay-dlq, runs and health need (may be given more than once)
     ///
     /// Its name as it stands, without SQL's quotes. What it has already is not granted again; check says

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::TimeError;
 use super::calendar::days_of;
 use super::digits;
+use crate::text::choice::choices;
 
 /// Order of day, month and year in dates such as `10/9/2020`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ pub enum DateOrder {
     /// Year, month, day.
     Ymd,
 }
+
+choices!(DateOrder: Mdy = "mdy", Dmy = "dmy", Ymd = "ymd");
 
 impl DateOrder {
     pub(super) const ALL: [Self; 3] = [Self::Mdy, Self::Dmy, Self::Ymd];

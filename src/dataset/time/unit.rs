@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::calendar::days_of;
+use crate::text::choice::choices;
 
 /// Unit of the numbers in a column of times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,19 @@ pub enum Unit {
     /// Years: the first day of each.
     Year,
 }
+
+choices!(Unit:
+    Second = "s": "Seconds since 1970",
+    Milli = "ms": "Milliseconds since 1970",
+    Micro = "us": "Microseconds since 1970",
+    Nano = "ns": "Nanoseconds since 1970",
+    Day = "days": "Days since 1970",
+    Excel = "excel": "Days of a spreadsheet (44197 is 2021-01-01)",
+    Dotnet = "dotnet": "Ticks of .NET",
+    Filetime = "filetime": "Windows file times",
+    Month = "yyyymm": "Months: their first day",
+    Year = "yyyy": "Years: their first day",
+);
 
 /// Nanoseconds of a day.
 pub(super) const DAY: i64 = 86_400_000_000_000;
