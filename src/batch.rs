@@ -196,7 +196,7 @@ impl Batch {
         self.rows.len()
     }
 
-    /// Whether there is no row.
+    /// Whether there is not a row.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -252,7 +252,7 @@ impl<'a> Rows<'a> {
         self.picks.len()
     }
 
-    /// Whether there is no row.
+    /// Whether there is not a row.
     pub fn is_empty(&self) -> bool {
         self.picks.is_empty()
     }

@@ -256,7 +256,7 @@ impl Default for EngineSettings {
     }
 }
 
-/// The same for all spellings of the path of a file, which may not be there.
+/// One path for all spellings of it; the file may not be there.
 pub fn place(path: &Path) -> PathBuf {
     match std::fs::canonicalize(folder_of(path)) {
         Ok(directory) => directory.join(path.file_name().unwrap_or_default()),

@@ -101,7 +101,7 @@ impl DataPlan {
         Ok(Some(dataset))
     }
 
-    /// How columns are mapped. What is set by name goes before its short form.
+    /// How columns are mapped. What is set by name takes precedence over its short form.
     pub(crate) fn columns(&self, tenant: Option<&str>) -> MapOptions {
         let short = [("vendor", &self.vendor), ("symbol", &self.symbol), ("timeframe", &self.timeframe)];
         let mut sets: Vec<(String, String)> =

@@ -88,7 +88,7 @@ pub struct WriteTransaction {
     /// The rows to write: of each identity the last that has not been condemned, or the first where
     /// that one wins.
     pub winners: Vec<Pick>,
-    /// Rows that another one of the same identity goes before, each with the place of that in
+    /// Rows superseded by another of the same identity, each with the place of that in
     /// `winners`, the next to take its place last. If that is condemned, the next is written after
     /// all.
     replaced: Vec<(u32, Pick)>,
@@ -100,7 +100,7 @@ pub struct WriteTransaction {
     /// Places of `winners` that hold a condemned row with nothing to replace it, until
     /// [`WriteTransaction::compact`]: places stay where they are while rows are isolated.
     gone: Vec<usize>,
-    /// Whether the order of all rows counts. Then none goes before another: each is written.
+    /// Whether the order of all rows counts. Then none supersedes another: each is written.
     pub order: Order,
     /// Rows refused for other rows, to be tried once more after later ones.
     pub held: Vec<(Pick, Arc<Reason>)>,
@@ -270,7 +270,7 @@ impl WriteTransaction {
         self.winners = kept;
     }
 
-    /// Condemns the rows that others of their identity go before, which are written.
+    /// Rejects the rows that others of their identity supersede, which are written.
     pub fn condemn_replaced(&mut self, reason: &Arc<Reason>) {
         let mut all: Vec<Pick> = self.replaced.drain(..).map(|(_, pick)| pick).collect();
         all.extend(self.older.drain().flat_map(|(_, chain)| chain));
@@ -424,7 +424,7 @@ impl WriteTransaction {
         self.parts.iter().all(|part| matches!(part.origin.replayable, Replayable::Never))
     }
 
-    /// Rows that another one goes before.
+    /// Rows superseded by another.
     pub fn superseded(&self) -> u64 {
         self.replaced.len() as u64 + self.older.values().map(|chain| chain.len() as u64).sum::<u64>()
     }

@@ -11,7 +11,7 @@ const SHORT: usize = 4;
 /// What the symbols of an input look like.
 #[derive(Debug, Default)]
 pub struct Codes {
-    /// One of them is no whole number, or has a zero before it.
+    /// One of them is not a whole number, or has a zero before it.
     innocent: bool,
     /// They came as numbers.
     typed: bool,

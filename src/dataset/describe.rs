@@ -12,12 +12,12 @@ pub enum Kind {
     /// A calendar day; `Date32`.
     Date,
     /// A number, exact. Travels as it comes: `Int64`, `Float64` (shortest decimal form),
-    /// Numbers of any type.
+    /// decimals.
     Number,
     /// A number in a column of doubles: the nearest double of the text, of any size; else as
     /// [`Number`](Self::Number).
     Double,
-    /// The same in a column of single precision.
+    /// A number in a column of single precision: the nearest that it holds.
     Single,
     /// Nanoseconds that a microsecond clock cuts off, 0 to 999; made from the time column.
     Nanos,
@@ -25,7 +25,7 @@ pub enum Kind {
     Symbol,
     /// The time that a bar spans, in its one spelling (`1m`); `Utf8`.
     Timeframe,
-    /// The same in a table with a CHECK that wants capitals; `Utf8`.
+    /// A ticker in a table with a CHECK that wants capitals: always upper-cased; `Utf8`.
     UpperSymbol,
     /// `C` or `P`; `Utf8`.
     OptionType,
@@ -37,7 +37,7 @@ pub enum Kind {
     /// Bytes, as `\x` and hexadecimal digits where they came as bytes, and otherwise as the text that came;
     /// `Utf8`.
     Bytes,
-    /// The same where any text may be a value (an enum, `citext`, `xml`): null words are none; `Utf8`.
+    /// Text where any text may be a value (an enum, `citext`, `xml`), so that null words are values; `Utf8`.
     Label,
     /// A UUID as text; `Utf8`.
     Uuid,
@@ -142,7 +142,7 @@ pub enum Check {
     NotNegative(&'static [&'static str]),
     /// The column lies between the two numbers, both included.
     Between(&'static str, i64, i64),
-    /// The first, a price to sell at, is not below the second, one to buy at. Zero is no price: that
+    /// The first, a price to sell at, is not below the second, one to buy at. Zero is not a price: that
     /// side of the market is empty.
     Uncrossed(&'static str, &'static str),
     /// The time is not in the future.

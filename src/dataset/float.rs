@@ -12,7 +12,7 @@ pub trait Float: Copy + std::str::FromStr {
     fn finite(self) -> bool;
     /// Whether it is zero.
     fn zero(self) -> bool;
-    /// What it says where it is no number.
+    /// What it says where it is not a number.
     fn word(self) -> &'static str;
 }
 
@@ -74,7 +74,7 @@ pub fn parse<F: Float>(text: &str) -> Result<F, NumberError> {
     Ok(value)
 }
 
-/// Reads a column; `fault` is told of each row that is no number, with its text without blanks, and
+/// Reads a column; `fault` is told of each row that is not a number, with its text without blanks, and
 /// has the say whether it is null nevertheless.
 pub fn column<T: ArrowPrimitiveType>(
     texts: Texts<'_>,

@@ -271,7 +271,7 @@ struct Last {
 /// Rows whose contents are known by one that goes on with the same input, whatever their times are.
 const LAST: usize = NEAR;
 
-/// The same of rows of the latest second and the one before, where equal ones may still come.
+/// Rows of the latest second and the one before whose contents are known: equal ones may still come.
 const LATEST: usize = 16_384;
 
 /// Distinct rows of one generation of [`ContentIds`].
@@ -350,7 +350,7 @@ impl ContentIds {
         self.latest_at(self.rows)
     }
 
-    /// The same as it was after so many rows.
+    /// What [`latest`](Self::latest) said after so many rows.
     pub fn latest_at(&self, rows: u64) -> Option<String> {
         use std::fmt::Write;
         let later = usize::try_from(self.rows.saturating_sub(rows)).unwrap_or(usize::MAX);

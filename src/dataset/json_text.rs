@@ -1,6 +1,6 @@
 //! Columns of JSON: what a text of the input is there.
 //!
-//! A string of a JSON input is a JSON string, whatever it looks like: `"123"` is no number and `"null"`
+//! A string of a JSON input is a JSON string, whatever it looks like: `"123"` is not a number and `"null"`
 //! no null. A text of any other input (CSV, a text column of Parquet) is JSON itself: `123` is a number,
 //! and `plain`, which would be a string with quotes around it, is refused.
 

@@ -104,7 +104,7 @@ pub struct Mapper {
     findings: Findings,
     /// Values that became null, by column.
     nulled: HashMap<Arc<str>, Nulled>,
-    /// The same of the rows at hand, which may have to wait and be looked at again.
+    /// Values of the rows at hand that became null: those rows may have to wait and be looked at again.
     nulled_now: Vec<(Arc<str>, Nulled)>,
     /// Symbols that are stored in capitals, by column.
     folds: HashMap<Arc<str>, Folds>,

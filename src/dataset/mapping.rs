@@ -82,7 +82,7 @@ impl MapOptions {
         self.day = self.day.take().or_else(|| reading.day.clone());
     }
 
-    /// The same with the table's own names for what `maps` and `sets` name by a synonym.
+    /// The options with the table's own names for what `maps` and `sets` name by a synonym.
     fn canonical(&self, dataset: &Dataset, target: &Target) -> Result<Self> {
         let mut same = self.clone();
         for (name, _) in same.maps.iter_mut().chain(&mut same.sets) {

@@ -25,7 +25,7 @@ pub struct NullTokens {
     given: Vec<String>,
     /// Those of them that are numbers.
     numbers: Vec<Decimal>,
-    /// The same for columns of floats, which hold more numbers than there are decimals for.
+    /// The numbers again for columns of floats, which hold more than there are decimals for.
     floats: Vec<f64>,
     /// Whether the usual words are none.
     only: bool,

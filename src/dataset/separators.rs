@@ -179,7 +179,7 @@ pub fn plain(text: &str, decimal: Option<Decimal>, out: &mut String) -> Plain {
         return Plain::Written;
     }
     if simple {
-        // By the signs of the input it is no number, though it looks like one.
+        // By the signs of the input it is not a number, though it looks like one.
         out.clear();
         out.push_str(number.body);
         out.push(',');

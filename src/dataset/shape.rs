@@ -23,7 +23,7 @@ pub fn known(names: &[&str]) -> usize {
     names.iter().filter(|name| is_known(name)).count()
 }
 
-/// A number, in the form that most files have; not the words for what is no number.
+/// A number, in the form that most files have; not the words for what is not a number.
 pub fn as_number(field: &str) -> Option<f64> {
     let field = field.trim();
     let begins = field.trim_start_matches(['+', '-', '.']).starts_with(|c: char| c.is_ascii_digit());
@@ -44,7 +44,7 @@ pub fn is_value(field: &str) -> bool {
 }
 
 /// Whether the first line of a file holds values and no names: at least half of it are numbers and
-/// times, and none is the name of anything. A single letter is no name there: it may be a symbol.
+/// times, and none is the name of anything. A single letter is not a name there: it may be a symbol.
 pub fn is_data(fields: &[&str]) -> bool {
     let filled = fields.iter().filter(|field| !field.trim().is_empty()).count();
     let values = fields.iter().filter(|field| is_value(field)).count();

@@ -47,7 +47,7 @@ impl BatchBuilder {
         }
     }
 
-    /// The same for values of JSON.
+    /// A builder for values of JSON, whose columns are found as they come.
     pub(super) fn of_json() -> Self {
         let schema = Arc::new(json_text::marked(schema(&[])));
         Self { strings: Some(Vec::new()), schema, ..Self::new(Vec::new()) }

@@ -89,7 +89,7 @@ impl Default for CsvOptions {
 
 /// A reader of CSV.
 ///
-/// Takes LF and CRLF, drops a byte order mark, reads UTF-16 that has one. Blank lines are no rows, and
+/// Takes LF and CRLF, drops a byte order mark, reads UTF-16 that has one. Blank lines are not rows, and
 /// neither is a line that is the header once more, as where files were joined. Lines that start with `#`
 /// are comments before the header only. A row that ends in an empty field for which there is no column
 /// fits. A malformed row costs itself alone: a stray quote costs its line, and reading goes on with the

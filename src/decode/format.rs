@@ -42,7 +42,7 @@ pub type Open<D> = fn(Box<dyn Chunks>, CsvOptions) -> Result<Box<D>, DecodeError
 pub enum Reading {
     /// From its first byte to its last.
     Stream(Open<dyn Decoder>),
-    /// Likewise, and lines that are added to a file can be read as they come.
+    /// From its first byte to its last; and lines that are added to a file can be read as they come.
     Lines(Open<dyn LineDecoder>),
     /// From a file, since what tells where its rows are stands at its end.
     File(fn(File) -> Result<Box<dyn FileDecoder>, DecodeError>),

@@ -131,12 +131,12 @@ impl NdjsonDecoder {
         })
     }
 
-    /// The same where comment lines begin with that, where it is given; with nothing, there are none.
+    /// Takes lines that begin with `comment` for comments, where it is given; an empty one means that there are none.
     pub fn commented(self, comment: Option<Arc<str>>) -> Self {
         Self { comment: comment.unwrap_or(self.comment), ..self }
     }
 
-    /// The same, of an input that cannot be read again: rows that are too long are kept in files whose
+    /// For an input that cannot be read again: rows that are too long are kept in files whose
     /// names begin so.
     pub fn keeping(self, keep: Option<PathBuf>) -> Self {
         Self { keep, ..self }
@@ -222,7 +222,7 @@ impl NdjsonDecoder {
         !self.judged && !self.in_array && began
     }
 
-    /// Looks at the first value, which starts with that byte, as a whole: perhaps it is no row.
+    /// Looks at the first value, which starts with that byte, as a whole: perhaps it is not a row.
     fn judge(&mut self, first: u8) -> Step {
         let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
         self.judged = true;

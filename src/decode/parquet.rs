@@ -255,7 +255,7 @@ fn corrupt(detail: &str) -> DecodeError {
     damaged(damage::words(detail))
 }
 
-/// The same in words.
+/// The error for a file with that damage, in words.
 fn damaged(what: &str) -> DecodeError {
     DecodeError::Corrupt(format!("the Parquet file is corrupt ({what})"))
 }

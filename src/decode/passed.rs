@@ -1,4 +1,4 @@
-//! Lines of a text that are no rows, and what was overlooked in rows: counted, so that it can be said.
+//! Lines of a text that are not rows, and what was overlooked in rows: counted, so that it can be said.
 
 /// Longest piece of a comment that is kept.
 const MOST_COMMENT: usize = 80;
@@ -39,7 +39,7 @@ impl Passed {
         }
     }
 
-    /// The same for several inputs.
+    /// Adds what another input had.
     pub fn add(&mut self, more: &Self) {
         self.comments += more.comments;
         if self.comment.is_none() {

@@ -237,7 +237,7 @@ pub struct Claim {
     pub meant: u64,
     /// Rows of another tenant than the one that is meant, and who that is of the first of them.
     pub foreign: (u64, Option<String>),
-    /// Lines that are no records.
+    /// Lines that are not records.
     pub damaged: u64,
     /// The first of them, and why.
     pub damage: Option<(u64, String)>,
@@ -453,7 +453,7 @@ impl Moved {
         self.rows.contains(&xxh3_64_with_seed(record.as_bytes(), row))
     }
 
-    /// Whether that line, which is no record, is there.
+    /// Whether that line, which is not a record, is there.
     pub fn has_line(&self, bytes: &[u8]) -> bool {
         self.lines.contains(&xxh3_64(bytes))
     }

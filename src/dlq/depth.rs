@@ -105,7 +105,7 @@ impl Counted {
             if stopped() {
                 return Ok(false);
             }
-            // What is no record has no rows; inspect-dlq and health tell of it.
+            // What is not a record has no rows; inspect-dlq and health tell of it.
             let rows = Letter::read(&line).map_or(0, |letter| letter.rows());
             let behind = line.offset + line.length + 1;
             if behind > length {
@@ -121,7 +121,7 @@ impl Counted {
 
 /// A file of a queue; `None` where there is none of that name.
 fn opened(path: &Path) -> io::Result<Option<(File, std::fs::Metadata)>> {
-    // What is no file may keep whoever opens it.
+    // What is not a file may keep whoever opens it.
     match std::fs::metadata(path) {
         Ok(there) if !there.is_file() => {
             Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"))

@@ -124,7 +124,7 @@ impl<'de> Visitor<'de> for Raws {
     }
 }
 
-/// Why a line is no record, in words that follow "line 7".
+/// Why a line is not a record, in words that follow "line 7".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// It is too long.
@@ -165,7 +165,7 @@ impl<'a> Letter<'a> {
     /// Reads a line.
     ///
     /// # Errors
-    /// [`Damage`], where it is no record.
+    /// [`Damage`], where it is not a record.
     pub fn read(line: &Line<'a>) -> Result<Self, Damage> {
         let bytes = line.bytes.map_err(Damage::TooLong)?;
         let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -319,7 +319,7 @@ pub fn value<'a>(item: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     (value.get() != "null").then_some(value)
 }
 
-/// All fields of an item in their order; none, where it is no object.
+/// All fields of an item in their order; none, where it is not an object.
 pub fn fields(item: &RawValue) -> Vec<(Cow<'_, str>, &RawValue)> {
     serde_json::Deserializer::from_str(item.get()).deserialize_map(Fields).unwrap_or_default()
 }

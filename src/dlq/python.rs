@@ -16,7 +16,7 @@ use moment::Zone;
 /// Values within values at most.
 const MOST_DEPTH: usize = 64;
 
-/// The rows that a text stands for, each as a JSON object; `None` where it is no text of rows.
+/// The rows that a text stands for, each as a JSON object; `None` where it is not text of rows.
 pub(super) fn rows(text: &str) -> Option<Vec<String>> {
     let mut parser = Parser { text, at: 0, depth: 0 };
     parser.blank();

@@ -111,7 +111,7 @@ pub struct Bundle {
 pub enum To {
     /// Back to the queue: rows that were not meant.
     Queue,
-    /// Aside: rows that have been tried too often, and lines that are no records.
+    /// Aside: rows that have been tried too often, and lines that are not records.
     Parked,
 }
 

@@ -39,7 +39,7 @@ pub struct QueueStats {
     pub rows: u64,
     /// Those of which there is only the input as it came.
     pub raw: u64,
-    /// Lines that are no records.
+    /// Lines that are not records.
     pub damaged: u64,
     /// Where the first of those is, and what is wrong with it.
     pub damage: Option<(LinePosition, String)>,

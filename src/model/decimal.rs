@@ -39,10 +39,10 @@ pub const POWERS: [i128; SMALL_DIGITS + 1] = {
 /// The first number that [`SMALL_DIGITS`] do not hold.
 pub const ROOM: u128 = POWERS[SMALL_DIGITS].unsigned_abs();
 
-/// Why a text is no number that can be carried.
+/// Why a text is not a number that can be carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NumberError {
-    /// It is no number.
+    /// It is not a number.
     Syntax,
     /// No store has room for so many digits.
     TooLong,
@@ -118,7 +118,7 @@ impl Decimal {
     /// separators.
     ///
     /// # Errors
-    /// Where the text is no number, or one that no store has room for.
+    /// Where the text is not a number, or one that no store has room for.
     pub fn parse(text: &[u8]) -> Result<Self, NumberError> {
         let (negative, digits) = match text {
             [b'-', rest @ ..] => (true, rest),

@@ -56,7 +56,7 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// Whether there is no row.
+    /// Whether there is not a row.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

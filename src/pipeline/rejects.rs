@@ -1,4 +1,4 @@
-//! Rows on their way to the dead letters: those without room, those that nobody mapped, lines that are no rows.
+//! Rows on their way to the dead letters: those without room, those that nobody mapped, lines that are not rows.
 
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ pub(crate) fn with_fields(fields: Option<(u8, Vec<Arc<str>>)>, reading: &Arc<Rea
     }
 }
 
-/// A line that is no row.
+/// A line that is not a row.
 pub(crate) fn of_broken(broken: Broken, origin: &Arc<Origin>, reading: &Arc<Reading>) -> Reject {
     Reject {
         stage: Stage::Decode,

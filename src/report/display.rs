@@ -240,7 +240,7 @@ fn rows_row(frame: &Frame<'_>, style: Style) -> Row {
 fn queue(frame: &Frame<'_>, style: Style) -> Row {
     let queue = frame.snapshot.queue;
     let share = |rows| percent(rows, queue.capacity);
-    // To the nearest: 80 % of a power of two is no whole number of rows.
+    // To the nearest: 80 % of a power of two is not a whole number of rows.
     let mark = |rows: u64| share(rows.saturating_add(queue.capacity / 200));
     let (low, high) = (mark(queue.low_watermark), mark(queue.high_watermark));
     let ink = match queue.level {

@@ -99,7 +99,7 @@ impl Rates {
             return None;
         }
         let seconds = total.saturating_sub(b.bytes) as f64 / slope(a.bytes, b.bytes, span);
-        // A month and more is no forecast.
+        // A month and more is not a forecast.
         (seconds.is_finite() && seconds < 30.0 * 86_400.0).then(|| Duration::from_secs_f64(seconds))
     }
 

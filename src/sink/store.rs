@@ -41,7 +41,7 @@ pub trait Store: Debug + Send + Sync {
     /// Its connection, for people: no password.
     fn shown(&self) -> String;
 
-    /// The same however its connection is spelled, by which replays into one store are told from others.
+    /// A name that is the same however its connection is spelled: by it replays into one store are told from others.
     fn place(&self) -> String {
         self.shown()
     }
@@ -87,7 +87,7 @@ pub trait Store: Debug + Send + Sync {
     /// The DDL of our own tables, for people.
     fn schema_sql(&self, options: &SchemaOptions) -> String;
 
-    /// The same in pieces, each with its semicolon.
+    /// The statements of that DDL, each with its semicolon.
     fn schema_statements(&self, options: &SchemaOptions) -> Vec<String>;
 
     /// Makes our own tables, or brings them up to date; a line for each thing done.

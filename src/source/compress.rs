@@ -84,7 +84,7 @@ impl Compression {
     /// Decompresses a file for its checksums alone: a checksum stands behind the bytes that it is of, so
     /// that rows of damaged ones would be stored before it is seen.
     ///
-    /// That the file ends early is no damage: what is there is as it was written, and the reading comes to
+    /// That the file ends early is not damage: what is there is as it was written, and the reading comes to
     /// that place by itself; nor is a fault of the machine.
     pub(super) fn prove(self, file: &File, stop: &Stop) -> Result<(), DecodeError> {
         match self.unpack(file, stop) {

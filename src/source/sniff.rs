@@ -6,7 +6,7 @@ use crate::decode::Format;
 use crate::error::Error;
 use crate::source::fault::called;
 
-/// Zero bytes in a row that are no stray characters.
+/// Zero bytes in a row that are not stray characters.
 const HOLE: usize = 16;
 
 /// The format that a file's name promises, by its last extension below `.gz` or `.zst`.

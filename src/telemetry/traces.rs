@@ -62,7 +62,7 @@ impl Traces {
     /// To the collector at `endpoint`, which is not touched yet.
     ///
     /// # Errors
-    /// Usage, where that is no address.
+    /// Usage, where that is not an address.
     pub fn start(endpoint: &str, run_id: Uuid) -> Result<Self> {
         let endpoint = Endpoint::parse(endpoint, PORT).map_err(Error::usage)?;
         let endpoint = if endpoint.path().ends_with(PATH) { endpoint } else { endpoint.below(PATH) };

@@ -33,7 +33,7 @@ pub struct Exported {
     pub rows: u64,
     /// Rows of which only the input as it came is kept.
     pub raw: u64,
-    /// Lines that are no records.
+    /// Lines that are not records.
     pub damaged: u64,
     /// Rows of which columns stand as the input's own text, by the flags that read them.
     pub own: BTreeMap<String, u64>,

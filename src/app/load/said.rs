@@ -102,7 +102,7 @@ fn sentence(finding: &str, rows: u64) -> String {
     }
 }
 
-/// Lines that are no rows.
+/// Lines that are not rows.
 fn passed(passed: &Passed) -> Vec<String> {
     let first = passed.comment.as_deref().map(|text| format!(", the first: {text}")).unwrap_or_default();
     let field = passed.field.as_deref().unwrap_or_default();

@@ -56,7 +56,7 @@ impl ReplayFile {
         noted.identity == self.identity && noted.name == self.name()
     }
 
-    /// The same, claimed by an earlier replay.
+    /// The target as an earlier replay claimed it.
     pub fn taken_up(self, noted: &Claimed) -> Self {
         Self {
             orders: noted.orders.clone(),
@@ -656,7 +656,7 @@ impl Replay<'_> {
             named(&dataset.name)
         };
         let dataset = mend.dataset.clone().or(known).or_else(|| detected().filter(|_| table.is_none()));
-        // A flag of the replay's own goes before what the records say.
+        // A flag of the replay's own takes precedence over what the records say.
         let set = mend.values.tenant().map(str::to_owned);
         let tenant = set.or_else(|| home.tenant.clone()).or_else(|| round.way.tenant.clone());
         Place { dataset, table, tenant }

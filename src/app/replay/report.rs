@@ -34,13 +34,13 @@ pub struct Report {
     pub unmapped_targets: u64,
     /// Rows of other tenants, and who that is of the first of them.
     pub foreign: (u64, Option<String>),
-    /// Where lines that are no records went.
+    /// Where lines that are not records went.
     pub aside: Option<String>,
     /// Rows that went aside.
     pub parked: u64,
     /// Rows that were taken out without being loaded.
     pub discarded: u64,
-    /// Lines that are no records.
+    /// Lines that are not records.
     pub damaged: u64,
     /// Files of the archive that were written.
     pub archived: Vec<String>,

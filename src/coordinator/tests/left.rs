@@ -140,7 +140,7 @@ fn check(schedule: &Schedule) {
             schedule.lines[at + 1..].iter().any(|later| !later.broken && later.row.key == line.row.key);
         let is_there = once.contains(&(at as u64 + 1));
         assert!(!is_there || refused(&line), "{at} is good");
-        // One that a later row of its key goes before need not be tried.
+        // One that a later row of its key supersedes need not be tried.
         assert!(is_there || !refused(&line) || !line.broken && later, "{at} is nowhere");
     }
 }

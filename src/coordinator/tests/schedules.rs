@@ -139,7 +139,7 @@ fn run(schedule: &Schedule) {
 
     let is_bad = |row: &Row| row.bad || schedule.drops.contains(&row.value);
     let mut model = BTreeMap::new();
-    // Of each key the row that no other goes before.
+    // Of each key the row that no other supersedes.
     let mut foremost = HashMap::new();
     for (index, row) in schedule.rows.iter().enumerate() {
         if schedule.first_wins {
@@ -173,7 +173,7 @@ fn run(schedule: &Schedule) {
         if !is_bad(row) {
             assert!(!buried.contains_key(&number), "good row {number} is in the queue");
         } else if foremost[&row.key] == index {
-            // A bad row that another of its key goes before may count as superseded instead.
+            // A bad row that another of its key supersedes may count as superseded instead.
             assert!(buried.contains_key(&number), "bad row {number} is not in the queue");
         }
     }

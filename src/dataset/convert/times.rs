@@ -98,7 +98,7 @@ impl Conversion<'_> {
                 Some(Values::Number(
                     Numbers::Double(_) | Numbers::Single(_) | Numbers::Decimal(..) | Numbers::Digits(_),
                 )) => {
-                    // What is no number is no time either, and is counted.
+                    // What is not a number is no time either, and is counted.
                     let finite = match Numbers::of(array) {
                         Some(Numbers::Double(_)) => self.finite::<Float64Type>(array),
                         Some(Numbers::Single(_)) => self.finite::<Float32Type>(array),

@@ -17,7 +17,7 @@ use crate::dataset::wanted::{self, Wanted};
 use crate::error::Result;
 
 impl MapperSettings {
-    /// The same for the table as it is in that version.
+    /// The settings for the table as it is in that version.
     fn at(&self, version: u64) -> Option<Self> {
         let live = self.live.as_ref()?;
         let dataset = match self.by_table {

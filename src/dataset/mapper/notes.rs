@@ -11,7 +11,8 @@ use crate::text::phrases::{enumerated, list, shell_word};
 /// the files seem to overlap; the sentence is made where the number of rows is known.
 pub const SHARED: &str = "equal ticks without an id at the seam of two files";
 
-/// The same of those that are taken for others, since the files seem to be one that was cut.
+/// What is said of rows without an id that are taken for others than those that the file before ended with, since
+/// the files seem to be one that was cut.
 pub const CUT: &str = "equal ticks without an id where one file was cut in two";
 
 impl Mapper {

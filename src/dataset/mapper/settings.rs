@@ -27,7 +27,7 @@ pub struct MapperSettings {
     pub dataset: Dataset,
     /// The table.
     pub target: Target,
-    /// The same while others may change it; none where nothing is to be written.
+    /// The table while others may change it; none where nothing is to be written.
     pub live: Option<Arc<LiveTarget>>,
     /// Whether the dataset is what the table is by itself, so that its kinds change with the table.
     pub by_table: bool,

@@ -26,7 +26,7 @@ pub(super) enum Found {
     Record(usize),
     /// A line without anything, of so many bytes.
     Blank(usize),
-    /// A line of so many bytes that is no record, for that reason.
+    /// A line of so many bytes that is not a record, for that reason.
     Bad(usize, &'static str),
     /// A line that is longer than a row may be; its end may not have been found.
     TooLong,
@@ -52,7 +52,7 @@ enum QuoteState {
     Quoted { doubled: bool },
     /// Behind a quote that closes a field, if no other quote follows.
     Closed { doubled: bool },
-    /// In a line that is no record for that reason, in search of its end.
+    /// In a line that is not a record for that reason, in search of its end.
     Spoilt(&'static str),
 }
 

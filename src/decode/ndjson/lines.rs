@@ -1,4 +1,4 @@
-//! What is no row between rows: lines of other kinds, objects that do not close, rows that are too long.
+//! What is not a row between rows: lines of other kinds, objects that do not close, rows that are too long.
 
 use memchr::memchr;
 

@@ -38,7 +38,7 @@ enum ScannedValue {
     Unescaped(usize, usize),
 }
 
-/// Why an object is no row: code and message.
+/// Why an object is not a row: code and message.
 pub(super) type Refusal = (&'static str, &'static str);
 
 /// Not JSON.
@@ -299,7 +299,7 @@ pub fn with_quoted_words(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// Why a line that does not start like an object is no row.
+/// Why a line that does not start like an object is not a row.
 pub(super) fn refuse(line: &[u8], last: bool) -> Refusal {
     match std::str::from_utf8(line) {
         Err(_) => NOT_UTF8,

@@ -13,7 +13,7 @@ pub enum Fit {
     Overflow,
 }
 
-/// Why a number is no integer.
+/// Why a number is not an integer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoInteger {
     /// It has a fraction.

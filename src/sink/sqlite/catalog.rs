@@ -125,7 +125,7 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
                 constant_default: row.get::<_, Option<String>>(3)?.is_some_and(|d| !d.contains('(')),
                 grain: match room(&declared_type, strict) {
                     _ if strict && declared_any => KeyPrecision::Exact,
-                    // What is no integer is refused.
+                    // What is not an integer is refused.
                     Room::Integer if kind == Kind::Number => KeyPrecision::Scale(0),
                     _ => grain(kind),
                 },

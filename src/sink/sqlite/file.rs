@@ -26,7 +26,7 @@ const LAST_WAIT: Duration = Duration::from_millis(250);
 /// How long it is slept between looks whether a lock is free, the first times; then [`NAP`].
 const NAPS: [u64; 11] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50];
 
-/// The same later on, in milliseconds.
+/// How long it is slept between looks once those are over, in milliseconds.
 const NAP: u64 = 100;
 
 /// Whether locks are no longer to be waited for.

@@ -44,7 +44,7 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// A binary float by its shortest decimal form, or `None` for what is no number.
+/// A binary float by its shortest decimal form, or `None` for what is not a number.
 pub(super) fn float64(value: f64, scratch: &mut String) -> Option<Stored<'_>> {
     /// Up to here every integral float is the integer that its shortest form says.
     const EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;

@@ -59,7 +59,7 @@ pub struct SqliteSession {
     /// The file that the connection is to.
     id: Option<FileId>,
     table: Arc<Table>,
-    /// The same for the mapping, which version of that `table` is, and rows of earlier ones.
+    /// The table for those who map, which of its versions `table` is, and rows that were mapped for earlier ones.
     live: Arc<LiveTarget>,
     version: u64,
     refits: Refits,

@@ -173,7 +173,7 @@ struct Begun {
     loose: bool,
 }
 
-/// Whether what is no document may have been one: a text of another kind is somebody else's file.
+/// Whether what is not a document may have been one: a text of another kind is somebody else's file.
 fn may_be_damaged(bytes: &[u8]) -> bool {
     let begins = bytes.trim_ascii_start();
     // Of a value without anything in it nobody has use; a list may be somebody's data.

@@ -343,7 +343,7 @@ impl FollowedFile {
         Ok(())
     }
 
-    /// What was read of the content at hand, by which its copies are known; `None` where that is no row.
+    /// What was read of the content at hand, by which its copies are known; `None` where that is not a row.
     pub(super) fn ends(&self) -> Option<&Ends> {
         (self.rows > 0).then_some(&self.ends)
     }
@@ -739,7 +739,7 @@ impl FollowedFile {
             }
         }
         self.mapper.hold_equals(self.equals);
-        // A header alone is no row.
+        // A header alone is not a row.
         let whole = (self.marks.is_empty() && !self.mapper.is_waiting()).then_some(self.taken);
         if let Some(offset) = whole.or(self.settled.map(|(offset, _)| offset)) {
             self.ruler.settle(offset);

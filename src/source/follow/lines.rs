@@ -133,7 +133,7 @@ fn refused(name: &str, what: &str) -> Error {
     ))
 }
 
-/// Refuses what is no text; gives the length of the byte order mark.
+/// Refuses what is not text; gives the length of the byte order mark.
 pub(super) fn check(head: &[u8], name: &str) -> Result<u64> {
     if Compression::of(head) != Compression::None {
         return Err(refused(name, "a compressed file"));

@@ -46,7 +46,7 @@ impl Watcher {
         let (sender, heard) = channel();
         let told = move |event: notify::Result<notify::Event>| {
             let heard = match event {
-                // Our own reading is no change.
+                // Our own reading is not a change.
                 Ok(event) if event.kind.is_access() => return,
                 Ok(event) => match (event.kind, event.paths.as_slice()) {
                     (EventKind::Modify(ModifyKind::Data(_)), _) => Heard::Written,

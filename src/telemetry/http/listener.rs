@@ -26,7 +26,7 @@ impl Listener {
     /// told nothing.
     ///
     /// # Errors
-    /// [`Error::Usage`] if that is no address, if others could ask there without a token and it is
+    /// [`Error::Usage`] if that is not an address, if others could ask there without a token and it is
     /// not `public`, or if the port is taken.
     pub fn bind(asked: &str, token: Option<Secret>, public: bool) -> Result<Self> {
         let refused = |why: &str| Error::usage(format!("--metrics-listen {asked}: {why}"));

@@ -162,7 +162,7 @@ impl Found {
 /// Reads a table's description, or `None` where there is no such table.
 ///
 /// # Errors
-/// Usage, for a name that is no name, something that is not a table, or a server that is too
+/// Usage, for a name that is not a name, something that is not a table, or a server that is too
 /// old; unavailable, if the server is.
 pub(in crate::sink::postgres) async fn find(link: &Link, name: &str) -> Result<Option<Found>> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.$".contains(c);

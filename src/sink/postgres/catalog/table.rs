@@ -131,7 +131,7 @@ impl Table {
 
     /// Chooses among the unique indexes, the primary key being the first, each with whether nulls are
     /// equal to it. A key that the server fills by itself never meets a conflict, so any other is
-    /// preferred to it; one that every row has goes before one that takes nulls.
+    /// preferred to it; one that every row has is preferred to one that takes nulls.
     pub(in crate::sink::postgres) fn choose_key(&mut self, indexes: Vec<(Vec<String>, bool)>) {
         let all = |key: &[String], is: &dyn Fn(&TableColumn) -> bool| {
             key.iter().all(|name| self.column(name).is_some_and(is))

@@ -8,7 +8,7 @@ use crate::dataset::{KeyPrecision, Kind};
 ///
 /// All but [`Array`](Self::Array) and [`Other`](Self::Other) are sent in their wire form, by COPY right into the table where that
 /// is allowed. Other are ranges, networks, `interval`, `money`, `bytea`, `xml`, composites, `time with
-/// time zone`, `char(n)[]` and arrays of what is no text: these go as text into a stage, and from there
+/// time zone`, `char(n)[]` and arrays of what is not text: these go as text into a stage, and from there
 /// by a CAST.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnType {

@@ -89,7 +89,7 @@ pub(in crate::sink::postgres) async fn too_long(dsn: &Dsn, table: &str, longest:
         let Some(longest) = longest else { return pending().await };
         tokio::time::sleep(longest.saturating_sub(PATIENCE)).await;
         loop {
-            // What takes long without a lock is no outage.
+            // What takes long without a lock is not an outage.
             if let Some(found) = tokio::time::timeout(LOOK, ask(&connector)).await.ok().flatten() {
                 let holders = found.words;
                 return format!("a lock in the way of writing to {table} was not freed in time: {holders}");

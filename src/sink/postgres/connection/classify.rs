@@ -128,7 +128,7 @@ pub fn of_rows(error: SinkError, from: &tokio_postgres::Error) -> SinkError {
     }
 }
 
-/// The same error where no row is to blame: one whose code says that it passes is waited for.
+/// The engine's view of an error where no row is to blame: one whose code says that it passes is waited for.
 pub fn of_everybody(error: SinkError) -> SinkError {
     match error {
         SinkError::Doubtful { reason, .. }

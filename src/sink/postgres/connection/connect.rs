@@ -73,7 +73,7 @@ impl Connector {
         Err(transient(self.told(failed)))
     }
 
-    /// The same at the start of a command that writes: a server that takes no rows is an error at
+    /// Connects at the start of a command that writes: a server that takes no rows is an error at
     /// once, while later it is waited for like an outage.
     pub(in crate::sink::postgres) async fn connect_to_write(&self) -> Result<Link> {
         let link = self.connect().await.map_err(to_error)?;
@@ -117,7 +117,7 @@ impl Connector {
         }
     }
 
-    /// The same things in the order in which they are tried.
+    /// The hosts, or the addresses of one, in the order in which they are tried.
     fn in_order<T>(&self, mut things: Vec<T>) -> Vec<T> {
         if self.dsn.shuffled {
             // Every state of this kind hashes differently.

@@ -39,7 +39,7 @@ fn of_postgres(text: &str) -> Option<&str> {
     matches!(name.to_ascii_lowercase().as_str(), "postgres" | "postgresql").then_some(rest)
 }
 
-/// What stands before `://`. It is no secret, unlike all that may follow.
+/// What stands before `://`. It is not a secret, unlike all that may follow.
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');

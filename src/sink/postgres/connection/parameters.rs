@@ -223,7 +223,7 @@ fn last(parameters: &Parameters, name: &str) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }
 
-/// Refuses what is no parameter of libpq's.
+/// Refuses what is not a parameter of libpq's.
 fn known(parameters: &Parameters, place: &str) -> Result<()> {
     let is_known = |name: &str| {
         name == "service"

@@ -18,7 +18,7 @@ pub enum Wanted {
     Primary,
     /// One that follows another.
     Standby,
-    /// The same, or any if there is none.
+    /// One that follows another, or any if there is none.
     PreferStandby,
 }
 

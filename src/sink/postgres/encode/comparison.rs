@@ -110,7 +110,7 @@ pub(in crate::sink::postgres) struct Guarded {
     pub latest: &'static str,
     /// Whether the row `s` of the stage and the row `t` of the table differ.
     pub differs: String,
-    /// The same of the row that met another, `excluded`.
+    /// Whether the row that met another (`excluded`) and the row `t` of the table differ.
     pub excluded_differs: String,
 }
 

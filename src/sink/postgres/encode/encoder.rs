@@ -180,7 +180,7 @@ impl EncodeTarget {
             out.put_f32(single);
             return Ok(false);
         }
-        // NaN and the infinities say that there is no number.
+        // NaN and the infinities say that there is not a number.
         let Some(number) = numbers.get(row).map(Decimal::normalised) else { return self.put_null(out) };
         match self.type_ {
             ColumnType::Numeric(None) => {
@@ -259,7 +259,7 @@ impl EncodeTarget {
             ColumnType::Time(digits) => return put_clock(text, digits, rules, out),
             ColumnType::Enum => {
                 if !self.labels.has(text) {
-                    // Empty, it is no label and says that there is none.
+                    // Empty, it is not a label and says that there is none.
                     return if text.is_empty() { self.put_null(out) } else { Err(Refusal::NoLabel) };
                 }
                 put_len(text.len(), out)?;

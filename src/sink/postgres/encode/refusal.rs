@@ -10,7 +10,7 @@ use crate::sink::postgres::encode::encoder::EncodeTarget;
 /// A reason to refuse a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sink::postgres) enum Refusal {
-    /// Null (or a float that is no number) into a column that is never null.
+    /// Null (or a float that is not a number) into a column that is never null.
     Null,
     /// Too large a number.
     Range,
@@ -24,11 +24,11 @@ pub(in crate::sink::postgres) enum Refusal {
     NoUuid,
     /// Text that is no JSON.
     NoJson,
-    /// Text that is no label of the enum.
+    /// Text that is not a label of the enum.
     NoLabel,
-    /// Text that is no array.
+    /// Text that is not an array.
     NoArray,
-    /// Text that is no time of day.
+    /// Text that is not a time of day.
     NoClock,
     /// A time that the type cannot hold.
     Time,

@@ -3,7 +3,7 @@
 /// Microseconds of a day: 24:00:00, the last value of the type `time`.
 const DAY: i64 = 86_400_000_000;
 
-/// Why a text is no time of day.
+/// Why a text is not a time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sink::postgres) enum NoClock {
     /// It is not written as one.

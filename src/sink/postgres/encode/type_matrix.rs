@@ -179,7 +179,7 @@ fn values_that_do_not_fit_are_rounded_and_counted_or_refused() {
         (Timestamp(3), time(1_000), rounded, Err(Refusal::Inexact)),
         (Timestamp(6), Arc::new(Date32Array::from(vec![1])), exact, exact),
         (Date, Arc::new(Date32Array::from(vec![i32::MIN + 1])), Err(Refusal::Time), Err(Refusal::Time)),
-        // What is no number is null.
+        // What is not a number is null.
         (Float8, double(f64::NAN), exact, exact),
         (Numeric(None), double(f64::INFINITY), exact, exact),
     ];

@@ -205,7 +205,7 @@ async fn add_columns(link: &Link, dataset: &Dataset, found: &Table) -> Result<Ve
 }
 
 /// Compares the tables with what `schema apply` would make. One line a difference; none: all is
-/// well. What a table has beyond that is no difference.
+/// well. What a table has beyond that is not a difference.
 ///
 /// # Errors
 /// Unavailable, if the server is.

@@ -301,7 +301,7 @@ fn push_key(pick: Pick, key: &[KeyColumn], sources: &[Values<'_>], width: usize,
             Values::Bool(values) => bytes.push(values.value(row).into()),
             Values::Clock(times) => push_i64(times.value(row), bytes),
             Values::Bytes(values) => bytes.extend_from_slice(values.value(row)),
-            // They are no keys: a span has no order.
+            // They are not keys: a span has no order.
             Values::Span(_) => {}
             Values::Text(texts) => {
                 bytes.extend_from_slice(texts.value(row).as_bytes());

@@ -101,7 +101,7 @@ impl PgSession {
         }))
     }
 
-    /// The same, at the first go.
+    /// Writes them once, by the plan that is there.
     pub(super) async fn write_once(
         &mut self,
         rows: Rows<'_>,

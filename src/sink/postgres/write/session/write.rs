@@ -179,7 +179,7 @@ impl PgSession {
                     cells.push((Literal(out.finish().slice(4..).to_vec()), type_));
                 }
             }
-            // A value that its column refuses is no row that could be there.
+            // A value that its column refuses is not a row that could be there.
             if cells.len() == places.len() {
                 questions.push(cells);
             }
