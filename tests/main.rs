@@ -5,6 +5,8 @@
 mod changes;
 mod connections;
 mod dlq;
+#[path = "../examples/documents/made/mod.rs"]
+mod documents;
 #[path = "../examples/generate/generator/mod.rs"]
 mod generator;
 mod harness;

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use clap_complete::Shell;
 
+use crate::cli::pages;
 use crate::cli::values::{self, one_of};
 use crate::dataset::quality::Quality;
 use crate::dataset::separators::Decimal;
@@ -426,8 +426,8 @@ Debian's package has those for bash, zsh and fish in place.";
 #[command(after_help = COMPLETIONS_EXAMPLES)]
 pub struct CompletionsArgs {
     /// The shell
-    #[arg(value_enum, value_name = "SHELL")]
-    pub shell: Shell,
+    #[arg(value_parser = pages::script(), value_name = "SHELL")]
+    pub shell: &'static str,
 }
 
 const MAN_EXAMPLES: &str = "\

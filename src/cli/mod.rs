@@ -2,7 +2,6 @@
 
 mod args;
 mod asked;
-mod completions;
 mod config;
 mod console;
 mod failure;
@@ -11,7 +10,7 @@ mod health;
 mod help;
 mod inspect;
 mod log;
-mod man;
+mod pages;
 mod paste;
 mod plan;
 mod run;
@@ -27,7 +26,7 @@ mod voice;
 
 use std::io::IsTerminal;
 
-use clap::{ArgMatches, FromArgMatches, Parser, ValueEnum};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 pub use crate::app::exit::Exit;
 use crate::report::shared_stderr::SharedStderr;
@@ -126,13 +125,18 @@ pub fn run() -> Exit {
         Command::Health(args) => health::run(&cli.global, args),
         Command::Runs(args) => runs::run(&cli.global, args),
         Command::Schema(args) => schema::run(&cli.global, args),
-        Command::Completions(args) => completions::run(args),
-        Command::Man(args) => man::run(args),
+        Command::Completions(args) => pages::completions(args),
+        Command::Man(args) => pages::man(args),
     };
     if let Some(traces) = traces.traces {
         traces.finish();
     }
     done.unwrap_or_else(failed)
+}
+
+/// The command line, for what is made of it: completions and manual.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// What to say of a password in a configuration file that everybody may read.
@@ -154,8 +158,8 @@ fn open_secret(matches: &ArgMatches, places: &Places) -> Option<String> {
 /// broken one is no obstacle.
 fn documentation() -> Option<anyhow::Result<Exit>> {
     match Cli::try_parse().ok()?.command {
-        Command::Completions(args) => Some(completions::run(&args)),
-        Command::Man(args) => Some(man::run(&args)),
+        Command::Completions(args) => Some(pages::completions(&args)),
+        Command::Man(args) => Some(pages::man(&args)),
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::{files, folder, said, try_run};
+use crate::documents::man;
 use crate::harness::Work;
 
 #[test]
@@ -12,7 +13,7 @@ fn the_checked_in_pages_are_current() {
     assert!(run.stdout.is_empty() && run.stderr.is_empty(), "{run}");
     let made = files(&work.path("made/man1"));
     assert!(made.contains_key("mdsctl.1") && made.contains_key("mdsctl-schema-apply.1"));
-    let current = made == files(&folder("man"));
+    let current = made == files(&folder("man")) && made == man::pages().expect("the pages");
     assert!(current, "man/ is not what the command line is now: run scripts/generate");
     for (arguments, page) in [
         (&["man"][..], "mdsctl.1"),

@@ -45,10 +45,8 @@ const APART: [(&str, &str); 18] = [
     ("sink/postgres/write", "postgres::schema"),
 ];
 /// Crates, and the only places that may name them.
-const PLACES: [(&str, &[&str]); 19] = [
+const PLACES: [(&str, &[&str]); 17] = [
     ("clap", &["main", "cli"]),
-    ("clap_complete", &["cli"]),
-    ("clap_mangen", &["cli"]),
     ("anyhow", &["main", "cli"]),
     ("tokio_postgres", &["sink/postgres"]),
     ("tokio_postgres_rustls", &["sink/postgres"]),

@@ -1,25 +1,33 @@
-//! `mdsctl completions`: what a shell completes, from the command line's own description.
+//! What a shell completes, from the command line's own description.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::app::exit::Exit;
-use crate::cli::args::{Cli, CompletionsArgs};
-use crate::cli::print;
+/// Shells, and how the files of their completions are called.
+pub const SHELLS: [(Shell, &str); 5] = [
+    (Shell::Bash, "mdsctl.bash"),
+    (Shell::Zsh, "_mdsctl"),
+    (Shell::Fish, "mdsctl.fish"),
+    (Shell::Elvish, "mdsctl.elv"),
+    (Shell::PowerShell, "_mdsctl.ps1"),
+];
 
-/// Runs it.
-pub fn run(args: &CompletionsArgs) -> Result<Exit> {
+/// A script for each of them, by the names of their files.
+pub fn scripts() -> Result<BTreeMap<String, String>> {
+    SHELLS.iter().map(|(shell, name)| Ok(((*name).to_owned(), script(*shell)?))).collect()
+}
+
+fn script(shell: Shell) -> Result<String> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "mdsctl", &mut script);
+    clap_complete::generate(shell, &mut mdsctl::cli::command(), "mdsctl", &mut script);
     let script = String::from_utf8(script).context("the completions are not text")?;
-    let script = match args.shell {
+    Ok(match shell {
         Shell::Bash => in_bash(&script),
         Shell::Zsh => in_zsh(&script),
         _ => script,
-    };
-    print(&script)?;
-    Ok(Exit::Stored)
+    })
 }
 
 /// Commands that take files.

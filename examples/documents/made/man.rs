@@ -1,20 +1,15 @@
-//! `mdsctl man`: the manual, a page a command, from the command line's own description.
+//! The manual, a page a command, from the command line's own description.
 //!
 //! Options come from the arguments; examples and notes from the help behind them; exit status,
 //! environment and files from which groups of arguments a command has. No page has a date: the same
 //! program gives the same pages.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
-
-use crate::app::exit::Exit;
-use crate::cli::args::{Cli, ManArgs};
-use crate::cli::print;
-use crate::error::Error;
 
 /// Of the commands that write rows.
 const ENDS_OF_RUNS: [(&str, &str); 8] = [
@@ -71,14 +66,10 @@ const CHECKPOINTS: (&str, &str) =
 /// Parts of the help that are sections of their own here.
 const OWN_SECTIONS: [&str; 2] = ["Environment:", "Exit codes:"];
 
-/// Runs it.
-pub fn run(args: &ManArgs) -> Result<Exit> {
+/// A page for each command, by the names of their files.
+pub fn pages() -> Result<BTreeMap<String, String>> {
     let commands = commands();
-    match &args.dir {
-        Some(directory) => write_all(&commands, directory)?,
-        None => print(&page(named(&commands, &args.command)?, &commands)?)?,
-    }
-    Ok(Exit::Stored)
+    commands.iter().map(|entry| Ok((format!("{}.1", entry.name), page(entry, &commands)?))).collect()
 }
 
 /// A command, and those above and below it.
@@ -90,7 +81,7 @@ struct Entry {
 
 /// All commands, each behind the one that it belongs to.
 fn commands() -> Vec<Entry> {
-    let mut root = Cli::command().disable_help_subcommand(true);
+    let mut root = mdsctl::cli::command().disable_help_subcommand(true);
     root.build();
     let mut found = Vec::new();
     collect(&root, &mut found);
@@ -101,28 +92,6 @@ fn collect(command: &Command, found: &mut Vec<Entry>) {
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
     found.push(Entry { command: command.clone(), name });
     command.get_subcommands().filter(|sub| !sub.is_hide_set()).for_each(|sub| collect(sub, found));
-}
-
-/// The command of these words; also written as its page is called.
-fn named<'a>(commands: &'a [Entry], words: &[String]) -> Result<&'a Entry> {
-    let name = words.join("-");
-    let name = if name == "mdsctl" { "" } else { name.strip_prefix("mdsctl-").unwrap_or(&name) };
-    let short = |entry: &'a Entry| entry.name.strip_prefix("mdsctl-").unwrap_or_default();
-    commands.iter().find(|entry| short(entry) == name).with_context(|| {
-        let known = |name: &&str| !name.is_empty() && !name.starts_with("schema-");
-        let all: Vec<&str> = commands.iter().map(short).filter(known).collect();
-        Error::usage(format!("there is no command {}; there are {}", words.join(" "), all.join(", ")))
-    })
-}
-
-fn write_all(commands: &[Entry], directory: &Path) -> Result<()> {
-    let failed = |path: &Path| Error::usage(format!("{} cannot be written", path.display()));
-    std::fs::create_dir_all(directory).with_context(|| failed(directory))?;
-    for entry in commands {
-        let path = directory.join(format!("{}.1", entry.name));
-        std::fs::write(&path, page(entry, commands)?).with_context(|| failed(&path))?;
-    }
-    Ok(())
 }
 
 /// The page of a command.
@@ -305,27 +274,6 @@ fn help_behind(roff: &mut Roff, command: &Command) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_page_is_found_by_the_words_of_its_command_and_by_its_name() {
-        let commands = commands();
-        let name = |words: &[&str]| {
-            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-            named(&commands, &words).map(|entry| entry.name.clone())
-        };
-        for (words, page) in [
-            (&[][..], "mdsctl"),
-            (&["mdsctl"], "mdsctl"),
-            (&["load"], "mdsctl-load"),
-            (&["mdsctl-inspect-dlq"], "mdsctl-inspect-dlq"),
-            (&["schema", "apply"], "mdsctl-schema-apply"),
-            (&["schema-apply"], "mdsctl-schema-apply"),
-        ] {
-            assert_eq!(name(words).unwrap(), page);
-        }
-        let error = name(&["lod"]).unwrap_err().to_string();
-        assert!(error.contains("no command lod") && error.contains(" load"), "{error}");
-    }
 
     #[test]
     fn every_page_has_its_sections_and_no_date() {
