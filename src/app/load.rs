@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 
 use crate::app::caller::{Caller, Flow, RunReport};
-use crate::app::dead_letters_only::DeadLettersOnlySink;
+use crate::app::dead_letters_only::{DeadLettersOnlySink, Salvaged};
 use crate::app::exit::Exit;
 use crate::app::interrupts::Signals;
 use crate::app::letters::Letters;
@@ -35,7 +35,9 @@ use crate::source::completion::SettledInputs;
 use crate::source::files::Files;
 use crate::source::follow::{self, CheckpointFile, Follower};
 use crate::source::{Input, Meter, OpenOptions, Opened, Peeked, expand, peek};
+use crate::telemetry::result::DlqResult;
 use crate::telemetry::run_counters::RunCounters;
+use crate::telemetry::snapshot::Books;
 use crate::text::number_format;
 
 pub(crate) mod said;
@@ -345,20 +347,30 @@ impl<'a> Load<'a> {
             return error;
         }
         self.stop.set();
-        let mut graveyard = DeadLettersOnlySink { dead, runtime: Handle::current(), rows: 0 };
+        let mut graveyard = DeadLettersOnlySink { dead, runtime: Handle::current(), books: Books::default() };
         let input = &self.inputs[peeked.index];
         let reading = self.plan.data.reading().unwrap_or_default();
         let saved = tokio::task::block_in_place(|| peeked.bury(input, &reading, &mut graveyard));
-        match (graveyard.rows, saved) {
-            (_, Err(lost)) => Error::internal(format!("{error}; and what was read of stdin is lost: {lost}")),
-            (0, Ok(())) => error,
-            (rows, Ok(())) => error.and(&format!(
-                "; {} already read from stdin {} in {}",
+        let (books, path) = (graveyard.books, dead.path().display().to_string());
+        let rows = books.rejected;
+        let said = match saved {
+            Err(lost) => {
+                let sentence = format!("{error}; and what was read of stdin is lost: {lost}");
+                // As where the queue takes nothing later on.
+                match books.read > rows {
+                    true => Error::unavailable(sentence),
+                    false => Error::internal(sentence),
+                }
+            }
+            Ok(()) if books.read == 0 => return error,
+            Ok(()) => error.clone().and(&format!(
+                "; {} already read from stdin {} in {path}",
                 number_format::plural(rows, "row"),
                 if rows == 1 { "is" } else { "are" },
-                dead.path().display()
             )),
-        }
+        };
+        let dlq = DlqResult { path: Some(path), records: dead.records(), rows: dead.rows() };
+        said.caused_by(Salvaged { books, dlq, error })
     }
 
     fn dead_letters(&self, dataset: Option<&Dataset>) -> Result<DlqWriter> {

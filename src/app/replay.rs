@@ -267,7 +267,15 @@ impl Replay<'_> {
     }
 
     /// What it all came to.
-    fn finish(self) -> ReplayReport {
+    fn finish(mut self) -> ReplayReport {
+        if !self.plan.dry_run
+            && self.exit != Exit::Internal
+            && let Err(gap) = self.report.closes()
+        {
+            self.caller.listener.say(&format!("error: {gap}"));
+            self.report.errors.push(gap);
+            self.exit = Exit::Internal;
+        }
         let (mut exit, dry_run) = (self.exit, self.plan.dry_run);
         let aside = self.report.parked > 0 || self.report.aside.is_some();
         if exit == Exit::Stored && aside && !dry_run {

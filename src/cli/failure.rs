@@ -7,6 +7,7 @@ use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 
+use crate::app::dead_letters_only::Salvaged;
 use crate::app::exit::Exit;
 use crate::cli::config::Places;
 use crate::cli::typed::Typed;
@@ -19,6 +20,8 @@ pub struct Failure {
     pub exit: Exit,
     /// The sentence.
     pub message: String,
+    /// Rows of a pipe that were read already.
+    pub salvaged: Option<Salvaged>,
 }
 
 impl Failure {
@@ -41,18 +44,20 @@ impl Failure {
                 break;
             }
         }
-        Self { exit, message: said.join(": ") }
+        let typed = error.downcast_ref::<Error>().and_then(|typed| typed.source());
+        let salvaged = typed.and_then(|source| source.downcast_ref::<Salvaged>()).cloned();
+        Self { exit, message: said.join(": "), salvaged }
     }
 
     /// A command line or a configuration that cannot be followed.
     pub fn of_usage(message: String) -> Self {
-        Self { exit: Exit::Usage, message }
+        Self { exit: Exit::Usage, message, salvaged: None }
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { exit: Exit::from(&error), message: error.to_string() }
+        Self { exit: Exit::from(&error), message: error.to_string(), salvaged: None }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::app::dead_letters_only::Salvaged;
 use crate::cli::args::{Cli, Command};
 use crate::cli::failure::Failure;
 use crate::cli::plan::known_name;
@@ -35,11 +36,16 @@ fn print_run(facts: RunFacts, failure: &Failure) {
         run_id: traces::run_id().to_string(),
         exit_code: Some(failure.exit as u8),
         error: Some(failure.message.clone()),
+        dlq: failure.salvaged.as_ref().map(|salvaged| salvaged.dlq.clone()).unwrap_or_default(),
+        lost: failure.salvaged.as_ref().map_or(0, Salvaged::lost),
         ..facts
     };
-    let nothing = RunCounters::new(&EngineSettings::default()).snapshot();
+    let mut counted = RunCounters::new(&EngineSettings::default()).snapshot();
+    if let Some(salvaged) = &failure.salvaged {
+        counted.books = salvaged.books;
+    }
     // Where nobody reads it, the exit code says the same.
-    let _ = print(&(RunResult::new(&nothing, facts).to_json() + "\n"));
+    let _ = print(&(RunResult::new(&counted, facts).to_json() + "\n"));
 }
 
 /// Prints the object of a command that failed before it could, where it is asked for.

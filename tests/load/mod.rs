@@ -56,6 +56,7 @@ mod quoted_names;
 mod rehearsed;
 mod rejects;
 mod resume;
+mod salvaged;
 mod seams;
 mod sharing;
 mod signals;

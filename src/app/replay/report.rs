@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::app::exit::Exit;
 use crate::report::letters::plain;
 use crate::settings::EngineSettings;
-use crate::telemetry::result::{RunFacts, RunResult};
+use crate::telemetry::result::{RowsResult, RunFacts, RunResult};
 use crate::telemetry::run_counters::RunCounters;
 use crate::text::number_format::plural;
 
@@ -91,6 +91,25 @@ impl Report {
         all
     }
 
+    /// What became of the rows of all runs.
+    fn rows(&self) -> RowsResult {
+        let mut all = RowsResult::default();
+        for result in &self.results {
+            all.books.add(&result.rows.books);
+            all.lost += result.rows.lost;
+        }
+        all
+    }
+
+    /// Whether every row that the runs have read has exactly one outcome.
+    ///
+    /// # Errors
+    /// One sentence with the numbers, when not.
+    pub fn closes(&self) -> Result<(), String> {
+        let RowsResult { books, lost } = self.rows();
+        books.closes_but_for(lost)
+    }
+
     /// The result for programs: that of a load, summed up, and what is particular to a replay.
     pub fn json(&self, exit: Exit, store: &str, dry_run: bool) -> Value {
         let mut all = match self.results.as_slice() {
@@ -106,11 +125,12 @@ impl Report {
             }
             [first, more @ ..] => {
                 let mut all = serde_json::to_value(first).unwrap_or_default();
+                if let Some(rows) = all.get_mut("rows") {
+                    *rows = json!(self.rows());
+                }
                 for result in more {
                     let next = serde_json::to_value(result).unwrap_or_default();
-                    for part in ["rows", "dlq"] {
-                        add(all.get_mut(part), next.get(part));
-                    }
+                    add(all.get_mut("dlq"), next.get("dlq"));
                     for field in ["bytes_read", "elapsed_s", "retries"] {
                         let sum = add_numbers(all.get(field), next.get(field));
                         if let (Some(place), Some(sum)) = (all.get_mut(field), sum) {
@@ -170,5 +190,33 @@ fn add_numbers(a: Option<&Value>, b: Option<&Value>) -> Option<Value> {
     match (a?, b?) {
         (a, b) if a.is_u64() && b.is_u64() => Some(json!(a.as_u64()? + b.as_u64()?)),
         (a, b) => Some(json!(((a.as_f64()? + b.as_f64()?) * 1e3).round() / 1e3)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::snapshot::Books;
+
+    #[test]
+    fn the_books_of_all_runs_are_summed_up_and_a_row_without_an_outcome_is_seen() {
+        let run = |books: Books| RunResult {
+            rows: RowsResult { books, lost: 0 },
+            ..RunResult::new(&RunCounters::new(&EngineSettings::default()).snapshot(), RunFacts::default())
+        };
+        let (first, second) = (
+            run(Books { read: 3, inserted: 1, superseded: 2, ..Books::default() }),
+            run(Books { read: 4, updated: 1, unchanged: 1, rejected: 1, skipped: 1, ..Books::default() }),
+        );
+        let mut report = Report { results: vec![first, second], ..Report::default() };
+        assert_eq!(report.closes(), Ok(()));
+        let rows = &report.json(Exit::Stored, "", false)["rows"];
+        assert_eq!(
+            (&rows["read"], &rows["superseded"], &rows["rejected"]),
+            (&json!(7), &json!(2), &json!(1))
+        );
+        report.results.push(run(Books { read: 2, inserted: 1, ..Books::default() }));
+        let gap = report.closes().unwrap_err();
+        assert!(gap.contains("9 rows were read, 8 are accounted for") && gap.ends_with("1 missing"), "{gap}");
     }
 }
