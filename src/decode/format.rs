@@ -6,7 +6,7 @@ use std::fs::File;
 use crate::decode::{Chunks, CsvOptions, DecodeError, Decoder, csv, ndjson, parquet};
 
 /// All formats. Of text that no other claims by how it begins the last one is taken.
-const ALL: [Format; 3] = [Format(&parquet::FORMAT), Format(&ndjson::FORMAT), Format(&csv::FORMAT)];
+const ALL: &[Format] = &[Format(&parquet::FORMAT), Format(&ndjson::FORMAT), Format(&csv::FORMAT)];
 
 /// What there is to know of a format.
 pub struct Description {
@@ -87,22 +87,22 @@ impl Format {
 
     /// All of them, the plainest first.
     pub fn all() -> impl Iterator<Item = Self> {
-        ALL.into_iter().rev()
+        ALL.iter().copied().rev()
     }
 
     /// The one that `--format` calls so.
     pub fn of_name(name: &str) -> Option<Self> {
-        ALL.into_iter().find(|format| format.name == name)
+        ALL.iter().copied().find(|format| format.name == name)
     }
 
     /// The one whose files end so; `extension` in lower case.
     pub fn of_extension(extension: &str) -> Option<Self> {
-        ALL.into_iter().find(|format| format.extensions.contains(&extension))
+        ALL.iter().copied().find(|format| format.extensions.contains(&extension))
     }
 
     /// The one that these bytes are a sure sign of.
     pub fn of_magic(head: &[u8]) -> Option<Self> {
-        ALL.into_iter().find(|format| format.has_magic(head))
+        ALL.iter().copied().find(|format| format.has_magic(head))
     }
 
     /// The one of text whose first line begins with that byte; the last of all where none claims it.
@@ -111,7 +111,7 @@ impl Format {
             Beginning::Text(bytes) => first.is_some_and(|byte| bytes.contains(&byte)),
             Beginning::Magic(_) => false,
         };
-        ALL.into_iter().find(claims)
+        ALL.iter().copied().find(claims)
     }
 
     /// Whether these bytes are its own.
@@ -131,21 +131,26 @@ impl Format {
 
     /// Their names for a sentence: `CSV, NDJSON or Parquet`.
     pub fn titles() -> String {
-        listed(ALL.iter().rev().map(|format| format.title.to_owned()))
+        listed("or", Self::all().map(|format| format.title.to_owned()))
+    }
+
+    /// The names of those that can be followed: `CSV and NDJSON`.
+    pub fn titles_that_grow() -> String {
+        listed("and", Self::all().filter(|format| format.grows()).map(|format| format.title.to_owned()))
     }
 
     /// The endings of their files for a sentence.
     pub fn endings() -> String {
-        let all = ALL.iter().rev().flat_map(|format| format.extensions);
-        listed(all.map(|extension| format!(".{extension}")))
+        let all = Self::all().flat_map(|format| format.extensions);
+        listed("or", all.map(|extension| format!(".{extension}")))
     }
 }
 
 /// `a, b or c`.
-fn listed(words: impl Iterator<Item = String>) -> String {
+fn listed(before_the_last: &str, words: impl Iterator<Item = String>) -> String {
     let mut words: Vec<String> = words.collect();
     match words.pop() {
-        Some(last) if !words.is_empty() => format!("{} or {last}", words.join(", ")),
+        Some(last) if !words.is_empty() => format!("{} {before_the_last} {last}", words.join(", ")),
         last => last.unwrap_or_default(),
     }
 }

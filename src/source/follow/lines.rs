@@ -129,7 +129,8 @@ impl Lines {
 
 fn refused(name: &str, what: &str) -> Error {
     Error::usage(format!(
-        "{name}: {what}, which cannot be followed; tail takes CSV and NDJSON as plain text, mdsctl load the rest"
+        "{name}: {what}, which cannot be followed; tail takes {} as plain text, mdsctl load the rest",
+        Format::titles_that_grow()
     ))
 }
 
