@@ -282,7 +282,7 @@ impl<'a> Load<'a> {
             Ok(started) => started,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
-        if let (Some(letters), None, true) = (self.letters(), &started, keeps) {
+        if let (Some(letters), None, Ok(())) = (self.letters(), &started, keeps) {
             letters.complete();
             return self.unbegun(Exit::Stored);
         }
@@ -290,7 +290,7 @@ impl<'a> Load<'a> {
             (letters.begin)()?;
         }
         let job = match (&started, keeps) {
-            (None, false) => self.begin_job(&mapper, tenant.as_deref()).await?,
+            (None, Err(_)) => self.begin_job(&mapper, tenant.as_deref()).await?,
             _ => None,
         };
         let (read, started) = (Read { peeked, places }, (started, job));

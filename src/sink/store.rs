@@ -162,7 +162,10 @@ pub trait OpenTable: Send + Sync {
     }
 
     /// Whether the run is kept in the store's history, so that it can be resumed.
-    fn keeps_runs(&self) -> bool;
+    ///
+    /// # Errors
+    /// Where it is not: why, and what to do, to follow "the ledger".
+    fn keeps_runs(&self) -> Result<(), &'static str>;
 
     /// What tells which rows would not even be sent.
     fn rehearsal(&self) -> Option<Box<dyn Rehearsal>> {

@@ -22,11 +22,12 @@ impl Load<'_> {
         signals: &Signals,
         mapper: &MapperSettings,
         tenant: Option<&str>,
-        keeps: bool,
+        keeps: Result<(), &str>,
         places: Option<&CheckpointFile>,
     ) -> Result<Option<Started>> {
         let asked = &self.plan.history;
-        if let Some(letters) = self.letters().filter(|letters| !keeps && letters.taken_up && !letters.force)
+        if let Some(letters) =
+            self.letters().filter(|letters| keeps.is_err() && letters.taken_up && !letters.force)
             && !mapper.target.is_keyed()
         {
             return Err(Error::usage(format!(
@@ -35,11 +36,11 @@ impl Load<'_> {
                 mapper.target.table
             )));
         }
-        if !keeps {
+        if let Err(why) = keeps {
             return match asked.resume {
-                true => Err(Error::usage(
-                    "--resume needs the ledger (mds_runs and mds_checkpoints), which this role may not keep; run mdsctl schema apply --grant ROLE as the owner, which makes it and lets this role write to it",
-                )),
+                true => Err(Error::usage(format!(
+                    "--resume needs the ledger (mds_runs and mds_checkpoints), {why}"
+                ))),
                 false => Ok(None),
             };
         }

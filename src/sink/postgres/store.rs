@@ -194,8 +194,13 @@ impl OpenTable for PgSink {
         Self::guards_newer(self)
     }
 
-    fn keeps_runs(&self) -> bool {
-        Self::keeps_runs(self)
+    fn keeps_runs(&self) -> Result<(), &'static str> {
+        match Self::keeps_runs(self) {
+            true => Ok(()),
+            false => Err(
+                "which this role may not keep; run mdsctl schema apply --grant ROLE as the owner, which makes it and lets this role write to it",
+            ),
+        }
     }
 
     fn rehearsal(&self) -> Option<Box<dyn Rehearsal>> {

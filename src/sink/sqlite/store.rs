@@ -192,8 +192,8 @@ impl OpenTable for SqliteTable {
         self.sink.as_ref().is_some_and(SqliteSink::guards_newer)
     }
 
-    fn keeps_runs(&self) -> bool {
-        true
+    fn keeps_runs(&self) -> Result<(), &'static str> {
+        Ok(())
     }
 
     fn into_sink(self: Box<Self>) -> Result<AnySink> {
