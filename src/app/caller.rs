@@ -8,10 +8,12 @@ use uuid::Uuid;
 use crate::app::exit::Exit;
 use crate::app::interrupts::Interrupts;
 use crate::error::Result;
-use crate::report::display::InputGauge;
-use crate::report::summary::Extras;
-use crate::telemetry::result::RunResult;
-use crate::telemetry::run_counters::RunCounters;
+
+// What is told.
+pub use crate::report::display::InputGauge;
+pub use crate::report::summary::Extras;
+pub use crate::telemetry::result::RunResult;
+pub use crate::telemetry::run_counters::RunCounters;
 
 /// Is told what happens. All of it may be passed over.
 pub trait Listener: Send + Sync {

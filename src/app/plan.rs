@@ -19,13 +19,16 @@ use crate::dataset::reading::{How, Readings};
 use crate::dataset::separators::Decimal;
 use crate::dataset::time::TimeOptions;
 use crate::dataset::{Dataset, Target, by_name, timeframe};
-use crate::dlq::filter::Selection;
 use crate::error::{Error, Result};
 use crate::settings::{EngineSettings, FeedbackSettings, OnConflict, RejectLimit, Secret};
 use crate::sink::Store;
-use crate::source::OpenOptions;
-use crate::source::follow::FollowOptions;
 use crate::text::choice::Choice;
+
+// What the fields of a plan are made of.
+pub use crate::decode::{CsvOptions, Format};
+pub use crate::dlq::filter::Selection;
+pub use crate::source::OpenOptions;
+pub use crate::source::follow::{FollowOptions, From};
 
 /// Where rows go.
 #[derive(Clone)]

@@ -5,12 +5,14 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::app::plan::DataPlan;
-use crate::dataset::quality::Quality;
-use crate::dataset::separators::Decimal;
-use crate::dataset::time::{DateOrder, Unit};
 use crate::error::{Error, Result, of_json};
 use crate::settings::OnConflict;
 use crate::text::choice::{self, Choice};
+
+// What the fields are made of.
+pub use crate::dataset::quality::Quality;
+pub use crate::dataset::separators::Decimal;
+pub use crate::dataset::time::{DateOrder, Unit};
 
 /// How values are read and written, in loads and in replays.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -108,8 +108,7 @@ pub struct Column {
 pub enum Derivation {
     /// Hash of the row's content and its ordinal among equal rows of the source.
     ContentHash,
-    /// The id of an article in one row for each instrument that it is about: see
-    /// [`article_id`](crate::dataset::articles::article_id).
+    /// The id of an article in one row for each instrument that it is about, made of the article's own id.
     Article {
         /// Columns the first of which that is not null tells the article, where it has no id.
         told_by: &'static [&'static str],

@@ -173,11 +173,6 @@ impl TimeReader {
         if self.options.order.is_some() { None } else { self.order }
     }
 
-    /// The zone of times that name none.
-    pub fn zone(&self) -> Option<Tz> {
-        self.options.zone
-    }
-
     /// The last rows of its series, near a change of clocks: for a reader that goes on with the input.
     pub fn last_rows(&self) -> impl Iterator<Item = (u64, Last)> {
         self.series.last()

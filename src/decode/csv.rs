@@ -47,7 +47,7 @@ pub struct CsvOptions {
     /// Whether the bytes that come first end with a header that was read before: it is not judged anew.
     pub known_header: bool,
     /// Of an input that cannot be read again: what the names of files begin with that keep rows which are
-    /// longer than [`MAX_ROW`](crate::decode::MAX_ROW).
+    /// longer than 64 MiB.
     pub keep: Option<PathBuf>,
 }
 

@@ -106,11 +106,6 @@ impl ParquetDecoder {
         })
     }
 
-    /// Rows in the file, as its footer has it.
-    pub fn total_rows(&self) -> u64 {
-        self.total
-    }
-
     /// The batch with its row numbers and its share of the file.
     fn number(&mut self, columns: RecordBatch) -> RawBatch {
         let count = columns.num_rows() as u64;

@@ -32,7 +32,6 @@ pub struct Letter<'a> {
 /// `metadata` of a record; see [`crate::dlq`] for the fields.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-#[expect(missing_docs, reason = "named and explained where the format is")]
 pub struct Meta<'a> {
     pub id: Option<Uuid>,
     #[serde(borrow)]

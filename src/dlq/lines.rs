@@ -61,7 +61,6 @@ impl<R: BufRead> Lines<R> {
     ///
     /// # Errors
     /// Those of the reader.
-    #[expect(clippy::should_implement_trait, reason = "a line borrows from the reader")]
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         loop {
             let offset = self.offset;

@@ -81,11 +81,6 @@ impl ReadPlan {
         }
         Ok(Self { claims, legs, by_age: true })
     }
-
-    /// Bytes of all its legs.
-    pub fn bytes(&self) -> u64 {
-        self.legs.iter().map(PlannedRange::bytes).sum()
-    }
 }
 
 /// The records with meant rows, in order.

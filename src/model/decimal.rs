@@ -280,14 +280,6 @@ impl Decimal {
         }
     }
 
-    /// Whether it is below zero.
-    pub fn is_negative(&self) -> bool {
-        match self {
-            Self::Small { mantissa, .. } => *mantissa < 0,
-            Self::Long(long) => long.negative,
-        }
-    }
-
     /// Whether it is zero.
     pub fn is_zero(&self) -> bool {
         matches!(self, Self::Small { mantissa: 0, .. })

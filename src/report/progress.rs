@@ -139,16 +139,6 @@ impl Progress {
         }
         progress
     }
-
-    /// Runs `f`, which may write to stderr, while the block is away; see [`SharedStderr::suspend`].
-    pub fn suspend<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.screen.suspend(f)
-    }
-
-    /// Ends the display and leaves nothing of the block.
-    pub fn finish(self) {
-        drop(self);
-    }
 }
 
 impl Drop for Progress {
@@ -301,8 +291,8 @@ mod tests {
                 tally.clone(),
                 gauge,
             );
-            assert_eq!(progress.suspend(|| progress.suspend(|| 7)), 7);
-            progress.finish();
+            assert_eq!(progress.screen.suspend(|| progress.screen.suspend(|| 7)), 7);
+            drop(progress);
             if mode == Mode::None {
                 assert_eq!(asked.load(Relaxed), 0);
             }

@@ -54,6 +54,7 @@ pub enum Ink {
 
 impl Style {
     /// No colours, ASCII alone, 80 columns.
+    #[cfg(test)]
     pub const PLAIN: Self = Self { color: false, unicode: false, width: 80 };
 
     /// For a stream of this process, as the user and the environment want it; 80 columns.

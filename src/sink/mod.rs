@@ -1,25 +1,25 @@
 //! Where rows go: the stores. What they have in common is [`Store`]; which there are says [`STORES`], where a
 //! new one is a line.
 
-pub mod erased;
-pub mod health;
-pub mod patience;
-pub mod period;
+pub(crate) mod erased;
+pub(crate) mod health;
+pub(crate) mod patience;
+pub(crate) mod period;
 #[cfg_attr(not(feature = "postgres"), path = "postgres/left_out.rs")]
 pub mod postgres;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod run_columns;
-pub mod schema_options;
+pub(crate) mod schema_options;
 #[cfg_attr(not(feature = "sqlite"), path = "sqlite/left_out.rs")]
 pub mod sqlite;
-pub mod store;
+pub(crate) mod store;
 
 use std::sync::Arc;
 
 pub use patience::{answered, unblocked};
 pub use period::{Period, PeriodOf, Periods, period, period_or_never};
 pub use schema_options::SchemaOptions;
-pub use store::{OpenTable, Rehearsal, Store, TableLocation, Wanted};
+pub use store::{Capabilities, OpenTable, Rehearsal, Store, TableLocation, Wanted};
 
 use crate::error::{Error, Result};
 

@@ -4,7 +4,7 @@ use crate::dataset::Dataset;
 use crate::sink::period::{Period, Periods};
 
 /// What `schema apply` and `schema show` are to make, beyond the plain tables. A store says by its
-/// [`Capabilities`](crate::sink::store::Capabilities) which of that it can; whether TimescaleDB is there is
+/// [`Capabilities`](crate::sink::Capabilities) which of that it can; whether TimescaleDB is there is
 /// found out by asking the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SchemaOptions {

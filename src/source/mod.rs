@@ -1,12 +1,12 @@
 //! Where bytes come from: files, directories, globs and standard input, compressed or not.
 
 mod changed;
-pub mod completion;
+pub(crate) mod completion;
 mod compress;
 mod fault;
-pub mod files;
-pub mod follow;
-pub mod identity;
+pub(crate) mod files;
+pub(crate) mod follow;
+pub(crate) mod identity;
 mod input;
 mod meter;
 mod names;

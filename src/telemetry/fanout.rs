@@ -14,12 +14,6 @@ impl Fanout {
     pub fn new(observers: Vec<Arc<dyn Observer>>) -> Self {
         Self(observers)
     }
-
-    /// And to one more.
-    pub fn with(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.0.push(observer);
-        self
-    }
 }
 
 impl fmt::Debug for Fanout {
@@ -45,7 +39,7 @@ mod tests {
     #[test]
     fn each_observer_sees_each_event() {
         let tallies = [0; 3].map(|_| Arc::new(RunCounters::new(&EngineSettings::default())));
-        let fanout = tallies.iter().fold(Fanout::default(), |all, one| all.with(one.clone()));
+        let fanout = Fanout::new(tallies.iter().map(|tally| tally.clone() as _).collect());
         fanout.on(&Event::Read { rows: 7 });
         fanout.on(&Event::Read { rows: 2 });
         for tally in &tallies {

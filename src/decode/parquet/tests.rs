@@ -78,7 +78,7 @@ fn columns_in_their_types_and_parts_as_json() {
         let data = written(20_001, compression);
         let mut decoder = ParquetDecoder::open(file(&data)).unwrap();
         assert_eq!(decoder.names().join(" "), "ts conditions symbol publisher close");
-        assert_eq!(decoder.total_rows(), 20_001);
+        assert_eq!(decoder.total, 20_001);
         let (mut next, mut bytes) = (1, 0);
         while let Some(batch) = decoder.next_batch().unwrap() {
             assert!(batch.rows.len() <= BATCH_ROWS);

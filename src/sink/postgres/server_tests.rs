@@ -14,7 +14,7 @@ use arrow::array::{
 };
 
 use super::catalog::tenant::resolve_tenant;
-use super::{schema_apply, schema_check};
+use super::schema::apply::{schema_apply, schema_check};
 use crate::batch::{Batch, Origin, Pick, Rows};
 use crate::dataset::ALL;
 use crate::port::{CommitMark, Session, Sink, SinkError, WriteMode, Written};

@@ -30,7 +30,7 @@ mod newer;
 mod number;
 mod plan;
 mod runs;
-pub mod schema;
+pub(crate) mod schema;
 mod session;
 mod store;
 mod upgrade;

@@ -14,5 +14,4 @@ mod textfile;
 
 pub use depth::Depths;
 pub use exposition::{Exposition, RunIdentity};
-pub use recorder::Metrics;
 pub use textfile::Textfile;
