@@ -8,6 +8,7 @@ mod hypertable_plans;
 mod locked_start;
 mod locks;
 mod lost_sessions;
+mod no_ledger;
 mod no_temporary;
 mod passwords;
 mod privileges;
