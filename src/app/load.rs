@@ -18,7 +18,6 @@ use crate::app::letters::Letters;
 use crate::app::metrics::RunMetrics;
 use crate::app::plan::RunPlan;
 use crate::app::span;
-use crate::app::tail::Followed;
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::reading::How;
 use crate::dataset::{Dataset, LiveTarget, MapperSettings, Target, detection, earlier_key};
@@ -27,7 +26,7 @@ use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 use crate::settings::{EngineSettings, Overflow, SecondTry};
-use crate::source::follow::{self, CheckpointFile};
+use crate::source::followed::Followed;
 use crate::source::{Input, Meter, OpenOptions, Opened, Peeked, expand, peek};
 use crate::telemetry::result::DlqResult;
 use crate::telemetry::snapshot::Books;
@@ -82,8 +81,8 @@ pub(crate) enum Task {
     Load,
     /// A pipe that is followed; it ends when nothing has come for so long.
     Pipe(Option<Duration>),
-    /// Growing files, which need not be there yet.
-    Follow(Followed),
+    /// What rows keep coming from, such as growing files, which need not be there yet.
+    Follow(Box<dyn Followed>),
     /// Dead letters, in place of what the inputs hold otherwise.
     Replay(Letters),
 }
@@ -152,9 +151,9 @@ impl<'a> Load<'a> {
         }
     }
 
-    fn followed(&self) -> Option<&Followed> {
+    fn followed(&self) -> Option<&dyn Followed> {
         match &self.task {
-            Task::Follow(followed) => Some(followed),
+            Task::Follow(followed) => Some(&**followed),
             _ => None,
         }
     }
@@ -202,8 +201,7 @@ impl<'a> Load<'a> {
                 let detected = match &self.task {
                     Task::Replay(letters) => letters.detect(&columns),
                     Task::Follow(followed) => {
-                        let seen =
-                            tokio::task::block_in_place(|| follow::schema(&followed.options, &self.stop))?;
+                        let seen = tokio::task::block_in_place(|| followed.schema(&self.stop))?;
                         match seen {
                             Some(schema) => detection::detect(&schema, &columns).cloned(),
                             None => return self.unbegun(signals.exit().unwrap_or(Exit::Stored)),
@@ -268,11 +266,11 @@ impl<'a> Load<'a> {
             return self.rehearse(mapper, peeked, opened.rehearsal()).await;
         }
         let places = match self.followed() {
-            Some(followed) => Some(CheckpointFile::open(followed.checkpoint(&mapper.target.table))?),
+            Some(followed) => Some(followed.open(&mapper.target.table)?),
             None => None,
         };
         let keeps = opened.keeps_runs();
-        let started = match self.begin(&signals, &mapper, tenant.as_deref(), keeps, places.as_ref()).await {
+        let started = match self.begin(&signals, &mapper, tenant.as_deref(), keeps, places.as_deref()).await {
             Ok(started) => started,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };

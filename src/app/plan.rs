@@ -28,7 +28,7 @@ use crate::text::choice::Choice;
 pub use crate::decode::{CsvOptions, Format};
 pub use crate::dlq::filter::Selection;
 pub use crate::source::OpenOptions;
-pub use crate::source::follow::{FollowOptions, From};
+pub use crate::source::followed::{FollowOptions, From};
 
 /// Where rows go.
 #[derive(Clone)]
@@ -292,10 +292,8 @@ impl RunPlan {
 pub struct TailPlan {
     /// What is done with the rows; its inputs are followed.
     pub run: RunPlan,
-    /// How files are followed.
+    /// How they are.
     pub follow: FollowOptions,
-    /// The checkpoint file; else one of its own for the inputs and the table.
-    pub checkpoint: Option<PathBuf>,
 }
 
 /// A replay: which dead letters, to where, and what becomes of them on the way.

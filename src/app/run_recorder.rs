@@ -4,7 +4,6 @@
 //! in time, and what it cannot write costs a sentence and not the load.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,7 @@ use crate::port::runs::{
     Begun, Checkpoints, InputIdentity, JobRow, RunBooks, RunEnd, RunRecord, RunScope, RunStart, base_of,
     earlier_name,
 };
+use crate::source::followed::Before;
 use crate::telemetry::run_counters::RunCounters;
 use crate::telemetry::snapshot::Books;
 use crate::text::number_format::plural;
@@ -68,16 +68,6 @@ pub struct Started {
     pub settled: usize,
     /// What the user should know, one sentence each.
     pub notes: Vec<String>,
-}
-
-/// A tail that has left rows of which its places do not tell.
-pub struct Before<'a> {
-    /// Identity of its run.
-    pub run: Uuid,
-    /// Why its checkpoint file may not say all of it.
-    pub doubt: Option<&'static str>,
-    /// Its checkpoint file.
-    pub places: &'a Path,
 }
 
 impl Before<'_> {

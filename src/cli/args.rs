@@ -16,7 +16,7 @@ use crate::decode::{Format, csv};
 use crate::report::progress;
 use crate::report::style::ColorChoice;
 use crate::settings::{OnConflict, RejectLimit, quantity};
-use crate::source::follow::From;
+use crate::source::followed::From;
 
 mod dlq;
 mod engine;

@@ -17,7 +17,7 @@ use crate::decode::csv::CsvOptions;
 use crate::error::{Error, Result};
 use crate::settings::{BreakerSettings, EngineSettings, FeedbackSettings, RetrySettings};
 use crate::source::OpenOptions;
-use crate::source::follow::FollowOptions;
+use crate::source::followed::FollowOptions;
 
 /// What a load is to do.
 pub fn load(args: &LoadArgs) -> Result<RunPlan> {
@@ -38,8 +38,9 @@ pub fn tail(args: &TailArgs) -> Result<TailPlan> {
         from: args.from,
         poll: args.poll,
         idle_exit: args.idle_exit,
+        checkpoint: args.checkpoint.clone(),
     };
-    Ok(TailPlan { run, follow, checkpoint: args.checkpoint.clone() })
+    Ok(TailPlan { run, follow })
 }
 
 /// What a replay is to do.

@@ -10,6 +10,7 @@ mod copies;
 mod cut;
 mod discovery;
 mod followed_file;
+mod followed_files;
 mod lag;
 mod lines;
 mod names;
@@ -20,27 +21,25 @@ mod turns;
 mod watcher;
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
-use uuid::Uuid;
 
 use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 use crate::pipeline::keys::Shared;
 use crate::pipeline::{Feed, Report};
-use crate::port::Observer;
-use crate::source::{Meter, OpenOptions, shown};
-use crate::text::choice::choices;
-pub use checkpoint::CheckpointFile;
+use crate::source::followed::{Exact, FollowOptions, FollowWith, From};
+use crate::source::{Meter, shown};
+use checkpoint::CheckpointFile;
 use checkpoint::FilePosition;
 use discovery::{Arrival, Discovery, lock};
 use followed_file::{FollowedFile, Moved, Sight};
+pub use followed_files::files;
 use lag::Lag;
 use lines::look_into;
 use ordinals::{Course, to_read_again};
@@ -51,36 +50,6 @@ use watcher::{Change, Watcher};
 
 /// How long a file that has lost its name is still read, for a writer that has not noticed.
 const GRACE: Duration = Duration::from_secs(10);
-
-/// Where the reading of a file begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
-    /// At its first line.
-    Start,
-    /// Behind its last line; files that come later from their first one.
-    End,
-    /// Where an earlier run has settled all before, else at its first line.
-    Checkpoint,
-}
-
-choices!(From: Start = "start", End = "end", Checkpoint = "checkpoint");
-
-/// What is followed, and how.
-#[derive(Debug, Clone)]
-pub struct FollowOptions {
-    /// Paths, directories and globs.
-    pub patterns: Vec<OsString>,
-    /// Whether directories stand for those below them too.
-    pub recursive: bool,
-    /// How files are opened.
-    pub open: OpenOptions,
-    /// Where to begin.
-    pub from: From,
-    /// Time between two looks where the system tells of no changes.
-    pub poll: Duration,
-    /// The end, when nothing has come for so long.
-    pub idle_exit: Option<Duration>,
-}
 
 /// Waits until a file shows its columns; `None` where the stop is set before, or nothing comes.
 ///
@@ -124,16 +93,6 @@ fn warn_of_keys(report: &Report) -> bool {
     true
 }
 
-/// The account that a store's ledger keeps of the rows.
-#[derive(Debug, Clone, Copy)]
-pub struct Exact {
-    /// The run under whose name it does.
-    pub run: Uuid,
-    /// The last ordinal that is settled of the run that this one goes on with; `None` where it goes on
-    /// with none.
-    pub settled: Option<u64>,
-}
-
 /// Follows files.
 pub struct Follower {
     options: FollowOptions,
@@ -161,11 +120,7 @@ impl Follower {
     pub fn new(
         options: FollowOptions,
         checkpoint: CheckpointFile,
-        exact: Option<Exact>,
-        mapper: Arc<MapperSettings>,
-        stop: Stop,
-        meter: Arc<Meter>,
-        observer: Arc<dyn Observer>,
+        FollowWith { exact, mapper, stop, meter, observer }: FollowWith,
     ) -> Self {
         let turns = Turns::new(&options);
         let checkpoint = Arc::new(Mutex::new(checkpoint));

@@ -6,6 +6,7 @@ mod compress;
 mod fault;
 pub(crate) mod files;
 pub(crate) mod follow;
+pub(crate) mod followed;
 pub(crate) mod identity;
 mod input;
 mod meter;
@@ -25,3 +26,28 @@ pub use names::shown;
 pub use open::{OpenOptions, Opened, is_whole, open};
 pub use pattern::{Parts, is_pattern};
 pub use peeked::{Peeked, peek};
+
+use crate::error::{Error, Result};
+use followed::{FollowOptions, Followed, FollowedKind};
+
+/// What can be followed; a kind that takes all names stands last.
+const FOLLOWED: &[FollowedKind] = &[
+    FollowedKind { scheme: None, open: follow::files },
+];
+
+/// What those names stand for: all for things of one kind.
+///
+/// # Errors
+/// Usage, where they are of several.
+pub fn followed(options: FollowOptions) -> Result<Box<dyn Followed>> {
+    let kind = |name| FOLLOWED.iter().position(|kind| kind.takes(name));
+    let mut kinds = options.patterns.iter().map(|name| kind(name));
+    let first = kinds.next().flatten();
+    if kinds.any(|other| other != first) {
+        return Err(Error::usage("files are followed by one tail, and what else there is by one each"));
+    }
+    match first.and_then(|first| FOLLOWED.get(first)) {
+        Some(kind) => Ok((kind.open)(options)),
+        None => Err(Error::usage("there is nothing to follow")),
+    }
+}

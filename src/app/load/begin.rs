@@ -5,12 +5,12 @@ use crate::app::load::{Load, Task};
 use crate::app::plan::fingerprint;
 use crate::app::process;
 use crate::app::resume::Request;
-use crate::app::run_recorder::{Before, RunRecorder, Started};
+use crate::app::run_recorder::{RunRecorder, Started};
 use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
 use crate::port::runs::{Emptied, InputIdentity, RunRecord, RunStart};
 use crate::settings::{OnConflict, Overflow};
-use crate::source::follow::{CheckpointFile, From};
+use crate::source::followed::OpenFollowed;
 use crate::source::identity::{begins_with, has_grown, identify};
 use crate::source::{Input, is_whole};
 
@@ -23,7 +23,7 @@ impl Load<'_> {
         mapper: &MapperSettings,
         tenant: Option<&str>,
         keeps: Result<(), &str>,
-        places: Option<&CheckpointFile>,
+        places: Option<&dyn OpenFollowed>,
     ) -> Result<Option<Started>> {
         let asked = &self.plan.history;
         if let Some(letters) =
@@ -85,13 +85,7 @@ impl Load<'_> {
         let started = self
             .patiently(signals, async || {
                 if let Some(places) = places {
-                    let fits = self.is_exact(&mapper.target)
-                        && self.followed().is_some_and(|f| f.options.from == From::Checkpoint);
-                    let before = places.run().filter(|_| fits).map(|run| Before {
-                        run,
-                        doubt: places.doubt(),
-                        places: places.path(),
-                    });
+                    let before = places.before().filter(|_| self.is_exact(&mapper.target));
                     return RunRecorder::go_on(self.history()?, start.clone(), before).await;
                 }
                 let looks = !start.keyed && !force && self.letters().is_none();

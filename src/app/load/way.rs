@@ -14,7 +14,6 @@ use crate::report::display::InputGauge;
 use crate::source::Peeked;
 use crate::source::completion::SettledInputs;
 use crate::source::files::Files;
-use crate::source::follow::Follower;
 use crate::telemetry::run_counters::RunCounters;
 
 impl<'a> Load<'a> {
@@ -50,11 +49,11 @@ impl<'a> Load<'a> {
         mapper: &Arc<MapperSettings>,
         reverse: bool,
         files: Files,
-        follower: Option<Follower>,
+        follower: Option<Box<dyn Source>>,
     ) -> Box<dyn Source> {
         match (self.letters(), follower) {
             (Some(letters), _) => Box::new(letters.source(mapper, reverse, self.meter.clone())),
-            (None, Some(follower)) => Box::new(follower),
+            (None, Some(follower)) => follower,
             (None, None) => Box::new(files),
         }
     }

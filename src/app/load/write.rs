@@ -29,7 +29,7 @@ use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
 use crate::settings::{EngineSettings, OnConflict, Overflow};
 use crate::source::Peeked;
 use crate::source::completion::SettledInputs;
-use crate::source::follow::{CheckpointFile, Exact, Follower};
+use crate::source::followed::{Exact, FollowWith, OpenFollowed};
 use crate::source::identity::absolute;
 use crate::telemetry::fanout::Fanout;
 use crate::telemetry::result::DlqResult;
@@ -62,8 +62,8 @@ impl DeadLetters for Located {
 pub(super) struct Read {
     /// The first input, where it was looked into.
     pub(super) peeked: Option<Peeked>,
-    /// The places of followed files.
-    pub(super) places: Option<CheckpointFile>,
+    /// What is followed.
+    pub(super) places: Option<Box<dyn OpenFollowed>>,
 }
 
 impl Load<'_> {
@@ -165,12 +165,18 @@ impl Load<'_> {
         };
         let outlet = Paced::new(outlet, self.plan.engine.rate_limit, self.stop.clone());
         let mut outlet = Resumed::new(outlet, checkpoints, observer.clone());
-        let follower = self.followed().zip(read.places).map(|(followed, places)| {
+        let follower = read.places.map(|places| {
             if !mapper.target.is_keyed() && exact.is_none() {
                 self.note("the table has no key: after a crash the last lines may be in it twice");
             }
-            let (options, mapper, stop) = (followed.options.clone(), mapper.clone(), self.stop.clone());
-            Follower::new(options, places, exact, mapper, stop, self.meter.clone(), observer.clone())
+            let (mapper, stop) = (mapper.clone(), self.stop.clone());
+            places.source(FollowWith {
+                exact,
+                mapper,
+                stop,
+                meter: self.meter.clone(),
+                observer: observer.clone(),
+            })
         });
         let inputs = files.settled.clone();
         let mut source = self.source(&mapper, self.engine.first_wins, files, follower);

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::pipeline::Feed;
+use crate::source::follow::Follower;
 use crate::source::follow::copies::{Copies, copies, size_of};
 use crate::source::follow::discovery::{Arrival, lock};
 use crate::source::follow::followed_file::FollowedFile;
-use crate::source::follow::{Follower, From};
+use crate::source::followed::From;
 
 impl Follower {
     /// The file at that place has other content from now on; `mended`: what was there could not be read.

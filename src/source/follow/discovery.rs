@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::source::follow::SAFETY;
 use crate::source::follow::checkpoint::{CheckpointFile, FilePosition};
 use crate::source::follow::followed_file::id_of;
 use crate::source::follow::patterns::{found, would_follow};
 use crate::source::follow::watcher::{Change, Watcher};
-use crate::source::follow::{FollowOptions, SAFETY};
+use crate::source::followed::FollowOptions;
 
 /// Between two looks at least, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(100));

@@ -19,7 +19,6 @@ use crate::error::Result;
 use crate::pipeline::rejects::{as_they_are, of_broken, with_fields};
 use crate::pipeline::{Feed, Report, Rest};
 use crate::source::fault::{decode_error, io_error};
-use crate::source::follow::From;
 use crate::source::follow::checkpoint::{CheckpointFile, FilePosition, fingerprint};
 use crate::source::follow::copies::{Ends, Likeness};
 use crate::source::follow::discovery::Arrival;
@@ -27,6 +26,7 @@ use crate::source::follow::lag::FileProgress;
 use crate::source::follow::lines::{Lines, Queue, check, head_of, whole_lines};
 use crate::source::follow::names;
 use crate::source::follow::ordinals::{Course, Found, Next, Point};
+use crate::source::followed::From;
 use crate::source::reader::CHUNK;
 use crate::source::{OpenOptions, shown, sniff};
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::source::follow::FollowOptions;
 use crate::source::follow::watcher::watched;
+use crate::source::followed::FollowOptions;
 use crate::source::{Parts, expand, shown};
 
 /// The files that the patterns name now.

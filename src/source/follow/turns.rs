@@ -9,7 +9,8 @@ use crate::source::follow::discovery::{Discovery, lock};
 use crate::source::follow::followed_file::FollowedFile;
 use crate::source::follow::patterns::expect;
 use crate::source::follow::watcher::{Change, Watcher};
-use crate::source::follow::{FollowOptions, Follower, warn_of_keys};
+use crate::source::follow::{Follower, warn_of_keys};
+use crate::source::followed::FollowOptions;
 
 /// How often everything is looked at, whatever has been heard.
 pub(super) const SAFETY: Duration = Duration::from_secs(1);
