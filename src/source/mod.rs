@@ -18,8 +18,10 @@ mod raw_input;
 mod reader;
 mod sniff;
 
+use crate::error::{Error, Result};
 pub use compress::Compression;
 pub use fault::decode_error;
+use followed::{FollowOptions, Followed, FollowedKind};
 pub use input::{Input, expand};
 pub use meter::Meter;
 pub use names::shown;
@@ -27,13 +29,8 @@ pub use open::{OpenOptions, Opened, is_whole, open};
 pub use pattern::{Parts, is_pattern};
 pub use peeked::{Peeked, peek};
 
-use crate::error::{Error, Result};
-use followed::{FollowOptions, Followed, FollowedKind};
-
 /// What can be followed; a kind that takes all names stands last.
-const FOLLOWED: &[FollowedKind] = &[
-    FollowedKind { scheme: None, open: follow::files },
-];
+const FOLLOWED: &[FollowedKind] = &[FollowedKind { scheme: None, open: follow::files }];
 
 /// What those names stand for: all for things of one kind.
 ///
