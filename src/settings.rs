@@ -55,6 +55,21 @@ pub struct FeedbackSettings {
     pub backoff: Duration,
 }
 
+/// Whether a connection string has a password in it, as a URL or as key and value.
+pub fn holds_password(text: &str) -> bool {
+    if let Some((_, rest)) = text.split_once("://") {
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+        let given = user.split_once(':').is_some_and(|(_, password)| !password.is_empty());
+        return given || rest.contains("password=");
+    }
+    // Parted by semicolons, it is none of ours, and has one all the same.
+    text.split(|c: char| c.is_whitespace() || c == ';').any(|pair| {
+        let name = pair.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+        ["password", "pwd", "sslpassword"].contains(&&*name)
+    })
+}
+
 /// What happens to rows that come while the queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overflow {

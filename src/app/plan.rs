@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::app::spec::Spec;
 use crate::app::values::{MendPlan, ValuePlan};
 use crate::batch::Reading;
 use crate::coordinator::SLOTS;
@@ -16,13 +17,11 @@ use crate::dataset::mapping::MapOptions;
 use crate::dataset::name_pattern::NamePattern;
 use crate::dataset::nulls::NullTokens;
 use crate::dataset::reading::{How, Readings};
-use crate::dataset::separators::Decimal;
 use crate::dataset::time::TimeOptions;
 use crate::dataset::{Dataset, Target, by_name, timeframe};
 use crate::error::{Error, Result};
-use crate::settings::{EngineSettings, FeedbackSettings, OnConflict, RejectLimit, Secret};
+use crate::settings::{EngineSettings, FeedbackSettings, RejectLimit, Secret};
 use crate::sink::Store;
-use crate::text::choice::Choice;
 
 // What the fields of a plan are made of.
 pub use crate::decode::{CsvOptions, Format};
@@ -166,47 +165,21 @@ impl DataPlan {
         dataset: &Dataset,
         target: &Target,
         tenant: Option<&str>,
-    ) -> Value {
-        let pairs = |pairs: &[(String, String)]| -> Vec<String> {
-            pairs.iter().map(|(name, value)| format!("{name}={value}")).collect()
-        };
+    ) -> Result<Value> {
         let key = if target.key.is_empty() { &target.surrogate } else { &target.key };
-        let (values, csv) = (&self.values, &open.csv);
-        let mut settings = json!({
-            "dataset": dataset.name,
-            "map": pairs(&values.map),
-            "set": pairs(&values.set),
-            "vendor": self.vendor,
-            "symbol": self.symbol,
-            "timeframe": self.timeframe,
-            "name-pattern": self.name_pattern,
-            "timestamp-unit": values.timestamp_unit.map(Choice::word),
-            "timezone": values.timezone,
-            "date-order": values.date_order.map(Choice::word),
-            "decimal": values.decimal.map(Decimal::sign),
-            "null": values.null,
-            "keep-case": values.keep_case,
-            "exact": values.exact,
-            "round": values.round,
-            "on-conflict": Some(values.on_conflict).filter(|how| *how != OnConflict::default()).map(Choice::word),
-            "quality": Some(values.quality).filter(|how| *how != Default::default()).map(Choice::word),
-            "format": open.format.map(|format| format.name),
-            "delimiter": csv.delimiter.map(|byte| char::from(byte).to_string()),
-            "no-header": !csv.header,
-            "skip-lines": (csv.skip_lines > 0).then_some(csv.skip_lines),
-            "tenant": tenant,
-            "key": key,
-            "slots": SLOTS,
-        });
-        // What is newer than some runs is named where it is given alone, so that those go on.
-        if let (Some(all), Some(comment)) = (settings.as_object_mut(), &csv.comment) {
-            all.insert("comment".into(), (**comment).into());
-        }
+        let dataset = Some(dataset.name.to_string());
+        let spec = Spec { dataset, table: None, force_set: None, ..Spec::of(self, open) };
+        let mut settings = serde_json::to_value(spec).map_err(|error| {
+            Error::internal(format!("the settings of the run cannot be written: {error}")).caused_by(error)
+        })?;
+        settings["tenant"] = tenant.into();
+        settings["key"] = json!(key);
+        settings["slots"] = SLOTS.into();
         // Where the order of all rows counts they have but one slot.
-        if let (true, Some(all)) = (target.is_ordered(|_| true), settings.as_object_mut()) {
-            all.insert("order".into(), true.into());
+        if target.is_ordered(|_| true) {
+            settings["order"] = true.into();
         }
-        settings
+        Ok(settings)
     }
 }
 

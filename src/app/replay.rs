@@ -241,12 +241,10 @@ impl Replay<'_> {
 
     /// Where the rows go.
     fn way(&self) -> Result<ReplayTarget> {
-        let noted = serde_json::to_value(&self.plan.mend);
         Ok(ReplayTarget {
             store: self.place.clone(),
             tenant: self.plan.to.tenant.clone(),
-            mend: noted
-                .map_err(|error| Error::internal(format!("the journal cannot be written: {error}")))?,
+            mend: self.plan.mend.noted()?,
         })
     }
 

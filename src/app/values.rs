@@ -1,13 +1,13 @@
 //! How values are read and written: the part of a plan that a replay shares with a load, and notes in its journal.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::app::plan::DataPlan;
+use crate::app::spec::Spec;
 use crate::error::{Error, Result, of_json};
 use crate::settings::OnConflict;
-use crate::text::choice::{self, Choice};
+use crate::source::OpenOptions;
 
 // What the fields are made of.
 pub use crate::dataset::quality::Quality;
@@ -15,20 +15,17 @@ pub use crate::dataset::separators::Decimal;
 pub use crate::dataset::time::{DateOrder, Unit};
 
 /// How values are read and written, in loads and in replays.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ValuePlan {
     /// Columns, and the column or field of the input that each is taken from.
     pub map: Vec<(String, String)>,
     /// Columns that have the same value in every row.
     pub set: Vec<(String, String)>,
     /// What numbers are as times; else it is deduced.
-    #[serde(with = "choice")]
     pub timestamp_unit: Option<Unit>,
     /// The zone of times that name none; else UTC.
     pub timezone: Option<String>,
     /// The order of dates; else it is deduced.
-    #[serde(with = "choice")]
     pub date_order: Option<DateOrder>,
     /// What stands before the decimals of a number; else it is judged by all numbers of the input.
     pub decimal: Option<Decimal>,
@@ -41,10 +38,8 @@ pub struct ValuePlan {
     /// Whether fractions are rounded for columns of whole numbers.
     pub round: bool,
     /// What happens to a row whose key is there already.
-    #[serde(with = "word_alone")]
     pub on_conflict: OnConflict,
     /// What to do with implausible rows.
-    #[serde(with = "word_alone")]
     pub quality: Quality,
 }
 
@@ -75,38 +70,35 @@ impl ValuePlan {
     }
 }
 
-/// What a replay does to rows on the way, as its journal notes it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a replay does to rows on the way.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct MendPlan {
-    /// Version of the form: 1 since values have the words of the flags. What has none is of the versions before, which
-    /// noted the names of their own types; both are read.
-    #[serde(default)]
-    version: u32,
     /// The name of the dataset; else as the records say, or detected.
-    #[serde(default, deserialize_with = "lowercase")]
     pub dataset: Option<String>,
     /// The table; else the one that the rows were meant for.
-    #[serde(default)]
     pub table: Option<String>,
     /// How values are read and written.
-    #[serde(flatten)]
     pub values: ValuePlan,
 }
 
-/// The version of a [`MendPlan`] that is written.
-const VERSION: u32 = 1;
-
-impl Default for MendPlan {
-    /// Rows go as they are to where they were meant to go.
-    fn default() -> Self {
-        Self::new(None, None, ValuePlan::default())
-    }
-}
+/// The version of the form that a journal has: a [`Spec`] since 2. Before, its names had underscores; that without a
+/// version had the names of types for words, too. All are read.
+const VERSION: u64 = 2;
 
 impl MendPlan {
     /// For that dataset and table.
     pub fn new(dataset: Option<String>, table: Option<String>, values: ValuePlan) -> Self {
-        Self { version: VERSION, dataset, table, values }
+        Self { dataset, table, values }
+    }
+
+    /// For a journal.
+    pub(crate) fn noted(&self) -> Result<Value> {
+        let mut noted =
+            serde_json::to_value(Spec::of(&self.data(), &OpenOptions::default())).map_err(|error| {
+                Error::internal(format!("the journal cannot be written: {error}")).caused_by(error)
+            })?;
+        noted["version"] = VERSION.into();
+        Ok(noted)
     }
 
     /// As a journal has it.
@@ -114,16 +106,17 @@ impl MendPlan {
     /// # Errors
     /// Usage, where a later version has noted it.
     pub(crate) fn read(noted: &Value) -> Result<Self> {
-        let read = serde_json::from_value::<Self>(noted.clone()).map_err(|error| of_json(&error));
-        let read = read.and_then(|plan| match plan.version {
-            0..=VERSION => Ok(Self { version: VERSION, ..plan }),
-            later => Err(format!("their form is {later}, and {VERSION} is known")),
-        });
-        read.map_err(|why| {
-            Error::usage(format!(
-                "the flags of an earlier replay are not understood: {why}; another version of mdsctl has noted them, finish the replay with that"
-            ))
-        })
+        let fields = noted.as_object().into_iter().flatten();
+        let mut fields: Map<String, Value> =
+            fields.map(|(name, value)| (name.replace('_', "-"), value.clone())).collect();
+        let version = fields.remove("version").unwrap_or_else(|| 0.into());
+        if version.as_u64().is_none_or(|version| version > VERSION) {
+            return Err(not_understood(&format!("their form is {version}, and {VERSION} is known")));
+        }
+        let spec = serde_json::from_value::<Spec>(fields.into())
+            .map_err(|error| not_understood(&of_json(&error)).caused_by(error))?;
+        let (data, _) = spec.plan();
+        Ok(Self::new(data.dataset.map(|name| name.to_ascii_lowercase()), data.table, data.values))
     }
 
     /// As a load has it.
@@ -139,25 +132,10 @@ impl MendPlan {
     }
 }
 
-fn lowercase<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(from)?.map(|name| name.to_ascii_lowercase()))
-}
-
-mod word_alone {
-    use super::*;
-
-    pub(super) fn serialize<T: Choice, S: Serializer>(
-        choice: &T,
-        to: S,
-    ) -> std::result::Result<S::Ok, S::Error> {
-        to.serialize_str(choice.word())
-    }
-
-    pub(super) fn deserialize<'de, T: Choice, D: Deserializer<'de>>(
-        from: D,
-    ) -> std::result::Result<T, D::Error> {
-        T::of_word(&String::deserialize(from)?).map_err(serde::de::Error::custom)
-    }
+fn not_understood(why: &str) -> Error {
+    Error::usage(format!(
+        "the flags of an earlier replay are not understood: {why}; another version of mdsctl has noted them, finish the replay with that"
+    ))
 }
 
 #[cfg(test)]
@@ -189,15 +167,21 @@ mod tests {
         };
         let plan = MendPlan::new(Some("bars".into()), None, values);
         assert_eq!(read, plan);
+        // As the next ones did.
+        let noted = json!({"version": 1, "dataset": "bars", "table": null, "map": [["ts", "T"]],
+            "set": [["vendor", "v"]], "timestamp_unit": "ms", "timezone": "UTC", "date_order": "dmy",
+            "decimal": "comma", "null": ["n/a"], "keep_case": true, "exact": false, "round": true,
+            "on_conflict": "skip", "quality": "reject"});
+        assert_eq!(MendPlan::read(&noted).unwrap(), plan);
         // And as this one writes it.
-        let noted = serde_json::to_value(&plan).unwrap();
-        assert_eq!((&noted["version"], &noted["timestamp_unit"]), (&json!(1), &json!("ms")));
+        let noted = plan.noted().unwrap();
+        assert_eq!((&noted["version"], &noted["timestamp-unit"]), (&json!(2), &json!("ms")));
         assert_eq!(MendPlan::read(&noted).unwrap(), plan);
     }
 
     #[test]
     fn what_a_later_version_has_noted_is_left_to_it() {
-        for noted in [json!({"version": 2}), json!({"version": 1, "quality": "guess"})] {
+        for noted in [json!({"version": 3}), json!({"version": 2, "quality": "guess"})] {
             let why = MendPlan::read(&noted).unwrap_err().to_string();
             assert!(why.contains("finish the replay with that"), "{why}");
         }

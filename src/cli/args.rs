@@ -28,29 +28,9 @@ pub use engine::EngineArgs;
 pub use health::HealthArgs;
 pub use schema::{SchemaAction, SchemaArgs, SchemaOptions};
 
-const EXAMPLES: &str = "\
-Examples:
-  Load a file into mds.db, the store that needs no server:
-    mdsctl load bars.parquet
-  Load all compressed CSV files below a folder into PostgreSQL:
-    mdsctl load 'data/**/*.csv.gz' --dsn postgres://localhost/market --vendor acme
-  Load what a program prints:
-    collector | mdsctl load - --vendor acme --timeframe 1m
-  Make the tables first:
-    mdsctl schema apply --dsn postgres://localhost/market
-
-Environment: MDS_DSN or DATABASE_URL (or PGHOST, PGDATABASE, …) for the store, MDS_TENANT_ID,
-MDS_COORDINATOR_…, MDS_RETRY_…, MDS_CB_…, MDS_METRICS_…, MDS_FB_…, MDS_COORD_ID; a flag takes
-precedence over its variable, and that over the configuration file (--config, ./mdsctl.toml,
-~/.config/mdsctl/config.toml).
-
-Exit codes: 0 all rows stored, 1 internal error, 2 usage or configuration, 3 some rows are in the
-dead-letter queue, 4 stopped at --max-rejects, 5 store unavailable, 6 input unreadable or corrupt,
-130/143 interrupted.";
-
 /// Loads market data into PostgreSQL / TimescaleDB or SQLite, and never loses a row.
 #[derive(Debug, Parser)]
-#[command(name = "mdsctl", version, about, after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "mdsctl", version, about, after_help = include_str!("args/examples/mdsctl.txt").trim_ascii_end(), max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
     pub global: GlobalArgs,
@@ -138,30 +118,9 @@ pub struct StoreArgs {
     pub tenant: Option<String>,
 }
 
-const LOAD_EXAMPLES: &str = "\
-Examples:
-  mdsctl load bars.parquet
-  mdsctl load 'data/**/*.csv.gz' --vendor acme --timeframe 1m --dsn postgres://localhost/market
-  mdsctl load BTCUSDT-1m-2024-02.csv --name-pattern '{symbol}-{timeframe}-{date}' --vendor binance \\
-      --no-header --map ts=1 --map open_price=2 --map high_price=3 --map low_price=4 \\
-      --map close_price=5 --map volume=6
-  zcat ticks.ndjson.gz | mdsctl load - --dataset ticks --vendor acme
-  mdsctl load trades.csv --table research.trades --map price=px --dry-run
-  mdsctl load 'data/**/*.csv.gz' --vendor acme --resume
-  zcat day.csv.gz | mdsctl load - --dataset ticks --source-id ticks-2024-03-04 --resume
-
---resume passes over what an interrupted load of the same inputs with the same settings has
-committed; the number of workers and the size of batches may be others. Inputs are known by their
-paths, sizes, beginnings and ends, and by a hash of their content or the time of their last change;
-a pipe by its --source-id, and it has to bring the same rows from the start again. `mdsctl runs` shows what there is to go on with.
-
-Column names are matched without regard to case, blanks and punctuation, and through their usual
-synonyms (open, o, open_price; t, time, timestamp, date, window_start); what is not found is said,
-with the --map to write. A day and a time of day in two columns are joined. Rows that fail go to .dlq/<dataset>.ndjson with their reason, and the exit code is 3.";
-
 /// `load`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = LOAD_EXAMPLES, allow_negative_numbers = true)]
+#[command(after_help = include_str!("args/examples/load.txt").trim_ascii_end(), allow_negative_numbers = true)]
 pub struct LoadArgs {
     /// Files, directories, globs (quote them), or - for stdin
     #[arg(required = true, value_name = "INPUT", value_hint = ValueHint::AnyPath)]
@@ -180,24 +139,9 @@ pub struct LoadArgs {
     pub engine: EngineArgs,
 }
 
-const TAIL_EXAMPLES: &str = "\
-Examples:
-  mdsctl tail ticks.csv --vendor acme --dsn postgres://localhost/market
-  mdsctl tail 'feed/*.ndjson' --dataset ticks --vendor acme --from end
-  mdsctl tail bars.csv --timeframe 1m --idle-exit 10m
-  collector | mdsctl tail - --dataset bars --vendor acme
-
-A line is taken when its line end has come. A file that is renamed is read to its end before its
-successor; one that is truncated, or deleted and made again, is read from its start. New files that
-match a glob are picked up. CSV and NDJSON as plain text only; mdsctl load reads the rest.
-
-What is stored, or in the dead-letter queue, is noted in the checkpoint file, and the next tail goes
-on behind it. After a crash the lines since the last note are read again: a table with a key has
-them once all the same; of a table without one the store's ledger tells which of them are there.";
-
 /// `tail`.
 #[derive(Debug, Args)]
-#[command(after_help = TAIL_EXAMPLES, allow_negative_numbers = true)]
+#[command(after_help = include_str!("args/examples/tail.txt").trim_ascii_end(), allow_negative_numbers = true)]
 pub struct TailArgs {
     /// Files, directories, globs (quote them), or - for a pipe; files need not be there yet
     #[arg(required = true, value_name = "INPUT", value_hint = ValueHint::AnyPath)]
@@ -377,20 +321,9 @@ pub struct HistoryArgs {
     pub force: bool,
 }
 
-const RUNS_EXAMPLES: &str = "\
-Examples:
-  mdsctl runs                                                the last loads into mds.db
-  mdsctl runs --dsn postgres://localhost/market --limit 5
-  mdsctl runs 0197a3f2-1b2c                                  all of one, and how to resume it
-  mdsctl runs --json | jq '.runs[] | select(.status != \"done\")'
-
-How a run ended: done (all rows stored), rejects (some are in the dead-letter queue), stopped (at
---max-rejects), interrupted (by a signal, or its process died), unavailable (the store stayed
-away), failed. All but the first two can be gone on with: the same command with --resume.";
-
 /// `runs`.
 #[derive(Debug, Args)]
-#[command(after_help = RUNS_EXAMPLES)]
+#[command(after_help = include_str!("args/examples/runs.txt").trim_ascii_end())]
 pub struct RunsArgs {
     /// A run, by its id or the beginning of that
     #[arg(value_name = "ID")]
@@ -411,37 +344,18 @@ pub enum LetterFormat {
     Ndjson,
 }
 
-const COMPLETIONS_EXAMPLES: &str = "\
-Examples:
-  mdsctl completions bash > ~/.local/share/bash-completion/completions/mdsctl
-  mdsctl completions zsh > ~/.zfunc/_mdsctl            where ~/.zfunc is in fpath, before compinit
-  mdsctl completions fish > ~/.config/fish/completions/mdsctl.fish
-  mdsctl completions elvish >> ~/.config/elvish/rc.elv
-  mdsctl completions powershell >> $PROFILE            in PowerShell itself
-
-Debian's package has those for bash, zsh and fish in place.";
-
 /// `completions`.
 #[derive(Debug, Args)]
-#[command(after_help = COMPLETIONS_EXAMPLES)]
+#[command(after_help = include_str!("args/examples/completions.txt").trim_ascii_end())]
 pub struct CompletionsArgs {
     /// The shell
     #[arg(value_parser = pages::script(), value_name = "SHELL")]
     pub shell: &'static str,
 }
 
-const MAN_EXAMPLES: &str = "\
-Examples:
-  mdsctl man | man -l -                                the page of mdsctl itself
-  mdsctl man load | man -l -                           that of a command
-  mdsctl man schema apply | man -l -
-  mdsctl man --dir ~/.local/share/man/man1             all pages, for man mdsctl-load
-
-One page goes to stdout, as man and mandoc read it; nothing is written to files but under --dir.";
-
 /// `man`.
 #[derive(Debug, Args)]
-#[command(after_help = MAN_EXAMPLES)]
+#[command(after_help = include_str!("args/examples/man.txt").trim_ascii_end())]
 pub struct ManArgs {
     /// The command whose page is printed (else that of mdsctl itself)
     #[arg(value_name = "COMMAND", conflicts_with = "dir")]

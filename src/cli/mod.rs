@@ -1,7 +1,6 @@
 //! The command line: arguments to plans, what use cases tell to the two streams, exit codes.
 
 mod args;
-mod asked;
 mod config;
 mod console;
 mod failure;
@@ -31,6 +30,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 pub use crate::app::exit::Exit;
 use crate::report::shared_stderr::SharedStderr;
 use crate::report::style::{ColorChoice, Style};
+use crate::settings::holds_password;
 use args::{Cli, Command, GlobalArgs, LogFormat};
 use config::Places;
 use failure::Failure;
@@ -145,10 +145,10 @@ fn open_secret(matches: &ArgMatches, places: &Places) -> Option<String> {
     let own = own.subcommand().map_or(own, |(_, deeper)| deeper);
     let text = |id: &str| own.try_get_raw(id).ok().flatten()?.next()?.to_str().map(str::to_owned);
     places.warning(word, |flag| match flag {
-        "dsn" => text("dsn").is_some_and(|dsn| store::holds_password(&dsn)),
+        "dsn" => text("dsn").is_some_and(|dsn| holds_password(&dsn)),
         "metrics-token" | "token" => true,
         "otlp" | "feedback-url" | "url" => {
-            text(&flag.replace('-', "_")).is_some_and(|url| store::holds_password(&url))
+            text(&flag.replace('-', "_")).is_some_and(|url| holds_password(&url))
         }
         _ => false,
     })

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 
 use crate::cli::args::Command;
-use crate::cli::store::holds_password;
 use crate::cli::typed::Typed;
+use crate::settings::holds_password;
 use crate::text::phrases::shell_word;
 
 /// Flags whose values are not to be shown where they hold a password.

@@ -5,18 +5,18 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use crate::app::plan::{
-    DataPlan, EnginePlan, HistoryPlan, RejectPlan, ReplayPlan, RunPlan, StorePlan, TailPlan, TelemetryPlan,
+    EnginePlan, HistoryPlan, RejectPlan, ReplayPlan, RunPlan, StorePlan, TailPlan, TelemetryPlan,
 };
-use crate::app::values::{MendPlan, ValuePlan};
+use crate::app::spec::Spec;
+use crate::app::values::MendPlan;
 use crate::cli::args::{
     DataArgs, EngineArgs, FormatArgs, HistoryArgs, LoadArgs, RejectArgs, ReplayArgs, StoreArgs, TailArgs,
     ValueArgs,
 };
 use crate::cli::{filter, store};
-use crate::decode::csv::CsvOptions;
+use crate::dataset::quality::Quality;
 use crate::error::{Error, Result};
-use crate::settings::{BreakerSettings, EngineSettings, FeedbackSettings, RetrySettings};
-use crate::source::OpenOptions;
+use crate::settings::{BreakerSettings, EngineSettings, FeedbackSettings, OnConflict, RetrySettings};
 use crate::source::followed::FollowOptions;
 
 /// What a load is to do.
@@ -48,7 +48,11 @@ pub fn replay(args: &ReplayArgs) -> Result<ReplayPlan> {
     Ok(ReplayPlan {
         queues: args.queues.clone(),
         selection: filter::selection(&args.filter),
-        mend: MendPlan::new(args.mend.dataset.clone(), args.mend.table.clone(), values(&args.mend.values)),
+        mend: MendPlan::new(
+            args.mend.dataset.clone(),
+            args.mend.table.clone(),
+            values(&args.mend.values).plan().0.values,
+        ),
         to: destination(&args.store)?,
         max_attempts: args.max_attempts,
         archive: args.archive.clone(),
@@ -93,30 +97,12 @@ fn run(
     history: HistoryPlan,
 ) -> Result<RunPlan> {
     let RejectArgs { dlq, dlq_max_bytes, max_rejects, dry_run } = rejects.clone();
+    let (data, open) = said(data, format).plan();
     Ok(RunPlan {
         inputs: inputs.to_vec(),
         recursive: format.recursive,
-        open: OpenOptions {
-            format: format.format,
-            csv: CsvOptions {
-                delimiter: format.delimiter,
-                header: !format.no_header,
-                skip_lines: format.skip_lines,
-                comment: format.comment.as_deref().map(Into::into),
-                known_header: false,
-                keep: None,
-            },
-        },
-        data: DataPlan {
-            dataset: data.dataset.clone(),
-            table: data.table.clone(),
-            vendor: data.vendor.clone(),
-            symbol: data.symbol.clone(),
-            timeframe: data.timeframe.clone(),
-            force_set: data.force_set,
-            name_pattern: data.name_pattern.clone(),
-            values: values(&data.values),
-        },
+        open,
+        data,
         to: destination(store)?,
         rejects: RejectPlan { dlq, dlq_max_bytes, max_rejects, dry_run },
         history,
@@ -130,20 +116,41 @@ pub fn destination(args: &StoreArgs) -> Result<StorePlan> {
     Ok(StorePlan { store, by_default, tenant: args.tenant.clone() })
 }
 
-fn values(args: &ValueArgs) -> ValuePlan {
-    ValuePlan {
-        map: args.map.clone(),
-        set: args.set.clone(),
+/// What is said of the data: by flags, and by the variables and the configuration file that are their defaults.
+fn said(data: &DataArgs, format: &FormatArgs) -> Spec {
+    Spec {
+        dataset: data.dataset.clone(),
+        table: data.table.clone(),
+        vendor: data.vendor.clone(),
+        symbol: data.symbol.clone(),
+        timeframe: data.timeframe.clone(),
+        force_set: data.force_set.then_some(true),
+        name_pattern: data.name_pattern.clone(),
+        format: format.format,
+        delimiter: format.delimiter,
+        no_header: format.no_header.then_some(true),
+        skip_lines: Some(format.skip_lines).filter(|lines| *lines > 0),
+        comment: format.comment.clone(),
+        ..values(&data.values)
+    }
+}
+
+fn values(args: &ValueArgs) -> Spec {
+    let list = |pairs: &Vec<_>| Some(pairs.clone()).filter(|pairs| !pairs.is_empty());
+    Spec {
+        map: list(&args.map),
+        set: list(&args.set),
         timestamp_unit: args.timestamp_unit,
         timezone: args.timezone.clone(),
         date_order: args.date_order,
         decimal: args.decimal,
-        null: args.null.clone(),
-        keep_case: args.keep_case,
-        exact: args.exact,
-        round: args.round,
-        on_conflict: args.on_conflict,
-        quality: args.quality,
+        null: Some(args.null.clone()).filter(|texts| !texts.is_empty()),
+        keep_case: args.keep_case.then_some(true),
+        exact: args.exact.then_some(true),
+        round: args.round.then_some(true),
+        on_conflict: Some(args.on_conflict).filter(|how| *how != OnConflict::default()),
+        quality: Some(args.quality).filter(|how| *how != Quality::default()),
+        ..Spec::default()
     }
 }
 

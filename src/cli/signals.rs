@@ -10,8 +10,8 @@ use rustix::process::Signal;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::app::asked::Askings;
 use crate::app::interrupts::Interrupts;
-use crate::cli::asked::Askings;
 use crate::error::{Error, Result, words};
 
 /// What this process has heard, once it listens.

@@ -44,7 +44,7 @@ impl Load<'_> {
                 false => Ok(None),
             };
         }
-        let start = self.run_start(mapper, tenant);
+        let start = self.run_start(mapper, tenant)?;
         let keyed = start.keyed;
         let (resume, force) = match &self.task {
             // With a key, whatever is replayed twice is the same once more.
@@ -118,7 +118,7 @@ impl Load<'_> {
     }
 
     /// What the run says of itself.
-    fn run_start(&self, mapper: &MapperSettings, tenant: Option<&str>) -> RunStart {
+    fn run_start(&self, mapper: &MapperSettings, tenant: Option<&str>) -> Result<RunStart> {
         let plan = &self.plan;
         let unknown = |input: &Input| InputIdentity {
             name: input.name.to_string(),
@@ -138,11 +138,11 @@ impl Load<'_> {
                     Some(_) => self.inputs.iter().map(unknown).collect(),
                     None => identify(&self.inputs, plan.history.source_id.as_deref(), &self.stop),
                 },
-                plan.data.identity(&plan.open, &mapper.dataset, &mapper.target, tenant),
+                plan.data.identity(&plan.open, &mapper.dataset, &mapper.target, tenant)?,
             ),
         };
         let provider = plan.data.values.set.iter().find(|(name, _)| name == "vendor").map(|(_, value)| value);
-        RunStart {
+        Ok(RunStart {
             run_id: self.caller.run_id,
             command: self.command().to_owned(),
             dataset: mapper.dataset.name.to_string(),
@@ -158,7 +158,7 @@ impl Load<'_> {
             process: process::own(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             provider: provider.or(plan.data.vendor.as_ref()).cloned(),
-        }
+        })
     }
 
     /// Opens the row in `job_runs` of a run that is in no history, where there is that table.
@@ -167,7 +167,7 @@ impl Load<'_> {
         mapper: &MapperSettings,
         tenant: Option<&str>,
     ) -> Result<Option<RunRecorder>> {
-        let start = self.run_start(mapper, tenant);
+        let start = self.run_start(mapper, tenant)?;
         let (keeper, notes) = RunRecorder::of_job(self.plan.to.store.history(None)?, &start).await;
         if self.letters().is_none() {
             notes.iter().for_each(|note| self.note(note));

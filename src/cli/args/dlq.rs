@@ -10,27 +10,9 @@ use crate::dlq::filter::moment;
 use crate::dlq::groups::{By, samples};
 use crate::settings::quantity;
 
-const INSPECT_EXAMPLES: &str = "\
-Examples:
-  mdsctl inspect-dlq                                   what is in .dlq, by reason
-  mdsctl inspect-dlq .dlq/bars.ndjson --by source,symbol --since 1d
-  mdsctl inspect-dlq --code bad_number --export mend.csv     rows alone, to be mended and loaded
-  mdsctl inspect-dlq --format ndjson | jq -c '.volume |= floor' | mdsctl load - --dataset bars
-  mdsctl inspect-dlq --json | jq .rows                 the depth, for a monitor
-  zcat old.ndjson.gz | mdsctl inspect-dlq -            what somebody has archived
-  mdsctl inspect-dlq --follow --stage write            a line for each record as it comes
-
-A queue brings the files that stand beside it: what was set aside when it was full (NAME.1.ndjson, …) and
-what a replay has claimed (NAME.claimed.ndjson); a directory also what was parked. Lines that are damaged
-are counted and passed over. The queue is only read, never changed.
-
-An export has all rows that are meant, with every digit; its columns are texts in Parquet too. Rows that
-could not be read have no columns and are left out. --follow ends with Ctrl-C (exit code 130), or after
---limit rows (0).";
-
 /// `inspect-dlq`.
 #[derive(Debug, Args)]
-#[command(after_help = INSPECT_EXAMPLES)]
+#[command(after_help = include_str!("examples/inspect-dlq.txt").trim_ascii_end())]
 pub struct InspectArgs {
     /// Files of dead letters (also .gz and .zst), directories, globs, or - for stdin (else those in .dlq)
     #[arg(value_name = "DLQ", value_hint = clap::ValueHint::AnyPath)]
@@ -57,26 +39,9 @@ pub struct InspectArgs {
     pub filter: FilterArgs,
 }
 
-const REPLAY_EXAMPLES: &str = "\
-Examples:
-  mdsctl replay-dlq                                    all queues in .dlq, into their own tables
-  mdsctl replay-dlq .dlq/bars.ndjson --dsn postgres://localhost/market --archive .dlq/done
-  mdsctl replay-dlq --code 22003 --since 2d --dry-run  what would happen
-  mdsctl replay-dlq --code 23502 --set vendor=acme     mend rows on the way
-  mdsctl replay-dlq --code bad_width --discard         take out what was mended and loaded elsewhere
-
-A replay claims a queue by setting its file aside, so that new failures go to a fresh one. What fails
-again returns with one more attempt, under its id and with the time when it failed first; after
---max-attempts it is parked in NAME.parked.ndjson. What was loaded is archived or deleted. A replay that
-was interrupted loses nothing: the next one goes on with the file that it had claimed. Only one at a time
-replays a queue; another one ends at once with exit code 2 and says who does.
-
-A replay never undoes newer data: where the table has updated_at, a row that was stored after the dead
-letter failed first stays, unless --force. An empty queue is exit code 0, so that cron is content.";
-
 /// `replay-dlq`.
 #[derive(Debug, Args)]
-#[command(after_help = REPLAY_EXAMPLES)]
+#[command(after_help = include_str!("examples/replay-dlq.txt").trim_ascii_end())]
 pub struct ReplayArgs {
     /// Files of dead letters, or directories of them (else those in .dlq)
     #[arg(value_name = "DLQ", value_hint = clap::ValueHint::AnyPath)]

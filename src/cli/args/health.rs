@@ -8,24 +8,9 @@ use clap::Args;
 use crate::cli::args::StoreArgs;
 use crate::settings::quantity;
 
-const HEALTH_EXAMPLES: &str = "\
-Examples:
-  mdsctl health --dsn postgres://localhost/market
-  mdsctl health --dsn postgres://localhost/market --dlq-warn 100 --dlq-crit 10000 --dlq-age-crit 1d
-  mdsctl health --url http://127.0.0.1:9100                a tail that runs, by its --metrics-listen
-  mdsctl health --json | jq '.findings[] | select(.status != \"ok\")'
-
-As monitoring plugins do: the first line says how it is, with numbers behind a |; a line for each finding
-follows, with what to do about it. Exit codes: 0 ok, 1 warning, 2 critical, 3 unknown.
-
-Critical: the store cannot be reached or takes no rows, the tenant is unknown, an instance is not ready,
-a limit of yours is passed. Warning: no tables, tables that differ from what schema apply made, no
-ledger, a job of TimescaleDB has failed, rows or damaged lines in the dead-letter queue, rows given up, a
-replay that was interrupted. Tables that something else made are used as they are.";
-
 /// `health`.
 #[derive(Debug, Args)]
-#[command(after_help = HEALTH_EXAMPLES)]
+#[command(after_help = include_str!("examples/health.txt").trim_ascii_end())]
 pub struct HealthArgs {
     #[command(flatten)]
     pub store: StoreArgs,

@@ -6,17 +6,9 @@ use crate::cli::args::StoreArgs;
 use crate::cli::values;
 use crate::sink::{PeriodOf, period, period_or_never};
 
-const SCHEMA_EXAMPLES: &str = "\
-Examples:
-  mdsctl schema show                                          the DDL, for reading or for another tool
-  mdsctl schema apply --dsn postgres://localhost/market       create the tables, or bring them up to date
-  mdsctl schema check --dsn postgres://localhost/market       compare; exit code 2 where they differ
-  mdsctl schema apply --chunk bars=90d --compress-after 60d --retention ticks=2y
-  mdsctl schema apply --grant loader                          and let the role loader load into them";
-
 /// `schema`.
 #[derive(Debug, Args)]
-#[command(after_help = SCHEMA_EXAMPLES)]
+#[command(after_help = include_str!("examples/schema.txt").trim_ascii_end())]
 pub struct SchemaArgs {
     /// What to do
     #[command(subcommand)]
