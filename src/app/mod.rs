@@ -7,7 +7,7 @@
 //! - [`health`], [`runs`], [`schema`]: how well store, dead letters and a running instance are, the history of runs, the
 //!   tables
 
-pub mod asked;
+pub(crate) mod asked;
 pub mod caller;
 pub(crate) mod dead_letters_only;
 pub(crate) mod event_log;
@@ -27,6 +27,6 @@ pub(crate) mod run_recorder;
 pub mod runs;
 pub mod schema;
 pub(crate) mod span;
-pub mod spec;
+pub(crate) mod spec;
 pub mod tail;
 pub mod values;

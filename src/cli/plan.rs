@@ -131,8 +131,9 @@ fn said(data: &DataArgs, format: &FormatArgs) -> Spec {
         no_header: format.no_header.then_some(true),
         skip_lines: Some(format.skip_lines).filter(|lines| *lines > 0),
         comment: format.comment.clone(),
-        ..values(&data.values)
+        ..Spec::default()
     }
+    .over(values(&data.values))
 }
 
 fn values(args: &ValueArgs) -> Spec {
