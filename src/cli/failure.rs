@@ -31,16 +31,8 @@ impl Failure {
         let exit = error.downcast_ref::<Error>().map_or(Exit::Internal, Exit::from);
         let mut said = Vec::new();
         for cause in error.chain() {
-            said.push(match cause.downcast_ref::<io::Error>() {
-                Some(of_system) => words(of_system),
-                None => cause.to_string(),
-            });
-            let mut deeper = cause.downcast_ref::<Error>().and_then(|typed| typed.source());
-            if deeper.is_some() {
-                while let Some(cause) = deeper {
-                    tracing::debug!("comes from: {cause}");
-                    deeper = cause.source();
-                }
+            said.push(in_words(cause));
+            if cause.downcast_ref::<Error>().is_some_and(|typed| typed.source().is_some()) {
                 break;
             }
         }
@@ -58,6 +50,22 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self { exit: Exit::from(&error), message: error.to_string(), salvaged: None }
+    }
+}
+
+/// Logs what the error comes from.
+pub fn log_causes(error: &anyhow::Error) {
+    let mut deeper = error.downcast_ref::<Error>().and_then(|typed| typed.source());
+    while let Some(cause) = deeper {
+        tracing::debug!("comes from: {}", in_words(cause));
+        deeper = cause.source();
+    }
+}
+
+fn in_words(cause: &(dyn std::error::Error + 'static)) -> String {
+    match cause.downcast_ref::<io::Error>() {
+        Some(of_system) => words(of_system),
+        None => cause.to_string(),
     }
 }
 

@@ -92,6 +92,7 @@ pub fn run() -> Exit {
     };
     voice::speak(cli.global.log_format);
     let failed = |error: anyhow::Error| {
+        failure::log_causes(&error);
         let mut failure = Failure::of(&error);
         if failure.exit == Exit::Usage {
             failure.message = paste::command(failure.message, &cli.command, &typed);
