@@ -128,23 +128,7 @@ fn exported(global: &GlobalArgs, path: &Path, told: &Exported) -> Result<()> {
 
 /// Says what is not among the rows that were handed out.
 fn left_out(global: &GlobalArgs, told: &Exported) {
-    if global.quiet {
-        return;
-    }
-    for (flags, rows) in &told.own {
-        let (rows, it) = (plural(*rows, "row"), if *rows == 1 { "it" } else { "them" });
-        tell(&format!("{rows} partly as the input wrote {it}: load {it} with {flags}"));
-    }
-    if told.raw > 0 {
-        let it = plural(told.raw, "row");
-        tell(&format!(
-            "{it} left out, since only the input as it came is kept of them: --format table shows it"
-        ));
-    }
-    if told.damaged > 0 {
-        tell(&format!(
-            "{} left out, since they are damaged: --format table says where",
-            plural(told.damaged, "line")
-        ));
+    if !global.quiet {
+        told.left_out().iter().for_each(|line| tell(line));
     }
 }

@@ -18,7 +18,7 @@ use crate::dlq::letter::{Letter, fields, words};
 use crate::dlq::lines::Lines;
 use crate::error::{self, Error, Result};
 use crate::files::{self, Replace, put_in_place};
-use crate::text::number_format::count;
+use crate::text::number_format::{count, plural};
 
 /// Most columns of a file; more come out of a queue whose rows have values for names.
 const MOST_COLUMNS: usize = 10_000;
@@ -37,6 +37,30 @@ pub struct Exported {
     pub damaged: u64,
     /// Rows of which columns stand as the input's own text, by the flags that read them.
     pub own: BTreeMap<String, u64>,
+}
+
+impl Exported {
+    /// What is not among the rows that were handed out, or not as it was understood.
+    pub fn left_out(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (flags, rows) in &self.own {
+            let (rows, it) = (plural(*rows, "row"), if *rows == 1 { "it" } else { "them" });
+            lines.push(format!("{rows} partly as the input wrote {it}: load {it} with {flags}"));
+        }
+        if self.raw > 0 {
+            let it = plural(self.raw, "row");
+            lines.push(format!(
+                "{it} left out, since only the input as it came is kept of them: --format table shows it"
+            ));
+        }
+        if self.damaged > 0 {
+            lines.push(format!(
+                "{} left out, since they are damaged: --format table says where",
+                plural(self.damaged, "line")
+            ));
+        }
+        lines
+    }
 }
 
 /// The flags that read what stands as the input's own text; none where it needs none.
