@@ -169,9 +169,8 @@ fn flags(text: &str) -> BTreeSet<String> {
     flags.map(|word| word.trim_end_matches('-').to_owned()).collect()
 }
 
-#[test]
-fn flags_that_are_named_are_known_to_the_program() {
-    let work = Work::new();
+/// All flags of all commands, by their help.
+fn known_flags(work: &Work) -> BTreeSet<String> {
     let mut known = flags(&work.mdsctl(["--help"]).run().expect(0).stdout);
     for command in [
         &["load"][..],
@@ -189,6 +188,45 @@ fn flags_that_are_named_are_known_to_the_program() {
         let help = work.mdsctl(command.iter().copied()).arguments(["--help"]).run().expect(0);
         known.extend(flags(&help.stdout));
     }
+    known
+}
+
+/// The texts in quotes of the program's own lines in a source: no comments, no unit tests.
+fn sentences(source: &str) -> impl Iterator<Item = &str> {
+    let own = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let lines = own.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.flat_map(|line| line.split('"').skip(1).step_by(2))
+}
+
+#[test]
+fn advice_of_the_program_names_flags_that_it_has() {
+    let known = known_flags(&Work::new());
+    let (mut wrong, mut named) = (Vec::new(), 0);
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("sources").flatten() {
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.extend((name != "tests").then_some(path));
+            } else if name.ends_with(".rs") && !name.contains("test") && name != "type_matrix.rs" {
+                let text = fs::read_to_string(&path).expect("a source");
+                for flag in sentences(&text).flat_map(flags) {
+                    named += 1;
+                    if !known.contains(&flag) {
+                        wrong.push(format!("{}: {flag}", path.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(named > 100, "only {named} flags were found in the sources");
+}
+
+#[test]
+fn flags_that_are_named_are_known_to_the_program() {
+    let mut known = known_flags(&Work::new());
     // Scripts and benchmarks of the repository have flags of their own.
     for directory in ["scripts", "examples", "examples/generate"] {
         let Ok(entries) = fs::read_dir(root().join(directory)) else { continue };
