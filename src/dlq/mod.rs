@@ -4,7 +4,7 @@
 //! thread that takes batches of rejects from the engine. `lines`, `letter` and `filter` read a queue
 //! again, line by line, whoever wrote it; `python` knows what that system says of its models. `names` names the files that stand beside a queue, `strangers` those that are none. A replay
 //! `hold`s a queue, writes a `journal` of the files that it claims, finds what is meant in each `claim` and
-//! the `course` through them, and makes `rows` of their records again. A `survey` counts what is in it, by `groups`, and its `depth` is counted on as it grows. Where a file was loaded `again`, its earlier letters go.
+//! the `read_plan` through them, and makes `rows` of their records again. `stats` count what is in it, by `groups`, and its `depth` is counted on as it grows. Where a file was loaded `again`, its earlier letters go.
 
 pub mod again;
 pub mod byte_range;

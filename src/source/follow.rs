@@ -3,7 +3,7 @@
 //!
 //! One thread reads all files in turn. Every batch of lines has an `Origin` of its own, which
 //! counts those of its rows that are open; when none is those lines are settled, and the place behind them may be written to the checkpoint file. What a crash leaves behind that place is
-//! told by the store's ledger, through the ordinals that `course` gives.
+//! told by the store's ledger, through `ordinals`.
 
 mod checkpoint;
 mod copies;

@@ -1,32 +1,32 @@
 //! The checkpoint file: which files were read, and up to where all is settled.
 //!
 //! It is one JSON document, replaced as a whole, and behind it a line for each stretch of rows that has
-//! begun since (see `course.rs`). A last line that is torn was never acted upon.
+//! begun since (see `ordinals.rs`). A last line that is torn was never acted upon.
+
+mod format;
+mod names;
+mod position;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{FileExt, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use format::{Begun, LearnedFormats, Line, Stored, VERSION, may_be_damaged};
+pub(super) use position::{FilePosition, MARK, fingerprint};
+use serde::Deserialize;
 use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dataset::identity::last_of;
 use crate::dataset::inferred::Learned;
 use crate::error::{Error, Result, again, words};
 use crate::files::{self, Replace, put_in_place};
-use crate::source::follow::copies::size_of;
-use crate::source::follow::discovery::Arrival;
 use crate::source::follow::followed_file::GRAIN;
 use crate::source::follow::ordinals::{End, Stretch};
-use crate::source::follow::rotation::{beside, is_rotated, modified, moved};
+use crate::source::follow::rotation::{beside, is_rotated, modified};
 use crate::source::follow::turns::SAVE;
-
-/// Bytes at each end of what was read by which a file is known again.
-pub(super) const MARK: u64 = 1024;
 
 /// Files that have been done with and are known again when they come back.
 const MOST_DONE: usize = 100;
@@ -40,150 +40,6 @@ const LONGEST_AWAY: u64 = 7 * 86_400;
 
 /// Largest checkpoint file that is read, in bytes.
 const MOST_BYTES: u64 = 256 << 20;
-
-/// Version of the format. The first one had the places alone.
-const VERSION: u32 = 2;
-
-/// A place in a file behind which nothing is settled.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct FilePosition {
-    #[serde(with = "crate::source::names::path")]
-    pub(super) path: PathBuf,
-    pub(super) device: u64,
-    pub(super) inode: u64,
-    /// Hash of the first bytes and of those before `offset`.
-    pub(super) fingerprint: String,
-    /// Behind the last settled line.
-    pub(super) offset: u64,
-    /// Behind the header.
-    pub(super) header: u64,
-    /// Rows before that.
-    pub(super) rows: u64,
-    /// The header as it stands there, with what is before it; where `header` is 0 that of earlier content,
-    /// which holds for this one too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) names: Option<String>,
-    /// The last rows before it that have no id of their own, by which equal ones are counted on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) equals: Option<String>,
-    /// Where nothing before it is settled: how much had been read all the same, and its fingerprint.
-    #[serde(skip)]
-    pub(super) read: Option<(u64, String)>,
-    /// The name by which it was found, where it has another one now.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::source::names::some_path")]
-    pub(super) born: Option<PathBuf>,
-    /// Whether a tail has read it to its end, after it had been rotated away.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) done: bool,
-    /// Since when it has not been found, in seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) away: Option<u64>,
-}
-
-impl FilePosition {
-    pub(super) fn id(&self) -> (u64, u64) {
-        (self.device, self.inode)
-    }
-
-    /// Whether it is a place of that file, as it is now.
-    pub(super) fn fits(&self, file: &File, id: (u64, u64)) -> bool {
-        self.id() == id && self.is_beginning_of(file)
-    }
-
-    /// Whether rows were read before it: the same header is no sign of the same content.
-    pub(super) fn has_rows(&self) -> bool {
-        self.rows > 0 || self.offset > self.header.max(MARK) || self.read.is_some()
-    }
-
-    /// Whether that file begins with what was read, whichever it is.
-    pub(super) fn is_beginning_of(&self, file: &File) -> bool {
-        let is = |length, print: &String| fingerprint(file, length).as_ref() == Some(print);
-        is(self.offset, &self.fingerprint)
-            && self.read.as_ref().is_none_or(|(length, print)| is(*length, print))
-    }
-}
-
-/// What tells the first `offset` bytes of a file from others; `None` where it has not so many.
-pub(super) fn fingerprint(file: &File, offset: u64) -> Option<String> {
-    let length = offset.min(MARK);
-    let mut bytes = vec![0; 2 * usize::try_from(length).ok()?];
-    let (first, last) = bytes.split_at_mut(usize::try_from(length).ok()?);
-    file.read_exact_at(first, 0).ok()?;
-    file.read_exact_at(last, offset - length).ok()?;
-    Some(format!("{:016x}", xxh3_64(&bytes)))
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Stored {
-    version: u32,
-    files: Vec<FilePosition>,
-    /// The run whose rows behind those places are told by the store's ledger, until it ends with none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    run: Option<Uuid>,
-    /// The boot of the machine, where the system tells it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    boot: Option<String>,
-    /// The inode of this very file, by which it is told from copies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    inode: Option<u64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    stretches: Vec<Stretch>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    told: Vec<LearnedFormats>,
-    /// When rotated files had been looked for last, in microseconds since 1970.
-    #[serde(default)]
-    looked: Option<u64>,
-}
-
-impl Stored {
-    /// Whether nothing is in it, not even what a tail writes that has seen no file yet.
-    fn says_nothing(&self) -> bool {
-        self.files.is_empty() && self.stretches.is_empty() && self.run.is_none() && self.looked.is_none()
-    }
-}
-
-/// What the rows of a file have told, and the file by which it is known again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct LearnedFormats {
-    #[serde(with = "crate::source::names::path")]
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-    seen: u64,
-    fingerprint: String,
-    learned: Learned,
-}
-
-/// A line behind the document.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Begun(Begun),
-    LearnedFormats(LearnedFormats),
-    Grown(End),
-}
-
-/// A stretch that begins.
-#[derive(Debug, Serialize, Deserialize)]
-struct Begun {
-    /// Where the stretch before it has ended.
-    end: Option<End>,
-    stretch: Stretch,
-    /// Whether lines that come soon after it may be lost where the machine goes down.
-    loose: bool,
-}
-
-/// Whether what is not a document may have been one: a text of another kind is somebody else's file.
-fn may_be_damaged(bytes: &[u8]) -> bool {
-    let begins = bytes.trim_ascii_start();
-    // Of a value without anything in it nobody has use; a list may be somebody's data.
-    let hollow = |value: serde_json::Value| value.as_array().is_none_or(Vec::is_empty);
-    begins.is_empty()
-        || begins.starts_with(b"{")
-        || serde_json::from_slice(bytes).is_ok_and(hollow)
-        || begins.contains(&0)
-        || std::str::from_utf8(bytes).is_err()
-}
 
 /// Most files that are put aside under one name.
 const MOST_ASIDE: u32 = 100;
@@ -497,189 +353,6 @@ impl CheckpointFile {
         self.known.iter().find(|place| place.fits(file, id))
     }
 
-    /// Files that have been renamed, within their directories, to names by which none of those `there` was
-    /// found, in the order in which they appeared. Of those that are not found it is said once; they
-    /// may come back.
-    pub(super) fn moved(&mut self, there: &[Arrival]) -> Vec<Arrival> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        // As they were before this run noted anything.
-        let mut earlier = std::mem::take(&mut self.earlier);
-        // What was read of a file before anything of it was settled tells its content too.
-        for place in earlier.iter_mut().filter(|place| !place.has_rows()) {
-            let last = self.stretches.iter().rev().find(|stretch| stretch.id() == place.id());
-            place.read = last.map(|last| (last.seen, last.fingerprint.clone()));
-        }
-        let moved = moved(&mut earlier, there, self.written, now);
-        self.searched = true;
-        for arrival in &moved {
-            if let (Some(place), Some(file)) = (&arrival.place, &arrival.file) {
-                self.copied(place.id(), &arrival.path, arrival.id, file);
-            }
-        }
-        // Should this run die, the next one finds them again.
-        for arrival in &moved {
-            let Some(file) = arrival.file.as_ref().filter(|_| arrival.place.is_none()) else { continue };
-            if !self.known.iter().any(|place| place.fits(file, arrival.id)) {
-                self.anew((&arrival.path, arrival.born.as_deref()), arrival.id, file);
-            }
-        }
-        let away: HashMap<(u64, u64), &FilePosition> =
-            earlier.iter().map(|place| (place.id(), place)).collect();
-        for place in &mut self.known {
-            // What this run has noted is of another file by that identity.
-            let before = away.get(&place.id()).filter(|before| before.fingerprint == place.fingerprint);
-            place.away = before.and_then(|before| before.away);
-        }
-        let long = |since: u64| now.saturating_sub(since) >= LONGEST_AWAY;
-        self.known.retain(|place| !place.away.is_some_and(long));
-        moved
-    }
-
-    /// Notes a file of which nothing is settled yet.
-    ///
-    /// # Errors
-    /// Where the checkpoint file cannot be written.
-    pub(super) fn arrive(&mut self, path: &Path, id: (u64, u64), file: &File) -> Result<()> {
-        if self.known.iter().chain(&self.saved).any(|place| place.fits(file, id)) {
-            return Ok(());
-        }
-        self.anew((path, None), id, file);
-        let saved = self.saved.iter().filter(|place| place.id() != id).cloned();
-        self.save(saved.collect())
-    }
-
-    /// Of what is in that file now nothing is read; `born` is the name that it had first.
-    pub(super) fn anew(&mut self, (path, born): (&Path, Option<&Path>), id: (u64, u64), file: &File) {
-        let names = self.names_of(born.unwrap_or(path));
-        self.known.retain(|place| place.id() != id);
-        let is_of =
-            |stretch: &Stretch| fingerprint(file, stretch.seen).as_ref() == Some(&stretch.fingerprint);
-        self.stretches.retain(|stretch| stretch.id() != id || is_of(stretch));
-        let Some(fingerprint) = fingerprint(file, 0) else { return };
-        self.known.push(FilePosition {
-            path: path.into(),
-            device: id.0,
-            inode: id.1,
-            fingerprint,
-            offset: 0,
-            header: 0,
-            rows: 0,
-            names,
-            equals: None,
-            read: None,
-            born: born.filter(|born| *born != path).map(Path::to_owned),
-            done: false,
-            away: None,
-        });
-    }
-
-    /// The header that files of that name have had; where there were none, those of the name of which it is
-    /// one that log rotation makes.
-    pub(super) fn names_of(&self, path: &Path) -> Option<String> {
-        let of = |is: &dyn Fn(&Path) -> bool| {
-            let mut places = self.known.iter().chain(&self.saved).chain(&self.done).rev();
-            let own = |place: &&FilePosition| is(place.born.as_deref().unwrap_or(&place.path));
-            places.find(|place| place.names.is_some() && own(place))?.names.clone()
-        };
-        of(&|name| name == path).or_else(|| of(&|name| is_rotated(name, path)))
-    }
-
-    /// The last rows without an id of the file that had that name before the one of that identity.
-    pub(super) fn equals_before(&self, born: &Path, id: (u64, u64)) -> Option<String> {
-        let is_of = |place: &&FilePosition| {
-            place.id() != id && place.equals.is_some() && place.born.as_deref().unwrap_or(&place.path) == born
-        };
-        // What was still read when the tail before ended came behind all that was done with.
-        let (done, left): (Vec<_>, Vec<_>) = self.known.iter().filter(is_of).partition(|place| place.done);
-        let last = self.done.iter().rev().find(is_of).or_else(|| left.first().or(done.last()).copied());
-        last?.equals.clone()
-    }
-
-    /// The last rows without an id of what had that identity.
-    pub(super) fn equals_of(&self, id: (u64, u64)) -> Option<String> {
-        self.known.iter().find(|place| place.id() == id)?.equals.clone()
-    }
-
-    /// Whether some of that file was read by another name, or before it came back.
-    pub(super) fn has_read(&self, arrival: &Arrival) -> bool {
-        let Some(file) = &arrival.file else { return false };
-        let mut places = self.known.iter().chain(&self.saved).chain(&self.done);
-        places.any(|place| place.offset > 0 && place.fits(file, arrival.id))
-    }
-
-    /// What was read of a file is in that copy from now on, and read on there.
-    pub(super) fn copied(&mut self, from: (u64, u64), path: &Path, to: (u64, u64), copy: &File) {
-        for places in [&mut self.known, &mut self.saved, &mut self.done] {
-            places.retain(|place| place.id() != to);
-            places.retain_mut(|place| {
-                if place.id() != from {
-                    return true;
-                }
-                if !place.is_beginning_of(copy) {
-                    return false;
-                }
-                place.born.get_or_insert_with(|| place.path.clone());
-                place.path = path.to_owned();
-                (place.device, place.inode) = to;
-                true
-            });
-        }
-        let same = |seen, print: &String| fingerprint(copy, seen).as_ref() == Some(print);
-        self.stretches.retain(|stretch| stretch.id() != from || same(stretch.seen, &stretch.fingerprint));
-        for stretch in self.stretches.iter_mut().filter(|stretch| stretch.id() == from) {
-            (stretch.device, stretch.inode) = to;
-        }
-        for told in self.told.iter_mut().filter(|told| (told.device, told.inode) == from) {
-            (told.device, told.inode) = to;
-        }
-    }
-
-    /// A copy of which nothing is to be read.
-    pub(super) fn known_copy(&mut self, arrival: &Arrival, born: &Path) {
-        let Some(file) = &arrival.file else { return };
-        let offset = size_of(arrival);
-        let Some(fingerprint) = fingerprint(file, offset) else { return };
-        let ((device, inode), names) = (arrival.id, self.names_of(born));
-        let (path, born) = (arrival.path.clone(), Some(born.to_owned()));
-        let place = FilePosition {
-            path,
-            device,
-            inode,
-            fingerprint,
-            offset,
-            header: 0,
-            rows: 1,
-            names,
-            equals: None,
-            read: None,
-            born,
-            done: true,
-            away: None,
-        };
-        self.done(arrival.id, Some(place));
-    }
-
-    /// Writes what has changed by a truncation.
-    ///
-    /// # Errors
-    /// Where the checkpoint file cannot be written.
-    pub(super) fn write_truncated(&mut self, path: &Path, id: (u64, u64), file: &File) -> Result<()> {
-        self.anew((path, None), id, file);
-        let mut places: Vec<FilePosition> =
-            self.saved.iter().filter(|place| place.id() != id).cloned().collect();
-        places.extend(self.known.iter().filter(|place| place.id() == id).cloned());
-        self.replace(places)
-    }
-
-    /// Forgets what a file held that has other content now.
-    ///
-    /// # Errors
-    /// Where the checkpoint file cannot be written.
-    pub(super) fn truncated(&mut self, path: &Path, id: (u64, u64), file: &File) -> Result<()> {
-        self.stretches.retain(|stretch| stretch.id() != id);
-        self.write_truncated(path, id, file)
-    }
-
     /// Notes how far the last stretch has come: what has been read is known again by its end.
     ///
     /// # Errors
@@ -689,11 +362,6 @@ impl CheckpointFile {
             true => self.write_line(&Line::Grown(end), false),
             false => Ok(()),
         }
-    }
-
-    /// The place in a file that this run had done with, and that has come back.
-    pub(super) fn again(&self, file: &File, id: (u64, u64)) -> Option<&FilePosition> {
-        self.done.iter().find(|place| place.fits(file, id))
     }
 
     /// A file is done with, for now.
