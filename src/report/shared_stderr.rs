@@ -10,13 +10,6 @@ use indicatif::ProgressBar;
 use crate::text::visible::painted;
 
 /// The one way to stderr while a display may be running; clones share it.
-///
-/// ```
-/// use std::io::Write;
-/// let stderr = mdsctl::report::shared_stderr::SharedStderr::default();
-/// writeln!(stderr.line(), "loading")?;
-/// # Ok::<(), std::io::Error>(())
-/// ```
 #[derive(Debug, Clone, Default)]
 pub struct SharedStderr {
     bar: Arc<Mutex<Option<ProgressBar>>>,
