@@ -13,7 +13,7 @@ use crate::telemetry::client::Endpoint;
 /// Port of an instance, where its URL names none.
 const HTTP: u16 = 80;
 
-/// Runs it.
+/// Prints how store, dead letters and instance are; the exit code is that of a monitoring plugin.
 pub fn run(global: &GlobalArgs, args: &HealthArgs) -> Result<Exit> {
     let report = match planned(args).and_then(|plan| examine(&plan)) {
         Ok(report) => report,
@@ -27,7 +27,7 @@ pub fn run(global: &GlobalArgs, args: &HealthArgs) -> Result<Exit> {
     Ok(Exit::of_monitor(report.status().code()))
 }
 
-/// The same for a command line or a configuration that cannot be followed.
+/// Prints that a command line or a configuration cannot be followed, as a check that knows nothing (exit code 3).
 pub fn misread(why: &str, json: bool) -> Exit {
     let report = Report::from(Finding::new("usage", Status::Unknown, why.trim_end()));
     // Nobody is left to be told that nobody is told.

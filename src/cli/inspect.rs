@@ -18,7 +18,7 @@ use crate::report::letters::{Findings, json as found_json, replay_command, table
 use crate::text::choice::Choice as _;
 use crate::text::number_format::plural;
 
-/// Runs it.
+/// Prints what is in the queues: totals and groups, rows, or what is added to them; or exports their rows.
 pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
     let selection = filter::selection(&args.filter);
     let format = if global.json { LetterFormat::Json } else { args.format };

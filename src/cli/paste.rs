@@ -18,7 +18,7 @@ pub fn command(message: String, command: &Command, typed: &Typed) -> String {
     with_words(message, typed.words())
 }
 
-/// The same for those words.
+/// A message that ends in flags to add, with `words`, the command as it was typed, before them.
 pub fn with_words(message: String, words: &[OsString]) -> String {
     // Where there is a choice, or a condition, it is not one command.
     let Some((said, flags)) = message.rsplit_once("; add --").filter(|(_, flags)| are_flags(flags)) else {

@@ -10,7 +10,7 @@ use crate::cli::{print, store, style_of_stdout, tell, voice};
 use crate::error::Error;
 use crate::report::runs::{details, table};
 
-/// Runs it.
+/// Prints the last runs of the store, or all that is known of one.
 pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
     let (store, by_default) = store::choose(&args.store)?;
     if by_default && !global.quiet {

@@ -42,7 +42,7 @@ pub fn tell(text: &str) {
     say(&SharedStderr::default(), text);
 }
 
-/// The same where a live display may be on the screen.
+/// Tells a line on stderr where a live display may be on the screen: it is taken away for that line.
 pub fn say(screen: &SharedStderr, text: &str) {
     let line = match is_json() {
         true => object(text, None),
@@ -78,7 +78,7 @@ pub fn misused(error: &clap::Error, style: Style) {
     }
 }
 
-/// The same in one sentence.
+/// What clap says of a wrong command line, in one sentence: its text up to the usage.
 pub fn in_short(text: &str) -> String {
     let said = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
     let mut text = String::new();

@@ -12,7 +12,7 @@ const MET: &str = "\
     UPDATE bars SET updated_at = to_timestamp(100) + interval '1 microsecond' WHERE symbol IN ('B', 'C');
     DELETE FROM bars WHERE symbol = 'E'";
 
-/// The same batch, of rows that failed first so many seconds after 1970. Those beyond the list never did.
+/// The batch `whole` as one of rows that failed first so many seconds after 1970. Those beyond the list never did.
 fn failed(whole: Arc<Batch>, seconds: &[i64]) -> Arc<Batch> {
     let record = |seconds: &i64| PastRecord {
         id: Uuid::nil(),
