@@ -88,7 +88,10 @@ impl Signals {
         let (stop, this) = (stop.clone(), signals.clone());
         tokio::spawn(async move {
             this.come().await;
-            tracing::warn!("stopping: what was read is being written (once more to stop at once)");
+            // With nothing in hand the use case ends by itself, and may have said so by now.
+            if this.asked.held() {
+                tracing::warn!("stopping: what was read is being written (once more to stop at once)");
+            }
             stop.set();
             if let Some(stopper) = this.stopper.get() {
                 stopper.stop_soon();
