@@ -8,26 +8,30 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use arrow::datatypes::Schema;
 use tokio::runtime::Handle;
 
 use crate::app::caller::{Caller, RunReport};
 use crate::app::dead_letters_only::{DeadLettersOnlySink, Salvaged};
 use crate::app::exit::Exit;
 use crate::app::interrupts::Signals;
+use crate::app::layout::Layouts;
 use crate::app::letters::Letters;
 use crate::app::metrics::RunMetrics;
-use crate::app::plan::RunPlan;
+use crate::app::plan::{DataPlan, RunPlan};
 use crate::app::span;
 use crate::dataset::mapping::{self, MapOptions};
-use crate::dataset::reading::How;
-use crate::dataset::{Dataset, LiveTarget, MapperSettings, Target, detection, earlier_key};
+use crate::dataset::nulls::NullTokens;
+use crate::dataset::quality::Quality;
+use crate::dataset::time::TimeOptions;
+use crate::dataset::{Dataset, LiveTarget, MapperSettings, Target, by_name, detection, earlier_key};
 use crate::dlq::names::{Kind, kind, live};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 use crate::settings::{EngineSettings, Overflow, SecondTry};
 use crate::source::followed::Followed;
-use crate::source::{Input, Meter, OpenOptions, Opened, Peeked, expand, peek};
+use crate::source::{Chooser, Chosen, Input, Meter, OpenOptions, Opened, Peeked, expand, peek};
 use crate::telemetry::result::DlqResult;
 use crate::telemetry::snapshot::Books;
 use crate::text::number_format;
@@ -52,7 +56,8 @@ use write::Read;
 /// behind that is in the report.
 pub fn run(caller: &Caller, plan: RunPlan, metrics: &RunMetrics) -> Result<RunReport> {
     let runtime = runtime()?;
-    let load = Load::prepare(caller, plan, Task::Load, metrics)?;
+    let layouts = plan.choice()?;
+    let load = Load::prepare(caller, plan, Task::Load, layouts, metrics)?;
     let done = runtime.block_on(span::run("load", load.run()));
     // A thread that waits for a pipe must not keep the process.
     runtime.shutdown_background();
@@ -91,6 +96,9 @@ pub(crate) enum Task {
 pub(crate) struct Load<'a> {
     caller: &'a Caller,
     plan: RunPlan,
+    layouts: Arc<Layouts>,
+    /// What is said of the data of the first input, where it has a layout.
+    read_as: Option<DataPlan>,
     task: Task,
     started: Instant,
     inputs: Vec<Input>,
@@ -108,8 +116,9 @@ impl<'a> Load<'a> {
     /// Everything that can be wrong with the plan is found here, before anything is touched.
     pub(crate) fn prepare(
         caller: &'a Caller,
-        plan: RunPlan,
+        mut plan: RunPlan,
         task: Task,
+        layouts: Arc<Layouts>,
         metrics: &'a RunMetrics,
     ) -> Result<Self> {
         let inputs = match &task {
@@ -129,9 +138,12 @@ impl<'a> Load<'a> {
             Task::Replay(_) => EngineSettings { overflow: Overflow::Block, ..settings },
             _ => settings,
         };
+        plan.open.chooser = Chooser::of(layouts.clone());
         Ok(Self {
             caller,
             plan,
+            layouts,
+            read_as: None,
             task,
             started: Instant::now(),
             inputs,
@@ -193,6 +205,7 @@ impl<'a> Load<'a> {
             self.metrics.reached();
         }
         let mut peeked = None;
+        let mut chosen = Chosen::default();
         let dataset = match (&known, &self.plan.data.table) {
             (Some(dataset), _) => Some(dataset.clone()),
             (None, Some(_)) => None,
@@ -203,13 +216,16 @@ impl<'a> Load<'a> {
                     Task::Follow(followed) => {
                         let seen = tokio::task::block_in_place(|| followed.schema(&self.stop))?;
                         match seen {
-                            Some(schema) => detection::detect(&schema, &columns).cloned(),
+                            Some((schema, of)) => {
+                                chosen = of;
+                                self.of_columns(&schema, &chosen)
+                            }
                             None => return self.unbegun(signals.exit().unwrap_or(Exit::Stored)),
                         }
                     }
                     Task::Load | Task::Pipe(_) => {
                         signals.holds(true);
-                        let detected = tokio::task::block_in_place(|| self.detect(&columns, &mut peeked));
+                        let detected = tokio::task::block_in_place(|| self.detect(&mut peeked));
                         signals.holds(peeked.as_ref().is_some_and(|peeked| !peeked.opened.replayable));
                         detected
                     }
@@ -227,6 +243,18 @@ impl<'a> Load<'a> {
         };
         if signals.exit().is_some() && peeked.is_none() {
             return self.unbegun(signals.exit().unwrap_or(Exit::Interrupted));
+        }
+        if let Some(peeked) = &peeked {
+            chosen = peeked.opened.chosen.clone();
+        }
+        self.read_as = chosen.layout.as_deref().and_then(|layout| self.layouts.data(layout));
+        if let (Task::Follow(followed), Some(data)) = (&mut self.task, &self.read_as) {
+            // One tail, one layout.
+            self.plan.data = data.clone();
+            if let Some(open) = &chosen.open {
+                followed.read_by(open.clone());
+            }
+            chosen.told.iter().for_each(|told| self.note(told));
         }
         let opened = match self.open_store(&signals, dataset.as_ref(), true).await {
             Ok(opened) => opened,
@@ -289,8 +317,18 @@ impl<'a> Load<'a> {
         self.load(opened.into_sink()?, mapper, dead, read, signals, started).await
     }
 
+    /// The dataset of an input with these columns, for which that was chosen.
+    fn of_columns(&self, schema: &Schema, chosen: &Chosen) -> Result<Dataset> {
+        let data = chosen.layout.as_deref().and_then(|layout| self.layouts.data(layout));
+        let data = data.as_ref().unwrap_or(&self.plan.data);
+        match chosen.dataset.as_deref().and_then(by_name) {
+            Some(dataset) => Ok(dataset.clone()),
+            None => detection::detect(schema, &data.columns(None)).cloned(),
+        }
+    }
+
     /// Looks into the inputs until one shows its columns.
-    fn detect(&self, columns: &MapOptions, peeked: &mut Option<Peeked>) -> Result<Dataset> {
+    fn detect(&self, peeked: &mut Option<Peeked>) -> Result<Dataset> {
         let options = self.open_options();
         let mut failed = None;
         for (index, input) in self.inputs.iter().enumerate() {
@@ -305,14 +343,18 @@ impl<'a> Load<'a> {
                     }
                     return match seen.schema() {
                         Some(schema) => {
-                            let mut found = detection::detect(&schema, columns).cloned();
+                            let mut found = self.of_columns(&schema, &seen.opened.chosen);
                             while found.is_err() && seen.look_on(input)? {
                                 found = match seen.schema() {
-                                    Some(schema) => detection::detect(&schema, columns).cloned(),
+                                    Some(schema) => self.of_columns(&schema, &seen.opened.chosen),
                                     None => break,
                                 };
                             }
-                            found.map_err(|e| seen.no_rows(input).unwrap_or_else(|| e.at(&input.name)))
+                            let perhaps = &seen.opened.chosen.perhaps;
+                            let more = perhaps.as_ref().map_or(String::new(), |more| format!("; {more}"));
+                            found.map_err(|e| {
+                                seen.no_rows(input).unwrap_or_else(|| e.at(&input.name).and(&more))
+                            })
                         }
                         None => Err(Error::input(
                             match seen.first.iter().flat_map(|batch| &batch.broken).next() {
@@ -341,7 +383,8 @@ impl<'a> Load<'a> {
         self.stop.set();
         let mut graveyard = DeadLettersOnlySink { dead, runtime: Handle::current(), books: Books::default() };
         let input = &self.inputs[peeked.index];
-        let reading = self.plan.data.reading().unwrap_or_default();
+        let chosen = peeked.opened.chosen.layout.as_deref().and_then(|layout| self.layouts.data(layout));
+        let reading = chosen.as_ref().unwrap_or(&self.plan.data).reading().unwrap_or_default();
         let saved = tokio::task::block_in_place(|| peeked.bury(input, &reading, &mut graveyard));
         let (books, path) = (graveyard.books, dead.path().display().to_string());
         let rows = books.rejected;
@@ -413,26 +456,19 @@ impl<'a> Load<'a> {
         by_table: bool,
         tenant: Option<&str>,
     ) -> Result<MapperSettings> {
-        let meaning = self.plan.data.meaning()?;
         if let Some(live) = &live {
-            let (time, nulls) = (meaning.time.clone(), meaning.nulls.clone());
-            live.read_by(How {
-                time,
-                nulls,
-                keep_case: self.plan.data.values.keep_case,
-                decimal: self.plan.data.values.decimal,
-            });
+            live.read_by(self.read_as.as_ref().unwrap_or(&self.plan.data).how()?);
         }
         // A tenant says to whom rows belong; a table without tenants has no place for that.
         let tenant = tenant.filter(|_| target.column("tenant_id").is_some());
-        Ok(MapperSettings {
-            columns: self.plan.data.columns(tenant),
-            name_pattern: meaning.name_pattern,
-            time: meaning.time,
-            nulls: meaning.nulls,
-            keep_case: self.plan.data.values.keep_case,
-            decimal: self.plan.data.values.decimal,
-            quality: self.plan.data.values.quality,
+        self.plan.data.mapper(MapperSettings {
+            columns: MapOptions::default(),
+            name_pattern: None,
+            time: TimeOptions::default(),
+            nulls: NullTokens::default(),
+            keep_case: false,
+            decimal: None,
+            quality: Quality::default(),
             tenant: tenant.map(str::to_owned),
             sparse: self.letters().is_some(),
             // The ledger then tells how far a followed file is settled, whatever its rows' keys.

@@ -15,6 +15,7 @@ pub mod exit;
 pub mod health;
 pub(crate) mod inspect;
 pub mod interrupts;
+pub mod layout;
 pub(crate) mod letters;
 pub mod load;
 #[cfg_attr(not(feature = "telemetry"), path = "metrics/left_out.rs")]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::app::layout::{Choice, Layout, Layouts};
 use crate::app::spec::Spec;
 use crate::app::values::{MendPlan, ValuePlan};
 use crate::batch::Reading;
@@ -18,7 +19,7 @@ use crate::dataset::name_pattern::NamePattern;
 use crate::dataset::nulls::NullTokens;
 use crate::dataset::reading::{How, Readings};
 use crate::dataset::time::TimeOptions;
-use crate::dataset::{Dataset, Target, by_name, timeframe};
+use crate::dataset::{Dataset, MapperSettings, Target, by_name, timeframe};
 use crate::error::{Error, Result};
 use crate::settings::{EngineSettings, FeedbackSettings, RejectLimit, Secret};
 use crate::sink::Store;
@@ -75,6 +76,8 @@ pub struct DataPlan {
     pub force_set: bool,
     /// How columns are found in the names of files.
     pub name_pattern: Option<String>,
+    /// Columns, and what they hold where neither the rows nor what is said above tells: what a layout knows.
+    pub assumed: Vec<(String, String)>,
     /// How values are read and written.
     pub values: ValuePlan,
 }
@@ -110,7 +113,8 @@ impl DataPlan {
             short.into_iter().filter_map(|(n, v)| Some((n.to_owned(), v.clone()?))).collect();
         sets.extend(self.values.set.iter().cloned());
         // A tenant is for rows that bring none.
-        let from_name = tenant.map(|id| ("tenant_id".to_owned(), id.to_owned())).into_iter().collect();
+        let tenant = tenant.map(|id| ("tenant_id".to_owned(), id.to_owned()));
+        let from_name = tenant.into_iter().chain(self.assumed.iter().cloned()).collect();
         let maps = self.values.map.clone();
         MapOptions { maps, sets, from_name, force_set: self.force_set, ..MapOptions::default() }
     }
@@ -147,11 +151,35 @@ impl DataPlan {
         })
     }
 
-    /// How rows are to be read that could not even be looked at.
-    pub(crate) fn reading(&self) -> Result<Arc<Reading>> {
+    /// How rows are mapped of which that is said, for the table and the tenant of `base`.
+    pub(crate) fn mapper(&self, base: MapperSettings) -> Result<MapperSettings> {
+        let meaning = self.meaning()?;
+        let has = |name: &str| base.by_table || base.target.column(name).is_some();
+        let mut columns = self.columns(base.tenant.as_deref());
+        // What a layout knows of the columns of its dataset is nothing that another table has to have.
+        columns.from_name.retain(|(name, _)| has(name));
+        Ok(MapperSettings {
+            columns,
+            name_pattern: meaning.name_pattern,
+            time: meaning.time,
+            nulls: meaning.nulls,
+            keep_case: self.values.keep_case,
+            decimal: self.values.decimal,
+            quality: self.values.quality,
+            ..base
+        })
+    }
+
+    /// How values are read.
+    pub(crate) fn how(&self) -> Result<How> {
         let Meaning { time, nulls, .. } = self.meaning()?;
         let (keep_case, decimal) = (self.values.keep_case, self.values.decimal);
-        let readings = Readings::new(How { time, nulls, keep_case, decimal });
+        Ok(How { time, nulls, keep_case, decimal })
+    }
+
+    /// How rows are to be read that could not even be looked at.
+    pub(crate) fn reading(&self) -> Result<Arc<Reading>> {
+        let readings = Readings::new(self.how()?);
         let mut reading = readings.note(None, Default::default());
         self.columns(None).note(&mut reading);
         Ok(Arc::new(reading))
@@ -232,6 +260,10 @@ pub struct RunPlan {
     pub recursive: bool,
     /// How inputs are opened.
     pub open: OpenOptions,
+    /// Which layout of a vendor they have.
+    pub layout: Choice,
+    /// Layouts beside those that are shipped; one that has the name of a shipped one takes its place.
+    pub layouts: Vec<Layout>,
     /// What the rows mean.
     pub data: DataPlan,
     /// Where they go.
@@ -251,12 +283,24 @@ impl RunPlan {
             inputs: inputs.into_iter().map(Into::into).collect(),
             recursive: false,
             open: OpenOptions::default(),
+            layout: Choice::default(),
+            layouts: Vec::new(),
             data: DataPlan::default(),
             to: StorePlan::of(store),
             rejects: RejectPlan::default(),
             history: HistoryPlan::default(),
             engine: EnginePlan::default(),
         }
+    }
+}
+
+impl RunPlan {
+    /// What decides by which layout an input is read.
+    ///
+    /// # Errors
+    /// Usage, where there is no such layout.
+    pub(crate) fn choice(&self) -> Result<Arc<Layouts>> {
+        Layouts::new(self.layout.clone(), &self.layouts, &self.data, &self.open).map(Arc::new)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::dataset::time::{DateOrder, Unit};
 use crate::decode::Format;
 use crate::decode::csv::{self, CsvOptions};
 use crate::settings::{OnConflict, quantity};
-use crate::source::OpenOptions;
+use crate::source::{Chooser, OpenOptions};
 use crate::text::choice;
 
 /// A column, and where it is taken from or what it holds.
@@ -96,6 +96,9 @@ spec! {
     delimiter: u8,
     /// Whether the first line of CSV is a row.
     no_header: bool,
+    /// The names of the columns where no line holds them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    columns: Vec<String>,
     /// Lines to skip before the header.
     skip_lines: u64,
     /// What comment lines begin with.
@@ -137,8 +140,26 @@ impl Spec {
             format: open.format,
             delimiter: csv.delimiter,
             no_header: Some(!csv.header),
+            columns: csv.columns.as_deref().map(<[String]>::to_vec),
             skip_lines: Some(csv.skip_lines).filter(|lines| *lines > 0),
             comment: csv.comment.as_deref().map(str::to_owned),
+        }
+    }
+
+    /// What is said in it, where that is not what holds by default.
+    pub fn said(self) -> Self {
+        let yes = |flag: Option<bool>| flag.filter(|yes| *yes);
+        let some = |list: Option<Vec<Pair>>| list.filter(|list| !list.is_empty());
+        Self {
+            force_set: yes(self.force_set),
+            map: some(self.map),
+            set: some(self.set),
+            null: self.null.filter(|texts| !texts.is_empty()),
+            keep_case: yes(self.keep_case),
+            exact: yes(self.exact),
+            round: yes(self.round),
+            no_header: yes(self.no_header),
+            ..self
         }
     }
 
@@ -166,16 +187,18 @@ impl Spec {
             timeframe: self.timeframe,
             force_set: self.force_set.unwrap_or_default(),
             name_pattern: self.name_pattern,
+            assumed: Vec::new(),
             values,
         };
         let csv = CsvOptions {
             delimiter: self.delimiter,
             header: !self.no_header.unwrap_or_default(),
+            columns: self.columns.map(Into::into),
             skip_lines: self.skip_lines.unwrap_or_default(),
             comment: self.comment.map(Into::into),
             ..CsvOptions::default()
         };
-        (data, OpenOptions { format: self.format, csv })
+        (data, OpenOptions { format: self.format, csv, chooser: Chooser::default() })
     }
 }
 

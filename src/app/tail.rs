@@ -3,12 +3,13 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::app::caller::{Caller, RunReport};
+use crate::app::layout::Choice;
 use crate::app::load::{Load, Task, runtime};
 use crate::app::metrics::RunMetrics;
 use crate::app::plan::TailPlan;
 use crate::app::span;
 use crate::error::{Error, Result};
-use crate::source::followed;
+use crate::source::{Chooser, followed};
 
 /// Each followed file is held open: of what the system allows, as much as it takes.
 fn open_many_files() {
@@ -22,7 +23,13 @@ fn open_many_files() {
 /// # Errors
 /// As those of a load.
 pub fn run(caller: &Caller, plan: TailPlan, metrics: &RunMetrics) -> Result<RunReport> {
-    let TailPlan { run, follow } = plan;
+    let TailPlan { mut run, mut follow } = plan;
+    if run.layout == Choice::Auto && run.data.known_name().is_some() {
+        // The rows are known before there is a file that could show its layout.
+        run.layout = Choice::None;
+    }
+    let layouts = run.choice()?;
+    follow.open.chooser = Chooser::of(layouts.clone());
     if run.rejects.dry_run {
         return Err(Error::usage("tail has no --dry-run; mdsctl load --dry-run looks at a file"));
     }
@@ -41,7 +48,7 @@ pub fn run(caller: &Caller, plan: TailPlan, metrics: &RunMetrics) -> Result<RunR
         false => Task::Follow(followed(follow)?),
     };
     let runtime = runtime()?;
-    let done = runtime.block_on(span::run("tail", Load::prepare(caller, run, task, metrics)?.run()));
+    let done = runtime.block_on(span::run("tail", Load::prepare(caller, run, task, layouts, metrics)?.run()));
     runtime.shutdown_background();
     done
 }

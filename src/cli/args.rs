@@ -177,6 +177,10 @@ pub struct DataArgs {
     /// What the rows are (else detected from the columns)
     #[arg(long, value_parser = values::dataset(), value_name = "DATASET")]
     pub dataset: Option<String>,
+    /// How a vendor's files are read: a layout by name, none, or help for the list (else by the signs of the
+    /// file)
+    #[arg(long, value_name = "NAME")]
+    pub layout: Option<String>,
     /// Load into this table; without --dataset its columns and key are the table's own
     #[arg(long, value_name = "SCHEMA.TABLE")]
     pub table: Option<String>,

@@ -17,6 +17,7 @@ use clap::Command;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
+use crate::app::layout::Layout;
 use crate::cli::store::DATABASE_URL;
 use crate::error::{Error, Result, plain, words};
 
@@ -28,6 +29,8 @@ pub struct Places {
     lines: Vec<(Option<String>, String, usize)>,
     /// The mode of the file.
     mode: u32,
+    /// The layouts in it.
+    pub layouts: Vec<Layout>,
 }
 
 impl Places {
@@ -78,8 +81,9 @@ pub fn with_defaults(command: Command, explicit: Option<&Path>) -> Result<(Comma
     };
     let at = |line: usize| format!("configuration file {}:{line}", path.display());
     let lines = lines(&text).map_err(|(line, why)| Error::usage(format!("{}: {why}", at(line))))?;
-    let mut places = Places { path: path.clone(), lines, mode: meta.permissions().mode() };
-    let command = apply(command, &text).map_err(|fault| {
+    let mut places =
+        Places { path: path.clone(), lines, mode: meta.permissions().mode(), layouts: Vec::new() };
+    let command = apply(command, &text, &mut places.layouts).map_err(|fault| {
         let same = |(section, flag, _): &&(Option<String>, String, usize)| {
             *section == fault.section && fault.flag.as_ref().is_none_or(|named| named == flag)
         };
@@ -125,6 +129,9 @@ fn of_toml(message: &str) -> String {
     plain(message).unwrap_or_else(|| "a value there is too large, or of no kind that is taken".to_owned())
 }
 
+/// The section with the layouts of the user, each a table in it.
+const LAYOUTS: &str = "layouts";
+
 /// What is wrong with a name or its value.
 #[derive(Debug)]
 struct Fault {
@@ -152,7 +159,7 @@ fn find(explicit: Option<&Path>) -> Option<PathBuf> {
     candidates.into_iter().flatten().find(|path| path.is_file())
 }
 
-fn apply(mut command: Command, text: &str) -> Result<Command, Fault> {
+fn apply(mut command: Command, text: &str, layouts: &mut Vec<Layout>) -> Result<Command, Fault> {
     let whole = |e: toml::de::Error| Fault { section: None, flag: None, why: of_toml(e.message()) };
     let table: Table = text.parse().map_err(whole)?;
     let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
@@ -167,6 +174,13 @@ fn apply(mut command: Command, text: &str) -> Result<Command, Fault> {
                         let why = format!("[{name}] {flag}: the command has no such flag");
                         return Err(Fault::of(Some(name.as_str()), flag, why));
                     }
+                }
+            }
+            Value::Table(section) if name == LAYOUTS => {
+                for (name, table) in section {
+                    let fault = |why| Fault::of(Some(LAYOUTS), name, why);
+                    let table = table.as_table().ok_or_else(|| fault("a layout is a table".to_owned()))?;
+                    layouts.push(Layout::read(name, table.clone()).map_err(fault)?);
                 }
             }
             Value::Table(_) => {
@@ -247,7 +261,8 @@ mod tests {
     use crate::cli::args::{Cli, Command as Chosen};
 
     fn parse(config: &str, line: &str) -> Result<Cli> {
-        let command = apply(Cli::command(), config).map_err(|fault| Error::usage(fault.why))?;
+        let command =
+            apply(Cli::command(), config, &mut Vec::new()).map_err(|fault| Error::usage(fault.why))?;
         let matches =
             command.try_get_matches_from(line.split(' ')).map_err(|e| Error::usage(e.to_string()))?;
         Cli::from_arg_matches(&matches).map_err(|e| Error::usage(e.to_string()))
@@ -280,7 +295,8 @@ mod tests {
     #[test]
     fn every_name_has_its_line() {
         let text = "# store\ndsn = 'x'\n\n[load]\nworkers = 3\n\n[tail]\nworkers = [\n1]\n";
-        let places = Places { path: "a.toml".into(), lines: lines(text).unwrap(), mode: 0o644 };
+        let places =
+            Places { path: "a.toml".into(), lines: lines(text).unwrap(), mode: 0o644, layouts: vec![] };
         let of = |command, flag| places.of(command, flag);
         assert_eq!(of("load", "workers").as_deref(), Some("configuration file a.toml:5"));
         assert_eq!(of("tail", "workers").as_deref(), Some("configuration file a.toml:8"));

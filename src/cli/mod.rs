@@ -58,6 +58,9 @@ pub fn run() -> Exit {
         Ok(read) => read,
         Err(error) => return unread(Failure::from(error), typed.has("json")),
     };
+    if typed.value("layout").is_some_and(|name| name == "help") {
+        return pages::layouts(&places.layouts).unwrap_or_else(|error| complain(&Failure::of(&error), None));
+    }
     let defaults = |long: &str| {
         let flag = command.get_arguments().find(|flag| flag.get_long() == Some(long));
         flag.and_then(|flag| flag.get_default_values().first()?.to_str().map(str::to_owned))
@@ -119,8 +122,8 @@ pub fn run() -> Exit {
         tell(&format!("warning: {warning}"));
     }
     let done = match &cli.command {
-        Command::Load(args) => run::load(&cli.global, args, &screen),
-        Command::Tail(args) => run::tail(&cli.global, args, &screen),
+        Command::Load(args) => run::load(&cli.global, args, &places.layouts, &screen),
+        Command::Tail(args) => run::tail(&cli.global, args, &places.layouts, &screen),
         Command::InspectDlq(args) => inspect::run(&cli.global, args),
         Command::ReplayDlq(args) => run::replay(&cli.global, args, &screen),
         Command::Health(args) => health::run(&cli.global, args),

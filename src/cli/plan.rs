@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use crate::app::layout::{Choice, Layout};
 use crate::app::plan::{
     EnginePlan, HistoryPlan, RejectPlan, ReplayPlan, RunPlan, StorePlan, TailPlan, TelemetryPlan,
 };
@@ -20,17 +21,19 @@ use crate::settings::{BreakerSettings, EngineSettings, FeedbackSettings, OnConfl
 use crate::source::followed::FollowOptions;
 
 /// What a load is to do.
-pub fn load(args: &LoadArgs) -> Result<RunPlan> {
+pub fn load(args: &LoadArgs, layouts: &[Layout]) -> Result<RunPlan> {
     let HistoryArgs { resume, source_id, force } = args.history.clone();
     let engine = engine(&args.engine, false)?;
     let history = HistoryPlan { resume, source_id, force };
-    run(&args.inputs, &args.store, &args.data, &args.format, &args.rejects, engine, history)
+    let run = run(&args.inputs, &args.store, &args.data, &args.format, &args.rejects, engine, history)?;
+    Ok(RunPlan { layouts: layouts.to_vec(), ..run })
 }
 
 /// What a tail is to do.
-pub fn tail(args: &TailArgs) -> Result<TailPlan> {
+pub fn tail(args: &TailArgs, layouts: &[Layout]) -> Result<TailPlan> {
     let (engine, history) = (engine(&args.engine, true)?, HistoryPlan::default());
     let run = run(&args.inputs, &args.store, &args.data, &args.format, &args.rejects, engine, history)?;
+    let run = RunPlan { layouts: layouts.to_vec(), ..run };
     let follow = FollowOptions {
         patterns: args.inputs.clone(),
         recursive: args.format.recursive,
@@ -97,8 +100,11 @@ fn run(
     history: HistoryPlan,
 ) -> Result<RunPlan> {
     let RejectArgs { dlq, dlq_max_bytes, max_rejects, dry_run } = rejects.clone();
+    let layout = data.layout.as_deref().map(Choice::from).unwrap_or_default();
     let (data, open) = said(data, format).plan();
     Ok(RunPlan {
+        layout,
+        layouts: Vec::new(),
         inputs: inputs.to_vec(),
         recursive: format.recursive,
         open,

@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::app;
 use crate::app::caller::Caller;
 use crate::app::exit::Exit;
+use crate::app::layout::Layout;
 use crate::app::metrics::RunMetrics;
 use crate::app::plan::TelemetryPlan;
 use crate::cli::args::{GlobalArgs, LoadArgs, ReplayArgs, TailArgs};
@@ -14,20 +15,20 @@ use crate::cli::{plan, print, signals, traces};
 use crate::report::shared_stderr::SharedStderr;
 
 /// `load`.
-pub fn load(global: &GlobalArgs, args: &LoadArgs, screen: &SharedStderr) -> Result<Exit> {
+pub fn load(global: &GlobalArgs, args: &LoadArgs, layouts: &[Layout], screen: &SharedStderr) -> Result<Exit> {
     let telemetry = (!args.rejects.dry_run).then(|| plan::telemetry(&args.engine));
     let name = plan::known_name(&args.data);
     told((telemetry, "load", name), &caller(Console::new(global, screen))?, |caller, metrics| {
-        Ok(app::load::run(caller, plan::load(args)?, metrics)?.exit)
+        Ok(app::load::run(caller, plan::load(args, layouts)?, metrics)?.exit)
     })
 }
 
 /// `tail`.
-pub fn tail(global: &GlobalArgs, args: &TailArgs, screen: &SharedStderr) -> Result<Exit> {
+pub fn tail(global: &GlobalArgs, args: &TailArgs, layouts: &[Layout], screen: &SharedStderr) -> Result<Exit> {
     let telemetry = (!args.rejects.dry_run).then(|| plan::telemetry(&args.engine));
     let name = plan::known_name(&args.data);
     told((telemetry, "tail", name), &caller(Console::new(global, screen))?, |caller, metrics| {
-        Ok(app::tail::run(caller, plan::tail(args)?, metrics)?.exit)
+        Ok(app::tail::run(caller, plan::tail(args, layouts)?, metrics)?.exit)
     })
 }
 

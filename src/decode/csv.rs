@@ -39,6 +39,8 @@ pub struct CsvOptions {
     /// Whether the first line holds the names of the columns. Without it the columns are named
     /// `1`, `2`, …
     pub header: bool,
+    /// The names of the columns where no line holds them; they are `1`, `2`, … where there are none either.
+    pub columns: Option<Arc<[String]>>,
     /// Lines to pass by before the header.
     pub skip_lines: u64,
     /// What comment lines begin with, wherever they stand; empty: there are none. `None`: before the
@@ -83,7 +85,15 @@ pub fn comment(text: &str) -> Result<String, String> {
 
 impl Default for CsvOptions {
     fn default() -> Self {
-        Self { delimiter: None, header: true, skip_lines: 0, comment: None, known_header: false, keep: None }
+        Self {
+            delimiter: None,
+            header: true,
+            columns: None,
+            skip_lines: 0,
+            comment: None,
+            known_header: false,
+            keep: None,
+        }
     }
 }
 
@@ -170,6 +180,10 @@ impl CsvDecoder {
             if options.known_header {
                 decoder.passed = Passed::default();
             }
+        }
+        if let (false, None, Some(columns)) = (decoder.header, &decoder.objection, &options.columns) {
+            decoder.pending = BatchBuilder::new(header::distinct(columns.iter().cloned()));
+            decoder.width = Some(columns.len());
         }
         if !decoder.header {
             while decoder.width.is_none() && decoder.step()? != Step::End {}

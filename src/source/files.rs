@@ -12,9 +12,9 @@ use tracing::trace_span;
 
 use crate::batch::{Origin, Reading};
 use crate::dataset::seam::After;
-use crate::dataset::{Mapper, MapperSettings};
+use crate::dataset::{ALL, Mapper, MapperSettings};
 use crate::decode::format::Reading as FormatReading;
-use crate::decode::{Broken, Decoder, RawBatch};
+use crate::decode::{Broken, RawBatch};
 use crate::error::{Error, Result};
 use crate::pipeline::rejects::{of_broken, unmapped};
 use crate::pipeline::source::{Source, Step};
@@ -159,7 +159,23 @@ impl Files {
             self.settled.read(&origin);
             return Ok(Next::Input);
         }
-        let mut mapper = Mapper::new(self.mapper.clone(), origin.clone())?;
+        if let (Some(dataset), own) = (&opened.chosen.dataset, &self.mapper.dataset.name)
+            && *dataset != **own
+            && ALL.iter().any(|known| known.name == *own)
+        {
+            let error = Error::usage(format!(
+                "{}: by its layout it is of {dataset}, and this load is of {own}; load it by itself",
+                input.name
+            ));
+            if !replayable {
+                feed.stop.set();
+                feed.report.rows +=
+                    self.bury_rest(&mut first, &mut opened, &origin, input, &Arc::default(), feed)?;
+            }
+            return Err(error);
+        }
+        let settings = self.open.chooser.mapper(&opened.chosen, &self.mapper)?;
+        let mut mapper = Mapper::new(settings, origin.clone())?;
         if let Some(latest) = &feed.report.latest {
             mapper.comes_after(latest, After::File);
         }
@@ -224,7 +240,7 @@ impl Files {
             let mut mapped = match span.in_scope(|| mapper.map(&raw.columns, &raw.rows)) {
                 Ok(mapped) => mapped,
                 Err(error) => {
-                    let error = or_document(error, &*opened.decoder);
+                    let error = or_else(error, &opened);
                     if !opened.replayable {
                         // What a pipe gave is not given twice; what follows is buried below.
                         feed.read(read);
@@ -341,6 +357,9 @@ impl Files {
                 format!("{}: {padding} zero bytes behind the gzip stream were passed over", input.name);
             *feed.report.notes.entry(note).or_default() += 1;
         }
+        if let Some(layout) = &opened.chosen.told {
+            *feed.report.notes.entry(layout.clone()).or_default() += 1;
+        }
         if self.open.format.is_none() {
             *feed.report.forms.entry(form(&opened)).or_default() += 1;
         }
@@ -387,12 +406,14 @@ impl Source for Files {
     }
 }
 
-/// The error about the columns of an input, with what it may be instead of rows.
-fn or_document(error: Error, decoder: &dyn Decoder) -> Error {
-    match (error, decoder.document()) {
-        (error @ Error::Usage(_), Some(sentence)) => error.and(&format!("; perhaps it is {sentence}")),
-        (error, _) => error,
+/// The error about the columns of an input, with what it may be instead of such rows.
+fn or_else(error: Error, opened: &Opened) -> Error {
+    if !matches!(error, Error::Usage(_)) {
+        return error;
     }
+    let document = opened.decoder.document().map(|sentence| format!("; perhaps it is {sentence}"));
+    let layout = opened.chosen.perhaps.as_ref().map(|sentence| format!("; {sentence}"));
+    [document, layout].into_iter().flatten().fold(error, |error, more| error.and(&more))
 }
 
 /// What an input was taken for.

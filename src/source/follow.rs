@@ -34,7 +34,7 @@ use crate::pipeline::Stop;
 use crate::pipeline::keys::Shared;
 use crate::pipeline::{Feed, Report};
 use crate::source::followed::{Exact, FollowOptions, FollowWith, From};
-use crate::source::{Meter, shown};
+use crate::source::{Chosen, Meter, shown};
 use checkpoint::CheckpointFile;
 use checkpoint::FilePosition;
 use discovery::{Arrival, Discovery, lock};
@@ -55,7 +55,7 @@ const GRACE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Where a file that the user named cannot be followed.
-pub fn schema(options: &FollowOptions, stop: &Stop) -> Result<Option<SchemaRef>> {
+pub fn schema(options: &FollowOptions, stop: &Stop) -> Result<Option<(SchemaRef, Chosen)>> {
     let (ears, began) = (Watcher::open(&options.patterns), Instant::now());
     let mut looked: Option<Instant> = None;
     expect(options)?;

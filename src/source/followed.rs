@@ -13,7 +13,7 @@ use crate::dataset::MapperSettings;
 use crate::error::Result;
 use crate::pipeline::{Source, Stop};
 use crate::port::Observer;
-use crate::source::{Meter, OpenOptions};
+use crate::source::{Chosen, Meter, OpenOptions};
 use crate::text::choice::choices;
 
 /// Where the reading of a file begins.
@@ -88,7 +88,10 @@ pub trait Followed: Send + Sync {
     ///
     /// # Errors
     /// Where it cannot be followed.
-    fn schema(&self, stop: &Stop) -> Result<Option<SchemaRef>>;
+    fn schema(&self, stop: &Stop) -> Result<Option<(SchemaRef, Chosen)>>;
+
+    /// From here on all of it is read so.
+    fn read_by(&mut self, open: OpenOptions);
 
     /// Finds out how far an earlier tail into that table has come, and holds that against others.
     ///

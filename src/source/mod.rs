@@ -15,6 +15,7 @@ mod open;
 mod pattern;
 mod peeked;
 mod raw_input;
+mod read_by;
 mod reader;
 mod sniff;
 
@@ -28,6 +29,7 @@ pub use names::shown;
 pub use open::{OpenOptions, Opened, is_whole, open};
 pub use pattern::{Parts, is_pattern};
 pub use peeked::{Peeked, peek};
+pub use read_by::{Chooser, Chosen, ReadBy};
 
 /// What can be followed; a kind that takes all names stands last.
 const FOLLOWED: &[FollowedKind] = &[FollowedKind { scheme: None, open: follow::files }];

@@ -15,13 +15,16 @@ use crate::source::compress::{NOTHING_LOADED, Padding};
 use crate::source::fault::{called, decode_error, io_error};
 use crate::source::raw_input::Stored;
 use crate::source::reader::{Ahead, CHUNK, Source};
-use crate::source::{Compression, Input, Meter, sniff};
+use crate::source::{Chooser, Chosen, Compression, Input, Meter, sniff};
 
 /// Bytes that settle what an input is, as far as magic bytes go.
 const MAGIC: usize = 4;
 
 /// Bytes that are looked at where they are there.
 const HEAD: usize = 4096;
+
+/// Bytes of a text that are looked at for what it is.
+const SAMPLE: usize = 16 << 10;
 
 /// How an input is to be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct OpenOptions {
     pub format: Option<Format>,
     /// For CSV.
     pub csv: CsvOptions,
+    /// Who decides otherwise once the beginning of an input is known.
+    pub chooser: Chooser,
 }
 
 /// An input that is open.
@@ -47,6 +52,8 @@ pub struct Opened {
     pub void: Option<Error>,
     /// What was passed over behind the compressed bytes.
     pub padding: Padding,
+    /// By which layout it is read.
+    pub chosen: Chosen,
     /// The file as it was, where it is one that can be read again.
     pub(super) at_opening: Option<Arc<AtOpening>>,
 }
@@ -63,6 +70,15 @@ pub struct Opened {
 /// [`Error::Input`] where it cannot be read, is an empty stream, is damaged, or is none of our formats;
 /// [`Error::Usage`] where it is not what the options say. The message names the input.
 pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>) -> Result<Opened, Error> {
+    let mut opened = open_by(input, options, stop, meter)?;
+    if opened.format.is_binary() && opened.void.is_none() {
+        let (name, names) = (&*input.name, opened.decoder.names());
+        opened.chosen = options.chooser.of_names(name, opened.format, &names).map_err(|e| e.at(name))?;
+    }
+    Ok(opened)
+}
+
+fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>) -> Result<Opened, Error> {
     let name = &*input.name;
     let mut stored = Stored::open(input, stop, meter).map_err(|e| io_error(&e, name))?;
     let (live, cut) = (stored.is_live(), stored.cut());
@@ -70,7 +86,8 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     let at_opening = stored.at_opening();
     let opened = |decoder: Box<dyn Decoder>, format, compression| {
         let (void, padding, at_opening) = (None, padding.clone(), at_opening.clone());
-        Ok(Opened { decoder, format, compression, replayable: !live, void, padding, at_opening })
+        let chosen = Chosen::default();
+        Ok(Opened { decoder, format, compression, replayable: !live, void, padding, chosen, at_opening })
     };
     let nothing = |compression| {
         let (format, error) = (options.format.unwrap_or(Format::CSV), empty(name, compression));
@@ -135,6 +152,13 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
         return nothing(compression);
     }
     let format = told(&head)?;
+    let mut chosen = Chosen::default();
+    if !format.is_binary() {
+        let failed = read_sample(&mut bytes, &mut head, live).err();
+        bytes = Box::new(Failing(failed).chain(bytes));
+        chosen = options.chooser.of_head(name, format, &head).map_err(|e| e.at(name))?;
+    }
+    let csv = chosen.open.as_ref().map_or(&options.csv, |open| &open.csv);
     let bytes: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(bytes));
     if let Reading::File(open) = format.reading {
         let file = spool(bytes, compression, name, meter);
@@ -153,13 +177,14 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     let source = Source { bytes, compression, live, cut };
     let chunks = Box::new(Ahead::start(source, stop, meter).map_err(|e| io_error(&e, name))?);
     // What can be read again keeps its rows itself.
-    let csv = CsvOptions { keep: options.csv.keep.clone().filter(|_| live), ..options.csv.clone() };
+    let csv = CsvOptions { keep: options.csv.keep.clone().filter(|_| live), ..csv.clone() };
     let decoder: Result<Box<dyn Decoder>, DecodeError> = match format.reading {
         Reading::Stream(open) => open(chunks, csv),
         Reading::Lines(open) => open(chunks, csv).map(|decoder| decoder as _),
         Reading::File(_) => Ok(Box::new(Nothing)),
     };
-    opened(decoder.map_err(|e| decode_error(e, name))?, format, compression)
+    let opened = opened(decoder.map_err(|e| decode_error(e, name))?, format, compression)?;
+    Ok(Opened { chosen, ..opened })
 }
 
 /// Keeps the first bytes of a pipe that is refused by them beside the dead letters: nobody has them any more.
@@ -228,6 +253,32 @@ fn read_head(from: &mut impl Read) -> io::Result<Vec<u8>> {
     }
     head.truncate(filled);
     Ok(head)
+}
+
+/// Adds what follows until there is enough to know what an input is: of one that comes slowly its first line.
+fn read_sample(from: &mut impl Read, head: &mut Vec<u8>, live: bool) -> io::Result<()> {
+    while head.len() < SAMPLE && !(live && memchr::memchr(b'\n', head).is_some()) {
+        let filled = head.len();
+        head.resize(SAMPLE, 0);
+        let read = from.read(head.get_mut(filled..).unwrap_or_default());
+        head.truncate(filled + read.as_ref().map_or(0, |count| *count));
+        match read {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What was met while more was read than is needed: told when the reading comes to that place.
+struct Failing(Option<io::Error>);
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
 }
 
 /// Parquet is read from its end, so a stream goes to a file first, one without a name.

@@ -138,10 +138,17 @@ impl Load<'_> {
                     Some(_) => self.inputs.iter().map(unknown).collect(),
                     None => identify(&self.inputs, plan.history.source_id.as_deref(), &self.stop),
                 },
-                plan.data.identity(&plan.open, &mapper.dataset, &mapper.target, tenant)?,
+                self.read_as.as_ref().unwrap_or(&plan.data).identity(
+                    &plan.open,
+                    &mapper.dataset,
+                    &mapper.target,
+                    tenant,
+                )?,
             ),
         };
-        let provider = plan.data.values.set.iter().find(|(name, _)| name == "vendor").map(|(_, value)| value);
+        let data = self.read_as.as_ref().unwrap_or(&plan.data);
+        let told = data.values.set.iter().chain(&data.assumed);
+        let provider = told.into_iter().find(|(name, _)| name == "vendor").map(|(_, value)| value);
         Ok(RunStart {
             run_id: self.caller.run_id,
             command: self.command().to_owned(),
@@ -157,7 +164,7 @@ impl Load<'_> {
             resumable: self.engine.overflow != Overflow::DropOldest && !self.is_tail(),
             process: process::own(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            provider: provider.or(plan.data.vendor.as_ref()).cloned(),
+            provider: data.vendor.as_ref().or(provider).cloned(),
         })
     }
 

@@ -141,6 +141,7 @@ impl Mapper {
 /// Whether a note says how values were understood, and not what became of them.
 pub fn is_deduction(note: &str) -> bool {
     [
+        "layout is ",
         "timeframe is ",
         " is an epoch in ",
         " is written ",

@@ -11,7 +11,7 @@ use crate::pipeline::{Source, Stop};
 use crate::port::runs::earlier_name;
 use crate::source::follow::{CheckpointFile, Follower, schema};
 use crate::source::followed::{Before, FollowOptions, FollowWith, Followed, From, OpenFollowed};
-use crate::source::shown;
+use crate::source::{Chosen, OpenOptions, shown};
 
 struct FollowedFiles(FollowOptions);
 
@@ -21,8 +21,12 @@ pub fn files(options: FollowOptions) -> Box<dyn Followed> {
 }
 
 impl Followed for FollowedFiles {
-    fn schema(&self, stop: &Stop) -> Result<Option<SchemaRef>> {
+    fn schema(&self, stop: &Stop) -> Result<Option<(SchemaRef, Chosen)>> {
         schema(&self.0, stop)
+    }
+
+    fn read_by(&mut self, open: OpenOptions) {
+        self.0.open = open;
     }
 
     fn open(&self, table: &str) -> Result<Box<dyn OpenFollowed>> {

@@ -16,7 +16,7 @@ use crate::decode::{Chunk, Chunks, DecodeError, Format, Passed, RawBatch, text_c
 use crate::error::{Error, Result};
 use crate::source::fault::{decode_error, io_error};
 use crate::source::reader::CHUNK;
-use crate::source::{Compression, OpenOptions, shown, sniff};
+use crate::source::{Chosen, Compression, OpenOptions, shown, sniff};
 
 /// Bytes of a file that may come before its first row when its columns are looked for.
 const HEAD: u64 = 1 << 20;
@@ -57,7 +57,7 @@ impl Chunks for Queue {
 }
 
 /// A decoder of lines that are added to a file.
-pub(super) struct Lines(Box<dyn LineDecoder>);
+pub(super) struct Lines(Box<dyn LineDecoder>, Chosen);
 
 impl Lines {
     /// A decoder for lines that begin with `start`; `None` where that is too little to begin with.
@@ -80,7 +80,9 @@ impl Lines {
         let head = start.get(..start.len().min(4096)).unwrap_or_default();
         let format = sniff::format(head, name, options.format)?;
         let Reading::Lines(open) = format.reading else { return Err(refused(name, format.a_file)) };
-        let opened = open(chunks, options.csv.clone()).map(Self);
+        let chosen = options.chooser.of_head(name, format, start).map_err(|e| e.at(name))?;
+        let csv = chosen.open.as_ref().map_or(&options.csv, |open| &open.csv).clone();
+        let opened = open(chunks, csv).map(|decoder| Self(decoder, chosen));
         let wanting = queue.lock().wanting;
         if wanting {
             return Ok(None);
@@ -176,7 +178,7 @@ pub(super) fn whole_lines(bytes: &[u8]) -> &[u8] {
 }
 
 /// The columns of a file, once it shows them.
-pub(super) fn look_into(path: &Path, options: &OpenOptions) -> Result<Option<SchemaRef>> {
+pub(super) fn look_into(path: &Path, options: &OpenOptions) -> Result<Option<(SchemaRef, Chosen)>> {
     let name = shown(path);
     let file = File::open(path).map_err(|e| io_error(&e, &name))?;
     let head = head_of(&file, &name)?;
@@ -201,9 +203,7 @@ pub(super) fn look_into(path: &Path, options: &OpenOptions) -> Result<Option<Sch
             break;
         }
     }
-    if seen.is_some() {
-        return Ok(seen);
-    }
-    let names = lines.decoder().names();
-    Ok((!names.is_empty()).then(|| Arc::new(text_columns(names))))
+    let names = || Some(lines.decoder().names()).filter(|names| !names.is_empty());
+    let seen = seen.or_else(|| names().map(|names| Arc::new(text_columns(names))));
+    Ok(seen.map(|schema| (schema, lines.1.clone())))
 }

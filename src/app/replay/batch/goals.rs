@@ -1,5 +1,7 @@
 //! The tables that the rows of a round go to, and the rows that stay since they lead nowhere.
 
+use std::sync::Arc;
+
 use std::collections::BTreeSet;
 
 use crate::app::exit::Exit;
@@ -40,7 +42,9 @@ impl Replay<'_> {
             let runtime = runtime()?;
             let caller = self.of_a_run();
             let facts = runtime.block_on(async {
-                Load::prepare(&caller, plan, Task::Replay(letters), self.metrics)?.table_facts().await
+                Load::prepare(&caller, plan, Task::Replay(letters), Arc::default(), self.metrics)?
+                    .table_facts()
+                    .await
             });
             runtime.shutdown_background();
             let facts = match facts {

@@ -124,7 +124,7 @@ impl Replay<'_> {
         let runtime = runtime()?;
         let caller = self.of_a_run();
         let done = runtime.block_on(span::run("replay-dlq", async {
-            Load::prepare(&caller, plan, Task::Replay(letters), self.metrics)?.run().await
+            Load::prepare(&caller, plan, Task::Replay(letters), Arc::default(), self.metrics)?.run().await
         }));
         runtime.shutdown_background();
         let results = round.done.take_results();

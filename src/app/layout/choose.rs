@@ -1,0 +1,194 @@
+//! Which layout an input has, and how it is read by that.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::app::layout::sign::Match;
+use crate::app::layout::{Layout, Sample, shipped};
+use crate::app::plan::DataPlan;
+use crate::app::spec::Spec;
+use crate::dataset::MapperSettings;
+use crate::decode::Format;
+use crate::error::{Error, Result};
+use crate::source::{Chosen, OpenOptions, ReadBy};
+use crate::text::phrases::enumerated;
+
+/// What the user says of layouts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The one whose signs are there, if there is one.
+    #[default]
+    Auto,
+    /// None.
+    None,
+    /// That one.
+    Named(String),
+}
+
+impl From<&str> for Choice {
+    fn from(text: &str) -> Self {
+        match text {
+            "auto" => Self::Auto,
+            "none" => Self::None,
+            name => Self::Named(name.to_owned()),
+        }
+    }
+}
+
+/// The layouts that come into question for the inputs of a run, and what has been chosen.
+#[derive(Default)]
+pub struct Layouts {
+    choice: Choice,
+    all: Vec<Layout>,
+    /// What the user says of the data.
+    said: Spec,
+    /// What is said of the data of each layout that was chosen, by the layout and the pattern that the file's name fits.
+    plans: Mutex<BTreeMap<String, DataPlan>>,
+}
+
+impl Layouts {
+    /// Those of the user and the shipped ones, for data of which that is said.
+    ///
+    /// # Errors
+    /// Usage, where none has the name that is asked for.
+    pub fn new(choice: Choice, own: &[Layout], data: &DataPlan, open: &OpenOptions) -> Result<Self> {
+        let hidden = |layout: &&Layout| own.iter().all(|own| own.name != layout.name);
+        let mut all: Vec<Layout> = own.to_vec();
+        all.extend(shipped()?.iter().filter(hidden).cloned());
+        match &choice {
+            Choice::None => all.clear(),
+            Choice::Auto => {}
+            Choice::Named(name) => {
+                all.retain(|layout| layout.name == *name);
+                if all.is_empty() {
+                    return Err(Error::usage(format!(
+                        "there is no layout {name:?}; mdsctl load --layout help lists them"
+                    )));
+                }
+            }
+        }
+        let said = Spec::of(data, open).said();
+        if let Some(dataset) = &said.dataset {
+            let fits = |layout: &Layout| layout.spec.dataset.as_ref().is_none_or(|own| own == dataset);
+            match &choice {
+                Choice::Named(name) if !all.iter().all(fits) => {
+                    return Err(Error::usage(format!(
+                        "--layout {name} is not of {dataset}; leave --dataset out"
+                    )));
+                }
+                _ => all.retain(fits),
+            }
+        }
+        Ok(Self { choice, all, said, plans: Mutex::default() })
+    }
+
+    /// What is said of the data of an input with that layout.
+    pub fn data(&self, chosen: &str) -> Option<DataPlan> {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(chosen).cloned()
+    }
+
+    /// The layout that the sample has, with how; and those that it may have.
+    fn find(&self, sample: &Sample) -> Result<(Option<(&Layout, Match)>, Vec<&str>)> {
+        if let (Choice::Named(_), Some(layout)) = (&self.choice, self.all.first()) {
+            return Ok((Some((layout, forced(layout, sample))), Vec::new()));
+        }
+        let (mut sure, mut unsure) = (Vec::new(), Vec::new());
+        for layout in &self.all {
+            let delimiter = self.said.delimiter.or(layout.spec.delimiter);
+            for sign in &layout.signs {
+                if let Some(found) = sign.find(sample, &layout.patterns, delimiter) {
+                    match sign.unsure {
+                        true => unsure.push(layout.name.as_str()),
+                        false => sure.push((sign.weight(), layout, found)),
+                    }
+                    break;
+                }
+            }
+        }
+        let Some(most) = sure.iter().map(|(weight, ..)| *weight).max() else { return Ok((None, unsure)) };
+        sure.retain(|(weight, ..)| *weight == most);
+        match sure.len() {
+            1 => Ok((sure.pop().map(|(_, layout, found)| (layout, found)), unsure)),
+            // What two layouts claim is neither's for sure.
+            _ => Ok((None, sure.iter().map(|(_, layout, _)| layout.name.as_str()).collect())),
+        }
+    }
+}
+
+/// How a layout that is asked for by name is read: by the sign that is there, else as the first line says.
+fn forced(layout: &Layout, sample: &Sample) -> Match {
+    let delimiter = layout.spec.delimiter;
+    let found = layout.signs.iter().find_map(|sign| sign.find_inside(sample, delimiter));
+    let columns =
+        || layout.signs.iter().find(|sign| !sign.columns.is_empty()).map(|sign| sign.columns.clone());
+    found.unwrap_or_else(|| {
+        let no_header = sample.begins_with_data(delimiter) && columns().is_some();
+        let columns = if no_header { columns() } else { None }.unwrap_or_default();
+        Match { skip_lines: 0, no_header, columns }
+    })
+}
+
+impl ReadBy for Layouts {
+    fn of_head(&self, name: &str, format: Format, head: &[u8]) -> Result<Chosen> {
+        self.of(&Sample::of(name, format, head))
+    }
+
+    fn of_names(&self, name: &str, format: Format, names: &[Arc<str>]) -> Result<Chosen> {
+        self.of(&Sample::of_names(name, format, names.iter().map(|name| &**name)))
+    }
+
+    fn mapper(&self, chosen: &str, base: &MapperSettings) -> Result<MapperSettings> {
+        match self.data(chosen) {
+            Some(data) => data.mapper(base.clone()),
+            None => Ok(base.clone()),
+        }
+    }
+}
+
+impl Layouts {
+    fn of(&self, sample: &Sample) -> Result<Chosen> {
+        let (found, perhaps) = self.find(sample)?;
+        let perhaps = match perhaps[..] {
+            [] => None,
+            _ => {
+                let flags: Vec<String> = perhaps.iter().map(|name| format!("--layout {name}")).collect();
+                Some(format!("by its looks it may be of a layout: {}", enumerated(&flags, "or")))
+            }
+        };
+        let Some((layout, found)) = found else { return Ok(Chosen { perhaps, ..Chosen::default() }) };
+        let mut below = layout.spec.clone();
+        let mut said = self.said.clone();
+        if said.name_pattern.is_none() {
+            below.name_pattern = layout.pattern_of(&sample.stem).map(str::to_owned);
+        }
+        if found.skip_lines > 0 {
+            below.skip_lines = Some(found.skip_lines);
+        }
+        if found.no_header {
+            below.no_header = Some(true);
+        }
+        if !found.columns.is_empty() {
+            below.columns = Some(found.columns);
+        }
+        // What a layout says of a column is for rows that have it not; what the user says goes before the row.
+        let mut assumed: Vec<(String, String)> = below.set.take().unwrap_or_default();
+        for (name, value) in [
+            ("vendor", below.vendor.take()),
+            ("symbol", below.symbol.take()),
+            ("timeframe", below.timeframe.take()),
+        ] {
+            assumed.extend(value.map(|value| (name.to_owned(), value)));
+        }
+        if said.table.is_some() && said.dataset.is_none() {
+            below.dataset = None;
+        }
+        said.dataset = said.dataset.or(below.dataset.take());
+        let dataset = said.dataset.clone();
+        let (mut data, open) = said.over(below).plan();
+        data.assumed.clone_from(&assumed);
+        let key = format!("{}\u{0}{}", layout.name, data.name_pattern.as_deref().unwrap_or_default());
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), data);
+        let told = format!("layout is {} ({}); --layout none reads it without", layout.name, layout.title);
+        Ok(Chosen { layout: Some(key.into()), open: Some(open), dataset, told: Some(told), perhaps })
+    }
+}

@@ -1,0 +1,165 @@
+//! Layouts: how the files of a vendor are read and what they mean, as data.
+//!
+//! A layout is a table of TOML: what it is known by ([`Sign`]), and a [`Spec`] in the words of the flags. Those that
+//! are shipped are in `vendors/`; users add theirs to the configuration file, where a name of ours is theirs.
+//! [`Layouts`] chooses one for each input, and lays what it says below what the user says.
+
+mod choose;
+mod sample;
+mod sign;
+
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+pub use choose::{Choice, Layouts};
+pub use sample::Sample;
+pub use sign::Sign;
+
+use crate::app::spec::Spec;
+use crate::dataset::name_pattern::NamePattern;
+use crate::error::{Error, Result, plain};
+
+/// The files of layouts that are shipped.
+const SHIPPED: &[&str] = &[include_str!("vendors/binance.toml"), include_str!("vendors/massive.toml")];
+
+/// How the files of a vendor are read, and what they mean.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layout {
+    /// The word for it, as `--layout` takes it.
+    pub name: String,
+    /// Whose files these are, for people.
+    pub title: String,
+    /// What is stored of a row and what is not, for people.
+    pub stored: String,
+    /// What it is known by: one of these.
+    pub signs: Vec<Sign>,
+    /// How its files are called, as `--name-pattern` has it; the first one that fits is taken.
+    pub names: Vec<String>,
+    patterns: Vec<NamePattern>,
+    /// What it says of the data.
+    pub spec: Spec,
+}
+
+/// What a layout says beside the words of the flags.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct Head {
+    title: String,
+    stored: String,
+    sign: Vec<Sign>,
+    names: Vec<String>,
+}
+
+impl Layout {
+    /// Reads one from its table.
+    ///
+    /// # Errors
+    /// A sentence on what is wrong in it.
+    pub fn read(name: &str, table: Table) -> Result<Self, String> {
+        let (head, rest): (Vec<_>, Vec<_>) = table
+            .into_iter()
+            .partition(|(key, _)| matches!(key.as_str(), "title" | "stored" | "sign" | "names"));
+        let wrong = |error: toml::de::Error| {
+            let why =
+                plain(error.message()).unwrap_or_else(|| "a value of another kind is needed".to_owned());
+            format!("layout {name}: {why}")
+        };
+        let head: Head = Value::Table(head.into_iter().collect()).try_into().map_err(wrong)?;
+        let spec: Spec = Value::Table(rest.into_iter().collect()).try_into().map_err(wrong)?;
+        let patterns = head.names.iter().map(|text| NamePattern::parse(text)).collect::<Result<_, _>>();
+        let patterns = patterns.map_err(|why| format!("layout {name}: {why}"))?;
+        let title = if head.title.is_empty() { name.to_owned() } else { head.title };
+        Ok(Self {
+            name: name.to_owned(),
+            title,
+            stored: head.stored,
+            signs: head.sign,
+            names: head.names,
+            patterns,
+            spec,
+        })
+    }
+
+    /// Those that the text of a file holds, one a table.
+    ///
+    /// # Errors
+    /// A sentence on what is wrong in it.
+    pub fn all_in(text: &str) -> Result<Vec<Self>, String> {
+        let tables: Table = text.parse().map_err(|error: toml::de::Error| error.message().to_owned())?;
+        let read = |(name, value): (String, Value)| match value {
+            Value::Table(table) => Self::read(&name, table),
+            _ => Err(format!("layout {name}: a table is needed")),
+        };
+        tables.into_iter().map(read).collect()
+    }
+
+    /// The pattern that a name fits, as `--name-pattern` takes it.
+    fn pattern_of(&self, stem: &str) -> Option<&str> {
+        let place = self.patterns.iter().position(|pattern| sign::fits(pattern, stem))?;
+        self.names.get(place).map(String::as_str)
+    }
+}
+
+/// The layouts that are shipped, in the order of their names.
+///
+/// # Errors
+/// Internal, where one of them cannot be read.
+pub fn shipped() -> Result<&'static [Layout]> {
+    static ALL: OnceLock<Result<Vec<Layout>>> = OnceLock::new();
+    let read = || {
+        let all: Result<Vec<Vec<Layout>>, String> = SHIPPED.iter().map(|text| Layout::all_in(text)).collect();
+        let mut all: Vec<Layout> = all.map_err(Error::internal)?.into_iter().flatten().collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(all)
+    };
+    ALL.get_or_init(read).as_deref().map_err(Clone::clone)
+}
+
+/// The list of layouts for `--layout help`.
+///
+/// # Errors
+/// Internal, where one of them cannot be read.
+pub fn listed(own: &[Layout]) -> Result<String> {
+    let hidden = |layout: &&Layout| own.iter().all(|own| own.name != layout.name);
+    let mut text = String::new();
+    for layout in own.iter().chain(shipped()?.iter().filter(hidden)) {
+        text.push_str(&format!("{}: {}\n", layout.name, layout.title));
+        for sign in &layout.signs {
+            text.push_str(&format!("    {}\n", sign.words(&layout.names)));
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_shipped_layouts_are_read_and_say_what_they_are() {
+        let all = shipped().unwrap();
+        for layout in all {
+            assert!(!layout.signs.is_empty() && !layout.stored.is_empty(), "{}", layout.name);
+            assert_ne!(layout.title, layout.name);
+            assert!(layout.spec.dataset.is_some(), "{}", layout.name);
+            assert_eq!(all.iter().filter(|other| other.name == layout.name).count(), 1, "{}", layout.name);
+        }
+        assert!(listed(&[]).unwrap().contains("binance-klines"));
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_table_is_told() {
+        for (table, why) in [
+            ("vendr = 'x'", "vendr"),
+            ("names = ['x']", "names no column"),
+            ("sign = [{headr = ['x']}]", "headr"),
+            ("dataset = 5", "layout x"),
+        ] {
+            let error = Layout::read("x", table.parse().unwrap()).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What a layout is known by.
+
+use serde::Deserialize;
+
+use super::sample::Sample;
+use crate::dataset::name_pattern::{Meaning, NamePattern};
+
+/// What a layout is known by: all of it has to be there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Sign {
+    /// Names that stand in the header, in any order and case.
+    pub header: Vec<String>,
+    /// Whether the header has no others.
+    pub only: bool,
+    /// What the fields of the first line are, where there is no header: `epoch` (`epoch-s`, `epoch-ms`, `epoch-us`,
+    /// `epoch-ns`), `number`, `integer`, `text`, `bool`, `any`, or a form in which 9 is a digit: `9999-99-99`.
+    pub shape: Vec<String>,
+    /// Where values stand in a document or a line of JSON: `results[].t`, `bars.*[].o`.
+    pub json: Vec<String>,
+    /// Whether the name of the file has to fit one of the layout's patterns.
+    pub name: bool,
+    /// The format, where that says it all.
+    pub format: Option<String>,
+    /// The names of the columns of rows without a header.
+    pub columns: Vec<String>,
+    /// Whether others may look the same: then it is named where rows cannot be loaded, and not taken by itself.
+    pub unsure: bool,
+}
+
+/// How a sign is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// Lines before the header.
+    pub skip_lines: u64,
+    /// Whether there is no header.
+    pub no_header: bool,
+    /// The names of the columns then.
+    pub columns: Vec<String>,
+}
+
+impl Sign {
+    /// Whether it is there. `patterns` are those of the layout.
+    pub fn find(&self, sample: &Sample, patterns: &[NamePattern], delimiter: Option<u8>) -> Option<Match> {
+        if self.name && !patterns.iter().any(|pattern| fits(pattern, &sample.stem)) {
+            return None;
+        }
+        self.find_inside(sample, delimiter)
+    }
+
+    /// Whether it is there, whatever the input is called.
+    pub fn find_inside(&self, sample: &Sample, delimiter: Option<u8>) -> Option<Match> {
+        if self.format.as_deref().is_some_and(|format| format != sample.format.name) {
+            return None;
+        }
+        let mut found = Match { skip_lines: 0, no_header: false, columns: Vec::new() };
+        if !self.header.is_empty() {
+            let line = sample.header(&self.header, delimiter)?;
+            if self.only && sample.names_at(line, delimiter).len() != self.header.len() {
+                return None;
+            }
+            found.skip_lines = line as u64;
+        }
+        if !self.shape.is_empty() {
+            let first = sample.first(delimiter);
+            let width = first.len() == self.shape.len();
+            if !width || !self.shape.iter().zip(&first).all(|(shape, field)| is_shaped(field, shape)) {
+                return None;
+            }
+            (found.no_header, found.columns) = (true, self.columns.clone());
+        }
+        if !self.json.is_empty() {
+            if !self.json.iter().all(|path| sample.has_path(path)) {
+                return None;
+            }
+            found.columns.clone_from(&self.columns);
+        }
+        let says = !self.header.is_empty() || !self.shape.is_empty() || !self.json.is_empty();
+        (says || self.format.is_some() || self.name).then_some(found)
+    }
+
+    /// How much it says: of two signs that are there the one that says more is taken.
+    pub fn weight(&self) -> usize {
+        self.header.len()
+            + self.shape.len()
+            + self.json.len()
+            + usize::from(self.name)
+            + usize::from(self.only)
+    }
+
+    /// In words, for lists.
+    pub fn words(&self, names: &[String]) -> String {
+        let mut said = Vec::new();
+        if let Some(format) = &self.format {
+            said.push(format!("format {format}"));
+        }
+        if !self.header.is_empty() {
+            let only = if self.only { " alone" } else { "" };
+            said.push(format!("header with {}{only}", self.header.join(", ")));
+        }
+        if !self.shape.is_empty() {
+            said.push(format!("no header, {} fields: {}", self.shape.len(), self.shape.join(", ")));
+        }
+        if !self.json.is_empty() {
+            said.push(format!("JSON with {}", self.json.join(", ")));
+        }
+        if self.name {
+            said.push(format!("name like {}", names.join(" or ")));
+        }
+        let unsure = if self.unsure { " (only with --layout)" } else { "" };
+        format!("{}{unsure}", said.join("; "))
+    }
+}
+
+/// Whether a name fits a pattern, its timeframes and days being some.
+pub(super) fn fits(pattern: &NamePattern, stem: &str) -> bool {
+    let meaning = |field: &str| match field {
+        "timeframe" => Meaning::Timeframe,
+        "date" | "day" => Meaning::Date,
+        _ => Meaning::Column,
+    };
+    let has_day = |fields: &[(String, String)]| {
+        fields
+            .iter()
+            .filter(|(name, _)| name == "date")
+            .all(|(_, day)| day.bytes().any(|b| b.is_ascii_digit()))
+    };
+    pattern.fields(stem, &meaning).is_ok_and(|fields| has_day(&fields))
+}
+
+fn is_shaped(field: &str, shape: &str) -> bool {
+    let digits = !field.is_empty() && field.bytes().all(|b| b.is_ascii_digit());
+    let number = || field.parse::<f64>().is_ok_and(f64::is_finite);
+    match shape {
+        "any" => true,
+        "epoch" => digits && matches!(field.len(), 10 | 13 | 16 | 19),
+        "epoch-s" => digits && field.len() == 10,
+        "epoch-ms" => digits && field.len() == 13,
+        "epoch-us" => digits && field.len() == 16,
+        "epoch-ns" => digits && field.len() == 19,
+        "integer" => field.strip_prefix('-').unwrap_or(field).bytes().all(|b| b.is_ascii_digit()) && number(),
+        "number" => number(),
+        "bool" => matches!(field.to_ascii_lowercase().as_str(), "true" | "false" | "0" | "1"),
+        "text" => !field.is_empty() && !number(),
+        form => {
+            form.len() == field.len()
+                && form.bytes().zip(field.bytes()).all(|(form, byte)| match form {
+                    b'9' => byte.is_ascii_digit(),
+                    form => form == byte,
+                })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_have_shapes() {
+        for (field, shape) in [
+            ("1704153600000", "epoch"),
+            ("1704153600000", "epoch-ms"),
+            ("1704153600000123", "epoch-us"),
+            ("-1.5", "number"),
+            ("-15", "integer"),
+            ("True", "bool"),
+            ("buy", "text"),
+            ("2024.01.02", "9999.99.99"),
+            ("", "any"),
+        ] {
+            assert!(is_shaped(field, shape), "{field} {shape}");
+        }
+        for (field, shape) in [
+            ("17041536", "epoch"),
+            ("1.5", "integer"),
+            ("-", "integer"),
+            ("inf", "number"),
+            ("1", "text"),
+            ("2024-01-02", "9999.99.99"),
+            ("", "number"),
+        ] {
+            assert!(!is_shaped(field, shape), "{field} {shape}");
+        }
+    }
+}
