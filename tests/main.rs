@@ -12,6 +12,7 @@ mod generator;
 mod harness;
 mod health;
 mod http;
+mod layouts;
 mod load;
 mod otlp;
 mod pack;

@@ -1,0 +1,140 @@
+//! Which layout is taken, and who says more than it.
+
+use super::stored;
+use crate::harness::Work;
+use crate::harness::store::on_both_stores;
+
+const KLINES: &str = "1704067200000,1,3,0.5,2,10,1704067259999,15,7,5,8,0\n1704067260000,2,4,1,3,11,1704067319999,16,8,6,9,0\n";
+
+/// A flag takes precedence over what the layout says, column by column.
+#[test]
+fn flags_take_precedence_over_a_layout() {
+    on_both_stores(|work, store, which| {
+        work.write("BTCUSDT-1m-2024-01-01.csv", KLINES);
+        let arguments =
+            ["load", "BTCUSDT-1m-2024-01-01.csv", "--vendor", "mine", "--map", "volume=7", "--dsn", &store.dsn()];
+        let run = work.mdsctl(arguments).run();
+        // Columns are called as the layout calls them.
+        run.expect(2);
+        let arguments = [
+            "load",
+            "BTCUSDT-1m-2024-01-01.csv",
+            "--vendor",
+            "mine",
+            "--map",
+            "volume=quote_volume",
+            "--dsn",
+            &store.dsn(),
+        ];
+        work.mdsctl(arguments).run().expect(0);
+        let text = stored(store);
+        assert!(text.contains("vendor=mine symbol=BTCUSDT timeframe=1m"), "{which}: {text}");
+        assert!(text.contains("volume=15 trades=7") && text.contains("volume=16 trades=8"), "{which}: {text}");
+    });
+}
+
+/// With `none` a file is what its columns say, and a name that is none is told.
+#[test]
+fn none_is_no_layout_and_an_unknown_one_is_refused() {
+    let work = Work::new();
+    work.write("BTCUSDT-1m-2024-01-01.csv", KLINES);
+    let run = work.mdsctl(["load", "BTCUSDT-1m-2024-01-01.csv", "--layout", "none"]).run().expect(2);
+    assert!(run.error().contains("--no-header"), "{run}");
+    let run = work.mdsctl(["load", "BTCUSDT-1m-2024-01-01.csv", "--layout", "binanse"]).run().expect(2);
+    assert!(run.error().contains("--layout help"), "{run}");
+}
+
+/// A layout of the user's own, in the configuration file.
+#[test]
+fn a_layout_of_the_configuration_file_is_taken() {
+    on_both_stores(|work, store, which| {
+        work.write(
+            "mdsctl.toml",
+            "[layouts.desk]\ntitle = 'The desk'\ndataset = 'bars'\nvendor = 'desk'\ntimeframe = '1d'\n\
+             timezone = 'Europe/Berlin'\nmap = ['ts=Tag', 'close_price=Kurs', 'open_price=Erster', \
+             'high_price=Hoch', 'low_price=Tief', 'symbol=Papier']\n\
+             [[layouts.desk.sign]]\nheader = ['Tag', 'Papier', 'Kurs']\n",
+        );
+        work.write("x.csv", "Tag,Papier,Erster,Hoch,Tief,Kurs\n2024-01-02 10:00:00,SAP,1,2,0.5,1.5\n");
+        work.mdsctl(["load", "x.csv", "--dsn", &store.dsn()]).run().expect(0);
+        assert_eq!(
+            stored(store),
+            "bars ts=2024-01-02T09:00:00.000000Z vendor=desk symbol=SAP timeframe=1d open_price=1 high_price=2 \
+             low_price=0.5 close_price=1.5\n",
+            "{which}"
+        );
+    });
+}
+
+/// Files of two layouts in one load are each read by their own; one of another dataset is refused by name, and the
+/// others are loaded.
+#[test]
+fn every_input_has_its_own_layout() {
+    on_both_stores(|work, store, which| {
+        work.write("BTCUSDT-1m-2024-01-01.csv", KLINES);
+        work.write(
+            "a.csv",
+            "ticker,volume,open,close,high,low,window_start,transactions\n\
+             AAPL,5,1,2,3,0.5,1704067200000000000,4\nAAPL,6,1,2,3,0.5,1704067260000000000,4\n",
+        );
+        work.write(
+            "ETHUSDT-trades-2024-01-01.csv",
+            "1,2000.5,0.25,500.125,1704067200000,True,True\n",
+        );
+        let run = work
+            .mdsctl([
+                "load",
+                "BTCUSDT-1m-2024-01-01.csv",
+                "a.csv",
+                "ETHUSDT-trades-2024-01-01.csv",
+                "--dsn",
+                &store.dsn(),
+            ])
+            .run();
+        assert_eq!(run.code, 2, "{which}: {run}");
+        assert!(
+            run.error().contains("ETHUSDT-trades-2024-01-01.csv: by its layout it is of ticks"),
+            "{which}: {run}"
+        );
+        let text = stored(store);
+        assert_eq!(text.matches("vendor=binance symbol=BTCUSDT timeframe=1m").count(), 2, "{which}: {text}");
+        assert_eq!(text.matches("vendor=massive symbol=AAPL timeframe=1m").count(), 2, "{which}: {text}");
+        assert!(!text.contains("ticks"), "{which}: {text}");
+    });
+}
+
+/// A growing file has a layout as any other.
+#[test]
+fn a_tail_reads_by_the_layout_of_its_file() {
+    on_both_stores(|work, store, which| {
+        work.write("BTCUSDT-1m-2024-01-01.csv", KLINES);
+        let arguments =
+            ["tail", "BTCUSDT-1m-2024-01-01.csv", "--idle-exit", "1s", "--dsn", &store.dsn()];
+        work.mdsctl(arguments).run().expect(0);
+        let text = stored(store);
+        assert_eq!(text.matches("vendor=binance symbol=BTCUSDT timeframe=1m").count(), 2, "{which}: {text}");
+        let more = "1704067320000,2,4,1,3,11,1704067379999,16,8,6,9,0\n";
+        work.write("BTCUSDT-1m-2024-01-01.csv", KLINES.to_owned() + more);
+        work.mdsctl(arguments).run().expect(0);
+        assert_eq!(stored(store).matches("vendor=binance").count(), 3, "{which}");
+    });
+}
+
+/// What is refused keeps what the layout said of it, so that a replay stores it as the load would have.
+#[test]
+fn a_refused_row_is_replayed_as_its_layout_reads_it() {
+    on_both_stores(|work, store, which| {
+        work.write("BTCUSDT-1m-2024-01-01.csv", &KLINES.replace(",2,10,", ",x,10,"));
+        work.mdsctl(["load", "BTCUSDT-1m-2024-01-01.csv", "--dsn", &store.dsn()]).run().expect(3);
+        assert_eq!(stored(store).lines().count(), 1, "{which}");
+        work.mdsctl(["replay-dlq", "--set", "close_price=2.5", "--dsn", &store.dsn()]).run().expect(0);
+        let text = stored(store);
+        assert!(
+            text.contains(
+                "bars ts=2024-01-01T00:00:00.000000Z vendor=binance symbol=BTCUSDT timeframe=1m open_price=1 \
+                 high_price=3 low_price=0.5 close_price=2.5 volume=10 trades=7"
+            ),
+            "{which}: {text}"
+        );
+    });
+}
