@@ -11,8 +11,16 @@ const KLINES: &str = "1704067200000,1,3,0.5,2,10,1704067259999,15,7,5,8,0\n17040
 fn flags_take_precedence_over_a_layout() {
     on_both_stores(|work, store, which| {
         work.write("BTCUSDT-1m-2024-01-01.csv", KLINES);
-        let arguments =
-            ["load", "BTCUSDT-1m-2024-01-01.csv", "--vendor", "mine", "--map", "volume=7", "--dsn", &store.dsn()];
+        let arguments = [
+            "load",
+            "BTCUSDT-1m-2024-01-01.csv",
+            "--vendor",
+            "mine",
+            "--map",
+            "volume=7",
+            "--dsn",
+            &store.dsn(),
+        ];
         let run = work.mdsctl(arguments).run();
         // Columns are called as the layout calls them.
         run.expect(2);
@@ -29,7 +37,10 @@ fn flags_take_precedence_over_a_layout() {
         work.mdsctl(arguments).run().expect(0);
         let text = stored(store);
         assert!(text.contains("vendor=mine symbol=BTCUSDT timeframe=1m"), "{which}: {text}");
-        assert!(text.contains("volume=15 trades=7") && text.contains("volume=16 trades=8"), "{which}: {text}");
+        assert!(
+            text.contains("volume=15 trades=7") && text.contains("volume=16 trades=8"),
+            "{which}: {text}"
+        );
     });
 }
 
@@ -77,10 +88,7 @@ fn every_input_has_its_own_layout() {
             "ticker,volume,open,close,high,low,window_start,transactions\n\
              AAPL,5,1,2,3,0.5,1704067200000000000,4\nAAPL,6,1,2,3,0.5,1704067260000000000,4\n",
         );
-        work.write(
-            "ETHUSDT-trades-2024-01-01.csv",
-            "1,2000.5,0.25,500.125,1704067200000,True,True\n",
-        );
+        work.write("ETHUSDT-trades-2024-01-01.csv", "1,2000.5,0.25,500.125,1704067200000,True,True\n");
         let run = work
             .mdsctl([
                 "load",
@@ -108,8 +116,7 @@ fn every_input_has_its_own_layout() {
 fn a_tail_reads_by_the_layout_of_its_file() {
     on_both_stores(|work, store, which| {
         work.write("BTCUSDT-1m-2024-01-01.csv", KLINES);
-        let arguments =
-            ["tail", "BTCUSDT-1m-2024-01-01.csv", "--idle-exit", "1s", "--dsn", &store.dsn()];
+        let arguments = ["tail", "BTCUSDT-1m-2024-01-01.csv", "--idle-exit", "1s", "--dsn", &store.dsn()];
         work.mdsctl(arguments).run().expect(0);
         let text = stored(store);
         assert_eq!(text.matches("vendor=binance symbol=BTCUSDT timeframe=1m").count(), 2, "{which}: {text}");

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::harness::Work;
 use crate::harness::store::Store;
 use crate::harness::truth::{Notation, canonical};
-use crate::harness::Work;
 
 use Notation::{Day, Instant, Number, Text};
 
@@ -186,7 +186,8 @@ fn loaded(layout: &str, sqlite: bool) -> String {
         let store = if sqlite { Store::sqlite(&work) } else { Store::postgres() };
         let flags = flags.get(&inside).cloned().unwrap_or_default();
         let path = file.to_string_lossy().into_owned();
-        let mut arguments = vec!["load".to_owned(), path, "--json".to_owned(), "--dsn".to_owned(), store.dsn()];
+        let mut arguments =
+            vec!["load".to_owned(), path, "--json".to_owned(), "--dsn".to_owned(), store.dsn()];
         arguments.extend(flags.iter().cloned());
         let run = work.mdsctl(&arguments).run();
         assert_eq!(run.code, 0, "{layout} {inside}: {run}");
@@ -221,8 +222,11 @@ fn every_value_of_every_layout_is_stored_as_its_snapshot_says() {
 fn every_layout_has_fixtures_and_every_folder_is_one_of_a_layout() {
     let work = Work::new();
     let listed = work.mdsctl(["load", "--layout", "help"]).run().expect(0).stdout;
-    let names: Vec<&str> =
-        listed.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(": ").next()).collect();
+    let names: Vec<&str> = listed
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split(": ").next())
+        .collect();
     let with = layouts();
     let without: Vec<&&str> = names.iter().filter(|name| !with.iter().any(|with| with == **name)).collect();
     assert!(without.is_empty(), "layouts without fixtures: {without:?}");
