@@ -9,6 +9,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub(super) use header::distinct;
 use memchr::memchr;
 use record::{Found, MAX_COLUMNS, Span, Splitter};
 use rows::{Rows, WidthRule, field, repeated};
