@@ -201,6 +201,7 @@ impl Spec {
             columns: self.columns.map(Into::into),
             skip_lines: self.skip_lines.unwrap_or_default(),
             comment: self.comment.map(Into::into),
+            sure_header: self.unpivot.as_ref().is_some_and(Unpivot::names_are_values),
             ..CsvOptions::default()
         };
         (data, OpenOptions { format: self.format, csv, unpivot: self.unpivot, chooser: Chooser::default() })

@@ -81,6 +81,11 @@ impl Unpivot {
         }
     }
 
+    /// Whether the names of columns are values, as those of periods are.
+    pub fn names_are_values(&self) -> bool {
+        matches!(self.names, Names::Labels(_))
+    }
+
     /// As it was written.
     pub fn text(&self) -> &str {
         &self.text
@@ -409,8 +414,10 @@ mod tests {
     use crate::decode::{CsvDecoder, CsvOptions, test_util};
 
     fn rows(text: &str, pattern: &str) -> Result<Vec<String>, DecodeError> {
-        let csv = CsvDecoder::open(Box::new(test_util::Script::one(text.as_bytes())), CsvOptions::default())?;
-        let mut decoder = UnpivotDecoder::open(Box::new(csv), Unpivot::parse(pattern).unwrap())?;
+        let unpivot = Unpivot::parse(pattern).unwrap();
+        let options = CsvOptions { sure_header: unpivot.names_are_values(), ..CsvOptions::default() };
+        let csv = CsvDecoder::open(Box::new(test_util::Script::one(text.as_bytes())), options)?;
+        let mut decoder = UnpivotDecoder::open(Box::new(csv), unpivot)?;
         let mut all = Vec::new();
         while let Some(raw) = decoder.next_batch()? {
             let schema = raw.columns.schema();
