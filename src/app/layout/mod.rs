@@ -22,7 +22,27 @@ use crate::dataset::name_pattern::NamePattern;
 use crate::error::{Error, Result, plain};
 
 /// The files of layouts that are shipped.
-const SHIPPED: &[&str] = &[include_str!("vendors/binance.toml"), include_str!("vendors/massive.toml")];
+const SHIPPED: &[&str] = &[
+    include_str!("vendors/binance.toml"),
+    include_str!("vendors/massive.toml"),
+    include_str!("vendors/alphavantage.toml"),
+    include_str!("vendors/cboe.toml"),
+    include_str!("vendors/firstrate.toml"),
+    include_str!("vendors/fmp.toml"),
+    include_str!("vendors/historicaloptiondata.toml"),
+    include_str!("vendors/investing.toml"),
+    include_str!("vendors/kibot.toml"),
+    include_str!("vendors/lseg.toml"),
+    include_str!("vendors/nasdaq.toml"),
+    include_str!("vendors/news.toml"),
+    include_str!("vendors/quandl.toml"),
+    include_str!("vendors/simfin.toml"),
+    include_str!("vendors/stooq.toml"),
+    include_str!("vendors/thetadata.toml"),
+    include_str!("vendors/tradestation.toml"),
+    include_str!("vendors/tushare.toml"),
+    include_str!("vendors/yahoo.toml"),
+];
 
 /// How the files of a vendor are read, and what they mean.
 #[derive(Debug, Clone, PartialEq)]
