@@ -1,5 +1,5 @@
-//! Makes `completions/` and `man/` of the command line: `scripts/generate`. The program has them in it, as they are
-//! checked in.
+//! Makes `completions/` and `man/` of the command line, and `docs/vendors.md` of the layouts: `scripts/generate`. The
+//! program has the first two in it, as they are checked in.
 
 use std::fs;
 use std::path::Path;
@@ -19,5 +19,6 @@ fn main() -> Result<()> {
             fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
         }
     }
+    fs::write("docs/vendors.md", made::vendors::page()?).context("docs/vendors.md cannot be written")?;
     Ok(())
 }

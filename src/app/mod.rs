@@ -28,6 +28,6 @@ pub(crate) mod run_recorder;
 pub mod runs;
 pub mod schema;
 pub(crate) mod span;
-pub(crate) mod spec;
+pub mod spec;
 pub mod tail;
 pub mod values;

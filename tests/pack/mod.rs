@@ -5,6 +5,7 @@ mod grafana;
 mod man;
 mod package;
 mod units;
+mod vendors;
 
 use std::collections::BTreeMap;
 use std::fs;

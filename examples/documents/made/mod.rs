@@ -1,4 +1,5 @@
-//! What is made of the command line.
+//! What is made of the command line and of the layouts.
 
 pub mod completions;
 pub mod man;
+pub mod vendors;
