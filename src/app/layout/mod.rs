@@ -32,6 +32,7 @@ const SHIPPED: &[&str] = &[
     include_str!("vendors/historicaloptiondata.toml"),
     include_str!("vendors/investing.toml"),
     include_str!("vendors/kibot.toml"),
+    include_str!("vendors/lean.toml"),
     include_str!("vendors/lseg.toml"),
     include_str!("vendors/nasdaq.toml"),
     include_str!("vendors/news.toml"),
