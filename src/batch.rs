@@ -33,6 +33,8 @@ pub struct Origin {
     /// Ordinal in the run of the row before this source's first one: the ordinal of row `r`
     /// (1-based) is `base + r`. Ordinals grow in the order of the input.
     pub base: u64,
+    /// How many numbers each row of the source has: several where columns became rows.
+    pub shares: u64,
     /// For rows out of the dead-letter queue: what it remembers of them.
     pub past: Option<Arc<ReplayHistory>>,
     /// How many of its rows are not settled.
@@ -43,7 +45,7 @@ impl Origin {
     /// An origin for rows that come from no file, as an embedding program submits them.
     pub fn new(source: impl Into<Arc<str>>) -> Self {
         let (source, replayable) = (source.into(), Replayable::Never);
-        Self { source, replayable, base: 0, past: None, open: OpenRows::default() }
+        Self { source, replayable, base: 0, shares: 1, past: None, open: OpenRows::default() }
     }
 
     /// What the dead-letter queue remembers of row `row`.
@@ -409,7 +411,7 @@ impl Reject {
     pub fn place(&self) -> (&Arc<str>, u64) {
         match self.origin.past_of(self.row) {
             Some((record, row)) => (&record.source, row),
-            None => (&self.origin.source, self.row),
+            None => (&self.origin.source, self.row.saturating_sub(1) / self.origin.shares.max(1) + 1),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::dataset::separators::Decimal;
 use crate::dataset::time::{DateOrder, Unit};
 use crate::decode::Format;
 use crate::decode::csv::{self, CsvOptions};
+use crate::decode::unpivot::Unpivot;
 use crate::settings::{OnConflict, quantity};
 use crate::source::{Chooser, OpenOptions};
 use crate::text::choice;
@@ -99,6 +100,9 @@ spec! {
     /// The names of the columns where no line holds them.
     #[serde(skip_serializing_if = "Option::is_none")]
     columns: Vec<String>,
+    /// Columns that become rows.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "to_pattern", deserialize_with = "of_pattern")]
+    unpivot: Unpivot,
     /// Lines to skip before the header.
     skip_lines: u64,
     /// What comment lines begin with.
@@ -141,6 +145,7 @@ impl Spec {
             delimiter: csv.delimiter,
             no_header: Some(!csv.header),
             columns: csv.columns.as_deref().map(<[String]>::to_vec),
+            unpivot: open.unpivot.clone(),
             skip_lines: Some(csv.skip_lines).filter(|lines| *lines > 0),
             comment: csv.comment.as_deref().map(str::to_owned),
         }
@@ -196,9 +201,10 @@ impl Spec {
             columns: self.columns.map(Into::into),
             skip_lines: self.skip_lines.unwrap_or_default(),
             comment: self.comment.map(Into::into),
+            sure_header: self.unpivot.as_ref().is_some_and(Unpivot::names_are_values),
             ..CsvOptions::default()
         };
-        (data, OpenOptions { format: self.format, csv, chooser: Chooser::default() })
+        (data, OpenOptions { format: self.format, csv, unpivot: self.unpivot, chooser: Chooser::default() })
     }
 }
 
@@ -245,6 +251,14 @@ fn of_sign<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Decimal>, D::Err
         "comma" => Ok(Decimal::Comma),
         sign => sign.parse(),
     })
+}
+
+fn to_pattern<S: Serializer>(unpivot: &Option<Unpivot>, to: S) -> Result<S::Ok, S::Error> {
+    unpivot.as_ref().map(Unpivot::text).serialize(to)
+}
+
+fn of_pattern<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Unpivot>, D::Error> {
+    of_text(from, Unpivot::parse)
 }
 
 fn to_character<S: Serializer>(delimiter: &Option<u8>, to: S) -> Result<S::Ok, S::Error> {

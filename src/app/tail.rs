@@ -36,6 +36,12 @@ pub fn run(caller: &Caller, plan: TailPlan, metrics: &RunMetrics) -> Result<RunR
     if let Some(format) = run.open.format.filter(|f| !f.grows()) {
         return Err(Error::usage(format!("{} cannot be followed; use mdsctl load", format.title)));
     }
+    if let Some(unpivot) = &run.open.unpivot {
+        return Err(Error::usage(format!(
+            "--unpivot {} is for files that are whole; use mdsctl load",
+            unpivot.text()
+        )));
+    }
     let pipe = run.inputs.iter().any(|input| input == "-");
     if pipe && run.inputs.len() > 1 {
         return Err(Error::usage(

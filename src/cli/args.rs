@@ -12,6 +12,7 @@ use crate::cli::values::{self, one_of};
 use crate::dataset::quality::Quality;
 use crate::dataset::separators::Decimal;
 use crate::dataset::time::{DateOrder, Unit};
+use crate::decode::unpivot::Unpivot;
 use crate::decode::{Format, csv};
 use crate::report::progress;
 use crate::report::style::ColorChoice;
@@ -273,6 +274,16 @@ pub struct FormatArgs {
     /// The CSV has no header; its columns are named 1, 2, 3, … and every line is a row
     #[arg(long)]
     pub no_header: bool,
+    /// The names of the columns, of CSV that has no header and of rows of JSON that are lists
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Make rows of columns: '{option_type}_{}' makes two of a row with call_bid and put_bid
+    ///
+    /// {COLUMN} is the part of a column's name that becomes a value, {} the part that is its name in the new
+    /// row; {COLUMN=A|B} takes these values alone. '{asof}:ITEM' is for columns that are periods, with the
+    /// names of the figures in the column ITEM.
+    #[arg(long, value_name = "PATTERN", value_parser = Unpivot::parse)]
+    pub unpivot: Option<Unpivot>,
     /// Lines to skip before the header
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub skip_lines: u64,

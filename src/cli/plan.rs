@@ -134,7 +134,9 @@ fn said(data: &DataArgs, format: &FormatArgs) -> Spec {
         name_pattern: data.name_pattern.clone(),
         format: format.format,
         delimiter: format.delimiter,
-        no_header: format.no_header.then_some(true),
+        no_header: (format.no_header || !format.columns.is_empty()).then_some(true),
+        columns: Some(format.columns.clone()).filter(|names| !names.is_empty()),
+        unpivot: format.unpivot.clone(),
         skip_lines: Some(format.skip_lines).filter(|lines| *lines > 0),
         comment: format.comment.clone(),
         ..Spec::default()

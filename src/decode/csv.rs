@@ -9,6 +9,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub(super) use header::distinct;
 use memchr::memchr;
 use record::{Found, MAX_COLUMNS, Span, Splitter};
 use rows::{Rows, WidthRule, field, repeated};
@@ -48,6 +49,8 @@ pub struct CsvOptions {
     pub comment: Option<Arc<str>>,
     /// Whether the bytes that come first end with a header that was read before: it is not judged anew.
     pub known_header: bool,
+    /// Whether the header is one, whatever it looks like: it was told by its names, or has values for names.
+    pub sure_header: bool,
     /// Of an input that cannot be read again: what the names of files begin with that keep rows which are
     /// longer than 64 MiB.
     pub keep: Option<PathBuf>,
@@ -92,6 +95,7 @@ impl Default for CsvOptions {
             skip_lines: 0,
             comment: None,
             known_header: false,
+            sure_header: false,
             keep: None,
         }
     }
@@ -174,7 +178,8 @@ impl CsvDecoder {
             done: false,
         };
         if options.header {
-            let judged = (!options.known_header).then_some((begin.before, (delimiter, asked)));
+            let judged =
+                (!options.known_header && !options.sure_header).then_some((begin.before, (delimiter, asked)));
             // A stop before the header leaves nothing to decode.
             decoder.done = begin.line.is_none() || !decoder.read_header(judged)?;
             if options.known_header {

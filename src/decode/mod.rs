@@ -17,6 +17,7 @@ mod passed;
 mod resync_budget;
 #[cfg(test)]
 pub(crate) mod test_util;
+pub(crate) mod unpivot;
 
 pub use csv::{CsvDecoder, CsvOptions};
 pub use export::{ExportCell, FileFormat, RowWriter};
@@ -157,6 +158,11 @@ pub trait Decoder: Send {
     /// the one that was taken for a header among them, in columns called `1`, `2`, …
     fn objection(&self) -> Option<&str> {
         None
+    }
+
+    /// How many numbers of rows each row of the input has: several where columns become rows.
+    fn shares(&self) -> u64 {
+        1
     }
 
     /// From here on those names of columns matter, and others need not be kept where there are too many.

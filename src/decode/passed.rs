@@ -24,6 +24,8 @@ pub struct Passed {
     pub zeros: u64,
     /// Values of fields that nothing loads, where there are too many such fields to keep them.
     pub fields: u64,
+    /// Rows that columns would have become, and that have no value of their own.
+    pub groups: u64,
     /// The name of the first of those fields.
     pub field: Option<String>,
 }
@@ -52,6 +54,7 @@ impl Passed {
         self.shorter += more.shorter;
         self.zeros += more.zeros;
         self.fields += more.fields;
+        self.groups += more.groups;
         if self.field.is_none() {
             self.field.clone_from(&more.field);
         }

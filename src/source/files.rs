@@ -147,8 +147,12 @@ impl Files {
             None => (open(input, &self.open, feed.stop, &self.meter)?, VecDeque::new()),
         };
         let (replayable, base) = (opened.replayable, base_of(index));
-        let origin =
-            Arc::new(Origin { replayable: from(input, &opened), base, ..Origin::new(input.name.clone()) });
+        let origin = Arc::new(Origin {
+            replayable: from(input, &opened),
+            base,
+            shares: opened.decoder.shares(),
+            ..Origin::new(input.name.clone())
+        });
         if let Some(error) = opened.void {
             // Alone it is a mistake; among others it is a day without trades, or a mark of some writer.
             if self.inputs.len() == 1 {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::decode::format::{FileDecoder, Reading};
+use crate::decode::unpivot::{Unpivot, UnpivotDecoder};
 use crate::decode::{CsvOptions, DecodeError, Decoder, Format, RawBatch};
 use crate::error::{Error, words};
 use crate::pipeline::Stop;
@@ -33,6 +34,8 @@ pub struct OpenOptions {
     pub format: Option<Format>,
     /// For CSV.
     pub csv: CsvOptions,
+    /// Columns that become rows.
+    pub unpivot: Option<Unpivot>,
     /// Who decides otherwise once the beginning of an input is known.
     pub chooser: Chooser,
 }
@@ -71,9 +74,17 @@ pub struct Opened {
 /// [`Error::Usage`] where it is not what the options say. The message names the input.
 pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>) -> Result<Opened, Error> {
     let mut opened = open_by(input, options, stop, meter)?;
+    let name = &*input.name;
     if opened.format.is_binary() && opened.void.is_none() {
-        let (name, names) = (&*input.name, opened.decoder.names());
+        let names = opened.decoder.names();
         opened.chosen = options.chooser.of_names(name, opened.format, &names).map_err(|e| e.at(name))?;
+    }
+    let unpivot = opened.chosen.open.as_ref().map_or(&options.unpivot, |open| &open.unpivot);
+    if let Some(unpivot) =
+        unpivot.clone().filter(|_| opened.void.is_none() && opened.decoder.objection().is_none())
+    {
+        let decoder = UnpivotDecoder::open(opened.decoder, unpivot).map_err(|e| decode_error(e, name))?;
+        opened.decoder = Box::new(decoder);
     }
     Ok(opened)
 }

@@ -76,8 +76,11 @@ impl Peeked {
     /// Sends all rows that have been taken from the input to the dead-letter queue, as they came.
     /// The reading must have been stopped.
     pub fn bury(mut self, input: &Input, reading: &Arc<Reading>, outlet: &mut dyn BatchSink) -> Result<()> {
-        let origin =
-            Arc::new(Origin { replayable: from(input, &self.opened), ..Origin::new(input.name.clone()) });
+        let origin = Arc::new(Origin {
+            replayable: from(input, &self.opened),
+            shares: self.opened.decoder.shares(),
+            ..Origin::new(input.name.clone())
+        });
         let first = std::mem::take(&mut self.first);
         let mut bury = |rejects| outlet.rejects(rejects).map(|_| ());
         bury_rest(first, &mut self.opened, &origin, input, reading, &mut bury)

@@ -124,7 +124,7 @@ fn forced(layout: &Layout, sample: &Sample) -> Match {
     found.unwrap_or_else(|| {
         let no_header = sample.begins_with_data(delimiter) && columns().is_some();
         let columns = if no_header { columns() } else { None }.unwrap_or_default();
-        Match { skip_lines: 0, no_header, columns }
+        Match { skip_lines: 0, header: false, no_header, columns }
     })
 }
 
@@ -184,7 +184,8 @@ impl Layouts {
         }
         said.dataset = said.dataset.or(below.dataset.take());
         let dataset = said.dataset.clone();
-        let (mut data, open) = said.over(below).plan();
+        let (mut data, mut open) = said.over(below).plan();
+        open.csv.sure_header |= found.header;
         data.assumed.clone_from(&assumed);
         let key = format!("{}\u{0}{}", layout.name, data.name_pattern.as_deref().unwrap_or_default());
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), data);

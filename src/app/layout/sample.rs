@@ -8,6 +8,9 @@ use crate::decode::Format;
 /// Lines that are looked at.
 const LINES: usize = 12;
 
+/// Rows of those that are held against a shape.
+const FIRST: usize = 3;
+
 /// Paths that are kept of a document.
 const PATHS: usize = 512;
 
@@ -76,15 +79,15 @@ impl Sample {
         }
     }
 
-    /// The fields of the first line that says something.
-    pub fn first(&self, delimiter: Option<u8>) -> Vec<String> {
-        let said = self.lines.iter().find(|line| !line.trim().is_empty());
-        said.map(|line| fields(line, delimiter)).unwrap_or_default()
+    /// The fields of the first lines that say something.
+    pub fn first(&self, delimiter: Option<u8>) -> Vec<Vec<String>> {
+        let said = self.lines.iter().filter(|line| !line.trim().is_empty());
+        said.take(FIRST).map(|line| fields(line, delimiter)).collect()
     }
 
     /// Whether the first line that says something holds values.
     pub fn begins_with_data(&self, delimiter: Option<u8>) -> bool {
-        let first = self.first(delimiter);
+        let first = self.first(delimiter).into_iter().next().unwrap_or_default();
         shape::is_data(&first.iter().map(String::as_str).collect::<Vec<_>>())
     }
 

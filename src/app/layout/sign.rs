@@ -33,6 +33,8 @@ pub struct Sign {
 pub struct Match {
     /// Lines before the header.
     pub skip_lines: u64,
+    /// Whether the header is known by its names.
+    pub header: bool,
     /// Whether there is no header.
     pub no_header: bool,
     /// The names of the columns then.
@@ -53,18 +55,21 @@ impl Sign {
         if self.format.as_deref().is_some_and(|format| format != sample.format.name) {
             return None;
         }
-        let mut found = Match { skip_lines: 0, no_header: false, columns: Vec::new() };
+        let mut found = Match { skip_lines: 0, header: false, no_header: false, columns: Vec::new() };
         if !self.header.is_empty() {
             let line = sample.header(&self.header, delimiter)?;
             if self.only && sample.names_at(line, delimiter).len() != self.header.len() {
                 return None;
             }
-            found.skip_lines = line as u64;
+            (found.skip_lines, found.header) = (line as u64, true);
         }
         if !self.shape.is_empty() {
-            let first = sample.first(delimiter);
-            let width = first.len() == self.shape.len();
-            if !width || !self.shape.iter().zip(&first).all(|(shape, field)| is_shaped(field, shape)) {
+            let is_it = |row: &Vec<String>| {
+                row.len() == self.shape.len()
+                    && self.shape.iter().zip(row).all(|(shape, field)| is_shaped(field, shape))
+            };
+            // One of the first may be damaged.
+            if !sample.begins_with_data(delimiter) || !sample.first(delimiter).iter().any(is_it) {
                 return None;
             }
             (found.no_header, found.columns) = (true, self.columns.clone());

@@ -419,7 +419,7 @@ fn outside_quotes(line: &[u8], delimiter: u8) -> usize {
 
 /// Names made distinct: the second `name` becomes `name#2`, an empty one in third place
 /// `column#3`.
-pub(super) fn distinct(names: impl Iterator<Item = String>) -> Vec<Arc<str>> {
+pub(in crate::decode) fn distinct(names: impl Iterator<Item = String>) -> Vec<Arc<str>> {
     let names: Vec<String> = names.collect();
     // A name that stands there as it is goes before one that is made up.
     let mut taken: HashSet<String> = HashSet::new();

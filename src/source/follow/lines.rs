@@ -81,6 +81,9 @@ impl Lines {
         let format = sniff::format(head, name, options.format)?;
         let Reading::Lines(open) = format.reading else { return Err(refused(name, format.a_file)) };
         let chosen = options.chooser.of_head(name, format, start).map_err(|e| e.at(name))?;
+        if chosen.open.as_ref().is_some_and(|open| open.unpivot.is_some()) {
+            return Err(refused(name, "a file whose columns become rows"));
+        }
         let csv = chosen.open.as_ref().map_or(&options.csv, |open| &open.csv).clone();
         let opened = open(chunks, csv).map(|decoder| Self(decoder, chosen));
         let wanting = queue.lock().wanting;

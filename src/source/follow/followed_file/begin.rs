@@ -23,7 +23,7 @@ use crate::source::follow::lines::{Lines, Queue, check, head_of, whole_lines};
 use crate::source::follow::names;
 use crate::source::follow::ordinals::Point;
 use crate::source::followed::From;
-use crate::source::{Chooser, OpenOptions, shown, sniff};
+use crate::source::{OpenOptions, shown, sniff};
 
 impl FollowedFile {
     /// The file at that path; `born` is the name by which it was written, whose header and forms it has.
@@ -145,7 +145,7 @@ impl FollowedFile {
         let Some(names) = self.names.as_deref().filter(|_| options.csv.header) else { return Ok(None) };
         let csv = CsvOptions { known_header: true, ..options.csv.clone() };
         let format = options.format.or(Some(Format::CSV));
-        let options = OpenOptions { format, csv, chooser: Chooser::default() };
+        let options = OpenOptions { format, csv, ..OpenOptions::default() };
         let mut opened = Lines::open(names.as_bytes(), &self.name, &options, false)?;
         if let Some((lines, _)) = &mut opened {
             lines.take_used();
