@@ -36,6 +36,7 @@ const SHIPPED: &[&str] = &[
     include_str!("vendors/lseg.toml"),
     include_str!("vendors/nasdaq.toml"),
     include_str!("vendors/news.toml"),
+    include_str!("vendors/optionsdx.toml"),
     include_str!("vendors/quandl.toml"),
     include_str!("vendors/simfin.toml"),
     include_str!("vendors/stooq.toml"),
