@@ -78,6 +78,8 @@ pub struct DataPlan {
     pub name_pattern: Option<String>,
     /// Columns, and what they hold where neither the rows nor what is said above tells: what a layout knows.
     pub assumed: Vec<(String, String)>,
+    /// Columns, and those of the input that they are taken from where it has them and nothing above says otherwise.
+    pub assumed_maps: Vec<(String, String)>,
     /// How values are read and written.
     pub values: ValuePlan,
 }
@@ -116,7 +118,8 @@ impl DataPlan {
         let tenant = tenant.map(|id| ("tenant_id".to_owned(), id.to_owned()));
         let from_name = tenant.into_iter().chain(self.assumed.iter().cloned()).collect();
         let maps = self.values.map.clone();
-        MapOptions { maps, sets, from_name, force_set: self.force_set, ..MapOptions::default() }
+        let (soft_maps, force_set) = (self.assumed_maps.clone(), self.force_set);
+        MapOptions { maps, soft_maps, sets, from_name, force_set, ..MapOptions::default() }
     }
 
     /// Reads its texts.

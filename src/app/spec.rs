@@ -193,6 +193,7 @@ impl Spec {
             force_set: self.force_set.unwrap_or_default(),
             name_pattern: self.name_pattern,
             assumed: Vec::new(),
+            assumed_maps: Vec::new(),
             values,
         };
         let csv = CsvOptions {

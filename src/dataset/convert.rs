@@ -171,7 +171,8 @@ impl Conversion<'_> {
             memchr::memchr3(b',', b' ', b'\'', bytes).is_some()
                 || memchr::memchr2(0xc2, 0xe2, bytes).is_some()
         };
-        if decimal != Some(separators::Decimal::Comma) && !texts.any(signed) {
+        let plain = !texts.any(signed) && !separators::may_be_marked(&texts);
+        if decimal != Some(separators::Decimal::Comma) && plain {
             return None;
         }
         let mut scratch = String::new();

@@ -40,6 +40,9 @@ pub enum ColumnSource {
 pub struct MapOptions {
     /// `--map TARGET=SOURCE`; a time may be `TARGET=DAY+TIME`.
     pub maps: Vec<(String, String)>,
+    /// Further ones that count where the input has such columns and nothing above says otherwise: what a layout
+    /// knows. Of several for one target the first one that can counts.
+    pub soft_maps: Vec<(String, String)>,
     /// `--set COLUMN=VALUE`, and its short forms.
     pub sets: Vec<(String, String)>,
     /// Values from the name of the file, used where neither a column nor `sets` has one.
@@ -63,7 +66,7 @@ impl MapOptions {
         let told = self.from_name.iter().filter(|(name, _)| name != "tenant_id").chain(&self.sets);
         reading.set.extend(told.cloned());
         reading.force_set = self.force_set && !self.sets.is_empty();
-        reading.map.extend(self.maps.iter().cloned());
+        reading.map.extend(self.maps.iter().chain(&self.soft_maps).cloned());
         reading.day.clone_from(&self.day);
     }
 
@@ -78,7 +81,7 @@ impl MapOptions {
             self.from_name.extend(set)
         }
         let map: Vec<_> = reading.map.iter().filter(|(name, _)| unsaid(&self.maps, name)).collect();
-        self.maps.extend(map.into_iter().map(|(name, source)| (name.clone(), source.clone())));
+        self.soft_maps.extend(map.into_iter().map(|(name, source)| (name.clone(), source.clone())));
         self.day = self.day.take().or_else(|| reading.day.clone());
     }
 
@@ -88,6 +91,15 @@ impl MapOptions {
         for (name, _) in same.maps.iter_mut().chain(&mut same.sets) {
             *name = target_of(name, dataset, target)?;
         }
+        // A table of the user's own need not have them.
+        same.soft_maps.retain_mut(|(name, _)| {
+            target_of(name, dataset, target).ok().filter(|own| target.column(own).is_some()).is_some_and(
+                |own| {
+                    *name = own;
+                    true
+                },
+            )
+        });
         Ok(same)
     }
 }
@@ -145,6 +157,10 @@ pub fn resolve(
     let options = &options.canonical(dataset, target)?;
     let mut finder =
         Finder { dataset, target, names: &names, look, options, taken: Vec::new(), joins: Vec::new() };
+    let soft = finder.soft_maps();
+    let options =
+        &MapOptions { maps: options.maps.iter().chain(&soft).cloned().collect(), ..options.clone() };
+    finder.options = options;
     finder.taken = finder.taken_by_maps()?;
     let mut used = vec![false; names.all.len()];
     let mut lacks: Vec<Lack> = Vec::new();

@@ -68,6 +68,25 @@ struct Signed<'a> {
     points: usize,
     commas: usize,
     blank: Option<char>,
+    /// Whether there is the sign of a currency, or a letter for thousands or millions.
+    marked: bool,
+}
+
+/// Signs of currencies that stand before a number.
+const CURRENCIES: [char; 6] = ['$', '€', '£', '¥', '₹', '₩'];
+
+/// Letters behind a number, and the exponent that they stand for.
+const MAGNITUDES: [(char, &str); 6] =
+    [('K', "e3"), ('k', "e3"), ('M', "e6"), ('B', "e9"), ('T', "e12"), ('%', "e-2")];
+
+/// Whether a number among these texts may have a sign of a currency, or a letter for its magnitude.
+pub fn may_be_marked(texts: &Texts<'_>) -> bool {
+    texts.any(|all| {
+        memchr::memchr3(b'K', b'M', b'B', all).is_some()
+            || memchr::memchr3(b'k', b'T', b'%', all).is_some()
+            || memchr::memchr(b'$', all).is_some()
+            || !all.is_ascii()
+    })
 }
 
 impl<'a> Signed<'a> {
@@ -75,8 +94,19 @@ impl<'a> Signed<'a> {
     fn of(text: &'a str) -> Option<Self> {
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
         let (sign, _) = text.split_at(text.len() - unsigned.len());
-        let end = unsigned.find(['e', 'E']).unwrap_or(unsigned.len());
-        let (body, exponent) = unsigned.split_at(end);
+        let bare = unsigned.strip_prefix(CURRENCIES).unwrap_or(unsigned);
+        let (bare, magnitude) = MAGNITUDES
+            .iter()
+            .find_map(|(letter, exponent)| Some((bare.strip_suffix(*letter)?, Some(*exponent))))
+            .unwrap_or((bare, None));
+        let marked = bare.len() < unsigned.len();
+        let end = bare.find(['e', 'E']).unwrap_or(bare.len());
+        let (body, exponent) = bare.split_at(end);
+        let exponent = match magnitude {
+            Some(_) if !exponent.is_empty() => return None,
+            Some(magnitude) => magnitude,
+            None => exponent,
+        };
         let (mut points, mut commas, mut blank) = (0, 0, None);
         for character in body.chars() {
             match character {
@@ -91,13 +121,14 @@ impl<'a> Signed<'a> {
         }
         let digits = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || matches!(c, '.' | ','));
         let framed = digits(body.chars().next()) && digits(body.chars().next_back());
-        (framed && points + commas + usize::from(blank.is_some()) > 0).then_some(Self {
+        (framed && (marked || points + commas + usize::from(blank.is_some()) > 0)).then_some(Self {
             sign,
             body,
             exponent,
             points,
             commas,
             blank,
+            marked,
         })
     }
 
@@ -167,7 +198,8 @@ pub fn plain(text: &str, decimal: Option<Decimal>, out: &mut String) -> Plain {
     let Some(number) = Signed::of(text) else { return Plain::AsIs };
     let simple = number.points <= 1 && number.commas == 0 && number.blank.is_none();
     let meant = match (decimal, number.tells()) {
-        (None | Some(Decimal::Point), _) if simple => return Plain::AsIs,
+        (None | Some(Decimal::Point), _) if simple && !number.marked => return Plain::AsIs,
+        (None | Some(Decimal::Point), _) if simple => Decimal::Point,
         (Some(decimal), _) => decimal,
         // Blanks between the thousands and no decimals.
         (None, Err(false)) if number.points + number.commas == 0 => Decimal::Point,
@@ -200,6 +232,8 @@ pub struct Separators {
     looked: bool,
     /// A value with signs that were taken out, as an example.
     example: Option<(String, String)>,
+    /// One with the sign of a currency or a letter for its magnitude.
+    marked: Option<(String, String)>,
 }
 
 impl Separators {
@@ -266,9 +300,19 @@ impl Separators {
 
     /// Notes a value that was read without its signs.
     pub fn took(&mut self, text: &str, plain: &str) {
-        if self.example.is_none() {
-            self.example = Some((text.to_owned(), plain.to_owned()));
+        let is_marked = text
+            .starts_with(|c: char| !matches!(c, '-' | '+') && !c.is_ascii_digit() && c != '.' && c != ',')
+            || text.ends_with(|c: char| !c.is_ascii_digit() && c != '.' && c != ',');
+        let example = if is_marked { &mut self.marked } else { &mut self.example };
+        if example.is_none() {
+            *example = Some((text.to_owned(), plain.to_owned()));
         }
+    }
+
+    /// What there is to say of currencies and magnitudes.
+    pub fn note_of_marks(&self) -> Option<String> {
+        let (text, plain) = self.marked.as_ref()?;
+        Some(format!("numbers are written with their currency or magnitude: {text} is read as {plain}"))
     }
 
     /// What there is to say of it.
@@ -343,6 +387,14 @@ mod tests {
             ("abc", "abc", "abc", "abc"),
             ("", "", "", ""),
             ("1,23,456", "123456", "1,23,456", "1,23,456"),
+            ("$184.25", "184.25", "184.25,", "184.25"),
+            ("-$1,234.50", "-1234.50", "-$1,234.50", "-$1,234.50"),
+            ("1.38M", "1.38e6", "1.38,", "1.38e6"),
+            ("746K", "746e3", "746e3", "746e3"),
+            ("35.5%", "35.5e-2", "35.5,", "35.5e-2"),
+            ("1e5M", "1e5M", "1e5M", "1e5M"),
+            ("M", "M", "M", "M"),
+            ("$", "$", "$", "$"),
         ] {
             assert_eq!(read(text, Some(Point)), by_point, "{text}");
             assert_eq!(read(text, Some(Comma)), by_comma, "{text}");

@@ -24,7 +24,7 @@ pub fn names(dataset: &Dataset, target: &Target, options: &MapOptions) -> Wanted
         exact.extend(column.synonyms.iter().map(|synonym| (*synonym).to_owned()));
     }
     exact.extend(target.columns.iter().map(|column| column.name.clone()));
-    for (name, source) in &options.maps {
+    for (name, source) in options.maps.iter().chain(&options.soft_maps) {
         exact.insert(name.clone());
         exact.insert(source.trim().to_owned());
         // It may be the names of two columns.

@@ -1,6 +1,6 @@
 //! Files of vendors in their true form, each loaded with no flag but what the file cannot say.
 //!
-//! `fixtures/layouts/NAME/` holds files of the layout NAME. A file `flags` beside them has a line `FILE: FLAGS` for each
+//! `files/NAME/` holds files of the layout NAME. A file `flags` beside them has a line `FILE: FLAGS` for each
 //! that needs some. Every stored value of every file is in the snapshot of the layout.
 
 mod choice;
@@ -113,7 +113,7 @@ const TABLES: [(&str, &[(&str, Notation)]); 6] = [
 ];
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/layouts")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/layouts/files")
 }
 
 /// The names of the layouts that have fixtures.

@@ -184,7 +184,9 @@ impl Layouts {
         }
         said.dataset = said.dataset.or(below.dataset.take());
         let dataset = said.dataset.clone();
+        let maps = below.map.take().unwrap_or_default();
         let (mut data, mut open) = said.over(below).plan();
+        data.assumed_maps = maps;
         open.csv.sure_header |= found.header;
         data.assumed.clone_from(&assumed);
         let key = format!("{}\u{0}{}", layout.name, data.name_pattern.as_deref().unwrap_or_default());

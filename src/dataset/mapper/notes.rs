@@ -20,6 +20,7 @@ impl Mapper {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.notes.clone();
         notes.extend(self.signs.note());
+        notes.extend(self.signs.note_of_marks());
         notes.extend(self.codes.iter().filter_map(|(name, codes)| codes.note(name)));
         for (name, (main, other)) in &self.twofold {
             notes.push(format!("{name} is {main} in some rows and {other} in others"));
@@ -145,6 +146,7 @@ pub fn is_deduction(note: &str) -> bool {
         "timeframe is ",
         " is an epoch in ",
         " is written ",
+        "numbers are written with ",
         " are read together",
         " taken from the names of folders",
     ]

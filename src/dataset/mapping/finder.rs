@@ -65,6 +65,20 @@ impl Finder<'_> {
     }
 
     /// The columns that the `--map`s name.
+    /// What a layout knows of columns that are there, and that nobody else speaks of.
+    pub(super) fn soft_maps(&self) -> Vec<(String, String)> {
+        let options = self.options;
+        let mut soft: Vec<(String, String)> = Vec::new();
+        for (name, source) in &options.soft_maps {
+            let said = options.maps.iter().chain(&options.sets).chain(&soft).any(|(known, _)| known == name);
+            let there = !self.names.named(source).is_empty() || self.halves(source).is_some();
+            if !said && there {
+                soft.push((name.clone(), source.clone()));
+            }
+        }
+        soft
+    }
+
     pub(super) fn taken_by_maps(&self) -> Result<Vec<usize>> {
         let mut taken = Vec::new();
         for (_, source) in &self.options.maps {
