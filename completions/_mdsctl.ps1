@@ -36,8 +36,8 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Load files, directories, globs or stdin (-)')
             [CompletionResult]::new('tail', 'tail', [CompletionResultType]::ParameterValue, 'Follow growing files, globs or a pipe (-) and keep loading')
-            [CompletionResult]::new('inspect-dlq', 'inspect-dlq', [CompletionResultType]::ParameterValue, 'Say what is in a dead-letter queue and why, and hand its rows out')
             [CompletionResult]::new('replay-dlq', 'replay-dlq', [CompletionResultType]::ParameterValue, 'Put the rows of a dead-letter queue through the engine again')
+            [CompletionResult]::new('inspect-dlq', 'inspect-dlq', [CompletionResultType]::ParameterValue, 'Say what is in a dead-letter queue and why, and hand its rows out')
             [CompletionResult]::new('health', 'health', [CompletionResultType]::ParameterValue, 'Say whether the store, its tables, the dead letters and a running instance are well')
             [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'The history of loads: when, what, how many rows, how it ended')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'The tables: print their DDL, create them, compare them')
@@ -50,6 +50,7 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             [CompletionResult]::new('--dsn', '--dsn', [CompletionResultType]::ParameterName, 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE')
             [CompletionResult]::new('--tenant', '--tenant', [CompletionResultType]::ParameterName, 'Tenant of the rows')
             [CompletionResult]::new('--dataset', '--dataset', [CompletionResultType]::ParameterName, 'What the rows are (else detected from the columns)')
+            [CompletionResult]::new('--layout', '--layout', [CompletionResultType]::ParameterName, 'How a vendor''s files are read: a layout by name, none, or help for the list (else by the signs of the file)')
             [CompletionResult]::new('--table', '--table', [CompletionResultType]::ParameterName, 'Load into this table; without --dataset its columns and key are the table''s own')
             [CompletionResult]::new('--vendor', '--vendor', [CompletionResultType]::ParameterName, 'Short for --set vendor=V')
             [CompletionResult]::new('--symbol', '--symbol', [CompletionResultType]::ParameterName, 'Short for --set symbol=S')
@@ -84,6 +85,7 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             [CompletionResult]::new('--retry-initial-backoff', '--retry-initial-backoff', [CompletionResultType]::ParameterName, 'Wait before the second attempt (a bare number is milliseconds)')
             [CompletionResult]::new('--retry-max-backoff', '--retry-max-backoff', [CompletionResultType]::ParameterName, 'Longest wait between attempts (a bare number is milliseconds)')
             [CompletionResult]::new('--retry-multiplier', '--retry-multiplier', [CompletionResultType]::ParameterName, 'Factor from one wait to the next')
+            [CompletionResult]::new('--retry-jitter', '--retry-jitter', [CompletionResultType]::ParameterName, 'The Python system''s variable speaks of jitter, our flag of its absence')
             [CompletionResult]::new('--cb-failure-threshold', '--cb-failure-threshold', [CompletionResultType]::ParameterName, 'Failures in a row that open the circuit')
             [CompletionResult]::new('--cb-half-open-after', '--cb-half-open-after', [CompletionResultType]::ParameterName, 'Time from the opening of the circuit to the first probe')
             [CompletionResult]::new('--max-outage', '--max-outage', [CompletionResultType]::ParameterName, 'Give up when the store has been away for so long (for ever on a terminal, 15m elsewhere)')
@@ -131,6 +133,7 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             [CompletionResult]::new('--dsn', '--dsn', [CompletionResultType]::ParameterName, 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE')
             [CompletionResult]::new('--tenant', '--tenant', [CompletionResultType]::ParameterName, 'Tenant of the rows')
             [CompletionResult]::new('--dataset', '--dataset', [CompletionResultType]::ParameterName, 'What the rows are (else detected from the columns)')
+            [CompletionResult]::new('--layout', '--layout', [CompletionResultType]::ParameterName, 'How a vendor''s files are read: a layout by name, none, or help for the list (else by the signs of the file)')
             [CompletionResult]::new('--table', '--table', [CompletionResultType]::ParameterName, 'Load into this table; without --dataset its columns and key are the table''s own')
             [CompletionResult]::new('--vendor', '--vendor', [CompletionResultType]::ParameterName, 'Short for --set vendor=V')
             [CompletionResult]::new('--symbol', '--symbol', [CompletionResultType]::ParameterName, 'Short for --set symbol=S')
@@ -164,6 +167,7 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             [CompletionResult]::new('--retry-initial-backoff', '--retry-initial-backoff', [CompletionResultType]::ParameterName, 'Wait before the second attempt (a bare number is milliseconds)')
             [CompletionResult]::new('--retry-max-backoff', '--retry-max-backoff', [CompletionResultType]::ParameterName, 'Longest wait between attempts (a bare number is milliseconds)')
             [CompletionResult]::new('--retry-multiplier', '--retry-multiplier', [CompletionResultType]::ParameterName, 'Factor from one wait to the next')
+            [CompletionResult]::new('--retry-jitter', '--retry-jitter', [CompletionResultType]::ParameterName, 'The Python system''s variable speaks of jitter, our flag of its absence')
             [CompletionResult]::new('--cb-failure-threshold', '--cb-failure-threshold', [CompletionResultType]::ParameterName, 'Failures in a row that open the circuit')
             [CompletionResult]::new('--cb-half-open-after', '--cb-half-open-after', [CompletionResultType]::ParameterName, 'Time from the opening of the circuit to the first probe')
             [CompletionResult]::new('--max-outage', '--max-outage', [CompletionResultType]::ParameterName, 'Give up when the store has been away for so long (for ever on a terminal, 15m elsewhere)')
@@ -192,33 +196,6 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             [CompletionResult]::new('--no-retry-jitter', '--no-retry-jitter', [CompletionResultType]::ParameterName, 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the store also when it is away at the start')
             [CompletionResult]::new('--metrics-public', '--metrics-public', [CompletionResultType]::ParameterName, 'Answer anyone, also on an address that other machines reach')
-            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more; twice for all')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more; twice for all')
-            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
-            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
-            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON object on stdout')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'mdsctl;inspect-dlq' {
-            [CompletionResult]::new('--by', '--by', [CompletionResultType]::ParameterName, 'What the groups are made by; several, with commas, for their combinations')
-            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'table, json (the same for programs), or the rows alone as csv or ndjson')
-            [CompletionResult]::new('--samples', '--samples', [CompletionResultType]::ParameterName, 'Rows that are shown of each group')
-            [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'Write the rows alone to this file (.csv, .ndjson or .parquet)')
-            [CompletionResult]::new('--where', '--where', [CompletionResultType]::ParameterName, 'Rows with that value in a field of the record''s metadata or of their own')
-            [CompletionResult]::new('--code', '--code', [CompletionResultType]::ParameterName, 'Rows that failed with that code: a SQLSTATE, or one of ours such as bad_number')
-            [CompletionResult]::new('--stage', '--stage', [CompletionResultType]::ParameterName, 'Rows that failed there: decode, validate, write, overflow or abort')
-            [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Rows that failed last at that time or later: 2024-11-23, 2024-11-23T08:00:00Z, or 2h or 7d ago')
-            [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'Rows that failed last before that time')
-            [CompletionResult]::new('--symbol', '--symbol', [CompletionResultType]::ParameterName, 'Rows of that symbol')
-            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'So many rows at most (the newest ones, where rows are handed out or replayed)')
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file (TOML, with the long names of the flags)')
-            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of log lines on stderr')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours')
-            [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown on stderr')
-            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Write over a file that is there')
-            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Print records as they come, also where the queue is renamed by a replay or begun anew')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more; twice for all')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more; twice for all')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
@@ -264,6 +241,7 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             [CompletionResult]::new('--retry-initial-backoff', '--retry-initial-backoff', [CompletionResultType]::ParameterName, 'Wait before the second attempt (a bare number is milliseconds)')
             [CompletionResult]::new('--retry-max-backoff', '--retry-max-backoff', [CompletionResultType]::ParameterName, 'Longest wait between attempts (a bare number is milliseconds)')
             [CompletionResult]::new('--retry-multiplier', '--retry-multiplier', [CompletionResultType]::ParameterName, 'Factor from one wait to the next')
+            [CompletionResult]::new('--retry-jitter', '--retry-jitter', [CompletionResultType]::ParameterName, 'The Python system''s variable speaks of jitter, our flag of its absence')
             [CompletionResult]::new('--cb-failure-threshold', '--cb-failure-threshold', [CompletionResultType]::ParameterName, 'Failures in a row that open the circuit')
             [CompletionResult]::new('--cb-half-open-after', '--cb-half-open-after', [CompletionResultType]::ParameterName, 'Time from the opening of the circuit to the first probe')
             [CompletionResult]::new('--max-outage', '--max-outage', [CompletionResultType]::ParameterName, 'Give up when the store has been away for so long (for ever on a terminal, 15m elsewhere)')
@@ -291,6 +269,33 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             [CompletionResult]::new('--no-retry-jitter', '--no-retry-jitter', [CompletionResultType]::ParameterName, 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the store also when it is away at the start')
             [CompletionResult]::new('--metrics-public', '--metrics-public', [CompletionResultType]::ParameterName, 'Answer anyone, also on an address that other machines reach')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more; twice for all')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more; twice for all')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON object on stdout')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mdsctl;inspect-dlq' {
+            [CompletionResult]::new('--by', '--by', [CompletionResultType]::ParameterName, 'What the groups are made by; several, with commas, for their combinations')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'table, json (the same for programs), or the rows alone as csv or ndjson')
+            [CompletionResult]::new('--samples', '--samples', [CompletionResultType]::ParameterName, 'Rows that are shown of each group')
+            [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'Write the rows alone to this file (.csv, .ndjson or .parquet)')
+            [CompletionResult]::new('--where', '--where', [CompletionResultType]::ParameterName, 'Rows with that value in a field of the record''s metadata or of their own')
+            [CompletionResult]::new('--code', '--code', [CompletionResultType]::ParameterName, 'Rows that failed with that code: a SQLSTATE, or one of ours such as bad_number')
+            [CompletionResult]::new('--stage', '--stage', [CompletionResultType]::ParameterName, 'Rows that failed there: decode, validate, write, overflow or abort')
+            [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Rows that failed last at that time or later: 2024-11-23, 2024-11-23T08:00:00Z, or 2h or 7d ago')
+            [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'Rows that failed last before that time')
+            [CompletionResult]::new('--symbol', '--symbol', [CompletionResultType]::ParameterName, 'Rows of that symbol')
+            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'So many rows at most (the newest ones, where rows are handed out or replayed)')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file (TOML, with the long names of the flags)')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of log lines on stderr')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours')
+            [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown on stderr')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Write over a file that is there')
+            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Print records as they come, also where the queue is renamed by a replay or begun anew')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more; twice for all')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more; twice for all')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
@@ -475,8 +480,8 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
         'mdsctl;help' {
             [CompletionResult]::new('load', 'load', [CompletionResultType]::ParameterValue, 'Load files, directories, globs or stdin (-)')
             [CompletionResult]::new('tail', 'tail', [CompletionResultType]::ParameterValue, 'Follow growing files, globs or a pipe (-) and keep loading')
-            [CompletionResult]::new('inspect-dlq', 'inspect-dlq', [CompletionResultType]::ParameterValue, 'Say what is in a dead-letter queue and why, and hand its rows out')
             [CompletionResult]::new('replay-dlq', 'replay-dlq', [CompletionResultType]::ParameterValue, 'Put the rows of a dead-letter queue through the engine again')
+            [CompletionResult]::new('inspect-dlq', 'inspect-dlq', [CompletionResultType]::ParameterValue, 'Say what is in a dead-letter queue and why, and hand its rows out')
             [CompletionResult]::new('health', 'health', [CompletionResultType]::ParameterValue, 'Say whether the store, its tables, the dead letters and a running instance are well')
             [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'The history of loads: when, what, how many rows, how it ended')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'The tables: print their DDL, create them, compare them')
@@ -491,10 +496,10 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
         'mdsctl;help;tail' {
             break
         }
-        'mdsctl;help;inspect-dlq' {
+        'mdsctl;help;replay-dlq' {
             break
         }
-        'mdsctl;help;replay-dlq' {
+        'mdsctl;help;inspect-dlq' {
             break
         }
         'mdsctl;help;health' {

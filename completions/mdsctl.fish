@@ -42,8 +42,8 @@ complete -c mdsctl -n "__fish_mdsctl_needs_command" -s h -l help -d 'Print help 
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -s V -l version -d 'Print version'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "load" -d 'Load files, directories, globs or stdin (-)'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "tail" -d 'Follow growing files, globs or a pipe (-) and keep loading'
-complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "health" -d 'Say whether the store, its tables, the dead letters and a running instance are well'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "runs" -d 'The history of loads: when, what, how many rows, how it ended'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "schema" -d 'The tables: print their DDL, create them, compare them'
@@ -58,6 +58,7 @@ quotes\t''
 options\t''
 fundamentals\t''
 news\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l layout -d 'How a vendor\'s files are read: a layout by name, none, or help for the list (else by the signs of the file)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l table -d 'Load into this table; without --dataset its columns and key are the table\'s own' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l vendor -d 'Short for --set vendor=V' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l symbol -d 'Short for --set symbol=S' -r
@@ -111,6 +112,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l retry-max-attempt
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l retry-initial-backoff -d 'Wait before the second attempt (a bare number is milliseconds)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l retry-max-backoff -d 'Longest wait between attempts (a bare number is milliseconds)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l retry-multiplier -d 'Factor from one wait to the next' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l retry-jitter -d 'The Python system\'s variable speaks of jitter, our flag of its absence' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l cb-failure-threshold -d 'Failures in a row that open the circuit' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l cb-half-open-after -d 'Time from the opening of the circuit to the first probe' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l max-outage -d 'Give up when the store has been away for so long (for ever on a terminal, 15m elsewhere)' -r
@@ -121,8 +123,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l otlp -d 'Send tra
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l metrics-listen -d 'Answer over HTTP while the run goes on: a live page at /, and /metrics, /healthz, /readyz, /status, /backpressure' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l metrics-token -d 'Answer only who has this token (Authorization: Bearer TOKEN)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l feedback-url -d 'POST each change of the queue\'s level (ok, soft, hard) as JSON to this URL' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l feedback-broadcast -d 'Whether to send it' -r -f -a "true\t''
-false\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l feedback-broadcast -d 'Whether to send it' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l feedback-timeout -d 'Longest time that an attempt at sending it may take' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l feedback-max-retries -d 'Further attempts at sending it, before there is one every 30 seconds' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l feedback-backoff -d 'Wait before the first further attempt; it doubles' -r
@@ -167,6 +168,7 @@ quotes\t''
 options\t''
 fundamentals\t''
 news\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l layout -d 'How a vendor\'s files are read: a layout by name, none, or help for the list (else by the signs of the file)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l table -d 'Load into this table; without --dataset its columns and key are the table\'s own' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l vendor -d 'Short for --set vendor=V' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l symbol -d 'Short for --set symbol=S' -r
@@ -219,6 +221,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l retry-max-attempt
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l retry-initial-backoff -d 'Wait before the second attempt (a bare number is milliseconds)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l retry-max-backoff -d 'Longest wait between attempts (a bare number is milliseconds)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l retry-multiplier -d 'Factor from one wait to the next' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l retry-jitter -d 'The Python system\'s variable speaks of jitter, our flag of its absence' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l cb-failure-threshold -d 'Failures in a row that open the circuit' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l cb-half-open-after -d 'Time from the opening of the circuit to the first probe' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l max-outage -d 'Give up when the store has been away for so long (for ever on a terminal, 15m elsewhere)' -r
@@ -229,8 +232,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l otlp -d 'Send tra
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l metrics-listen -d 'Answer over HTTP while the run goes on: a live page at /, and /metrics, /healthz, /readyz, /status, /backpressure' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l metrics-token -d 'Answer only who has this token (Authorization: Bearer TOKEN)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l feedback-url -d 'POST each change of the queue\'s level (ok, soft, hard) as JSON to this URL' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l feedback-broadcast -d 'Whether to send it' -r -f -a "true\t''
-false\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l feedback-broadcast -d 'Whether to send it' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l feedback-timeout -d 'Longest time that an attempt at sending it may take' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l feedback-max-retries -d 'Further attempts at sending it, before there is one every 30 seconds' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l feedback-backoff -d 'Wait before the first further attempt; it doubles' -r
@@ -259,42 +261,6 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -s v -l verbose -d '
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -s q -l quiet -d 'Say only what went wrong'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l json -d 'Print the result as one JSON object on stdout'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l by -d 'What the groups are made by; several, with commas, for their combinations' -r -f -a "code\t''
-stage\t''
-dataset\t''
-source\t''
-symbol\t''
-hour\t''"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l format -d 'table, json (the same for programs), or the rows alone as csv or ndjson' -r -f -a "table\t''
-json\t''
-csv\t''
-ndjson\t''"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l samples -d 'Rows that are shown of each group' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l export -d 'Write the rows alone to this file (.csv, .ndjson or .parquet)' -r -F
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l where -d 'Rows with that value in a field of the record\'s metadata or of their own' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l code -d 'Rows that failed with that code: a SQLSTATE, or one of ours such as bad_number' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l stage -d 'Rows that failed there: decode, validate, write, overflow or abort' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l since -d 'Rows that failed last at that time or later: 2024-11-23, 2024-11-23T08:00:00Z, or 2h or 7d ago' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l until -d 'Rows that failed last before that time' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l symbol -d 'Rows of that symbol' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l limit -d 'So many rows at most (the newest ones, where rows are handed out or replayed)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
-json\t'One JSON object a line'"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
-always\t'Always'
-never\t'Never'"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
-bar\t'The live block'
-plain\t'A line every few seconds'
-json\t'A JSON object a line'
-none\t'Nothing'"
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l force -d 'Write over a file that is there'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l follow -d 'Print records as they come, also where the queue is renamed by a replay or begun anew'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s v -l verbose -d 'Say more; twice for all'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s q -l quiet -d 'Say only what went wrong'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l json -d 'Print the result as one JSON object on stdout'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l tenant -d 'Tenant of the rows' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l where -d 'Rows with that value in a field of the record\'s metadata or of their own' -r
@@ -352,6 +318,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l retry-max-a
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l retry-initial-backoff -d 'Wait before the second attempt (a bare number is milliseconds)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l retry-max-backoff -d 'Longest wait between attempts (a bare number is milliseconds)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l retry-multiplier -d 'Factor from one wait to the next' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l retry-jitter -d 'The Python system\'s variable speaks of jitter, our flag of its absence' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l cb-failure-threshold -d 'Failures in a row that open the circuit' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l cb-half-open-after -d 'Time from the opening of the circuit to the first probe' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l max-outage -d 'Give up when the store has been away for so long (for ever on a terminal, 15m elsewhere)' -r
@@ -362,8 +329,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l otlp -d 'Se
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l metrics-listen -d 'Answer over HTTP while the run goes on: a live page at /, and /metrics, /healthz, /readyz, /status, /backpressure' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l metrics-token -d 'Answer only who has this token (Authorization: Bearer TOKEN)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l feedback-url -d 'POST each change of the queue\'s level (ok, soft, hard) as JSON to this URL' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l feedback-broadcast -d 'Whether to send it' -r -f -a "true\t''
-false\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l feedback-broadcast -d 'Whether to send it' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l feedback-timeout -d 'Longest time that an attempt at sending it may take' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l feedback-max-retries -d 'Further attempts at sending it, before there is one every 30 seconds' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l feedback-backoff -d 'Wait before the first further attempt; it doubles' -r
@@ -391,6 +357,42 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -s v -l verbos
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -s q -l quiet -d 'Say only what went wrong'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l json -d 'Print the result as one JSON object on stdout'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l by -d 'What the groups are made by; several, with commas, for their combinations' -r -f -a "code\t''
+stage\t''
+dataset\t''
+source\t''
+symbol\t''
+hour\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l format -d 'table, json (the same for programs), or the rows alone as csv or ndjson' -r -f -a "table\t''
+json\t''
+csv\t''
+ndjson\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l samples -d 'Rows that are shown of each group' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l export -d 'Write the rows alone to this file (.csv, .ndjson or .parquet)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l where -d 'Rows with that value in a field of the record\'s metadata or of their own' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l code -d 'Rows that failed with that code: a SQLSTATE, or one of ours such as bad_number' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l stage -d 'Rows that failed there: decode, validate, write, overflow or abort' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l since -d 'Rows that failed last at that time or later: 2024-11-23, 2024-11-23T08:00:00Z, or 2h or 7d ago' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l until -d 'Rows that failed last before that time' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l symbol -d 'Rows of that symbol' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l limit -d 'So many rows at most (the newest ones, where rows are handed out or replayed)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l force -d 'Write over a file that is there'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l follow -d 'Print records as they come, also where the queue is renamed by a replay or begun anew'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l tenant -d 'Tenant of the rows' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l timeout -d 'Longest time that all of it may take' -r
@@ -556,16 +558,16 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s v -l verbose -d 'S
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s q -l quiet -d 'Say only what went wrong'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -l json -d 'Print the result as one JSON object on stdout'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "load" -d 'Load files, directories, globs or stdin (-)'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "tail" -d 'Follow growing files, globs or a pipe (-) and keep loading'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "health" -d 'Say whether the store, its tables, the dead letters and a running instance are well'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "runs" -d 'The history of loads: when, what, how many rows, how it ended'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "schema" -d 'The tables: print their DDL, create them, compare them'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "completions" -d 'Completions of the command line for a shell, on stdout'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "man" -d 'The manual: a page on stdout, or all of them into a directory'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail inspect-dlq replay-dlq health runs schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "load" -d 'Load files, directories, globs or stdin (-)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "tail" -d 'Follow growing files, globs or a pipe (-) and keep loading'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "health" -d 'Say whether the store, its tables, the dead letters and a running instance are well'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "runs" -d 'The history of loads: when, what, how many rows, how it ended'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "schema" -d 'The tables: print their DDL, create them, compare them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "completions" -d 'Completions of the command line for a shell, on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "man" -d 'The manual: a page on stdout, or all of them into a directory'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and __fish_seen_subcommand_from schema" -f -a "show" -d 'Print the DDL'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and __fish_seen_subcommand_from schema" -f -a "apply" -d 'Create the tables, or bring them up to date; does nothing where all is well'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and __fish_seen_subcommand_from schema" -f -a "check" -d 'Compare the tables with what they should be'

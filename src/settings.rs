@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::error::{Error, Result};
 use crate::files::folder_of;
 use crate::text::choice::choices;
+use crate::text::flags::{HIGH_WATERMARK, LOW_WATERMARK};
 
 pub mod quantity;
 
@@ -246,17 +248,23 @@ pub struct EngineSettings {
     pub write_timeout: Duration,
 }
 
-impl Default for EngineSettings {
-    fn default() -> Self {
-        let capacity = 131_072;
+impl EngineSettings {
+    /// Rows that the queue holds where nobody says how many.
+    const CAPACITY: usize = 131_072;
+    /// Longest outage that is waited for where nobody watches.
+    pub const UNATTENDED_OUTAGE: Duration = Duration::from_secs(15 * 60);
+
+    /// With a queue of so many rows, and its marks where they belong in it.
+    pub fn of_capacity(capacity: Option<usize>) -> Self {
+        let capacity = capacity.unwrap_or(Self::CAPACITY).max(1);
         Self {
             workers: 2,
             capacity,
             capacity_bytes: 48 << 20,
-            batch_rows: 32_768,
+            batch_rows: capacity.min(32_768),
             batch_bytes: 16 << 20,
             flush_interval: Duration::ZERO,
-            high_watermark: capacity / 5 * 4,
+            high_watermark: (capacity / 5 * 4).max(1),
             low_watermark: capacity / 2,
             overflow: Overflow::Block,
             on_conflict: OnConflict::default(),
@@ -268,6 +276,31 @@ impl Default for EngineSettings {
             max_outage: None,
             write_timeout: Duration::from_secs(120),
         }
+    }
+
+    /// Workers that keep a store busy from this machine.
+    pub fn workers_here() -> usize {
+        std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4)
+    }
+
+    /// The same, with what is larger than the queue cut to its size.
+    ///
+    /// # Errors
+    /// Usage, where producers would never go on.
+    pub fn checked(self) -> Result<Self> {
+        let Self { capacity, high_watermark: high, low_watermark: low, .. } = self;
+        if low > high {
+            return Err(Error::usage(format!("{LOW_WATERMARK} {low} is above {HIGH_WATERMARK} {high}")));
+        }
+        let batch_rows = self.batch_rows.min(capacity);
+        let high_watermark = high.clamp(1, capacity);
+        Ok(Self { batch_rows, high_watermark, low_watermark: low.min(high_watermark), ..self })
+    }
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self::of_capacity(None)
     }
 }
 

@@ -5,10 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use nix::sys::signal::{SigSet, SigmaskHow};
+use rustix::process::Signal;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::app::asked::Askings;
 use crate::app::exit::Exit;
 use crate::coordinator::Stopper;
+use crate::error::{Error, Result, words};
 use crate::pipeline::Stop;
 use crate::sink::stop_waiting;
 
@@ -47,6 +53,45 @@ impl Interrupts {
     /// For a use case that runs to its end.
     pub fn none() -> Self {
         Self::channel().1
+    }
+
+    /// Asked for by the signals that end a process. Has to be called while the process has but one thread: a signal
+    /// that comes when its handler is in place, and what the handler is to do is not, or nobody waits for it yet,
+    /// would fall by the way, and the one who sent it wait for ever. So they are held back until all is in
+    /// place. `hung` is called at a second signal that nobody has heeded, from a thread of its own.
+    ///
+    /// # Errors
+    /// Where the process has no file handles left.
+    pub fn of_signals(hung: impl Fn(Exit) + Send + 'static) -> Result<Self> {
+        let failed = |e: std::io::Error| {
+            Error::internal(format!("signals cannot be listened to: {}", words(&e))).caused_by(e)
+        };
+        let runtime = Builder::new_current_thread().enable_io().build().map_err(failed)?;
+        let inside = runtime.enter();
+        let unmasked = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).map_err(|e| failed(e.into()))?;
+        let mut askings = Askings::listen().map_err(failed)?;
+        // Who reaches the limit on the size of files (ulimit -f) is killed by default. With the
+        // signal caught the write fails instead, and is waited for like one on a full disk.
+        drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map_err(failed)?);
+        unmasked.thread_set_mask().map_err(|e| failed(e.into()))?;
+        drop(inside);
+        let (tell, interrupts) = Self::channel();
+        let told = interrupts.clone();
+        let work = async move {
+            while let Some(asked) = askings.next().await {
+                let before = *tell.borrow();
+                match before.first {
+                    None => tell.send_modify(|heard| heard.first = Some(asked.exit)),
+                    Some(_) if !asked.insists => {}
+                    // The first one has not been heeded: something hangs.
+                    Some(first) if !told.held() => hung(first),
+                    Some(_) => tell.send_modify(|heard| heard.again = true),
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("signals".into());
+        thread.spawn(move || runtime.block_on(work)).map_err(failed)?;
+        Ok(interrupts)
     }
 
     /// How to end, if it is time to.

@@ -21,6 +21,7 @@ use crate::port::runs::InputIdentity;
 use crate::port::{DeadLetterError, DeadLetters, Event};
 use crate::source::Meter;
 use crate::telemetry::result::RunResult;
+use crate::text::flags::{DATASET, DISCARD};
 
 /// The rows that go to one place.
 #[derive(Clone)]
@@ -129,7 +130,7 @@ impl Letters {
         let queue = self.queue.display().to_string();
         let Some(sample) = sample else {
             return Err(Error::usage(
-                "some records say no dataset, and hold no row that could tell it; look at them with mdsctl inspect-dlq, give --dataset, mend them, or throw them away with --discard and a filter",
+                format!("some records say no dataset, and hold no row that could tell it; look at them with mdsctl inspect-dlq, give {DATASET}, mend them, or throw them away with {DISCARD} and a filter"),
             )
             .at(&queue));
         };

@@ -34,6 +34,7 @@ use crate::source::followed::Followed;
 use crate::source::{Chooser, Chosen, Input, Meter, OpenOptions, Opened, Peeked, expand, peek};
 use crate::telemetry::result::DlqResult;
 use crate::telemetry::snapshot::Books;
+use crate::text::flags::{DLQ, DSN, NAME_PATTERN, SET};
 use crate::text::number_format;
 
 pub(crate) mod said;
@@ -127,7 +128,9 @@ impl<'a> Load<'a> {
         };
         let meaning = plan.data.meaning()?;
         if meaning.name_pattern.is_some() && inputs.iter().any(|i| i.path.is_none()) {
-            return Err(Error::usage("--name-pattern needs names, and standard input has none; use --set"));
+            return Err(Error::usage(format!(
+                "{NAME_PATTERN} needs names, and standard input has none; use {SET}"
+            )));
         }
         plan.to.one_tenant(&plan.data.values)?;
         let meter = Arc::new(Meter::new(&inputs));
@@ -189,7 +192,7 @@ impl<'a> Load<'a> {
         self.metrics.know(|| self.facts(None));
         if self.plan.to.by_default {
             let (store, shown) = (self.plan.to.store.called(), self.plan.to.store.shown());
-            self.note(&format!("no --dsn given: loading into {store}, {shown}"));
+            self.note(&format!("no {DSN} given: loading into {store}, {shown}"));
         }
         if let Task::Pipe(Some(idle)) = self.task {
             self.stop_when_idle(idle);
@@ -298,18 +301,19 @@ impl<'a> Load<'a> {
             None => None,
         };
         let keeps = opened.keeps_runs();
-        let started = match self.begin(&signals, &mapper, tenant.as_deref(), keeps, places.as_deref()).await {
+        let started = match self.begin(&signals, &mapper, tenant.as_deref(), &keeps, places.as_deref()).await
+        {
             Ok(started) => started,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
-        if let (Some(letters), None, Ok(())) = (self.letters(), &started, keeps) {
+        if let (Some(letters), None, Ok(())) = (self.letters(), &started, &keeps) {
             letters.complete();
             return self.unbegun(Exit::Stored);
         }
         if let Some(letters) = self.letters() {
             (letters.begin)()?;
         }
-        let job = match (&started, keeps) {
+        let job = match (&started, &keeps) {
             (None, Err(_)) => self.begin_job(&mapper, tenant.as_deref()).await?,
             _ => None,
         };
@@ -414,7 +418,7 @@ impl<'a> Load<'a> {
         let path = self.plan.rejects.dlq.clone().unwrap_or_else(|| dlq_path(name));
         if let Kind::Segment(_) = kind(&path) {
             return Err(Error::usage(format!(
-                "--dlq {}: by its name that is a part of the queue {}; give that, or a name without a number at its end",
+                "{DLQ} {}: by its name that is a part of the queue {}; give that, or a name without a number at its end",
                 path.display(),
                 live(&path).display()
             )));
@@ -423,7 +427,7 @@ impl<'a> Load<'a> {
             self.inputs.iter().find(|input| self.letters().is_none() && is_file_of(input, &path))
         {
             return Err(Error::usage(format!(
-                "the dead-letter queue {} is one of the inputs, {}: rows that fail would be written into it; name another queue with --dlq{}",
+                "the dead-letter queue {} is one of the inputs, {}: rows that fail would be written into it; name another queue with {DLQ}{}",
                 path.display(),
                 input.name,
                 if self.plan.rejects.dlq.is_none() { ", or replay it with mdsctl replay-dlq" } else { "" }

@@ -23,6 +23,7 @@ use crate::dataset::{Dataset, MapperSettings, Target, by_name, timeframe};
 use crate::error::{Error, Result};
 use crate::settings::{EngineSettings, FeedbackSettings, RejectLimit, Secret};
 use crate::sink::Store;
+use crate::text::flags::{TIMEFRAME, TIMEZONE};
 
 // What the fields of a plan are made of.
 pub use crate::decode::{CsvOptions, Format};
@@ -133,13 +134,13 @@ impl DataPlan {
         if let (Some(text), None) = (&self.timeframe, &self.table)
             && timeframe::canonical(text).is_none()
         {
-            return Err(Error::usage(format!("--timeframe {text} is not a timeframe; {}", timeframe::WRITE)));
+            return Err(Error::usage(format!("{TIMEFRAME} {text} is not a timeframe; {}", timeframe::WRITE)));
         }
         let values = &self.values;
         let zone = values.timezone.as_deref().map(|name| {
             name.parse().map_err(|_| {
                 Error::usage(format!(
-                    "--timezone {name}: no such zone; names are like America/New_York or UTC"
+                    "{TIMEZONE} {name}: no such zone; names are like America/New_York or UTC"
                 ))
             })
         });

@@ -27,6 +27,7 @@ use crate::dlq::journal::{Journal, ReplaySelection, ReplayTarget};
 use crate::dlq::names::{self, Kind};
 use crate::dlq::replay_lock::{self, Hold};
 use crate::error::{Error, Result, words};
+use crate::text::flags::{ARCHIVE, FORCE};
 use crate::text::phrases::shell_word;
 
 /// Attempts after which a row goes aside, where nothing else is said.
@@ -83,7 +84,7 @@ pub fn run(caller: &Caller, plan: ReplayPlan, metrics: &RunMetrics) -> Result<Re
 fn writable(directory: &Path) -> Result<()> {
     let tried = std::fs::create_dir_all(directory).and_then(|()| tempfile::tempfile_in(directory).map(drop));
     tried.map_err(|error| {
-        Error::usage(format!("--archive {}: {}", directory.display(), words(&error))).caused_by(error)
+        Error::usage(format!("{ARCHIVE} {}: {}", directory.display(), words(&error))).caused_by(error)
     })
 }
 
@@ -193,7 +194,7 @@ impl Replay<'_> {
         if let Some(journal) = journal.filter(|_| !earlier.is_empty()) {
             if journal.way.store != way.store && !journal.settled && !self.plan.force {
                 return Err(Error::usage(format!(
-                    "an earlier replay of {} into {} did not end; finish it there, or take all rows to {} with --force",
+                    "an earlier replay of {} into {} did not end; finish it there, or take all rows to {} with {FORCE}",
                     live.display(),
                     journal.way.store,
                     way.store

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::app::process;
 use crate::error::{Error, Result};
 use crate::port::runs::{Emptied, InputIdentity, RunRecord, RunStatus};
+use crate::text::flags::{FORCE, ON_CONFLICT, OVERFLOW, RESUME, SOURCE_ID, flag};
 use crate::text::number_format::plural;
 
 /// Silence after which a run on another machine is taken to be dead, in microseconds: three of
@@ -105,7 +106,7 @@ pub fn decide(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<De
         if let Some(unknown) = request.inputs.iter().find(|input| input.id.is_none()) {
             let what = if unknown.name == "-" { "standard input" } else { &unknown.name };
             return Err(Error::usage(format!(
-                "--resume cannot tell what comes from {what}: give it a name with --source-id, the same in both runs"
+                "{RESUME} cannot tell what comes from {what}: give it a name with {SOURCE_ID}, the same in both runs"
             )));
         }
         if let Some((run, life)) = to_go_on_with(request, earlier) {
@@ -197,7 +198,7 @@ fn go_on(
     }
     if !run.resumable {
         return Err(Error::usage(format!(
-            "run {name} of {when} cannot be resumed: it ran with --overflow drop-oldest; to load from the start {again}"
+            "run {name} of {when} cannot be resumed: it ran with {OVERFLOW} drop-oldest; to load from the start {again}"
         )));
     }
     let others = differences(&run.settings, request.settings);
@@ -287,14 +288,15 @@ fn fresh(request: &Request<'_>, earlier: &[(RunRecord, Life)]) -> Result<Decisio
 /// What to do to load the inputs of an unfinished run anew.
 fn from_the_start(request: &Request<'_>, run: &RunRecord) -> String {
     match (request.keyed, request.overwrites) {
-        (true, true) => "leave --resume out".to_owned(),
+        (true, true) => format!("leave {RESUME} out"),
         (true, false) => {
-            "leave --resume out and give --on-conflict update, which writes over the rows that are there"
-                .to_owned()
+            format!(
+                "leave {RESUME} out and give {ON_CONFLICT} update, which writes over the rows that are there"
+            )
         }
-        (false, _) if !run.has_checkpoints => "use --force instead of --resume".to_owned(),
+        (false, _) if !run.has_checkpoints => format!("use {FORCE} instead of {RESUME}"),
         (false, _) => format!(
-            "take {} out of {}, which has no key, and use --force instead of --resume",
+            "take {} out of {}, which has no key, and use {FORCE} instead of {RESUME}",
             rows_of(run),
             request.table
         ),
@@ -324,12 +326,12 @@ fn unproven(request: &Request<'_>, run: &RunRecord, input: &str) -> String {
     );
     if request.keyed {
         return format!(
-            "{told}, and rows that are in {} already would stay as they are: load it without --resume and with --on-conflict update, which writes over them",
+            "{told}, and rows that are in {} already would stay as they are: load it without {RESUME} and with {ON_CONFLICT} update, which writes over them",
             request.table
         );
     }
     format!(
-        "{told}, and {} has no key, so that they would stay, or be there twice: take {} out of it, then load with --force and without --resume",
+        "{told}, and {} has no key, so that they would stay, or be there twice: take {} out of it, then load with {FORCE} and without {RESUME}",
         request.table,
         rows_of(run)
     )
@@ -367,10 +369,10 @@ fn loaded(request: &Request<'_>, run: &RunRecord, input: &str) -> String {
         ),
     };
     if run.status.is_finished() {
-        format!("run {name} of {when} has loaded {what} already, and {why}; --force loads it all the same")
+        format!("run {name} of {when} has loaded {what} already, and {why}; {FORCE} loads it all the same")
     } else {
         format!(
-            "run {name} of {when} has loaded a part of {what}, and {why}; --resume goes on with the rest, --force loads all of it"
+            "run {name} of {when} has loaded a part of {what}, and {why}; {RESUME} goes on with the rest, {FORCE} loads all of it"
         )
     }
 }
@@ -385,7 +387,7 @@ pub fn differences(before: &Value, now: &Value) -> Vec<String> {
     let flag = |name: &String| match name.as_str() {
         "key" => "the key of the table".to_owned(),
         "slots" => "the version of mdsctl".to_owned(),
-        name => format!("--{name}"),
+        name => flag(name),
     };
     names.into_iter().filter(other).map(flag).collect()
 }

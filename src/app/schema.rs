@@ -4,6 +4,7 @@ use crate::app::load::runtime;
 use crate::dataset::{ALL, by_name};
 use crate::error::{Error, Result};
 use crate::sink::{SchemaOptions, Store, unblocked};
+use crate::text::flags::{CHUNK, COMPRESS_AFTER, GRANT, RETENTION, RLS};
 
 /// Refuses what that store cannot do, and names of datasets that there are not.
 ///
@@ -12,7 +13,7 @@ use crate::sink::{SchemaOptions, Store, unblocked};
 pub fn possible(store: &dyn Store, wanted: &SchemaOptions) -> Result<()> {
     let (can, called) = (store.capabilities(), store.called());
     if wanted.rls && !can.row_security {
-        return Err(Error::usage(format!("--rls needs PostgreSQL: {called} has no row-level security")));
+        return Err(Error::usage(format!("{RLS} needs PostgreSQL: {called} has no row-level security")));
     }
     let all = [&wanted.chunk, &wanted.compress_after, &wanted.retention];
     if let Some(unknown) = all.iter().flat_map(|said| said.names()).find(|name| by_name(name).is_none()) {
@@ -21,11 +22,11 @@ pub fn possible(store: &dyn Store, wanted: &SchemaOptions) -> Result<()> {
     }
     if !wanted.is_plain() && !can.chunks {
         return Err(Error::usage(format!(
-            "--chunk, --compress-after and --retention need PostgreSQL with TimescaleDB: {called} has no chunks"
+            "{CHUNK}, {COMPRESS_AFTER} and {RETENTION} need PostgreSQL with TimescaleDB: {called} has no chunks"
         )));
     }
     if !wanted.grant.is_empty() && !can.roles {
-        return Err(Error::usage(format!("--grant needs PostgreSQL: {called} has no roles")));
+        return Err(Error::usage(format!("{GRANT} needs PostgreSQL: {called} has no roles")));
     }
     Ok(())
 }

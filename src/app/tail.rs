@@ -10,6 +10,7 @@ use crate::app::plan::TailPlan;
 use crate::app::span;
 use crate::error::{Error, Result};
 use crate::source::{Chooser, followed};
+use crate::text::flags::DRY_RUN;
 
 /// Each followed file is held open: of what the system allows, as much as it takes.
 fn open_many_files() {
@@ -31,7 +32,7 @@ pub fn run(caller: &Caller, plan: TailPlan, metrics: &RunMetrics) -> Result<RunR
     let layouts = run.choice()?;
     follow.open.chooser = Chooser::of(layouts.clone());
     if run.rejects.dry_run {
-        return Err(Error::usage("tail has no --dry-run; mdsctl load --dry-run looks at a file"));
+        return Err(Error::usage(format!("tail has no {DRY_RUN}; mdsctl load {DRY_RUN} looks at a file")));
     }
     if let Some(format) = run.open.format.filter(|f| !f.grows()) {
         return Err(Error::usage(format!("{} cannot be followed; use mdsctl load", format.title)));

@@ -8,6 +8,7 @@ use crate::app::spec::Spec;
 use crate::error::{Error, Result, of_json};
 use crate::settings::OnConflict;
 use crate::source::OpenOptions;
+use crate::text::flags::{SET, TENANT};
 
 // What the fields are made of.
 pub use crate::dataset::quality::Quality;
@@ -57,7 +58,7 @@ impl ValuePlan {
         match self.tenant() {
             Some(value) if !tenant.is_empty() && !is(value, tenant) && !is(value, given) => {
                 Err(Error::usage(format!(
-                    "--tenant {given} (or MDS_TENANT_ID) and --set tenant_id={value} name two tenants; leave one of them out"
+                    "{TENANT} {given} (or MDS_TENANT_ID) and {SET} tenant_id={value} name two tenants; leave one of them out"
                 )))
             }
             _ => Ok(()),

@@ -1,7 +1,6 @@
 //! The command line as it is typed.
 
 use std::ffi::OsString;
-use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -78,16 +77,11 @@ pub enum LogFormat {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Load files, directories, globs or stdin (-)
-    Load(Box<LoadArgs>),
-    /// Follow growing files, globs or a pipe (-) and keep loading
-    Tail(Box<TailArgs>),
+    #[command(flatten)]
+    Write(WriteCommand),
     /// Say what is in a dead-letter queue and why, and hand its rows out
-    #[command(name = "inspect-dlq")]
+    #[command(name = "inspect-dlq", display_order = 2)]
     InspectDlq(Box<InspectArgs>),
-    /// Put the rows of a dead-letter queue through the engine again
-    #[command(name = "replay-dlq")]
-    ReplayDlq(Box<ReplayArgs>),
     /// Say whether the store, its tables, the dead letters and a running instance are well
     Health(HealthArgs),
     /// The history of loads: when, what, how many rows, how it ended
@@ -98,6 +92,18 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// The manual: a page on stdout, or all of them into a directory
     Man(ManArgs),
+}
+
+/// Those that write rows.
+#[derive(Debug, Subcommand)]
+pub enum WriteCommand {
+    /// Load files, directories, globs or stdin (-)
+    Load(Box<LoadArgs>),
+    /// Follow growing files, globs or a pipe (-) and keep loading
+    Tail(Box<TailArgs>),
+    /// Put the rows of a dead-letter queue through the engine again
+    #[command(name = "replay-dlq", display_order = 3)]
+    ReplayDlq(Box<ReplayArgs>),
 }
 
 /// The store.
@@ -127,13 +133,7 @@ pub struct LoadArgs {
     #[arg(required = true, value_name = "INPUT", value_hint = ValueHint::AnyPath)]
     pub inputs: Vec<OsString>,
     #[command(flatten)]
-    pub store: StoreArgs,
-    #[command(flatten)]
-    pub data: DataArgs,
-    #[command(flatten)]
-    pub format: FormatArgs,
-    #[command(flatten)]
-    pub rejects: RejectArgs,
+    pub rows: RowsArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
     #[command(flatten)]
@@ -160,6 +160,15 @@ pub struct TailArgs {
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration, help_heading = "Following")]
     pub idle_exit: Option<Duration>,
     #[command(flatten)]
+    pub rows: RowsArgs,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+/// What `load` and `tail` take: where rows go, what they mean, how they are read, what happens to those that fail.
+#[derive(Debug, Clone, Args)]
+pub struct RowsArgs {
+    #[command(flatten)]
     pub store: StoreArgs,
     #[command(flatten)]
     pub data: DataArgs,
@@ -167,8 +176,6 @@ pub struct TailArgs {
     pub format: FormatArgs,
     #[command(flatten)]
     pub rejects: RejectArgs,
-    #[command(flatten)]
-    pub engine: EngineArgs,
 }
 
 /// What the rows mean.
@@ -208,14 +215,6 @@ pub struct DataArgs {
     pub name_pattern: Option<String>,
     #[command(flatten)]
     pub values: ValueArgs,
-}
-
-impl Deref for DataArgs {
-    type Target = ValueArgs;
-
-    fn deref(&self) -> &ValueArgs {
-        &self.values
-    }
 }
 
 /// How values are read and written, in loads and in replays.

@@ -14,48 +14,59 @@
 use std::path::{Path, PathBuf};
 
 use clap::Command;
-use toml::de::DeTable;
-use toml::{Table, Value};
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
+use toml::de::{DeString, DeTable, DeValue};
+use toml::{Spanned, Table};
 
 use crate::app::layout::Layout;
 use crate::cli::store::DATABASE_URL;
 use crate::error::{Error, Result, plain, words};
+use crate::settings::holds_password;
 
 /// Where the file says what.
 #[derive(Debug, Default)]
 pub struct Places {
     path: PathBuf,
-    /// Section, long name of the flag, line.
-    lines: Vec<(Option<String>, String, usize)>,
     /// The mode of the file.
     mode: u32,
+    /// Names at the top, then those of sections.
+    names: Vec<Named>,
     /// The layouts in it.
     pub layouts: Vec<Layout>,
 }
 
+/// A flag that the file gives values.
+#[derive(Debug)]
+struct Named {
+    section: Option<String>,
+    /// Its long name.
+    flag: String,
+    line: usize,
+    values: Vec<String>,
+}
+
+/// The section with the layouts of the user, each a table in it.
+const LAYOUTS: &str = "layouts";
+
+/// A line, and what is wrong there.
+type Fault = (usize, String);
+
 impl Places {
     /// Where a flag of a command is given, as `configuration file FILE:LINE`.
     pub fn of(&self, command: &str, long: &str) -> Option<String> {
-        let own = |section: &Option<String>| section.as_deref() == Some(command);
-        let found = self
-            .lines
-            .iter()
-            .filter(|(section, flag, _)| flag == long && (section.is_none() || own(section)));
         // What a section says takes precedence over what is said at the top.
-        let line = found.max_by_key(|(section, ..)| section.is_some()).map(|(_, _, line)| line)?;
-        Some(format!("configuration file {}:{line}", self.path.display()))
+        let named = self.names.iter().rfind(|named| named.flag == long && named.is_of(command))?;
+        Some(format!("configuration file {}:{}", self.path.display(), named.line))
     }
 
-    /// What to say of a secret in a file that everybody may read. `is_secret` tells whether the value of a
-    /// flag is one.
-    pub fn warning(&self, command: &str, is_secret: impl Fn(&str) -> bool) -> Option<String> {
+    /// What to say of a secret in a file that everybody may read.
+    pub fn warning(&self, command: Option<&str>) -> Option<String> {
         if self.mode & 0o004 == 0 {
             return None;
         }
-        let secret = self.lines.iter().find(|(section, flag, _)| {
-            section.as_deref().is_none_or(|section| section == command) && is_secret(flag)
-        });
-        let (_, flag, line) = secret?;
+        let Named { flag, line, .. } =
+            self.names.iter().find(|named| named.is_of(command.unwrap_or_default()) && named.is_secret())?;
         let (path, mode) = (self.path.display(), self.mode & 0o7777);
         let elsewhere = match flag.as_str() {
             "dsn" => ", or keep the password in ~/.pgpass",
@@ -67,83 +78,32 @@ impl Places {
     }
 }
 
+impl Named {
+    fn is_secret(&self) -> bool {
+        match self.flag.as_str() {
+            "metrics-token" | "token" => true,
+            "dsn" | "otlp" | "feedback-url" | "url" => self.values.iter().any(|text| holds_password(text)),
+            _ => false,
+        }
+    }
+
+    fn is_of(&self, command: &str) -> bool {
+        self.section.as_deref().is_none_or(|section| section == command)
+    }
+}
+
 /// The command with the file's values as defaults, and where they stand.
 pub fn with_defaults(command: Command, explicit: Option<&Path>) -> Result<(Command, Places)> {
     use std::os::unix::fs::PermissionsExt as _;
     let Some(path) = find(explicit) else { return Ok((command, Places::default())) };
     let read = std::fs::read_to_string(&path).and_then(|text| Ok((text, std::fs::metadata(&path)?)));
-    let (text, meta) = match read {
-        Ok(read) => read,
-        Err(error) => {
-            return Err(Error::usage(format!("configuration file {}: {}", path.display(), words(&error)))
-                .caused_by(error));
-        }
-    };
-    let at = |line: usize| format!("configuration file {}:{line}", path.display());
-    let lines = lines(&text).map_err(|(line, why)| Error::usage(format!("{}: {why}", at(line))))?;
-    let mut places =
-        Places { path: path.clone(), lines, mode: meta.permissions().mode(), layouts: Vec::new() };
-    let command = apply(command, &text, &mut places.layouts).map_err(|fault| {
-        let same = |(section, flag, _): &&(Option<String>, String, usize)| {
-            *section == fault.section && fault.flag.as_ref().is_none_or(|named| named == flag)
-        };
-        let line = places.lines.iter().find(same).map_or(1, |(_, _, line)| *line);
-        Error::usage(format!("{}: {}", at(line), fault.why))
+    let (text, meta) = read.map_err(|error| {
+        Error::usage(format!("configuration file {}: {}", path.display(), words(&error))).caused_by(error)
     })?;
-    // A section itself is no flag.
-    places.lines.retain(|(_, flag, _)| !flag.is_empty());
-    for (_, flag, _) in &mut places.lines {
-        *flag = flag.replace('_', "-");
-    }
-    Ok((command, places))
-}
-
-/// A section, a name in it, which a section itself has none of, and its line.
-type Named = (Option<String>, String, usize);
-
-/// Where names stand, or what is wrong in which line. A section has no flag.
-fn lines(text: &str) -> std::result::Result<Vec<Named>, (usize, String)> {
-    let line = |at: usize| text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
-    let table = DeTable::parse(text)
-        .map_err(|error| (line(error.span().map_or(0, |span| span.start)), of_toml(error.message())))?;
-    let mut lines = Vec::new();
-    for (name, value) in table.get_ref() {
-        let at = line(name.span().start);
-        match value.get_ref().as_table() {
-            Some(section) => {
-                lines.push((Some(name.get_ref().to_string()), String::new(), at));
-                let flags = section.iter().map(|(flag, _)| {
-                    let place = line(flag.span().start);
-                    (Some(name.get_ref().to_string()), flag.get_ref().to_string(), place)
-                });
-                lines.extend(flags);
-            }
-            None => lines.push((None, name.get_ref().to_string(), at)),
-        }
-    }
-    Ok(lines)
-}
-
-/// What the reader of TOML says, or that a value is none that it takes.
-fn of_toml(message: &str) -> String {
-    plain(message).unwrap_or_else(|| "a value there is too large, or of no kind that is taken".to_owned())
-}
-
-/// The section with the layouts of the user, each a table in it.
-const LAYOUTS: &str = "layouts";
-
-/// What is wrong with a name or its value.
-#[derive(Debug)]
-struct Fault {
-    section: Option<String>,
-    flag: Option<String>,
-    why: String,
-}
-
-impl Fault {
-    fn of(section: Option<&str>, flag: &str, why: impl Into<String>) -> Self {
-        Self { section: section.map(str::to_owned), flag: Some(flag.to_owned()), why: why.into() }
-    }
+    let (command, names, layouts) = apply(command, &text).map_err(|(line, why)| {
+        Error::usage(format!("configuration file {}:{line}: {why}", path.display()))
+    })?;
+    Ok((command, Places { path, mode: meta.permissions().mode(), names, layouts }))
 }
 
 /// The file to read: the one named, else the first that is there.
@@ -159,97 +119,99 @@ fn find(explicit: Option<&Path>) -> Option<PathBuf> {
     candidates.into_iter().flatten().find(|path| path.is_file())
 }
 
-fn apply(mut command: Command, text: &str, layouts: &mut Vec<Layout>) -> Result<Command, Fault> {
-    let whole = |e: toml::de::Error| Fault { section: None, flag: None, why: of_toml(e.message()) };
-    let table: Table = text.parse().map_err(whole)?;
-    let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
-    for (name, value) in &table {
-        match value {
-            Value::Table(section) if names.contains(name) => {
+/// The command with the values of that text as defaults, the names in it, and its layouts.
+fn apply(command: Command, text: &str) -> Result<(Command, Vec<Named>, Vec<Layout>), Fault> {
+    let (names, layouts) = names(text, &command)?;
+    let command = names.iter().try_fold(command, |command, named| {
+        let mut known = false;
+        let command = set(command, named.section.as_deref(), named, &mut known);
+        match (&named.section, known) {
+            (_, true) => Ok(command),
+            (Some(section), _) => {
+                Err((named.line, format!("[{section}] {}: the command has no such flag", named.flag)))
+            }
+            (None, _) => Err((named.line, format!("{}: no command has such a flag", named.flag))),
+        }
+    })?;
+    Ok((command, names, layouts))
+}
+
+/// The names in a text, those of sections last, and its layouts.
+fn names(text: &str, command: &Command) -> Result<(Vec<Named>, Vec<Layout>), Fault> {
+    let line = |at: usize| text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+    let table = DeTable::parse(text).map_err(|error| {
+        let why = plain(error.message()).unwrap_or_else(|| "that is not TOML".to_owned());
+        (line(error.span().map_or(0, |span| span.start)), why)
+    })?;
+    let named = |section: Option<&str>, name: &Spanned<DeString<'_>>, value: &DeValue<'_>| {
+        let (flag, line) = (name.get_ref().replace('_', "-"), line(name.span().start));
+        match texts(value) {
+            Ok(values) => Ok(Named { section: section.map(str::to_owned), flag, line, values }),
+            Err(why) => Err((line, format!("{flag}: {why}"))),
+        }
+    };
+    let (mut names, mut of_sections, mut layouts) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, value) in table.get_ref() {
+        match value.get_ref().as_table() {
+            None => names.push(named(None, name, value.get_ref())?),
+            Some(section) if name.get_ref() == LAYOUTS => {
+                for (name, layout) in section {
+                    let fault = |why| (line(name.span().start), why);
+                    let table = Table::deserialize(layout.clone().into_deserializer());
+                    let table = table.map_err(|_| fault("a layout is a table".to_owned()))?;
+                    layouts.push(Layout::read(name.get_ref(), table).map_err(fault)?);
+                }
+            }
+            Some(section) => {
+                let command = command.find_subcommand(&**name.get_ref()).ok_or_else(|| {
+                    (line(name.span().start), format!("[{}]: there is no such command", name.get_ref()))
+                })?;
                 for (flag, value) in section {
-                    let (changed, known) = set(command, Some(name), flag, value)
-                        .map_err(|why| Fault::of(Some(name.as_str()), flag, why))?;
-                    command = changed;
-                    if !known {
-                        let why = format!("[{name}] {flag}: the command has no such flag");
-                        return Err(Fault::of(Some(name.as_str()), flag, why));
-                    }
-                }
-            }
-            Value::Table(section) if name == LAYOUTS => {
-                for (name, table) in section {
-                    let fault = |why| Fault::of(Some(LAYOUTS), name, why);
-                    let table = table.as_table().ok_or_else(|| fault("a layout is a table".to_owned()))?;
-                    layouts.push(Layout::read(name, table.clone()).map_err(fault)?);
-                }
-            }
-            Value::Table(_) => {
-                return Err(Fault::of(
-                    Some(name.as_str()),
-                    "",
-                    format!("[{name}]: there is no such command"),
-                ));
-            }
-            value => {
-                let mut anywhere = false;
-                for target in std::iter::once(None).chain(names.iter().map(|n| Some(n.as_str()))) {
-                    let (changed, known) =
-                        set(command, target, name, value).map_err(|why| Fault::of(None, name, why))?;
-                    command = changed;
-                    anywhere |= known;
-                }
-                if !anywhere {
-                    return Err(Fault::of(None, name, format!("{name}: no command has such a flag")));
+                    of_sections.push(named(Some(command.get_name()), flag, value.get_ref())?);
                 }
             }
         }
     }
-    Ok(command)
+    names.append(&mut of_sections);
+    Ok((names, layouts))
 }
 
-/// Sets the default of a flag of a command and of the commands below it.
-fn set(command: Command, target: Option<&str>, flag: &str, value: &Value) -> Result<(Command, bool), String> {
-    let long = flag.replace('_', "-");
-    let texts = texts(flag, value)?;
-    let mut known = false;
-    let command = match target {
-        None => on_this(command, &long, &texts, &mut known),
-        Some(name) => command.mut_subcommand(name, |sub| {
-            let below: Vec<String> = sub.get_subcommands().map(|c| c.get_name().to_owned()).collect();
-            let sub = on_this(sub, &long, &texts, &mut known);
-            below.iter().fold(sub, |sub, name| {
-                sub.mut_subcommand(name, |deeper| on_this(deeper, &long, &texts, &mut known))
-            })
-        }),
-    };
-    Ok((command, known))
-}
-
-fn on_this(command: Command, long: &str, texts: &[String], known: &mut bool) -> Command {
-    let id = command
-        .get_arguments()
-        .find(|a| a.get_long() == Some(long) && long != "config")
-        .map(|a| a.get_id().clone());
-    let Some(id) = id else { return command };
+/// Sets the default of a flag, in all commands or in that of its section, and in the commands below.
+fn set(command: Command, section: Option<&str>, named: &Named, known: &mut bool) -> Command {
+    let is_meant = |sub: &&Command| section.is_none_or(|section| section == sub.get_name());
+    let below: Vec<String> =
+        command.get_subcommands().filter(is_meant).map(|sub| sub.get_name().to_owned()).collect();
+    let own = command.get_arguments().find(|flag| flag.get_long() == Some(&named.flag));
+    let own = own.filter(|_| section.is_none() && named.flag != "config").map(|flag| flag.get_id().clone());
+    let command = below
+        .iter()
+        .fold(command, |command, name| command.mut_subcommand(name, |sub| set(sub, None, named, known)));
+    let Some(own) = own else { return command };
     *known = true;
     // A variable takes precedence over the file; the flag and `MDS_DSN` take precedence over this one.
-    if long == "dsn" && std::env::var_os(DATABASE_URL).is_some_and(|url| !url.is_empty()) {
+    if named.flag == "dsn" && std::env::var_os(DATABASE_URL).is_some_and(|url| !url.is_empty()) {
         return command;
     }
-    let texts = texts.to_vec();
-    command.mut_arg(id, |arg| arg.default_values(texts))
+    let values = named.values.clone();
+    command.mut_arg(own, |flag| flag.default_values(values))
 }
 
-fn texts(flag: &str, value: &Value) -> Result<Vec<String>, String> {
+/// A value as it would be typed.
+fn texts(value: &DeValue<'_>) -> Result<Vec<String>, &'static str> {
     Ok(match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Integer(number) => vec![number.to_string()],
-        Value::Float(number) => vec![number.to_string()],
-        Value::Boolean(flag) => vec![flag.to_string()],
-        Value::Array(items) => {
-            items.iter().map(|item| texts(flag, item)).collect::<Result<Vec<_>, String>>()?.concat()
+        DeValue::String(text) => vec![text.to_string()],
+        DeValue::Integer(number) => {
+            let value = i64::from_str_radix(number.as_str(), number.radix());
+            vec![value.map_err(|_| "the number is too large")?.to_string()]
         }
-        _ => return Err(format!("{flag}: expected a text, a number, true, false or a list")),
+        DeValue::Float(number) => vec![number.to_string()],
+        DeValue::Boolean(flag) => vec![flag.to_string()],
+        DeValue::Array(items) => {
+            items.iter().map(|item| texts(item.get_ref())).collect::<Result<Vec<_>, _>>()?.concat()
+        }
+        DeValue::Datetime(_) | DeValue::Table(_) => {
+            return Err("expected a text, a number, true, false or a list");
+        }
     })
 }
 
@@ -258,11 +220,10 @@ mod tests {
     use clap::{CommandFactory, FromArgMatches};
 
     use super::*;
-    use crate::cli::args::{Cli, Command as Chosen};
+    use crate::cli::args::{Cli, Command as Chosen, WriteCommand};
 
     fn parse(config: &str, line: &str) -> Result<Cli> {
-        let command =
-            apply(Cli::command(), config, &mut Vec::new()).map_err(|fault| Error::usage(fault.why))?;
+        let (command, ..) = apply(Cli::command(), config).map_err(|(_, why)| Error::usage(why))?;
         let matches =
             command.try_get_matches_from(line.split(' ')).map_err(|e| Error::usage(e.to_string()))?;
         Cli::from_arg_matches(&matches).map_err(|e| Error::usage(e.to_string()))
@@ -271,15 +232,34 @@ mod tests {
     #[test]
     fn a_flag_goes_before_the_file() {
         let config = "vendor = 'file'\n[load]\nworkers = 3\nkeep-case = true\nmap = ['ts=a', 'volume=b']";
-        let Chosen::Load(load) = parse(config, "mdsctl load x.csv").unwrap().command else { panic!("load") };
-        assert_eq!((load.data.vendor.as_deref(), load.engine.workers), (Some("file"), Some(3)));
-        assert!(load.data.keep_case && load.data.map.len() == 2);
-        let Chosen::Load(load) =
+        let Chosen::Write(WriteCommand::Load(load)) = parse(config, "mdsctl load x.csv").unwrap().command
+        else {
+            panic!("load")
+        };
+        assert_eq!((load.rows.data.vendor.as_deref(), load.engine.workers), (Some("file"), Some(3)));
+        assert!(load.rows.data.values.keep_case && load.rows.data.values.map.len() == 2);
+        let Chosen::Write(WriteCommand::Load(load)) =
             parse(config, "mdsctl load x.csv --vendor flag --workers 1").unwrap().command
         else {
             panic!("load")
         };
-        assert_eq!((load.data.vendor.as_deref(), load.engine.workers), (Some("flag"), Some(1)));
+        assert_eq!((load.rows.data.vendor.as_deref(), load.engine.workers), (Some("flag"), Some(1)));
+    }
+
+    #[test]
+    fn a_section_goes_before_the_top_whatever_their_names() {
+        let config = "workers = 3\nvendor = 'top'\nsymbol = 'top'\n[load]\nworkers = 4\nvendor = 'own'\n[tail]\nworkers = 0x10";
+        let Chosen::Write(WriteCommand::Load(load)) = parse(config, "mdsctl load x.csv").unwrap().command
+        else {
+            panic!("load")
+        };
+        assert_eq!((load.engine.workers, load.rows.data.vendor.as_deref()), (Some(4), Some("own")));
+        assert_eq!(load.rows.data.symbol.as_deref(), Some("top"));
+        let Chosen::Write(WriteCommand::Tail(tail)) = parse(config, "mdsctl tail x.csv").unwrap().command
+        else {
+            panic!("tail")
+        };
+        assert_eq!((tail.engine.workers, tail.rows.data.vendor.as_deref()), (Some(16), Some("top")));
     }
 
     #[test]
@@ -295,13 +275,13 @@ mod tests {
     #[test]
     fn every_name_has_its_line() {
         let text = "# store\ndsn = 'x'\n\n[load]\nworkers = 3\n\n[tail]\nworkers = [\n1]\n";
-        let places =
-            Places { path: "a.toml".into(), lines: lines(text).unwrap(), mode: 0o644, layouts: vec![] };
+        let (_, names, layouts) = apply(Cli::command(), text).unwrap();
+        let places = Places { path: "a.toml".into(), mode: 0o644, names, layouts };
         let of = |command, flag| places.of(command, flag);
         assert_eq!(of("load", "workers").as_deref(), Some("configuration file a.toml:5"));
         assert_eq!(of("tail", "workers").as_deref(), Some("configuration file a.toml:8"));
         assert_eq!(of("runs", "dsn").as_deref(), Some("configuration file a.toml:2"));
         assert_eq!(of("runs", "workers"), None);
-        assert_eq!(lines("a = 1\nb = 'x\n").unwrap_err().0, 2);
+        assert_eq!(apply(Cli::command(), "a = 1\nb = 'x\n").unwrap_err().0, 2);
     }
 }

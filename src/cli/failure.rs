@@ -100,28 +100,26 @@ pub fn placed(
 }
 
 /// A message that begins with a flag which was not typed, with the place where it stands.
-pub fn said_where(message: String, matches: &ArgMatches, command: &clap::Command, places: &Places) -> String {
-    let Some((word, own)) = matches.subcommand() else { return message };
-    let Some(named) = message.strip_prefix("--") else { return message };
+pub fn said_where(
+    message: &str,
+    matches: &ArgMatches,
+    command: &clap::Command,
+    places: &Places,
+) -> Option<String> {
+    let named = message.strip_prefix("--")?;
     let end = named.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(named.len());
     let (long, rest) = named.split_at(end);
-    let (mut own, mut level) = (own, command.find_subcommand(word));
-    if let Some((deeper, found)) = own.subcommand() {
-        (own, level) = (found, level.and_then(|level| level.find_subcommand(deeper)));
+    let (mut own, mut level) = (matches, command);
+    while let Some((word, deeper)) = own.subcommand() {
+        (own, level) = (deeper, level.find_subcommand(word)?);
     }
-    let Some(flag) = level.and_then(|l| l.get_arguments().find(|flag| flag.get_long() == Some(long))) else {
-        return message;
-    };
-    match own.value_source(flag.get_id().as_str()) {
-        Some(ValueSource::EnvVariable) => {
-            let variable = flag.get_env().unwrap_or_default().to_string_lossy();
-            format!("{variable}{rest}")
+    let flag = level.get_arguments().find(|flag| flag.get_long() == Some(long))?;
+    match own.value_source(flag.get_id().as_str())? {
+        ValueSource::EnvVariable => Some(format!("{}{rest}", flag.get_env()?.to_string_lossy())),
+        ValueSource::DefaultValue => {
+            Some(format!("{}: {long}{rest}", places.of(matches.subcommand_name()?, long)?))
         }
-        Some(ValueSource::DefaultValue) => match places.of(word, long) {
-            Some(place) => format!("{place}: {long}{rest}"),
-            None => message,
-        },
-        _ => message,
+        _ => None,
     }
 }
 

@@ -5,10 +5,11 @@ use anyhow::Result;
 use crate::app::exit::Exit;
 use crate::app::health::{Finding, HealthPlan, Latency, Limits, Report, Status, examine};
 use crate::cli::args::{GlobalArgs, HealthArgs};
-use crate::cli::{plan, print, voice};
+use crate::cli::{plan, print};
 use crate::error::{self, Error};
 use crate::settings::Secret;
 use crate::telemetry::client::Endpoint;
+use crate::telemetry::result::line;
 
 /// Port of an instance, where its URL names none.
 const HTTP: u16 = 80;
@@ -21,7 +22,7 @@ pub fn run(global: &GlobalArgs, args: &HealthArgs) -> Result<Exit> {
         Err(error) => Finding::new("usage", Status::Unknown, error.to_string()).into(),
     };
     print(&match global.json {
-        true => voice::result(report.json()),
+        true => line(report.json()),
         false => report.text(global.quiet),
     })?;
     Ok(Exit::of_monitor(report.status().code()))
@@ -31,7 +32,7 @@ pub fn run(global: &GlobalArgs, args: &HealthArgs) -> Result<Exit> {
 pub fn misread(why: &str, json: bool) -> Exit {
     let report = Report::from(Finding::new("usage", Status::Unknown, why.trim_end()));
     // Nobody is left to be told that nobody is told.
-    let _ = print(&if json { voice::result(report.json()) } else { report.text(true) });
+    let _ = print(&if json { line(report.json()) } else { report.text(true) });
     Exit::of_monitor(Status::Unknown.code())
 }
 

@@ -17,12 +17,15 @@ pub fn command() -> Command {
 }
 
 fn width() -> usize {
-    let terminal = |size: rustix::termios::Winsize| usize::from(size.ws_col);
-    let stdout = std::io::stdout();
-    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten();
     let said = || std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
-    let width = size.map(terminal).filter(|width| *width > 0).or_else(said).unwrap_or(WIDTH);
-    width.clamp(40, MOST)
+    columns().or_else(said).unwrap_or(WIDTH).clamp(40, MOST)
+}
+
+/// Columns of the terminal that stdout is; `None` where it is none.
+pub fn columns() -> Option<usize> {
+    let stdout = std::io::stdout();
+    let size = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 fn wrapped(command: Command, width: usize) -> Command {

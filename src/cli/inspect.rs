@@ -1,26 +1,24 @@
 //! `mdsctl inspect-dlq`: says what is in a dead-letter queue and why, and hands its rows out.
 
-use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use serde_json::json;
 
 use crate::app::exit::Exit;
 use crate::app::inspect;
 use crate::app::inspect::export::{self, Exported};
 use crate::app::inspect::follow::{self, Form};
-use crate::app::inspect::queues::{self, STANDARD};
+use crate::app::inspect::queues;
 use crate::cli::args::{GlobalArgs, InspectArgs, LetterFormat};
-use crate::cli::{filter, print, signals, style_of_stdout, tell, voice};
+use crate::cli::{help, plan, print, signals, style_of_stdout, tell, voice};
 use crate::error::Error;
 use crate::report::letters::{Findings, json as found_json, replay_command, table, table_to_name};
+use crate::telemetry::result::line;
 use crate::text::choice::Choice as _;
-use crate::text::number_format::plural;
 
 /// Prints what is in the queues: totals and groups, rows, or what is added to them; or exports their rows.
 pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
-    let selection = filter::selection(&args.filter);
+    let selection = plan::selection(&args.filter);
     let format = if global.json { LetterFormat::Json } else { args.format };
     if args.follow {
         let form = match format {
@@ -49,11 +47,7 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
     let none = queues.is_empty();
     let mut notes = Vec::new();
     if none {
-        let place = match args.queues.as_slice() {
-            [] => STANDARD.to_owned(),
-            named => named.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
-        };
-        notes.push(format!("no dead letters: there is no queue in {place}"));
+        notes.push(queues::none(&args.queues));
         if !global.quiet {
             notes.iter().for_each(|note| tell(note));
         }
@@ -80,15 +74,11 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
             let (files, survey) = inspect::survey(queues, &selection, args.by.clone(), args.samples)?;
             let found = Findings { files: &files, survey: &survey, by: &by };
             if format == LetterFormat::Json {
-                let mut object = found_json(found);
-                if let Some(fields) = object.as_object_mut() {
-                    fields.insert("command".into(), "inspect-dlq".into());
-                    fields.insert("notes".into(), notes.into());
-                    fields.insert("exit_code".into(), 0.into());
-                }
-                print(&voice::result(object))?;
+                print(&line(found_json(found, &notes)))?;
             } else if !none {
-                print(&table(found, style(global)))?;
+                let style = style_of_stdout(global.color);
+                let style = help::columns().map_or(style, |columns| style.width(columns));
+                print(&table(found, style))?;
                 // Without its table a replay would be refused.
                 if let ([queue], Some(table), false) = (&*args.queues, table_to_name(&survey), global.quiet) {
                     let queue = queue.display().to_string();
@@ -100,27 +90,12 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
     }
 }
 
-/// As wide as the terminal, and 80 columns elsewhere.
-fn style(global: &GlobalArgs) -> crate::report::style::Style {
-    let style = style_of_stdout(global.color);
-    match rustix::termios::tcgetwinsize(io::stdout()) {
-        Ok(size) if io::stdout().is_terminal() && size.ws_col > 0 => style.width(size.ws_col.into()),
-        _ => style,
-    }
-}
-
 /// `--export`: says what was written.
 fn exported(global: &GlobalArgs, path: &Path, told: &Exported) -> Result<()> {
-    let name = path.display();
     if global.json {
-        let path = (told.rows > 0).then(|| path.to_string_lossy());
-        let object = json!({"command": "inspect-dlq", "exit_code": 0, "path": path, "rows": told.rows, "undecodable": told.raw, "damaged": told.damaged});
-        print(&voice::result(object))?;
+        print(&line(told.json(path)))?;
     } else if !global.quiet {
-        tell(&match told.rows {
-            0 => format!("no rows to export; {name} was not written"),
-            n => format!("{} written to {name}", plural(n, "row")),
-        });
+        tell(&told.written(path));
     }
     left_out(global, told);
     Ok(())

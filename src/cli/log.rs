@@ -12,7 +12,7 @@ use crate::report::style::ColorChoice;
 use crate::telemetry::traces::Traces;
 
 /// Starts logging as the flags say. Lines pass through `screen`, so that they do not tear the
-/// live display. With `traces`, spans go there, and there alone.
+/// live display. Spans go to `traces`, and there alone.
 pub fn start(global: &GlobalArgs, screen: &SharedStderr, traces: Option<&Traces>) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => LevelFilter::ERROR,
@@ -21,32 +21,17 @@ pub fn start(global: &GlobalArgs, screen: &SharedStderr, traces: Option<&Traces>
         _ => LevelFilter::DEBUG,
     };
     let screen = screen.clone();
-    let color = global.color != ColorChoice::Never && super::style(global.color).color;
-    let timer = ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned());
-    let writer = move || screen.line();
-    if let Some(traces) = traces {
-        let lines = tracing_subscriber::fmt::layer()
-            .with_target(false)
-            .with_ansi(color)
-            .with_timer(timer)
-            .with_writer(writer);
-        let lines = match global.log_format {
-            LogFormat::Text => lines.boxed(),
-            LogFormat::Json => lines.json().boxed(),
-        };
-        let lines = lines.with_filter(filter_fn(move |meta| meta.is_event() && *meta.level() <= level));
-        let _ = tracing_subscriber::registry().with(lines).with(traces.layer()).try_init();
-        return;
-    }
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(level)
+    let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
-        .with_ansi(color)
-        .with_timer(timer)
-        .with_writer(writer);
-    // A second start, as in a test, keeps the first.
-    let _ = match global.log_format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        .with_ansi(global.color != ColorChoice::Never && super::style(global.color).color)
+        .with_timer(ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned()))
+        .with_writer(move || screen.line());
+    let lines = match global.log_format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().boxed(),
     };
+    let said = filter_fn(move |meta| meta.is_event() && *meta.level() <= level).with_max_level_hint(level);
+    let traces = traces.map(Traces::layer);
+    // A second start, as in a test, keeps the first.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(said)).with(traces).try_init();
 }

@@ -4,7 +4,6 @@ mod args;
 mod config;
 mod console;
 mod failure;
-mod filter;
 mod health;
 mod help;
 mod inspect;
@@ -25,15 +24,15 @@ mod voice;
 
 use std::io::IsTerminal;
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 pub use crate::app::exit::Exit;
+use crate::app::layout;
 use crate::report::shared_stderr::SharedStderr;
 use crate::report::style::{ColorChoice, Style};
-use crate::settings::holds_password;
-use args::{Cli, Command, GlobalArgs, LogFormat};
-use config::Places;
+use args::{Cli, Command, GlobalArgs, LogFormat, WriteCommand};
 use failure::Failure;
+use run::Writing;
 use typed::Typed;
 use voice::{print, tell};
 
@@ -45,21 +44,27 @@ pub fn run() -> Exit {
     let typed = Typed::read();
     let format = typed.value("log-format").and_then(|form| LogFormat::from_str(form.to_str()?, true).ok());
     voice::speak(format.unwrap_or(LogFormat::Text));
-    let unread = |failure: Failure, json: bool| -> Exit {
-        if typed.command() == Some("health") {
+    let unread = |failure: Failure, json: bool, said: Option<&clap::Error>| {
+        let command = typed.command().unwrap_or_default();
+        if command == "health" {
             return health::misread(&failure.message, json);
         }
         if json {
-            unbegun::print_unread(typed.command().unwrap_or_default(), &failure);
+            unbegun::print_result(command, None, &failure);
         }
-        complain(&failure, None)
+        match said {
+            Some(said) => voice::misused(said, style(ColorChoice::Auto)),
+            None => return complain(&failure, None),
+        }
+        failure.exit
     };
     let (mut command, places) = match config::with_defaults(help::command(), typed.config().as_deref()) {
         Ok(read) => read,
-        Err(error) => return unread(Failure::from(error), typed.has("json")),
+        Err(error) => return unread(Failure::from(error), typed.has("json"), None),
     };
     if typed.value("layout").is_some_and(|name| name == "help") {
-        return pages::layouts(&places.layouts).unwrap_or_else(|error| complain(&Failure::of(&error), None));
+        let listed = layout::listed(&places.layouts).and_then(|text| print(&text));
+        return listed.map_or_else(|error| complain(&error.into(), None), |()| Exit::Stored);
     }
     let defaults = |long: &str| {
         let flag = command.get_arguments().find(|flag| flag.get_long() == Some(long));
@@ -74,18 +79,14 @@ pub fn run() -> Exit {
     let (cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => {
-            if let Some(placed) = failure::placed(&error, &command, &typed, &places) {
-                return unread(Failure::of_usage(placed), json);
-            }
-            let short = Failure::of_usage(voice::in_short(&error.render().to_string()));
-            if typed.command() == Some("health") {
-                return unread(short, json);
-            }
-            if json {
-                unbegun::print_unread(typed.command().unwrap_or_default(), &short);
-            }
-            voice::misused(&error, style(ColorChoice::Auto));
-            return Exit::Usage;
+            return match failure::placed(&error, &command, &typed, &places) {
+                Some(placed) => unread(Failure::of_usage(placed), json, None),
+                None => unread(
+                    Failure::of_usage(voice::in_short(&error.render().to_string())),
+                    json,
+                    Some(&error),
+                ),
+            };
         }
         Err(error) => {
             // Help that nobody reads any more (a closed pipe) is no failure.
@@ -94,45 +95,52 @@ pub fn run() -> Exit {
         }
     };
     voice::speak(cli.global.log_format);
+    let writing = match &cli.command {
+        Command::Write(command) => Some(Writing::of(command)),
+        _ => None,
+    };
     let failed = |error: anyhow::Error| {
         failure::log_causes(&error);
         let mut failure = Failure::of(&error);
         if failure.exit == Exit::Usage {
-            failure.message = paste::command(failure.message, &cli.command, &typed);
-            failure.message = failure::said_where(failure.message, &matches, &command, &places);
+            if matches!(cli.command, Command::Write(WriteCommand::Load(_) | WriteCommand::Tail(_))) {
+                failure.message = paste::with_words(failure.message, typed.words());
+            }
+            let placed = failure::said_where(&failure.message, &matches, &command, &places);
+            failure.message = placed.unwrap_or(failure.message);
         }
-        unbegun::print_result(&cli, &failure);
+        if cli.global.json {
+            unbegun::print_result(matches.subcommand_name().unwrap_or_default(), writing.as_ref(), &failure);
+        }
         complain(&failure, Some(&cli.global))
     };
-    if matches!(cli.command, Command::Load(_) | Command::Tail(_) | Command::ReplayDlq(_))
+    if writing.is_some()
         && let Err(error) = signals::heard()
     {
         return failed(error.into());
     }
     let screen = SharedStderr::default();
-    let traces = match traces::start(&cli.command) {
-        Ok(traces) => traces,
+    let (traces, note) = match writing.as_ref().map(|writing| traces::start(writing.engine)).transpose() {
+        Ok(traces) => traces.unwrap_or_default(),
         Err(error) => return failed(error.into()),
     };
-    log::start(&cli.global, &screen, traces.traces.as_ref());
-    if let Some(note) = traces.note {
+    log::start(&cli.global, &screen, traces.as_ref());
+    if let Some(note) = note {
         tracing::warn!("{note}");
     }
-    if let Some(warning) = open_secret(&matches, &places).filter(|_| !cli.global.quiet) {
+    if let Some(warning) = places.warning(matches.subcommand_name()).filter(|_| !cli.global.quiet) {
         tell(&format!("warning: {warning}"));
     }
     let done = match &cli.command {
-        Command::Load(args) => run::load(&cli.global, args, &places.layouts, &screen),
-        Command::Tail(args) => run::tail(&cli.global, args, &places.layouts, &screen),
+        Command::Write(command) => run::run(&cli.global, &Writing::of(command), &places.layouts, &screen),
         Command::InspectDlq(args) => inspect::run(&cli.global, args),
-        Command::ReplayDlq(args) => run::replay(&cli.global, args, &screen),
         Command::Health(args) => health::run(&cli.global, args),
         Command::Runs(args) => runs::run(&cli.global, args),
         Command::Schema(args) => schema::run(&cli.global, args),
         Command::Completions(args) => pages::completions(args),
         Command::Man(args) => pages::man(args),
     };
-    if let Some(traces) = traces.traces {
+    if let Some(traces) = traces {
         traces.finish();
     }
     done.unwrap_or_else(failed)
@@ -141,21 +149,6 @@ pub fn run() -> Exit {
 /// The command line, for what is made of it: completions and manual.
 pub fn command() -> clap::Command {
     Cli::command()
-}
-
-/// What to say of a password in a configuration file that everybody may read.
-fn open_secret(matches: &ArgMatches, places: &Places) -> Option<String> {
-    let (word, own) = matches.subcommand()?;
-    let own = own.subcommand().map_or(own, |(_, deeper)| deeper);
-    let text = |id: &str| own.try_get_raw(id).ok().flatten()?.next()?.to_str().map(str::to_owned);
-    places.warning(word, |flag| match flag {
-        "dsn" => text("dsn").is_some_and(|dsn| holds_password(&dsn)),
-        "metrics-token" | "token" => true,
-        "otlp" | "feedback-url" | "url" => {
-            text(&flag.replace('-', "_")).is_some_and(|url| holds_password(&url))
-        }
-        _ => false,
-    })
 }
 
 /// What is generated from the command line alone: done before any configuration is read, so that a

@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::app::exit::Exit;
-use crate::app::layout::{self, Layout};
 use crate::cli::args::{CompletionsArgs, ManArgs};
 use crate::cli::print;
 use crate::error::Error;
@@ -52,12 +51,6 @@ pub fn script() -> impl TypedValueParser<Value = &'static str> {
 /// `completions`.
 pub fn completions(args: &CompletionsArgs) -> Result<Exit> {
     print(args.shell)?;
-    Ok(Exit::Stored)
-}
-
-/// `--layout help`.
-pub fn layouts(own: &[Layout]) -> Result<Exit> {
-    print(&layout::listed(own)?)?;
     Ok(Exit::Stored)
 }
 

@@ -2,21 +2,11 @@
 
 use std::ffi::OsString;
 
-use crate::cli::args::Command;
-use crate::cli::typed::Typed;
 use crate::settings::holds_password;
 use crate::text::phrases::shell_word;
 
 /// Flags whose values are not to be shown where they hold a password.
 const WITH_PASSWORDS: [&str; 4] = ["--dsn", "--feedback-url", "--otlp", "--metrics-token"];
-
-/// A message that ends in flags to add, with the command as it was typed before them.
-pub fn command(message: String, command: &Command, typed: &Typed) -> String {
-    if !matches!(command, Command::Load(_) | Command::Tail(_)) {
-        return message;
-    }
-    with_words(message, typed.words())
-}
 
 /// A message that ends in flags to add, with `words`, the command as it was typed, before them.
 pub fn with_words(message: String, words: &[OsString]) -> String {

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use crate::app::layout::{Choice, Layout};
 use crate::app::plan::{
@@ -11,32 +10,30 @@ use crate::app::plan::{
 use crate::app::spec::Spec;
 use crate::app::values::MendPlan;
 use crate::cli::args::{
-    DataArgs, EngineArgs, FormatArgs, HistoryArgs, LoadArgs, RejectArgs, ReplayArgs, StoreArgs, TailArgs,
-    ValueArgs,
+    DataArgs, EngineArgs, FilterArgs, FormatArgs, HistoryArgs, LoadArgs, RejectArgs, ReplayArgs, RowsArgs,
+    StoreArgs, TailArgs, ValueArgs,
 };
-use crate::cli::{filter, store};
+use crate::cli::store;
 use crate::dataset::quality::Quality;
-use crate::error::{Error, Result};
+use crate::dlq::filter::{Filter, Selection};
+use crate::error::Result;
 use crate::settings::{BreakerSettings, EngineSettings, FeedbackSettings, OnConflict, RetrySettings};
 use crate::source::followed::FollowOptions;
 
 /// What a load is to do.
 pub fn load(args: &LoadArgs, layouts: &[Layout]) -> Result<RunPlan> {
     let HistoryArgs { resume, source_id, force } = args.history.clone();
-    let engine = engine(&args.engine, false)?;
     let history = HistoryPlan { resume, source_id, force };
-    let run = run(&args.inputs, &args.store, &args.data, &args.format, &args.rejects, engine, history)?;
-    Ok(RunPlan { layouts: layouts.to_vec(), ..run })
+    run((&args.inputs, layouts), &args.rows, engine(&args.engine, false)?, history)
 }
 
 /// What a tail is to do.
 pub fn tail(args: &TailArgs, layouts: &[Layout]) -> Result<TailPlan> {
-    let (engine, history) = (engine(&args.engine, true)?, HistoryPlan::default());
-    let run = run(&args.inputs, &args.store, &args.data, &args.format, &args.rejects, engine, history)?;
-    let run = RunPlan { layouts: layouts.to_vec(), ..run };
+    let engine = engine(&args.engine, true)?;
+    let run = run((&args.inputs, layouts), &args.rows, engine, HistoryPlan::default())?;
     let follow = FollowOptions {
         patterns: args.inputs.clone(),
-        recursive: args.format.recursive,
+        recursive: run.recursive,
         open: run.open.clone(),
         from: args.from,
         poll: args.poll,
@@ -50,7 +47,7 @@ pub fn tail(args: &TailArgs, layouts: &[Layout]) -> Result<TailPlan> {
 pub fn replay(args: &ReplayArgs) -> Result<ReplayPlan> {
     Ok(ReplayPlan {
         queues: args.queues.clone(),
-        selection: filter::selection(&args.filter),
+        selection: selection(&args.filter),
         mend: MendPlan::new(
             args.mend.dataset.clone(),
             args.mend.table.clone(),
@@ -65,6 +62,20 @@ pub fn replay(args: &ReplayArgs) -> Result<ReplayPlan> {
         dlq_max_bytes: args.dlq_max_bytes,
         engine: engine(&args.engine, false)?,
     })
+}
+
+/// Which dead letters are meant.
+pub fn selection(args: &FilterArgs) -> Selection {
+    let filter = Filter {
+        codes: args.code.clone(),
+        stages: args.stage.iter().map(|stage| stage.to_ascii_lowercase()).collect(),
+        symbols: args.symbol.clone(),
+        wheres: args.r#where.clone(),
+        since: args.since,
+        until: args.until,
+        tenant: None,
+    };
+    Selection { filter, limit: args.limit.map(|limit| limit as u64) }
 }
 
 /// Whom to tell of it.
@@ -85,31 +96,22 @@ pub fn telemetry(args: &EngineArgs) -> TelemetryPlan {
     }
 }
 
-/// What the flags alone say of the data.
-pub fn known_name(args: &DataArgs) -> Option<&str> {
-    args.dataset.as_deref().or(args.table.as_deref())
-}
-
 fn run(
-    inputs: &[OsString],
-    store: &StoreArgs,
-    data: &DataArgs,
-    format: &FormatArgs,
-    rejects: &RejectArgs,
+    (inputs, layouts): (&[OsString], &[Layout]),
+    rows: &RowsArgs,
     engine: EnginePlan,
     history: HistoryPlan,
 ) -> Result<RunPlan> {
-    let RejectArgs { dlq, dlq_max_bytes, max_rejects, dry_run } = rejects.clone();
-    let layout = data.layout.as_deref().map(Choice::from).unwrap_or_default();
-    let (data, open) = said(data, format).plan();
+    let RejectArgs { dlq, dlq_max_bytes, max_rejects, dry_run } = rows.rejects.clone();
+    let (data, open) = said(&rows.data, &rows.format).plan();
     Ok(RunPlan {
-        layout,
-        layouts: Vec::new(),
+        layout: rows.data.layout.as_deref().map(Choice::from).unwrap_or_default(),
+        layouts: layouts.to_vec(),
         inputs: inputs.to_vec(),
-        recursive: format.recursive,
+        recursive: rows.format.recursive,
         open,
         data,
-        to: destination(store)?,
+        to: destination(&rows.store)?,
         rejects: RejectPlan { dlq, dlq_max_bytes, max_rejects, dry_run },
         history,
         engine,
@@ -163,54 +165,32 @@ fn values(args: &ValueArgs) -> Spec {
     }
 }
 
-/// Longest outage that is waited for where nobody watches.
-const UNATTENDED_OUTAGE: Duration = Duration::from_secs(15 * 60);
-
 /// How rows are written. `stays` is whether the command is there to stay, and waits for the store for ever.
 fn engine(args: &EngineArgs, stays: bool) -> Result<EnginePlan> {
-    let defaults = EngineSettings::default();
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let capacity = args.capacity.unwrap_or(defaults.capacity);
-    let high = args.high_watermark.unwrap_or(capacity / 5 * 4).clamp(1, capacity);
-    let low = args.low_watermark.unwrap_or(capacity / 2).min(high);
-    if let (Some(low), Some(high)) = (args.low_watermark, args.high_watermark)
-        && low > high
-    {
-        return Err(Error::usage(format!("--low-watermark {low} is above --high-watermark {high}")));
-    }
-    if !(args.retry_multiplier.is_finite() && args.retry_multiplier >= 1.0) {
-        return Err(Error::usage(format!("--retry-multiplier {} is below 1", args.retry_multiplier)));
-    }
-    // The Python system's variable speaks of jitter, our flag of its absence.
-    let jitter = match std::env::var("MDS_RETRY_JITTER").ok().as_deref().map(str::trim) {
-        None | Some("") => true,
-        Some(text) if ["true", "1", "yes", "on"].iter().any(|w| text.eq_ignore_ascii_case(w)) => true,
-        Some(text) if ["false", "0", "no", "off"].iter().any(|w| text.eq_ignore_ascii_case(w)) => false,
-        Some(text) => return Err(Error::usage(format!("MDS_RETRY_JITTER={text} is neither true nor false"))),
-    };
+    let defaults = EngineSettings::of_capacity(args.capacity);
     let unattended = !stays && !std::io::stderr().is_terminal();
+    let high_watermark = args.high_watermark.unwrap_or(defaults.high_watermark);
     let settings = EngineSettings {
-        workers: args.workers.unwrap_or(cores.clamp(2, 4)),
-        capacity,
-        batch_rows: args.batch_size.unwrap_or(defaults.batch_rows).min(capacity),
+        workers: args.workers.unwrap_or_else(EngineSettings::workers_here),
+        batch_rows: args.batch_size.unwrap_or(defaults.batch_rows),
         flush_interval: args.flush_interval.unwrap_or(defaults.flush_interval),
-        high_watermark: high,
-        low_watermark: low,
+        high_watermark,
+        low_watermark: args.low_watermark.unwrap_or(defaults.low_watermark.min(high_watermark)),
         overflow: args.overflow,
         retry: RetrySettings {
             max_attempts: args.retry_max_attempts,
             initial_backoff: args.retry_initial_backoff,
             max_backoff: args.retry_max_backoff,
             multiplier: args.retry_multiplier,
-            jitter: jitter && !args.no_retry_jitter,
+            jitter: args.retry_jitter && !args.no_retry_jitter,
         },
         breaker: BreakerSettings {
             failure_threshold: args.cb_failure_threshold,
             half_open_after: args.cb_half_open_after,
         },
-        max_outage: args.max_outage.or(unattended.then_some(UNATTENDED_OUTAGE)),
+        max_outage: args.max_outage.or(unattended.then_some(EngineSettings::UNATTENDED_OUTAGE)),
         write_timeout: args.write_timeout,
         ..defaults
     };
-    Ok(EnginePlan { settings, wait: args.wait, rate_limit: args.rate_limit })
+    Ok(EnginePlan { settings: settings.checked()?, wait: args.wait, rate_limit: args.rate_limit })
 }

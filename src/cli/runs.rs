@@ -6,16 +6,14 @@ use serde_json::{Value, json};
 use crate::app;
 use crate::app::exit::Exit;
 use crate::cli::args::{GlobalArgs, RunsArgs};
-use crate::cli::{print, store, style_of_stdout, tell, voice};
+use crate::cli::{print, store, style_of_stdout};
 use crate::error::Error;
 use crate::report::runs::{details, table};
+use crate::telemetry::result::line;
 
 /// Prints the last runs of the store, or all that is known of one.
 pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
-    let (store, by_default) = store::choose(&args.store)?;
-    if by_default && !global.quiet {
-        tell(&format!("no --dsn given: looking into {}, {}", store.called(), store.shown()));
-    }
+    let store = store::chosen(&args.store, global, "looking into")?;
     // Of those that an id means, one more than one is too many.
     let limit = if args.id.is_some() { 2 } else { args.limit };
     let views = app::runs::list(&*store, args.id.as_deref(), limit)?;
@@ -24,24 +22,20 @@ pub fn run(global: &GlobalArgs, args: &RunsArgs) -> Result<Exit> {
         (None, all) if global.json => {
             let object =
                 json!({"command": "runs", "store": store.shown(), "runs": value(&all)?, "exit_code": 0});
-            print(&voice::result(object))?;
+            print(&line(object))?;
         }
         (None, []) => print(&format!("no runs in {} yet\n", store.shown()))?,
         (None, all) => print(&table(all, style))?,
         // Its error is that of the run.
-        (Some(_), [one]) if global.json => print(&voice::result(value(one)?))?,
+        (Some(_), [one]) if global.json => print(&line(value(one)?))?,
         (Some(_), [one]) => print(&details(one, style))?,
-        (Some(id), []) => {
-            bail!(Error::usage(format!(
-                "no run in {} has an id that begins with {id}; mdsctl runs lists them",
-                store.shown()
-            )));
-        }
-        (Some(id), _) => {
-            bail!(Error::usage(format!(
-                "more than one run has an id that begins with {id}; give more of it"
-            )));
-        }
+        (Some(id), found) => bail!(Error::usage(match found {
+            [] => {
+                let shown = store.shown();
+                format!("no run in {shown} has an id that begins with {id}; mdsctl runs lists them")
+            }
+            _ => format!("more than one run has an id that begins with {id}; give more of it"),
+        })),
     }
     Ok(Exit::Stored)
 }

@@ -6,17 +6,15 @@ use serde_json::json;
 use crate::app::exit::Exit;
 use crate::app::schema;
 use crate::cli::args::{GlobalArgs, SchemaAction, SchemaArgs, SchemaOptions};
-use crate::cli::{print, store, tell, voice};
+use crate::cli::{print, store};
 use crate::sink::{self, Periods};
+use crate::telemetry::result::line;
 
 /// Runs it.
 pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
     let (SchemaAction::Show(options) | SchemaAction::Apply(options) | SchemaAction::Check(options)) =
         &args.action;
-    let (store, by_default) = store::choose(&options.store)?;
-    if by_default && !global.quiet {
-        tell(&format!("no --dsn given: using {}, {}", store.called(), store.shown()));
-    }
+    let store = store::chosen(&options.store, global, "using")?;
     let wanted = wanted(options);
     schema::possible(&*store, &wanted)?;
     match &args.action {
@@ -24,7 +22,7 @@ pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
             let (statements, shown) = (store.schema_statements(&wanted), store.shown());
             let object =
                 json!({"command": "schema", "store": shown, "statements": statements, "exit_code": 0});
-            print(&voice::result(object))?;
+            print(&line(object))?;
         }
         SchemaAction::Show(_) => print(&store.schema_sql(&wanted))?,
         SchemaAction::Apply(_) => {
@@ -58,12 +56,11 @@ fn wanted(options: &SchemaOptions) -> sink::SchemaOptions {
 
 fn report(global: &GlobalArgs, store: &str, what: &str, lines: &[String]) -> Result<()> {
     if global.json {
-        let exit = if what == "differences" && !lines.is_empty() { Exit::Usage } else { Exit::Stored };
-        let mut object = json!({"command": "schema", "store": store, what: lines, "exit_code": exit as u8});
-        if exit != Exit::Stored {
-            object["error"] = lines.join("; ").into();
-        }
-        return Ok(print(&voice::result(object))?);
+        let wrong = what == "differences" && !lines.is_empty();
+        let (exit, error) = if wrong { (Exit::Usage, Some(lines.join("; "))) } else { (Exit::Stored, None) };
+        return Ok(print(&line(
+            json!({"command": "schema", "store": store, what: lines, "exit_code": exit as u8, "error": error}),
+        ))?);
     }
     Ok(lines.iter().try_for_each(|line| print(&format!("{line}\n")))?)
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::cli::args::StoreArgs;
+use crate::cli::args::{GlobalArgs, StoreArgs};
+use crate::cli::tell;
 use crate::error::{Error, Result};
 use crate::sink::{self, Store};
 
@@ -24,4 +25,13 @@ pub fn choose(args: &StoreArgs) -> Result<(Arc<dyn Store>, bool)> {
         Some((from, text)) => Ok((sink::open(&text, from)?, false)),
         None => sink::unnamed(),
     }
+}
+
+/// The same, and says so where nobody has named it, with what is being done there.
+pub fn chosen(args: &StoreArgs, global: &GlobalArgs, doing: &str) -> Result<Arc<dyn Store>> {
+    let (store, by_default) = choose(args)?;
+    if by_default && !global.quiet {
+        tell(&format!("no --dsn given: {doing} {}, {}", store.called(), store.shown()));
+    }
+    Ok(store)
 }

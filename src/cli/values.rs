@@ -25,11 +25,3 @@ pub fn format() -> impl TypedValueParser<Value = Format> {
     let names = PossibleValuesParser::new(Format::all().map(|format| format.name));
     names.try_map(|name| Format::of_name(&name).ok_or("it is not a format"))
 }
-
-/// The name of a role, as it stands.
-pub fn role(text: &str) -> Result<String, String> {
-    match text.trim().is_empty() {
-        true => Err("it names no role; give the role that loads, as in --grant loader".to_owned()),
-        false => Ok(text.to_owned()),
-    }
-}

@@ -4,11 +4,9 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::{SecondsFormat, Utc};
-use serde_json::{Map, Value, json};
-
 use crate::cli::args::LogFormat;
 use crate::error::{Error, Result};
+use crate::report::lines::record;
 use crate::report::shared_stderr::SharedStderr;
 use crate::report::style::{Ink, Style};
 use crate::telemetry::result::RunResult;
@@ -45,7 +43,7 @@ pub fn tell(text: &str) {
 /// Tells a line on stderr where a live display may be on the screen: it is taken away for that line.
 pub fn say(screen: &SharedStderr, text: &str) {
     let line = match is_json() {
-        true => object(text, None),
+        true => record(text, None),
         false => visible(text).into_owned(),
     };
     let _ = writeln!(screen.line(), "{line}");
@@ -68,13 +66,11 @@ pub fn misused(error: &clap::Error, style: Style) {
     if is_json() {
         return tell(&format!("error: {}", in_short(&text)));
     }
-    let head = style.paint(Ink::Bad, "error:");
     for (place, line) in text.lines().enumerate() {
-        let line = match (place, line.strip_prefix("error:")) {
-            (0, Some(rest)) => format!("{head}{}", visible(rest)),
-            _ => visible(line).into_owned(),
-        };
-        let _ = writeln!(SharedStderr::default().line(), "{line}");
+        match line.strip_prefix("error: ").filter(|_| place == 0) {
+            Some(what) => complain(what, style),
+            None => tell(line),
+        }
     }
 }
 
@@ -99,28 +95,12 @@ pub fn close(screen: &SharedStderr, summary: &str, result: &RunResult) {
     match is_json() {
         true => {
             let head = summary.lines().next().unwrap_or_default();
-            let _ = writeln!(screen.line(), "{}", object(head, serde_json::to_value(result).ok()));
+            let _ = writeln!(screen.line(), "{}", record(head, serde_json::to_value(result).ok()));
         }
         false => {
             let _ = writeln!(screen.line(), "{}", summary.trim_end_matches('\n'));
         }
     }
-}
-
-/// A line in the form that log lines have.
-fn object(text: &str, result: Option<Value>) -> String {
-    let (level, message) = match text {
-        _ if text.starts_with("error: ") => ("ERROR", text.get("error: ".len()..)),
-        _ if text.starts_with("warning: ") => ("WARN", text.get("warning: ".len()..)),
-        _ => ("INFO", Some(text)),
-    };
-    let mut fields = Map::new();
-    fields.insert("message".into(), message.unwrap_or(text).into());
-    if let Some(result) = result {
-        fields.insert("result".into(), result);
-    }
-    let at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
-    json!({"timestamp": at, "level": level, "fields": fields}).to_string()
 }
 
 /// Lines on stdout. A reader that has gone away has read enough; any other failure is one.
@@ -141,19 +121,4 @@ pub fn rows() -> BufWriter<Box<dyn Write + Send>> {
     let out: Box<dyn Write + Send> =
         if stdout.is_terminal() { Box::new(Shown::new(stdout)) } else { Box::new(stdout) };
     BufWriter::with_capacity(1 << 16, out)
-}
-
-/// An object of `--json`, with the fields that all of them have.
-pub fn result(mut object: Value) -> String {
-    if let Some(fields) = object.as_object_mut() {
-        for (name, nothing) in [
-            ("error", Value::Null),
-            ("dry_run", false.into()),
-            ("notes", json!([])),
-            ("deductions", json!([])),
-        ] {
-            fields.entry(name).or_insert(nothing);
-        }
-    }
-    format!("{object}\n")
 }

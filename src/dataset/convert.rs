@@ -28,6 +28,7 @@ use crate::model::normalise::normalised;
 use crate::model::numbers::NumberBuilder;
 use crate::model::text::Texts;
 use crate::model::values::{Numbers, Values};
+use crate::text::flags::DECIMAL;
 
 /// What is wrong with a number that no store has room for.
 const TOO_LONG: &str = "has more digits than any store keeps (131,072 before the point and 16,383 behind it)";
@@ -191,7 +192,7 @@ impl Conversion<'_> {
                         self.fault(
                             row,
                             "ambiguous_number",
-                            "could have a thousand or three decimals behind its comma, and no other value of the input tells; add --decimal . where its decimals stand behind a point, --decimal , where behind a comma",
+                            &format!("could have a thousand or three decimals behind its comma, and no other value of the input tells; add {DECIMAL} . where its decimals stand behind a point, {DECIMAL} , where behind a comma"),
                         );
                         builder.append_null();
                     }

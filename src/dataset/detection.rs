@@ -7,6 +7,7 @@ use crate::dataset::describe::{Column, Dataset, Requirement};
 use crate::dataset::mapping::MapOptions;
 use crate::dataset::names::{Names, plain};
 use crate::error::{Error, Result};
+use crate::text::flags::{DATASET, MAP, TABLE, flag};
 use crate::text::phrases::{list, shell_word};
 
 /// Names, in plain writing, that only the levels and updates of an order book have: Tardis, Binance,
@@ -38,7 +39,7 @@ pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset>
     let names = Names::new(source.fields().iter().map(|f| f.name().as_str()));
     if let Some(name) = book(&names) {
         return Err(Error::usage(format!(
-            "these are updates or levels of an order book (column {name:?}), for which mdsctl has no dataset; load them into a table of your own with --table TABLE, or say what they are with --dataset ticks|quotes"
+            "these are updates or levels of an order book (column {name:?}), for which mdsctl has no dataset; load them into a table of your own with {TABLE} TABLE, or say what they are with {DATASET} ticks|quotes"
         )));
     }
     let has = |column: &Column| {
@@ -70,14 +71,14 @@ pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset>
     let found = list(names.all.iter().copied());
     Err(Error::usage(match closest(&names, &has) {
         Some((dataset, missing, flags)) => format!(
-            "these columns are of no dataset that mdsctl knows: {found}; closest is {}; missing: {}; add --dataset {} {}",
+            "these columns are of no dataset that mdsctl knows: {found}; closest is {}; missing: {}; add {DATASET} {} {}",
             dataset.name,
             missing.join(", "),
             dataset.name,
             flags.join(" ")
         ),
         None => format!(
-            "these columns are of no dataset that mdsctl knows: {found}; say which with --dataset bars|ticks|quotes|options|fundamentals|news, and name its columns with --map TARGET=SOURCE"
+            "these columns are of no dataset that mdsctl knows: {found}; say which with {DATASET} bars|ticks|quotes|options|fundamentals|news, and name its columns with {MAP} TARGET=SOURCE"
         ),
     }))
 }
@@ -120,9 +121,9 @@ fn closest(
         _ => None,
     };
     let flag = |column: &&Column| match (&*column.name, only) {
-        (name @ ("vendor" | "symbol"), _) => format!("--{name} VALUE"),
-        (name, Some(only)) => format!("--map {name}={}", shell_word(only)),
-        (name, None) => format!("--map {name}=COLUMN"),
+        (name @ ("vendor" | "symbol"), _) => format!("{} VALUE", flag(name)),
+        (name, Some(only)) => format!("{MAP} {name}={}", shell_word(only)),
+        (name, None) => format!("{MAP} {name}=COLUMN"),
     };
     let flags = missing.iter().map(flag).collect();
     Some((dataset, missing.iter().map(|column| column.name.to_string()).collect(), flags))

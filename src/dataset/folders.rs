@@ -4,6 +4,7 @@ use crate::dataset::mapping::{MapOptions, flag_of, target_of};
 use crate::dataset::names::plain;
 use crate::dataset::{Dataset, Kind, Target, timeframe};
 use crate::error::{Error, Result};
+use crate::text::flags::FORCE_SET;
 
 /// What stands for null.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -39,7 +40,7 @@ pub(super) fn add(
             Some((name, kind)) if kind != Kind::Timestamp || name == key => match value == NULL {
                 false if let Some(flag) = contradicting(options, &name, &value, same) => {
                     return Err(Error::usage(format!(
-                        "{source}: {flag}, and the folder {folder:?} says otherwise; leave the flag out to take {name} from the names of the folders, or add --force-set to give every row that one value"
+                        "{source}: {flag}, and the folder {folder:?} says otherwise; leave the flag out to take {name} from the names of the folders, or add {FORCE_SET} to give every row that one value"
                     )));
                 }
                 true => {

@@ -1,6 +1,7 @@
 //! Columns from the name of a file: `{symbol}-{timeframe}-{date}`.
 
 use crate::dataset::timeframe;
+use crate::text::flags::{NAME_PATTERN, SYMBOL, TIMEFRAME};
 
 /// A parsed `--name-pattern`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl NamePattern {
         let mut readings = Vec::new();
         readings_of(&self.parts, name, &mut Vec::new(), &mut readings);
         if readings.is_empty() {
-            return Err(format!("the name {name:?} does not fit --name-pattern"));
+            return Err(format!("the name {name:?} does not fit {NAME_PATTERN}"));
         }
         let of = |reading: &[Field], wanted: Meaning, holds: &dyn Fn(&str) -> bool| {
             reading.iter().all(|(field, value)| meaning(field) != wanted || holds(value))
@@ -74,7 +75,7 @@ impl NamePattern {
             let value = first.iter().find(|(field, _)| meaning(field) == Meaning::Timeframe);
             let value = value.map_or("", |(_, value)| value);
             return Err(format!(
-                "--name-pattern reads {value:?} in the name {name:?} as a timeframe, which it is not; {}",
+                "{NAME_PATTERN} reads {value:?} in the name {name:?} as a timeframe, which it is not; {}",
                 timeframe::WRITE
             ));
         }
@@ -94,7 +95,7 @@ impl NamePattern {
                 pairs.join(", ")
             };
             return Err(format!(
-                "--name-pattern divides the name {name:?} in two ways, {} or {}; write more of the name into the pattern, or give --symbol and --timeframe",
+                "{NAME_PATTERN} divides the name {name:?} in two ways, {} or {}; write more of the name into the pattern, or give {SYMBOL} and {TIMEFRAME}",
                 shown(&one),
                 shown(&other)
             ));

@@ -10,6 +10,7 @@ use crate::dataset::inferred::TimeForm;
 use crate::dataset::nulls::NullTokens;
 use crate::dataset::separators::{Decimal, Separators};
 use crate::dataset::time::{DateOrder, TimeOptions, TimeReader, Unit};
+use crate::text::flags::{DATE_ORDER, DECIMAL, TIMESTAMP_UNIT, TIMEZONE};
 
 /// What is the same for all columns of a kind of them.
 #[derive(Debug, Clone)]
@@ -87,19 +88,18 @@ impl Readings {
             )
         };
         let unit = |word: &String| {
-            (time.unit.is_none() && Unit::of_word(word).is_none())
-                .then(|| say("unit", word, "--timestamp-unit"))
+            (time.unit.is_none() && Unit::of_word(word).is_none()).then(|| say("unit", word, TIMESTAMP_UNIT))
         };
         let order = |word: &String| {
             (time.order.is_none() && DateOrder::of_word(word).is_none())
-                .then(|| say("order of dates", word, "--date-order"))
+                .then(|| say("order of dates", word, DATE_ORDER))
         };
         let sign = |word: &String| {
             (decimal.is_none() && Decimal::of_sign(word).is_none())
-                .then(|| say("decimal sign", word, "--decimal"))
+                .then(|| say("decimal sign", word, DECIMAL))
         };
         let zone = |word: &String| {
-            (time.zone.is_none() && word.parse::<Tz>().is_err()).then(|| say("zone", word, "--timezone"))
+            (time.zone.is_none() && word.parse::<Tz>().is_err()).then(|| say("zone", word, TIMEZONE))
         };
         let of_form = |form: &Form| {
             let unit = form.unit.as_ref().and_then(unit);

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::dataset::{ALL, describe};
+use crate::text::flags::MAP;
 
 /// Whether a dataset has a column of that name, however it is spelt.
 pub fn is_known(name: &str) -> bool {
@@ -113,16 +114,16 @@ pub fn bars_by_number(rows: &[Vec<&str>]) -> Option<String> {
     let [high, low] = order?;
     let mut others = (0..4).filter(|i| *i != high && *i != low);
     let (open, close) = (others.next()?, others.next()?);
-    let mut flags = format!("--map ts={}", time + 1);
+    let mut flags = format!("{MAP} ts={}", time + 1);
     if clock {
         flags.push_str(&format!("+{}", time + 2));
     }
     for (name, at) in [("open_price", open), ("high_price", high), ("low_price", low), ("close_price", close)]
     {
-        flags.push_str(&format!(" --map {name}={}", from + at + 1));
+        flags.push_str(&format!(" {MAP} {name}={}", from + at + 1));
     }
     if rows.iter().all(|row| number(row, from + 4).is_some()) {
-        flags.push_str(&format!(" --map volume={}", from + 5));
+        flags.push_str(&format!(" {MAP} volume={}", from + 5));
     }
     Some(flags)
 }
@@ -140,7 +141,7 @@ pub fn by_number(names: &[&str], shift: usize) -> String {
     let flags = dataset
         .columns
         .iter()
-        .filter_map(|column| place(column).map(|at| format!(" --map {}={}", column.name, at + shift + 1)));
+        .filter_map(|column| place(column).map(|at| format!(" {MAP} {}={}", column.name, at + shift + 1)));
     flags.collect()
 }
 

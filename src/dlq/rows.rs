@@ -21,6 +21,7 @@ use crate::dlq::letter::{Letter, is_row};
 use crate::dlq::line::{self, Once};
 use crate::dlq::read_plan::{PlannedRange, ReadPlan};
 use crate::error::{Error, Result, words};
+use crate::text::flags::{MAP, SET};
 
 /// Sources that keep what their times have taught, at most.
 const MOST_SOURCES: usize = 1024;
@@ -338,8 +339,7 @@ impl LetterRows {
             text.contains(&format!("{flag} {name}={value}:"))
                 || text.contains(&format!("has no column {name:?}"))
         };
-        columns.sets.iter().any(|set| typed("--set", set))
-            || columns.maps.iter().any(|map| typed("--map", map))
+        columns.sets.iter().any(|set| typed(SET, set)) || columns.maps.iter().any(|map| typed(MAP, map))
     }
 
     fn mapper(&mut self, origin: &Arc<Origin>, reading: Option<&Arc<Reading>>) -> Result<&mut Mapper> {

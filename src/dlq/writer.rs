@@ -20,6 +20,7 @@ use crate::batch::Reject;
 use crate::error::{Error, Result, words};
 use crate::files::folder_of;
 use crate::port::{DeadLetterError, DeadLetters};
+use crate::text::flags::DLQ;
 
 /// Batches that wait for the thread at most; a caller beyond waits for its turn.
 const WAITING: usize = 16;
@@ -100,7 +101,7 @@ impl DlqWriter {
         let checked = behind_links(&path).and_then(|path| ready(&path).map(|made| (path, made)));
         let (path, made) = checked.map_err(|error| {
             Error::usage(format!(
-                "the dead-letter queue {} cannot be written: {}; mend that, or give the queue another place (a load: --dlq PATH)",
+                "the dead-letter queue {} cannot be written: {}; mend that, or give the queue another place (a load: {DLQ} PATH)",
                 path.display(),
                 words(&error)
             )).caused_by(error)
@@ -343,14 +344,14 @@ impl Scribe {
         DeadLetterError(match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 format!(
-                    "the disk that holds the dead-letter queue {path} is full; free some space, or give the queue another place (a load: --dlq PATH)"
+                    "the disk that holds the dead-letter queue {path} is full; free some space, or give the queue another place (a load: {DLQ} PATH)"
                 )
             }
             ErrorKind::FileTooLarge => format!(
                 "the dead-letter queue {path} has grown to the largest file that this process may write (ulimit -f); raise that limit, or move the file away"
             ),
             _ => format!(
-                "the dead-letter queue {path} cannot be written: {}; mend that, or give the queue another place (a load: --dlq PATH)",
+                "the dead-letter queue {path} cannot be written: {}; mend that, or give the queue another place (a load: {DLQ} PATH)",
                 words(error)
             ),
         })

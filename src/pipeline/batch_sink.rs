@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::rejects::rejected;
 use crate::pipeline::stop::Stop;
 use crate::port::{DeadLetters, Event, Observer, Sink};
+use crate::text::flags::{CAPACITY, OVERFLOW};
 
 /// Where rows go. The engine, or nothing at all under `--dry-run`.
 pub trait BatchSink: Send {
@@ -46,9 +47,9 @@ impl<S: Sink, D: DeadLetters> BatchSink for EngineSink<'_, S, D> {
             Err(SubmitError::Full(batch)) => {
                 let rejects = rejected(&batch);
                 self.rejects(rejects)?;
-                Err(Error::unavailable(
-                    "the queue is full, and --overflow error says to stop; raise --capacity or use --overflow block",
-                ))
+                Err(Error::unavailable(format!(
+                    "the queue is full, and {OVERFLOW} error says to stop; raise {CAPACITY} or use {OVERFLOW} block"
+                )))
             }
         }
     }

@@ -1,6 +1,8 @@
-//! Progress a line at a time: `plain` for logs and dumb terminals, `json` for programs.
+//! Progress a line at a time: `plain` for logs and dumb terminals, `json` for programs; and what else is said to those.
 
+use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::port::Circuit;
 use crate::report::display::Frame;
@@ -11,6 +13,22 @@ use crate::text::number_format::{bytes, count, duration, percent, rate};
 
 /// Kinds of rejects in a line of JSON.
 const MOST_REJECTS: usize = 5;
+
+/// What is said, in the form that log lines have; with the result of the run where it closes one.
+pub fn record(text: &str, result: Option<Value>) -> String {
+    let (level, message) = match text {
+        _ if text.starts_with("error: ") => ("ERROR", text.get("error: ".len()..)),
+        _ if text.starts_with("warning: ") => ("WARN", text.get("warning: ".len()..)),
+        _ => ("INFO", Some(text)),
+    };
+    let mut fields = Map::new();
+    fields.insert("message".into(), message.unwrap_or(text).into());
+    if let Some(result) = result {
+        fields.insert("result".into(), result);
+    }
+    let at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    serde_json::json!({"timestamp": at, "level": level, "fields": fields}).to_string()
+}
 
 /// One line for people, without a line feed.
 pub fn plain(frame: &Frame<'_>) -> String {

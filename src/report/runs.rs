@@ -10,6 +10,7 @@ use crate::port::runs::{InputIdentity, RunRecord, RunStatus};
 use crate::report::style::{Ink, Style};
 use crate::telemetry::snapshot::Books;
 use crate::text::fit;
+use crate::text::flags::{RESUME, SOURCE_ID, flag};
 use crate::text::number_format::{bytes, clock, count, duration};
 
 /// Characters of a run's id that are shown: up to here it counts milliseconds.
@@ -241,7 +242,7 @@ pub fn details(run: &RunView, style: Style) -> String {
         let named = match &input.id {
             Some(id) if id.starts_with("id:") => format!(", known as {}", &id[3..]),
             Some(_) => String::new(),
-            None => ", without a name (--source-id)".to_owned(),
+            None => format!(", without a name ({SOURCE_ID})"),
         };
         let label = if place == 0 { "inputs" } else { "" };
         entry(label, &format!("{}{size}{print}{named}", input.name), Ink::Plain);
@@ -254,10 +255,10 @@ pub fn details(run: &RunView, style: Style) -> String {
     entry("process", &format!("{} on {}, mdsctl {}", run.pid, run.host, run.version), Ink::Plain);
     if run.resumable {
         let next = match run.command.as_str() {
-            "replay-dlq" => "the next replay-dlq goes on where it stopped",
-            _ => "the same command with --resume goes on where it stopped",
+            "replay-dlq" => "the next replay-dlq goes on where it stopped".to_owned(),
+            _ => format!("the same command with {RESUME} goes on where it stopped"),
         };
-        entry("next", next, Ink::Strong);
+        entry("next", &next, Ink::Strong);
     }
     out
 }
@@ -269,11 +270,13 @@ fn settings(settings: &Value) -> String {
     for (name, value) in all.iter().filter(|(name, _)| !matches!(name.as_str(), "dataset" | "key" | "slots"))
     {
         match value {
-            Value::Bool(true) => flags.push(format!("--{name}")),
-            Value::String(text) => flags.push(format!("--{name} {text}")),
-            Value::Number(number) => flags.push(format!("--{name} {number}")),
+            Value::Bool(true) => flags.push(flag(name)),
+            Value::String(text) => flags.push(format!("{} {text}", flag(name))),
+            Value::Number(number) => flags.push(format!("{} {number}", flag(name))),
             Value::Array(texts) => {
-                flags.extend(texts.iter().filter_map(Value::as_str).map(|text| format!("--{name} {text}")));
+                flags.extend(
+                    texts.iter().filter_map(Value::as_str).map(|text| format!("{} {text}", flag(name))),
+                );
             }
             Value::Null | Value::Bool(false) | Value::Object(_) => {}
         }

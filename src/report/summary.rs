@@ -7,6 +7,7 @@ use crate::report::style::{Ink, Style};
 use crate::telemetry::result::RunResult;
 use crate::telemetry::snapshot::{RejectGroup, Snapshot};
 use crate::text::fit;
+use crate::text::flags::{FORCE, SET};
 use crate::text::number_format::{bytes, count, duration, plural, rate};
 use crate::text::phrases::shell_word;
 
@@ -342,7 +343,7 @@ pub fn counted(snapshot: &Snapshot) -> Vec<String> {
         let (are, they) = if newer == 1 { ("is", "it") } else { ("are", "they") };
         let text = format!(
             "{} {are} older than what the store has, which was written after {they} failed: left alone; \
-             --force replays over {}",
+             {FORCE} replays over {}",
             plural(newer, "row"),
             if newer == 1 { "it" } else { "them" }
         );
@@ -393,7 +394,7 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
         3 => {
             let queue = result.dlq.path.as_deref().unwrap_or_default();
             format!(
-                "see why with: mdsctl inspect-dlq {}; what the table or --set cures goes in with: {}",
+                "see why with: mdsctl inspect-dlq {}; what the table or {SET} cures goes in with: {}",
                 shell_word(queue),
                 replay_command(queue, extras.table.as_deref())
             )

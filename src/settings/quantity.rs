@@ -76,6 +76,30 @@ pub fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A factor that lets something grow, or leaves it as it is.
+///
+/// # Errors
+/// Where it is none.
+pub fn growth(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(factor) if factor.is_finite() && factor >= 1.0 => Ok(factor),
+        Ok(_) => Err("must be at least 1".to_owned()),
+        Err(_) => Err("expected a number, as in 2 or 1.5".to_owned()),
+    }
+}
+
+/// Yes or no, as the variables of the Python system say it; one that is empty says yes.
+///
+/// # Errors
+/// Where it is neither.
+pub fn truth(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "" | "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
+        "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}
+
 /// A size in bytes: a number, or one with `K`, `M`, `G` or `T`, also written `KB` or `KiB`.
 ///
 /// # Errors
@@ -133,6 +157,16 @@ mod tests {
         for wrong in ["", "0", "-1", "x", "5/m", "inf", "nan"] {
             assert!(rate(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn factors_and_truths() {
+        assert_eq!((growth("1"), growth(" 2.5 ")), (Ok(1.0), Ok(2.5)));
+        for wrong in ["", "0.5", "-2", "inf", "nan", "x"] {
+            assert!(growth(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!((truth(""), truth(" On "), truth("0")), (Ok(true), Ok(true), Ok(false)));
+        assert!(truth("perhaps").is_err());
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub enum HealthFact {
         /// Why.
         error: Error,
         /// What to do.
-        remedy: Option<&'static str>,
+        remedy: Option<String>,
     },
     /// It has answered.
     Answered(Answer),
@@ -37,7 +37,7 @@ pub enum HealthFact {
         /// One sentence: whether rows can be written, or why not.
         words: String,
         /// What to do where it does not.
-        remedy: &'static str,
+        remedy: String,
     },
     /// Its tables are of a version that this program does not know.
     Newer(i64),
@@ -55,7 +55,7 @@ pub enum HealthFact {
         /// Who it is, and the same in words.
         found: Result<(Uuid, String)>,
         /// What to do where there is no such tenant.
-        remedy: &'static str,
+        remedy: String,
     },
     /// Jobs that fail; `None` where there are no jobs.
     Jobs(Result<Option<Vec<FailingJob>>>),

@@ -18,10 +18,11 @@ use std::sync::Arc;
 
 pub use patience::{answered, unblocked};
 pub use period::{Period, PeriodOf, Periods, period, period_or_never};
-pub use schema_options::SchemaOptions;
+pub use schema_options::{SchemaOptions, role};
 pub use store::{Capabilities, OpenTable, Rehearsal, Store, TableLocation, Wanted};
 
 use crate::error::{Error, Result};
+use crate::text::flags::DSN;
 
 /// A kind of store.
 pub struct StoreKind {
@@ -64,7 +65,7 @@ pub fn unnamed() -> Result<(Arc<dyn Store>, bool)> {
     let store = STORES.iter().find_map(|kind| (kind.by_default)());
     store
         .map(|store| (store, true))
-        .ok_or_else(|| Error::usage("no store is named, and there is none by default: give --dsn"))
+        .ok_or_else(|| Error::usage(format!("no store is named, and there is none by default: give {DSN}")))
 }
 
 /// The program is to end: what waits for a lock inside of a store is told so.

@@ -2,6 +2,7 @@
 
 use crate::dataset::Dataset;
 use crate::sink::period::{Period, Periods};
+use crate::text::flags::GRANT;
 
 /// What `schema apply` and `schema show` are to make, beyond the plain tables. A store says by its
 /// [`Capabilities`](crate::sink::Capabilities) which of that it can; whether TimescaleDB is there is
@@ -35,5 +36,16 @@ impl SchemaOptions {
     /// When a chunk of it is compressed; `None` for never.
     pub fn compress_after(&self, dataset: &Dataset) -> Option<Period> {
         self.compress_after.of(&dataset.name).unwrap_or(Some(Period::days(dataset.compress_days)))
+    }
+}
+
+/// The name of a role, as it stands.
+///
+/// # Errors
+/// Where it is empty.
+pub fn role(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err(format!("it names no role; give the role that loads, as in {GRANT} loader")),
+        false => Ok(text.to_owned()),
     }
 }

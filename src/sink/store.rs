@@ -165,7 +165,7 @@ pub trait OpenTable: Send + Sync {
     ///
     /// # Errors
     /// Where it is not: why, and what to do, to follow "the ledger".
-    fn keeps_runs(&self) -> Result<(), &'static str>;
+    fn keeps_runs(&self) -> Result<(), String>;
 
     /// What tells which rows would not even be sent.
     fn rehearsal(&self) -> Option<Box<dyn Rehearsal>> {

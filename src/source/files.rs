@@ -24,6 +24,7 @@ use crate::source::changed::Since;
 use crate::source::completion::SettledInputs;
 use crate::source::peeked::{self, Peeked, from, lines_of};
 use crate::source::{Compression, Input, Meter, OpenOptions, Opened, decode_error, open};
+use crate::text::flags::{NO_HEADER, SKIP_LINES};
 use crate::text::number_format::count;
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
@@ -438,7 +439,7 @@ fn form(opened: &Opened) -> String {
 fn wrong_header(input: &Input, broken: &Broken, rows: u64) -> Error {
     let what = &broken.message;
     Error::input(format!(
-        "{}: none of the {rows} rows read fits the header ({what}); if the file has no header add --no-header, if lines come before it add --skip-lines N",
+        "{}: none of the {rows} rows read fits the header ({what}); if the file has no header add {NO_HEADER}, if lines come before it add {SKIP_LINES} N",
         input.name
     ))
 }

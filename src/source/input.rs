@@ -15,6 +15,7 @@ use crate::source::fault::io_error;
 use crate::source::names::shown;
 use crate::source::pattern::{Parts, is_pattern};
 use crate::source::sniff::of_name;
+use crate::text::flags::RECURSIVE;
 
 /// One input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,8 +130,11 @@ fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
         }
     }
     if found.is_empty() {
-        let hint =
-            if directories > 0 && !recursive { "; --recursive looks into its directories" } else { "" };
+        let hint = if directories > 0 && !recursive {
+            format!("; {RECURSIVE} looks into its directories")
+        } else {
+            String::new()
+        };
         let path = shown(path);
         return Err(Error::input(format!(
             "{path}: nothing to load, no file ends in {}, with or without .gz or .zst{hint}",

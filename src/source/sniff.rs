@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::decode::Format;
 use crate::error::Error;
 use crate::source::fault::called;
+use crate::text::flags::FORMAT;
 
 /// Zero bytes in a row that are not stray characters.
 const HOLE: usize = 16;
@@ -25,7 +26,7 @@ pub(super) fn format(head: &[u8], name: &str, asked: Option<Format>) -> Result<F
             Err(not_a(asked, head, name, ""))
         }
         (Some(asked), Some(found)) if asked != found => Err(Error::usage(format!(
-            "{}: {}, and not what --format {} says; leave --format out",
+            "{}: {}, and not what {FORMAT} {} says; leave {FORMAT} out",
             called(name),
             found.a_file,
             asked.name
@@ -75,7 +76,7 @@ fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
     let claimed = Format::of_text(first.and_then(|line| line.first().copied()));
     match claimed.or(named) {
         Some(format) if format.is_binary() => {
-            Err(not_a(format, head, name, "; if its name is wrong, say --format"))
+            Err(not_a(format, head, name, &format!("; if its name is wrong, say {FORMAT}")))
         }
         Some(format) => Ok(format),
         None => Ok(Format::CSV),

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::port::Circuit;
+use crate::settings::EngineSettings;
+use crate::telemetry::run_counters::RunCounters;
 use crate::telemetry::snapshot::{Books, LagView, Snapshot};
 
 /// The result of a run. Field names, nesting and order are a promise to scripts.
@@ -193,11 +196,31 @@ impl RunResult {
         }
     }
 
+    /// Of a run that ended before rows could flow.
+    pub fn unbegun(facts: RunFacts) -> Self {
+        Self::new(&RunCounters::new(&EngineSettings::default()).snapshot(), facts)
+    }
+
     /// As one line of JSON, without a line feed.
     pub fn to_json(&self) -> String {
         // Strings and numbers under fixed names: there is nothing in it that could fail.
         serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
     }
+}
+
+/// The object of a command that writes no rows, in a line, with the fields that all of them have.
+pub fn line(mut object: Value) -> String {
+    if let Some(fields) = object.as_object_mut() {
+        for (name, nothing) in [
+            ("error", Value::Null),
+            ("dry_run", false.into()),
+            ("notes", json!([])),
+            ("deductions", json!([])),
+        ] {
+            fields.entry(name).or_insert(nothing);
+        }
+    }
+    format!("{object}\n")
 }
 
 impl LatencyResult {
@@ -221,8 +244,6 @@ impl CircuitResult {
 mod tests {
     use super::*;
     use crate::port::{Event, Observer, Written};
-    use crate::settings::EngineSettings;
-    use crate::telemetry::run_counters::RunCounters;
 
     #[test]
     fn the_object_has_the_promised_fields() {

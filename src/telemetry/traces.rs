@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::telemetry::client::{Answer, Endpoint, why};
+use crate::text::flags::OTLP;
 
 /// Port of a collector, where none is written.
 const PORT: u16 = 4318;
@@ -137,7 +138,7 @@ impl Post {
     fn trouble(&self, why: &str) {
         if !self.told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                "traces do not reach {}: {why}; the run goes on without them, see that --otlp names a collector",
+                "traces do not reach {}: {why}; the run goes on without them, see that {OTLP} names a collector",
                 self.endpoint.shown()
             );
         }

@@ -4,10 +4,12 @@
 //! - [`visible`]: shows what in names and values would act on a terminal
 //! - [`fit`]: text cut to so many columns
 //! - [`number_format`]: counts, sizes, rates and durations
+//! - [`flags`]: the flags that sentences name
 //! - [`phrases`]: lists of names, words for a shell
 
 pub mod choice;
 pub mod fit;
+pub mod flags;
 pub mod number_format;
 pub mod phrases;
 pub mod visible;

@@ -191,20 +191,9 @@ fn known_flags(work: &Work) -> BTreeSet<String> {
     known
 }
 
-/// The texts in quotes of the program's own lines in a source: no comments, no unit tests.
-fn sentences(source: &str) -> impl Iterator<Item = &str> {
-    let own = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let lines = own.lines().filter(|line| !line.trim_start().starts_with("//"));
-    lines.flat_map(|line| line.split('"').skip(1).step_by(2))
-}
-
-#[test]
-fn advice_of_the_program_names_flags_that_it_has() {
-    let mut known = known_flags(&Work::new());
-    // Of cargo: how a program is built with what this one was built without.
-    known.insert("--features".to_owned());
-    let (mut wrong, mut named) = (Vec::new(), 0);
-    let mut folders = vec![root().join("src")];
+/// The sources of the program, by their paths below `src`, with their own lines: no comments, no unit tests.
+fn sources() -> Vec<(String, String)> {
+    let (mut found, mut folders) = (Vec::new(), vec![root().join("src")]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("sources").flatten() {
             let path = entry.path();
@@ -213,17 +202,50 @@ fn advice_of_the_program_names_flags_that_it_has() {
                 folders.extend((name != "tests").then_some(path));
             } else if name.ends_with(".rs") && !name.contains("test") && name != "type_matrix.rs" {
                 let text = fs::read_to_string(&path).expect("a source");
-                for flag in sentences(&text).flat_map(flags) {
-                    named += 1;
-                    if !known.contains(&flag) {
-                        wrong.push(format!("{}: {flag}", path.display()));
-                    }
-                }
+                let own = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+                let own = own.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let below = path.strip_prefix(root().join("src")).expect("a path below it");
+                found.push((below.display().to_string(), own.collect::<Vec<_>>().join("\n")));
             }
         }
     }
+    assert!(found.len() > 300, "{}", found.len());
+    found
+}
+
+/// Where those flags are spelled that sentences below the command line name.
+const FLAGS: &str = "text/flags.rs";
+
+#[test]
+fn advice_of_the_program_names_flags_that_it_has() {
+    let mut known = known_flags(&Work::new());
+    // Of cargo: how a program is built with what this one was built without.
+    known.insert("--features".to_owned());
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let named: Vec<String> =
+            text.lines().flat_map(|line| line.split('"').skip(1).step_by(2)).flat_map(flags).collect();
+        assert!(path != FLAGS || named.len() > 50, "{named:?}");
+        wrong
+            .extend(named.iter().filter(|flag| !known.contains(*flag)).map(|flag| format!("{path}: {flag}")));
+    }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(named > 100, "only {named} flags were found in the sources");
+}
+
+#[test]
+fn below_the_command_line_flags_are_spelled_in_one_place() {
+    let spells = |line: &&str| {
+        let rest = line.split("--").skip(1);
+        rest.into_iter().any(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '{'))
+    };
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        // `--features` is a flag of cargo.
+        if !path.starts_with("cli/") && path != FLAGS && path != "error/left_out.rs" {
+            wrong.extend(text.lines().filter(spells).map(|line| format!("{path}: {}", line.trim())));
+        }
+    }
+    assert!(wrong.is_empty(), "take them from {FLAGS}: {wrong:#?}");
 }
 
 #[test]

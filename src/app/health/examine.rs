@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::settings::Secret;
 use crate::sink::health::HealthQuestion;
 use crate::telemetry::client::Endpoint;
+use crate::text::flags::TIMEOUT;
 
 /// What is asked, and what is well.
 #[derive(Clone)]
@@ -95,7 +96,7 @@ async fn letters(plan: &HealthPlan, end: Instant) -> Report {
         Err(_) => {
             let text = format!("not counted within {} s", plan.timeout.as_secs_f64());
             Finding::new("dlq", Status::Unknown, text)
-                .remedy("replay the queue, or give more --timeout")
+                .remedy(format!("replay the queue, or give more {TIMEOUT}"))
                 .into()
         }
     }

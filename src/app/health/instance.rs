@@ -9,6 +9,7 @@ use super::{Finding, Measure, Report, Status};
 use crate::settings::Secret;
 use crate::telemetry::client::{Answer, Endpoint};
 use crate::text::fit::shorten;
+use crate::text::flags::{METRICS_LISTEN, METRICS_TOKEN, TOKEN, URL, WORKERS};
 use crate::text::number_format::count;
 
 /// Largest answer that is read.
@@ -31,7 +32,7 @@ pub async fn ask(endpoint: &Endpoint, token: Option<&Secret>, limit: Duration) -
         Ok(answer) => answer,
         Err(why) => {
             return Finding::new("instance", Status::Critical, format!("{shown}: {why}"))
-                .remedy("see that it runs, and that --url names its --metrics-listen")
+                .remedy(format!("see that it runs, and that {URL} names its {METRICS_LISTEN}"))
                 .into();
         }
     };
@@ -46,11 +47,11 @@ pub async fn ask(endpoint: &Endpoint, token: Option<&Secret>, limit: Duration) -
         401 | 403 => {
             let text = format!("{shown} does not let us in (status {})", ready.status);
             Finding::new("instance", Status::Critical, text)
-                .remedy("give its --metrics-token as --token or in MDS_METRICS_TOKEN")
+                .remedy(format!("give its {METRICS_TOKEN} as {TOKEN} or in MDS_METRICS_TOKEN"))
         }
         other => {
             let text = format!("{shown} answers /readyz with status {other}, as no mdsctl does");
-            Finding::new("instance", Status::Critical, text).remedy("mend --url")
+            Finding::new("instance", Status::Critical, text).remedy(format!("mend {URL}"))
         }
     });
     if !matches!(ready.status, 200 | 503) {
@@ -60,14 +61,14 @@ pub async fn ask(endpoint: &Endpoint, token: Option<&Secret>, limit: Duration) -
         Ok(run) => report.findings.extend(circuit(&run)),
         Err(why) => report.findings.push(
             Finding::new("instance_status", Status::Unknown, format!("{shown}/status: {why}"))
-                .remedy("see that --url names an mdsctl"),
+                .remedy(format!("see that {URL} names an mdsctl")),
         ),
     }
     match pressure.and_then(|answer| object(&answer)).and_then(|told| backpressure(&told)) {
         Ok(told) => report.add(told),
         Err(why) => report.findings.push(
             Finding::new("backpressure", Status::Unknown, format!("{shown}/backpressure: {why}"))
-                .remedy("see that --url names an mdsctl"),
+                .remedy(format!("see that {URL} names an mdsctl")),
         ),
     }
     report
@@ -133,7 +134,7 @@ fn backpressure(told: &Value) -> Result<Report, String> {
         "soft" => Finding::new("backpressure", Status::Ok, format!("soft{full}")),
         // A file is always read faster than it is stored, but feeds must not be.
         "hard" => Finding::new("backpressure", Status::Warning, format!("hard{full}"))
-            .remedy("rows come faster than the store takes them: more --workers, or a faster store"),
+            .remedy(format!("rows come faster than the store takes them: more {WORKERS}, or a faster store")),
         other => return Err(format!("it names a level {}", shorten(other, MOST_TEXT))),
     };
     let mut report = Report::from(finding.value(level));

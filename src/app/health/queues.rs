@@ -16,6 +16,7 @@ use crate::dlq::stats::{Plan, QueueStats};
 use crate::error::words;
 use crate::files::folder_of;
 use crate::report::letters::{replay_command, table_to_name};
+use crate::text::flags::DLQ;
 use crate::text::number_format::{duration, plural};
 use crate::text::phrases::shell_word;
 
@@ -54,7 +55,7 @@ pub fn look(named: &[PathBuf], limits: Limits, now: i64) -> Report {
                     let text = format!("{} cannot be read: {}", file.display(), words(&error));
                     report.findings.push(
                         Finding::new("dlq", Status::Unknown, text)
-                            .remedy("mend its permissions, or mend --dlq"),
+                            .remedy(format!("mend its permissions, or mend {DLQ}")),
                     );
                     continue;
                 }
@@ -162,7 +163,7 @@ fn queues(named: &[PathBuf], findings: &mut Vec<Finding>) -> BTreeSet<PathBuf> {
             if let Err(error) = within(path) {
                 let text = format!("{} cannot be read: {}", path.display(), words(&error));
                 let finding = Finding::new("dlq", Status::Unknown, text);
-                findings.push(finding.remedy("mend its permissions, or mend --dlq"));
+                findings.push(finding.remedy(format!("mend its permissions, or mend {DLQ}")));
             }
         } else if said {
             single.push(names::live(path));
@@ -175,7 +176,7 @@ fn queues(named: &[PathBuf], findings: &mut Vec<Finding>) -> BTreeSet<PathBuf> {
             found.insert(path);
         } else {
             let text = format!("there is no directory {} for {}", directory.display(), path.display());
-            findings.push(Finding::new("dlq", Status::Unknown, text).remedy("mend --dlq"));
+            findings.push(Finding::new("dlq", Status::Unknown, text).remedy(format!("mend {DLQ}")));
         }
     }
     found

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Finding, Measure, Report, Status};
 use crate::error::Error;
 use crate::sink::health::{Answer, FailingJob, HealthFact, TableHealth};
+use crate::text::flags::{DSN, GRANT, TIMEOUT};
 use crate::text::number_format::{bytes, latency, plural};
 
 /// From which time on an answer is too slow.
@@ -39,7 +40,7 @@ pub fn unanswered(error: &Error, remedy: &'static str) -> Report {
 /// A question that a store which had answered before did not answer.
 pub fn unread(check: &'static str, error: &Error) -> Finding {
     Finding::new(check, Status::Unknown, format!("cannot be told: {error}"))
-        .remedy("look into the server's log, or give more --timeout")
+        .remedy(format!("look into the server's log, or give more {TIMEOUT}"))
 }
 
 /// How a fact is judged.
@@ -96,15 +97,16 @@ pub fn judge(fact: HealthFact, limits: StoreLimits) -> Report {
 fn missing(name: &str, limits: StoreLimits) -> Finding {
     match limits {
         StoreLimits { by_default: true, needed: false, .. } => {
-            Finding::new("store", Status::Ok, "not looked at: none is named (--dsn)")
+            Finding::new("store", Status::Ok, format!("not looked at: none is named ({DSN})"))
         }
         StoreLimits { by_default: true, .. } => {
             let text = format!("no store is named, and the embedded one, {name}, does not exist");
-            Finding::new("store", Status::Unknown, text).remedy("give --dsn, or run it where the store is")
+            Finding::new("store", Status::Unknown, text)
+                .remedy(format!("give {DSN}, or run it where the store is"))
         }
         StoreLimits { by_default: false, .. } => {
             Finding::new("store", Status::Critical, format!("the store {name} does not exist"))
-                .remedy("mend --dsn, or make it: mdsctl schema apply")
+                .remedy(format!("mend {DSN}, or make it: mdsctl schema apply"))
         }
     }
 }
@@ -178,7 +180,7 @@ fn of_somebody(table: &str, differences: &[String]) -> Finding {
     let text = format!("{}; whether mdsctl made that table, this role may not know", found.message);
     Finding::new("schema", Status::Warning, text)
         .value(differences.len())
-        .remedy("let this role see it: mdsctl schema apply --grant ROLE")
+        .remedy(format!("let this role see it: mdsctl schema apply {GRANT} ROLE"))
 }
 
 fn ledger(missing: &[&str]) -> Finding {

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::app::inspect::queues::{Bytes, Queue, chosen, unreadable, whole};
 use crate::app::interrupts::Interrupts;
@@ -18,6 +19,7 @@ use crate::dlq::letter::{Letter, fields, words};
 use crate::dlq::lines::Lines;
 use crate::error::{self, Error, Result};
 use crate::files::{self, Replace, put_in_place};
+use crate::text::flags::{DATE_ORDER, EXPORT, FORCE, FORMAT, TIMESTAMP_UNIT, TIMEZONE};
 use crate::text::number_format::{count, plural};
 
 /// Most columns of a file; more come out of a queue whose rows have values for names.
@@ -40,6 +42,20 @@ pub struct Exported {
 }
 
 impl Exported {
+    /// What was written to that file, for people.
+    pub fn written(&self, path: &Path) -> String {
+        match self.rows {
+            0 => format!("no rows to export; {} was not written", path.display()),
+            rows => format!("{} written to {}", plural(rows, "row"), path.display()),
+        }
+    }
+
+    /// The same for programs.
+    pub fn json(&self, path: &Path) -> Value {
+        let path = (self.rows > 0).then(|| path.to_string_lossy());
+        json!({"command": "inspect-dlq", "exit_code": 0, "path": path, "rows": self.rows, "undecodable": self.raw, "damaged": self.damaged})
+    }
+
     /// What is not among the rows that were handed out, or not as it was understood.
     pub fn left_out(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -50,12 +66,12 @@ impl Exported {
         if self.raw > 0 {
             let it = plural(self.raw, "row");
             lines.push(format!(
-                "{it} left out, since only the input as it came is kept of them: --format table shows it"
+                "{it} left out, since only the input as it came is kept of them: {FORMAT} table shows it"
             ));
         }
         if self.damaged > 0 {
             lines.push(format!(
-                "{} left out, since they are damaged: --format table says where",
+                "{} left out, since they are damaged: {FORMAT} table says where",
                 plural(self.damaged, "line")
             ));
         }
@@ -71,9 +87,9 @@ fn flags(reading: &Reading) -> Option<String> {
     let order = || reading.forms.values().find_map(|form| form.order.clone());
     let flag = |name: &str, value: Option<String>| value.map(|value| format!("{name} {value}"));
     let all: Vec<String> = [
-        flag("--timezone", reading.zone.clone()),
-        flag("--timestamp-unit", reading.unit.clone()),
-        flag("--date-order", reading.order.clone().or_else(order)),
+        flag(TIMEZONE, reading.zone.clone()),
+        flag(TIMESTAMP_UNIT, reading.unit.clone()),
+        flag(DATE_ORDER, reading.order.clone().or_else(order)),
     ]
     .into_iter()
     .flatten()
@@ -194,7 +210,7 @@ pub(crate) fn to_file(
         "parquet" => FileFormat::Parquet,
         _ => {
             return Err(Error::usage(format!(
-                "--export {name}: its name must end in .csv, .ndjson or .parquet"
+                "{EXPORT} {name}: its name must end in .csv, .ndjson or .parquet"
             )));
         }
     };
@@ -208,16 +224,16 @@ pub(crate) fn to_file(
     };
     if queues.iter().any(same) {
         return Err(Error::usage(format!(
-            "--export {name}: that is one of the files which are read; give another name"
+            "{EXPORT} {name}: that is one of the files which are read; give another name"
         )));
     }
     let there =
-        || Error::usage(format!("--export {name}: the file is there already; --force writes over it"));
+        || Error::usage(format!("{EXPORT} {name}: the file is there already; {FORCE} writes over it"));
     if path.exists() && !over {
         return Err(there());
     }
     let failed = |error: io::Error| {
-        Error::usage(format!("--export {name}: it cannot be written: {}", error::words(&error)))
+        Error::usage(format!("{EXPORT} {name}: it cannot be written: {}", error::words(&error)))
             .caused_by(error)
     };
     let temporary = files::beside(path, ".export-", MODE).map_err(failed)?;
@@ -274,7 +290,7 @@ impl ExportRows {
                 Err(Ended::In(error)) => return Err(error),
                 Err(Ended::Out(_)) => {
                     return Err(Error::input(format!(
-                        "{name}: its rows have more than {} different fields, too many for columns; --format ndjson has them as they are",
+                        "{name}: its rows have more than {} different fields, too many for columns; {FORMAT} ndjson has them as they are",
                         count(MOST_COLUMNS as u64)
                     )));
                 }

@@ -15,9 +15,17 @@ use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};
 use crate::error::{Error, Result, again, words};
 use crate::source::{Compression, Parts, decode_error, is_pattern, shown};
+use crate::text::flags::FOLLOW;
 
 /// Where queues are when none is named.
-pub const STANDARD: &str = ".dlq";
+const STANDARD: &str = ".dlq";
+
+/// That there is no queue in those places.
+pub fn none(named: &[PathBuf]) -> String {
+    let places: Vec<_> = named.iter().map(|path| path.display().to_string()).collect();
+    let places = if places.is_empty() { STANDARD.to_owned() } else { places.join(", ") };
+    format!("no dead letters: there is no queue in {places}")
+}
 
 /// Buffer of a stream.
 const BUFFER: usize = 1 << 18;
@@ -175,7 +183,9 @@ pub fn live(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
                 QueueSource::Many(paths) => paths,
                 QueueSource::One => vec![path.clone()],
                 QueueSource::Stdin => {
-                    return Err(Error::usage("--follow: standard input is read as it comes; name a file"));
+                    return Err(Error::usage(format!(
+                        "{FOLLOW}: standard input is read as it comes; name a file"
+                    )));
                 }
             },
         };

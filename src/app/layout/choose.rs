@@ -11,6 +11,7 @@ use crate::dataset::MapperSettings;
 use crate::decode::Format;
 use crate::error::{Error, Result};
 use crate::source::{Chosen, OpenOptions, ReadBy};
+use crate::text::flags::{DATASET, LAYOUT};
 use crate::text::phrases::enumerated;
 
 /// What the user says of layouts.
@@ -62,7 +63,7 @@ impl Layouts {
                 all.retain(|layout| layout.name == *name);
                 if all.is_empty() {
                     return Err(Error::usage(format!(
-                        "there is no layout {name:?}; mdsctl load --layout help lists them"
+                        "there is no layout {name:?}; mdsctl load {LAYOUT} help lists them"
                     )));
                 }
             }
@@ -73,7 +74,7 @@ impl Layouts {
             match &choice {
                 Choice::Named(name) if !all.iter().all(fits) => {
                     return Err(Error::usage(format!(
-                        "--layout {name} is not of {dataset}; leave --dataset out"
+                        "{LAYOUT} {name} is not of {dataset}; leave {DATASET} out"
                     )));
                 }
                 _ => all.retain(fits),
@@ -151,7 +152,7 @@ impl Layouts {
         let perhaps = match perhaps[..] {
             [] => None,
             _ => {
-                let flags: Vec<String> = perhaps.iter().map(|name| format!("--layout {name}")).collect();
+                let flags: Vec<String> = perhaps.iter().map(|name| format!("{LAYOUT} {name}")).collect();
                 Some(format!("by its looks it may be of a layout: {}", enumerated(&flags, "or")))
             }
         };
@@ -191,7 +192,7 @@ impl Layouts {
         data.assumed.clone_from(&assumed);
         let key = format!("{}\u{0}{}", layout.name, data.name_pattern.as_deref().unwrap_or_default());
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), data);
-        let told = format!("layout is {} ({}); --layout none reads it without", layout.name, layout.title);
+        let told = format!("layout is {} ({}); {LAYOUT} none reads it without", layout.name, layout.title);
         Ok(Chosen { layout: Some(key.into()), open: Some(open), dataset, told: Some(told), perhaps })
     }
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::sample::Sample;
 use crate::dataset::name_pattern::{Meaning, NamePattern};
+use crate::text::flags::LAYOUT;
 
 /// What a layout is known by: all of it has to be there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -112,7 +113,7 @@ impl Sign {
         if self.name {
             said.push(format!("name like {}", names.join(" or ")));
         }
-        let unsure = if self.unsure { " (only with --layout)" } else { "" };
+        let unsure = if self.unsure { format!(" (only with {LAYOUT})") } else { String::new() };
         format!("{}{unsure}", said.join("; "))
     }
 }

@@ -13,6 +13,7 @@ use crate::settings::{OnConflict, Overflow};
 use crate::source::followed::OpenFollowed;
 use crate::source::identity::{begins_with, has_grown, identify};
 use crate::source::{Input, is_whole};
+use crate::text::flags::{FORCE, RESUME};
 
 impl Load<'_> {
     /// Writes the run into the history, where the store keeps one; goes on with an earlier one
@@ -22,7 +23,7 @@ impl Load<'_> {
         signals: &Signals,
         mapper: &MapperSettings,
         tenant: Option<&str>,
-        keeps: Result<(), &str>,
+        keeps: &Result<(), String>,
         places: Option<&dyn OpenFollowed>,
     ) -> Result<Option<Started>> {
         let asked = &self.plan.history;
@@ -31,7 +32,7 @@ impl Load<'_> {
             && !mapper.target.is_keyed()
         {
             return Err(Error::usage(format!(
-                "an earlier replay of {} did not end; {} has no key, and this role keeps no ledger, so that nobody knows which of its rows are there: compare them, and give --force to write all of them, also those that are there already",
+                "an earlier replay of {} did not end; {} has no key, and this role keeps no ledger, so that nobody knows which of its rows are there: compare them, and give {FORCE} to write all of them, also those that are there already",
                 letters.queue.display(),
                 mapper.target.table
             )));
@@ -39,7 +40,7 @@ impl Load<'_> {
         if let Err(why) = keeps {
             return match asked.resume {
                 true => Err(Error::usage(format!(
-                    "--resume needs the ledger (mds_runs and mds_checkpoints), {why}"
+                    "{RESUME} needs the ledger (mds_runs and mds_checkpoints), {why}"
                 ))),
                 false => Ok(None),
             };
@@ -76,7 +77,7 @@ impl Load<'_> {
                 && !known
             {
                 return Err(Error::usage(format!(
-                    "an earlier replay of {} did not end; {} has no key, and the ledger does not know that replay any more, so that nobody knows which of its rows are there: compare them, and give --force to write all of them, also those that are there already",
+                    "an earlier replay of {} did not end; {} has no key, and the ledger does not know that replay any more, so that nobody knows which of its rows are there: compare them, and give {FORCE} to write all of them, also those that are there already",
                     letters.queue.display(),
                     start.table
                 )));

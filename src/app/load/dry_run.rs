@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::app::caller::RunReport;
 use crate::app::exit::Exit;
 use crate::app::load::Load;
-use crate::app::load::end::RunOutcome;
+use crate::app::load::end::{Again, RunOutcome};
 use crate::app::load::said::Said;
 use crate::batch::{Batch, Reason, Reject, RejectedData, Stage};
 use crate::dataset::MapperSettings;
@@ -98,7 +98,7 @@ impl Load<'_> {
             Ok(report) => (report, None),
             Err(error) => (Report::default(), Some(error)),
         };
-        let again = Some("run the same command again");
+        let again = Some(Again::Anew);
         let ending = RunOutcome {
             outcome: None,
             report: &report,

@@ -26,7 +26,17 @@ use crate::report::summary::{self, Extras};
 use crate::telemetry::result::{DlqResult, RunFacts, RunResult};
 use crate::telemetry::run_counters::RunCounters;
 use crate::telemetry::snapshot::Snapshot;
+use crate::text::flags::{MAX_REJECTS, RESUME};
 use crate::text::number_format;
+
+/// How the rest of a run is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// By the same command, which goes on where this one stopped.
+    Resume,
+    /// By the same command, from the start.
+    Anew,
+}
 
 /// How a run came to its end.
 pub(super) struct RunOutcome<'a> {
@@ -35,7 +45,7 @@ pub(super) struct RunOutcome<'a> {
     pub(super) broken: Option<Error>,
     pub(super) signals: Option<Exit>,
     /// What to do to load the rest, where it can be read again.
-    pub(super) again: Option<&'static str>,
+    pub(super) again: Option<Again>,
     /// The dead-letter queue.
     pub(super) dead: Option<&'a Path>,
     /// Whether that took nothing when it was asked last.
@@ -154,7 +164,7 @@ impl RunOutcome<'_> {
         };
         errors.extend(self.report.errors.iter().filter(|e| !told(e)).map(|(error, _)| error.to_string()));
         if self.report.too_many_rejects || over {
-            errors.push("more rows were rejected than --max-rejects allows".to_owned());
+            errors.push(format!("more rows were rejected than {MAX_REJECTS} allows"));
         }
         let kept = self.dead.filter(|_| seen.aborted > 0).map(|path| {
             let rows = number_format::plural(seen.aborted, "row");
@@ -187,7 +197,8 @@ impl RunOutcome<'_> {
     fn for_the_rest(&self, seen: &Snapshot, lead: &str, tail: &str) -> String {
         let kept = self.dead.filter(|_| seen.aborted > 0);
         let again = match (self.again, kept) {
-            (Some(again), _) => again.to_owned(),
+            (Some(Again::Resume), _) => format!("run the same command again with {RESUME}"),
+            (Some(Again::Anew), _) => "run the same command again".to_owned(),
             (None, Some(kept)) => format!("run {}", replay_command(&kept.display().to_string(), None)),
             (None, None) => return String::new(),
         };
@@ -360,10 +371,7 @@ impl Load<'_> {
             dry_run,
             claimed: self.letters().is_some() && exit != Exit::Internal,
             lost: ending.outcome.map_or(0, |outcome| outcome.unburied),
-            resume: ending
-                .again
-                .is_some_and(|again| again.ends_with("--resume"))
-                .then(|| "the same command and --resume".to_owned()),
+            resume: (ending.again == Some(Again::Resume)).then(|| format!("the same command and {RESUME}")),
             blocked: ending.blocked_by().is_some(),
             table: self.table_to_name(result.dlq.path.as_deref()),
             rekeyed: ending.is_rekeyed(),

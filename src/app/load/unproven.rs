@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::pipeline::Report;
 use crate::settings::OnConflict;
 use crate::telemetry::snapshot::Books;
+use crate::text::flags::{FORCE, ON_CONFLICT, RESUME};
 use crate::text::number_format::plural;
 
 impl Load<'_> {
@@ -42,7 +43,7 @@ impl Load<'_> {
         *error = error.clone().and(&self.of_unproven(target, books, named));
         if let Some(Err(why)) = noted {
             *error = error.clone().and(&format!(
-                "; that could not be noted in the history ({why}): do not go on with --resume"
+                "; that could not be noted in the history ({why}): do not go on with {RESUME}"
             ));
         }
     }
@@ -59,14 +60,14 @@ impl Load<'_> {
         );
         let again = match (target.is_keyed(), self.engine.on_conflict) {
             (false, _) => {
-                let force = if named { "--force and " } else { "" };
+                let force = if named { format!("{FORCE} and ") } else { String::new() };
                 return format!(
                     "{rows}: {table} has no key, so take them out of it first (all rows, where it was empty before), or they are there twice; then run the same command again with {force}the mended input"
                 );
             }
-            (true, OnConflict::Update) if named => "--resume and ",
-            (true, OnConflict::Update) => "",
-            (true, OnConflict::Skip | OnConflict::Error) => "--on-conflict update and ",
+            (true, OnConflict::Update) if named => format!("{RESUME} and "),
+            (true, OnConflict::Update) => String::new(),
+            (true, OnConflict::Skip | OnConflict::Error) => format!("{ON_CONFLICT} update and "),
         };
         format!(
             "{rows}: run the same command again with {again}the mended input, which writes over them; a row whose key was damaged is not written over, so compare the number of rows"

@@ -10,7 +10,7 @@ use crate::app::event_log::EventLog;
 use crate::app::exit::Exit;
 use crate::app::interrupts::Signals;
 use crate::app::letters::Sorted;
-use crate::app::load::end::RunOutcome;
+use crate::app::load::end::{Again, RunOutcome};
 use crate::app::load::said::Said;
 use crate::app::load::{Load, Task};
 use crate::app::process;
@@ -207,10 +207,10 @@ impl Load<'_> {
         self.doubt(&mut report, &mapper.target, &tally.snapshot().books, keeper.as_ref());
         let again = match &keeper {
             Some(keeper) if keeper.is_kept() && self.command() == "load" && self.resumable() => {
-                Some("run the same command again with --resume")
+                Some(Again::Resume)
             }
             _ if self.inputs.iter().any(|input| input.path.is_none()) => None,
-            _ => Some("run the same command again"),
+            _ => Some(Again::Anew),
         };
         let ending = RunOutcome {
             outcome: Some(&outcome),

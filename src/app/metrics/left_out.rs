@@ -12,6 +12,7 @@ use crate::settings::EngineSettings;
 use crate::source::Meter;
 use crate::telemetry::result::RunFacts;
 use crate::telemetry::run_counters::RunCounters;
+use crate::text::flags::{FEEDBACK_URL, METRICS_LISTEN, METRICS_TEXTFILE};
 
 /// Who is told of a run: nobody.
 pub struct RunMetrics;
@@ -23,9 +24,9 @@ impl RunMetrics {
     /// Usage, where anybody asks.
     pub fn start(plan: &TelemetryPlan, _: &str, _: Option<&str>, _: &Caller) -> Result<Self> {
         let asked = [
-            (plan.listen.is_some(), "--metrics-listen"),
-            (plan.textfile.is_some(), "--metrics-textfile"),
-            (plan.feedback.is_some(), "--feedback-url"),
+            (plan.listen.is_some(), METRICS_LISTEN),
+            (plan.textfile.is_some(), METRICS_TEXTFILE),
+            (plan.feedback.is_some(), FEEDBACK_URL),
         ];
         match asked.iter().find(|(given, _)| *given) {
             Some((_, flag)) => Err(Error::usage(left_out("telemetry", "telemetry")).at(flag)),

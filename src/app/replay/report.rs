@@ -9,6 +9,7 @@ use crate::report::letters::plain;
 use crate::settings::EngineSettings;
 use crate::telemetry::result::{RowsResult, RunFacts, RunResult};
 use crate::telemetry::run_counters::RunCounters;
+use crate::text::flags::TENANT;
 use crate::text::number_format::plural;
 
 /// What has been done so far.
@@ -77,7 +78,7 @@ impl Report {
         }
         if let (rows @ 1.., Some(whose)) = &self.foreign {
             all.push(format!(
-                "{}: of another tenant than the one of --tenant ({}), left in the queue as {}",
+                "{}: of another tenant than the one of {TENANT} ({}), left in the queue as {}",
                 plural(*rows, "row"),
                 plain(whose),
                 if *rows == 1 { "it is" } else { "they are" }
@@ -202,7 +203,7 @@ mod tests {
     fn the_books_of_all_runs_are_summed_up_and_a_row_without_an_outcome_is_seen() {
         let run = |books: Books| RunResult {
             rows: RowsResult { books, lost: 0 },
-            ..RunResult::new(&RunCounters::new(&EngineSettings::default()).snapshot(), RunFacts::default())
+            ..RunResult::unbegun(RunFacts::default())
         };
         let (first, second) = (
             run(Books { read: 3, inserted: 1, superseded: 2, ..Books::default() }),

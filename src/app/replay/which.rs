@@ -8,6 +8,7 @@ use crate::dlq::names::{self, Kind};
 use crate::dlq::strangers::is_no_queue;
 use crate::error::{Error, Result, again, words};
 use crate::files::folder_of;
+use crate::text::flags::ARCHIVE;
 
 /// What is found.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ pub fn queues(named: &[PathBuf], archive: Option<&Path>) -> Result<Found> {
         let inside = |live: &&PathBuf| own.is_some() && std::fs::canonicalize(folder_of(live)).ok() == own;
         if let Some(live) = found.queues.iter().find(inside) {
             return Err(Error::usage(format!(
-                "--archive {}: the queue {} is in there, and would take the archive for a queue; give another directory",
+                "{ARCHIVE} {}: the queue {} is in there, and would take the archive for a queue; give another directory",
                 directory.display(),
                 live.display()
             )));

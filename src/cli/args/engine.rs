@@ -49,11 +49,14 @@ pub struct EngineArgs {
     #[arg(long, value_name = "DURATION", env = "MDS_RETRY_MAX_BACKOFF_MS", default_value = "2000", value_parser = quantity::millis)]
     pub retry_max_backoff: Duration,
     /// Factor from one wait to the next
-    #[arg(long, value_name = "FACTOR", env = "MDS_RETRY_BACKOFF_MULTIPLIER", default_value_t = 2.0)]
+    #[arg(long, value_name = "FACTOR", env = "MDS_RETRY_BACKOFF_MULTIPLIER", default_value_t = 2.0, value_parser = quantity::growth)]
     pub retry_multiplier: f64,
     /// Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)
     #[arg(long)]
     pub no_retry_jitter: bool,
+    /// The Python system's variable speaks of jitter, our flag of its absence
+    #[arg(long, value_name = "BOOL", env = "MDS_RETRY_JITTER", default_value = "true", hide = true, action = clap::ArgAction::Set, value_parser = quantity::truth)]
+    pub retry_jitter: bool,
     /// Failures in a row that open the circuit
     #[arg(long, value_name = "N", env = "MDS_CB_FAILURE_THRESHOLD", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub cb_failure_threshold: u32,
@@ -116,7 +119,7 @@ pub struct EngineArgs {
     )]
     pub feedback_url: Option<String>,
     /// Whether to send it
-    #[arg(long, value_name = "BOOL", env = "MDS_FB_ENABLE_HTTP_BROADCAST", default_value = "true", hide = true, action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, value_name = "BOOL", env = "MDS_FB_ENABLE_HTTP_BROADCAST", default_value = "true", hide = true, action = clap::ArgAction::Set, value_parser = quantity::truth)]
     pub feedback_broadcast: bool,
     /// Longest time that an attempt at sending it may take
     #[arg(long, value_name = "DURATION", env = "MDS_FB_HTTP_TIMEOUT", default_value = "2.5", hide = true, value_parser = quantity::duration)]

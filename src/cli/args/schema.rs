@@ -3,8 +3,7 @@
 use clap::{Args, Subcommand};
 
 use crate::cli::args::StoreArgs;
-use crate::cli::values;
-use crate::sink::{PeriodOf, period, period_or_never};
+use crate::sink::{PeriodOf, period, period_or_never, role};
 
 /// `schema`.
 #[derive(Debug, Args)]
@@ -51,6 +50,6 @@ pub struct SchemaOptions {
     ///
     /// Its name as it stands, without SQL's quotes. What it has already is not granted again; check says
     /// what it lacks.
-    #[arg(long, value_name = "ROLE", value_parser = values::role)]
+    #[arg(long, value_name = "ROLE", value_parser = role)]
     pub grant: Vec<String>,
 }

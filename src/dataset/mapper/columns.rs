@@ -19,6 +19,7 @@ use crate::dataset::{dictionary, json_row};
 use crate::error::{Error, Result};
 use crate::model::text::Texts;
 use crate::model::values::Values;
+use crate::text::flags::{MAP, SET, TENANT};
 use crate::text::phrases::list;
 
 impl Mapper {
@@ -118,7 +119,7 @@ impl Mapper {
                 };
                 let what = match unreadable {
                     Unreadable::Type(CastError(what)) => {
-                        format!("column {named:?} {what}; map another one to {name}: --map {name}=COLUMN")
+                        format!("column {named:?} {what}; map another one to {name}: {MAP} {name}=COLUMN")
                     }
                     Unreadable::DateOrder(doubt) => format!(
                         "none of the first rows settles the order of the dates in column {named:?}: each {doubt}"
@@ -155,13 +156,13 @@ impl Mapper {
                 for row in 0..rows {
                     if texts.and_then(|t| t.get(row)).is_some_and(|t| !t.eq_ignore_ascii_case(tenant)) {
                         faults.refuse(row, name, "wrong_tenant", || {
-                            "tenant_id is another one than --tenant".to_owned()
+                            format!("tenant_id is another one than {TENANT}")
                         });
                     }
                 }
             }
             if let (ColumnSource::Constant(text), Some(reason)) = (feed, own.of(0)) {
-                return Err(Error::usage(format!("--set {name}={text}: {}", reason.message)));
+                return Err(Error::usage(format!("{SET} {name}={text}: {}", reason.message)));
             }
             *place = Some(if constant {
                 let empty = column.derive == Some(Derivation::Empty) && settings.target.refuses_null(name);
@@ -186,7 +187,7 @@ impl Mapper {
             {
                 for row in 0..rows {
                     faults.refuse(row, name, "wrong_tenant", || {
-                        "tenant_id is another one than --tenant".to_owned()
+                        format!("tenant_id is another one than {TENANT}")
                     });
                 }
             }
@@ -223,7 +224,7 @@ impl Mapper {
         if arrays.is_empty() {
             let found = list(source.schema_ref().fields().iter().map(|f| f.name().as_str()));
             return Err(Error::usage(format!(
-                "{}: none of its columns goes into {}: found {found}; name one with --map TARGET=COLUMN",
+                "{}: none of its columns goes into {}: found {found}; name one with {MAP} TARGET=COLUMN",
                 self.origin.source, settings.target.table
             )));
         }

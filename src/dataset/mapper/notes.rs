@@ -5,6 +5,7 @@ use crate::dataset::mapping::ColumnSource;
 use crate::dataset::names::plain;
 use crate::dataset::quality::Findings;
 use crate::dataset::seam::Told;
+use crate::text::flags::{MAP, TIMEZONE};
 use crate::text::phrases::{enumerated, list, shell_word};
 
 /// What is said of rows without an id that the file before ended with, and that are taken for the same ones, since
@@ -50,7 +51,7 @@ impl Mapper {
                 _ => ("are", "COLUMN".to_owned()),
             };
             notes.push(format!(
-                "{name} is null in every row: no column is called so, and {} {are} not loaded; --map {name}={source} takes it from there",
+                "{name} is null in every row: no column is called so, and {} {are} not loaded; {MAP} {name}={source} takes it from there",
                 enumerated(&quoted, "and")
             ));
         }
@@ -116,7 +117,7 @@ impl Mapper {
         let zone = self.unused.iter().find(|name| is_zone_name(&plain(name)))?;
         (written && from_input && self.settings.time.zone.is_none()).then(|| {
             format!(
-                "times without an offset were read as UTC, whatever {:?} says: --timezone ZONE reads them in another zone",
+                "times without an offset were read as UTC, whatever {:?} says: {TIMEZONE} ZONE reads them in another zone",
                 zone.trim()
             )
         })

@@ -7,6 +7,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 use super::Mapper;
 use crate::error::{Error, Result};
+use crate::text::flags::{SET, TIMEFRAME};
 
 /// Rows that may wait for their timeframe.
 pub(super) const MAX_WAITING: usize = 20_000;
@@ -46,8 +47,8 @@ impl Mapper {
 
     pub(super) fn no_timeframe(&self) -> Error {
         let flag = match self.options.mending {
-            true => "it, for instance --set timeframe=1m",
-            false => "--timeframe, for instance --timeframe 1m",
+            true => format!("it, for instance {SET} timeframe=1m"),
+            false => format!("{TIMEFRAME}, for instance {TIMEFRAME} 1m"),
         };
         let sentence = "no timeframe in the columns, and the spacing of the rows tells none";
         Error::usage(format!("{sentence}; add {flag}")).at(&self.origin.source)

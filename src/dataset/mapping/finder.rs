@@ -7,6 +7,7 @@ use crate::dataset::mapping::{ColumnSource, Lack, MapOptions, flag_of};
 use crate::dataset::names::Names;
 use crate::dataset::target::{Target, TargetColumn};
 use crate::error::{Error, Result};
+use crate::text::flags::{FORCE_SET, MAP};
 use crate::text::phrases::list;
 
 /// Why no feed was found.
@@ -104,7 +105,7 @@ impl Finder<'_> {
     /// The column of `--map NAME=SOURCE`.
     pub(super) fn mapped(&mut self, column: &Column, source: &str) -> Result<usize, Failure> {
         let name = &column.name;
-        let wrong = |what: String| Failure::Flag(Error::usage(format!("--map {name}={source}: {what}")));
+        let wrong = |what: String| Failure::Flag(Error::usage(format!("{MAP} {name}={source}: {what}")));
         let found = self.names.named(source);
         match found[..] {
             [one] => {
@@ -150,13 +151,13 @@ impl Finder<'_> {
         let flag = flag_of(name, value);
         if let Some(source) = given(&self.options.maps, name) {
             return Err(Failure::Flag(Error::usage(format!(
-                "{flag} and --map {name}={source} both say what {name} is; leave one of them out"
+                "{flag} and {MAP} {name}={source} both say what {name} is; leave one of them out"
             ))));
         }
         let found = self.names.best(column, |index| !self.taken.contains(&index));
         let Some(first) = found.first() else { return Ok(()) };
         Err(Failure::Flag(Error::usage(format!(
-            "{flag}: the input has a column {:?}, which says what {name} is; leave the flag out to take it from there, or add --force-set to give every row that one value",
+            "{flag}: the input has a column {:?}, which says what {name} is; leave the flag out to take it from there, or add {FORCE_SET} to give every row that one value",
             self.names.all[*first]
         ))))
     }
@@ -176,7 +177,7 @@ impl Finder<'_> {
             )));
         }
         Failure::Lack(Lack::Doubt(format!(
-            "columns {candidates} could each be {name:?}; say which: --map {name}=COLUMN"
+            "columns {candidates} could each be {name:?}; say which: {MAP} {name}=COLUMN"
         )))
     }
 }

@@ -7,6 +7,7 @@ use crate::dataset::detection;
 use crate::dataset::mapping::{MapOptions, Mapping};
 use crate::dataset::names::Names;
 use crate::error::Error;
+use crate::text::flags::{DATASET, MAP, SET, TENANT, flag};
 use crate::text::phrases::{enumerated, list, shell_word};
 
 /// Why a column has no feed.
@@ -38,7 +39,7 @@ pub(super) fn no_measure(dataset: &Dataset, mapping: &Mapping) -> Option<Lack> {
             dataset.name,
             enumerated(&quoted, "and")
         ),
-        format!("--map {}=COLUMN if it has one of them by another name", measures.first()?),
+        format!("{MAP} {}=COLUMN if it has one of them by another name", measures.first()?),
     ))
 }
 
@@ -55,7 +56,7 @@ pub(super) fn of_another(
     }
     let other = detection::detect(source, options).ok().filter(|other| other.name != dataset.name)?;
     Some(Error::usage(format!(
-        "these columns look like {}, and not like {}: {}; load it by itself, with --dataset {}",
+        "these columns look like {}, and not like {}: {}; load it by itself, with {DATASET} {}",
         other.name,
         dataset.name,
         list(names.all.iter().copied()),
@@ -95,7 +96,7 @@ pub(super) fn lacking(lacks: &[Lack], names: &Names<'_>, mending: bool) -> Error
         ));
         flags.extend(repeated.iter().map(|(name, all)| {
             let choices: Vec<String> = all.iter().map(|source| shell_word(source)).collect();
-            format!("--map {name}={}", choices.join("|"))
+            format!("{MAP} {name}={}", choices.join("|"))
         }));
     }
     if !missing.is_empty() {
@@ -103,11 +104,11 @@ pub(super) fn lacking(lacks: &[Lack], names: &Names<'_>, mending: bool) -> Error
         let found = list(names.all.iter().copied());
         said.insert(0, format!("no column for {}: found {found}", enumerated(&quoted, "and")));
         flags.extend(missing.iter().map(|name| match *name {
-            "vendor" | "symbol" | "timeframe" if !mending => format!("--{name} VALUE"),
-            "vendor" | "symbol" | "timeframe" => format!("--set {name}=VALUE"),
-            "tenant_id" => "--tenant UUID or --tenant NAME".to_owned(),
-            _ if missing.len() == 1 => format!("--map {name}=COLUMN or --set {name}=VALUE"),
-            _ => format!("--map {name}=COLUMN"),
+            "vendor" | "symbol" | "timeframe" if !mending => format!("{} VALUE", flag(name)),
+            "vendor" | "symbol" | "timeframe" => format!("{SET} {name}=VALUE"),
+            "tenant_id" => format!("{TENANT} UUID or {TENANT} NAME"),
+            _ if missing.len() == 1 => format!("{MAP} {name}=COLUMN or {SET} {name}=VALUE"),
+            _ => format!("{MAP} {name}=COLUMN"),
         }));
     }
     let flags = if flags.is_empty() { String::new() } else { format!("; add {}", flags.join(" ")) };
@@ -117,7 +118,7 @@ pub(super) fn lacking(lacks: &[Lack], names: &Names<'_>, mending: bool) -> Error
 /// The flag that gives a column one value.
 pub(in crate::dataset) fn flag_of(name: &str, value: &str) -> String {
     match name {
-        "vendor" | "symbol" | "timeframe" => format!("--{name} {}", shell_word(value)),
-        _ => format!("--set {name}={}", shell_word(value)),
+        "vendor" | "symbol" | "timeframe" => format!("{} {}", flag(name), shell_word(value)),
+        _ => format!("{SET} {name}={}", shell_word(value)),
     }
 }

@@ -6,6 +6,7 @@ use crate::dataset::mapping::finder::{Failure, Finder, given};
 use crate::dataset::mapping::{ColumnSource, Lack};
 use crate::dataset::{daytime, timeframe};
 use crate::error::{Error, Result};
+use crate::text::flags::{FORCE_SET, MAP, NAME_PATTERN};
 use crate::text::phrases::{list, shell_word};
 
 impl Finder<'_> {
@@ -22,12 +23,12 @@ impl Finder<'_> {
             Look::Clocks(form, _) => match (self.options.day.clone(), &self.days(column, &[index])[..]) {
                 (Some(day), _) => Ok(self.join(Day::Constant(day), index, form)),
                 (None, &[day]) => Err(Failure::Flag(Error::usage(format!(
-                    "--map {name}={source}: {own:?} holds times of day alone, and {:?} the days; write --map {name}={}",
+                    "{MAP} {name}={source}: {own:?} holds times of day alone, and {:?} the days; write {MAP} {name}={}",
                     self.names.all[day],
                     shell_word(&format!("{}+{own}", self.names.all[day]))
                 )))),
                 _ => Err(Failure::Flag(Error::usage(format!(
-                    "--map {name}={source}: {own:?} holds times of day alone; {}",
+                    "{MAP} {name}={source}: {own:?} holds times of day alone; {}",
                     no_day(name, own)
                 )))),
             },
@@ -39,7 +40,7 @@ impl Finder<'_> {
                 let clocks = self.clocks(column, &[index]);
                 match clocks.iter().find(|(_, _, midnight)| !midnight) {
                     Some((clock, ..)) => Err(Failure::Flag(Error::usage(format!(
-                        "--map {name}={source}: {own:?} holds the day alone, and {:?} the time of day; write --map {name}={} for both, or add --force-set for the day alone",
+                        "{MAP} {name}={source}: {own:?} holds the day alone, and {:?} the time of day; write {MAP} {name}={} for both, or add {FORCE_SET} for the day alone",
                         self.names.all[*clock],
                         shell_word(&format!("{own}+{}", self.names.all[*clock]))
                     )))),
@@ -143,7 +144,7 @@ impl Finder<'_> {
                     (Some(day), [_, _, ..]) => {
                         let clocks = clocks.iter().map(|(index, ..)| self.names.all[*index]);
                         return Err(Failure::Lack(Lack::Doubt(format!(
-                            "column {:?} holds days, and {} times of day; say which: --map {name}={}",
+                            "column {:?} holds days, and {} times of day; say which: {MAP} {name}={}",
                             self.names.all[day],
                             list(clocks),
                             shell_word(&format!("{}+COLUMN", self.names.all[day]))
@@ -180,7 +181,7 @@ impl Finder<'_> {
                     no_day_flag(name, own),
                 ))),
                 (days, _) => Err(Failure::Lack(Lack::Doubt(format!(
-                    "column {own:?} holds times of day, and {} days; say which: --map {name}={}",
+                    "column {own:?} holds times of day, and {} days; say which: {MAP} {name}={}",
                     list(days.iter().map(|index| self.names.all[*index])),
                     shell_word(&format!("COLUMN+{own}"))
                 )))),
@@ -220,7 +221,7 @@ impl Finder<'_> {
             format!(
                 "{day:?} holds the day alone, and {part:?} a part of the time of day, in numbers that tell no time; make one column of both in the input, as in 2024-01-02 09:30"
             ),
-            format!("--map {name}={} --force-set where the day alone is meant", shell_word(day)),
+            format!("{MAP} {name}={} {FORCE_SET} where the day alone is meant", shell_word(day)),
         )))
     }
 }
@@ -232,7 +233,7 @@ pub(super) fn no_day(name: &str, clock: &str) -> String {
 
 pub(super) fn no_day_flag(name: &str, clock: &str) -> String {
     format!(
-        "--map {name}={} with the column of the days, or --name-pattern with {{date}} where the name of the file tells the day",
+        "{MAP} {name}={} with the column of the days, or {NAME_PATTERN} with {{date}} where the name of the file tells the day",
         shell_word(&format!("COLUMN+{clock}"))
     )
 }

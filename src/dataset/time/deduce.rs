@@ -5,6 +5,7 @@ use crate::dataset::time::message::looks_like;
 use crate::dataset::time::order::{OrderVotes, Orders};
 use crate::dataset::time::unit::{Elected, Unit, Votes, pattern};
 use crate::dataset::time::{TimeReader, order, small, split, width, width_of};
+use crate::text::flags::TIMESTAMP_UNIT;
 
 impl TimeReader {
     /// What was deduced and what is to be known of the values so far: sentences that follow the name
@@ -22,7 +23,7 @@ impl TimeReader {
         }
         if let (1.., Some(shape), Some(unit)) = (self.odd.0, self.odd.1, self.options.unit) {
             notes.push(format!(
-                "has {} numbers that were read in {}, as --timestamp-unit says, and look like {}",
+                "has {} numbers that were read in {}, as {TIMESTAMP_UNIT} says, and look like {}",
                 self.odd.0,
                 unit.as_str(),
                 looks_like(shape)

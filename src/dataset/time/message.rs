@@ -2,6 +2,7 @@
 
 use crate::dataset::time::unit::{DOTNET_1970, FILETIME_1970, Shape, Unit, pattern};
 use crate::dataset::time::{TimeError, TimeReader, width};
+use crate::text::flags::{DATE_ORDER, MAP, TIMESTAMP_UNIT, TIMEZONE};
 
 impl TimeReader {
     /// A number that tells the kinds of faults apart that have a message each.
@@ -31,8 +32,8 @@ impl TimeReader {
         match error {
             TimeError::Syntax => "is not a timestamp that mdsctl knows".into(),
             TimeError::NoSuchTime => "is a date or time that does not exist".into(),
-            TimeError::Range | TimeError::Far if self.wide => "is out of range (epochs without --timestamp-unit: 1973 to 2100; days and times: as PostgreSQL holds them, before 1678 and after 2261 to the microsecond)".into(),
-            TimeError::Range | TimeError::Far => "is out of range (epochs: 1973 to 2100, text: 1800 to 2261; an older epoch loads with --timestamp-unit)".into(),
+            TimeError::Range | TimeError::Far if self.wide => format!("is out of range (epochs without {TIMESTAMP_UNIT}: 1973 to 2100; days and times: as PostgreSQL holds them, before 1678 and after 2261 to the microsecond)"),
+            TimeError::Range | TimeError::Far => format!("is out of range (epochs: 1973 to 2100, text: 1800 to 2261; an older epoch loads with {TIMESTAMP_UNIT})"),
             TimeError::Infinite => "is infinite, and a row of this dataset needs a time".into(),
             TimeError::OtherUnit | TimeError::OtherForm => self.other(),
             TimeError::Count => self.count(),
@@ -40,21 +41,21 @@ impl TimeReader {
             TimeError::Ambiguous => self.doubt.doubt(),
             TimeError::ZoneName => match self.options.zone {
                 Some(zone) => format!(
-                    "has the zone {}, which {zone} does not have at that time; give the rows an offset from UTC, or --timezone with the zone that is meant",
+                    "has the zone {}, which {zone} does not have at that time; give the rows an offset from UTC, or {TIMEZONE} with the zone that is meant",
                     self.zone_name
                 ),
                 None => format!(
-                    "has the zone {}, as several zones are called; say which with --timezone, for instance --timezone {}",
+                    "has the zone {}, as several zones are called; say which with {TIMEZONE}, for instance {TIMEZONE} {}",
                     self.zone_name,
                     example(&self.zone_name)
                 ),
             },
             TimeError::Skipped => format!(
-                "is a local time that the change of clocks{} skips; give the row an offset from UTC (as in 02:30:00-05:00), or the rows the --timezone that they were written in",
+                "is a local time that the change of clocks{} skips; give the row an offset from UTC (as in 02:30:00-05:00), or the rows the {TIMEZONE} that they were written in",
                 self.in_zone()
             ),
             TimeError::Twice => format!(
-                "is a local time that the change of clocks{} repeats, and the order of the rows does not tell which of both it is; give the row an offset from UTC (as in 01:30:00-05:00), or the rows the --timezone that they were written in",
+                "is a local time that the change of clocks{} repeats, and the order of the rows does not tell which of both it is; give the row an offset from UTC (as in 01:30:00-05:00), or the rows the {TIMEZONE} that they were written in",
                 self.in_zone()
             ),
         }
@@ -68,7 +69,7 @@ impl TimeReader {
         let (shape, value) = self.refused;
         if let Some(unit) = self.options.unit {
             return format!(
-                "({value}) looks like {}, while most rows look like an epoch in {}, as --timestamp-unit says; mdsctl replay-dlq without that flag reads the rejected rows as what they look like",
+                "({value}) looks like {}, while most rows look like an epoch in {}, as {TIMESTAMP_UNIT} says; mdsctl replay-dlq without that flag reads the rejected rows as what they look like",
                 looks_like(shape),
                 unit.as_str()
             );
@@ -92,26 +93,27 @@ impl TimeReader {
             out
         };
         let ticks = |since: i128| day((value - since).div_euclid(864_000_000_000));
-        let flag = |unit: Unit| format!("--timestamp-unit {} reads it so", unit.as_str());
-        let clock = "a time of day needs its day: --map COLUMN=DATE+TIME joins it with a column of days";
+        let flag = |unit: Unit| format!("{TIMESTAMP_UNIT} {} reads it so", unit.as_str());
+        let clock =
+            format!("a time of day needs its day: {MAP} COLUMN=DATE+TIME joins it with a column of days");
         match shape {
             Shape::Count(unit @ Unit::Excel) => format!(
-                "({value}) is not an epoch; as a day of a spreadsheet it is {}: {} (days since 1970: --timestamp-unit days; seconds of the day: {clock})",
+                "({value}) is not an epoch; as a day of a spreadsheet it is {}: {} (days since 1970: {TIMESTAMP_UNIT} days; seconds of the day: {clock})",
                 day(value - 25_569),
                 flag(unit)
             ),
             Shape::Count(unit @ Unit::Day) => format!(
-                "({value}) is not an epoch; as days since 1970 it is {}: {} (days of a spreadsheet: --timestamp-unit excel; seconds of the day: {clock})",
+                "({value}) is not an epoch; as days since 1970 it is {}: {} (days of a spreadsheet: {TIMESTAMP_UNIT} excel; seconds of the day: {clock})",
                 day(value),
                 flag(unit)
             ),
             Shape::Count(unit @ Unit::Dotnet) => format!(
-                "({value}) is an epoch of no unit that is plausible; as ticks of .NET it is {}: {} (nanoseconds of 1990: --timestamp-unit ns)",
+                "({value}) is an epoch of no unit that is plausible; as ticks of .NET it is {}: {} (nanoseconds of 1990: {TIMESTAMP_UNIT} ns)",
                 ticks(DOTNET_1970),
                 flag(unit)
             ),
             Shape::Count(unit @ Unit::Filetime) => format!(
-                "({value}) is an epoch of no unit that is plausible; as a Windows file time it is {}: {} (nanoseconds of 1974: --timestamp-unit ns)",
+                "({value}) is an epoch of no unit that is plausible; as a Windows file time it is {}: {} (nanoseconds of 1974: {TIMESTAMP_UNIT} ns)",
                 ticks(FILETIME_1970),
                 flag(unit)
             ),
@@ -122,10 +124,10 @@ impl TimeReader {
                 format!("({value}) is a year, not a day: {}, as its first day", flag(unit))
             }
             Shape::YearLast => format!(
-                "({value:08}) is not a date YYYYMMDD; --date-order dmy reads DDMMYYYY, --date-order mdy reads MMDDYYYY"
+                "({value:08}) is not a date YYYYMMDD; {DATE_ORDER} dmy reads DDMMYYYY, {DATE_ORDER} mdy reads MMDDYYYY"
             ),
             Shape::ShortYear => format!(
-                "({value:06}) is not an epoch; --date-order ymd reads YYMMDD, --date-order dmy reads DDMMYY, --date-order mdy reads MMDDYY"
+                "({value:06}) is not an epoch; {DATE_ORDER} ymd reads YYMMDD, {DATE_ORDER} dmy reads DDMMYY, {DATE_ORDER} mdy reads MMDDYY"
             ),
             Shape::ShortStamp => {
                 let (form, width, unit) = match width(value) {
@@ -133,7 +135,7 @@ impl TimeReader {
                     _ => ("YYMMDDHHMM", 10, "s"),
                 };
                 format!(
-                    "({value:0width$}) is written {form}, by the looks of all: --date-order ymd reads it so (an epoch in {unit}: --timestamp-unit {unit})"
+                    "({value:0width$}) is written {form}, by the looks of all: {DATE_ORDER} ymd reads it so (an epoch in {unit}: {TIMESTAMP_UNIT} {unit})"
                 )
             }
             Shape::Clock => format!("({value:06}) is not an epoch but a time HHMMSS; {clock}"),

@@ -6,6 +6,7 @@ use super::TimeError;
 use super::calendar::days_of;
 use super::digits;
 use crate::text::choice::choices;
+use crate::text::flags::DATE_ORDER;
 
 /// Order of day, month and year in dates such as `10/9/2020`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,8 +110,7 @@ impl Orders {
                 flags.push_str(" or ");
             }
             words.push_str(order.in_words());
-            flags.push_str("--date-order ");
-            flags.push_str(order.as_str());
+            flags.push_str(&format!("{DATE_ORDER} {}", order.as_str()));
         }
         format!("could be {words}; say which with {flags}")
     }

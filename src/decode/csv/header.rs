@@ -10,6 +10,7 @@ use crate::dataset::shape;
 use crate::decode::csv::CsvOptions;
 use crate::decode::input_buffer::{Ending, InputBuffer, More, Zeros};
 use crate::decode::{DecodeError, MAX_ROW, Passed};
+use crate::text::flags::{DELIMITER, MAP, NO_HEADER, SKIP_LINES, SYMBOL};
 use crate::text::phrases::{list, shell_word};
 
 /// Delimiters that are looked for. Where two occur equally often the first one is taken: a comma
@@ -303,7 +304,7 @@ pub(super) fn objection(
         if plausible && (better || only) {
             let (line, skip) = (before + place as u64 + 1, before + place as u64);
             return Some(format!(
-                "its header seems to be line {line} ({}), and not what stands before it; add --skip-lines {skip}",
+                "its header seems to be line {line} ({}), and not what stands before it; add {SKIP_LINES} {skip}",
                 list(texts.iter().copied())
             ));
         }
@@ -314,19 +315,19 @@ pub(super) fn objection(
         let rows: Vec<Vec<&str>> =
             std::iter::once(names.to_vec()).chain(shown.iter().map(|row| texts(row))).collect();
         let flags = match shape::bars_by_number(&rows) {
-            Some(flags) => format!("for bars by the looks of them --no-header {flags}"),
+            Some(flags) => format!("for bars by the looks of them {NO_HEADER} {flags}"),
             None => match names.iter().position(|name| shape::is_clock(name)) {
                 Some(clock @ 1..) => {
                     format!(
-                        "for instance --map ts={clock}+{} where these are the day and the time of day",
+                        "for instance {MAP} ts={clock}+{} where these are the day and the time of day",
                         clock + 1
                     )
                 }
-                _ => "for instance --map ts=1 where the first column is the time".to_owned(),
+                _ => format!("for instance {MAP} ts=1 where the first column is the time"),
             },
         };
         return Some(format!(
-            "its first line holds data and no names of columns ({}, …); add --no-header, by which the columns are called 1, 2, 3 and so on, and say which is which: {flags}",
+            "its first line holds data and no names of columns ({}, …); add {NO_HEADER}, by which the columns are called 1, 2, 3 and so on, and say which is which: {flags}",
             list(some.into_iter())
         ));
     }
@@ -335,8 +336,8 @@ pub(super) fn objection(
     if enough && !followed && said(0).all(|(_, line)| one_more(line)) {
         let flags = shape::by_number(names, 1);
         return Some(format!(
-            "its rows have one field more than its header has names, as where the first column has none; add --skip-lines {before} --no-header, by which the columns are called 1, 2, 3 and so on, and say which is which:{}",
-            if flags.is_empty() { " --map TARGET=NUMBER" } else { &flags }
+            "its rows have one field more than its header has names, as where the first column has none; add {SKIP_LINES} {before} {NO_HEADER}, by which the columns are called 1, 2, 3 and so on, and say which is which:{}",
+            if flags.is_empty() { format!(" {MAP} TARGET=NUMBER") } else { flags }
         ));
     }
     None
@@ -368,7 +369,7 @@ fn of_tickers(names: &[&str], lines: &[&[u8]], delimiter: u8, before: u64) -> Op
         "its rows hold several tickers side by side, which are loaded one at a time: for the first one add"
     };
     Some(format!(
-        "its names stand in three lines, as yfinance writes them; {more} --skip-lines {} --no-header --symbol {} --map ts=1{}",
+        "its names stand in three lines, as yfinance writes them; {more} {SKIP_LINES} {} {NO_HEADER} {SYMBOL} {} {MAP} ts=1{}",
         before + 2,
         shell_word(ticker.trim()),
         shape::by_number(&own, 0)
@@ -393,7 +394,7 @@ pub(super) fn delimiter(line: &[u8], asked: Option<u8>, header: bool) -> Result<
         (Some(d), Some((other, _))) if header && *other != d && outside_quotes(line, d) == 0 => {
             let (d, other) = (show(d), show(*other));
             Err(DecodeError::Usage(format!(
-                "the header has no {d} in it, its delimiter seems to be {other}; leave --delimiter out"
+                "the header has no {d} in it, its delimiter seems to be {other}; leave {DELIMITER} out"
             )))
         }
         (Some(d), _) => Ok(d),

@@ -1,14 +1,14 @@
 //! The command that puts the rows of a queue into the store.
 
 use crate::dlq::stats::QueueStats;
+use crate::text::flags::TABLE;
 use crate::text::phrases::shell_word;
 
 /// What to type, as a shell takes it; with the table where a replay goes there only when it is named.
 pub fn replay_command(queue: &str, table: Option<&str>) -> String {
     let mut command = format!("mdsctl replay-dlq {}", shell_word(queue));
     if let Some(table) = table {
-        command.push_str(" --table ");
-        command.push_str(&shell_word(table));
+        command.push_str(&format!(" {TABLE} {}", shell_word(table)));
     }
     command
 }

@@ -10,8 +10,8 @@ use crate::report::letters::Findings;
 
 const HOUR: i64 = 3_600_000_000;
 
-/// The object.
-pub fn json(found: Findings<'_>) -> Value {
+/// The object, with what there is to say of the queues beside.
+pub fn json(found: Findings<'_>, notes: &[String]) -> Value {
     let Findings { files, survey, by } = found;
     let (oldest, newest) = span(survey.span);
     let name = |place: usize| files.get(place).map(|file| file.name.as_str());
@@ -31,7 +31,7 @@ pub fn json(found: Findings<'_>) -> Value {
         .collect();
     let files: Vec<Value> =
         files.iter().map(|f| json!({"path": f.name, "what": f.what, "rows": f.rows})).collect();
-    json!({"files": files, "records": survey.records, "rows": survey.rows, "undecodable": survey.raw,
+    json!({"command": "inspect-dlq", "exit_code": 0, "notes": notes, "files": files, "records": survey.records, "rows": survey.rows, "undecodable": survey.raw,
         "damaged": survey.damaged, "first_damage": damage, "oldest": oldest, "newest": newest,
         "max_attempts": survey.attempts, "by": by.join(","), "groups": groups, "hours": hours})
 }

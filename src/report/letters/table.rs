@@ -7,6 +7,7 @@ use crate::dlq::stats::QueueStats;
 use crate::report::letters::{Findings, QueueFile};
 use crate::report::style::{Ink, Style};
 use crate::text::fit::{columns_of, shorten, tail, wrap};
+use crate::text::flags::JSON;
 use crate::text::number_format::{count, percent, plural};
 
 /// Groups that are shown.
@@ -124,7 +125,7 @@ impl Table {
         }
         if let Some(more) = groups.get(MOST_GROUPS..).filter(|more| !more.is_empty()) {
             let rest = more.iter().map(|(_, group)| group.rows).sum();
-            let text = format!("{:>digits$}  in {} more groups (--json has all)", count(rest), more.len());
+            let text = format!("{:>digits$}  in {} more groups ({JSON} has all)", count(rest), more.len());
             self.line(&text, Ink::Faint);
         }
     }

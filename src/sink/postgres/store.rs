@@ -21,6 +21,7 @@ use crate::sink::erased::AnySink;
 use crate::sink::health::{Answer, HealthFact, HealthQuestion};
 use crate::sink::store::{Capabilities, Lines, OpenTable, Rehearsal, Store, TableLocation, Wanted};
 use crate::sink::{SchemaOptions, StoreKind, answered};
+use crate::text::flags::{DSN, GRANT, TENANT};
 
 /// A URL, or keys and values, as libpq has them; or what its variables say alone.
 pub const KIND: StoreKind = StoreKind {
@@ -109,8 +110,10 @@ impl Store for PgStore {
             Ok(health) => health,
             Err(error) => {
                 let remedy = match error {
-                    Error::Unavailable(_) => self.when_away(),
-                    _ => "mend the connection (--dsn, PGPASSWORD, ~/.pgpass), or what the server allows it",
+                    Error::Unavailable(_) => self.when_away().to_owned(),
+                    _ => format!(
+                        "mend the connection ({DSN}, PGPASSWORD, ~/.pgpass), or what the server allows it"
+                    ),
                 };
                 return tell(HealthFact::Unusable { error, remedy: Some(remedy) });
             }
@@ -141,7 +144,10 @@ impl Store for PgStore {
                 };
                 (id, words)
             });
-            tell(HealthFact::Tenant { found, remedy: "add the tenant, or mend --tenant (MDS_TENANT_ID)" });
+            tell(HealthFact::Tenant {
+                found,
+                remedy: format!("add the tenant, or mend {TENANT} (MDS_TENANT_ID)"),
+            });
         }
         tell(HealthFact::Jobs(health.failing_jobs().await));
     }
@@ -158,8 +164,10 @@ fn writable(health: &PgHealth) -> HealthFact {
         (false, false) => (true, "the server takes rows"),
     };
     let remedy = match health.standby {
-        true => "name the primary in --dsn, or all hosts",
-        false => "turn default_transaction_read_only off, for the server, the database or the role",
+        true => format!("name the primary in {DSN}, or all hosts"),
+        false => {
+            "turn default_transaction_read_only off, for the server, the database or the role".to_owned()
+        }
     };
     HealthFact::Writable { yes, words: words.to_owned(), remedy }
 }
@@ -194,12 +202,12 @@ impl OpenTable for PgSink {
         Self::guards_newer(self)
     }
 
-    fn keeps_runs(&self) -> Result<(), &'static str> {
+    fn keeps_runs(&self) -> Result<(), String> {
         match Self::keeps_runs(self) {
             true => Ok(()),
-            false => Err(
-                "which this role may not keep; run mdsctl schema apply --grant ROLE as the owner, which makes it and lets this role write to it",
-            ),
+            false => Err(format!(
+                "which this role may not keep; run mdsctl schema apply {GRANT} ROLE as the owner, which makes it and lets this role write to it"
+            )),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::batch::Reason;
 use crate::dataset::time::to_micros;
 use crate::model::decimal::Decimal;
 use crate::model::values::{Numbers, Values};
+use crate::text::flags::EXACT;
 
 /// Why a value was not bound.
 #[derive(Debug)]
@@ -190,7 +191,7 @@ fn refused(code: &'static str, column: &PlanColumn, what: &str) -> Unbound {
 }
 
 fn inexact(column: &PlanColumn) -> Unbound {
-    refused("22003", column, "would have to be rounded, which --exact forbids")
+    refused("22003", column, &format!("would have to be rounded, which {EXACT} forbids"))
 }
 
 fn no_year(column: &PlanColumn) -> Unbound {

@@ -10,6 +10,7 @@ use rusqlite::ffi;
 use crate::batch::{Dependence, Reason};
 use crate::error::{Error, words};
 use crate::port::{SinkError, TransientKind};
+use crate::text::flags::DSN;
 
 /// Where an error happened, for its sentence.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +60,7 @@ pub(super) fn classify(error: &rusqlite::Error, place: FaultContext<'_>) -> Sink
         }
         ErrorCode::NotADatabase => fatal(
             "58P01",
-            format!("{path} is not a SQLite database; give another file, as in --dsn sqlite:PATH"),
+            format!("{path} is not a SQLite database; give another file, as in {DSN} sqlite:PATH"),
         ),
         ErrorCode::DatabaseCorrupt => fatal(
             "XX001",

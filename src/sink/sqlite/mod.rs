@@ -57,6 +57,7 @@ use crate::error::{Error, Result};
 use crate::files::folder_of;
 use crate::port::{CommitMark, Sink, SinkError};
 use crate::settings::OnConflict;
+use crate::text::flags::{DSN, TABLE};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,7 +103,7 @@ impl SqliteSink {
         schema::apply_to(&connection, path, dataset::ALL, Earlier::Stays)?;
         if ours && let Some(difference) = schema::unfit(&connection, path, dataset)? {
             return Err(Error::usage(format!(
-                "{}: {difference}; rename the table, or load into it by name with --table {}",
+                "{}: {difference}; rename the table, or load into it by name with {TABLE} {}",
                 path.display(),
                 dataset.table
             )));
@@ -140,7 +141,7 @@ impl SqliteSink {
         let fault = |error: rusqlite::Error| ending(&error, FaultContext { path, table: name });
         let Some(table) = catalog::read(&connection, name).map_err(fault)? else {
             return Err(Error::usage(format!(
-                "{} has no table {name}; make it first, or leave --table out",
+                "{} has no table {name}; make it first, or leave {TABLE} out",
                 path.display()
             )));
         };
@@ -250,12 +251,12 @@ fn lasting(name: &str) -> &'static str {
 fn usable(path: &Path) -> Result<()> {
     let shown = path.display();
     if path.as_os_str().is_empty() {
-        return Err(Error::usage("the store has no file name; write --dsn sqlite:PATH"));
+        return Err(Error::usage(format!("the store has no file name; write {DSN} sqlite:PATH")));
     }
     let directory = folder_of(path);
     if path.is_dir() {
         Err(Error::usage(format!(
-            "{shown} is a directory; give a file in it, as in --dsn sqlite:{shown}/mds.db"
+            "{shown} is a directory; give a file in it, as in {DSN} sqlite:{shown}/mds.db"
         )))
     } else if directory.is_dir() {
         Ok(())

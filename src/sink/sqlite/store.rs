@@ -17,6 +17,7 @@ use crate::sink::erased::AnySink;
 use crate::sink::health::{Answer, HealthFact, HealthQuestion, TableHealth};
 use crate::sink::store::{Capabilities, Lines, OpenTable, Store, TableLocation, Wanted};
 use crate::sink::{SchemaOptions, StoreKind};
+use crate::text::flags::{DRY_RUN, DSN, TABLE};
 
 /// `sqlite:PATH`, and the file that is taken where nothing names a store.
 pub const KIND: StoreKind = StoreKind {
@@ -70,8 +71,9 @@ impl Store for SqliteStore {
         let (path, tenant) = (&self.path, wanted.tenant.map(str::to_owned));
         if wanted.run_id.is_none() && (wanted.table.is_none() || !path.exists()) {
             let target = wanted.dataset.map(schema::planned).ok_or_else(|| {
-                let why = "--dry-run with --table needs a store that has the table: name one with --dsn";
-                Error::usage(why.to_owned())
+                let why =
+                    format!("{DRY_RUN} with {TABLE} needs a store that has the table: name one with {DSN}");
+                Error::usage(why)
             })?;
             return Ok(Box::new(SqliteTable { target, live: None, tenant, sink: None }));
         }
@@ -120,7 +122,7 @@ impl Store for SqliteStore {
             Ok(Some(health)) => told(&self.path, health, asked.tenant).into_iter().for_each(tell),
             Ok(None) => tell(HealthFact::Missing(self.path.display().to_string())),
             Err(error) => {
-                let remedy = matches!(error, Error::Unavailable(_)).then(|| self.when_away());
+                let remedy = matches!(error, Error::Unavailable(_)).then(|| self.when_away().to_owned());
                 tell(HealthFact::Unusable { error, remedy });
             }
         }
@@ -152,7 +154,7 @@ fn told(path: &Path, health: SqliteHealth, tenant: Option<&str>) -> Vec<HealthFa
         HealthFact::Writable {
             yes: health.writable,
             words,
-            remedy: "mend the permissions of both, or run it as the owner",
+            remedy: "mend the permissions of both, or run it as the owner".to_owned(),
         },
     ];
     facts.extend(health.newer.map(HealthFact::Newer));
@@ -166,7 +168,7 @@ fn told(path: &Path, health: SqliteHealth, tenant: Option<&str>) -> Vec<HealthFa
         found: Uuid::try_parse(tenant).map(|id| (id, id.to_string())).map_err(|_| {
             Error::usage(format!("{tenant} is not a UUID, and the embedded store knows no names of tenants"))
         }),
-        remedy: "give the tenant's UUID",
+        remedy: "give the tenant's UUID".to_owned(),
     }));
     facts
 }
@@ -192,7 +194,7 @@ impl OpenTable for SqliteTable {
         self.sink.as_ref().is_some_and(SqliteSink::guards_newer)
     }
 
-    fn keeps_runs(&self) -> Result<(), &'static str> {
+    fn keeps_runs(&self) -> Result<(), String> {
         Ok(())
     }
 

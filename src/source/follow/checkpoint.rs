@@ -27,6 +27,7 @@ use crate::source::follow::followed_file::GRAIN;
 use crate::source::follow::ordinals::{End, Stretch};
 use crate::source::follow::rotation::{beside, is_rotated, modified};
 use crate::source::follow::turns::SAVE;
+use crate::text::flags::CHECKPOINT;
 
 /// Files that have been done with and are known again when they come back.
 const MOST_DONE: usize = 100;
@@ -133,7 +134,7 @@ impl CheckpointFile {
         }
         if fs::metadata(&path).is_ok_and(|there| !there.is_file() || there.len() > MOST_BYTES) {
             return Err(Error::usage(format!(
-                "{} is not a checkpoint file of tail; name another one with --checkpoint",
+                "{} is not a checkpoint file of tail; name another one with {CHECKPOINT}",
                 path.display()
             )));
         }
@@ -144,7 +145,7 @@ impl CheckpointFile {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
                 return Err(Error::usage(format!(
-                    "another tail is using the checkpoint file {}; give this one its own with --checkpoint",
+                    "another tail is using the checkpoint file {}; give this one its own with {CHECKPOINT}",
                     path.display()
                 )));
             }
@@ -180,14 +181,14 @@ impl CheckpointFile {
                     }
                     Err(_) => {
                         return Err(Error::usage(format!(
-                            "{} is not a checkpoint file of tail; name another one with --checkpoint",
+                            "{} is not a checkpoint file of tail; name another one with {CHECKPOINT}",
                             path.display()
                         )));
                     }
                 };
                 if !(1..=VERSION).contains(&stored.version) {
                     return Err(Error::usage(format!(
-                        "{} is a checkpoint file of version {}, and this mdsctl knows version {VERSION}; name another one with --checkpoint",
+                        "{} is a checkpoint file of version {}, and this mdsctl knows version {VERSION}; name another one with {CHECKPOINT}",
                         path.display(),
                         stored.version
                     )));

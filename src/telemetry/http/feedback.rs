@@ -14,6 +14,7 @@ use crate::port::Level;
 use crate::settings::FeedbackSettings;
 use crate::telemetry::client::{client, has_user, place, why};
 use crate::telemetry::http::Pressure;
+use crate::text::flags::FEEDBACK_URL;
 
 /// Longest wait between two attempts.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -40,7 +41,7 @@ impl Feedback {
     /// # Errors
     /// [`Error::Usage`] unless it is an `http://` or `https://` URL without a user name.
     pub fn new(url: &str, patience: FeedbackSettings) -> Result<Self> {
-        let refused = |why: &str| Error::usage(format!("--feedback-url: {why}"));
+        let refused = |why: &str| Error::usage(format!("{FEEDBACK_URL}: {why}"));
         let url = Url::parse(url.trim()).map_err(|_| refused(NO_URL))?;
         match url.scheme() {
             _ if !url.has_host() => Err(refused(NO_URL)),
@@ -92,7 +93,7 @@ impl Feedback {
                 known = None;
                 if !std::mem::replace(&mut told, true) {
                     tracing::warn!(
-                        "the feedback is not taken at {}: {}; the load goes on, see --feedback-url",
+                        "the feedback is not taken at {}: {}; the load goes on, see {FEEDBACK_URL}",
                         place(&self.url),
                         failed.0
                     );

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use crate::error::{Error, Result, words};
 use crate::settings::Secret;
+use crate::text::flags::{METRICS_LISTEN, METRICS_PUBLIC, METRICS_TOKEN};
 
 /// A port that is listened on from now on; answers come once there is a
 /// [`Service`](super::Service).
@@ -29,10 +30,10 @@ impl Listener {
     /// [`Error::Usage`] if that is not an address, if others could ask there without a token and it is
     /// not `public`, or if the port is taken.
     pub fn bind(asked: &str, token: Option<Secret>, public: bool) -> Result<Self> {
-        let refused = |why: &str| Error::usage(format!("--metrics-listen {asked}: {why}"));
+        let refused = |why: &str| Error::usage(format!("{METRICS_LISTEN} {asked}: {why}"));
         let not_one = || refused("that is not an address; give one such as 127.0.0.1:9464");
         if token.as_ref().is_some_and(|token| token.reveal().trim().is_empty()) {
-            return Err(Error::usage("--metrics-token is empty; give a token, or leave it out"));
+            return Err(Error::usage(format!("{METRICS_TOKEN} is empty; give a token, or leave it out")));
         }
         let asked_for = asked.trim();
         let place = match asked_for.parse::<u16>() {
@@ -48,9 +49,9 @@ impl Listener {
         };
         let loopback = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
         if !loopback && token.is_none() && !public {
-            return Err(refused(
-                "other machines could ask there; give a --metrics-token, or --metrics-public to let anyone",
-            ));
+            return Err(refused(&format!(
+                "other machines could ask there; give a {METRICS_TOKEN}, or {METRICS_PUBLIC} to let anyone"
+            )));
         }
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::AddrInUse => {

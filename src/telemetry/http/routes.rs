@@ -33,7 +33,7 @@ const PATHS: &str = "there is nothing at that path; there are:
 /metrics              for Prometheus
 /healthz              whether the process and its workers live
 /readyz               whether the store has been reached and the circuit is closed
-/status               the run so far, as --json prints it
+/status               the run so far, as one JSON object
 /status/stream        what the page shows, as events
 /backpressure         how full the queue is
 /backpressure/stream  each change of that, as events

@@ -21,6 +21,7 @@ use crate::telemetry::http::routes::Routes;
 use crate::telemetry::http::slow_client::Patient;
 use crate::telemetry::http::streams::StatusStream;
 use crate::telemetry::http::{Feedback, Listener, LiveRun};
+use crate::text::flags::METRICS_LISTEN;
 
 /// Connections at once.
 const MOST: usize = 64;
@@ -53,7 +54,7 @@ impl Service {
     /// # Errors
     /// [`Error::Internal`] if the system has no thread for it.
     pub fn start(live: Arc<LiveRun>, listener: Option<Listener>, feedback: Option<Feedback>) -> Result<Self> {
-        let failed = |error: io::Error| Error::internal(format!("--metrics-listen: cannot start: {error}"));
+        let failed = |error: io::Error| Error::internal(format!("{METRICS_LISTEN}: cannot start: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(1)

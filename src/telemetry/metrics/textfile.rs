@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::files::{self, Replace, folder_of, put_in_place};
 use crate::telemetry::metrics::Exposition;
+use crate::text::flags::METRICS_TEXTFILE;
 
 /// Between two writes while the run goes on.
 const EVERY: Duration = Duration::from_secs(5);
@@ -101,7 +102,7 @@ fn target(path: &Path) -> Result<PathBuf> {
         Ok(found) if !found.is_file() => {
             let what = if found.is_dir() { "a directory" } else { "not an ordinary file" };
             Err(Error::usage(format!(
-                "--metrics-textfile {}: that is {what}; give the path of a file, such as metrics.prom",
+                "{METRICS_TEXTFILE} {}: that is {what}; give the path of a file, such as metrics.prom",
                 path.display()
             )))
         }
@@ -131,7 +132,7 @@ fn refused(path: &Path, error: &io::Error) -> Error {
         }
         _ => format!("cannot be written: {}", words(error)),
     };
-    Error::usage(format!("--metrics-textfile {}: {why}", path.display()))
+    Error::usage(format!("{METRICS_TEXTFILE} {}: {why}", path.display()))
 }
 
 /// What the operating system says, without its number.

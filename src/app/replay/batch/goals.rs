@@ -15,6 +15,7 @@ use crate::dlq::claim::{COMMIT_UNKNOWN, Destination};
 use crate::dlq::read_plan::ReadPlan;
 use crate::error::{Error, Result};
 use crate::report::letters::plain;
+use crate::text::flags::{CODE, DATASET, DISCARD, FORCE, TABLE, TENANT};
 use crate::text::phrases::shell_word;
 
 impl Replay<'_> {
@@ -75,7 +76,7 @@ impl Replay<'_> {
                 && !self.plan.force
             {
                 return Err(Error::usage(format!(
-                    "an earlier replay of {} did not end, and {} has lost its key since, so that nobody knows which of its rows are there: give it its key back, or --force to write all of them",
+                    "an earlier replay of {} did not end, and {} has lost its key since, so that nobody knows which of its rows are there: give it its key back, or {FORCE} to write all of them",
                     round.live.display(),
                     facts.table
                 )));
@@ -87,7 +88,7 @@ impl Replay<'_> {
                 && homes.iter().any(names_table)
             {
                 let error = Error::usage(format!(
-                    "{}: its records name the table {}, and {why}; a replay sends rows there only with --table {}",
+                    "{}: its records name the table {}, and {why}; a replay sends rows there only with {TABLE} {}",
                     round.live.display(),
                     facts.table,
                     shell_word(place.table.as_deref().unwrap_or(&facts.table))
@@ -103,7 +104,7 @@ impl Replay<'_> {
                     .is_some_and(|tenant| !tenant.eq_ignore_ascii_case(own.id.as_ref().unwrap_or(&own.given)))
             {
                 let error = Error::usage(format!(
-                    "{}: records of the tenant {} are not for --tenant {}",
+                    "{}: records of the tenant {} are not for {TENANT} {}",
                     round.live.display(),
                     plain(place.tenant.as_deref().unwrap_or_default()),
                     own.given
@@ -172,7 +173,7 @@ impl Replay<'_> {
         if !unknown.is_empty() {
             // Nothing tells them from the rows of that table, so that a second one would stand beside the first.
             let error = Error::usage(format!(
-                "{}: rows with the code {COMMIT_UNKNOWN} may be in {} already, which has no key to tell, and the store no longer knows of their commit; compare, then write those that are missing with --force, or take them out with --code {COMMIT_UNKNOWN} --discard",
+                "{}: rows with the code {COMMIT_UNKNOWN} may be in {} already, which has no key to tell, and the store no longer knows of their commit; compare, then write those that are missing with {FORCE}, or take them out with {CODE} {COMMIT_UNKNOWN} {DISCARD}",
                 round.live.display(),
                 facts.table
             ));
@@ -181,7 +182,7 @@ impl Replay<'_> {
         }
         if !elsewhere.is_empty() {
             let error = Error::usage(format!(
-                "{}: rows with the code {COMMIT_UNKNOWN} are stored already where they were meant for, since their commit had come through there; without --table and --dataset they are taken out of the queue, with --force they are written to {} too",
+                "{}: rows with the code {COMMIT_UNKNOWN} are stored already where they were meant for, since their commit had come through there; without {TABLE} and {DATASET} they are taken out of the queue, with {FORCE} they are written to {} too",
                 round.live.display(),
                 facts.table
             ));

@@ -10,6 +10,7 @@ use crate::sink::postgres::catalog::table::{RowSecurity, Table, TableColumn};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::connect::{Link, to_error};
 use crate::sink::postgres::connection::quoting::ident;
+use crate::text::flags::{DSN, ON_CONFLICT, TABLE as TABLE_FLAG};
 
 /// Oldest server that we know the catalog of (generated columns came with it).
 const OLDEST: i32 = 120_000;
@@ -142,9 +143,11 @@ impl Found {
         let lacking: Vec<&str> =
             needed.into_iter().filter(|(_, needed, has)| *needed && !has).map(|(name, ..)| name).collect();
         let way_out = match (self.inserts, changes, table.readable) {
-            (true, true, true) => "; or load with --on-conflict skip, which changes no row that is there",
-            (true, true, false) => "; or load with --on-conflict error, which only adds rows",
-            _ => "",
+            (true, true, true) => {
+                format!("; or load with {ON_CONFLICT} skip, which changes no row that is there")
+            }
+            (true, true, false) => format!("; or load with {ON_CONFLICT} error, which only adds rows"),
+            _ => String::new(),
         };
         (!lacking.is_empty()).then(|| {
             format!(
@@ -322,7 +325,7 @@ pub(in crate::sink::postgres) async fn describe(
             Some(obstacle) => Err(Error::usage(obstacle)),
         },
         None => Err(Error::usage(format!(
-            "table {name} does not exist; run: mdsctl schema apply (with the same --dsn), or name another with --table"
+            "table {name} does not exist; run: mdsctl schema apply (with the same {DSN}), or name another with {TABLE_FLAG}"
         ))),
     }
 }

@@ -8,6 +8,7 @@ use crate::sink::postgres::catalog::table::Table;
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::ident;
+use crate::text::flags::TENANT;
 
 /// The tenant of that UUID or short name (`tenants.tenant_id`). A UUID is taken as it is and
 /// opens no connection.
@@ -137,7 +138,7 @@ pub(in crate::sink::postgres) async fn expect_given(link: &Link, table: &Table) 
     }
     if (all_need || one_needs) && !set {
         return Err(Error::usage(format!(
-            "row-level security of {} takes rows of one tenant at a time, and none is given; add --tenant UUID (or MDS_TENANT_ID)",
+            "row-level security of {} takes rows of one tenant at a time, and none is given; add {TENANT} UUID (or MDS_TENANT_ID)",
             table.display_name()
         )));
     }

@@ -12,6 +12,7 @@ use crate::batch::{Dependence, Reason};
 use crate::error::words;
 use crate::port::{SinkError, TransientKind};
 use crate::sink::postgres::connection::tls;
+use crate::text::flags::TENANT;
 
 /// The SQLSTATE of a row that row-level security refuses.
 pub(in crate::sink::postgres) const POLICY: &str = "42501";
@@ -155,7 +156,7 @@ fn of_server(db: &DbError) -> SinkError {
     let mut message = db.message().to_owned();
     if db.code().code() == POLICY && db.routine() == Some("ExecWithCheckOptions") {
         let message = format!(
-            "{message}; check that --tenant is the tenant of the rows, and what the policies of the table want"
+            "{message}; check that {TENANT} is the tenant of the rows, and what the policies of the table want"
         );
         return doubtful(Reason::new(POLICY, message));
     }

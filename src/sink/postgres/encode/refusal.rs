@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::batch::Reason;
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::encode::encoder::EncodeTarget;
+use crate::text::flags::{EXACT, ROUND};
 
 /// A reason to refuse a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Refusal {
                 _ => format!("number out of range for column {name} ({type_name})"),
             },
             Self::Fraction => format!(
-                "number with a fraction for column {name} ({type_name}), which holds integers; --round rounds it"
+                "number with a fraction for column {name} ({type_name}), which holds integers; {ROUND} rounds it"
             ),
             Self::TooLong => format!("text too long for column {name} ({type_name})"),
             Self::ZeroByte => format!("text with a zero byte for column {name} ({type_name})"),
@@ -84,7 +85,7 @@ impl Refusal {
             }
             Self::Time => format!("time out of range for column {name} ({type_name})"),
             Self::Inexact => {
-                format!("column {name} ({type_name}) would round or cut the value, and --exact is set")
+                format!("column {name} ({type_name}) would round or cut the value, and {EXACT} is set")
             }
         }
     }

@@ -15,6 +15,7 @@ use crate::batch::Commit;
 use crate::error::{Error, Result};
 use crate::port::CommitMark;
 use crate::sink::postgres::connection::connect::{Link, to_error};
+use crate::text::flags::{GRANT, RESUME};
 use crate::text::phrases::shell_word;
 
 /// The table of checkpoints. Rows are updated in place all the time, so its pages keep room for
@@ -97,14 +98,14 @@ impl Ledger {
         let remedy = match there {
             true => {
                 let role = role(link).await?;
-                format!("as its owner run: mdsctl schema apply --grant {}", shell_word(&role))
+                format!("as its owner run: mdsctl schema apply {GRANT} {}", shell_word(&role))
             }
             false => "schema apply makes it".to_owned(),
         };
         let note = missing.map(|why| match checkpoints {
-            true => format!("no history of runs is kept, so there is no --resume: {why} ({remedy})"),
+            true => format!("no history of runs is kept, so there is no {RESUME}: {why} ({remedy})"),
             false => format!(
-                "no ledger is kept, so there is no --resume: {why} ({remedy}; without it a commit in doubt is written again)"
+                "no ledger is kept, so there is no {RESUME}: {why} ({remedy}; without it a commit in doubt is written again)"
             ),
         });
         Ok((checkpoints.then_some(Self { run, runs }), note))

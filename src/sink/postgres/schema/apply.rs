@@ -16,6 +16,7 @@ use crate::sink::postgres::schema::ddl::{row_security, type_name};
 use crate::sink::postgres::schema::grant;
 use crate::sink::postgres::schema::timescale::{self, Edition, Hypertable, Work};
 use crate::sink::postgres::schema::upgrade::{self, Upgrade};
+use crate::text::flags::{COMPRESS_AFTER, RLS};
 
 /// Key of the advisory lock that lets one `schema apply` wait for another (`mdsctl` in ASCII).
 const LOCK: i64 = 0x6d64_7363_746c;
@@ -148,9 +149,9 @@ async fn apply_one(
     if options.rls && !secured {
         if found.as_ref().is_some_and(|table| table.compressed) {
             return Err(Error::usage(format!(
-                "{table} is compressed, and TimescaleDB has no row-level security on such a table: leave out --rls, \
+                "{table} is compressed, and TimescaleDB has no row-level security on such a table: leave out {RLS}, \
                  or turn compression off (ALTER TABLE {table} SET (timescaledb.compress = false)) and give \
-                 --compress-after {}=never",
+                 {COMPRESS_AFTER} {}=never",
                 dataset.name
             )));
         }

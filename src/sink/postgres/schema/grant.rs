@@ -16,6 +16,7 @@ use crate::sink::postgres::connection::connect::{Link, to_error};
 use crate::sink::postgres::connection::quoting::{ident, literal};
 use crate::sink::postgres::ledger::marks;
 use crate::sink::postgres::schema::apply::{VERSIONS, run};
+use crate::text::flags::GRANT;
 use crate::text::phrases::shell_word;
 
 /// What is needed of a table of rows: the stage is compared with it, changed rows are updated.
@@ -87,8 +88,8 @@ pub(in crate::sink::postgres) async fn roles(link: &Link, names: &[String]) -> R
             Some(role) => roles.push(role.clone()),
             None => {
                 let remedy = match found.first() {
-                    Some(other) => format!("give --grant {}, which there is", other.name),
-                    None => format!("make it (CREATE ROLE {} LOGIN), or mend --grant", ident(name)),
+                    Some(other) => format!("give {GRANT} {}, which there is", other.name),
+                    None => format!("make it (CREATE ROLE {} LOGIN), or mend {GRANT}", ident(name)),
                 };
                 return Err(Error::usage(format!("there is no role {name}; {remedy}")));
             }
@@ -189,7 +190,7 @@ pub(in crate::sink::postgres) async fn give(
         count => format!(", and {} more", count - 1),
     };
     Err(Error::usage(format!(
-        "the role that you connect as may not grant {} on {} to {}{more}; run this as the owner, or have the owner run what mdsctl schema show --grant {} prints",
+        "the role that you connect as may not grant {} on {} to {}{more}; run this as the owner, or have the owner run what mdsctl schema show {GRANT} {} prints",
         lack.privileges.join(", "),
         lack.shown(),
         role.name,
@@ -210,7 +211,7 @@ pub(in crate::sink::postgres) async fn differences(
     for role in roles(link, names).await? {
         for lack in lacks(link, datasets, &role).await? {
             differences.push(format!(
-                "{}: role {} lacks {}; run: mdsctl schema apply --grant {}",
+                "{}: role {} lacks {}; run: mdsctl schema apply {GRANT} {}",
                 lack.shown(),
                 role.name,
                 lack.privileges.join(", "),

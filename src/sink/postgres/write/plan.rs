@@ -11,6 +11,7 @@ use crate::sink::postgres::encode::comparison::{FIRST_TS, Guarded, UPDATED_AT};
 use crate::sink::postgres::encode::encoder::{EncodeTarget, Origin};
 use crate::sink::postgres::encode::labels::Labels;
 use crate::sink::postgres::write::order::KeyColumn;
+use crate::text::flags::{MAP, SET};
 
 /// How to write batches with certain columns.
 #[derive(Debug, PartialEq, Eq)]
@@ -141,7 +142,7 @@ impl Plan {
             if column.not_null && !column.has_default() && !columns.iter().any(|(c, _)| c.name == column.name)
             {
                 let message = format!(
-                    "table {} needs column {} ({}), which the input does not have; give it with --map or --set",
+                    "table {} needs column {} ({}), which the input does not have; give it with {MAP} or {SET}",
                     table.display_name(),
                     column.name,
                     column.type_name
