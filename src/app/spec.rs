@@ -14,6 +14,7 @@ use crate::dataset::separators::Decimal;
 use crate::dataset::time::{DateOrder, Unit};
 use crate::decode::Format;
 use crate::decode::csv::{self, CsvOptions};
+use crate::decode::each::Each;
 use crate::decode::unpivot::Unpivot;
 use crate::settings::{OnConflict, quantity};
 use crate::source::{Chooser, OpenOptions};
@@ -103,6 +104,12 @@ spec! {
     /// Columns that become rows.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "to_pattern", deserialize_with = "of_pattern")]
     unpivot: Unpivot,
+    /// A list in a column of which each element becomes a row.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "to_list", deserialize_with = "of_list")]
+    each: Each,
+    /// Lines that the names of the columns stand in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header_lines: u64,
     /// Lines to skip before the header.
     skip_lines: u64,
     /// What comment lines begin with.
@@ -146,6 +153,8 @@ impl Spec {
             no_header: Some(!csv.header),
             columns: csv.columns.as_deref().map(<[String]>::to_vec),
             unpivot: open.unpivot.clone(),
+            each: open.each.clone(),
+            header_lines: Some(csv.header_lines).filter(|lines| *lines > 1),
             skip_lines: Some(csv.skip_lines).filter(|lines| *lines > 0),
             comment: csv.comment.as_deref().map(str::to_owned),
         }
@@ -201,11 +210,21 @@ impl Spec {
             header: !self.no_header.unwrap_or_default(),
             columns: self.columns.map(Into::into),
             skip_lines: self.skip_lines.unwrap_or_default(),
+            header_lines: self.header_lines.unwrap_or(1),
             comment: self.comment.map(Into::into),
             sure_header: self.unpivot.as_ref().is_some_and(Unpivot::names_are_values),
             ..CsvOptions::default()
         };
-        (data, OpenOptions { format: self.format, csv, unpivot: self.unpivot, chooser: Chooser::default() })
+        (
+            data,
+            OpenOptions {
+                format: self.format,
+                csv,
+                unpivot: self.unpivot,
+                each: self.each,
+                chooser: Chooser::default(),
+            },
+        )
     }
 }
 
@@ -260,6 +279,14 @@ fn to_pattern<S: Serializer>(unpivot: &Option<Unpivot>, to: S) -> Result<S::Ok, 
 
 fn of_pattern<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Unpivot>, D::Error> {
     of_text(from, Unpivot::parse)
+}
+
+fn to_list<S: Serializer>(each: &Option<Each>, to: S) -> Result<S::Ok, S::Error> {
+    each.as_ref().map(Each::text).serialize(to)
+}
+
+fn of_list<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Each>, D::Error> {
+    of_text(from, Each::parse)
 }
 
 fn to_character<S: Serializer>(delimiter: &Option<u8>, to: S) -> Result<S::Ok, S::Error> {

@@ -10,7 +10,7 @@ use crate::app::plan::TailPlan;
 use crate::app::span;
 use crate::error::{Error, Result};
 use crate::source::{Chooser, followed};
-use crate::text::flags::DRY_RUN;
+use crate::text::flags::{DRY_RUN, UNPIVOT};
 
 /// Each followed file is held open: of what the system allows, as much as it takes.
 fn open_many_files() {
@@ -39,7 +39,7 @@ pub fn run(caller: &Caller, plan: TailPlan, metrics: &RunMetrics) -> Result<RunR
     }
     if let Some(unpivot) = &run.open.unpivot {
         return Err(Error::usage(format!(
-            "--unpivot {} is for files that are whole; use mdsctl load",
+            "{UNPIVOT} {} is for files that are whole; use mdsctl load",
             unpivot.text()
         )));
     }

@@ -42,6 +42,9 @@ pub struct CsvOptions {
     pub header: bool,
     /// The names of the columns where no line holds them; they are `1`, `2`, … where there are none either.
     pub columns: Option<Arc<[String]>>,
+    /// Lines that the names stand in: what is in them of a column is joined by blanks, of the first column what stands
+    /// last.
+    pub header_lines: u64,
     /// Lines to pass by before the header.
     pub skip_lines: u64,
     /// What comment lines begin with, wherever they stand; empty: there are none. `None`: before the
@@ -92,6 +95,7 @@ impl Default for CsvOptions {
             delimiter: None,
             header: true,
             columns: None,
+            header_lines: 1,
             skip_lines: 0,
             comment: None,
             known_header: false,
@@ -178,10 +182,10 @@ impl CsvDecoder {
             done: false,
         };
         if options.header {
-            let judged =
-                (!options.known_header && !options.sure_header).then_some((begin.before, (delimiter, asked)));
+            let judged = (!options.known_header && !options.sure_header && options.header_lines <= 1)
+                .then_some((begin.before, (delimiter, asked)));
             // A stop before the header leaves nothing to decode.
-            decoder.done = begin.line.is_none() || !decoder.read_header(judged)?;
+            decoder.done = begin.line.is_none() || !decoder.read_header(judged, options.header_lines)?;
             if options.known_header {
                 decoder.passed = Passed::default();
             }
@@ -198,7 +202,12 @@ impl CsvDecoder {
 
     /// Reads the header, unless what follows it shows that it is none; `false` where the reading was
     /// stopped before its end.
-    fn read_header(&mut self, judged: Option<(u64, (u8, Option<u8>))>) -> Result<bool, DecodeError> {
+    fn read_header(
+        &mut self,
+        judged: Option<(u64, (u8, Option<u8>))>,
+        lines: u64,
+    ) -> Result<bool, DecodeError> {
+        let mut above: Vec<Vec<String>> = Vec::new();
         loop {
             let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
             let corrupt = |text: String| Err(DecodeError::Corrupt(text));
@@ -229,6 +238,12 @@ impl CsvDecoder {
                             return Ok(true);
                         }
                     }
+                    if (above.len() as u64) + 1 < lines {
+                        above.push(names);
+                        self.feed.consume(length);
+                        continue;
+                    }
+                    let names = header::joined(&above, names);
                     self.width_rule.shorter = count > 1 && names.last().is_some_and(String::is_empty);
                     self.splitter.loose = self.width_rule.shorter;
                     self.splitter.shorter = self.width_rule.shorter;

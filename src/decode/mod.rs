@@ -9,6 +9,7 @@ pub mod ndjson;
 pub mod parquet;
 
 mod batch_builder;
+pub(crate) mod each;
 mod export;
 pub mod format;
 mod input_buffer;

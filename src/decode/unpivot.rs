@@ -12,6 +12,7 @@ use memchr::memmem;
 
 use crate::dataset::shape;
 use crate::decode::{BATCH_ROWS, Broken, DecodeError, Decoder, Passed, RawBatch};
+use crate::text::flags::UNPIVOT;
 use crate::text::phrases::list;
 
 /// Rows that are held where columns and rows are exchanged.
@@ -115,7 +116,7 @@ impl Unpivot {
 
     fn nothing_fits(&self, schema: &Schema) -> DecodeError {
         let names = list(schema.fields().iter().map(|field| field.name().as_str()));
-        DecodeError::Usage(format!("no column has a name that fits --unpivot {}: found {names}", self.text))
+        DecodeError::Usage(format!("no column has a name that fits {UNPIVOT} {}: found {names}", self.text))
     }
 }
 
@@ -167,7 +168,7 @@ impl Plan {
             let one = types.first().map_or(DataType::Utf8, |first| (*first).clone());
             if types.iter().any(|other| **other != one) {
                 return Err(DecodeError::Usage(format!(
-                    "the columns that --unpivot {} makes {name:?} of have several types",
+                    "the columns that {UNPIVOT} {} makes {name:?} of have several types",
                     unpivot.text
                 )));
             }
@@ -272,7 +273,7 @@ impl UnpivotDecoder {
                 // The numbers of rows go by them.
                 if before.is_some_and(|before| before.values != plan.values) {
                     return Err(DecodeError::Usage(format!(
-                        "its rows have other columns for --unpivot {} than its first ones",
+                        "its rows have other columns for {UNPIVOT} {} than its first ones",
                         self.unpivot.text
                     )));
                 }
@@ -314,7 +315,7 @@ impl UnpivotDecoder {
             bytes += raw.bytes;
             if rows > MOST_ROWS || bytes > MOST_BYTES {
                 return Err(DecodeError::Corrupt(format!(
-                    "its columns are to be rows (--unpivot {}), and it has more than {MOST_ROWS} rows or 64 MiB",
+                    "its columns are to be rows ({UNPIVOT} {}), and it has more than {MOST_ROWS} rows or 64 MiB",
                     self.unpivot.text
                 )));
             }

@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::decode::each::{Each, EachDecoder};
 use crate::decode::format::{FileDecoder, Reading};
 use crate::decode::unpivot::{Unpivot, UnpivotDecoder};
 use crate::decode::{CsvOptions, DecodeError, Decoder, Format, RawBatch};
@@ -36,6 +37,8 @@ pub struct OpenOptions {
     pub csv: CsvOptions,
     /// Columns that become rows.
     pub unpivot: Option<Unpivot>,
+    /// A list that becomes rows.
+    pub each: Option<Each>,
     /// Who decides otherwise once the beginning of an input is known.
     pub chooser: Chooser,
 }
@@ -85,6 +88,10 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
     {
         let decoder = UnpivotDecoder::open(opened.decoder, unpivot).map_err(|e| decode_error(e, name))?;
         opened.decoder = Box::new(decoder);
+    }
+    let each = opened.chosen.open.as_ref().map_or(&options.each, |open| &open.each);
+    if let Some(each) = each.clone().filter(|_| opened.void.is_none()) {
+        opened.decoder = Box::new(EachDecoder::new(opened.decoder, each));
     }
     Ok(opened)
 }

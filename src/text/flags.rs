@@ -57,6 +57,7 @@ pub const TIMEOUT: &str = "--timeout";
 pub const TIMESTAMP_UNIT: &str = "--timestamp-unit";
 pub const TIMEZONE: &str = "--timezone";
 pub const TOKEN: &str = "--token";
+pub const UNPIVOT: &str = "--unpivot";
 pub const URL: &str = "--url";
 pub const WORKERS: &str = "--workers";
 

@@ -191,8 +191,12 @@ impl Layouts {
         open.csv.sure_header |= found.header;
         data.assumed.clone_from(&assumed);
         let key = format!("{}\u{0}{}", layout.name, data.name_pattern.as_deref().unwrap_or_default());
+        let known: Vec<String> =
+            data.assumed.iter().map(|(name, value)| format!("{name} is {value}")).collect();
+        let known = if known.is_empty() { String::new() } else { format!(": {}", enumerated(&known, "and")) };
+        let told =
+            format!("layout is {} ({}){known}; {LAYOUT} none reads it without", layout.name, layout.title);
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), data);
-        let told = format!("layout is {} ({}); {LAYOUT} none reads it without", layout.name, layout.title);
         Ok(Chosen { layout: Some(key.into()), open: Some(open), dataset, told: Some(told), perhaps })
     }
 }

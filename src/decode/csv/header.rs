@@ -418,6 +418,20 @@ fn outside_quotes(line: &[u8], delimiter: u8) -> usize {
     count
 }
 
+/// The names that stand in several lines: the parts of each joined by blanks, of the first one what stands last.
+pub(super) fn joined(above: &[Vec<String>], last: Vec<String>) -> Vec<String> {
+    if above.is_empty() {
+        return last;
+    }
+    let width = above.iter().chain([&last]).map(Vec::len).max().unwrap_or(0);
+    let part = |line: &Vec<String>, at: usize| line.get(at).filter(|part| !part.is_empty()).cloned();
+    let name = |at: usize| {
+        let parts: Vec<String> = above.iter().chain([&last]).filter_map(|line| part(line, at)).collect();
+        if at == 0 { parts.last().cloned().unwrap_or_default() } else { parts.join(" ") }
+    };
+    (0..width).map(name).collect()
+}
+
 /// Names made distinct: the second `name` becomes `name#2`, an empty one in third place
 /// `column#3`.
 pub(in crate::decode) fn distinct(names: impl Iterator<Item = String>) -> Vec<Arc<str>> {
@@ -471,6 +485,15 @@ mod tests {
         insta::assert_snapshot!(error, @"the header has no `,` in it, its delimiter seems to be `;`; leave --delimiter out");
         assert!(matches!(delimiter(b"price", Some(b';'), true), Ok(b';')));
         assert!(matches!(delimiter(b"a,b", Some(b'"'), true), Err(DecodeError::Usage(_))));
+    }
+
+    #[test]
+    fn names_of_several_lines_are_joined() {
+        let line = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+        let above = [line("Price,Close,Close"), line("Ticker,AAPL,MSFT")];
+        assert_eq!(joined(&above, line("Date,,")), ["Date", "Close AAPL", "Close MSFT"]);
+        assert_eq!(joined(&[], line("a,b")), ["a", "b"]);
+        assert_eq!(joined(&[line("x")], line("a,b")), ["a", "b"]);
     }
 
     #[test]
