@@ -150,6 +150,7 @@ impl DataPlan {
                 unit: values.timestamp_unit,
                 zone: zone.transpose()?,
                 order: values.date_order,
+                local_days: false,
             },
             nulls: NullTokens::with(values.null.clone()),
         })

@@ -24,6 +24,7 @@ use crate::dataset::faults::Faults;
 use crate::dataset::folds::Folds;
 use crate::dataset::identity::ContentIds;
 use crate::dataset::json_text::is_marked;
+use crate::dataset::describe::Kind;
 use crate::dataset::mapping::{MapOptions, Mapping};
 use crate::dataset::narrow::Narrow;
 use crate::dataset::nulls::Nulled;
@@ -41,6 +42,16 @@ use waiting::{MAX_LACKING, MAX_WAITING, widened};
 pub(super) use notes::is_zone_name;
 pub use notes::{CUT, SHARED, is_deduction};
 pub use settings::MapperSettings;
+
+/// Whether all rows are bars of a day or longer, as far as that is said.
+fn is_daily(settings: &MapperSettings, options: &MapOptions) -> bool {
+    let column = settings.dataset.columns.iter().find(|column| column.kind == Kind::Timeframe);
+    let told = |name: &str| {
+        let mut all = options.sets.iter().chain(&options.from_name);
+        all.find(|(known, _)| known == name).is_some_and(|(_, value)| timeframe::is_of_days(value))
+    };
+    column.is_some_and(|column| told(&column.name))
+}
 
 /// Bits of an identity that tell its slot.
 const SLOT_BITS: u32 = 6;
@@ -122,6 +133,10 @@ impl Mapper {
     /// A mapper for the input of that origin.
     pub fn new(settings: Arc<MapperSettings>, origin: Arc<Origin>) -> Result<Self> {
         let options = MapOptions { mending: origin.past.is_some(), ..settings.named(&origin.source)? };
+        let mut settings = settings;
+        if is_daily(&settings, &options) && !settings.time.local_days {
+            Arc::make_mut(&mut settings).time.local_days = true;
+        }
         let readings = Readings::new(How {
             time: settings.time.clone(),
             nulls: settings.nulls.clone(),

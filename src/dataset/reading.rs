@@ -68,6 +68,7 @@ impl Readings {
                 unit: flags.time.unit.or(unit),
                 zone: flags.time.zone.or_else(|| parsed(&reading.zone)),
                 order: flags.time.order.or(order),
+                local_days: flags.time.local_days,
             },
             nulls: NullTokens::with(nulls),
             keep_case: flags.keep_case || reading.keep_case,

@@ -36,6 +36,9 @@ pub struct TimeOptions {
     pub zone: Option<Tz>,
     /// `--date-order`.
     pub order: Option<DateOrder>,
+    /// Whether the times are days of the place that they are written at, as those of bars of a day and longer are:
+    /// a time with an offset or in a zone is then stored as its day.
+    pub local_days: bool,
 }
 
 /// Why a value is no time that a column of nanoseconds takes. [`TimeReader::message`] says more.
@@ -84,6 +87,10 @@ pub struct TimeReader {
     fits: bool,
     /// Values are days: what is read is a number of days.
     days: bool,
+    /// Times are midnights of another place, as the first ones show: what is meant is the day there.
+    midnights: bool,
+    /// How many times were stored as the day of their place.
+    placed: u64,
     /// The column holds what PostgreSQL's types do, not only what is plausible in a market.
     wide: bool,
     /// Numbers of another magnitude than that of the user's unit that were read in it, and theirs.
@@ -274,6 +281,13 @@ impl TimeReader {
             let days = i64::try_from(local.div_euclid(i128::from(DAY))).map_err(|_| TimeError::Range)?;
             return self.compose(days, local.rem_euclid(i128::from(DAY)) as i64, Place::Offset(0));
         }
+        if let (Some(zone), true) = (self.options.zone, self.options.local_days)
+            && nanos.rem_euclid(i128::from(DAY)) != 0
+        {
+            let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).map_err(|_| TimeError::Range)?;
+            let local = nanos + i128::from(zone::offset_at(zone, seconds)) * 1_000_000_000;
+            return self.local_nanos(local);
+        }
         match i64::try_from(nanos) {
             Ok(nanos) => Ok(nanos),
             Err(_) => {
@@ -295,7 +309,7 @@ impl TimeReader {
 
     /// Whether [`TimeReader::nanos`] gives every time back as it is.
     pub fn takes_as_they_are(&self, naive: bool) -> bool {
-        !self.days && (!naive || self.options.zone.is_none())
+        !self.days && (self.options.zone.is_none() || !naive && !self.options.local_days)
     }
 
     /// Takes a time that the input already holds, in nanoseconds; `naive` when it names no zone.
@@ -325,6 +339,11 @@ impl TimeReader {
             self.cut += u64::from(nanos != 0);
             return Ok(days);
         }
+        if (self.options.local_days || self.midnights && nanos == 0) && self.is_elsewhere(place) {
+            let midnight = days.checked_mul(DAY).filter(|_| (FIRST..LAST).contains(&days));
+            self.placed += 1;
+            return midnight.ok_or(TimeError::Range);
+        }
         let offset = match place {
             Place::Offset(offset) => offset,
             Place::Unsaid if self.options.zone.is_none() => 0,
@@ -337,6 +356,15 @@ impl TimeReader {
         match utc {
             Some(utc) if self.wide || (FIRST * DAY..LAST * DAY).contains(&utc) => Ok(utc),
             _ => self.compose_far(days, nanos, offset),
+        }
+    }
+
+    /// Whether the clocks of that place may show another day than those of UTC.
+    fn is_elsewhere(&self, place: Place<'_>) -> bool {
+        match place {
+            Place::Offset(offset) => offset != 0,
+            Place::Unsaid => self.options.zone.is_some(),
+            Place::Zone(_) | Place::Shared(_) => true,
         }
     }
 

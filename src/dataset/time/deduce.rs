@@ -15,6 +15,12 @@ impl TimeReader {
         if let Some(unit) = self.unit {
             notes.push(format!("is an epoch in {}", unit.as_str()));
         }
+        if self.placed > 0 {
+            notes.push(match self.placed {
+                1 => "is written with a place, of which the day is stored, in 1 row".to_owned(),
+                placed => format!("is written with a place, of which the day is stored, in {placed} rows"),
+            });
+        }
         if let Some(digits) = self.digits {
             notes.push(format!("is written {}", pattern(digits)));
         }
@@ -86,9 +92,14 @@ impl TimeReader {
         if !number_form && self.order.is_some() {
             return None;
         }
+        let (mut midnights, mut others) = (0, 0);
         for text in texts {
             all += 1;
             let bytes = text.as_bytes();
+            match is_midnight_elsewhere(bytes) {
+                true => midnights += 1,
+                false => others += 1,
+            }
             // A year in full at the beginning tells nothing.
             if matches!(bytes, [_, _, _, _, b'-', ..]) && bytes[..4].iter().all(u8::is_ascii_digit) {
                 continue;
@@ -115,6 +126,7 @@ impl TimeReader {
                 plausible += usize::from(self.options.unit.is_some_and(|unit| unit.is_plausible(whole)));
             }
         }
+        self.midnights |= midnights > 1 && others == 0;
         self.elect(&votes, plausible);
         if self.order.is_some() {
             return None;
@@ -163,4 +175,15 @@ impl TimeReader {
             self.plain = (bound(100_000_000), bound(4_102_444_800), nanos);
         }
     }
+}
+
+/// Whether it is the midnight of a place whose clocks are not those of UTC: `2024-01-02 00:00:00-05:00`.
+fn is_midnight_elsewhere(bytes: &[u8]) -> bool {
+    let bytes = bytes.trim_ascii();
+    let Some(rest) = bytes.get(10..) else { return false };
+    let Some(at) = rest.iter().rposition(|b| matches!(b, b'+' | b'-')) else { return false };
+    let (time, offset) = rest.split_at(at);
+    let digits = |bytes: &[u8]| bytes.iter().filter(|b| b.is_ascii_digit()).copied().collect::<Vec<u8>>();
+    let (time, offset) = (digits(time), digits(offset));
+    time.len() >= 4 && time.iter().all(|b| *b == b'0') && offset.iter().any(|b| *b != b'0')
 }
