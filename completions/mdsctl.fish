@@ -92,6 +92,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l format -d 'Format
 ndjson\t''
 parquet\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l columns -d 'The names of the columns, of CSV that has no header and of rows of JSON that are lists' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l unpivot -d 'Make rows of columns: \'{option_type}_{}\' makes two of a row with call_bid and put_bid' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l skip-lines -d 'Lines to skip before the header' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dlq -d 'Dead-letter queue (else `.dlq/<dataset>.ndjson`)' -r -F
@@ -202,6 +204,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l format -d 'Format
 ndjson\t''
 parquet\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l columns -d 'The names of the columns, of CSV that has no header and of rows of JSON that are lists' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l unpivot -d 'Make rows of columns: \'{option_type}_{}\' makes two of a row with call_bid and put_bid' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l skip-lines -d 'Lines to skip before the header' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dlq -d 'Dead-letter queue (else `.dlq/<dataset>.ndjson`)' -r -F
