@@ -92,6 +92,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l format -d 'Format
 ndjson\t''
 parquet\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l columns -d 'Names of the columns, in their order, where no line holds them (as of arrays in JSON)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l rows-at -d 'Where the rows of a JSON document are, for instance results or data.bars (else they are found)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l skip-lines -d 'Lines to skip before the header' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dlq -d 'Dead-letter queue (else `.dlq/<dataset>.ndjson`)' -r -F
@@ -202,6 +204,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l format -d 'Format
 ndjson\t''
 parquet\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l columns -d 'Names of the columns, in their order, where no line holds them (as of arrays in JSON)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l rows-at -d 'Where the rows of a JSON document are, for instance results or data.bars (else they are found)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l skip-lines -d 'Lines to skip before the header' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dlq -d 'Dead-letter queue (else `.dlq/<dataset>.ndjson`)' -r -F

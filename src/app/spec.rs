@@ -12,8 +12,8 @@ use crate::app::values::ValuePlan;
 use crate::dataset::quality::Quality;
 use crate::dataset::separators::Decimal;
 use crate::dataset::time::{DateOrder, Unit};
-use crate::decode::Format;
 use crate::decode::csv::{self, CsvOptions};
+use crate::decode::{Format, JsonOptions};
 use crate::settings::{OnConflict, quantity};
 use crate::source::{Chooser, OpenOptions};
 use crate::text::choice;
@@ -99,6 +99,9 @@ spec! {
     /// The names of the columns where no line holds them.
     #[serde(skip_serializing_if = "Option::is_none")]
     columns: Vec<String>,
+    /// Where the rows of a JSON document are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows_at: String,
     /// Lines to skip before the header.
     skip_lines: u64,
     /// What comment lines begin with.
@@ -141,6 +144,7 @@ impl Spec {
             delimiter: csv.delimiter,
             no_header: Some(!csv.header),
             columns: csv.columns.as_deref().map(<[String]>::to_vec),
+            rows_at: csv.json.rows_at.as_deref().map(str::to_owned),
             skip_lines: Some(csv.skip_lines).filter(|lines| *lines > 0),
             comment: csv.comment.as_deref().map(str::to_owned),
         }
@@ -194,12 +198,27 @@ impl Spec {
             delimiter: self.delimiter,
             header: !self.no_header.unwrap_or_default(),
             columns: self.columns.map(Into::into),
+            json: JsonOptions {
+                rows_at: self.rows_at.map(Into::into),
+                mapped: mapped(&data.values.map),
+                ..JsonOptions::default()
+            },
             skip_lines: self.skip_lines.unwrap_or_default(),
             comment: self.comment.map(Into::into),
             ..CsvOptions::default()
         };
         (data, OpenOptions { format: self.format, csv, chooser: Chooser::default() })
     }
+}
+
+/// The names of the input that columns are taken from; a time may be taken from two.
+fn mapped(map: &[Pair]) -> Vec<String> {
+    let halves = |source: &String| {
+        let both = source.split_once('+').filter(|_| source.matches('+').count() == 1);
+        let both = both.map(|(left, right)| [left.trim().to_owned(), right.trim().to_owned()]);
+        std::iter::once(source.trim().to_owned()).chain(both.into_iter().flatten()).collect::<Vec<_>>()
+    };
+    map.iter().flat_map(|(_, source)| halves(source)).collect()
 }
 
 fn to_pairs<S: Serializer>(pairs: &Option<Vec<Pair>>, to: S) -> Result<S::Ok, S::Error> {

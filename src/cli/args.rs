@@ -272,6 +272,15 @@ pub struct FormatArgs {
     /// The CSV has no header; its columns are named 1, 2, 3, … and every line is a row
     #[arg(long)]
     pub no_header: bool,
+    /// Names of the columns, in their order, where no line holds them (as of arrays in JSON)
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Where the rows of a JSON document are, for instance results or data.bars (else they are found)
+    ///
+    /// Names are divided by dots; [0] is the first element of a list, [] stands for all of them. A dot alone
+    /// says that the document is a row itself.
+    #[arg(long, value_name = "PATH")]
+    pub rows_at: Option<String>,
     /// Lines to skip before the header
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub skip_lines: u64,

@@ -138,6 +138,8 @@ fn said(data: &DataArgs, format: &FormatArgs) -> Spec {
         delimiter: format.delimiter,
         no_header: format.no_header.then_some(true),
         skip_lines: Some(format.skip_lines).filter(|lines| *lines > 0),
+        columns: Some(format.columns.clone()).filter(|names| !names.is_empty()),
+        rows_at: format.rows_at.clone(),
         comment: format.comment.clone(),
         ..Spec::default()
     }
