@@ -9,6 +9,8 @@ use crate::decode::json::names::{
 use crate::decode::json::outline::{Kinds, List, Node, Object};
 use crate::decode::json::plan::{Located, Plan};
 use crate::decode::json::{JsonOptions, rows_at};
+use crate::text::flags::{COLUMNS, ROWS_AT};
+use crate::text::phrases::shell_word;
 
 /// Levels in which rows are looked for.
 const DEPTH: u32 = 6;
@@ -162,8 +164,8 @@ impl<'a> Finder<'a> {
         if let [first, .., last] = paths[..] {
             let all = paths.get(..paths.len() - 1).unwrap_or_default().join(", ");
             return Err(DecodeError::Usage(format!(
-                "a JSON document whose rows may be at {all} or {last}; say which: --rows-at {}",
-                crate::text::phrases::shell_word(first)
+                "a JSON document whose rows may be at {all} or {last}; say which: {ROWS_AT} {}",
+                shell_word(first)
             )));
         }
         match full.pop() {
@@ -389,7 +391,7 @@ impl<'a> Finder<'a> {
             let more = if first.count > shown.len() as u64 { ", …" } else { "" };
             let place = inside.map(|(_, name)| format!(" at {name}")).unwrap_or_default();
             wrong = Some(DecodeError::Usage(format!(
-                "the rows{place} are arrays without names, the first of them [{}{more}]; name the {} columns in their order: --columns NAME,NAME,…",
+                "the rows{place} are arrays without names, the first of them [{}{more}]; name the {} columns in their order: {COLUMNS} NAME,NAME,…",
                 shown.join(", "),
                 first.count
             )));
@@ -448,11 +450,7 @@ impl Candidate {
 
 /// What is said of an object that is taken for a row, though there may be rows in it.
 fn hint(located: &Located) -> String {
-    format!(
-        "one JSON document with its rows at {0}: --rows-at {1}",
-        located.path,
-        crate::text::phrases::shell_word(&located.path)
-    )
+    format!("one JSON document with its rows at {0}: {ROWS_AT} {1}", located.path, shell_word(&located.path))
 }
 
 fn is_part(node: &Node) -> bool {

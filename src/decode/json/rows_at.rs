@@ -3,7 +3,8 @@
 use crate::decode::DecodeError;
 use crate::decode::json::find::Finder;
 use crate::decode::json::outline::{Node, Object};
-use crate::decode::json::plan::Located;
+use crate::decode::json::plan::{Located, Plan};
+use crate::text::flags::ROWS_AT;
 use crate::text::phrases::list;
 
 /// The rows at a path; `None` where the document itself is one, which an empty path or `.` says.
@@ -36,7 +37,7 @@ fn follow(
                 let found = finder.whole_of(object).or_else(|| finder.keyed(object));
                 found.unwrap_or_else(|| Ok(finder.one(object)))
             }
-            _ => Err(DecodeError::Usage(format!("--rows-at {path}: there is a single value, and no rows"))),
+            _ => Err(DecodeError::Usage(format!("{ROWS_AT} {path}: there is a single value, and no rows"))),
         };
     }
     let rest = rest.strip_prefix('.').unwrap_or(rest);
@@ -49,14 +50,14 @@ fn follow(
             let longest = longest.filter(|(name, ..)| !name.is_empty()).max_by_key(|(name, ..)| name.len());
             let Some((name, inner, rest)) = longest else {
                 return Err(DecodeError::Usage(format!(
-                    "--rows-at {path}: nothing in the document is called {}; found {}",
+                    "{ROWS_AT} {path}: nothing in the document is called {}; found {}",
                     rest.split(['.', '[']).next().unwrap_or(rest),
                     list(object.names().into_iter())
                 )));
             };
             let located = follow(finder, inner, Some((object, name)), rest, path)?;
             Ok(match &located.plan {
-                crate::decode::json::plan::Plan::Split { .. } => located,
+                Plan::Split { .. } => located,
                 _ => located.within(name),
             })
         }
@@ -67,7 +68,7 @@ fn follow(
                     Ok(item) => (Some(item), rest),
                     Err(_) => {
                         return Err(DecodeError::Usage(format!(
-                            "--rows-at {path}: [{number}] is no element of a list; write [0] for the first, or [] for all"
+                            "{ROWS_AT} {path}: [{number}] is no element of a list; write [0] for the first, or [] for all"
                         )));
                     }
                 },
@@ -79,7 +80,7 @@ fn follow(
                 known.or_else(|| list.items.first().filter(|_| place < list.count || list.alone))
             else {
                 return Err(DecodeError::Usage(format!(
-                    "--rows-at {path}: the list has no element {place}, but {}",
+                    "{ROWS_AT} {path}: the list has no element {place}, but {}",
                     list.count
                 )));
             };
@@ -89,6 +90,6 @@ fn follow(
                 None => located.within_each(false),
             })
         }
-        _ => Err(DecodeError::Usage(format!("--rows-at {path}: {rest} would be inside of a single value"))),
+        _ => Err(DecodeError::Usage(format!("{ROWS_AT} {path}: {rest} would be inside of a single value"))),
     }
 }
