@@ -12,10 +12,10 @@ use crate::app::values::ValuePlan;
 use crate::dataset::quality::Quality;
 use crate::dataset::separators::Decimal;
 use crate::dataset::time::{DateOrder, Unit};
-use crate::decode::Format;
 use crate::decode::csv::{self, CsvOptions};
 use crate::decode::each::Each;
 use crate::decode::unpivot::Unpivot;
+use crate::decode::{Format, JsonOptions};
 use crate::settings::{OnConflict, quantity};
 use crate::source::{Chooser, OpenOptions};
 use crate::text::choice;
@@ -110,6 +110,9 @@ spec! {
     /// Lines that the names of the columns stand in.
     #[serde(skip_serializing_if = "Option::is_none")]
     header_lines: u64,
+    /// Where the rows of a JSON document are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows_at: String,
     /// Lines to skip before the header.
     skip_lines: u64,
     /// What comment lines begin with.
@@ -155,6 +158,7 @@ impl Spec {
             unpivot: open.unpivot.clone(),
             each: open.each.clone(),
             header_lines: Some(csv.header_lines).filter(|lines| *lines > 1),
+            rows_at: csv.json.rows_at.as_deref().map(str::to_owned),
             skip_lines: Some(csv.skip_lines).filter(|lines| *lines > 0),
             comment: csv.comment.as_deref().map(str::to_owned),
         }
@@ -209,6 +213,11 @@ impl Spec {
             delimiter: self.delimiter,
             header: !self.no_header.unwrap_or_default(),
             columns: self.columns.map(Into::into),
+            json: JsonOptions {
+                rows_at: self.rows_at.map(Into::into),
+                mapped: mapped(&data.values.map),
+                ..JsonOptions::default()
+            },
             skip_lines: self.skip_lines.unwrap_or_default(),
             header_lines: self.header_lines.unwrap_or(1),
             comment: self.comment.map(Into::into),
@@ -226,6 +235,16 @@ impl Spec {
             },
         )
     }
+}
+
+/// The names of the input that columns are taken from; a time may be taken from two.
+pub(super) fn mapped(map: &[Pair]) -> Vec<String> {
+    let halves = |source: &String| {
+        let both = source.split_once('+').filter(|_| source.matches('+').count() == 1);
+        let both = both.map(|(left, right)| [left.trim().to_owned(), right.trim().to_owned()]);
+        std::iter::once(source.trim().to_owned()).chain(both.into_iter().flatten()).collect::<Vec<_>>()
+    };
+    map.iter().flat_map(|(_, source)| halves(source)).collect()
 }
 
 fn to_pairs<S: Serializer>(pairs: &Option<Vec<Pair>>, to: S) -> Result<S::Ok, S::Error> {

@@ -273,9 +273,6 @@ pub struct FormatArgs {
     /// The CSV has no header; its columns are named 1, 2, 3, … and every line is a row
     #[arg(long)]
     pub no_header: bool,
-    /// The names of the columns, of CSV that has no header and of rows of JSON that are lists
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub columns: Vec<String>,
     /// Make rows of columns: '{option_type}_{}' makes two of a row with call_bid and put_bid
     ///
     /// {COLUMN} is the part of a column's name that becomes a value, {} the part that is its name in the new
@@ -283,6 +280,15 @@ pub struct FormatArgs {
     /// names of the figures in the column ITEM.
     #[arg(long, value_name = "PATTERN", value_parser = Unpivot::parse)]
     pub unpivot: Option<Unpivot>,
+    /// Names of the columns, in their order, where no line holds them (as of arrays in JSON)
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Where the rows of a JSON document are, for instance results or data.bars (else they are found)
+    ///
+    /// Names are divided by dots; [0] is the first element of a list, [] stands for all of them. A dot alone
+    /// says that the document is a row itself.
+    #[arg(long, value_name = "PATH")]
+    pub rows_at: Option<String>,
     /// Lines to skip before the header
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub skip_lines: u64,

@@ -140,6 +140,7 @@ fn said(data: &DataArgs, format: &FormatArgs) -> Spec {
         columns: Some(format.columns.clone()).filter(|names| !names.is_empty()),
         unpivot: format.unpivot.clone(),
         skip_lines: Some(format.skip_lines).filter(|lines| *lines > 0),
+        rows_at: format.rows_at.clone(),
         comment: format.comment.clone(),
         ..Spec::default()
     }

@@ -83,6 +83,11 @@ pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset>
     }))
 }
 
+/// Whether the columns of an input are updates or levels of an order book.
+pub fn is_book(source: &Schema) -> bool {
+    book(&Names::new(source.fields().iter().map(|f| f.name().as_str()))).is_some()
+}
+
 /// The dataset of whose own columns the most are there, if those are half of them, with what it lacks and
 /// the flags for that.
 fn closest(

@@ -6,8 +6,12 @@
 
 use crate::dataset::describe::Column;
 
-/// A name without case, blanks and punctuation.
+/// A name without case, blanks and punctuation, and without a number before it as in `4. close`.
 pub fn plain(name: &str) -> String {
+    let number = name.trim_start().split_once(". ").filter(|(number, _)| {
+        (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let name = number.map_or(name, |(_, name)| name);
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
@@ -141,6 +145,7 @@ mod tests {
             assert!(best(&BARS, "volume", &[name]).is_empty(), "{name}");
         }
         assert_eq!(best(&BARS, "volume", &["Vol."]), [0]);
+        assert_eq!(best(&BARS, "close_price", &["1. open", "4. close", "x. close"]), [1]);
         assert_eq!(best(&BARS, "close_price", &["Close/Last"]), [0]);
         assert_eq!(best(&BARS, "ts", &["Date Time", "Local"]), [0]);
     }

@@ -17,6 +17,7 @@ use rows::{Rows, WidthRule, field, repeated};
 use crate::decode::batch_builder::BatchBuilder;
 use crate::decode::format::{Beginning, Description, LineDecoder, Reading};
 use crate::decode::input_buffer::{Ending, InputBuffer, More, Zeros};
+use crate::decode::json::JsonOptions;
 use crate::decode::long::LongRow;
 use crate::decode::{Chunks, DecodeError, Decoder, Passed, RawBatch};
 
@@ -29,6 +30,7 @@ pub static FORMAT: Description = Description {
     begins: Beginning::Text(&[]),
     reading: Reading::Lines(|chunks, options| Ok(Box::new(CsvDecoder::open(chunks, options)?))),
     widens: false,
+    look_through: None,
 };
 
 /// How a CSV input is written.
@@ -57,6 +59,8 @@ pub struct CsvOptions {
     /// Of an input that cannot be read again: what the names of files begin with that keep rows which are
     /// longer than 64 MiB.
     pub keep: Option<PathBuf>,
+    /// For JSON.
+    pub json: JsonOptions,
 }
 
 /// Reads a delimiter: a single character; `\t` and `tab` for a tab.
@@ -101,6 +105,7 @@ impl Default for CsvOptions {
             known_header: false,
             sure_header: false,
             keep: None,
+            json: JsonOptions::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 
-use crate::decode::{Chunks, CsvOptions, DecodeError, Decoder, csv, ndjson, parquet};
+use crate::decode::{Chunks, CsvOptions, DecodeError, Decoder, csv, json, ndjson, parquet};
 
 /// All formats. Of text that no other claims by how it begins the last one is taken.
 const ALL: &[Format] = &[Format(&parquet::FORMAT), Format(&ndjson::FORMAT), Format(&csv::FORMAT)];
@@ -24,6 +24,8 @@ pub struct Description {
     pub reading: Reading,
     /// Whether rows further on may have columns that the first lack.
     pub widens: bool,
+    /// Looks through an input that can be read again, where what stands further on tells how it is read.
+    pub look_through: Option<LookThrough>,
 }
 
 /// How a format begins.
@@ -37,6 +39,9 @@ pub enum Beginning {
 
 /// Begins to decode a stream of bytes, by the options of the flags.
 pub type Open<D> = fn(Box<dyn Chunks>, CsvOptions) -> Result<Box<D>, DecodeError>;
+
+/// Looks through an input, by the options of the flags.
+pub type LookThrough = fn(Box<dyn Chunks>, &CsvOptions) -> Result<json::Found, DecodeError>;
 
 /// How a format is read.
 pub enum Reading {

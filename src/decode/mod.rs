@@ -4,6 +4,7 @@
 //! the input, text where the format has only text, and sets broken rows aside one by one.
 
 pub mod csv;
+pub mod json;
 pub mod ndjson;
 #[cfg_attr(not(feature = "parquet"), path = "parquet/left_out.rs")]
 pub mod parquet;
@@ -23,6 +24,7 @@ pub(crate) mod unpivot;
 pub use csv::{CsvDecoder, CsvOptions};
 pub use export::{ExportCell, FileFormat, RowWriter};
 pub use format::Format;
+pub use json::JsonOptions;
 pub use ndjson::{NdjsonDecoder, with_quoted_words};
 pub use passed::Passed;
 
@@ -146,6 +148,11 @@ pub trait Decoder: Send {
     /// How a line is cut into fields: the character between them, and their names. `None` where lines
     /// have no fields.
     fn fields(&self) -> Option<(u8, Vec<Arc<str>>)> {
+        None
+    }
+
+    /// Where the rows of the input were found, where that had to be found: one sentence.
+    fn told(&self) -> Option<&str> {
         None
     }
 

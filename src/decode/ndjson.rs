@@ -1,8 +1,7 @@
 //! JSON: an object a line, objects one after the other in any layout, or an array of objects.
 
-mod document;
 mod lines;
-mod object;
+pub(in crate::decode) mod object;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -10,7 +9,6 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use document::{REACH, Shape};
 use lines::Skip;
 use memchr::memchr;
 pub use object::with_quoted_words;
@@ -21,6 +19,7 @@ use crate::dataset::wanted::Wanted;
 use crate::decode::batch_builder::BatchBuilder;
 use crate::decode::format::{Beginning, Description, LineDecoder, Reading};
 use crate::decode::input_buffer::{Ending, InputBuffer, More, Zeros};
+use crate::decode::json::{JsonDecoder, NestedPaths, look_through};
 use crate::decode::long::LongRow;
 use crate::decode::resync_budget::ResyncBudget;
 use crate::decode::{Chunks, DecodeError, Decoder, MAX_RAW, MAX_ROW, Passed, RawBatch};
@@ -32,11 +31,9 @@ pub static FORMAT: Description = Description {
     a_file: "an NDJSON file",
     extensions: &["ndjson", "jsonl", "json"],
     begins: Beginning::Text(b"{["),
-    reading: Reading::Lines(|chunks, options| {
-        let decoder = NdjsonDecoder::open(chunks)?;
-        Ok(Box::new(decoder.commented(options.comment).keeping(options.keep)))
-    }),
+    reading: Reading::Lines(|chunks, options| Ok(Box::new(JsonDecoder::open(chunks, options)?))),
     widens: true,
+    look_through: Some(look_through),
 };
 
 /// A reader of JSON objects.
@@ -56,12 +53,10 @@ pub struct NdjsonDecoder {
     /// Whether an opening bracket would start such an array: at the beginning, and behind one.
     array_may_start: bool,
     skip: Skip,
-    /// Whether the first value has been looked at as a whole.
-    judged: bool,
-    /// What the input is if its first value is not a row.
-    document: Option<String>,
-    /// Why the input is not read, until that has been said.
-    refused: Option<String>,
+    /// Whether nothing has been read yet.
+    fresh: bool,
+    /// Where the first value ends, where that is known beforehand: its lines may look like rows of their own.
+    first: Option<usize>,
     /// What a comment line begins with.
     comment: Arc<str>,
     passed: Passed,
@@ -96,19 +91,12 @@ impl NdjsonDecoder {
     /// # Errors
     /// [`DecodeError::Corrupt`] where the input has not a single byte.
     pub fn open(chunks: Box<dyn Chunks>) -> Result<Self, DecodeError> {
-        let mut feed = InputBuffer::new(chunks);
-        while feed.bytes().is_empty() {
-            if feed.more() == More::End && feed.bytes().is_empty() {
-                if let Some(failure) = feed.take_failure(0) {
-                    return Err(failure);
-                }
-                if feed.ending() == Ending::Whole {
-                    return Err(DecodeError::Corrupt("the input is empty".into()));
-                }
-                break;
-            }
-        }
-        Ok(Self {
+        Ok(Self::over(opened(chunks)?))
+    }
+
+    /// A reader of what is in the buffer and follows it.
+    pub(super) fn over(feed: InputBuffer) -> Self {
+        Self {
             feed,
             objects: Objects::default(),
             pending: BatchBuilder::of_json(),
@@ -117,9 +105,8 @@ impl NdjsonDecoder {
             in_array: false,
             array_may_start: true,
             skip: Skip::Nothing,
-            judged: false,
-            document: None,
-            refused: None,
+            fresh: true,
+            first: None,
             comment: "#".into(),
             passed: Passed::default(),
             blank: 0,
@@ -128,7 +115,17 @@ impl NdjsonDecoder {
             keep: None,
             searched: 0,
             done: false,
-        })
+        }
+    }
+
+    /// The first value ends behind that number of bytes.
+    pub(super) fn with_first(self, first: Option<usize>) -> Self {
+        Self { first, ..self }
+    }
+
+    /// Takes those parts of values for columns of their own.
+    pub(super) fn with_paths(self, paths: NestedPaths) -> Self {
+        Self { objects: Objects::with_paths(paths), ..self }
     }
 
     /// Takes lines that begin with `comment` for comments, where it is given; an empty one means that there are none.
@@ -152,7 +149,7 @@ impl NdjsonDecoder {
             Skip::Nothing => {}
         }
         if self.scanner.at() == 0 && self.searched == 0 && self.feed.bytes().first() == Some(&0) {
-            match self.feed.pass_hole(!self.judged) {
+            match self.feed.pass_hole(self.fresh) {
                 Zeros::Hole(zeros) => {
                     self.passed.zeros += zeros;
                     return Step::Some;
@@ -208,64 +205,30 @@ impl NdjsonDecoder {
                 self.feed.consume(1);
                 Step::Some
             }
-            _ if !self.judged => self.judge(first),
+            b'{' if self.first.is_some() => self.first(),
             b'{' => self.object(),
             b'[' if self.in_array => self.object(),
             _ => self.stray(),
         }
     }
 
-    /// Whether the first value is an object that has begun and is waited for. An element of an array is
-    /// judged by its first byte.
-    fn may_be_judged(&self) -> bool {
-        let began = self.skip == Skip::Nothing && self.feed.bytes().first() == Some(&b'{');
-        !self.judged && !self.in_array && began
-    }
-
-    /// Looks at the first value, which starts with that byte, as a whole: perhaps it is not a row.
-    fn judge(&mut self, first: u8) -> Step {
-        let (bytes, ended) = (self.feed.bytes(), self.feed.ended());
-        self.judged = true;
-        if self.in_array {
-            if let Some(sentence) = document::of_element(first) {
-                self.refused = Some(sentence.to_owned());
+    /// The first value, which ends where that is known to be.
+    fn first(&mut self) -> Step {
+        let used = usize::try_from(self.feed.used()).unwrap_or(usize::MAX);
+        let length = self.first.unwrap_or_default().saturating_sub(used);
+        if self.feed.bytes().len() < length && !self.feed.ended() {
+            return Step::Need;
+        }
+        let object = self.feed.bytes().get(..length).unwrap_or_default();
+        if memchr(b'\n', object).is_some() && self.objects.read(object).is_ok() {
+            // What follows on its last line has a say.
+            let step = self.closed(length);
+            if step == Step::Some {
+                self.first = None;
             }
-            return Step::Some;
-        }
-        if first != b'{' {
-            return Step::Some;
-        }
-        let Some(end) = document::end(bytes) else {
-            self.judged = ended || bytes.len() > REACH;
-            return if self.judged { Step::Some } else { Step::Need };
-        };
-        let (object, rest) = bytes.split_at(end);
-        let alone = rest.iter().all(u8::is_ascii_whitespace);
-        let several_lines = memchr(b'\n', object).is_some();
-        if !several_lines && (!alone || !object.contains(&b'[') && !object.contains(&b'{')) {
-            return Step::Some;
-        }
-        let Ok(text) = std::str::from_utf8(object) else { return Step::Some };
-        match document::of_object(text) {
-            Shape::Row => {}
-            // Rows of their own may follow.
-            Shape::Perhaps(_) | Shape::Document(_) if alone && !ended => {
-                self.judged = false;
-                return Step::Need;
-            }
-            Shape::Document(sentence) if alone => {
-                self.refused = Some(sentence);
-                return Step::Some;
-            }
-            Shape::Perhaps(sentence) if alone => self.document = Some(sentence),
-            Shape::Perhaps(_) | Shape::Document(_) => {}
-        }
-        if several_lines && self.objects.read(object).is_ok() {
-            // Its lines may look like rows of their own. What follows on its last line has a say.
-            let step = self.closed(end);
-            self.judged = step != Step::Need;
             return step;
         }
+        self.first = None;
         Step::Some
     }
 
@@ -330,12 +293,30 @@ impl NdjsonDecoder {
         self.scanner = Scanner::default();
         self.searched = 0;
         self.array_may_start = false;
+        self.fresh = false;
     }
 
     fn hand_on(&mut self) -> Result<Option<RawBatch>, DecodeError> {
         let bytes = self.feed.take_used();
         self.pending.finish(bytes)
     }
+}
+
+/// The bytes of an input, once the first are there.
+pub(super) fn opened(chunks: Box<dyn Chunks>) -> Result<InputBuffer, DecodeError> {
+    let mut feed = InputBuffer::new(chunks);
+    while feed.bytes().is_empty() {
+        if feed.more() == More::End && feed.bytes().is_empty() {
+            if let Some(failure) = feed.take_failure(0) {
+                return Err(failure);
+            }
+            if feed.ending() == Ending::Whole {
+                return Err(DecodeError::Corrupt("the input is empty".into()));
+            }
+            break;
+        }
+    }
+    Ok(feed)
 }
 
 impl LineDecoder for NdjsonDecoder {
@@ -349,7 +330,6 @@ impl LineDecoder for NdjsonDecoder {
                 Step::Full => return self.hand_on(),
                 // What has come so far is all there is to look at.
                 Step::Need => match self.feed.more() {
-                    More::Idle if self.may_be_judged() => self.judged = true,
                     More::Idle if self.pending.is_empty() => return Ok(None),
                     More::Idle => return self.hand_on(),
                     More::End if self.feed.is_short() => self.done = true,
@@ -375,9 +355,6 @@ impl Decoder for NdjsonDecoder {
         // Whether there was nothing more a moment ago: to ask again would be to wait.
         let mut idle = false;
         while !self.done {
-            if let Some(sentence) = self.refused.take() {
-                return Err(DecodeError::Corrupt(sentence));
-            }
             if self.pending.is_full(self.feed.used()) {
                 return self.hand_on();
             }
@@ -392,7 +369,6 @@ impl Decoder for NdjsonDecoder {
                         continue;
                     }
                     idle = more == More::Idle;
-                    self.judged |= idle && self.may_be_judged();
                     if idle && !self.pending.is_empty() {
                         return self.hand_on();
                     }
@@ -419,10 +395,6 @@ impl Decoder for NdjsonDecoder {
 
     fn names(&self) -> Vec<Arc<str>> {
         self.pending.names().to_vec()
-    }
-
-    fn document(&self) -> Option<&str> {
-        self.document.as_deref()
     }
 
     fn want(&mut self, wanted: Wanted) {

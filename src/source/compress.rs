@@ -96,6 +96,11 @@ impl Compression {
         }
     }
 
+    /// The decompressed bytes of a file once more, whatever is read of it elsewhere.
+    pub(super) fn again(self, file: &File, stop: &Stop) -> Result<Box<dyn Read + Send>, DecodeError> {
+        self.undo(Placed { file: file.try_clone()?, at: 0, stop: stop.clone() })
+    }
+
     /// Decompresses a file to its end, for nothing but what is wrong with it.
     pub(super) fn unpack(self, file: &File, stop: &Stop) -> Result<(), DecodeError> {
         let mut bytes = self.undo(Placed { file: file.try_clone()?, at: 0, stop: stop.clone() })?;

@@ -109,6 +109,13 @@ impl Files {
         Ok(if over { Step::Done } else { Step::More })
     }
 
+    /// How inputs are opened, with what is known of a table that is of no dataset.
+    fn options(&self) -> OpenOptions {
+        let mut options = self.open.clone();
+        options.csv.json.known = self.mapper.own_names();
+        options
+    }
+
     /// Sends what is left of a pipe to the dead-letter queue; returns how many rows that was.
     fn bury_rest(
         &self,
@@ -145,7 +152,7 @@ impl Files {
         let input = &self.inputs[index];
         let (mut opened, mut first) = match peeked {
             Some(peeked) => (peeked.opened, peeked.first),
-            None => (open(input, &self.open, feed.stop, &self.meter)?, VecDeque::new()),
+            None => (open(input, &self.options(), feed.stop, &self.meter)?, VecDeque::new()),
         };
         let (replayable, base) = (opened.replayable, base_of(index));
         let origin = Arc::new(Origin {
@@ -367,6 +374,9 @@ impl Files {
         }
         if self.open.format.is_none() {
             *feed.report.forms.entry(form(&opened)).or_default() += 1;
+        }
+        if let Some(told) = opened.decoder.told() {
+            *feed.report.notes.entry(told.to_owned()).or_default() += 1;
         }
         for note in mapper.notes() {
             *feed.report.notes.entry(note).or_default() += 1;

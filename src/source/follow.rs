@@ -118,10 +118,11 @@ impl Follower {
     /// A follower that keeps its places in that checkpoint file. With an exact account of the rows in the
     /// store it goes on just where that ends, and without one behind the last place that was noted.
     pub fn new(
-        options: FollowOptions,
+        mut options: FollowOptions,
         checkpoint: CheckpointFile,
         FollowWith { exact, mapper, stop, meter, observer }: FollowWith,
     ) -> Self {
+        options.open.csv.json.known = mapper.own_names();
         let turns = Turns::new(&options);
         let checkpoint = Arc::new(Mutex::new(checkpoint));
         let (files, lag) = (Vec::new(), Lag::told(observer));

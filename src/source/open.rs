@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::decode::each::{Each, EachDecoder};
 use crate::decode::format::{FileDecoder, Reading};
 use crate::decode::unpivot::{Unpivot, UnpivotDecoder};
-use crate::decode::{CsvOptions, DecodeError, Decoder, Format, RawBatch};
+use crate::decode::{Chunk, Chunks, CsvOptions, DecodeError, Decoder, Format, RawBatch};
 use crate::error::{Error, words};
 use crate::pipeline::Stop;
 use crate::source::changed::AtOpening;
@@ -147,6 +147,7 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
     {
         compression.prove(file, stop).map_err(|e| decode_error(e, name))?;
     }
+    let again = stored.file().map(File::try_clone).transpose().map_err(|e| io_error(&e, name))?;
     let whole = Cursor::new(head).chain(stored);
     let bytes = compression.undo_padded(whole, padding.clone());
     let mut bytes = bytes.map_err(|e| decode_error(e, name))?;
@@ -177,6 +178,19 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
         chosen = options.chooser.of_head(name, format, &head).map_err(|e| e.at(name))?;
     }
     let csv = chosen.open.as_ref().map_or(&options.csv, |open| &open.csv);
+    let looks = format.look_through.filter(|_| !live && csv.json.found.is_none());
+    let found = match (looks, &again) {
+        (Some(look), Some(file)) => {
+            let again = compression.again(file, stop).map_err(|e| decode_error(e, name))?;
+            look(Box::new(Reread { bytes: again, compression }), csv).map(Some)
+        }
+        _ => Ok(None),
+    };
+    let found = match found {
+        // What was not read to its end tells nothing.
+        _ if stop.is_set() => None,
+        found => found.map_err(|e| decode_error(e, name))?,
+    };
     let bytes: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(bytes));
     if let Reading::File(open) = format.reading {
         let file = spool(bytes, compression, name, meter);
@@ -195,7 +209,8 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
     let source = Source { bytes, compression, live, cut };
     let chunks = Box::new(Ahead::start(source, stop, meter).map_err(|e| io_error(&e, name))?);
     // What can be read again keeps its rows itself.
-    let csv = CsvOptions { keep: options.csv.keep.clone().filter(|_| live), ..csv.clone() };
+    let mut csv = CsvOptions { keep: options.csv.keep.clone().filter(|_| live), ..csv.clone() };
+    csv.json.found = found.map(Arc::new);
     let decoder: Result<Box<dyn Decoder>, DecodeError> = match format.reading {
         Reading::Stream(open) => open(chunks, csv),
         Reading::Lines(open) => open(chunks, csv).map(|decoder| decoder as _),
@@ -324,6 +339,29 @@ fn spool(
         };
         meter.decode(count as u64);
         io::Write::write_all(&mut file, buffer.get(..count).unwrap_or_default()).map_err(writing)?;
+    }
+}
+
+/// An input that is looked through before it is read.
+struct Reread {
+    bytes: Box<dyn Read + Send>,
+    compression: Compression,
+}
+
+impl Chunks for Reread {
+    fn next(&mut self) -> Result<Chunk, DecodeError> {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            match self.bytes.read(&mut buffer) {
+                Ok(0) => return Ok(Chunk::End),
+                Ok(count) => {
+                    buffer.truncate(count);
+                    return Ok(Chunk::Data(buffer.into()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.compression.fault(error)),
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::app::layout::sign::Match;
 use crate::app::layout::{Layout, Sample, shipped};
 use crate::app::plan::DataPlan;
-use crate::app::spec::Spec;
+use crate::app::spec::{Spec, mapped};
 use crate::dataset::MapperSettings;
 use crate::decode::Format;
 use crate::error::{Error, Result};
@@ -187,8 +187,11 @@ impl Layouts {
         let dataset = said.dataset.clone();
         let maps = below.map.take().unwrap_or_default();
         let (mut data, mut open) = said.over(below).plan();
-        data.assumed_maps = maps;
+        data.assumed_maps.clone_from(&maps);
         open.csv.sure_header |= found.header;
+        // Of a document: names without a path in them may stand above its rows.
+        let parts = mapped(&maps).into_iter().filter(|source| source.contains(['.', '[']));
+        open.csv.json.mapped.extend(parts);
         data.assumed.clone_from(&assumed);
         let key = format!("{}\u{0}{}", layout.name, data.name_pattern.as_deref().unwrap_or_default());
         let known: Vec<String> =

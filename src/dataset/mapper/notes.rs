@@ -144,6 +144,7 @@ impl Mapper {
 pub fn is_deduction(note: &str) -> bool {
     [
         "layout is ",
+        "rows are at ",
         "timeframe is ",
         " is an epoch in ",
         " is written ",

@@ -57,6 +57,12 @@ pub struct MapperSettings {
 }
 
 impl MapperSettings {
+    /// The names of the table's columns, where its rows are of no dataset.
+    pub fn own_names(&self) -> Vec<String> {
+        let names = self.target.columns.iter().filter(|_| self.by_table);
+        names.map(|column| column.name.clone()).collect()
+    }
+
     /// What is said of the columns of an input of that name, with what the name tells.
     ///
     /// # Errors

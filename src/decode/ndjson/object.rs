@@ -12,12 +12,13 @@ use serde_json::value::RawValue;
 use crate::dataset::json_text::Strings;
 use crate::dataset::wanted::Wanted;
 use crate::decode::Passed;
+use crate::decode::json::NestedPaths;
 
 /// Columns at most that nothing loads, once it is known which are loaded.
-pub(super) const MAX_COLUMNS: usize = 1024;
+pub(in crate::decode) const MAX_COLUMNS: usize = 1024;
 
 /// Columns at most: as many as a spreadsheet has.
-pub(super) const MAX_NAMES: usize = 16_384;
+pub(in crate::decode) const MAX_NAMES: usize = 16_384;
 
 /// In place of a column, of names that are passed over.
 const PASSED: usize = usize::MAX;
@@ -39,14 +40,14 @@ enum ScannedValue {
 }
 
 /// Why an object is not a row: code and message.
-pub(super) type Refusal = (&'static str, &'static str);
+pub(in crate::decode) type Refusal = (&'static str, &'static str);
 
 /// Not JSON.
-pub(super) const NOT_JSON: Refusal = ("bad_line", "the line is not valid JSON");
+pub(in crate::decode) const NOT_JSON: Refusal = ("bad_line", "the line is not valid JSON");
 /// JSON, but nothing with names.
-pub(super) const NO_OBJECT: Refusal = ("bad_line", "the line is JSON, but not an object");
+pub(in crate::decode) const NO_OBJECT: Refusal = ("bad_line", "the line is JSON, but not an object");
 /// The input ends in it.
-pub(super) const INCOMPLETE: Refusal = ("bad_line", "the last line is incomplete");
+pub(in crate::decode) const INCOMPLETE: Refusal = ("bad_line", "the last line is incomplete");
 const NOT_UTF8: Refusal = ("bad_utf8", "the row is not valid UTF-8");
 const TOO_MANY: Refusal = ("too_many_columns", "the row would add a column to the 16,384 there are");
 const TWICE: Refusal =
@@ -54,8 +55,7 @@ const TWICE: Refusal =
 const LONG_NAME: Refusal = ("bad_line", "the row has a name that is longer than 1,024 bytes");
 
 /// Reads objects, one at a time; knows the columns met so far.
-#[derive(Default)]
-pub(super) struct Objects {
+pub(in crate::decode) struct Objects {
     names: Vec<Arc<str>>,
     /// Of each name its column; some of those that are passed over are there too.
     index: HashMap<Arc<str>, usize>,
@@ -73,11 +73,48 @@ pub(super) struct Objects {
     /// Column of the name that is likely to come next.
     next: usize,
     refusal: Option<Refusal>,
+    /// Parts of values that are columns of their own.
+    paths: NestedPaths,
+    /// Where members begin that count only where a name is not there yet.
+    beside: usize,
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            index: HashMap::new(),
+            wanted: None,
+            over: (0, None),
+            accepted: 0,
+            cells: Vec::new(),
+            twice: Vec::new(),
+            unescaped: String::new(),
+            next: 0,
+            refusal: None,
+            paths: NestedPaths::default(),
+            beside: usize::MAX,
+        }
+    }
 }
 
 impl Objects {
+    /// Takes those parts of values for columns of their own.
+    pub(in crate::decode) fn with_paths(paths: NestedPaths) -> Self {
+        Self { paths, ..Self::default() }
+    }
+
+    /// Reads an object of which only so many bytes are its own: members behind them count where it has none of
+    /// their name.
+    pub(in crate::decode) fn read_beside(&mut self, object: &[u8], own: usize) -> Result<(), Refusal> {
+        self.beside = own;
+        let read = self.read(object);
+        self.beside = usize::MAX;
+        read
+    }
+
     /// Reads an object. Its cells are kept until the next call.
-    pub(super) fn read(&mut self, object: &[u8]) -> Result<(), Refusal> {
+    pub(in crate::decode) fn read(&mut self, object: &[u8]) -> Result<(), Refusal> {
         let text = std::str::from_utf8(object).map_err(|_| NOT_UTF8)?;
         match self.read_text(text) {
             Err(NOT_JSON) => {}
@@ -118,18 +155,18 @@ impl Objects {
     }
 
     /// The names that the object read last has added. They count once they are accepted.
-    pub(super) fn fresh(&self) -> &[Arc<str>] {
+    pub(in crate::decode) fn fresh(&self) -> &[Arc<str>] {
         self.names.get(self.accepted..).unwrap_or_default()
     }
 
     /// Takes the added names over.
-    pub(super) fn accept(&mut self) {
+    pub(in crate::decode) fn accept(&mut self) {
         self.accepted = self.names.len();
     }
 
     /// From here on those names matter. Tells which columns are kept on, where some are not, which can only
     /// be `between` batches.
-    pub(super) fn want(&mut self, wanted: Wanted, between: bool) -> Option<Vec<bool>> {
+    pub(in crate::decode) fn want(&mut self, wanted: Wanted, between: bool) -> Option<Vec<bool>> {
         for name in self.names.drain(self.accepted..) {
             self.index.remove(&name);
         }
@@ -154,7 +191,7 @@ impl Objects {
     }
 
     /// Counts what was passed over of the object read last.
-    pub(super) fn count(&mut self, passed: &mut Passed) {
+    pub(in crate::decode) fn count(&mut self, passed: &mut Passed) {
         if self.over.0 > 0 {
             passed.fields += self.over.0;
             let first = self.over.1.take();
@@ -163,7 +200,12 @@ impl Objects {
     }
 
     /// Appends the cells of the object read last, one to each column.
-    pub(super) fn append(&self, object: &[u8], columns: &mut [StringBuilder], strings: &mut [Strings]) {
+    pub(in crate::decode) fn append(
+        &self,
+        object: &[u8],
+        columns: &mut [StringBuilder],
+        strings: &mut [Strings],
+    ) {
         // Once for the row: a look at each of its cells costs more.
         let text = std::str::from_utf8(object).unwrap_or_default();
         let piece = |start: usize, end: usize| text.get(start..end).unwrap_or_default();
@@ -215,9 +257,20 @@ impl Objects {
         self.next = column + 1;
         if let Some(cell) = self.cells.get_mut(column) {
             if let ScannedValue::Json(from, to) = *cell {
+                if start >= self.beside {
+                    return;
+                }
                 self.twice.push([(from, to), (start, end)]);
             }
             *cell = ScannedValue::Json(start, end);
+        }
+    }
+
+    /// Puts the parts of a value that are columns of their own.
+    fn put_parts(&mut self, name: &str, value: &str, start: usize) {
+        let paths = self.paths.clone();
+        for (path, from, to) in paths.parts(name, value) {
+            self.put(path, start + from, start + to);
         }
     }
 
@@ -327,6 +380,9 @@ impl<'de> Visitor<'de> for Fields<'_> {
             let value: &'de RawValue = map.next_value()?;
             let start = (value.get().as_ptr() as usize).saturating_sub(self.base);
             self.objects.put(&name, start, start + value.get().len());
+            if !self.objects.paths.is_empty() && value.get().starts_with(['{', '[']) {
+                self.objects.put_parts(&name, value.get(), start);
+            }
         }
         Ok(())
     }

@@ -12,5 +12,6 @@ pub const fn read_by(reading: Reading) -> Description {
         begins: Beginning::Magic(&[b"PAR1", b"PARE"]),
         reading,
         widens: false,
+        look_through: None,
     }
 }

@@ -324,6 +324,9 @@ impl FollowedFile {
     pub(super) fn note(&self, report: &mut Report) {
         if let Some((lines, _)) = &self.lines {
             report.passed.add(&lines.passed());
+            if let Some(told) = lines.told() {
+                *report.notes.entry(told.to_owned()).or_default() += 1;
+            }
         }
         report.passed.zeros += self.zeros;
         for note in self.mapper.notes() {

@@ -107,6 +107,11 @@ impl Lines {
         self.0.passed()
     }
 
+    /// Where the rows were found, where that had to be found.
+    pub(super) fn told(&self) -> Option<&str> {
+        self.0.told()
+    }
+
     /// From here on those names of columns matter.
     pub(super) fn want(&mut self, wanted: Wanted) {
         self.0.want(wanted);
