@@ -82,6 +82,12 @@ impl Sample {
         said.map(|line| fields(line, delimiter)).unwrap_or_default()
     }
 
+    /// The fields of the first line behind that one which says something.
+    pub fn behind(&self, line: usize, delimiter: Option<u8>) -> Vec<String> {
+        let said = self.lines.iter().skip(line + 1).find(|line| !line.trim().is_empty());
+        said.map(|line| fields(line, delimiter)).unwrap_or_default()
+    }
+
     /// Whether the first line that says something holds values.
     pub fn begins_with_data(&self, delimiter: Option<u8>) -> bool {
         let first = self.first(delimiter);
