@@ -22,7 +22,28 @@ use crate::dataset::name_pattern::NamePattern;
 use crate::error::{Error, Result, plain};
 
 /// The files of layouts that are shipped.
-const SHIPPED: &[&str] = &[include_str!("vendors/binance.toml"), include_str!("vendors/massive.toml")];
+const SHIPPED: &[&str] = &[
+    include_str!("vendors/alpaca.toml"),
+    include_str!("vendors/binance.toml"),
+    include_str!("vendors/bitmex.toml"),
+    include_str!("vendors/bitstamp.toml"),
+    include_str!("vendors/bybit.toml"),
+    include_str!("vendors/ccxt.toml"),
+    include_str!("vendors/coinbase.toml"),
+    include_str!("vendors/cryptodatadownload.toml"),
+    include_str!("vendors/databento.toml"),
+    include_str!("vendors/deribit.toml"),
+    include_str!("vendors/dukascopy.toml"),
+    include_str!("vendors/gemini.toml"),
+    include_str!("vendors/histdata.toml"),
+    include_str!("vendors/ibkr.toml"),
+    include_str!("vendors/kraken.toml"),
+    include_str!("vendors/massive.toml"),
+    include_str!("vendors/metatrader.toml"),
+    include_str!("vendors/okx.toml"),
+    include_str!("vendors/tardis.toml"),
+    include_str!("vendors/tradingview.toml"),
+];
 
 /// How the files of a vendor are read, and what they mean.
 #[derive(Debug, Clone, PartialEq)]
