@@ -14,7 +14,8 @@ pub struct Sign {
     /// Whether the header has no others.
     pub only: bool,
     /// What the fields of the first line are, where there is no header: `epoch` (`epoch-s`, `epoch-ms`, `epoch-us`,
-    /// `epoch-ns`), `number`, `integer`, `text`, `bool`, `any`, or a form in which 9 is a digit: `9999-99-99`.
+    /// `epoch-ns`), `number`, `integer`, `decimal` (a number with a point, or nothing), `text`, `bool`, `any`, or a form in
+    /// which 9 is a digit: `9999-99-99`.
     pub shape: Vec<String>,
     /// What columns of a header hold in the first row behind it, by their names: `open=integer`, of the kinds and forms
     /// that `shape` has.
@@ -159,6 +160,7 @@ fn is_shaped(field: &str, shape: &str) -> bool {
         "epoch-ns" => digits && field.len() == 19,
         "integer" => field.strip_prefix('-').unwrap_or(field).bytes().all(|b| b.is_ascii_digit()) && number(),
         "number" => number(),
+        "decimal" => field.is_empty() || field.contains('.') && number(),
         "bool" => matches!(field.to_ascii_lowercase().as_str(), "true" | "false" | "0" | "1"),
         "text" => !field.is_empty() && !number(),
         form => {
@@ -206,6 +208,8 @@ mod tests {
             ("1704153600000123", "epoch-us"),
             ("-1.5", "number"),
             ("-15", "integer"),
+            ("-15.0", "decimal"),
+            ("", "decimal"),
             ("True", "bool"),
             ("buy", "text"),
             ("2024.01.02", "9999.99.99"),
@@ -216,6 +220,8 @@ mod tests {
         for (field, shape) in [
             ("17041536", "epoch"),
             ("1.5", "integer"),
+            ("15", "decimal"),
+            (".", "decimal"),
             ("-", "integer"),
             ("inf", "number"),
             ("1", "text"),
