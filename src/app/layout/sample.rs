@@ -14,6 +14,9 @@ const FIRST: usize = 3;
 /// Paths that are kept of a document.
 const PATHS: usize = 512;
 
+/// Elements of a list that are looked at.
+const ELEMENTS: usize = 64;
+
 /// Levels of a document that are looked into.
 const DEPTH: usize = 12;
 
@@ -83,6 +86,12 @@ impl Sample {
     pub fn first(&self, delimiter: Option<u8>) -> Vec<Vec<String>> {
         let said = self.lines.iter().filter(|line| !line.trim().is_empty());
         said.take(FIRST).map(|line| fields(line, delimiter)).collect()
+    }
+
+    /// The fields of the first line behind that one which says something.
+    pub fn behind(&self, line: usize, delimiter: Option<u8>) -> Vec<String> {
+        let said = self.lines.iter().skip(line + 1).find(|line| !line.trim().is_empty());
+        said.map(|line| fields(line, delimiter)).unwrap_or_default()
     }
 
     /// Whether the first line that says something holds values.
@@ -215,13 +224,13 @@ fn paths(text: &[u8]) -> BTreeSet<Vec<Step>> {
                         *step = Step::Member(string);
                     }
                 } else {
-                    found.insert(path.clone());
+                    keep(&mut found, &path);
                 }
                 at = end;
             }
             byte if byte.is_ascii_whitespace() => at += 1,
             _ => {
-                found.insert(path.clone());
+                keep(&mut found, &path);
                 let rest = text.get(at..).unwrap_or_default();
                 at += rest
                     .iter()
@@ -234,6 +243,13 @@ fn paths(text: &[u8]) -> BTreeSet<Vec<Step>> {
         }
     }
     found
+}
+
+/// Keeps a path, but for those far on in a list.
+fn keep(found: &mut BTreeSet<Vec<Step>>, path: &[Step]) {
+    if path.iter().all(|step| !matches!(step, Step::Element(place) if *place >= ELEMENTS)) {
+        found.insert(path.to_owned());
+    }
 }
 
 /// The string that begins there, and where it ends; `None` where the text ends before.
@@ -269,6 +285,9 @@ mod tests {
         assert!(lines.has_path("t") && lines.has_path("extra.a b"));
         assert!(json("[[1,2,3],[4,5,6]]").has_path("[][2]") && !json("[[1,2]]").has_path("[][2]"));
         assert!(json(r#"{"bars":{"AAPL":[{"t":"x"}]}}"#).has_path("bars.*[].t"));
+        // What follows a long list is seen too.
+        let columns = json(&format!(r#"{{"result":{{"volume":[0{}],"open":[1]}}}}"#, ",0".repeat(900)));
+        assert!(columns.has_path("result.open[]") && columns.has_path("result.volume[]"));
         assert!(json("}}]][[").paths.is_empty() && json("\"").paths.is_empty());
     }
 

@@ -15,8 +15,12 @@ pub struct Sign {
     /// Whether the header has no others.
     pub only: bool,
     /// What the fields of the first line are, where there is no header: `epoch` (`epoch-s`, `epoch-ms`, `epoch-us`,
-    /// `epoch-ns`), `number`, `integer`, `text`, `bool`, `any`, or a form in which 9 is a digit: `9999-99-99`.
+    /// `epoch-ns`), `number`, `integer`, `decimal` (a number with a point, or nothing), `text`, `bool`, `any`, or a form in
+    /// which 9 is a digit: `9999-99-99`.
     pub shape: Vec<String>,
+    /// What columns of a header hold in the first row behind it, by their names: `open=integer`, of the kinds and forms
+    /// that `shape` has.
+    pub values: Vec<String>,
     /// Where values stand in a document or a line of JSON: `results[].t`, `bars.*[].o`.
     pub json: Vec<String>,
     /// Whether the name of the file has to fit one of the layout's patterns.
@@ -62,6 +66,9 @@ impl Sign {
             if self.only && sample.names_at(line, delimiter).len() != self.header.len() {
                 return None;
             }
+            if !self.values.iter().all(|value| holds(sample, line, value, delimiter)) {
+                return None;
+            }
             (found.skip_lines, found.header) = (line as u64, true);
         }
         if !self.shape.is_empty() {
@@ -88,6 +95,7 @@ impl Sign {
     /// How much it says: of two signs that are there the one that says more is taken.
     pub fn weight(&self) -> usize {
         self.header.len()
+            + self.values.len()
             + self.shape.len()
             + self.json.len()
             + usize::from(self.name)
@@ -103,6 +111,9 @@ impl Sign {
         if !self.header.is_empty() {
             let only = if self.only { " alone" } else { "" };
             said.push(format!("header with {}{only}", self.header.join(", ")));
+        }
+        if !self.values.is_empty() {
+            said.push(format!("first row with {}", self.values.join(", ")));
         }
         if !self.shape.is_empty() {
             said.push(format!("no header, {} fields: {}", self.shape.len(), self.shape.join(", ")));
@@ -134,6 +145,15 @@ pub(super) fn fits(pattern: &NamePattern, stem: &str) -> bool {
     pattern.fields(stem, &meaning).is_ok_and(|fields| has_day(&fields))
 }
 
+/// Whether the first row behind the header in that line has a value of a kind in a column: `open=integer`.
+fn holds(sample: &Sample, line: usize, value: &str, delimiter: Option<u8>) -> bool {
+    let Some((name, shape)) = value.split_once('=') else { return false };
+    let names = sample.names_at(line, delimiter);
+    let place = names.iter().position(|own| own.eq_ignore_ascii_case(name.trim()));
+    let row = sample.behind(line, delimiter);
+    place.and_then(|place| row.get(place)).is_some_and(|field| is_shaped(field, shape.trim()))
+}
+
 fn is_shaped(field: &str, shape: &str) -> bool {
     let digits = !field.is_empty() && field.bytes().all(|b| b.is_ascii_digit());
     let number = || field.parse::<f64>().is_ok_and(f64::is_finite);
@@ -146,6 +166,7 @@ fn is_shaped(field: &str, shape: &str) -> bool {
         "epoch-ns" => digits && field.len() == 19,
         "integer" => field.strip_prefix('-').unwrap_or(field).bytes().all(|b| b.is_ascii_digit()) && number(),
         "number" => number(),
+        "decimal" => field.is_empty() || field.contains('.') && number(),
         "bool" => matches!(field.to_ascii_lowercase().as_str(), "true" | "false" | "0" | "1"),
         "text" => !field.is_empty() && !number(),
         form => {
@@ -161,6 +182,29 @@ fn is_shaped(field: &str, shape: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Format;
+
+    #[test]
+    fn a_header_is_told_from_the_same_one_by_the_first_row_behind_it() {
+        let sample = |text: &str| Sample::of("x.csv", Format::CSV, text.as_bytes());
+        let header: Vec<String> = vec!["time".into(), "price".into()];
+        let sign =
+            |value: &str| Sign { header: header.clone(), values: vec![value.into()], ..Sign::default() };
+        let scaled = sample("Time,Price\n\n1704153600000000000,3720250000000\n");
+        let plain = sample("Time,Price\n2024-01-02D00:00:00.5,3720.25\n");
+        for (value, of_scaled, of_plain) in [
+            ("price=integer", true, false),
+            ("price=number", true, true),
+            ("time=epoch-ns", true, false),
+            ("time=9999-99-99D99:99:99.9", false, true),
+            ("size=any", false, false),
+            ("price", false, false),
+        ] {
+            assert_eq!(sign(value).find(&scaled, &[], None).is_some(), of_scaled, "{value}");
+            assert_eq!(sign(value).find(&plain, &[], None).is_some(), of_plain, "{value}");
+        }
+        assert!(sign("price=any").find(&sample("time,price\n"), &[], None).is_none());
+    }
 
     #[test]
     fn fields_have_shapes() {
@@ -170,6 +214,8 @@ mod tests {
             ("1704153600000123", "epoch-us"),
             ("-1.5", "number"),
             ("-15", "integer"),
+            ("-15.0", "decimal"),
+            ("", "decimal"),
             ("True", "bool"),
             ("buy", "text"),
             ("2024.01.02", "9999.99.99"),
@@ -180,6 +226,8 @@ mod tests {
         for (field, shape) in [
             ("17041536", "epoch"),
             ("1.5", "integer"),
+            ("15", "decimal"),
+            (".", "decimal"),
             ("-", "integer"),
             ("inf", "number"),
             ("1", "text"),
