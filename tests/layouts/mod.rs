@@ -8,6 +8,7 @@ mod choice;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::harness::Work;
 use crate::harness::store::Store;
@@ -210,8 +211,19 @@ fn check(layout: &str, text: &str) {
 
 #[test]
 fn every_value_of_every_layout_is_stored_as_its_snapshot_says() {
-    for layout in layouts() {
-        let [embedded, server] = [true, false].map(|sqlite| loaded(&layout, sqlite));
+    let layouts = layouts();
+    let share = layouts.len().div_ceil(4);
+    // Most of the time of each is the start of the program.
+    let of_share = |layouts: &[String]| -> Vec<(String, String, String)> {
+        let of = |layout: &String| (layout.clone(), loaded(layout, true), loaded(layout, false));
+        layouts.iter().map(of).collect()
+    };
+    let all: Vec<_> = thread::scope(|scope| {
+        let shares: Vec<_> =
+            layouts.chunks(share).map(|share| scope.spawn(move || of_share(share))).collect();
+        shares.into_iter().flat_map(|share| share.join().expect("all of its layouts load")).collect()
+    });
+    for (layout, embedded, server) in all {
         assert_eq!(embedded, server, "{layout}");
         check(&layout, &embedded);
     }

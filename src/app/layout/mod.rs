@@ -34,7 +34,6 @@ const SHIPPED: &[&str] = &[
     include_str!("vendors/ccxt.toml"),
     include_str!("vendors/coinbase.toml"),
     include_str!("vendors/cryptodatadownload.toml"),
-    include_str!("vendors/databento-dbn.toml"),
     include_str!("vendors/databento.toml"),
     include_str!("vendors/deribit.toml"),
     include_str!("vendors/dukascopy.toml"),
