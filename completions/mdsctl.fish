@@ -80,7 +80,9 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l timezone -d 'Zone
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l date-order -d 'Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)' -r -f -a "mdy\t''
 dmy\t''
 ymd\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l time-format -d 'How times are written, as strftime has it, for instance \'%d.%m.%Y %H:%M\' (else found out)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l decimal -d 'What stands before the decimals of a number, `.` or `,` (else judged by all numbers of the input)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l scale -d 'Multiply the numbers that the input has in a column, exactly, as in close=0.0001 or price=1e-9' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l null -d 'A further text that stands for null, in text too (in numbers and times beside empty, null, NaN, inf, None, \\N and -)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l on-conflict -d 'What happens to a row whose key is in the table already, or came before in the input' -r -f -a "update\t'It replaces the row that is there; the last row of a key wins'
 skip\t'The row that is there stays, and this one is counted as skipped; the first wins'
@@ -141,6 +143,7 @@ plain\t'A line every few seconds'
 json\t'A JSON object a line'
 none\t'Nothing'"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l force-set -d 'Let --set, --vendor, --symbol and --timeframe go over a column of the input that means the same'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l decimal-comma -d 'Short for --decimal ,'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l keep-case -d 'Leave symbols in the case that they have'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l exact -d 'Reject values with more decimals than their column, rather than round them'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l round -d 'Round fractions for columns of whole numbers, rather than reject them'
@@ -192,7 +195,9 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l timezone -d 'Zone
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l date-order -d 'Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)' -r -f -a "mdy\t''
 dmy\t''
 ymd\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l time-format -d 'How times are written, as strftime has it, for instance \'%d.%m.%Y %H:%M\' (else found out)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l decimal -d 'What stands before the decimals of a number, `.` or `,` (else judged by all numbers of the input)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l scale -d 'Multiply the numbers that the input has in a column, exactly, as in close=0.0001 or price=1e-9' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l null -d 'A further text that stands for null, in text too (in numbers and times beside empty, null, NaN, inf, None, \\N and -)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l on-conflict -d 'What happens to a row whose key is in the table already, or came before in the input' -r -f -a "update\t'It replaces the row that is there; the last row of a key wins'
 skip\t'The row that is there stays, and this one is counted as skipped; the first wins'
@@ -252,6 +257,7 @@ plain\t'A line every few seconds'
 json\t'A JSON object a line'
 none\t'Nothing'"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l force-set -d 'Let --set, --vendor, --symbol and --timeframe go over a column of the input that means the same'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l decimal-comma -d 'Short for --decimal ,'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l keep-case -d 'Leave symbols in the case that they have'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l exact -d 'Reject values with more decimals than their column, rather than round them'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l round -d 'Round fractions for columns of whole numbers, rather than reject them'
@@ -297,7 +303,9 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l timezone -d
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l date-order -d 'Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)' -r -f -a "mdy\t''
 dmy\t''
 ymd\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l time-format -d 'How times are written, as strftime has it, for instance \'%d.%m.%Y %H:%M\' (else found out)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l decimal -d 'What stands before the decimals of a number, `.` or `,` (else judged by all numbers of the input)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l scale -d 'Multiply the numbers that the input has in a column, exactly, as in close=0.0001 or price=1e-9' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l null -d 'A further text that stands for null, in text too (in numbers and times beside empty, null, NaN, inf, None, \\N and -)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l on-conflict -d 'What happens to a row whose key is in the table already, or came before in the input' -r -f -a "update\t'It replaces the row that is there; the last row of a key wins'
 skip\t'The row that is there stays, and this one is counted as skipped; the first wins'
@@ -348,6 +356,7 @@ bar\t'The live block'
 plain\t'A line every few seconds'
 json\t'A JSON object a line'
 none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l decimal-comma -d 'Short for --decimal ,'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l keep-case -d 'Leave symbols in the case that they have'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l exact -d 'Reject values with more decimals than their column, rather than round them'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l round -d 'Round fractions for columns of whole numbers, rather than reject them'

@@ -123,9 +123,12 @@ pub struct Batch {
 pub struct Given {
     /// The version of the table that the columns were made for.
     pub version: u64,
+    /// Whether they may have to be made anew.
+    pub anew: bool,
     /// Of each column what the input gave for it, where it did; as long as the batch.
     pub columns: Vec<Option<ArrayRef>>,
-    /// How texts are to be read that the store reads by itself; none where the batch has no such columns.
+    /// How the rows are to be read once they are dead letters, and texts by the store itself; none where nothing of
+    /// that is to be said.
     pub reading: Option<Arc<Reading>>,
 }
 
@@ -137,7 +140,7 @@ impl Given {
     pub fn only(&self, keep: &BooleanArray) -> Result<Arc<Self>, ArrowError> {
         let column = |column: &Option<ArrayRef>| column.as_ref().map(|given| filter(given, keep)).transpose();
         let columns = self.columns.iter().map(column).collect::<Result<_, _>>()?;
-        Ok(Arc::new(Self { version: self.version, columns, reading: self.reading.clone() }))
+        Ok(Arc::new(Self { version: self.version, anew: self.anew, columns, reading: self.reading.clone() }))
     }
 }
 

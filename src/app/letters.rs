@@ -379,6 +379,8 @@ mod tests {
             time: TimeOptions::default(),
             nulls: NullTokens::default(),
             decimal: None,
+            scales: Default::default(),
+            formats: Default::default(),
             keep_case: false,
             quality: Quality::Warn,
             now: || i64::MAX,

@@ -23,7 +23,8 @@ use crate::app::span;
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::nulls::NullTokens;
 use crate::dataset::quality::Quality;
-use crate::dataset::time::TimeOptions;
+use crate::dataset::scale::Scales;
+use crate::dataset::time::{TimeFormats, TimeOptions};
 use crate::dataset::{Dataset, LiveTarget, MapperSettings, Target, by_name, detection, earlier_key};
 use crate::dlq::names::{Kind, kind, live};
 use crate::dlq::{DlqWriter, RunInfo};
@@ -472,6 +473,8 @@ impl<'a> Load<'a> {
             nulls: NullTokens::default(),
             keep_case: false,
             decimal: None,
+            scales: Scales::default(),
+            formats: TimeFormats::default(),
             quality: Quality::default(),
             tenant: tenant.map(str::to_owned),
             sparse: self.letters().is_some(),

@@ -18,7 +18,8 @@ use crate::dataset::mapping::MapOptions;
 use crate::dataset::name_pattern::NamePattern;
 use crate::dataset::nulls::NullTokens;
 use crate::dataset::reading::{How, Readings};
-use crate::dataset::time::TimeOptions;
+use crate::dataset::scale::Scales;
+use crate::dataset::time::{TimeFormats, TimeOptions};
 use crate::dataset::{Dataset, MapperSettings, Target, by_name, timeframe};
 use crate::error::{Error, Result};
 use crate::settings::{EngineSettings, FeedbackSettings, RejectLimit, Secret};
@@ -90,6 +91,8 @@ pub(crate) struct Meaning {
     pub(crate) name_pattern: Option<NamePattern>,
     pub(crate) time: TimeOptions,
     pub(crate) nulls: NullTokens,
+    pub(crate) scales: Scales,
+    pub(crate) formats: TimeFormats,
 }
 
 impl DataPlan {
@@ -151,8 +154,11 @@ impl DataPlan {
                 zone: zone.transpose()?,
                 order: values.date_order,
                 local_days: false,
+                format: None,
             },
             nulls: NullTokens::with(values.null.clone()),
+            scales: Scales::read(&values.scale)?,
+            formats: TimeFormats::read(&values.time_format)?,
         })
     }
 
@@ -170,6 +176,8 @@ impl DataPlan {
             nulls: meaning.nulls,
             keep_case: self.values.keep_case,
             decimal: self.values.decimal,
+            scales: meaning.scales.of_table(&base.dataset, &base.target)?,
+            formats: meaning.formats.of_table(&base.dataset, &base.target)?,
             quality: self.values.quality,
             ..base
         })
@@ -177,9 +185,9 @@ impl DataPlan {
 
     /// How values are read.
     pub(crate) fn how(&self) -> Result<How> {
-        let Meaning { time, nulls, .. } = self.meaning()?;
+        let Meaning { time, nulls, scales, formats, .. } = self.meaning()?;
         let (keep_case, decimal) = (self.values.keep_case, self.values.decimal);
-        Ok(How { time, nulls, keep_case, decimal })
+        Ok(How { time, nulls, keep_case, decimal, scales, formats })
     }
 
     /// How rows are to be read that could not even be looked at.

@@ -33,10 +33,11 @@ macro_rules! spec {
         }
 
         impl Spec {
-            /// This one, and what it leaves open as the one below says. Columns are mapped and set one by one.
+            /// This one, and what it leaves open as the one below says. Columns are mapped, set and scaled one by one.
             pub fn over(self, below: Self) -> Self {
                 let (map, set) = (columns(&self.map, &below.map), columns(&self.set, &below.set));
-                Self { map, set, ..Self { $($name: self.$name.or(below.$name),)+ } }
+                let scale = columns(&self.scale, &below.scale);
+                Self { map, set, scale, ..Self { $($name: self.$name.or(below.$name),)+ } }
             }
         }
     };
@@ -76,6 +77,16 @@ spec! {
     /// What stands before the decimals of a number.
     #[serde(serialize_with = "to_sign", deserialize_with = "of_sign")]
     decimal: Decimal,
+    /// Columns, and what the numbers that the input has in them are multiplied by.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "to_pairs",
+        deserialize_with = "of_pairs"
+    )]
+    scale: Vec<Pair>,
+    /// How times are written: formats, each with its column before a `=`, or that of the time column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_format: Vec<String>,
     /// Further texts that stand for null.
     null: Vec<String>,
     /// Whether symbols stay in the case that they have.
@@ -145,6 +156,8 @@ impl Spec {
             timezone: values.timezone,
             date_order: values.date_order,
             decimal: values.decimal,
+            scale: Some(values.scale).filter(|all| !all.is_empty()),
+            time_format: Some(values.time_format).filter(|all| !all.is_empty()),
             null: Some(values.null),
             keep_case: Some(values.keep_case),
             exact: Some(values.exact),
@@ -190,6 +203,8 @@ impl Spec {
             timezone: self.timezone,
             date_order: self.date_order,
             decimal: self.decimal,
+            scale: self.scale.unwrap_or_default(),
+            time_format: self.time_format.unwrap_or_default(),
             null: self.null.unwrap_or_default(),
             keep_case: self.keep_case.unwrap_or_default(),
             exact: self.exact.unwrap_or_default(),
@@ -356,7 +371,7 @@ mod tests {
     fn a_plan_is_what_its_specification_says() {
         let said = spec(
             "dataset = 'bars'\nvendor = 'v'\nforce-set = true\nset = ['a=b=c']\nround = true\nquality = 'reject'
-            on-conflict = 'skip'\nformat = 'csv'\ndelimiter = ';'\nskip-lines = 3\ncomment = '#'",
+            scale = ['close=0.0001']\ntime-format = ['%Y%m%d', 'expiry=%d.%m.%y']\non-conflict = 'skip'\nformat = 'csv'\ndelimiter = ';'\nskip-lines = 3\ncomment = '#'",
         );
         let (data, open) = said.clone().plan();
         let all = Spec::of(&data, &open);

@@ -30,6 +30,11 @@ pub struct ValuePlan {
     pub date_order: Option<DateOrder>,
     /// What stands before the decimals of a number; else it is judged by all numbers of the input.
     pub decimal: Option<Decimal>,
+    /// Columns, and the factor that the numbers of the input are multiplied by.
+    pub scale: Vec<(String, String)>,
+    /// How times are written: formats as strftime has them, each with its column before a `=`, or that of the time
+    /// column.
+    pub time_format: Vec<String>,
     /// Further texts that stand for null.
     pub null: Vec<String>,
     /// Whether symbols stay in the case that they have.
@@ -165,6 +170,7 @@ mod tests {
             round: true,
             on_conflict: OnConflict::Skip,
             quality: Quality::Reject,
+            ..ValuePlan::default()
         };
         let plan = MendPlan::new(Some("bars".into()), None, values);
         assert_eq!(read, plan);

@@ -31,6 +31,13 @@ pub struct Reading {
     /// `--decimal`: what stands before the decimals of a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decimal: Option<String>,
+    /// `--scale`: what the numbers of columns are multiplied by where they stand as the input's own text; those that
+    /// stand as they were understood have been.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub scale: BTreeMap<String, String>,
+    /// `--time-format`: how times are written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub time_format: Vec<String>,
     /// `--keep-case`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub keep_case: bool,

@@ -98,8 +98,10 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum WriteCommand {
     /// Load files, directories, globs or stdin (-)
+    #[command(display_order = 0)]
     Load(Box<LoadArgs>),
     /// Follow growing files, globs or a pipe (-) and keep loading
+    #[command(display_order = 1)]
     Tail(Box<TailArgs>),
     /// Put the rows of a dead-letter queue through the engine again
     #[command(name = "replay-dlq", display_order = 3)]
@@ -236,9 +238,21 @@ pub struct ValueArgs {
     /// Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)
     #[arg(long, value_parser = one_of::<DateOrder>(), value_name = "ORDER")]
     pub date_order: Option<DateOrder>,
+    /// How times are written, as strftime has it, for instance '%d.%m.%Y %H:%M' (else found out)
+    ///
+    /// Of the column that tells the time of the rows; COLUMN=FORMAT is for another one. A value that is written otherwise
+    /// costs its row. A format of the day alone leaves what follows it to be read as a time of day.
+    #[arg(long, value_name = "[COLUMN=]FORMAT")]
+    pub time_format: Vec<String>,
+    /// Short for --decimal ,
+    #[arg(long)]
+    pub decimal_comma: bool,
     /// What stands before the decimals of a number, `.` or `,` (else judged by all numbers of the input)
-    #[arg(long, value_name = "SIGN")]
+    #[arg(long, value_name = "SIGN", default_value_if("decimal_comma", "true", ","))]
     pub decimal: Option<Decimal>,
+    /// Multiply the numbers that the input has in a column, exactly, as in close=0.0001 or price=1e-9
+    #[arg(long, value_name = "COLUMN=FACTOR", value_parser = quantity::pair, allow_negative_numbers = true)]
+    pub scale: Vec<(String, String)>,
     /// A further text that stands for null, in text too (in numbers and times beside empty, null, NaN,
     /// inf, None, \N and -)
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]

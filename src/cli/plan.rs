@@ -15,6 +15,7 @@ use crate::cli::args::{
 };
 use crate::cli::store;
 use crate::dataset::quality::Quality;
+use crate::dataset::separators::Decimal;
 use crate::dlq::filter::{Filter, Selection};
 use crate::error::Result;
 use crate::settings::{BreakerSettings, EngineSettings, FeedbackSettings, OnConflict, RetrySettings};
@@ -155,7 +156,9 @@ fn values(args: &ValueArgs) -> Spec {
         timestamp_unit: args.timestamp_unit,
         timezone: args.timezone.clone(),
         date_order: args.date_order,
-        decimal: args.decimal,
+        decimal: args.decimal.or(args.decimal_comma.then_some(Decimal::Comma)),
+        scale: list(&args.scale),
+        time_format: Some(args.time_format.clone()).filter(|formats| !formats.is_empty()),
         null: Some(args.null.clone()).filter(|texts| !texts.is_empty()),
         keep_case: args.keep_case.then_some(true),
         exact: args.exact.then_some(true),

@@ -16,12 +16,12 @@ use arrow::datatypes::{DataType, *};
 
 use crate::dataset::describe::{Column, Kind, Requirement};
 use crate::dataset::faults::Faults;
-use crate::dataset::float;
 use crate::dataset::folds::Folds;
 use crate::dataset::json_text::StringRows;
 use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::separators::{self, Plain, Separators};
 use crate::dataset::time::TimeReader;
+use crate::dataset::{float, scale};
 use crate::error::words;
 use crate::model::decimal::{Decimal, NumberError};
 use crate::model::normalise::normalised;
@@ -62,6 +62,8 @@ pub struct Conversion<'a> {
     pub telling_key: bool,
     /// What stands before the decimals of numbers, where it is known; `None` for values that are plain.
     pub separators: Option<&'a mut Separators>,
+    /// What numbers are multiplied by.
+    pub scale: Option<&'a Decimal>,
     /// Which texts are strings: a JSON number has its decimals behind a point, whatever the strings have.
     pub strings: StringRows,
     /// Where rows at fault are noted.
@@ -121,6 +123,11 @@ impl Conversion<'_> {
             }
             made => made?,
         };
+        let made = match self.scale {
+            Some(by) => scale::scaled(&made, by, |row| self.fault(row, "number_too_long", TOO_LONG))
+                .ok_or_else(|| self.wrong("number"))?,
+            None => made,
+        };
         if matches!(self.column.need, Requirement::Key | Requirement::Required) && made.null_count() > 0 {
             for row in (0..made.len()).filter(|row| made.is_null(*row)) {
                 self.faults
@@ -138,6 +145,8 @@ impl Conversion<'_> {
         }
         Ok(match self.column.kind {
             Kind::Number => self.numbers(array)?,
+            // A float is made of the product.
+            Kind::Double | Kind::Single if self.scale.is_some() => self.numbers(array)?,
             Kind::Double => self.floats::<Float64Type>(array)?,
             Kind::Single => self.floats::<Float32Type>(array)?,
             Kind::Nanos => Arc::new(self.nanos_column(array)?),

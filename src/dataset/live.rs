@@ -20,11 +20,11 @@ use crate::dataset::folds::Folds;
 use crate::dataset::json_row::marked_as_json;
 use crate::dataset::json_text::StringRows;
 use crate::dataset::mapping::of_table;
-use crate::dataset::nulls::{NullTokens, Nulled};
+use crate::dataset::nulls::Nulled;
 use crate::dataset::reading::How;
 use crate::dataset::separators::Separators;
 use crate::dataset::target::Target;
-use crate::dataset::time::{TimeOptions, TimeReader};
+use crate::dataset::time::TimeReader;
 use crate::model::text::Texts;
 
 /// Has the store look at the table now, and waits until it has.
@@ -134,7 +134,7 @@ impl LiveTarget {
     /// # Errors
     /// A reason that holds for every row: what was given cannot become what its column is now.
     pub fn refit(&self, batch: &Batch, version: u64) -> Result<Option<Refitted>, Reason> {
-        let Some(given) = batch.given.as_ref().filter(|given| given.version != version) else {
+        let Some(given) = batch.given.as_ref().filter(|given| given.anew && given.version != version) else {
             return Ok(None);
         };
         let (Some(before), Some(now)) = (self.dataset(given.version), self.dataset(version)) else {
@@ -178,8 +178,7 @@ impl LiveTarget {
         made: &ArrayRef,
         faults: &mut Faults,
     ) -> Result<ArrayRef, Reason> {
-        let (time, nulls) = (TimeOptions::default(), NullTokens::default());
-        let plain = How { time, nulls, keep_case: false, decimal: None };
+        let plain = How::default();
         let reading = self.reading.get().unwrap_or(&plain);
         let name: Arc<str> = column.name.as_ref().into();
         // Nulls are the store's to judge.
@@ -200,6 +199,7 @@ impl LiveTarget {
                 folds: &mut Folds::default(),
                 telling_key: false,
                 separators: Some(&mut signs),
+                scale: None,
                 strings: StringRows::All,
                 nulled: &mut nulled,
                 // As the mapping has it for tables that are none of ours.

@@ -29,7 +29,7 @@ use crate::dataset::mapping::{MapOptions, Mapping};
 use crate::dataset::narrow::Narrow;
 use crate::dataset::nulls::Nulled;
 use crate::dataset::quality::{self, Findings, Quality};
-use crate::dataset::reading::{How, Readings};
+use crate::dataset::reading::Readings;
 use crate::dataset::separators::Separators;
 use crate::dataset::time::TimeReader;
 use crate::dataset::timeframe::{self, Spacings};
@@ -137,12 +137,7 @@ impl Mapper {
         if is_daily(&settings, &options) && !settings.time.local_days {
             Arc::make_mut(&mut settings).time.local_days = true;
         }
-        let readings = Readings::new(How {
-            time: settings.time.clone(),
-            nulls: settings.nulls.clone(),
-            keep_case: settings.keep_case,
-            decimal: settings.decimal,
-        });
+        let readings = Readings::new(settings.how());
         let signs = Separators::told(settings.decimal);
         Ok(Self {
             readings,
@@ -387,6 +382,8 @@ mod tests {
             nulls: NullTokens::default(),
             keep_case: false,
             decimal: None,
+            scales: Default::default(),
+            formats: Default::default(),
             quality: Quality::Warn,
             now: || 1_800_000_000_000_000_000,
             tenant: None,

@@ -26,6 +26,7 @@ pub(crate) mod nulls;
 pub(crate) mod quality;
 pub(crate) mod reading;
 mod refit;
+pub(crate) mod scale;
 pub(crate) mod seam;
 pub(crate) mod separators;
 pub(crate) mod shape;

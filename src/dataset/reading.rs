@@ -8,12 +8,14 @@ use chrono_tz::Tz;
 use crate::batch::{Form, Reading};
 use crate::dataset::inferred::TimeForm;
 use crate::dataset::nulls::NullTokens;
+use crate::dataset::scale::{Scales, factor};
 use crate::dataset::separators::{Decimal, Separators};
-use crate::dataset::time::{DateOrder, TimeOptions, TimeReader, Unit};
-use crate::text::flags::{DATE_ORDER, DECIMAL, TIMESTAMP_UNIT, TIMEZONE};
+use crate::dataset::time::{DateOrder, TimeFormats, TimeOptions, TimeReader, Unit};
+use crate::model::decimal::Decimal as DecimalNumber;
+use crate::text::flags::{DATE_ORDER, DECIMAL, SCALE, TIME_FORMAT, TIMESTAMP_UNIT, TIMEZONE};
 
 /// What is the same for all columns of a kind of them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct How {
     /// Zone, unit and order of times.
     pub time: TimeOptions,
@@ -23,6 +25,10 @@ pub struct How {
     pub keep_case: bool,
     /// What stands before the decimals of a number, where the user says so.
     pub decimal: Option<Decimal>,
+    /// What the numbers of columns are multiplied by.
+    pub scales: Scales,
+    /// How the times of columns are written.
+    pub formats: TimeFormats,
 }
 
 /// How the columns of an input are read.
@@ -49,8 +55,9 @@ impl Readings {
         Self { flags, letter: None }
     }
 
-    /// By what a dead letter says, where the flags are silent.
-    pub fn remember(&mut self, reading: Arc<Reading>) {
+    /// By what a dead letter says, where the flags are silent; `scales` and `formats` are what that says, by the names
+    /// of the table.
+    pub fn remember(&mut self, reading: Arc<Reading>, scales: Scales, formats: TimeFormats) {
         let flags = &self.flags;
         let parsed = |text: &Option<String>| text.as_deref().and_then(|zone| zone.parse().ok());
         let unit = reading.unit.as_deref().and_then(Unit::of_word);
@@ -60,7 +67,7 @@ impl Readings {
             time: flags.time.clone(),
             nulls: NullTokens::only(nulls.clone()),
             keep_case: true,
-            decimal: None,
+            ..How::default()
         };
         nulls.extend(reading.null.iter().cloned());
         let own = How {
@@ -69,7 +76,10 @@ impl Readings {
                 zone: flags.time.zone.or_else(|| parsed(&reading.zone)),
                 order: flags.time.order.or(order),
                 local_days: flags.time.local_days,
+                format: None,
             },
+            scales,
+            formats,
             nulls: NullTokens::with(nulls),
             keep_case: flags.keep_case || reading.keep_case,
             decimal: flags.decimal.or_else(|| reading.decimal.as_deref().and_then(Decimal::of_sign)),
@@ -79,7 +89,8 @@ impl Readings {
 
     /// What of a dead letter's reading means nothing here, where no flag says it: its columns would be read
     /// in another way than they were meant.
-    pub fn unknown(reading: &Reading, time: &TimeOptions, decimal: Option<Decimal>) -> Option<String> {
+    pub fn unknown(reading: &Reading, flags: &How) -> Option<String> {
+        let (time, decimal) = (&flags.time, flags.decimal);
         if reading.columns.as_ref().is_some_and(Vec::is_empty) {
             return None;
         }
@@ -107,6 +118,18 @@ impl Readings {
             unit.or_else(|| form.order.as_ref().and_then(order))
                 .or_else(|| form.decimal.as_ref().and_then(sign))
         };
+        let factor = |(name, text): (&String, &String)| {
+            (flags.scales.is_empty() && factor(text).is_err())
+                .then(|| say("factor", &format!("{name}={text}"), SCALE))
+        };
+        let format = |text: &String| {
+            (flags.formats.is_empty() && TimeFormats::read(std::slice::from_ref(text)).is_err())
+                .then(|| say("format of times", text, TIME_FORMAT))
+        };
+        let told = reading.scale.iter().find_map(factor);
+        if let Some(why) = told.or_else(|| reading.time_format.iter().find_map(format)) {
+            return Some(why);
+        }
         let own = reading.zone.as_ref().and_then(zone).or_else(|| reading.unit.as_ref().and_then(unit));
         let own = own.or_else(|| reading.order.as_ref().and_then(order));
         let own = own.or_else(|| reading.decimal.as_ref().and_then(sign));
@@ -141,9 +164,39 @@ impl Readings {
         decimal.map(|decimal| Some(Separators::told(Some(decimal))))
     }
 
+    /// What the numbers that the input has in that column are multiplied by: as the flags say, else as a dead letter
+    /// says. What was multiplied already, stays.
+    pub fn scale(&self, column: &str) -> Option<&DecimalNumber> {
+        let by_flags = self.flags.scales.of(column);
+        let Some(letter) = &self.letter else { return by_flags };
+        let remembered = letter.own.scales.of(column);
+        match letter.reading.is_own_text(column) {
+            true => by_flags.or(remembered),
+            false => by_flags.filter(|_| remembered.is_none()),
+        }
+    }
+
+    /// Whether the numbers of any column are multiplied, or have been.
+    pub fn scales(&self) -> bool {
+        let remembered = self.letter.as_ref().is_some_and(|letter| !letter.reading.scale.is_empty());
+        remembered || !self.flags.scales.is_empty()
+    }
+
+    /// What is said of the times in that column.
+    pub fn time_options(&self, column: &str) -> TimeOptions {
+        let format = match &self.letter {
+            None => self.flags.formats.of(column),
+            Some(letter) if letter.reading.is_own_text(column) => {
+                self.flags.formats.of(column).or_else(|| letter.own.formats.of(column))
+            }
+            Some(_) => None,
+        };
+        TimeOptions { format: format.cloned(), ..self.of(column).time.clone() }
+    }
+
     /// A reader of the times in that column.
     pub fn times(&self, column: &str) -> TimeReader {
-        let options = self.of(column).time.clone();
+        let options = self.time_options(column);
         let form = self.letter.as_ref().filter(|letter| letter.reading.is_own_text(column));
         let Some(form) = form.and_then(|letter| letter.reading.forms.get(column)) else {
             return TimeReader::new(options);
@@ -155,9 +208,18 @@ impl Readings {
 
     /// How rows are to be read of which those columns, or all, stand as the input's own text.
     pub fn note(&self, columns: Option<Vec<String>>, mut forms: BTreeMap<String, Form>) -> Reading {
-        if columns.as_ref().is_some_and(Vec::is_empty) {
-            return Reading { columns, ..Reading::default() };
+        let mut scale = BTreeMap::new();
+        if let Some(letter) = &self.letter {
+            scale.extend(letter.reading.scale.clone());
+            letter.own.scales.note(&mut scale);
         }
+        self.flags.scales.note(&mut scale);
+        if columns.as_ref().is_some_and(Vec::is_empty) {
+            return Reading { columns, scale, ..Reading::default() };
+        }
+        let mut time_format = Vec::new();
+        self.flags.formats.note(&mut time_format);
+        self.letter.iter().for_each(|letter| letter.own.formats.note(&mut time_format));
         // What the input told of its numbers stays with rows that fail once more.
         for (name, known) in self.letter.iter().flat_map(|letter| &letter.reading.forms) {
             let stands = columns.as_ref().is_none_or(|columns| columns.contains(name));
@@ -175,6 +237,8 @@ impl Readings {
             order: own.time.order.map(|order| order.as_str().to_owned()),
             null: own.nulls.more().to_vec(),
             decimal: own.decimal.map(|decimal| decimal.sign().to_string()),
+            scale,
+            time_format,
             keep_case: own.keep_case,
             forms,
             ..Reading::default()
@@ -198,12 +262,7 @@ mod tests {
 
     #[test]
     fn what_was_told_of_numbers_outlives_a_second_failure() {
-        let flags = How {
-            time: TimeOptions::default(),
-            nulls: NullTokens::default(),
-            keep_case: false,
-            decimal: None,
-        };
+        let flags = How::default();
         let mut readings = Readings::new(flags);
         let form = Form { decimal: Some(",".into()), ..Form::default() };
         let reading = Reading {
@@ -212,7 +271,7 @@ mod tests {
             forms: [("n".to_owned(), form.clone()), ("m".to_owned(), form)].into(),
             ..Reading::default()
         };
-        readings.remember(Arc::new(reading.clone()));
+        readings.remember(Arc::new(reading.clone()), Scales::default(), TimeFormats::default());
         assert_eq!(readings.note(reading.columns.clone(), BTreeMap::new()), reading);
         let one = readings.note(Some(vec!["n".into()]), BTreeMap::new());
         assert_eq!(one.forms.keys().collect::<Vec<_>>(), ["n"]);

@@ -7,6 +7,7 @@
 pub mod calendar;
 mod change;
 mod deduce;
+mod format;
 mod message;
 mod number;
 mod order;
@@ -17,12 +18,15 @@ mod zone;
 use change::Series;
 pub use change::{Last, Twice};
 use chrono_tz::Tz;
+pub use format::{TimeFormat, TimeFormats};
 use number::{is_shortened, small, small_of, split, width, width_of};
 pub use order::DateOrder;
 use order::Orders;
 pub use unit::Unit;
 use unit::{DAY, Shape};
 use zone::{Local, Place};
+
+use std::sync::Arc;
 
 use crate::dataset::inferred::TimeForm;
 use crate::model::decimal::Decimal;
@@ -39,6 +43,8 @@ pub struct TimeOptions {
     /// Whether the times are days of the place that they are written at, as those of bars of a day and longer are:
     /// a time with an offset or in a zone is then stored as its day.
     pub local_days: bool,
+    /// `--time-format`: how the texts of this column are written, whatever they look like.
+    pub format: Option<Arc<TimeFormat>>,
 }
 
 /// Why a value is no time that a column of nanoseconds takes. [`TimeReader::message`] says more.
@@ -46,6 +52,8 @@ pub struct TimeOptions {
 pub enum TimeError {
     /// It has no form that is known.
     Syntax,
+    /// It is not written as `--time-format` says.
+    Format,
     /// Its fields do not exist (February 30th, 25 o'clock).
     NoSuchTime,
     /// It lies outside the years that are accepted.
@@ -111,7 +119,7 @@ impl TimeError {
     /// Code for the dead-letter queue.
     pub fn code(self) -> &'static str {
         match self {
-            Self::Syntax | Self::NoSuchTime => "bad_timestamp",
+            Self::Syntax | Self::Format | Self::NoSuchTime => "bad_timestamp",
             Self::Range | Self::Far | Self::Infinite => "timestamp_range",
             Self::OtherUnit | Self::OtherForm => "timestamp_unit",
             Self::Count | Self::Shortened => "timestamp_form",
@@ -197,6 +205,9 @@ impl TimeReader {
 
     /// Reads a text.
     pub fn text(&mut self, text: &str) -> Result<i64, TimeError> {
+        if let Some(format) = self.options.format.clone() {
+            return self.formatted(&format, text);
+        }
         let bytes = text.as_bytes();
         // The form of nearly every file: YYYY-MM-DD, and a time behind it.
         if bytes.len() >= 10

@@ -5,10 +5,11 @@
 //! value of an input tells what it is; a plain row goes the straight way of [NDJSON](super::ndjson).
 //!
 //! - [`extent`]: where a value ends. [`text`]: a document as it is read.
-//! - [`outline`]: what is in it. [`names`], [`columns`], [`find`], [`rows_at`]: where its rows are. [`plan`]: the
+//! - [`outline`]: what is in it. [`names`], [`columns`], [`arrays`], [`find`], [`rows_at`]: where its rows are. [`plan`]: the
 //!   way to them. [`beside`]: what they share.
 //! - [`rows`], [`table`]: the rows one by one. [`documents`]: batches of them. [`paths`]: parts of values.
 
+mod arrays;
 mod beside;
 mod columns;
 mod documents;

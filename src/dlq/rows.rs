@@ -277,8 +277,8 @@ impl LetterRows {
             let lines = line..=pieces.len() as u64;
             Mapped { batches: Vec::new(), rejects: lines.map(|line| reject(line, stage, &reason)).collect() }
         };
-        let known =
-            |reading: &Reading| Readings::unknown(reading, &self.settings.time, self.settings.decimal);
+        let how = self.settings.how();
+        let known = |reading: &Reading| Readings::unknown(reading, &how);
         if let Some(why) = reading.as_deref().and_then(known) {
             into.push(all_from(1, Stage::Validate, Reason::new("bad_reading", why)));
             return Ok(());

@@ -5,6 +5,7 @@
 //! double. A binary float counts as its shortest decimal form, the one that reads back as the same float.
 
 mod column;
+mod product;
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;

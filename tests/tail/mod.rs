@@ -9,6 +9,7 @@ mod learned;
 mod lines;
 mod live;
 mod refused_rotated;
+mod scaled;
 mod seams;
 mod spelt;
 mod timeframes;

@@ -19,8 +19,9 @@ use crate::dlq::letter::{Letter, fields, words};
 use crate::dlq::lines::Lines;
 use crate::error::{self, Error, Result};
 use crate::files::{self, Replace, put_in_place};
-use crate::text::flags::{DATE_ORDER, EXPORT, FORCE, FORMAT, TIMESTAMP_UNIT, TIMEZONE};
+use crate::text::flags::{DATE_ORDER, EXPORT, FORCE, FORMAT, SCALE, TIME_FORMAT, TIMESTAMP_UNIT, TIMEZONE};
 use crate::text::number_format::{count, plural};
+use crate::text::phrases::shell_word;
 
 /// Most columns of a file; more come out of a queue whose rows have values for names.
 const MOST_COLUMNS: usize = 10_000;
@@ -84,6 +85,7 @@ fn flags(reading: &Reading) -> Option<String> {
     if reading.columns.as_ref().is_some_and(Vec::is_empty) {
         return None;
     }
+    let own = |(name, _): &(&String, &String)| reading.is_own_text(name);
     let order = || reading.forms.values().find_map(|form| form.order.clone());
     let flag = |name: &str, value: Option<String>| value.map(|value| format!("{name} {value}"));
     let all: Vec<String> = [
@@ -93,6 +95,8 @@ fn flags(reading: &Reading) -> Option<String> {
     ]
     .into_iter()
     .flatten()
+    .chain(reading.time_format.iter().map(|format| format!("{TIME_FORMAT} {}", shell_word(format))))
+    .chain(reading.scale.iter().filter(own).map(|(name, factor)| format!("{SCALE} {name}={factor}")))
     .collect();
     (!all.is_empty()).then(|| all.join(" "))
 }

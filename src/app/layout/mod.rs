@@ -54,6 +54,7 @@ const SHIPPED: &[&str] = &[
     include_str!("vendors/news.toml"),
     include_str!("vendors/newsapi.toml"),
     include_str!("vendors/okx.toml"),
+    include_str!("vendors/optionmetrics.toml"),
     include_str!("vendors/optionsdx.toml"),
     include_str!("vendors/quandl.toml"),
     include_str!("vendors/sec.toml"),

@@ -53,7 +53,10 @@ impl Mapper {
             }
             let given: ArrayRef = match feed {
                 ColumnSource::Source(index) => {
-                    if keeps_given {
+                    // What is multiplied, or spelled out, is made anew of what came of it.
+                    let is_plain = self.readings.scale(name).is_none()
+                        && self.readings.time_options(name).format.is_none();
+                    if keeps_given && is_plain {
                         current::keep(&mut self.given, at, source.column(*index));
                     }
                     source.column(*index).clone()
@@ -103,6 +106,7 @@ impl Mapper {
                 series: &series,
                 telling_key: !settings.dataset.signature.is_empty(),
                 separators,
+                scale: readings.scale(name).filter(|_| matches!(feed, ColumnSource::Source(_))),
                 strings: match feed {
                     ColumnSource::Source(index) if column.kind.is_number() || column.kind == Kind::Nanos => {
                         StringRows::of(source.schema_ref(), *index)

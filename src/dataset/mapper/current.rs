@@ -133,13 +133,15 @@ impl Mapper {
 
     /// What the input gave for the rows that are not at fault.
     pub(super) fn given(&mut self, mapping: &Mapping, faults: &Faults, rows: usize) -> Option<Arc<Given>> {
-        if !self.keeps_given() {
+        let (anew, scales) = (self.keeps_given(), self.readings.scales());
+        if !anew && !scales {
             return None;
         }
         let columns = std::mem::take(&mut self.given);
         let words = words(mapping);
-        let reading = (!words.is_empty()).then(|| Arc::new(self.readings.note(Some(words), BTreeMap::new())));
-        let given = Given { version: self.version, columns, reading };
+        let told = scales || !words.is_empty();
+        let reading = told.then(|| Arc::new(self.readings.note(Some(words), BTreeMap::new())));
+        let given = Given { version: self.version, anew, columns, reading };
         if faults.is_empty() {
             return Some(Arc::new(given));
         }

@@ -7,8 +7,9 @@ use super::Mapper;
 use crate::batch::{Form, Origin, Reading};
 use crate::dataset::inferred::{Learned, TimeForm};
 use crate::dataset::reading::form_of;
+use crate::dataset::scale::Scales;
 use crate::dataset::seam::After;
-use crate::dataset::time::TimeReader;
+use crate::dataset::time::{TimeFormats, TimeReader};
 
 impl Mapper {
     /// The rows are out of dead letters that are to be read so.
@@ -17,7 +18,10 @@ impl Mapper {
         if reading.columns.is_none() {
             self.options.remember(&reading);
         }
-        self.readings.remember(reading);
+        let (dataset, target) = (&self.settings.dataset, &self.settings.target);
+        let scales = Scales::remembered(&reading.scale, dataset, target);
+        let formats = TimeFormats::remembered(&reading.time_format, dataset, target);
+        self.readings.remember(reading, scales, formats);
     }
 
     /// How rows are to be read that stay as the input gives them.
@@ -63,13 +67,14 @@ impl Mapper {
             self.content.has_seam(seam.clone());
         }
         for (name, form) in &learned.times {
-            let reader = TimeReader::knowing(self.settings.time.clone(), *form);
+            let reader = TimeReader::knowing(self.readings.time_options(name), *form);
             self.times.insert(name.as_str().into(), reader);
         }
         for (name, last) in &learned.series {
+            let options = self.readings.time_options(name);
             let reader = self.times.entry(name.as_str().into());
             reader
-                .or_insert_with(|| TimeReader::new(self.settings.time.clone()))
+                .or_insert_with(|| TimeReader::new(options))
                 .goes_on_after(last.iter().map(|(series, last)| (*series, *last)));
         }
     }

@@ -5,7 +5,7 @@ use crate::dataset::mapping::ColumnSource;
 use crate::dataset::names::plain;
 use crate::dataset::quality::Findings;
 use crate::dataset::seam::Told;
-use crate::text::flags::{MAP, TIMEZONE};
+use crate::text::flags::{MAP, SCALE, TIMEZONE};
 use crate::text::phrases::{enumerated, list, shell_word};
 
 /// What is said of rows without an id that the file before ended with, and that are taken for the same ones, since
@@ -17,6 +17,23 @@ pub const SHARED: &str = "equal ticks without an id at the seam of two files";
 pub const CUT: &str = "equal ticks without an id where one file was cut in two";
 
 impl Mapper {
+    /// Columns whose numbers were to be multiplied, and are not.
+    fn not_scaled(&self) -> Vec<String> {
+        let Some((_, mapping)) = &self.mapping else { return Vec::new() };
+        let why = |name: &str| {
+            let fed = mapping.columns.iter().find(|(_, known, _)| **known == *name);
+            match fed {
+                Some((_, _, ColumnSource::Source(_))) if self.readings.scale(name).is_some() => None,
+                Some((_, _, ColumnSource::Source(_))) => {
+                    Some("was multiplied when these rows were read first, and stays as it is")
+                }
+                _ => Some("is not taken from the input, and stays as it is"),
+            }
+        };
+        let told = |name: &str| why(name).map(|why| format!("{name} {why}, whatever {SCALE} says"));
+        self.settings.scales.columns().filter_map(told).collect()
+    }
+
     /// What was deduced and what was left out, one sentence each, for the user.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.notes.clone();
@@ -55,6 +72,7 @@ impl Mapper {
                 enumerated(&quoted, "and")
             ));
         }
+        notes.extend(self.not_scaled());
         if !self.unmapped_targets.is_empty() {
             notes.push(format!(
                 "{} has no column for {}",

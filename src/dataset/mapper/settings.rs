@@ -14,9 +14,11 @@ use crate::dataset::mapping::{MapOptions, target_of};
 use crate::dataset::name_pattern::{Meaning, NamePattern, stem};
 use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::quality::Quality;
+use crate::dataset::reading::How;
+use crate::dataset::scale::Scales;
 use crate::dataset::separators::Decimal;
 use crate::dataset::target::Target;
-use crate::dataset::time::{TimeOptions, TimeReader};
+use crate::dataset::time::{TimeFormats, TimeOptions, TimeReader};
 use crate::dataset::{folders, identity};
 use crate::error::{Error, Result};
 
@@ -41,6 +43,10 @@ pub struct MapperSettings {
     pub nulls: NullTokens,
     /// `--decimal`.
     pub decimal: Option<Decimal>,
+    /// `--scale`, by the names of the table.
+    pub scales: Scales,
+    /// `--time-format`, by the names of the table.
+    pub formats: TimeFormats,
     /// `--keep-case`.
     pub keep_case: bool,
     /// `--quality`.
@@ -61,6 +67,18 @@ impl MapperSettings {
     pub fn own_names(&self) -> Vec<String> {
         let names = self.target.columns.iter().filter(|_| self.by_table);
         names.map(|column| column.name.clone()).collect()
+    }
+
+    /// How columns are read, as the flags say.
+    pub fn how(&self) -> How {
+        How {
+            time: self.time.clone(),
+            nulls: self.nulls.clone(),
+            keep_case: self.keep_case,
+            decimal: self.decimal,
+            scales: self.scales.clone(),
+            formats: self.formats.clone(),
+        }
     }
 
     /// What is said of the columns of an input of that name, with what the name tells.
@@ -95,6 +113,7 @@ impl MapperSettings {
             series: &[],
             telling_key: false,
             separators: None,
+            scale: None,
             strings: StringRows::All,
             faults: &mut faults,
             nulled: &mut Nulled::default(),

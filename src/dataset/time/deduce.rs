@@ -86,6 +86,9 @@ impl TimeReader {
     /// dates allow, and the form that most of its numbers have. Where most of the texts are dates
     /// that could be read in several ways and none settles which: what to say of them.
     pub fn learn<'t>(&mut self, texts: impl Iterator<Item = &'t str>) -> Option<String> {
+        if self.options.format.is_some() {
+            return None;
+        }
         let (mut votes, mut orders, mut all) = (Votes::default(), OrderVotes::default(), 0);
         let (mut number_form, mut plausible) = (self.unit.is_none() && self.digits.is_none(), 0);
         number_form |= self.options.unit.is_some() && !self.fits;
@@ -143,7 +146,11 @@ impl TimeReader {
 
     /// As [`TimeReader::learn`], from whole numbers.
     pub fn learn_integers(&mut self, values: impl Iterator<Item = i64>) {
-        if self.options.unit.is_none() && (self.unit.is_some() || self.digits.is_some()) || self.fits {
+        let spelled = self.options.format.is_some();
+        if spelled
+            || self.options.unit.is_none() && (self.unit.is_some() || self.digits.is_some())
+            || self.fits
+        {
             return;
         }
         let (mut votes, mut plausible) = (Votes::default(), 0);

@@ -2,7 +2,7 @@
 
 use crate::dataset::time::unit::{DOTNET_1970, FILETIME_1970, Shape, Unit, pattern};
 use crate::dataset::time::{TimeError, TimeReader, width};
-use crate::text::flags::{DATE_ORDER, MAP, TIMESTAMP_UNIT, TIMEZONE};
+use crate::text::flags::{DATE_ORDER, MAP, TIME_FORMAT, TIMESTAMP_UNIT, TIMEZONE};
 
 impl TimeReader {
     /// A number that tells the kinds of faults apart that have a message each.
@@ -31,6 +31,10 @@ impl TimeReader {
     pub fn message(&self, error: TimeError) -> String {
         match error {
             TimeError::Syntax => "is not a timestamp that mdsctl knows".into(),
+            TimeError::Format => match &self.options.format {
+                Some(format) => format!("is not written as {TIME_FORMAT} says, {:?}", format.as_str()),
+                None => "is not written as it should be".to_owned(),
+            },
             TimeError::NoSuchTime => "is a date or time that does not exist".into(),
             TimeError::Range | TimeError::Far if self.wide => format!("is out of range (epochs without {TIMESTAMP_UNIT}: 1973 to 2100; days and times: as PostgreSQL holds them, before 1678 and after 2261 to the microsecond)"),
             TimeError::Range | TimeError::Far => format!("is out of range (epochs: 1973 to 2100, text: 1800 to 2261; an older epoch loads with {TIMESTAMP_UNIT})"),

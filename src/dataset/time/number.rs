@@ -11,6 +11,9 @@ use crate::model::decimal::Decimal;
 impl TimeReader {
     /// Reads a whole number: an epoch, or a date in digits.
     pub fn integer(&mut self, value: i64) -> Result<i64, TimeError> {
+        if let Some(format) = self.options.format.clone() {
+            return self.formatted(&format, &value.to_string());
+        }
         let (low, high, nanos) = self.plain;
         if (low..high).contains(&value) && !self.days {
             return Ok(value * nanos);

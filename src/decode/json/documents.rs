@@ -16,6 +16,7 @@ use crate::decode::json::rows::{Next, Rows};
 use crate::decode::json::text::{Fault, Held, Text};
 use crate::decode::ndjson::object::Objects;
 use crate::decode::{DecodeError, MAX_RAW, MAX_ROW, Passed, RawBatch};
+use crate::text::number_format::plural;
 
 /// A reader of documents.
 pub(super) struct Documents {
@@ -247,11 +248,10 @@ impl Documents {
                     Step::Some
                 }
                 Some(_) => {
-                    let text = one.text.bytes();
-                    let text = String::from_utf8_lossy(text.get(..text.len().min(20)).unwrap_or_default());
+                    let at = one.text.passed() + 1;
                     self.error = Some(DecodeError::Corrupt(format!(
-                        "there is text behind the JSON document, which begins with {:?}; {rows} rows before it were read",
-                        text.trim_end()
+                        "there is text behind the JSON document, at byte {at}; {} before it were read",
+                        plural(rows, "row")
                     )));
                     Step::End
                 }
@@ -285,8 +285,9 @@ impl Documents {
                 if ending != Ending::Torn || fault != Fault::Ends {
                     self.error.get_or_insert_with(|| {
                         DecodeError::Corrupt(format!(
-                            "{}; {rows} rows before that were read",
-                            said(&fault, &path)
+                            "{}; {} before that were read",
+                            said(&fault, &path),
+                            plural(rows, "row")
                         ))
                     });
                 }

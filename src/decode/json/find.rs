@@ -3,20 +3,15 @@
 use crate::dataset::names::plain;
 use crate::decode::DecodeError;
 use crate::decode::json::columns;
-use crate::decode::json::names::{
-    holds_names, is_holder, is_own, is_time, is_time_key, make_book, make_row, meanings,
-};
+use crate::decode::json::names::{holds_names, is_holder, is_own, is_time, make_book, make_row, meanings};
 use crate::decode::json::outline::{Kinds, List, Node, Object};
 use crate::decode::json::plan::{Located, Plan};
 use crate::decode::json::{JsonOptions, rows_at};
-use crate::text::flags::{COLUMNS, ROWS_AT};
+use crate::text::flags::ROWS_AT;
 use crate::text::phrases::shell_word;
 
 /// Levels in which rows are looked for.
 const DEPTH: u32 = 6;
-
-/// Values of a first row that a sentence shows.
-const SHOWN: usize = 8;
 
 /// What a value is.
 #[derive(Debug)]
@@ -32,16 +27,16 @@ pub(super) enum Verdict {
 /// How rows are looked for.
 pub(super) struct Finder<'a> {
     options: &'a JsonOptions,
-    columns: Option<&'a [String]>,
+    pub(super) columns: Option<&'a [String]>,
 }
 
 /// Rows that may be meant, by how sure that is.
-struct Candidate {
-    located: Located,
+pub(super) struct Candidate {
+    pub(super) located: Located,
     /// What is wrong with them.
-    wrong: Option<DecodeError>,
+    pub(super) wrong: Option<DecodeError>,
     /// There are none.
-    empty: bool,
+    pub(super) empty: bool,
 }
 
 impl<'a> Finder<'a> {
@@ -72,7 +67,11 @@ impl<'a> Finder<'a> {
                 if self.is_row(object) {
                     return Verdict::Row(None);
                 }
-                match self.best(self.within(object, 1)) {
+                let found = self.within(object, 1);
+                if !self.options.known.is_empty() && self.is_known_row(object, &found) {
+                    return Verdict::Row(None);
+                }
+                match self.best(found) {
                     Ok(Some(found)) if found.telling => Verdict::Document(found.within_each(false)),
                     _ => Verdict::Row(None),
                 }
@@ -112,6 +111,10 @@ impl<'a> Finder<'a> {
             return Verdict::Row(hint());
         }
         if !self.options.known.is_empty() && self.is_known_row(object, &found) {
+            return Verdict::Row(hint());
+        }
+        if !lists && make_row(object.scalars()) && found.iter().all(|found| !found.located.telling) {
+            // What it lacks flags may give.
             return Verdict::Row(hint());
         }
         match self.best(found) {
@@ -358,74 +361,7 @@ impl<'a> Finder<'a> {
         inner.into_iter().map(|found| found.within_each(list.count == 1)).collect()
     }
 
-    /// A list of arrays.
-    fn arrays(&self, list: &List, inside: Option<(&Object, &str)>) -> Option<Candidate> {
-        let width = |node: &Node| node.list().map(|list| list.count);
-        let first = list.items.first()?.list()?;
-        if first.kinds.have(Kinds::OBJECT) || first.kinds.have(Kinds::LIST) || first.count == 0 {
-            return None;
-        }
-        let beside = inside.and_then(|(object, _)| {
-            object.members.iter().find_map(|(n, node)| holds_names(n).then(|| texts(node)).flatten())
-        });
-        let header = || {
-            let names = texts(list.items.first()?)?;
-            let numbers = list.items.get(1)?.list()?.items.iter().any(|value| match value {
-                Node::Scalar(text) => !text.starts_with('"'),
-                _ => false,
-            });
-            (numbers && !names.iter().any(|name| is_time_key(name) || name.parse::<f64>().is_ok()))
-                .then_some(names)
-        };
-        let given = self.columns.map(<[String]>::to_vec).or(beside);
-        let (names, headed) = match given {
-            Some(names) => (names, false),
-            None => match header() {
-                Some(names) => (names, true),
-                None => (Vec::new(), false),
-            },
-        };
-        let mut wrong = None;
-        if names.is_empty() {
-            let shown: Vec<&str> = first.items.iter().take(SHOWN).map(shown).collect();
-            let more = if first.count > shown.len() as u64 { ", …" } else { "" };
-            let place = inside.map(|(_, name)| format!(" at {name}")).unwrap_or_default();
-            wrong = Some(DecodeError::Usage(format!(
-                "the rows{place} are arrays without names, the first of them [{}{more}]; name the {} columns in their order: {COLUMNS} NAME,NAME,…",
-                shown.join(", "),
-                first.count
-            )));
-        } else if !headed && width(list.items.first()?) != Some(names.len() as u64) {
-            wrong = Some(DecodeError::Usage(format!(
-                "the first row has {} values, and there are {} names for its columns: {}",
-                first.count,
-                names.len(),
-                names.join(",")
-            )));
-        }
-        let own: Vec<&str> = names.iter().map(String::as_str).collect();
-        let telling = names.is_empty() && first.count > 2 || make_row(own.iter().copied());
-        let index = inside.and_then(|(object, data)| {
-            let (index, node) = object.members.iter().find(|(name, _)| name == "index")?;
-            let times = node.list()?.items.first().is_some_and(is_time_value);
-            (times && !own.iter().any(|name| is_time(name))).then(|| (index.clone(), data.to_owned()))
-        });
-        let mut candidate = match index {
-            Some((index, data)) if !headed => {
-                let own = own.iter().copied().chain(["ts"]).collect();
-                let path = data.clone();
-                let plan = Plan::Split { names: names.clone(), index, data };
-                let mut found = self.found(plan, ", an array each, with times at index", own);
-                found.located.path = path;
-                found
-            }
-            _ => self.found(Plan::Arrays(names.clone(), headed), ", an array each", own),
-        };
-        candidate.located.telling |= telling;
-        Some(Candidate { wrong, ..candidate })
-    }
-
-    fn found(&self, plan: Plan, how: &'static str, own: Vec<&str>) -> Candidate {
+    pub(super) fn found(&self, plan: Plan, how: &'static str, own: Vec<&str>) -> Candidate {
         let mapped = |name: &&str| self.options.mapped.iter().any(|mapped| *mapped == **name);
         let telling = make_row(own.iter().copied()) || own.iter().any(mapped);
         let own = own.into_iter().map(str::to_owned).collect();
@@ -484,39 +420,6 @@ fn names_of(list: &List) -> Vec<&str> {
         }
     }
     names
-}
-
-/// The texts of a list of them, or the names of a list of objects.
-fn texts(node: &Node) -> Option<Vec<String>> {
-    let list = node.list()?;
-    let text = |node: &Node| match node {
-        Node::Scalar(text) => serde_json::from_str::<String>(text).ok(),
-        Node::Object(object) => match object.get("name")? {
-            Node::Scalar(text) => serde_json::from_str::<String>(text).ok(),
-            _ => None,
-        },
-        _ => None,
-    };
-    let texts: Option<Vec<String>> = list.items.iter().map(text).collect();
-    texts.filter(|texts| !texts.is_empty() && texts.len() as u64 == list.count)
-}
-
-fn shown(node: &Node) -> &str {
-    match node {
-        Node::Scalar(text) => text,
-        _ => "…",
-    }
-}
-
-/// Whether a value is a time: a date in digits, or an epoch.
-fn is_time_value(node: &Node) -> bool {
-    match node {
-        Node::Scalar(text) => {
-            is_time_key(text.trim_matches('"').split('.').next().unwrap_or_default())
-                || is_time_key(text.trim_matches('"'))
-        }
-        _ => false,
-    }
 }
 
 /// The name on the way to the rows that an object has twice.

@@ -224,11 +224,11 @@ fn a_document_that_is_damaged_gives_the_rows_before() {
         ),
         (
             format!("{{\"results\":[{row} {row}]}}"),
-            "the JSON document is damaged at byte 45; 1 rows before that were read",
+            "the JSON document is damaged at byte 45; 1 row before that were read",
         ),
         (
             format!("{{\"results\":[{row}]}} x"),
-            "there is text behind the JSON document, which begins with \"x\"; 1 rows before it were read",
+            "there is text behind the JSON document, at byte 47; 1 row before it were read",
         ),
         (deep, "is nested deeper than 1024 levels at byte "),
     ] {
@@ -277,5 +277,65 @@ fn what_is_followed_ends_its_batches_behind_documents() {
     for (length, numbers) in lengths.into_iter().zip([vec![1, 2], vec![3]]) {
         let batch = decoder.next_now().unwrap().unwrap();
         assert_eq!((batch.rows, batch.bytes), (numbers, length));
+    }
+}
+
+#[test]
+fn a_document_that_is_too_large_to_be_held_goes_through_a_file() {
+    let long = "x".repeat(MAX_ROW + 10);
+    let text = format!("{{\"results\":[{{\"t\":1,\"p\":2,\"s\":3}}],\"note\":\"{long}\",\"symbol\":\"A\"}}");
+    let (heard, told) = read_pipe(&text, &options(None, &[]), 1 << 20);
+    assert_eq!(rows(&heard), ["t=1 p=2 s=3 symbol=A"]);
+    assert_eq!((heard.error, told.as_deref()), (None, Some("rows are at results")));
+}
+
+#[test]
+fn a_list_that_is_written_while_it_is_followed_gives_its_rows_at_once() {
+    let data = |text: &'static str| Ok(Chunk::Data(bytes::Bytes::from_static(text.as_bytes())));
+    let script = Script([data("[\n{\"a\":1},\n"), Ok(Chunk::Idle), data("{\"a\":2}\n]\n")].into());
+    let mut decoder = JsonDecoder::open(Box::new(script), CsvOptions::default()).unwrap();
+    assert_eq!(decoder.next_now().unwrap().unwrap().rows, [1]);
+    assert_eq!(decoder.next_now().unwrap().unwrap().rows, [2]);
+}
+
+#[test]
+fn a_row_that_flags_complete_is_no_document() {
+    let text = r#"{"title":"x","url":"y","insights":[{"ticker":"A","sentiment":"positive"}]}"#;
+    assert_eq!(read(text, &options(None, &[])).1, None);
+    let mut known = options(None, &[]);
+    known.json.known = vec!["id".into(), "items".into()];
+    let text = r#"[{"id":1,"items":[{"t":1,"p":2,"s":3}]}]"#;
+    assert_eq!(read(text, &known).1, None);
+    assert!(read(text, &options(None, &[])).1.is_some());
+}
+
+proptest::proptest! {
+    #[test]
+    fn garbage_is_read_the_same_however_chunks_are_cut(
+        pieces in proptest::collection::vec(proptest::prop_oneof![
+            proptest::strategy::Just("{"), proptest::strategy::Just("}"), proptest::strategy::Just("["),
+            proptest::strategy::Just("]"), proptest::strategy::Just("\""), proptest::strategy::Just("\\"),
+            proptest::strategy::Just("\n"), proptest::strategy::Just(","), proptest::strategy::Just(":"),
+            proptest::strategy::Just("{\"results\":[{\"t\":1,\"p\":2,\"s\":3}]}"),
+            proptest::strategy::Just("{\"results\":["), proptest::strategy::Just("{\"t\":1,\"p\":2,\"s\":3}"),
+            proptest::strategy::Just("\"t\":[1,2],\"c\":[3,4]"), proptest::strategy::Just("\"AAPL\":"),
+            proptest::strategy::Just("[[1,2,3]]"), proptest::strategy::Just("#"),
+            proptest::strategy::Just("null"), proptest::strategy::Just(" "), proptest::strategy::Just("é"),
+        ], 0..40),
+        sizes in proptest::collection::vec(0usize..12, 1..8),
+    ) {
+        let text = pieces.concat();
+        proptest::prop_assume!(!text.is_empty());
+        for options in [options(None, &[]), options(Some("results"), &[]), options(None, &["a", "b", "c"])] {
+            let (whole, _) = read_pipe(&text, &options, text.len());
+            let mut decoder =
+                JsonDecoder::open(Box::new(Script::sizes(text.as_bytes(), &sizes)), options.clone()).unwrap();
+            let cut = Heard::of(&mut decoder);
+            proptest::prop_assert_eq!(&whole.rows, &cut.rows);
+            proptest::prop_assert_eq!(&whole.broken, &cut.broken);
+            proptest::prop_assert_eq!(&whole.error, &cut.error);
+            // A file is read to its end too, whatever it comes to.
+            read_file(&text, &options);
+        }
     }
 }

@@ -308,3 +308,40 @@ proptest! {
 fn widened(value: i64) -> i256 {
     i256::from_i128(value.into())
 }
+
+#[test]
+fn products_keep_every_digit() {
+    let of = |a: &str, b: &str| {
+        let read = |text: &str| Decimal::parse(text.as_bytes()).unwrap();
+        let product = read(a).times(&read(b));
+        assert_eq!(product, read(b).times(&read(a)), "{a} {b}");
+        product.map(|product| {
+            let mut text = String::new();
+            product.write(&mut text);
+            text
+        })
+    };
+    for (a, b, product) in [
+        ("12345", "0.0001", "1.2345"),
+        ("-9223372036854775807", "1e-9", "-9223372036.854775807"),
+        ("0", "1e-9", "0"),
+        ("0.10", "10", "1"),
+        (
+            "99999999999999999999999999999999999999",
+            "99999999999999999999999999999999999999",
+            "9999999999999999999999999999999999999800000000000000000000000000000000000001",
+        ),
+        ("1e300", "-3", "-3e300"),
+        (
+            "123456789012345678901234567890123456789012345",
+            "0.001",
+            "123456789012345678901234567890123456789012.345",
+        ),
+    ] {
+        assert_eq!(of(a, b).as_deref(), Ok(product), "{a} {b}");
+    }
+    for (a, b) in [("1e-16383", "0.1"), ("1e131071", "10"), ("7e131000", "1e100")] {
+        assert_eq!(of(a, b), Err(NumberError::TooLong), "{a} {b}");
+    }
+    assert_eq!(of("10e-16383", "0.1").as_deref(), Ok("1e-16383"));
+}

@@ -99,7 +99,7 @@ fn rows_before_the_damage_are_stored() {
         (
             "behind",
             format!("{{\"symbol\":\"X\",\"bars\":[{one},{two}]}} oops"),
-            "there is text behind the JSON document, which begins with \"oops\"",
+            "there is text behind the JSON document, at byte ",
         ),
         (
             "deep",
@@ -130,5 +130,24 @@ fn a_row_that_is_no_row_costs_itself() {
         let mut rows: Vec<u64> = work.dlq("d").iter().flat_map(|letter| letter.rows.clone()).collect();
         rows.sort_unstable();
         assert_eq!(rows, [2, 3, 4], "{what}: {run}");
+    });
+}
+
+#[test]
+fn a_row_that_is_refused_is_replayed_with_what_stood_beside_it() {
+    on_every_store(|work, store, workers, what| {
+        let document = r#"{"bars":[{"t":1704205800000,"o":"x","h":2,"l":1,"c":1.5},{"t":1704205860000,"o":1,"h":2,"l":1,"c":2}],"symbol":"X"}"#;
+        let path = work.write("bars.json", document);
+        let run = load(work, store, workers, &path, &["--timeframe", "1m", "--dlq", "d"]).expect(3);
+        assert_eq!(bars(store), ["2024-01-02T14:31:00.000000Z X 1m 1 2 1 2 ∅ ∅ ∅"], "{what}: {run}");
+        assert_eq!(work.dlq("d")[0].rows, [1], "{what}: {run}");
+        let replay =
+            ["replay-dlq", "d", "--set", "open_price=1.25", "--dsn", &store.dsn(), "--workers", workers];
+        let run = work.mdsctl(replay).run().expect(0);
+        let expected = [
+            "2024-01-02T14:30:00.000000Z X 1m 1.25 2 1 1.5 ∅ ∅ ∅",
+            "2024-01-02T14:31:00.000000Z X 1m 1 2 1 2 ∅ ∅ ∅",
+        ];
+        assert_eq!(bars(store), expected, "{what}: {run}");
     });
 }

@@ -33,6 +33,8 @@ impl Casts {
         for pick in rows.picks.iter().filter(|pick| last.replace(pick.part) != Some(pick.part)) {
             let given = rows.parts.get(pick.part as usize).and_then(|part| part.given.as_ref());
             let reading = given.and_then(|given| given.reading.as_deref());
+            let reading =
+                reading.filter(|reading| reading.columns.as_ref().is_none_or(|own| !own.is_empty()));
             let own = reading.map_or(self, Self::remembered);
             if *all.get_or_insert(own) != own {
                 return None;
