@@ -70,7 +70,7 @@ fn a_layout_of_the_configuration_file_is_taken() {
         work.mdsctl(["load", "x.csv", "--dsn", &store.dsn()]).run().expect(0);
         assert_eq!(
             stored(store),
-            "bars ts=2024-01-02T09:00:00.000000Z vendor=desk symbol=SAP timeframe=1d open_price=1 high_price=2 \
+            "bars ts=2024-01-02T00:00:00.000000Z vendor=desk symbol=SAP timeframe=1d open_price=1 high_price=2 \
              low_price=0.5 close_price=1.5\n",
             "{which}"
         );
