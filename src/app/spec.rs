@@ -15,7 +15,7 @@ use crate::dataset::time::{DateOrder, Unit};
 use crate::decode::csv::{self, CsvOptions};
 use crate::decode::{Format, JsonOptions};
 use crate::settings::{OnConflict, quantity};
-use crate::source::{Chooser, OpenOptions};
+use crate::source::{Chooser, OpenOptions, TextEncoding};
 use crate::text::choice;
 
 /// A column, and where it is taken from or what it holds.
@@ -102,6 +102,13 @@ spec! {
     /// The format.
     #[serde(serialize_with = "to_format", deserialize_with = "of_format")]
     format: Format,
+    /// The encoding of texts.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "to_encoding",
+        deserialize_with = "of_encoding"
+    )]
+    encoding: TextEncoding,
     /// The delimiter of CSV.
     #[serde(serialize_with = "to_character", deserialize_with = "of_character")]
     delimiter: u8,
@@ -154,6 +161,7 @@ impl Spec {
             on_conflict: Some(values.on_conflict).filter(|how| *how != OnConflict::default()),
             quality: Some(values.quality).filter(|how| *how != Quality::default()),
             format: open.format,
+            encoding: open.encoding,
             delimiter: csv.delimiter,
             no_header: Some(!csv.header),
             columns: csv.columns.as_deref().map(<[String]>::to_vec),
@@ -222,7 +230,8 @@ impl Spec {
             comment: self.comment.map(Into::into),
             ..CsvOptions::default()
         };
-        (data, OpenOptions { format: self.format, csv, chooser: Chooser::default() })
+        let chooser = Chooser::default();
+        (data, OpenOptions { format: self.format, csv, encoding: self.encoding, chooser })
     }
 }
 
@@ -289,6 +298,14 @@ fn of_character<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u8>, D::Err
     of_text(from, csv::delimiter)
 }
 
+fn to_encoding<S: Serializer>(encoding: &Option<TextEncoding>, to: S) -> Result<S::Ok, S::Error> {
+    encoding.map(TextEncoding::name).serialize(to)
+}
+
+fn of_encoding<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TextEncoding>, D::Error> {
+    of_text(from, TextEncoding::of_name)
+}
+
 fn to_format<S: Serializer>(format: &Option<Format>, to: S) -> Result<S::Ok, S::Error> {
     format.map(|format| format.name).serialize(to)
 }
@@ -329,7 +346,7 @@ mod tests {
     fn a_plan_is_what_its_specification_says() {
         let said = spec(
             "dataset = 'bars'\nvendor = 'v'\nforce-set = true\nset = ['a=b=c']\nround = true\nquality = 'reject'
-            scale = ['close=0.0001']\ntime-format = ['%Y%m%d', 'expiry=%d.%m.%y']\non-conflict = 'skip'\nformat = 'csv'\ndelimiter = ';'\nskip-lines = 3\ncomment = '#'",
+            scale = ['close=0.0001']\ntime-format = ['%Y%m%d', 'expiry=%d.%m.%y']\non-conflict = 'skip'\nformat = 'csv'\nencoding = 'windows-1252'\ndelimiter = ';'\nskip-lines = 3\ncomment = '#'",
         );
         let (data, open) = said.clone().plan();
         let all = Spec::of(&data, &open);

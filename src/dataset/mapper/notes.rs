@@ -167,6 +167,7 @@ pub fn is_deduction(note: &str) -> bool {
         " is written ",
         " are read together",
         " taken from the names of folders",
+        " is read as Windows-1252: ",
     ]
     .iter()
     .any(|said| note.contains(said))

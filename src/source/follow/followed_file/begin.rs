@@ -145,7 +145,7 @@ impl FollowedFile {
         let Some(names) = self.names.as_deref().filter(|_| options.csv.header) else { return Ok(None) };
         let csv = CsvOptions { known_header: true, ..options.csv.clone() };
         let format = options.format.or(Some(Format::CSV));
-        let options = OpenOptions { format, csv, chooser: Chooser::default() };
+        let options = OpenOptions { format, csv, encoding: None, chooser: Chooser::default() };
         let mut opened = Lines::open(names.as_bytes(), &self.name, &options, false)?;
         if let Some((lines, _)) = &mut opened {
             lines.take_used();
