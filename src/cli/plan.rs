@@ -17,7 +17,7 @@ use crate::cli::store;
 use crate::dataset::quality::Quality;
 use crate::dataset::separators::Decimal;
 use crate::dlq::filter::{Filter, Selection};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::settings::{BreakerSettings, EngineSettings, FeedbackSettings, OnConflict, RetrySettings};
 use crate::source::followed::FollowOptions;
 

@@ -107,3 +107,21 @@ fn a_dead_letter_of_a_text_that_was_not_utf_8_is_loaded_by_a_replay() {
     work.mdsctl(["replay-dlq", "--set", "price=1.5", "--dsn", &store.dsn()]).run().expect(0);
     assert_eq!(store.rows("SELECT conditions FROM ticks"), [[Some("réglé".to_owned())]]);
 }
+
+/// Of delimiters that a time has as well.
+#[test]
+fn colons_are_delimiters_where_the_header_has_nothing_else() {
+    on_both_stores(|work, store, what| {
+        let path = work.write(
+            "fills.txt",
+            "symbol:price:size:ts\nAAPL:10.5:3:1704189600\nMSFT:20.25:4:\"2024-01-02 10:00:00\"\n",
+        );
+        let flags = ["load", &path, "--vendor", "v", "--json", "--dsn", &store.dsn()];
+        let run = work.mdsctl(flags).arguments(["--timestamp-unit", "s"]).run();
+        assert!(run.json()["deductions"].to_string().contains("delimited by :"), "{what}: {run}");
+        let rows = store.rows("SELECT symbol, price, size FROM ticks ORDER BY symbol");
+        let rows: Vec<Vec<&str>> =
+            rows.iter().map(|row| row.iter().map(|v| v.as_deref().unwrap_or("NULL")).collect()).collect();
+        assert_eq!(rows[0], ["AAPL", "10.5", "3"], "{what}: {run}");
+    });
+}
