@@ -94,8 +94,12 @@ impl ArrowDecoder {
             rows: 0,
             stopped: false,
         };
-        if this.fill(FILE_HEAD)? == Filled::Enough && this.rest().starts_with(MARK) {
-            this.framed = true;
+        let filled = this.fill(FILE_HEAD)?;
+        this.framed = this.rest().starts_with(MARK) || MARK.starts_with(this.rest());
+        if this.framed && filled == Filled::Ended {
+            return Err(this.ends_early());
+        }
+        if this.framed && filled == Filled::Enough {
             this.pass_by(FILE_HEAD);
             for _ in 0..MOST_PADDING {
                 if this.fill(FILE_HEAD)? == Filled::Enough && this.rest().starts_with(&[0; FILE_HEAD]) {

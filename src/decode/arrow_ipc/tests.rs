@@ -50,12 +50,13 @@ fn read(bytes: &[u8], size: usize) -> (Vec<i64>, Option<String>) {
         Ok(decoder) => decoder,
         Err(error) => return (Vec::new(), Some(error.to_string())),
     };
-    let mut ids = Vec::new();
+    let (mut ids, mut rows) = (Vec::new(), 0);
     loop {
         match decoder.next_batch() {
             Ok(Some(raw)) => {
                 assert!(raw.rows.len() <= BATCH_ROWS);
-                assert_eq!(raw.rows.first(), Some(&(ids.len() as u64 + 1)));
+                assert_eq!(raw.rows.first(), Some(&(rows + 1)));
+                rows += raw.rows.len() as u64;
                 let column = raw.columns.column(0);
                 if let Some(column) = column.as_primitive_opt::<Int64Type>() {
                     ids.extend(column.values());
