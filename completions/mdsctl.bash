@@ -528,7 +528,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__load)
-            opts="-v -q -h --dsn --tenant --dataset --layout --table --vendor --symbol --timeframe --force-set --name-pattern --map --set --timestamp-unit --timezone --date-order --decimal --null --keep-case --exact --round --on-conflict --quality --format --encoding --delimiter --no-header --columns --rows-at --skip-lines --comment --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --resume --source-id --force --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --dsn --tenant --dataset --layout --table --vendor --symbol --timeframe --force-set --name-pattern --map --set --timestamp-unit --timezone --date-order --time-format --decimal-comma --decimal --scale --null --keep-case --exact --round --on-conflict --quality --format --encoding --delimiter --no-header --columns --rows-at --skip-lines --comment --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --resume --source-id --force --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -590,7 +590,15 @@ _mdsctl() {
                     COMPREPLY=($(compgen -W "mdy dmy ymd" -- "${cur}"))
                     return 0
                     ;;
+                --time-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --decimal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scale)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -823,7 +831,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__replay__subcmd__dlq)
-            opts="-v -q -h --dsn --tenant --where --code --stage --since --until --symbol --limit --dataset --table --map --set --timestamp-unit --timezone --date-order --decimal --null --keep-case --exact --round --on-conflict --quality --max-attempts --archive --force --discard --dry-run --dlq-max-bytes --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --dsn --tenant --where --code --stage --since --until --symbol --limit --dataset --table --map --set --timestamp-unit --timezone --date-order --time-format --decimal-comma --decimal --scale --null --keep-case --exact --round --on-conflict --quality --max-attempts --archive --force --discard --dry-run --dlq-max-bytes --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -893,7 +901,15 @@ _mdsctl() {
                     COMPREPLY=($(compgen -W "mdy dmy ymd" -- "${cur}"))
                     return 0
                     ;;
+                --time-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --decimal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scale)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1361,7 +1377,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__tail)
-            opts="-v -q -h --from --checkpoint --poll --idle-exit --dsn --tenant --dataset --layout --table --vendor --symbol --timeframe --force-set --name-pattern --map --set --timestamp-unit --timezone --date-order --decimal --null --keep-case --exact --round --on-conflict --quality --format --encoding --delimiter --no-header --columns --rows-at --skip-lines --comment --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --from --checkpoint --poll --idle-exit --dsn --tenant --dataset --layout --table --vendor --symbol --timeframe --force-set --name-pattern --map --set --timestamp-unit --timezone --date-order --time-format --decimal-comma --decimal --scale --null --keep-case --exact --round --on-conflict --quality --format --encoding --delimiter --no-header --columns --rows-at --skip-lines --comment --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1439,7 +1455,15 @@ _mdsctl() {
                     COMPREPLY=($(compgen -W "mdy dmy ymd" -- "${cur}"))
                     return 0
                     ;;
+                --time-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --decimal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scale)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
