@@ -92,7 +92,10 @@ warn\t'Count and report them, and store them'
 reject\t'Reject them'"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l format -d 'Format of the input (else told by its bytes, then by its name)' -r -f -a "csv\t''
 ndjson\t''
-parquet\t''"
+parquet\t''
+dbn\t''
+arrow\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l encoding -d 'Encoding of the text, such as windows-1252, latin-1, utf-16le or shift_jis' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l columns -d 'The names of the columns, of CSV that has no header and of rows of JSON that are lists' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l unpivot -d 'Make rows of columns: \'{option_type}_{}\' makes two of a row with call_bid and put_bid' -r
@@ -207,7 +210,10 @@ warn\t'Count and report them, and store them'
 reject\t'Reject them'"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l format -d 'Format of the input (else told by its bytes, then by its name)' -r -f -a "csv\t''
 ndjson\t''
-parquet\t''"
+parquet\t''
+dbn\t''
+arrow\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l encoding -d 'Encoding of the text, such as windows-1252, latin-1, utf-16le or shift_jis' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l columns -d 'The names of the columns, of CSV that has no header and of rows of JSON that are lists' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l unpivot -d 'Make rows of columns: \'{option_type}_{}\' makes two of a row with call_bid and put_bid' -r

@@ -23,6 +23,12 @@
         feature = "parquet",
         feature = "gzip",
         feature = "zstd",
+        feature = "bzip2",
+        feature = "xz",
+        feature = "lz4",
+        feature = "zip",
+        feature = "arrow-ipc",
+        feature = "dbn",
         feature = "telemetry",
         feature = "otlp"
     )),

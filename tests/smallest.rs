@@ -32,6 +32,9 @@ fn what_was_left_out_is_named_with_its_feature() {
     std::fs::write(folder.path().join("bars.ndjson"), format!("{letter}\n")).expect("a file");
     std::fs::write(folder.path().join("bars.ndjson.gz"), b"\x1F\x8B\x08\0\0\0\0\0\0\x03").expect("a file");
     std::fs::write(folder.path().join("bars.ndjson.zst"), b"\x28\xB5\x2F\xFD\x24\0").expect("a file");
+    std::fs::write(folder.path().join("bars.ndjson.bz2"), b"BZh91AY&SY").expect("a file");
+    std::fs::write(folder.path().join("bars.ndjson.xz"), b"\xFD7zXZ\0").expect("a file");
+    std::fs::write(folder.path().join("bars.ndjson.lz4"), b"\x04\x22\x4D\x18").expect("a file");
     // Known by its first bytes.
     std::fs::write(folder.path().join("bars.txt"), "PAR1 and no more").expect("a file");
     let load = ["load", "bars.csv", "--dsn", "sqlite:store.db"];
@@ -77,6 +80,23 @@ fn what_was_left_out_is_named_with_its_feature() {
             "zstd",
             "bars.ndjson.zst: ",
             vec!["inspect-dlq", "bars.ndjson.zst"],
+            vec![],
+        ),
+        (
+            cfg!(feature = "bzip2"),
+            "bzip2",
+            "bzip2",
+            "bars.ndjson.bz2: ",
+            vec!["inspect-dlq", "bars.ndjson.bz2"],
+            vec![],
+        ),
+        (cfg!(feature = "xz"), "xz", "xz", "bars.ndjson.xz: ", vec!["inspect-dlq", "bars.ndjson.xz"], vec![]),
+        (
+            cfg!(feature = "lz4"),
+            "LZ4",
+            "lz4",
+            "bars.ndjson.lz4: ",
+            vec!["inspect-dlq", "bars.ndjson.lz4"],
             vec![],
         ),
         (

@@ -17,7 +17,7 @@ use crate::decode::each::Each;
 use crate::decode::unpivot::Unpivot;
 use crate::decode::{Format, JsonOptions};
 use crate::settings::{OnConflict, quantity};
-use crate::source::{Chooser, OpenOptions};
+use crate::source::{Chooser, OpenOptions, TextEncoding};
 use crate::text::choice;
 
 /// A column, and where it is taken from or what it holds.
@@ -104,6 +104,13 @@ spec! {
     /// The format.
     #[serde(serialize_with = "to_format", deserialize_with = "of_format")]
     format: Format,
+    /// The encoding of texts.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "to_encoding",
+        deserialize_with = "of_encoding"
+    )]
+    encoding: TextEncoding,
     /// The delimiter of CSV.
     #[serde(serialize_with = "to_character", deserialize_with = "of_character")]
     delimiter: u8,
@@ -165,6 +172,7 @@ impl Spec {
             on_conflict: Some(values.on_conflict).filter(|how| *how != OnConflict::default()),
             quality: Some(values.quality).filter(|how| *how != Quality::default()),
             format: open.format,
+            encoding: open.encoding,
             delimiter: csv.delimiter,
             no_header: Some(!csv.header),
             columns: csv.columns.as_deref().map(<[String]>::to_vec),
@@ -246,6 +254,7 @@ impl Spec {
                 csv,
                 unpivot: self.unpivot,
                 each: self.each,
+                encoding: self.encoding,
                 chooser: Chooser::default(),
             },
         )
@@ -331,6 +340,14 @@ fn of_character<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u8>, D::Err
     of_text(from, csv::delimiter)
 }
 
+fn to_encoding<S: Serializer>(encoding: &Option<TextEncoding>, to: S) -> Result<S::Ok, S::Error> {
+    encoding.map(TextEncoding::name).serialize(to)
+}
+
+fn of_encoding<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TextEncoding>, D::Error> {
+    of_text(from, TextEncoding::of_name)
+}
+
 fn to_format<S: Serializer>(format: &Option<Format>, to: S) -> Result<S::Ok, S::Error> {
     format.map(|format| format.name).serialize(to)
 }
@@ -371,7 +388,7 @@ mod tests {
     fn a_plan_is_what_its_specification_says() {
         let said = spec(
             "dataset = 'bars'\nvendor = 'v'\nforce-set = true\nset = ['a=b=c']\nround = true\nquality = 'reject'
-            scale = ['close=0.0001']\ntime-format = ['%Y%m%d', 'expiry=%d.%m.%y']\non-conflict = 'skip'\nformat = 'csv'\ndelimiter = ';'\nskip-lines = 3\ncomment = '#'",
+            scale = ['close=0.0001']\ntime-format = ['%Y%m%d', 'expiry=%d.%m.%y']\non-conflict = 'skip'\nformat = 'csv'\nencoding = 'windows-1252'\ndelimiter = ';'\nskip-lines = 3\ncomment = '#'",
         );
         let (data, open) = said.clone().plan();
         let all = Spec::of(&data, &open);

@@ -16,6 +16,7 @@ use crate::decode::{Format, csv};
 use crate::report::progress;
 use crate::report::style::ColorChoice;
 use crate::settings::{OnConflict, RejectLimit, quantity};
+use crate::source::TextEncoding;
 use crate::source::followed::From;
 
 mod dlq;
@@ -281,6 +282,12 @@ pub struct FormatArgs {
     /// Format of the input (else told by its bytes, then by its name)
     #[arg(long, value_parser = values::format(), value_name = "FORMAT")]
     pub format: Option<Format>,
+    /// Encoding of the text, such as windows-1252, latin-1, utf-16le or shift_jis
+    ///
+    /// Else it is UTF-8, what a byte order mark says, or Windows-1252 where the first texts that are
+    /// not ASCII can be nothing else. utf-8 is never taken for another.
+    #[arg(long, value_name = "NAME", value_parser = TextEncoding::of_name)]
+    pub encoding: Option<TextEncoding>,
     /// Delimiter of CSV (else deduced from the header)
     #[arg(long, value_name = "C", value_parser = csv::delimiter)]
     pub delimiter: Option<u8>,

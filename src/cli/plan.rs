@@ -17,7 +17,7 @@ use crate::cli::store;
 use crate::dataset::quality::Quality;
 use crate::dataset::separators::Decimal;
 use crate::dlq::filter::{Filter, Selection};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::settings::{BreakerSettings, EngineSettings, FeedbackSettings, OnConflict, RetrySettings};
 use crate::source::followed::FollowOptions;
 
@@ -30,6 +30,9 @@ pub fn load(args: &LoadArgs, layouts: &[Layout]) -> Result<RunPlan> {
 
 /// What a tail is to do.
 pub fn tail(args: &TailArgs, layouts: &[Layout]) -> Result<TailPlan> {
+    if args.rows.format.encoding.is_some() && args.inputs.iter().any(|input| input != "-") {
+        return Err(Error::usage("--encoding is for load and for a pipe: files are followed as UTF-8"));
+    }
     let engine = engine(&args.engine, true)?;
     let run = run((&args.inputs, layouts), &args.rows, engine, HistoryPlan::default())?;
     let follow = FollowOptions {
@@ -136,6 +139,7 @@ fn said(data: &DataArgs, format: &FormatArgs) -> Spec {
         force_set: data.force_set.then_some(true),
         name_pattern: data.name_pattern.clone(),
         format: format.format,
+        encoding: format.encoding,
         delimiter: format.delimiter,
         no_header: (format.no_header || !format.columns.is_empty()).then_some(true),
         columns: Some(format.columns.clone()).filter(|names| !names.is_empty()),

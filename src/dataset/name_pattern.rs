@@ -171,8 +171,10 @@ fn is_date(text: &str) -> bool {
 /// The name of a file without its folder and its known extensions.
 pub fn stem(source: &str) -> &str {
     let mut name = source.rsplit(['/', '\\']).next().unwrap_or(source);
-    const KNOWN: [&str; 12] =
-        ["gz", "zst", "bz2", "xz", "zip", "csv", "tsv", "txt", "ndjson", "jsonl", "json", "parquet"];
+    const KNOWN: &[&str] = &[
+        "gz", "zst", "bz2", "xz", "lz4", "zip", "csv", "tsv", "txt", "ndjson", "jsonl", "json", "parquet",
+        "pq", "arrow", "feather", "ipc", "arrows", "dbn",
+    ];
     while let Some((rest, extension)) = name.rsplit_once('.') {
         if rest.is_empty() || !KNOWN.iter().any(|k| extension.eq_ignore_ascii_case(k)) {
             break;

@@ -37,7 +37,7 @@ pub static FORMAT: Description = Description {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvOptions {
     /// The delimiter, one ASCII character; `None`: the comma, semicolon, tab or vertical bar that
-    /// the first line shows.
+    /// the first line shows, or the colon where it shows none of them.
     pub delimiter: Option<u8>,
     /// Whether the first line holds the names of the columns. Without it the columns are named
     /// `1`, `2`, …

@@ -3,10 +3,16 @@
 use std::fmt;
 use std::fs::File;
 
-use crate::decode::{Chunks, CsvOptions, DecodeError, Decoder, csv, json, ndjson, parquet};
+use crate::decode::{Chunks, CsvOptions, DecodeError, Decoder, arrow_ipc, csv, dbn, json, ndjson, parquet};
 
 /// All formats. Of text that no other claims by how it begins the last one is taken.
-const ALL: &[Format] = &[Format(&parquet::FORMAT), Format(&ndjson::FORMAT), Format(&csv::FORMAT)];
+const ALL: &[Format] = &[
+    Format(&arrow_ipc::FORMAT),
+    Format(&dbn::FORMAT),
+    Format(&parquet::FORMAT),
+    Format(&ndjson::FORMAT),
+    Format(&csv::FORMAT),
+];
 
 /// What there is to know of a format.
 pub struct Description {
@@ -134,7 +140,7 @@ impl Format {
         matches!(self.reading, Reading::Lines(_))
     }
 
-    /// Their names for a sentence: `CSV, NDJSON or Parquet`.
+    /// Their names for a sentence: `CSV, NDJSON, Parquet, DBN or Arrow`.
     pub fn titles() -> String {
         listed("or", Self::all().map(|format| format.title.to_owned()))
     }

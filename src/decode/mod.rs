@@ -1,20 +1,27 @@
-//! Bytes into columns: CSV, NDJSON and Parquet.
+//! Bytes into columns: CSV, NDJSON, Parquet and Arrow IPC.
 //!
 //! A decoder knows nothing of datasets: it yields columns under the names and in the types of
 //! the input, text where the format has only text, and sets broken rows aside one by one.
 
+#[cfg_attr(not(feature = "arrow-ipc"), path = "arrow_ipc/left_out.rs")]
+pub mod arrow_ipc;
 pub mod csv;
+#[cfg_attr(not(feature = "dbn"), path = "dbn/left_out.rs")]
+pub mod dbn;
 pub mod json;
 pub mod ndjson;
 #[cfg_attr(not(feature = "parquet"), path = "parquet/left_out.rs")]
 pub mod parquet;
 
 mod batch_builder;
+mod damage;
 pub(crate) mod each;
 mod export;
 pub mod format;
 mod input_buffer;
 mod long;
+mod nested;
+mod panic_guard;
 mod passed;
 mod resync_budget;
 #[cfg(test)]
@@ -42,7 +49,7 @@ pub struct RawBatch {
     /// Columns under the input's own names, in the order of the input. Text formats give
     /// nullable `Utf8` columns; an empty CSV cell without quotes is null, as `\N` is, and one with quotes an
     /// empty text; a missing or null JSON field is null, other JSON scalars are their text, nested values their JSON text.
-    /// Parquet gives its own types, and texts of few distinct values as `Dictionary(Int32, Utf8)`.
+    /// Parquet and Arrow give their own types, and Parquet texts of few distinct values as `Dictionary(Int32, Utf8)`.
     pub columns: RecordBatch,
     /// Row number of each row of `columns`, 1-based, counted over all rows of the input, the
     /// broken ones included; a header is not a row.

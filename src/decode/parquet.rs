@@ -1,11 +1,8 @@
 //! Parquet: columns in their own types, page by page.
 
-mod damage;
 mod described;
 mod export;
 mod int96;
-mod nested;
-mod panic_guard;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -24,10 +21,10 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::TypePtr;
 
 use crate::decode::format::{Description, FileDecoder, Reading};
-use crate::decode::{BATCH_ROWS, DecodeError, Decoder, RawBatch};
+use crate::decode::panic_guard::quietly;
+use crate::decode::{BATCH_ROWS, DecodeError, Decoder, RawBatch, damage, nested};
 pub use export::ParquetRows;
 use int96::Fine;
-use panic_guard::quietly;
 use stored::Stored;
 
 /// Bytes of values that a batch should not exceed by much, going by the average row.

@@ -1,7 +1,13 @@
 //! Compression: told by magic bytes, undone on the way, and proven before a row of a file counts.
 
+#[cfg_attr(not(feature = "bzip2"), path = "compress/bzip2_left_out.rs")]
+mod bzip2;
 #[cfg_attr(not(feature = "gzip"), path = "compress/gzip_left_out.rs")]
 mod gzip;
+#[cfg_attr(not(feature = "lz4"), path = "compress/lz4_left_out.rs")]
+mod lz4;
+#[cfg_attr(not(feature = "xz"), path = "compress/xz_left_out.rs")]
+mod xz;
 #[cfg_attr(not(feature = "zstd"), path = "compress/zstd_left_out.rs")]
 mod zstd;
 
@@ -13,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::decode::DecodeError;
 use crate::pipeline::Stop;
+use crate::source::zip::{self, Packed};
 
 /// Bytes that a decompressor takes in at once.
 const BUFFER: usize = 64 << 10;
@@ -26,6 +33,14 @@ pub enum Compression {
     Gzip,
     /// Zstandard, one frame or many.
     Zstd,
+    /// bzip2, one stream or many, as parallel compressors write them.
+    Bzip2,
+    /// xz, one stream or many.
+    Xz,
+    /// Frames of LZ4, one or many.
+    Lz4,
+    /// As a member of a zip archive, stored or deflated.
+    Zip(Packed),
 }
 
 /// Zero bytes between or behind the members of a gzip stream, as tapes and block devices leave them.
@@ -40,15 +55,44 @@ impl Padding {
 }
 
 impl Compression {
+    /// The endings of names of compressed files.
+    pub const ENDINGS: [&str; 5] = [".gz", ".zst", ".bz2", ".xz", ".lz4"];
+
     /// Tells it by the first bytes of an input.
     pub fn of(head: &[u8]) -> Self {
         match head {
             [0x1F, 0x8B, ..] => Self::Gzip,
             [0x28, 0xB5, 0x2F, 0xFD, ..] => Self::Zstd,
             // A skippable frame, as parallel compressors put in front.
-            [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::Zstd,
+            [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::behind_skippable(head),
+            [0x04, 0x22, 0x4D, 0x18, ..] => Self::Lz4,
+            [0xFD, b'7', b'z', b'X', ..] => Self::Xz,
+            // Behind it begins a block, or the stream ends: a text may begin like this as well.
+            [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..] => {
+                let is = |sign: [u8; 6]| rest.iter().zip(sign).all(|(byte, sign)| *byte == sign);
+                let block = [0x31, 0x41, 0x59, 0x26, 0x53, 0x59];
+                let end = [0x17, 0x72, 0x45, 0x38, 0x50, 0x90];
+                if is(block) || is(end) { Self::Bzip2 } else { Self::None }
+            }
             _ => Self::None,
         }
+    }
+
+    /// Zstandard and LZ4 have the same skippable frames: the one that follows them says which it is, where it
+    /// can be seen.
+    fn behind_skippable(head: &[u8]) -> Self {
+        let mut rest = head;
+        while let [0x50..=0x5F, 0x2A, 0x4D, 0x18, a, b, c, d, behind @ ..] = rest {
+            let length = usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).unwrap_or(usize::MAX);
+            rest = behind.get(length..).unwrap_or_default();
+        }
+        if rest.starts_with(&[0x04, 0x22, 0x4D, 0x18]) { Self::Lz4 } else { Self::Zstd }
+    }
+
+    /// The endings of names of compressed files, for a sentence: `.gz, .zst or .xz`.
+    pub fn endings() -> String {
+        let (last, others) = Self::ENDINGS.split_last().unwrap_or((&"", &[]));
+        format!("{} or {last}", others.join(", "))
     }
 
     /// The word for it.
@@ -57,6 +101,10 @@ impl Compression {
             Self::None => "none",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
+            Self::Bzip2 => "bzip2",
+            Self::Xz => "xz",
+            Self::Lz4 => "lz4",
+            Self::Zip(_) => "zip",
         }
     }
 
@@ -78,6 +126,10 @@ impl Compression {
             Self::None => Ok(Box::new(stored)),
             Self::Gzip => gzip::undo(BufReader::with_capacity(BUFFER, stored), padding),
             Self::Zstd => zstd::undo(BufReader::with_capacity(BUFFER, stored)),
+            Self::Bzip2 => bzip2::undo(BufReader::with_capacity(BUFFER, stored)),
+            Self::Xz => xz::undo(BufReader::with_capacity(BUFFER, stored)),
+            Self::Lz4 => lz4::undo(BufReader::with_capacity(BUFFER, stored)),
+            Self::Zip(packed) => zip::undo(BufReader::with_capacity(BUFFER, stored), packed),
         }
     }
 
@@ -98,12 +150,16 @@ impl Compression {
 
     /// The decompressed bytes of a file once more, whatever is read of it elsewhere.
     pub(super) fn again(self, file: &File, stop: &Stop) -> Result<Box<dyn Read + Send>, DecodeError> {
-        self.undo(Placed { file: file.try_clone()?, at: 0, stop: stop.clone() })
+        let at = match self {
+            Self::Zip(packed) => packed.at,
+            _ => 0,
+        };
+        self.undo(Placed { file: file.try_clone()?, at, stop: stop.clone() })
     }
 
     /// Decompresses a file to its end, for nothing but what is wrong with it.
     pub(super) fn unpack(self, file: &File, stop: &Stop) -> Result<(), DecodeError> {
-        let mut bytes = self.undo(Placed { file: file.try_clone()?, at: 0, stop: stop.clone() })?;
+        let mut bytes = self.again(file, stop)?;
         let mut buffer = vec![0; 4 * BUFFER];
         loop {
             match bytes.read(&mut buffer) {
@@ -130,6 +186,10 @@ impl Compression {
         }
         let what = match error.kind() {
             io::ErrorKind::UnexpectedEof => ENDS_EARLY,
+            io::ErrorKind::OutOfMemory => {
+                "takes more memory to decompress than is allowed here, decompress it first"
+            }
+            io::ErrorKind::Unsupported => "is compressed in a way that cannot be read, decompress it first",
             _ => "is corrupt",
         };
         DecodeError::Corrupt(format!("the {} stream {what}", self.as_str()))
@@ -141,11 +201,11 @@ const ENDS_EARLY: &str = "ends early";
 /// What becomes of the rows of a file whose checksums do not hold.
 pub(super) const NOTHING_LOADED: &str = "; none of its rows were loaded";
 
-/// A file, read from its beginning whatever others do with it; it ends where the stop is set.
-struct Placed {
-    file: File,
-    at: u64,
-    stop: Stop,
+/// A file, read from a place in it whatever others do with it; it ends where the stop is set.
+pub(super) struct Placed {
+    pub(super) file: File,
+    pub(super) at: u64,
+    pub(super) stop: Stop,
 }
 
 impl Read for Placed {

@@ -22,6 +22,7 @@ use crate::pipeline::{Feed, Rest};
 use crate::port::runs::base_of;
 use crate::source::changed::Since;
 use crate::source::completion::SettledInputs;
+use crate::source::fault::called;
 use crate::source::peeked::{self, Peeked, from, lines_of};
 use crate::source::{Compression, Input, Meter, OpenOptions, Opened, decode_error, open};
 use crate::text::flags::{NO_HEADER, SKIP_LINES};
@@ -30,6 +31,9 @@ use crate::text::number_format::count;
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
 /// be wrong.
 const WRONG_HEADER_ROWS: usize = 100;
+
+/// Between the name of an input and its encoding.
+const READ_AS: &str = " is read as ";
 
 /// Told of an input that cannot be read, by its place.
 pub type OnError = Box<dyn Fn(usize, &Error) -> Result<()> + Send>;
@@ -371,6 +375,15 @@ impl Files {
         }
         if let Some(layout) = &opened.chosen.told {
             *feed.report.notes.entry(layout.clone()).or_default() += 1;
+        }
+        if let Some((encoding, text)) = &opened.encoding {
+            let encoding = encoding.title();
+            *feed.report.forms.entry(format!("encoding is {encoding}")).or_default() += 1;
+            // Of many inputs one shows it.
+            if !feed.report.notes.keys().any(|note| note.contains(READ_AS)) {
+                let note = format!("{}{READ_AS}{encoding}: \"{text}\"", called(&input.name));
+                *feed.report.notes.entry(note).or_default() += 1;
+            }
         }
         if self.open.format.is_none() {
             *feed.report.forms.entry(form(&opened)).or_default() += 1;

@@ -14,6 +14,7 @@ use crate::batch::{covers, fingerprint};
 use crate::pipeline::Stop;
 use crate::port::runs::InputIdentity;
 use crate::source::changed::modified;
+use crate::source::zip::Member;
 use crate::source::{Compression, Input, shown};
 
 /// Bytes of all the files of a load of which the whole content is hashed when it begins: some 20 ms. Those
@@ -24,14 +25,20 @@ const MOST_CONTENT: u64 = 64 << 20;
 /// file that cannot be read has no fingerprint: it is for those who load it to say so.
 pub fn identify(inputs: &[Input], source_id: Option<&str>, stop: &Stop) -> Vec<InputIdentity> {
     let mut left = MOST_CONTENT;
+    let named = |name: &str, index: usize| match inputs.len() {
+        1 => format!("id:{name}"),
+        _ => format!("id:{name}#{}", index + 1),
+    };
     let one = |(index, input): (usize, &Input)| {
         // A pipe has a path too, and opening it would take bytes from it.
         let file = input.path.as_deref().zip(input.bytes);
+        if let Some(member) = &input.member {
+            return of_member(input, member, source_id.map(|name| named(name, index)));
+        }
         let fingerprint =
             file.and_then(|(path, bytes)| File::open(path).and_then(|file| fingerprint(&file, bytes)).ok());
         let id = match (source_id, &input.path) {
-            (Some(name), _) if inputs.len() == 1 => Some(format!("id:{name}")),
-            (Some(name), _) => Some(format!("id:{name}#{}", index + 1)),
+            (Some(name), _) => Some(named(name, index)),
             (None, Some(path)) if file.is_some() => Some(absolute(path)),
             (None, _) => None,
         };
@@ -48,6 +55,20 @@ pub fn identify(inputs: &[Input], source_id: Option<&str>, stop: &Stop) -> Vec<I
         InputIdentity { name, id, bytes, fingerprint, failed, unproven, modified, content }
     };
     inputs.iter().enumerate().map(one).collect()
+}
+
+/// A member of an archive is known by what the archive says of it, whatever else is in there.
+fn of_member(input: &Input, member: &Member, named: Option<String>) -> InputIdentity {
+    InputIdentity {
+        name: input.name.to_string(),
+        id: named.or_else(|| input.absolute()),
+        bytes: Some(member.packed.bytes),
+        fingerprint: Some(format!("{:08x}", member.packed.crc)),
+        failed: None,
+        unproven: false,
+        modified: None,
+        content: None,
+    }
 }
 
 /// A hash of the first bytes of a file, so many; `None` where it has fewer, or was stopped.
@@ -87,7 +108,8 @@ fn each_piece(
 
 /// Whether the file begins with all that was in it then, of which the hash is known.
 pub fn begins_with(input: &Input, before: &InputIdentity) -> bool {
-    let file = input.path.as_deref().and_then(|path| File::open(path).ok());
+    let path = input.path.as_deref().filter(|_| input.member.is_none());
+    let file = path.and_then(|path| File::open(path).ok());
     let now = file.zip(before.bytes).and_then(|(file, bytes)| content(&file, bytes, &|| false));
     now.is_some() && now == before.content
 }
@@ -99,7 +121,7 @@ pub fn has_grown(input: &Input, before: &InputIdentity) -> bool {
     let (Some(path), Some(now), Some(then)) = (&input.path, input.bytes, before.bytes) else {
         return false;
     };
-    if now <= then || then == 0 {
+    if now <= then || then == 0 || input.member.is_some() {
         return false;
     }
     let look = || -> io::Result<bool> {
@@ -114,7 +136,7 @@ pub fn has_grown(input: &Input, before: &InputIdentity) -> bool {
             return Ok(true);
         }
         let text = first.iter().take(some).all(|b| *b >= b' ' || matches!(b, b'\t' | b'\r' | b'\n'));
-        Ok(text && !first.starts_with(b"PAR1") && last == *b"\n")
+        Ok(text && !first.starts_with(b"PAR1") && !first.starts_with(b"ARRO") && last == *b"\n")
     };
     look().unwrap_or(false)
 }
@@ -197,7 +219,7 @@ mod tests {
 
     #[test]
     fn pipes_are_known_by_the_name_they_are_given() {
-        let pipe = Input { name: "-".into(), path: None, bytes: Some(7) };
+        let pipe = Input { name: "-".into(), path: None, bytes: Some(7), member: None };
         let stop = Stop::new().unwrap();
         let named = |id| identify(std::slice::from_ref(&pipe), id, &stop).remove(0);
         assert_eq!(named(None).id, None);

@@ -11,10 +11,14 @@ use std::sync::Arc;
 
 use crate::decode::Format;
 use crate::error::Error;
+use crate::source::Compression;
+use crate::source::archive;
 use crate::source::fault::io_error;
+use crate::source::identity::absolute;
 use crate::source::names::shown;
 use crate::source::pattern::{Parts, is_pattern};
 use crate::source::sniff::of_name;
+use crate::source::zip::Member;
 use crate::text::flags::RECURSIVE;
 
 /// One input.
@@ -24,14 +28,26 @@ pub struct Input {
     pub name: Arc<str>,
     /// Where it is; `None` for standard input.
     pub path: Option<PathBuf>,
-    /// Its size in bytes, where it has one.
+    /// Its size in bytes, where it has one: as it is stored.
     pub bytes: Option<u64>,
+    /// Which part of the file it is, where that is an archive.
+    pub member: Option<Arc<Member>>,
 }
 
 impl Input {
     /// The one of that name, which need not be there yet.
     pub fn named(name: &OsString) -> Self {
-        Self { name: shown(name).into(), path: Some(name.into()), bytes: None }
+        Self { name: shown(name).into(), path: Some(name.into()), bytes: None, member: None }
+    }
+
+    /// Its path that is the same from everywhere, the member of an archive behind that of the archive; `None` for
+    /// standard input.
+    pub fn absolute(&self) -> Option<String> {
+        let path = absolute(self.path.as_deref()?);
+        Some(match &self.member {
+            Some(member) => format!("{path}/{}", member.name),
+            None => path,
+        })
     }
 }
 
@@ -42,7 +58,7 @@ impl Input {
 /// `recursive` for those below it too; hidden ones are passed over. What else has `*`, `?` or `[`
 /// in it is a glob. What writers leave beside their data (`_SUCCESS`, `_delta_log`, `.crc`) is no
 /// data, unless it is named itself. A file that globs and directories come upon several times is
-/// taken once.
+/// taken once. Of a zip archive each member that is data is an input of its own.
 ///
 /// # Errors
 /// [`Error::Input`] for what does not exist, cannot be looked at, or holds nothing to load;
@@ -57,14 +73,14 @@ pub fn expand(args: &[OsString], recursive: bool) -> Result<Vec<Input>, Error> {
             if std::mem::replace(&mut stdin, true) {
                 return Err(Error::usage("standard input (-) is named more than once"));
             }
-            inputs.push(Input { name: "-".into(), path: None, bytes: stdin_bytes() });
+            inputs.push(Input { name: "-".into(), path: None, bytes: stdin_bytes(), member: None });
             continue;
         }
         let path = Path::new(arg);
         let found = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => directory(path, recursive)?,
             Ok(_) => {
-                inputs.push(file(path));
+                inputs.extend(file(path));
                 continue;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && is_pattern(arg) => {
@@ -72,7 +88,7 @@ pub fn expand(args: &[OsString], recursive: bool) -> Result<Vec<Input>, Error> {
             }
             Err(error) => return Err(io_error(&error, &shown(arg))),
         };
-        inputs.extend(found.iter().filter(|path| seen.insert(identity(path))).map(|path| file(path)));
+        inputs.extend(found.iter().filter(|path| seen.insert(identity(path))).flat_map(|path| file(path)));
     }
     Ok(inputs)
 }
@@ -83,10 +99,20 @@ fn identity(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn file(path: &Path) -> Input {
+/// A file; of an archive the files in it. What is wrong with an archive is told when it is read.
+fn file(path: &Path) -> Vec<Input> {
     let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file);
-    let name = shown(path).into();
-    Input { name, path: Some(path.to_owned()), bytes: metadata.map(|m| m.len()) }
+    let name = shown(path);
+    let members = metadata.as_ref().and_then(|_| archive::members(path));
+    let input =
+        |name: String, bytes, member| Input { name: name.into(), path: Some(path.to_owned()), bytes, member };
+    match members {
+        None => vec![input(name, metadata.map(|m| m.len()), None)],
+        Some(members) => members
+            .into_iter()
+            .map(|one| input(format!("{name}/{}", one.name), Some(one.packed.stored), Some(Arc::new(one))))
+            .collect(),
+    }
 }
 
 /// The size of standard input where it is a file, read from its start.
@@ -121,7 +147,7 @@ fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
             {
                 open.push(listed(&entry)?);
             }
-        } else if of_name(&shown(&entry)).is_some()
+        } else if (of_name(&shown(&entry)).is_some() || archive::is_named_so(&shown(&entry)))
             && !entry.file_name().is_some_and(is_marker)
             // A link to nowhere is data that is missing: the reading says so.
             && metadata.is_none_or(|metadata| metadata.is_file())
@@ -137,8 +163,9 @@ fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
         };
         let path = shown(path);
         return Err(Error::input(format!(
-            "{path}: nothing to load, no file ends in {}, with or without .gz or .zst{hint}",
-            Format::endings()
+            "{path}: nothing to load, no file ends in {}, with or without {}, or in .zip{hint}",
+            Format::endings(),
+            Compression::endings()
         )));
     }
     Ok(found)
@@ -160,7 +187,7 @@ fn listed(path: &Path) -> Result<Vec<PathBuf>, Error> {
 
 /// Whether a name is of what Spark, Hive, Delta Lake, Flink and the like leave beside the data that they
 /// write: marks that it is complete, logs of its versions, checksums, summaries of its footers.
-fn is_marker(name: &OsStr) -> bool {
+pub(super) fn is_marker(name: &OsStr) -> bool {
     let name = name.as_bytes();
     let whole: [&[u8]; 8] = [
         b"_SUCCESS",
@@ -262,8 +289,8 @@ mod tests {
         let root = tree(&["d/x.md", "d/e/y.csv"]);
         assert_eq!(
             expanded(&root, &["d"], false),
-            "d: nothing to load, no file ends in .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet or .pq, \
-             with or without .gz or .zst; --recursive looks into its directories"
+            "d: nothing to load, no file ends in .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet, .pq, .dbn, .arrow, .feather, .ipc or .arrows, \
+             with or without .gz, .zst, .bz2, .xz or .lz4, or in .zip; --recursive looks into its directories"
         );
     }
 

@@ -1,8 +1,10 @@
 //! Where bytes come from: files, directories, globs and standard input, compressed or not.
 
+mod archive;
 mod changed;
 pub(crate) mod completion;
 mod compress;
+mod encoding;
 mod fault;
 pub(crate) mod files;
 pub(crate) mod follow;
@@ -18,9 +20,12 @@ mod raw_input;
 mod read_by;
 mod reader;
 mod sniff;
+#[cfg_attr(not(feature = "zip"), path = "zip/left_out.rs")]
+mod zip;
 
 use crate::error::{Error, Result};
 pub use compress::Compression;
+pub use encoding::TextEncoding;
 pub use fault::decode_error;
 use followed::{FollowOptions, Followed, FollowedKind};
 pub use input::{Input, expand};

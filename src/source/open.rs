@@ -12,21 +12,23 @@ use crate::decode::unpivot::{Unpivot, UnpivotDecoder};
 use crate::decode::{Chunk, Chunks, CsvOptions, DecodeError, Decoder, Format, RawBatch};
 use crate::error::{Error, words};
 use crate::pipeline::Stop;
+use crate::source::archive;
 use crate::source::changed::AtOpening;
-use crate::source::compress::{NOTHING_LOADED, Padding};
+use crate::source::compress::{NOTHING_LOADED, Padding, Placed};
 use crate::source::fault::{called, decode_error, io_error};
 use crate::source::raw_input::Stored;
 use crate::source::reader::{Ahead, CHUNK, Source};
-use crate::source::{Chooser, Chosen, Compression, Input, Meter, sniff};
+use crate::source::zip::{Member, Packed};
+use crate::source::{Chooser, Chosen, Compression, Input, Meter, TextEncoding, encoding, sniff};
 
 /// Bytes that settle what an input is, as far as magic bytes go.
-const MAGIC: usize = 4;
+const MAGIC: usize = 6;
 
 /// Bytes that are looked at where they are there.
 const HEAD: usize = 4096;
 
 /// Bytes of a text that are looked at for what it is.
-const SAMPLE: usize = 16 << 10;
+const SAMPLE: usize = 64 << 10;
 
 /// How an input is to be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct OpenOptions {
     pub unpivot: Option<Unpivot>,
     /// A list that becomes rows.
     pub each: Option<Each>,
+    /// The encoding of texts; `None`: UTF-8, or what a mark at the beginning or the first texts show.
+    pub encoding: Option<TextEncoding>,
     /// Who decides otherwise once the beginning of an input is known.
     pub chooser: Chooser,
 }
@@ -58,6 +62,8 @@ pub struct Opened {
     pub void: Option<Error>,
     /// What was passed over behind the compressed bytes.
     pub padding: Padding,
+    /// Where its texts are taken to be no UTF-8: by what text that is seen, and in which encoding it is.
+    pub encoding: Option<(TextEncoding, String)>,
     /// By which layout it is read.
     pub chosen: Chosen,
     /// The file as it was, where it is one that can be read again.
@@ -103,9 +109,9 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
     let padding = Padding::default();
     let at_opening = stored.at_opening();
     let opened = |decoder: Box<dyn Decoder>, format, compression| {
-        let (void, padding, at_opening) = (None, padding.clone(), at_opening.clone());
-        let chosen = Chosen::default();
-        Ok(Opened { decoder, format, compression, replayable: !live, void, padding, chosen, at_opening })
+        let (void, padding, at_opening, encoding) = (None, padding.clone(), at_opening.clone(), None);
+        let (replayable, chosen) = (!live, Chosen::default());
+        Ok(Opened { decoder, format, compression, replayable, void, padding, encoding, chosen, at_opening })
     };
     let nothing = |compression| {
         let (format, error) = (options.format.unwrap_or(Format::CSV), empty(name, compression));
@@ -115,7 +121,10 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
         }
     };
     let head = read_head(&mut stored).map_err(|e| io_error(&e, name))?;
-    let compression = Compression::of(&head);
+    let mut compression = match &input.member {
+        Some(member) => Compression::Zip(readable(member).map_err(|e| decode_error(e, name))?),
+        None => Compression::of(&head),
+    };
     if head.is_empty() && cut.is_cut() {
         return opened(Box::new(Nothing), options.format.unwrap_or(Format::CSV), compression);
     }
@@ -129,7 +138,16 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
         };
         sniff::format(head, name, options.format).map_err(refused)
     };
+    let is_archive = compression == Compression::None && archive::is_one(&head);
+    if let Some(file) = stored.file().filter(|_| is_archive) {
+        // One whose members can be read has been taken for them.
+        return Err(decode_error(archive::data(file).err().unwrap_or_else(changed), name));
+    }
+    let asked = options.encoding.filter(|encoding| !encoding.is_utf8());
+    let asked_of = |head: &[u8]| asked.filter(|_| Format::of_magic(head).is_none());
     if compression == Compression::None
+        && !is_archive
+        && asked_of(&head).is_none()
         && let (format, Some(file)) = (told(&head)?, stored.file())
         && let Reading::File(open) = format.reading
     {
@@ -148,7 +166,20 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
         compression.prove(file, stop).map_err(|e| decode_error(e, name))?;
     }
     let again = stored.file().map(File::try_clone).transpose().map_err(|e| io_error(&e, name))?;
-    let whole = Cursor::new(head).chain(stored);
+    let mut whole: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(stored));
+    if is_archive {
+        let file = spool(whole, compression, name, meter);
+        if cut.is_cut() {
+            return Err(stopped(name, "zip"));
+        }
+        let file = file?;
+        let member = the_only(&file).map_err(|e| decode_error(e, name))?;
+        compression = Compression::Zip(readable(&member).map_err(|e| decode_error(e, name))?);
+        compression.prove(&file, stop).map_err(|e| decode_error(e, name))?;
+        // What has been consumed of a stream is decoded to the end, whatever the stop says.
+        let stop = Stop::new().map_err(|e| io_error(&e, name))?;
+        whole = Box::new(Placed { file, at: member.packed.at, stop });
+    }
     let bytes = compression.undo_padded(whole, padding.clone());
     let mut bytes = bytes.map_err(|e| decode_error(e, name))?;
     let mut head = match read_head(&mut bytes) {
@@ -156,6 +187,14 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
         Err(_) if cut.is_cut() => Vec::new(),
         Err(error) => return Err(decode_error(compression.fault(error), name)),
     };
+    if let Some(encoding) = asked_of(&head) {
+        bytes = encoding.undo(Cursor::new(head).chain(bytes));
+        head = match read_head(&mut bytes) {
+            Ok(head) => head,
+            Err(_) if cut.is_cut() => Vec::new(),
+            Err(error) => return Err(decode_error(compression.fault(error), name)),
+        };
+    }
     if head.is_empty() && cut.is_cut() {
         return opened(Box::new(Nothing), options.format.unwrap_or(Format::CSV), compression);
     }
@@ -171,17 +210,28 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
         return nothing(compression);
     }
     let format = told(&head)?;
-    let mut chosen = Chosen::default();
+    let (mut chosen, mut encoding) = (Chosen::default(), None);
     if !format.is_binary() {
         let failed = read_sample(&mut bytes, &mut head, live).err();
         bytes = Box::new(Failing(failed).chain(bytes));
         chosen = options.chooser.of_head(name, format, &head).map_err(|e| e.at(name))?;
     }
-    let csv = chosen.open.as_ref().map_or(&options.csv, |open| &open.csv);
+    let open_options = chosen.open.as_ref().unwrap_or(options);
+    let csv = &open_options.csv;
+    let is_all = !live && head.len() < SAMPLE;
+    if !format.is_binary() && open_options.encoding.is_none() {
+        encoding = encoding::deduced(&head, is_all);
+    }
+    let said = open_options.encoding.filter(|_| !format.is_binary());
+    let written = encoding.as_ref().map(|(encoding, _)| *encoding).or(said);
     let looks = format.look_through.filter(|_| !live && csv.json.found.is_none());
     let found = match (looks, &again) {
         (Some(look), Some(file)) => {
             let again = compression.again(file, stop).map_err(|e| decode_error(e, name))?;
+            let again = match written {
+                Some(encoding) => encoding.undo(again),
+                None => again,
+            };
             look(Box::new(Reread { bytes: again, compression }), csv).map(Some)
         }
         _ => Ok(None),
@@ -191,15 +241,15 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
         _ if stop.is_set() => None,
         found => found.map_err(|e| decode_error(e, name))?,
     };
-    let bytes: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(bytes));
+    let mut bytes: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(bytes));
+    // What was asked for has been undone before the format was told.
+    if let Some(encoding) = written.filter(|_| asked.is_none()) {
+        bytes = encoding.undo(bytes);
+    }
     if let Reading::File(open) = format.reading {
         let file = spool(bytes, compression, name, meter);
         if cut.is_cut() {
-            return Err(Error::input(format!(
-                "{}: stopped before the whole {} file had been read; none of its rows were loaded",
-                called(name),
-                format.title
-            )));
+            return Err(stopped(name, format.title));
         }
         // What has been consumed of a stream is decoded to the end, whatever the stop says.
         let stop = if live { Stop::new().map_err(|e| io_error(&e, name))? } else { stop.clone() };
@@ -217,7 +267,38 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
         Reading::File(_) => Ok(Box::new(Nothing)),
     };
     let opened = opened(decoder.map_err(|e| decode_error(e, name))?, format, compression)?;
-    Ok(Opened { chosen, ..opened })
+    Ok(Opened { chosen, encoding, ..opened })
+}
+
+/// The bytes of a member of an archive.
+fn readable(member: &Member) -> Result<Packed, DecodeError> {
+    match &member.refused {
+        Some(why) => Err(DecodeError::Corrupt(format!("it {why}, which cannot be read; unpack it first"))),
+        None => Ok(member.packed),
+    }
+}
+
+/// The one member of an archive that is data.
+fn the_only(file: &File) -> Result<Member, DecodeError> {
+    let mut all = archive::data(file)?;
+    match (all.pop(), all.len()) {
+        (Some(member), 0) => Ok(member),
+        (_, others) => Err(DecodeError::Corrupt(format!(
+            "the zip archive has {} files of data, of which a pipe can bring one; save it to a file and load that",
+            others + 1
+        ))),
+    }
+}
+
+fn stopped(name: &str, title: &str) -> Error {
+    Error::input(format!(
+        "{}: stopped before the whole {title} file had been read; none of its rows were loaded",
+        called(name)
+    ))
+}
+
+fn changed() -> DecodeError {
+    DecodeError::Corrupt("the zip archive was written to while it was read".into())
 }
 
 /// Keeps the first bytes of a pipe that is refused by them beside the dead letters: nobody has them any more.
@@ -249,6 +330,9 @@ pub fn is_whole(input: &Input, stop: &Stop) -> bool {
     };
     let mut head = [0; MAGIC];
     let known = file.read_exact_at(&mut head, 0).is_ok();
+    if let Some(member) = &input.member {
+        return readable(member).is_ok_and(|packed| Compression::Zip(packed).unpack(&file, stop).is_ok());
+    }
     match (Compression::of(&head), Format::of_magic(&head).filter(|_| known).map(Format::reading)) {
         (Compression::None, Some(Reading::File(open))) => {
             open(file).and_then(|decoder| decoder.prove_until(&|| stop.is_set())).is_ok()

@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 use crate::pipeline::batch_sink::BatchSink;
 use crate::pipeline::rejects::{of_broken, unmapped, with_fields};
-use crate::source::identity::absolute;
 use crate::source::{Input, Meter, OpenOptions, Opened, decode_error, open};
 
 /// An input that was opened to see its columns.
@@ -117,7 +116,10 @@ pub(super) fn bury_rest(
 pub(super) fn from(input: &Input, opened: &Opened) -> Replayable {
     match &input.path {
         _ if !opened.replayable => Replayable::Never,
-        Some(path) => Replayable::At(Arc::new(LoadedFile::at(path.clone(), absolute(path)))),
+        Some(path) => {
+            let full = input.absolute().unwrap_or_default();
+            Replayable::At(Arc::new(LoadedFile::at(path.clone(), full)))
+        }
         None => Replayable::Kept,
     }
 }

@@ -1,7 +1,7 @@
 //! The bytes of an input as they are stored.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -24,6 +24,8 @@ pub(super) struct Stored {
     stop: Stop,
     cut: Interrupted,
     ended: bool,
+    /// Bytes that are still to be read at most: of a member of an archive no more than are its own.
+    left: u64,
     meter: Arc<Meter>,
     /// The file as it was, where it is one that can be read again.
     at_opening: Option<Arc<AtOpening>>,
@@ -65,7 +67,26 @@ impl Stored {
             Handle::File(file) if !live => Some(Arc::new(AtOpening::of(file, &stop, &meter)?)),
             _ => None,
         };
-        Ok(Self { handle, live, stop, cut: Interrupted::default(), ended: false, meter, at_opening })
+        let left = match (&handle, &input.member) {
+            (Handle::File(file), Some(member)) => {
+                (&*file).seek(SeekFrom::Start(member.packed.at))?;
+                if let Some(file) = &at_opening {
+                    file.is_scattered();
+                }
+                member.packed.stored
+            }
+            _ => u64::MAX,
+        };
+        Ok(Self {
+            handle,
+            live,
+            stop,
+            cut: Interrupted::default(),
+            ended: left == 0,
+            meter,
+            at_opening,
+            left,
+        })
     }
 
     /// The file as it was, where it is one that can be read again.
@@ -137,9 +158,11 @@ impl Read for Stored {
                 self.ended = true;
                 return Ok(0);
             }
-            match rustix::io::read(self.handle.fd(), &mut *buffer) {
+            let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+            match rustix::io::read(self.handle.fd(), buffer.get_mut(..most).unwrap_or_default()) {
                 Ok(count) => {
-                    self.ended = count == 0;
+                    self.left -= count as u64;
+                    self.ended = count == 0 || self.left == 0;
                     match &self.at_opening {
                         Some(file) if self.ended => file.ended(),
                         Some(file) => file.passed(buffer.get(..count).unwrap_or_default()),

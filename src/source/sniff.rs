@@ -4,16 +4,18 @@ use std::path::Path;
 
 use crate::decode::Format;
 use crate::error::Error;
+use crate::source::Compression;
 use crate::source::fault::called;
 use crate::text::flags::FORMAT;
 
 /// Zero bytes in a row that are not stray characters.
 const HOLE: usize = 16;
 
-/// The format that a file's name promises, by its last extension below `.gz` or `.zst`.
+/// The format that a file's name promises, by its last extension below that of a
+/// compression.
 pub(super) fn of_name(name: &str) -> Option<Format> {
     let name = Path::new(name).file_name()?.to_str()?.to_ascii_lowercase();
-    let name = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let name = Compression::ENDINGS.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
     let (stem, extension) = name.rsplit_once('.')?;
     Format::of_extension(extension).filter(|_| !stem.is_empty())
 }
@@ -41,6 +43,13 @@ fn not_a(format: Format, head: &[u8], name: &str, more: &str) -> Error {
 }
 
 fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
+    if head.starts_with(b"FEA1") {
+        let message = format!(
+            "{}: a Feather file of version 1, which cannot be read; write it anew with pyarrow: feather.write_feather(feather.read_table(FILE), NEW)",
+            called(name)
+        );
+        return Err(Error::input(message));
+    }
     if let Some(what) = known_stranger(head) {
         let message = format!("{}: {what}, which cannot be read; unpack or convert it first", called(name));
         return Err(Error::input(message));
@@ -107,11 +116,11 @@ fn is_text_by_lines(said: &[u8], text: impl Fn(&u8) -> bool, named: bool) -> boo
 /// Formats that are none of ours and told easily.
 fn known_stranger(head: &[u8]) -> Option<&'static str> {
     const KNOWN: [(&[u8], &str); 8] = [
-        (b"BZh", "a bzip2 file"),
-        (b"\xFD7zXZ\0", "an xz file"),
+        (b"\xFD7zXZ\0", "an xz file inside another compressed one"),
+        (b"\x04\x22\x4D\x18", "an lz4 file inside another compressed one"),
+        (b"BZh91AY&SY", "a bzip2 file inside another compressed one"),
         (b"PK\x03\x04", "a zip archive or spreadsheet"),
         (b"7z\xBC\xAF", "a 7z archive"),
-        (b"ARROW1", "an Arrow IPC file"),
         (b"\x1F\x8B", "a gzip file inside another compressed one"),
         (b"\x28\xB5\x2F\xFD", "a zstd file inside another compressed one"),
         (b"SQLite format 3\0", "an SQLite database"),
@@ -174,14 +183,14 @@ mod tests {
                 &b"\x7FELF\x02"[..],
                 "-",
                 None,
-                "standard input: not CSV, NDJSON or Parquet (starts with the bytes 7f 45 4c 46)",
+                "standard input: not CSV, NDJSON, Parquet, DBN or Arrow (starts with the bytes 7f 45 4c 46)",
             ),
-            (b"\0\0", "x", None, "x: not CSV, NDJSON or Parquet (starts with the bytes 00 00)"),
+            (b"\0\0", "x", None, "x: not CSV, NDJSON, Parquet, DBN or Arrow (starts with the bytes 00 00)"),
             (
                 b"\x01\x02,a\n\x03\n",
                 "x.csv",
                 None,
-                "x.csv: not CSV, NDJSON or Parquet (starts with the bytes 01 02 2c 61)",
+                "x.csv: not CSV, NDJSON, Parquet, DBN or Arrow (starts with the bytes 01 02 2c 61)",
             ),
             (
                 b"PK\x03\x04",
@@ -211,7 +220,10 @@ mod tests {
     fn names_promise_formats() {
         assert_eq!(of_name("/data/a.b/BARS.CSV.gz"), Some(csv()));
         assert_eq!(of_name("bars.pq"), Some(parquet()));
-        for name in ["bars", "bars.gz", ".csv", "README.md", "bars.csv.bak", "-"] {
+        for name in ["bars.csv.bz2", "bars.csv.xz", "bars.csv.lz4", "bars.CSV.ZST"] {
+            assert_eq!(of_name(name), Some(csv()), "{name}");
+        }
+        for name in ["bars", "bars.gz", "bars.xz", ".csv", "README.md", "bars.csv.bak", "-"] {
             assert_eq!(of_name(name), None, "{name}");
         }
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::harness::pack;
 use crate::harness::programs::PROGRAMS;
 use crate::harness::run::Running;
 use crate::harness::{Run, Store, Work, wait};
@@ -370,7 +371,10 @@ fn standard_input_and_archives() {
     let gzip = gzip.finish().expect("packed");
     work.write("gz/old.ndjson.gz", &gzip);
     work.write("zst/old.ndjson.zst", zstd::encode_all(&*plain, 1).expect("packed"));
-    for arguments in [&["gz/old.ndjson.gz"][..], &["zst"], &["-"]] {
+    work.write("bz2/old.ndjson.bz2", pack::bzip2(&plain));
+    work.write("xz/old.ndjson.xz", pack::xz(&plain));
+    work.write("lz4/old.ndjson.lz4", pack::lz4(&plain));
+    for arguments in [&["gz/old.ndjson.gz"][..], &["zst"], &["bz2"], &["xz"], &["lz4"], &["-"]] {
         for form in [&["--json"][..], &["--format", "csv"], &["--export", "x.parquet", "--force", "--json"]] {
             let all = arguments.iter().chain(form).copied();
             let run = work.mdsctl(["inspect-dlq"]).arguments(all).stdin(gzip.clone()).run().expect(0);

@@ -10,6 +10,7 @@ pub mod feed;
 pub mod http;
 pub mod large;
 pub mod listener;
+pub mod pack;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod programs;

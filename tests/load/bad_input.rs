@@ -176,7 +176,7 @@ fn garbage_on_standard_input() {
 #[test]
 fn garbage_under_the_name_of_each_format() {
     let garbage = fs::read(fixture("bad/garbage.bin")).expect("the fixture");
-    for name in ["g.csv", "g.ndjson", "g.parquet", "g.csv.gz", "g.csv.zst"] {
+    for name in ["g.csv", "g.ndjson", "g.parquet", "g.csv.gz", "g.csv.zst", "g.csv.xz"] {
         let work = Work::new();
         let store = Store::sqlite(&work);
         let path = work.write(name, &garbage);

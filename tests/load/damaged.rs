@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
+use crate::harness::pack::{self, gzip};
 use crate::harness::{Postgres, Run, Store, Work};
 
 /// Rows of a file.
@@ -28,20 +28,6 @@ fn csv(rows: impl Iterator<Item = i64>) -> Vec<u8> {
         writeln!(text, "{row},{},n{}", value(row), value(row + 1)).expect("into memory nothing fails")
     });
     text
-}
-
-fn gzip(text: &[u8]) -> Vec<u8> {
-    // Stored blocks: a changed byte changes a cell, and nothing but the checksum knows.
-    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::none());
-    encoder.write_all(text).expect("into memory nothing fails");
-    encoder.finish().expect("into memory nothing fails")
-}
-
-fn zstd(text: &[u8]) -> Vec<u8> {
-    let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");
-    encoder.include_checksum(true).expect("a checksum");
-    encoder.write_all(text).expect("into memory nothing fails");
-    encoder.finish().expect("into memory nothing fails")
 }
 
 fn parquet(path: &Path, rows: i64) {
@@ -101,7 +87,8 @@ fn assert_whole(store: &Store, rows: i64, what: &str) {
 #[test]
 fn rows_before_a_checksum_that_does_not_hold_are_not_stored_as_good() {
     each(|work, store, keyed| {
-        for (name, pack) in [("a.csv.gz", gzip as fn(&[u8]) -> Vec<u8>), ("a.csv.zst", zstd)] {
+        for (ending, pack) in pack::ALL {
+            let name = &format!("a.csv.{ending}");
             let what = format!("{store}, keyed {keyed}, {name}");
             let good = pack(&csv(1..=ROWS));
             let mut bad = good.clone();
@@ -135,7 +122,8 @@ fn empty(store: &Store) {
 #[test]
 fn a_truncated_file_is_resumed_once_it_is_whole() {
     each(|work, store, keyed| {
-        for (name, pack) in [("a.csv.gz", gzip as fn(&[u8]) -> Vec<u8>), ("a.csv.zst", zstd)] {
+        for (ending, pack) in pack::ALL {
+            let name = &format!("a.csv.{ending}");
             let what = format!("{store}, keyed {keyed}, {name}");
             let good = pack(&csv(1..=ROWS));
             let path = work.write(name, &good[..good.len() / 2]);

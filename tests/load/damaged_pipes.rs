@@ -3,8 +3,7 @@
 
 use std::io::Write as _;
 
-use flate2::write::GzEncoder;
-
+use crate::harness::pack::{self, gzip};
 use crate::harness::{Postgres, Run, Store, Work};
 
 const ROWS: i64 = 20_000;
@@ -22,20 +21,6 @@ fn ndjson() -> Vec<u8> {
     text
 }
 
-fn gzip(text: &[u8]) -> Vec<u8> {
-    // Stored blocks: a changed byte changes a cell, and nothing but the checksum knows.
-    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::none());
-    encoder.write_all(text).expect("into memory nothing fails");
-    encoder.finish().expect("into memory nothing fails")
-}
-
-fn zstd(text: &[u8]) -> Vec<u8> {
-    let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("an encoder");
-    encoder.include_checksum(true).expect("a checksum");
-    encoder.write_all(text).expect("into memory nothing fails");
-    encoder.finish().expect("into memory nothing fails")
-}
-
 /// The good bytes and the damaged ones, of each format and compression.
 fn inputs() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     let mut all = Vec::new();
@@ -46,12 +31,16 @@ fn inputs() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
         let at = bad.windows(cell.len()).rposition(|bytes| bytes == cell).expect("the cell");
         bad[at + cell.len() - 1] = b'7';
         all.push((name, good, bad));
-        let good = zstd(&text);
-        let mut bad = good.clone();
-        // The checksum itself.
-        let last = bad.len() - 1;
-        bad[last] ^= 1;
-        all.push((name, good, bad));
+        // The checksum itself, which stands behind all else but the index and the footer of xz.
+        for (pack, from_end) in
+            [(pack::zstd as pack::Pack, 1), (pack::bzip2, 2), (pack::lz4, 1), (pack::xz, 28)]
+        {
+            let good = pack(&text);
+            let mut bad = good.clone();
+            let place = bad.len() - from_end;
+            bad[place] ^= 1;
+            all.push((name, good, bad));
+        }
     }
     all
 }

@@ -4,9 +4,10 @@ use std::fs;
 
 use crate::generator::fixtures;
 use crate::generator::market::Dataset;
+use crate::harness::pack::{self, gzip};
 use crate::harness::run::fixture;
 use crate::harness::truth::{assert_same, truth};
-use crate::harness::{Run, Store, Work, on_every_store};
+use crate::harness::{Run, Store, Work, on_both_stores, on_every_store};
 
 const DATASETS: [Dataset; 5] =
     [Dataset::Bars, Dataset::Ticks, Dataset::Options, Dataset::Fundamentals, Dataset::News];
@@ -157,15 +158,80 @@ fn a_directory_is_loaded_whatever_formats_it_holds() {
 }
 
 #[test]
-fn several_gzip_members_are_one_file() {
-    let (work, plan) = (Work::new(), fixtures::bars());
-    let store = Store::sqlite(&work);
+fn several_compressed_streams_in_a_file_or_a_pipe_are_one_input() {
+    let plan = fixtures::bars();
+    let expected = truth(&plan);
     let text = fs::read(fixture("bars.csv")).expect("the file");
     // Cut in the middle of a row.
     let (first, second) = text.split_at(text.len() / 2 + 7);
-    let path = work.write("bars.csv.gz", [gzip(first), gzip(second)].concat());
-    load(&work, &store, "2", &[&path], None);
-    assert_same(&store.stored(&plan), &truth(&plan), "two members");
+    for (ending, pack) in pack::ALL {
+        on_both_stores(|work, store, _| {
+            let path = work.write("bars", [pack(first), pack(b""), pack(second)].concat());
+            let run = load(work, store, "2", &[&path], None);
+            assert_eq!(run.books().inserted, plan.rows, "{ending}: {run}");
+            assert_same(&store.stored(&plan), &expected, ending);
+            let run = load(work, store, "2", &["-"], Some(&path));
+            assert_eq!(run.books().unchanged, plan.rows, "{ending}: {run}");
+            let run = load(work, store, "2", &[&path, "--dry-run"], None);
+            let words = format!("compressed with {}", named(ending));
+            assert!(run.json()["deductions"].to_string().contains(&words), "{ending}: {run}");
+        });
+    }
+}
+
+/// How a compression is called, by the ending of its files.
+fn named(ending: &str) -> &str {
+    match ending {
+        "gz" => "gzip",
+        "zst" => "zstd",
+        "bz2" => "bzip2",
+        other => other,
+    }
+}
+
+/// The files of a folder, each compressed in another way, and one that holds nothing at all.
+#[test]
+fn a_folder_of_compressed_files_and_a_compressed_nothing() {
+    on_both_stores(|work, store, _| {
+        for (day, (ending, pack)) in (2..).zip(pack::ALL) {
+            let text = format!("ts,symbol,price,size\n2024-01-0{day}T10:00:00Z,AAPL,10.{day},{day}\n");
+            work.write(&format!("data/fills-{day}.csv.{ending}"), pack(text.as_bytes()));
+        }
+        let run = load(work, store, "2", &["data", "--vendor", "v"], None);
+        assert_eq!(run.json()["inputs"].as_array().map(Vec::len), Some(5), "{run}");
+        let rows = store.rows("SELECT price, size FROM ticks ORDER BY ts");
+        let rows: Vec<Vec<&str>> =
+            rows.iter().map(|row| row.iter().map(|v| v.as_deref().unwrap_or("NULL")).collect()).collect();
+        assert_eq!(rows, [["10.2", "2"], ["10.3", "3"], ["10.4", "4"], ["10.5", "5"], ["10.6", "6"]]);
+        for (ending, pack) in pack::ALL {
+            let path = work.write(&format!("nothing.csv.{ending}"), pack(b""));
+            let run = work.mdsctl(["load", &path, "--dsn", &store.dsn()]).run().expect(6);
+            let words = format!("nothing.csv.{ending}: the {} stream in it is empty", named(ending));
+            assert!(run.error().contains(&words), "{run}");
+        }
+    });
+}
+
+/// What the header of an xz file asks for is memory of ours.
+#[test]
+fn an_xz_file_that_asks_for_gigabytes_is_refused_with_what_to_do() {
+    use std::io::Write as _;
+    let mut options = liblzma::stream::LzmaOptions::new_preset(0).expect("a preset");
+    options.dict_size(1 << 30);
+    let mut filters = liblzma::stream::Filters::new();
+    filters.lzma2(&options);
+    let stream = liblzma::stream::Stream::new_stream_encoder(&filters, liblzma::stream::Check::Crc32);
+    let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream.expect("an encoder"));
+    encoder.write_all(b"ts,symbol,price,size\n2024-01-02,A,1,1\n").expect("in memory");
+    let work = Work::new();
+    let path = work.write("large.csv.xz", encoder.finish().expect("in memory"));
+    let run = work.mdsctl(["load", &path]).run().expect(6);
+    assert!(
+        run.error().ends_with(
+            "large.csv.xz: the xz stream takes more memory to decompress than is allowed here, decompress it first; none of its rows were loaded"
+        ),
+        "{run}"
+    );
 }
 
 #[test]
@@ -262,11 +328,4 @@ fn ids_that_the_input_lacks_follow_from_its_content() {
         assert_eq!(load(work, store, workers, &flags, None).books().unchanged, 3, "{what}");
         assert_eq!(store.count("ticks"), Some(3), "{what}");
     });
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(bytes).expect("in memory");
-    gzip.finish().expect("in memory")
 }

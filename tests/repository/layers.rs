@@ -45,7 +45,7 @@ const APART: [(&str, &str); 18] = [
     ("sink/postgres/write", "postgres::schema"),
 ];
 /// Crates, and the only places that may name them.
-const PLACES: [(&str, &[&str]); 17] = [
+const PLACES: [(&str, &[&str]); 20] = [
     ("clap", &["main", "cli"]),
     ("anyhow", &["main", "cli"]),
     ("tokio_postgres", &["sink/postgres"]),
@@ -63,6 +63,9 @@ const PLACES: [(&str, &[&str]); 17] = [
     ("opentelemetry_sdk", &["telemetry"]),
     ("tracing_opentelemetry", &["telemetry"]),
     ("parquet", &["decode"]),
+    ("dbn", &["decode"]),
+    ("zip", &["source"]),
+    ("encoding_rs", &["source"]),
 ];
 /// The only places that look at which of Arrow's types a column has; all others match on `model::values`.
 const TYPES: [&str; 2] = ["model", "decode"];

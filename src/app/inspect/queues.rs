@@ -231,7 +231,8 @@ fn in_directory(directory: &Path) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(directory).map_err(|e| unreadable(shown(directory), &e))? {
         let path = entry.map_err(|e| unreadable(shown(directory), &e))?.path();
         let name = path.file_name().map(shown).unwrap_or_default();
-        let ours = [".ndjson", ".ndjson.gz", ".ndjson.zst"].iter().any(|end| name.ends_with(end));
+        let plain = Compression::ENDINGS.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+        let ours = plain.ends_with(".ndjson");
         if ours && !name.starts_with('.') && path.is_file() {
             all.push(path);
         }

@@ -27,10 +27,10 @@ use crate::pipeline::{EngineSink, Report, drive};
 use crate::port::runs::Checkpoints;
 use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
 use crate::settings::{EngineSettings, OnConflict, Overflow};
+use crate::source::Input;
 use crate::source::Peeked;
 use crate::source::completion::SettledInputs;
 use crate::source::followed::{Exact, FollowWith, OpenFollowed};
-use crate::source::identity::absolute;
 use crate::telemetry::fanout::Fanout;
 use crate::telemetry::result::DlqResult;
 use crate::telemetry::run_counters::RunCounters;
@@ -300,7 +300,7 @@ impl Load<'_> {
             return Ok(0);
         }
         let files = self.inputs.iter().filter(|input| input.bytes.is_some());
-        let sources = files.filter_map(|input| input.path.as_deref()).map(absolute).collect();
+        let sources = files.filter_map(Input::absolute).collect();
         again::replace(dead.path(), self.caller.run_id, &sources, &process::own().host)
     }
 

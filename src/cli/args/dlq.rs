@@ -14,7 +14,7 @@ use crate::settings::quantity;
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("examples/inspect-dlq.txt").trim_ascii_end())]
 pub struct InspectArgs {
-    /// Files of dead letters (also .gz and .zst), directories, globs, or - for stdin (else those in .dlq)
+    /// Files of dead letters (also compressed ones), directories, globs, or - for stdin (else those in .dlq)
     #[arg(value_name = "DLQ", value_hint = clap::ValueHint::AnyPath)]
     pub queues: Vec<PathBuf>,
     /// What the groups are made by; several, with commas, for their combinations

@@ -169,6 +169,7 @@ pub fn is_deduction(note: &str) -> bool {
         "numbers are written with ",
         " are read together",
         " taken from the names of folders",
+        " is read as Windows-1252: ",
     ]
     .iter()
     .any(|said| note.contains(said))

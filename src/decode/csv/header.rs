@@ -387,6 +387,7 @@ pub(super) fn delimiter(line: &[u8], asked: Option<u8>, header: bool) -> Result<
     let counts = DELIMITERS.map(|d| (d, outside_quotes(line, d)));
     let best = counts.iter().rev().max_by_key(|(_, n)| *n).filter(|(_, n)| *n > 0);
     match (asked, best) {
+        (None, None) if header && has_colons(line) => Ok(b':'),
         (None, best) => Ok(best.map_or(b',', |(d, _)| *d)),
         (Some(d), _) if !d.is_ascii() || matches!(d, b'"' | b'\n' | b'\r') => Err(DecodeError::Usage(
             "the delimiter must be one ASCII character and neither a quote nor a line end".into(),
@@ -399,6 +400,16 @@ pub(super) fn delimiter(line: &[u8], asked: Option<u8>, header: bool) -> Result<
         }
         (Some(d), _) => Ok(d),
     }
+}
+
+/// Whether a line is a header whose names have colons between them. Times have some as well, so it counts only
+/// where no other delimiter is there, nothing is a value, and names are known.
+fn has_colons(line: &[u8]) -> bool {
+    let names = split(trimmed(line), b':');
+    let names = texts(&names);
+    names.len() > 2
+        && shape::known(&names) > 1
+        && !names.iter().any(|name| name.is_empty() || shape::is_value(name))
 }
 
 fn show(delimiter: u8) -> String {
@@ -474,6 +485,10 @@ mod tests {
             ("\"a,b,c\";d", b';'),
             ("20200101;1,5;2,5", b';'),
             ("price", b','),
+            ("ts:symbol:price:size", b':'),
+            ("09:30:00", b','),
+            ("time:09:30", b','),
+            ("note: see below: end", b','),
         ] {
             assert_eq!(delimiter(line.as_bytes(), None, true).ok(), Some(expected), "{line}");
         }

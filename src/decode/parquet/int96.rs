@@ -18,8 +18,8 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Type as PhysicalType;
 use parquet::errors::ParquetError;
 
-use super::panic_guard::quietly;
 use super::stored::Stored;
+use crate::decode::panic_guard::quietly;
 
 /// The INT96 columns of a file, read once more.
 pub(super) struct Fine {

@@ -1,4 +1,4 @@
-//! What is wrong with a Parquet file, in words. Its reader speaks to programmers, of slices, Thrift and its
+//! What is wrong with a file of columns, in words. Its reader speaks to programmers, of slices, Thrift and its
 //! own types, and panics at some damages.
 
 /// What the reader's text comes to; it follows "the Parquet file is corrupt".

@@ -1,0 +1,27 @@
+//! zip archives, in a program that was built without them: they are known, and refused.
+
+use std::fs::File;
+use std::io::{BufRead, Read};
+
+use crate::decode::DecodeError;
+use crate::error::left_out;
+
+mod described;
+
+pub use described::{MAGIC, Member, Packed};
+
+/// Refuses all.
+///
+/// # Errors
+/// In every case.
+pub fn members(_: &File) -> Result<Vec<Member>, DecodeError> {
+    Err(DecodeError::Usage(left_out("zip archives", "zip")))
+}
+
+/// Refuses all.
+///
+/// # Errors
+/// In every case.
+pub fn undo(_: impl BufRead + Send + 'static, _: Packed) -> Result<Box<dyn Read + Send>, DecodeError> {
+    Err(DecodeError::Usage(left_out("zip archives", "zip")))
+}
