@@ -37,13 +37,11 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
     }
     let mut queues = queues::open(&args.queues)?;
     let rows_alone = args.export.is_some() || matches!(format, LetterFormat::Csv | LetterFormat::Ndjson);
-    if rows_alone {
-        if let Some(path) = queues::without_parked(&mut queues, &args.queues) {
-            note(
-                global,
-                &format!("what is parked is left out, as a replay leaves it; name its file for that: {path}"),
-            );
-        }
+    if rows_alone && let Some(path) = queues::without_parked(&mut queues, &args.queues) {
+        note(
+            global,
+            &format!("what is parked is left out, as a replay leaves it; name its file for that: {path}"),
+        );
     }
     let none = queues.is_empty();
     let notes: Vec<String> = none.then(|| queues::none(&args.queues)).into_iter().collect();
