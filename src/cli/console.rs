@@ -24,15 +24,10 @@ pub struct Console {
 }
 
 impl Console {
-    /// On that screen.
-    pub fn new(global: &GlobalArgs, screen: &SharedStderr) -> Self {
+    /// On that screen; `parts`: of a command of several runs, which has a result of its own.
+    pub fn new(global: &GlobalArgs, screen: &SharedStderr, parts: bool) -> Self {
         let GlobalArgs { quiet, json, color, progress, .. } = *global;
-        Self { screen: screen.clone(), quiet, json, color, progress }
-    }
-
-    /// Of a command of several runs, which has a result of its own.
-    pub fn of_parts(self) -> Self {
-        Self { json: false, ..self }
+        Self { screen: screen.clone(), quiet, json: json && !parts, color, progress }
     }
 
     fn choice(&self) -> Choice {

@@ -47,12 +47,6 @@ impl Failure {
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self { exit: Exit::from(&error), message: error.to_string(), salvaged: None }
-    }
-}
-
 /// Logs what the error comes from.
 pub fn log_causes(error: &anyhow::Error) {
     let mut deeper = error.downcast_ref::<Error>().and_then(|typed| typed.source());

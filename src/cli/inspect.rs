@@ -10,7 +10,8 @@ use crate::app::inspect::export::{self, Exported};
 use crate::app::inspect::follow::{self, Form};
 use crate::app::inspect::queues;
 use crate::cli::args::{GlobalArgs, InspectArgs, LetterFormat};
-use crate::cli::{help, plan, print, signals, style_of_stdout, tell, voice};
+use crate::cli::voice::note;
+use crate::cli::{help, plan, print, signals, style_of_stdout, voice};
 use crate::error::Error;
 use crate::report::letters::{Findings, json as found_json, replay_command, table, table_to_name};
 use crate::telemetry::result::line;
@@ -36,22 +37,15 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
     }
     let mut queues = queues::open(&args.queues)?;
     let rows_alone = args.export.is_some() || matches!(format, LetterFormat::Csv | LetterFormat::Ndjson);
-    if rows_alone {
-        let parked = queues::without_parked(&mut queues, &args.queues);
-        if let (Some(path), false) = (parked, global.quiet) {
-            tell(&format!(
-                "what is parked is left out, as a replay leaves it; name its file for that: {path}"
-            ));
-        }
+    if rows_alone && let Some(path) = queues::without_parked(&mut queues, &args.queues) {
+        note(
+            global,
+            &format!("what is parked is left out, as a replay leaves it; name its file for that: {path}"),
+        );
     }
     let none = queues.is_empty();
-    let mut notes = Vec::new();
-    if none {
-        notes.push(queues::none(&args.queues));
-        if !global.quiet {
-            notes.iter().for_each(|note| tell(note));
-        }
-    }
+    let notes: Vec<String> = none.then(|| queues::none(&args.queues)).into_iter().collect();
+    notes.iter().for_each(|text| note(global, text));
     if let Some(path) = &args.export {
         let interrupts = signals::heard()?;
         return match export::to_file(path, args.force, queues, &selection, &interrupts)? {
@@ -80,9 +74,12 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
                 let style = help::columns().map_or(style, |columns| style.width(columns));
                 print(&table(found, style))?;
                 // Without its table a replay would be refused.
-                if let ([queue], Some(table), false) = (&*args.queues, table_to_name(&survey), global.quiet) {
+                if let ([queue], Some(table)) = (&*args.queues, table_to_name(&survey)) {
                     let queue = queue.display().to_string();
-                    tell(&format!("to put them into the store: {}", replay_command(&queue, Some(table))));
+                    note(
+                        global,
+                        &format!("to put them into the store: {}", replay_command(&queue, Some(table))),
+                    );
                 }
             }
             Ok(Exit::Stored)
@@ -92,10 +89,9 @@ pub fn run(global: &GlobalArgs, args: &InspectArgs) -> Result<Exit> {
 
 /// `--export`: says what was written.
 fn exported(global: &GlobalArgs, path: &Path, told: &Exported) -> Result<()> {
-    if global.json {
-        print(&line(told.json(path)))?;
-    } else if !global.quiet {
-        tell(&told.written(path));
+    match global.json {
+        true => print(&line(told.json(path)))?,
+        false => note(global, &told.written(path)),
     }
     left_out(global, told);
     Ok(())
@@ -103,7 +99,5 @@ fn exported(global: &GlobalArgs, path: &Path, told: &Exported) -> Result<()> {
 
 /// Says what is not among the rows that were handed out.
 fn left_out(global: &GlobalArgs, told: &Exported) {
-    if !global.quiet {
-        told.left_out().iter().for_each(|line| tell(line));
-    }
+    told.left_out().iter().for_each(|line| note(global, line));
 }

@@ -23,24 +23,23 @@ mod values;
 mod voice;
 
 use std::io::IsTerminal;
+use std::path::Path;
 
-use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, ValueEnum};
 
 pub use crate::app::exit::Exit;
 use crate::app::layout;
 use crate::report::shared_stderr::SharedStderr;
 use crate::report::style::{ColorChoice, Style};
 use args::{Cli, Command, GlobalArgs, LogFormat, WriteCommand};
+use config::Places;
 use failure::Failure;
 use run::Writing;
 use typed::Typed;
-use voice::{print, tell};
+use voice::print;
 
 /// Runs the command that the process was started with.
 pub fn run() -> Exit {
-    if let Some(done) = documentation() {
-        return done.unwrap_or_else(|error| complain(&Failure::of(&error), None));
-    }
     let typed = Typed::read();
     let format = typed.value("log-format").and_then(|form| LogFormat::from_str(form.to_str()?, true).ok());
     voice::speak(format.unwrap_or(LogFormat::Text));
@@ -58,13 +57,18 @@ pub fn run() -> Exit {
         }
         failure.exit
     };
-    let (mut command, places) = match config::with_defaults(help::command(), typed.config().as_deref()) {
+    let read = match typed.command() {
+        // Made of the command line alone: a broken configuration is no obstacle.
+        Some("completions" | "man") => Ok((help::command(), Places::default())),
+        _ => config::with_defaults(help::command(), typed.value("config").map(Path::new)),
+    };
+    let (mut command, places) = match read {
         Ok(read) => read,
-        Err(error) => return unread(Failure::from(error), typed.has("json"), None),
+        Err(error) => return unread(Failure::of(&error.into()), typed.has("json"), None),
     };
     if typed.value("layout").is_some_and(|name| name == "help") {
         let listed = layout::listed(&places.layouts).and_then(|text| print(&text));
-        return listed.map_or_else(|error| complain(&error.into(), None), |()| Exit::Stored);
+        return listed.map_or_else(|error| complain(&Failure::of(&error.into()), None), |()| Exit::Stored);
     }
     let defaults = |long: &str| {
         let flag = command.get_arguments().find(|flag| flag.get_long() == Some(long));
@@ -128,8 +132,8 @@ pub fn run() -> Exit {
     if let Some(note) = note {
         tracing::warn!("{note}");
     }
-    if let Some(warning) = places.warning(matches.subcommand_name()).filter(|_| !cli.global.quiet) {
-        tell(&format!("warning: {warning}"));
+    if let Some(warning) = places.warning(matches.subcommand_name()) {
+        voice::note(&cli.global, &format!("warning: {warning}"));
     }
     let done = match &cli.command {
         Command::Write(command) => run::run(&cli.global, &Writing::of(command), &places.layouts, &screen),
@@ -149,16 +153,6 @@ pub fn run() -> Exit {
 /// The command line, for what is made of it: completions and manual.
 pub fn command() -> clap::Command {
     Cli::command()
-}
-
-/// What is generated from the command line alone: done before any configuration is read, so that a
-/// broken one is no obstacle.
-fn documentation() -> Option<anyhow::Result<Exit>> {
-    match Cli::try_parse().ok()?.command {
-        Command::Completions(args) => Some(pages::completions(&args)),
-        Command::Man(args) => Some(pages::man(&args)),
-        _ => None,
-    }
 }
 
 /// One sentence, and the exit code that goes with it.

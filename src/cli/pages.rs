@@ -56,9 +56,15 @@ pub fn completions(args: &CompletionsArgs) -> Result<Exit> {
 
 /// `man`.
 pub fn man(args: &ManArgs) -> Result<Exit> {
-    match &args.dir {
-        Some(directory) => write_all(directory)?,
-        None => print(page(&args.command)?)?,
+    let Some(directory) = &args.dir else {
+        print(page(&args.command)?)?;
+        return Ok(Exit::Stored);
+    };
+    let failed = |path: &Path| Error::usage(format!("{} cannot be written", path.display()));
+    std::fs::create_dir_all(directory).with_context(|| failed(directory))?;
+    for (name, text) in PAGES {
+        let path = directory.join(format!("mdsctl{name}.1"));
+        std::fs::write(&path, text).with_context(|| failed(&path))?;
     }
     Ok(Exit::Stored)
 }
@@ -74,16 +80,6 @@ fn page(words: &[String]) -> Result<&'static str> {
             PAGES.iter().filter_map(|(page, _)| page.strip_prefix('-')).filter(known).collect();
         Error::usage(format!("there is no command {}; there are {}", words.join(" "), all.join(", ")))
     })
-}
-
-fn write_all(directory: &Path) -> Result<()> {
-    let failed = |path: &Path| Error::usage(format!("{} cannot be written", path.display()));
-    std::fs::create_dir_all(directory).with_context(|| failed(directory))?;
-    for (name, text) in PAGES {
-        let path = directory.join(format!("mdsctl{name}.1"));
-        std::fs::write(&path, text).with_context(|| failed(&path))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -70,10 +70,8 @@ pub fn run(
     layouts: &[Layout],
     screen: &SharedStderr,
 ) -> Result<Exit> {
-    let console = Console::new(global, screen);
-    // A replay is several runs, and has a result of its own.
-    let console =
-        if matches!(what.command, WriteCommand::ReplayDlq(_)) { console.of_parts() } else { console };
+    let parts = matches!(what.command, WriteCommand::ReplayDlq(_));
+    let console = Console::new(global, screen, parts);
     let interrupts = signals::heard()?;
     let caller = Caller { run_id: traces::run_id(), listener: Arc::new(console), interrupts };
     let metrics = match what.dry_run {

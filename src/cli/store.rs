@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cli::args::{GlobalArgs, StoreArgs};
-use crate::cli::tell;
+use crate::cli::voice::note;
 use crate::error::{Error, Result};
 use crate::sink::{self, Store};
 
@@ -30,8 +30,8 @@ pub fn choose(args: &StoreArgs) -> Result<(Arc<dyn Store>, bool)> {
 /// The same, and says so where nobody has named it, with what is being done there.
 pub fn chosen(args: &StoreArgs, global: &GlobalArgs, doing: &str) -> Result<Arc<dyn Store>> {
     let (store, by_default) = choose(args)?;
-    if by_default && !global.quiet {
-        tell(&format!("no --dsn given: {doing} {}, {}", store.called(), store.shown()));
+    if by_default {
+        note(global, &format!("no --dsn given: {doing} {}, {}", store.called(), store.shown()));
     }
     Ok(store)
 }

@@ -1,7 +1,6 @@
 //! The words of the command line as they were typed, for what has to be known before they are understood.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
 
 use clap::CommandFactory;
 
@@ -56,11 +55,6 @@ impl Typed {
         })
     }
 
-    /// `--config` has to be known before the command line can be parsed with its defaults.
-    pub fn config(&self) -> Option<PathBuf> {
-        self.value("config").map(PathBuf::from)
-    }
-
     /// Where a flag stands, and its value where that stands in the same word.
     fn places(&self, long: &str) -> impl Iterator<Item = (usize, Option<&OsStr>)> {
         let flag = format!("--{long}");
@@ -99,7 +93,7 @@ mod tests {
     #[test]
     fn flags_and_their_values() {
         let line = typed("load --config a.toml --log-format=json --json -- --quiet");
-        assert_eq!(line.config(), Some(PathBuf::from("a.toml")));
+        assert_eq!(line.value("config"), Some(OsStr::new("a.toml")));
         assert_eq!(line.value("log-format"), Some(OsStr::new("json")));
         assert!(line.has("json") && !line.has("quiet") && !line.has("log"));
     }

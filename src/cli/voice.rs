@@ -4,7 +4,7 @@
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::cli::args::LogFormat;
+use crate::cli::args::{GlobalArgs, LogFormat};
 use crate::error::{Error, Result};
 use crate::report::lines::record;
 use crate::report::shared_stderr::SharedStderr;
@@ -38,6 +38,13 @@ pub fn is_json() -> bool {
 /// is one.
 pub fn tell(text: &str) {
     say(&SharedStderr::default(), text);
+}
+
+/// The same, where it is not to be quiet.
+pub fn note(global: &GlobalArgs, text: &str) {
+    if !global.quiet {
+        tell(text);
+    }
 }
 
 /// Tells a line on stderr where a live display may be on the screen: it is taken away for that line.

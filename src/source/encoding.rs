@@ -74,12 +74,8 @@ pub(super) fn deduced(sample: &[u8], whole: bool) -> Option<(TextEncoding, Strin
     if sample.iter().any(control) || sample.starts_with(b"\xFF\xFE") || sample.starts_with(b"\xFE\xFF") {
         return None;
     }
-    let mut utf8 = sample.utf8_chunks().peekable();
-    while let Some(chunk) = utf8.next() {
-        let last = utf8.peek().is_none();
-        if !chunk.valid().is_ascii() && !(last && chunk.invalid().is_empty()) {
-            return None;
-        }
+    if sample.utf8_chunks().any(|chunk| !chunk.valid().is_ascii()) {
+        return None;
     }
     let (text, _) = WINDOWS_1252.decode_without_bom_handling(sample);
     let characters: Vec<char> = text.chars().collect();
@@ -193,6 +189,7 @@ mod tests {
             // A broken line in a text that is UTF-8.
             "name,v\nSociété,1\nSoci\u{0}".as_bytes(),
             b"Soci\xC3\xA9t\xC3\xA9,1\nG\xE9n,2\n",
+            b"G\xE9n,2\nSoci\xC3\xA9t\xC3\xA9,1\n",
             b"a,\xFF,b\n",
             b"a,\x81b\n",
             b"a,b\x01\xE9t\n",

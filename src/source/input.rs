@@ -13,6 +13,7 @@ use crate::decode::Format;
 use crate::error::Error;
 use crate::source::Compression;
 use crate::source::archive;
+use crate::source::delta;
 use crate::source::fault::io_error;
 use crate::source::identity::absolute;
 use crate::source::names::shown;
@@ -88,6 +89,7 @@ pub fn expand(args: &[OsString], recursive: bool) -> Result<Vec<Input>, Error> {
             }
             Err(error) => return Err(io_error(&error, &shown(arg))),
         };
+        delta::check(&found)?;
         inputs.extend(found.iter().filter(|path| seen.insert(identity(path))).flat_map(|path| file(path)));
     }
     Ok(inputs)
@@ -143,6 +145,7 @@ fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
             directories += 1;
             if recursive
                 && !entry.file_name().is_some_and(is_marker)
+                && !is_of_iceberg(&entry)
                 && metadata.as_ref().is_some_and(&mut is_new)
             {
                 open.push(listed(&entry)?);
@@ -201,6 +204,16 @@ pub(super) fn is_marker(name: &OsStr) -> bool {
     ];
     let begun: [&[u8]; 2] = [b"_started_", b"_committed_"];
     whole.contains(&name) || begun.iter().any(|begin| name.starts_with(begin)) || name.ends_with(b".crc")
+}
+
+/// Whether a folder is the one that Iceberg keeps the versions of a table in, beside that of its data.
+fn is_of_iceberg(folder: &Path) -> bool {
+    let sign = |name: &OsStr| {
+        let name = name.as_bytes();
+        name.ends_with(b".metadata.json") || name == b"version-hint.text"
+    };
+    folder.file_name() == Some(OsStr::new("metadata"))
+        && fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(|entry| sign(&entry.file_name())))
 }
 
 /// Whether a path leads to or through such a name, which the glob does not mean: `out/*.crc` means it,
@@ -323,6 +336,41 @@ mod tests {
         assert_eq!(expanded(&root, &["o/**/*"], false), "o/_b.csv o/a.csv o/s=1/c.csv");
         assert_eq!(expanded(&root, &["o/_SUCCESS"], false), "o/_SUCCESS");
         assert_eq!(expanded(&root, &["o/_S*"], false), "o/_SUCCESS");
+    }
+
+    #[test]
+    fn the_versions_of_an_iceberg_table_are_no_data() {
+        let root = tree(&[
+            "t/data/a.parquet",
+            "t/metadata/v1.metadata.json",
+            "t/metadata/s.json",
+            "u/metadata/b.json",
+        ]);
+        assert_eq!(expanded(&root, &["t", "u"], true), "t/data/a.parquet u/metadata/b.json");
+    }
+
+    #[test]
+    fn files_that_a_delta_table_has_no_more_are_refused() {
+        let root = tree(&["t/p=a%20b/a.csv", "t/b.csv", "t/c.csv"]);
+        let log = root.path().join("t/_delta_log");
+        fs::create_dir(&log).unwrap();
+        let version =
+            |number: u32, text: &str| fs::write(log.join(format!("{number:020}.json")), text).unwrap();
+        version(
+            0,
+            "{\"add\":{\"path\":\"p=a%2520b/a.csv\"}}\n{\"add\":{\"path\":\"b.csv\"}}\n{\"commitInfo\":{}}\n",
+        );
+        assert_eq!(expanded(&root, &["t"], true), "t/b.csv t/c.csv t/p=a%20b/a.csv");
+        version(1, "{\"remove\":{\"path\":\"p=a%2520b/a.csv\"}}\n{\"remove\":{\"path\":\"b.csv\"}}\n");
+        version(2, "{\"add\":{\"path\":\"b.csv\"}}\n");
+        let refused = "t: a Delta table that has t/p=a%20b/a.csv no more, of which the rows were deleted or written anew; export the table by what wrote it, or name its files one by one";
+        assert_eq!(expanded(&root, &["t"], true), refused);
+        assert_eq!(expanded(&root, &["t/*/*.csv"], false), refused);
+        // What is in it still, and what is named.
+        assert_eq!(expanded(&root, &["t"], false), "t/b.csv t/c.csv");
+        assert_eq!(expanded(&root, &["t/p=a%20b/a.csv"], false), "t/p=a%20b/a.csv");
+        fs::remove_file(log.join(format!("{:020}.json", 0))).unwrap();
+        assert!(expanded(&root, &["t"], false).starts_with("t: a Delta table whose log does not begin"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod archive;
 mod changed;
 pub(crate) mod completion;
 mod compress;
+mod delta;
 mod encoding;
 mod fault;
 pub(crate) mod files;

@@ -22,7 +22,7 @@ fn empty_files_and_markers_among_others_are_no_errors() {
         work.write("d/2024-01-05.parquet", "");
         work.write("d/2024-01-06.csv", bars(6));
         work.write("d/_SUCCESS", "");
-        work.write("d/_delta_log/00000.json", "{\"commitInfo\":{}}\n");
+        work.write("d/_delta_log/00000000000000000000.json", "{\"commitInfo\":{}}\n");
         work.write("d/x.csv.crc", [1, 2, 3]);
         work.write("e/a.csv", "");
         work.write("e/b.csv", "");
