@@ -528,7 +528,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__load)
-            opts="-v -q -h --dsn --tenant --dataset --layout --table --vendor --symbol --timeframe --force-set --name-pattern --map --set --timestamp-unit --timezone --date-order --decimal --null --keep-case --exact --round --on-conflict --quality --format --delimiter --no-header --columns --unpivot --skip-lines --comment --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --resume --source-id --force --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --dsn --tenant --dataset --layout --table --vendor --symbol --timeframe --force-set --name-pattern --map --set --timestamp-unit --timezone --date-order --time-format --decimal-comma --decimal --scale --null --keep-case --exact --round --on-conflict --quality --format --encoding --delimiter --no-header --unpivot --columns --rows-at --skip-lines --comment --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --resume --source-id --force --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -590,7 +590,15 @@ _mdsctl() {
                     COMPREPLY=($(compgen -W "mdy dmy ymd" -- "${cur}"))
                     return 0
                     ;;
+                --time-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --decimal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scale)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -607,10 +615,18 @@ _mdsctl() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "csv ndjson parquet" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv ndjson parquet dbn arrow" -- "${cur}"))
+                    return 0
+                    ;;
+                --encoding)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --delimiter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpivot)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -618,7 +634,7 @@ _mdsctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --unpivot)
+                --rows-at)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -819,7 +835,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__replay__subcmd__dlq)
-            opts="-v -q -h --dsn --tenant --where --code --stage --since --until --symbol --limit --dataset --table --map --set --timestamp-unit --timezone --date-order --decimal --null --keep-case --exact --round --on-conflict --quality --max-attempts --archive --force --discard --dry-run --dlq-max-bytes --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --dsn --tenant --where --code --stage --since --until --symbol --limit --dataset --table --map --set --timestamp-unit --timezone --date-order --time-format --decimal-comma --decimal --scale --null --keep-case --exact --round --on-conflict --quality --max-attempts --archive --force --discard --dry-run --dlq-max-bytes --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -889,7 +905,15 @@ _mdsctl() {
                     COMPREPLY=($(compgen -W "mdy dmy ymd" -- "${cur}"))
                     return 0
                     ;;
+                --time-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --decimal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scale)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1357,7 +1381,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__tail)
-            opts="-v -q -h --from --checkpoint --poll --idle-exit --dsn --tenant --dataset --layout --table --vendor --symbol --timeframe --force-set --name-pattern --map --set --timestamp-unit --timezone --date-order --decimal --null --keep-case --exact --round --on-conflict --quality --format --delimiter --no-header --columns --unpivot --skip-lines --comment --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --from --checkpoint --poll --idle-exit --dsn --tenant --dataset --layout --table --vendor --symbol --timeframe --force-set --name-pattern --map --set --timestamp-unit --timezone --date-order --time-format --decimal-comma --decimal --scale --null --keep-case --exact --round --on-conflict --quality --format --encoding --delimiter --no-header --unpivot --columns --rows-at --skip-lines --comment --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1435,7 +1459,15 @@ _mdsctl() {
                     COMPREPLY=($(compgen -W "mdy dmy ymd" -- "${cur}"))
                     return 0
                     ;;
+                --time-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --decimal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scale)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1452,10 +1484,18 @@ _mdsctl() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "csv ndjson parquet" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv ndjson parquet dbn arrow" -- "${cur}"))
+                    return 0
+                    ;;
+                --encoding)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --delimiter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unpivot)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1463,7 +1503,7 @@ _mdsctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --unpivot)
+                --rows-at)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -97,8 +97,9 @@ dbn\t''
 arrow\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l encoding -d 'Encoding of the text, such as windows-1252, latin-1, utf-16le or shift_jis' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l columns -d 'The names of the columns, of CSV that has no header and of rows of JSON that are lists' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l unpivot -d 'Make rows of columns: \'{option_type}_{}\' makes two of a row with call_bid and put_bid' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l columns -d 'Names of the columns, in their order, where no line holds them (as of arrays in JSON)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l rows-at -d 'Where the rows of a JSON document are, for instance results or data.bars (else they are found)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l skip-lines -d 'Lines to skip before the header' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dlq -d 'Dead-letter queue (else `.dlq/<dataset>.ndjson`)' -r -F
@@ -215,8 +216,9 @@ dbn\t''
 arrow\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l encoding -d 'Encoding of the text, such as windows-1252, latin-1, utf-16le or shift_jis' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l columns -d 'The names of the columns, of CSV that has no header and of rows of JSON that are lists' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l unpivot -d 'Make rows of columns: \'{option_type}_{}\' makes two of a row with call_bid and put_bid' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l columns -d 'Names of the columns, in their order, where no line holds them (as of arrays in JSON)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l rows-at -d 'Where the rows of a JSON document are, for instance results or data.bars (else they are found)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l skip-lines -d 'Lines to skip before the header' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dlq -d 'Dead-letter queue (else `.dlq/<dataset>.ndjson`)' -r -F
