@@ -208,7 +208,7 @@ impl ArrowDecoder {
         if self.schema.is_none()
             && let Some(schema) = decoder.schema()
         {
-            let schema = nested::flat_schema(&schema);
+            let schema = nested::flat_schema(schema);
             self.names = schema.fields().iter().map(|field| Arc::from(field.name().as_str())).collect();
             self.schema = Some(schema);
         }

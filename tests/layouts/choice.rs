@@ -131,7 +131,7 @@ fn a_tail_reads_by_the_layout_of_its_file() {
 #[test]
 fn a_refused_row_is_replayed_as_its_layout_reads_it() {
     on_both_stores(|work, store, which| {
-        work.write("BTCUSDT-1m-2024-01-01.csv", &KLINES.replace(",2,10,", ",x,10,"));
+        work.write("BTCUSDT-1m-2024-01-01.csv", KLINES.replace(",2,10,", ",x,10,"));
         work.mdsctl(["load", "BTCUSDT-1m-2024-01-01.csv", "--dsn", &store.dsn()]).run().expect(3);
         assert_eq!(stored(store).lines().count(), 1, "{which}");
         work.mdsctl(["replay-dlq", "--set", "close_price=2.5", "--dsn", &store.dsn()]).run().expect(0);

@@ -48,7 +48,6 @@ fn encoded<T: dbn::encode::DbnEncodable>(metadata: &Metadata, records: &[T]) -> 
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, metadata).expect("metadata");
     records.iter().for_each(|record| encoder.encode_record(record).expect("a record"));
-    drop(encoder);
     bytes
 }
 

@@ -89,9 +89,9 @@ impl Layouts {
     }
 
     /// The layout that the sample has, with how; and those that it may have.
-    fn find(&self, sample: &Sample) -> Result<(Option<(&Layout, Match)>, Vec<&str>)> {
+    fn find(&self, sample: &Sample) -> (Option<(&Layout, Match)>, Vec<&str>) {
         if let (Choice::Named(_), Some(layout)) = (&self.choice, self.all.first()) {
-            return Ok((Some((layout, forced(layout, sample))), Vec::new()));
+            return (Some((layout, forced(layout, sample))), Vec::new());
         }
         let (mut sure, mut unsure) = (Vec::new(), Vec::new());
         for layout in &self.all {
@@ -106,12 +106,12 @@ impl Layouts {
                 }
             }
         }
-        let Some(most) = sure.iter().map(|(weight, ..)| *weight).max() else { return Ok((None, unsure)) };
+        let Some(most) = sure.iter().map(|(weight, ..)| *weight).max() else { return (None, unsure) };
         sure.retain(|(weight, ..)| *weight == most);
         match sure.len() {
-            1 => Ok((sure.pop().map(|(_, layout, found)| (layout, found)), unsure)),
+            1 => (sure.pop().map(|(_, layout, found)| (layout, found)), unsure),
             // What two layouts claim is neither's for sure.
-            _ => Ok((None, sure.iter().map(|(_, layout, _)| layout.name.as_str()).collect())),
+            _ => (None, sure.iter().map(|(_, layout, _)| layout.name.as_str()).collect()),
         }
     }
 }
@@ -148,7 +148,7 @@ impl ReadBy for Layouts {
 
 impl Layouts {
     fn of(&self, sample: &Sample) -> Result<Chosen> {
-        let (found, perhaps) = self.find(sample)?;
+        let (found, perhaps) = self.find(sample);
         let perhaps = match perhaps[..] {
             [] => None,
             _ => {

@@ -179,10 +179,8 @@ impl<'a> Finder<'a> {
 
     /// All places below an object where rows may be.
     fn within(&self, object: &Object, depth: u32) -> Vec<Candidate> {
-        if let Some(whole) = self.whole(object, depth) {
-            if whole.located.telling {
-                return vec![whole];
-            }
+        if let Some(whole) = self.whole(object, depth).filter(|whole| whole.located.telling) {
+            return vec![whole];
         }
         let mut all = Vec::new();
         let has_data = object.members.iter().any(|(name, _)| plain(name) == "data");
@@ -190,17 +188,17 @@ impl<'a> Finder<'a> {
             if has_data && (holds_names(name) || name == "schema") {
                 continue;
             }
+            let is_empty = match node {
+                Node::List(list) => list.count == 0 && list.items.is_empty(),
+                Node::Object(inner) => inner.count == 0,
+                _ => false,
+            };
+            if is_empty {
+                let holds = is_holder(name) && !is_failed(object);
+                all.extend(holds.then(|| self.empty().within(name)));
+                continue;
+            }
             match node {
-                Node::List(list) if list.count == 0 && list.items.is_empty() => {
-                    if is_holder(name) && !is_failed(object) {
-                        all.push(self.empty().within(name));
-                    }
-                }
-                Node::Object(inner) if inner.count == 0 => {
-                    if is_holder(name) && !is_failed(object) {
-                        all.push(self.empty().within(name));
-                    }
-                }
                 Node::List(list) => {
                     all.extend(self.list(list, Some((object, name)), depth).into_iter().map(|found| {
                         match &found.located.plan {

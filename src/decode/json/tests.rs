@@ -94,9 +94,8 @@ fn rows_are_found_with_what_stands_beside_them() {
             "x.list[0].bars",
         ),
         (
-            format!(
-                r#"{{"Time Series (1min)":{{"2024-01-02 16:00:00":{{"1. open":"1","4. close":"2"}}}},"Meta Data":{{"2. Symbol":"IBM"}}}}"#
-            ),
+            r#"{"Time Series (1min)":{"2024-01-02 16:00:00":{"1. open":"1","4. close":"2"}},"Meta Data":{"2. Symbol":"IBM"}}"#
+                .to_owned(),
             "1. open=1 4. close=2 2. Symbol=IBM ts=2024-01-02 16:00:00".to_owned(),
             "Time Series (1min), by time",
         ),
