@@ -48,6 +48,11 @@ impl Origin {
         Self { source, replayable, base: 0, shares: 1, past: None, open: OpenRows::default() }
     }
 
+    /// The row of the source that has that number.
+    fn row_of(&self, number: u64) -> u64 {
+        if self.shares > 1 { number.saturating_sub(1) / self.shares + 1 } else { number }
+    }
+
     /// What the dead-letter queue remembers of row `row`.
     pub fn past_of(&self, row: u64) -> Option<(&PastRecord, u64)> {
         let past = self.past.as_ref()?;
@@ -414,7 +419,7 @@ impl Reject {
     pub fn place(&self) -> (&Arc<str>, u64) {
         match self.origin.past_of(self.row) {
             Some((record, row)) => (&record.source, row),
-            None => (&self.origin.source, self.row.saturating_sub(1) / self.origin.shares.max(1) + 1),
+            None => (&self.origin.source, self.origin.row_of(self.row)),
         }
     }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use arrow::datatypes::Schema;
 use tokio::runtime::Handle;
 
 use crate::app::caller::{Caller, RunReport};
@@ -25,14 +24,14 @@ use crate::dataset::nulls::NullTokens;
 use crate::dataset::quality::Quality;
 use crate::dataset::scale::Scales;
 use crate::dataset::time::{TimeFormats, TimeOptions};
-use crate::dataset::{Dataset, LiveTarget, MapperSettings, Target, by_name, detection, earlier_key};
+use crate::dataset::{Dataset, LiveTarget, MapperSettings, Target, earlier_key};
 use crate::dlq::names::{Kind, kind, live};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
 use crate::settings::{EngineSettings, Overflow, SecondTry};
 use crate::source::followed::Followed;
-use crate::source::{Chooser, Chosen, Input, Meter, OpenOptions, Opened, Peeked, expand, peek};
+use crate::source::{Chooser, Chosen, Input, Meter, OpenOptions, Peeked, expand};
 use crate::telemetry::result::DlqResult;
 use crate::telemetry::snapshot::Books;
 use crate::text::flags::{DLQ, DSN, NAME_PATTERN, SET};
@@ -42,6 +41,7 @@ pub(crate) mod said;
 mod way;
 
 mod begin;
+mod detect;
 mod dry_run;
 mod end;
 mod store;
@@ -320,63 +320,6 @@ impl<'a> Load<'a> {
         };
         let (read, started) = (Read { peeked, places }, (started, job));
         self.load(opened.into_sink()?, mapper, dead, read, signals, started).await
-    }
-
-    /// The dataset of an input with these columns, for which that was chosen.
-    fn of_columns(&self, schema: &Schema, chosen: &Chosen) -> Result<Dataset> {
-        let data = chosen.layout.as_deref().and_then(|layout| self.layouts.data(layout));
-        let data = data.as_ref().unwrap_or(&self.plan.data);
-        match chosen.dataset.as_deref().and_then(by_name) {
-            Some(dataset) => Ok(dataset.clone()),
-            None => detection::detect(schema, &data.columns(None)).cloned(),
-        }
-    }
-
-    /// Looks into the inputs until one shows its columns.
-    fn detect(&self, peeked: &mut Option<Peeked>) -> Result<Dataset> {
-        let options = self.open_options();
-        let mut failed = None;
-        for (index, input) in self.inputs.iter().enumerate() {
-            match peek(index, input, &options, &self.stop, &self.meter) {
-                Ok(Peeked { opened: Opened { void: Some(error), .. }, .. }) => {
-                    failed.get_or_insert(error);
-                }
-                Ok(seen) => {
-                    let seen = peeked.insert(seen);
-                    if let Some(what) = seen.opened.decoder.objection() {
-                        return Err(Error::usage(format!("{}: {what}", input.name)));
-                    }
-                    return match seen.schema() {
-                        Some(schema) => {
-                            let mut found = self.of_columns(&schema, &seen.opened.chosen);
-                            while found.is_err() && seen.look_on(input)? {
-                                found = match seen.schema() {
-                                    Some(schema) => self.of_columns(&schema, &seen.opened.chosen),
-                                    None => break,
-                                };
-                            }
-                            let perhaps = &seen.opened.chosen.perhaps;
-                            let more = perhaps.as_ref().map_or(String::new(), |more| format!("; {more}"));
-                            found.map_err(|e| {
-                                seen.no_rows(input).unwrap_or_else(|| e.at(&input.name).and(&more))
-                            })
-                        }
-                        None => Err(Error::input(
-                            match seen.first.iter().flat_map(|batch| &batch.broken).next() {
-                                Some(broken) => {
-                                    format!("{}: row {}: {}", input.name, broken.row, broken.message)
-                                }
-                                None => format!("{}: there is no row in it", input.name),
-                            },
-                        )),
-                    };
-                }
-                Err(error) => {
-                    failed.get_or_insert(error);
-                }
-            }
-        }
-        Err(failed.unwrap_or_else(|| Error::input("there is nothing to load")))
     }
 
     /// Rows that were taken from a pipe go to the dead-letter queue; the error says so.

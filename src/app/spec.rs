@@ -202,6 +202,17 @@ impl Spec {
         }
     }
 
+    /// Whether it says where the rows of a file are, or what their columns are called.
+    pub fn describes_the_file(&self) -> bool {
+        self.no_header.is_some()
+            || self.skip_lines.is_some()
+            || self.header_lines.is_some()
+            || self.columns.is_some()
+            || self.rows_at.is_some()
+            || self.unpivot.is_some()
+            || self.each.is_some()
+    }
+
     /// What is meant, with the default of all that is open.
     pub fn plan(self) -> (DataPlan, OpenOptions) {
         let values = ValuePlan {

@@ -11,8 +11,8 @@ use crate::app::dead_letters_only::Salvaged;
 use crate::app::exit::Exit;
 use crate::cli::config::Places;
 use crate::cli::typed::Typed;
-use crate::cli::voice;
 use crate::error::{Error, words};
+use crate::text::phrases::before_usage;
 
 /// An error as it is told.
 pub struct Failure {
@@ -90,7 +90,7 @@ pub fn placed(
         Some(variable) => variable.to_string_lossy().into_owned(),
         None => places.of(word, long)?,
     };
-    Some(format!("{place}: {}", voice::in_short(&error.render().to_string())))
+    Some(format!("{place}: {}", before_usage(&error.render().to_string())))
 }
 
 /// A message that begins with a flag which was not typed, with the place where it stands.

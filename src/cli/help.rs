@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use clap::{Command, CommandFactory};
 
 use crate::cli::args::Cli;
+use crate::text::phrases::paragraphs;
 
 /// Columns where nobody says how many there are, and the most that are used.
 const WIDTH: usize = 80;
@@ -30,28 +31,13 @@ pub fn columns() -> Option<usize> {
 
 fn wrapped(command: Command, width: usize) -> Command {
     let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
-    let text = command.get_after_help().map(|text| joined(&text.to_string()));
+    let text = command.get_after_help().map(|text| paragraphs(&text.to_string()));
     let command = match text {
         Some(text) => command.after_help(text),
         None => command,
     };
     let command = command.term_width(width);
     names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |sub| wrapped(sub, width)))
-}
-
-/// The lines of a paragraph in one, so that they are not wrapped a second time.
-fn joined(text: &str) -> String {
-    let mut out = String::new();
-    let mut goes_on = false;
-    for line in text.lines() {
-        let prose = !line.is_empty() && !line.starts_with(' ');
-        if !out.is_empty() {
-            out.push(if prose && goes_on { ' ' } else { '\n' });
-        }
-        out.push_str(line);
-        goes_on = prose && !line.ends_with(':');
-    }
-    out
 }
 
 #[cfg(test)]
@@ -61,6 +47,6 @@ mod tests {
     #[test]
     fn paragraphs_are_joined_and_examples_are_not() {
         let text = "Examples:\n  a b\n  c\n\nSome words\nand more.\n\nThe end.";
-        assert_eq!(joined(text), "Examples:\n  a b\n  c\n\nSome words and more.\n\nThe end.");
+        assert_eq!(paragraphs(text), "Examples:\n  a b\n  c\n\nSome words and more.\n\nThe end.");
     }
 }

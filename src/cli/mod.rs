@@ -31,6 +31,7 @@ pub use crate::app::exit::Exit;
 use crate::app::layout;
 use crate::report::shared_stderr::SharedStderr;
 use crate::report::style::{ColorChoice, Style};
+use crate::text::phrases::before_usage;
 use args::{Cli, Command, GlobalArgs, LogFormat, WriteCommand};
 use config::Places;
 use failure::Failure;
@@ -85,11 +86,9 @@ pub fn run() -> Exit {
         Err(error) if error.use_stderr() => {
             return match failure::placed(&error, &command, &typed, &places) {
                 Some(placed) => unread(Failure::of_usage(placed), json, None),
-                None => unread(
-                    Failure::of_usage(voice::in_short(&error.render().to_string())),
-                    json,
-                    Some(&error),
-                ),
+                None => {
+                    unread(Failure::of_usage(before_usage(&error.render().to_string())), json, Some(&error))
+                }
             };
         }
         Err(error) => {

@@ -10,6 +10,7 @@ use crate::report::lines::record;
 use crate::report::shared_stderr::SharedStderr;
 use crate::report::style::{Ink, Style};
 use crate::telemetry::result::RunResult;
+use crate::text::phrases::before_usage;
 use crate::text::visible::{Shown, painted, visible};
 
 /// Whether stderr takes JSON alone.
@@ -71,7 +72,7 @@ pub fn complain(text: &str, style: Style) {
 pub fn misused(error: &clap::Error, style: Style) {
     let text = error.render().to_string();
     if is_json() {
-        return tell(&format!("error: {}", in_short(&text)));
+        return tell(&format!("error: {}", before_usage(&text)));
     }
     for (place, line) in text.lines().enumerate() {
         match line.strip_prefix("error: ").filter(|_| place == 0) {
@@ -79,22 +80,6 @@ pub fn misused(error: &clap::Error, style: Style) {
             None => tell(line),
         }
     }
-}
-
-/// What clap says of a wrong command line, in one sentence: its text up to the usage.
-pub fn in_short(text: &str) -> String {
-    let said = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    let mut text = String::new();
-    for line in said.map(str::trim).filter(|line| !line.is_empty()) {
-        text.push_str(match line {
-            _ if text.is_empty() => "",
-            // A sentence of its own.
-            _ if line.starts_with("tip:") => "; ",
-            _ => " ",
-        });
-        text.push_str(line);
-    }
-    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
 }
 
 /// The lines that close a run; for programs its first one, with the result beside it.

@@ -36,3 +36,34 @@ pub fn shell_word(text: &str) -> String {
         format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
+
+/// The lines of each paragraph in one, so that they can be wrapped to another width; those that are set in stay lines.
+pub fn paragraphs(text: &str) -> String {
+    let mut out = String::new();
+    let mut goes_on = false;
+    for line in text.lines() {
+        let prose = !line.is_empty() && !line.starts_with(' ');
+        if !out.is_empty() {
+            out.push(if prose && goes_on { ' ' } else { '\n' });
+        }
+        out.push_str(line);
+        goes_on = prose && !line.ends_with(':');
+    }
+    out
+}
+
+/// What clap says of a wrong command line, in one sentence: its text up to the usage.
+pub fn before_usage(text: &str) -> String {
+    let said = text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let mut text = String::new();
+    for line in said.map(str::trim).filter(|line| !line.is_empty()) {
+        text.push_str(match line {
+            _ if text.is_empty() => "",
+            // A sentence of its own.
+            _ if line.starts_with("tip:") => "; ",
+            _ => " ",
+        });
+        text.push_str(line);
+    }
+    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+}

@@ -29,7 +29,7 @@ fn three_lines_of_names_that_yfinance_writes_are_known() {
     on_both_stores(|work, store, what| {
         for (name, text, several) in [("one.csv", one, false), ("two.csv", two, true)] {
             let path = work.write(name, text);
-            let run = load(work, store, &path, &[]).expect(2);
+            let run = load(work, store, &path, &["--layout", "none"]).expect(2);
             assert!(run.error().contains("three lines, as yfinance writes them"), "{what}: {run}");
             assert_eq!(run.error().contains("several tickers side by side"), several, "{what}: {run}");
             let flags = advised(&run, store);

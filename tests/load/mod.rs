@@ -71,5 +71,6 @@ mod times;
 mod triggers;
 mod twice;
 mod types;
+mod unpivot;
 mod wide_decimals;
 mod written_times;

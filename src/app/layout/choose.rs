@@ -69,6 +69,10 @@ impl Layouts {
             }
         }
         let said = Spec::of(data, open).said();
+        if choice == Choice::Auto && said.describes_the_file() {
+            // Who says where the rows are and what their columns are called has no use for a guess.
+            all.clear();
+        }
         if let Some(dataset) = &said.dataset {
             let fits = |layout: &Layout| layout.spec.dataset.as_ref().is_none_or(|own| own == dataset);
             match &choice {
