@@ -295,7 +295,7 @@ fn one_letter_names_of_streams_mean_what_their_case_says() {
     on_both(|work, store| {
         let json = r#"{"T":"t","S":"AAPL","i":96921,"x":"D","p":126.55,"s":1,"t":"2021-02-22T15:51:44.208114004Z","c":"@","z":"C"}"#;
         let path = work.write("in.ndjson", format!("{json}\n"));
-        let run = load(work, store, &[&path, "--vendor", "a"]);
+        let run = load(work, store, &[&path, "--vendor", "a", "--layout", "none"]);
         let run = refused(store, run, &["no column for \"symbol\"", "--symbol"]);
         assert!(!run.error().contains("ts=T") && !run.error().contains("=S"), "{run}");
         load(work, store, &[&path, "--vendor", "a", "--map", "symbol=S"]).expect(0);
