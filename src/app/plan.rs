@@ -82,6 +82,8 @@ pub struct DataPlan {
     pub assumed: Vec<(String, String)>,
     /// Columns, and those of the input that they are taken from where it has them and nothing above says otherwise.
     pub assumed_maps: Vec<(String, String)>,
+    /// Columns that are not found by their name, which means another thing in these files.
+    pub unmapped: Vec<String>,
     /// How values are read and written.
     pub values: ValuePlan,
 }
@@ -122,8 +124,9 @@ impl DataPlan {
         let tenant = tenant.map(|id| ("tenant_id".to_owned(), id.to_owned()));
         let from_name = tenant.into_iter().chain(self.assumed.iter().cloned()).collect();
         let maps = self.values.map.clone();
-        let (soft_maps, force_set) = (self.assumed_maps.clone(), self.force_set);
-        MapOptions { maps, soft_maps, sets, from_name, force_set, ..MapOptions::default() }
+        let (soft_maps, unmapped) = (self.assumed_maps.clone(), self.unmapped.clone());
+        let force_set = self.force_set;
+        MapOptions { maps, soft_maps, unmapped, sets, from_name, force_set, ..MapOptions::default() }
     }
 
     /// Reads its texts.

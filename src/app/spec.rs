@@ -241,6 +241,7 @@ impl Spec {
             name_pattern: self.name_pattern,
             assumed: Vec::new(),
             assumed_maps: Vec::new(),
+            unmapped: Vec::new(),
             values,
         };
         let csv = CsvOptions {

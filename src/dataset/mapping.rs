@@ -43,6 +43,8 @@ pub struct MapOptions {
     /// Further ones that count where the input has such columns and nothing above says otherwise: what a layout
     /// knows. Of several for one target the first one that can counts.
     pub soft_maps: Vec<(String, String)>,
+    /// Columns that no column of the input is taken for by its name: a layout knows that it means another thing.
+    pub unmapped: Vec<String>,
     /// `--set COLUMN=VALUE`, and its short forms.
     pub sets: Vec<(String, String)>,
     /// Values from the name of the file, used where neither a column nor `sets` has one.

@@ -11,7 +11,7 @@ use crate::dataset::MapperSettings;
 use crate::decode::Format;
 use crate::error::{Error, Result};
 use crate::source::{Chosen, OpenOptions, ReadBy};
-use crate::text::flags::{DATASET, LAYOUT};
+use crate::text::flags::{DATASET, LAYOUT, TIMEZONE};
 use crate::text::phrases::enumerated;
 
 /// What the user says of layouts.
@@ -192,6 +192,7 @@ impl Layouts {
         let maps = below.map.take().unwrap_or_default();
         let (mut data, mut open) = said.over(below).plan();
         data.assumed_maps.clone_from(&maps);
+        data.unmapped.clone_from(&layout.unmap);
         open.csv.sure_header |= found.header;
         // Of a document: names without a path in them may stand above its rows.
         let parts = mapped(&maps).into_iter().filter(|source| source.contains(['.', '[']));
@@ -203,6 +204,12 @@ impl Layouts {
         let known = if known.is_empty() { String::new() } else { format!(": {}", enumerated(&known, "and")) };
         let told =
             format!("layout is {} ({}){known}; {LAYOUT} none reads it without", layout.name, layout.title);
+        let told = match layout.zone_is_unknown && data.values.timezone.is_none() {
+            true => format!(
+                "{told}; its times are read as UTC, and no file of it tells their zone: {TIMEZONE} ZONE reads them in it"
+            ),
+            false => told,
+        };
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), data);
         Ok(Chosen { layout: Some(key.into()), open: Some(open), dataset, told: Some(told), perhaps })
     }

@@ -82,20 +82,29 @@ pub struct Layout {
     /// How its files are called, as `--name-pattern` has it; the first one that fits is taken.
     pub names: Vec<String>,
     patterns: Vec<NamePattern>,
+    /// Columns that are not found by their name, which means another thing in these files.
+    pub unmap: Vec<String>,
+    /// Whether its times are of a zone that no file tells.
+    pub zone_is_unknown: bool,
     /// What it says of the data.
     pub spec: Spec,
 }
 
 /// What a layout says beside the words of the flags.
 #[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 #[derive(Default)]
 struct Head {
     title: String,
     stored: String,
     sign: Vec<Sign>,
     names: Vec<String>,
+    unmap: Vec<String>,
+    zone_is_unknown: bool,
 }
+
+/// The words that are no words of flags.
+const HEAD: [&str; 6] = ["title", "stored", "sign", "names", "unmap", "zone-is-unknown"];
 
 impl Layout {
     /// Reads one from its table.
@@ -105,7 +114,7 @@ impl Layout {
     pub fn read(name: &str, table: Table) -> Result<Self, String> {
         let (head, rest): (Vec<_>, Vec<_>) = table
             .into_iter()
-            .partition(|(key, _)| matches!(key.as_str(), "title" | "stored" | "sign" | "names"));
+            .partition(|(key, _)| HEAD.contains(&key.as_str()));
         let wrong = |error: toml::de::Error| {
             let why =
                 plain(error.message()).unwrap_or_else(|| "a value of another kind is needed".to_owned());
@@ -123,6 +132,8 @@ impl Layout {
             signs: head.sign,
             names: head.names,
             patterns,
+            unmap: head.unmap,
+            zone_is_unknown: head.zone_is_unknown,
             spec,
         })
     }

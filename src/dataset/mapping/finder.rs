@@ -57,7 +57,8 @@ impl Finder<'_> {
     /// The feed of a column that no flag speaks of, and that is no time.
     pub(super) fn other(&self, column: &Column) -> Result<Option<ColumnSource>, Failure> {
         let name = column.name.as_ref();
-        let found = self.names.best(column, |index| !self.taken.contains(&index));
+        let by_name = !self.options.unmapped.iter().any(|unmapped| unmapped == name);
+        let found = self.names.best(column, |index| by_name && !self.taken.contains(&index));
         match found[..] {
             [] => Ok(given(&self.options.from_name, name).cloned().map(ColumnSource::Constant)),
             [one] => Ok(Some(ColumnSource::Source(one))),
