@@ -181,7 +181,13 @@ impl Conversion<'_> {
             memchr::memchr3(b',', b' ', b'\'', bytes).is_some()
                 || memchr::memchr2(0xc2, 0xe2, bytes).is_some()
         };
-        let plain = !texts.any(signed) && !separators::may_be_marked(&texts);
+        // Nearly all numbers are digits, points and minus signs, which one pass without branches tells.
+        let unusual = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .fold(false, |any, byte| any | (byte.wrapping_sub(b'+') > b'9' - b'+') | (*byte == b','))
+        };
+        let plain = !texts.any(unusual) || !texts.any(signed) && !separators::may_be_marked(&texts);
         if decimal != Some(separators::Decimal::Comma) && plain {
             return None;
         }

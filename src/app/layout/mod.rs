@@ -112,9 +112,8 @@ impl Layout {
     /// # Errors
     /// A sentence on what is wrong in it.
     pub fn read(name: &str, table: Table) -> Result<Self, String> {
-        let (head, rest): (Vec<_>, Vec<_>) = table
-            .into_iter()
-            .partition(|(key, _)| HEAD.contains(&key.as_str()));
+        let (head, rest): (Vec<_>, Vec<_>) =
+            table.into_iter().partition(|(key, _)| HEAD.contains(&key.as_str()));
         let wrong = |error: toml::de::Error| {
             let why =
                 plain(error.message()).unwrap_or_else(|| "a value of another kind is needed".to_owned());
