@@ -25,6 +25,9 @@ pub struct Reading {
     /// `--date-order`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<String>,
+    /// Whether times are stored as the day of their place, since they are those of bars of days.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub local_days: bool,
     /// `--null`: further texts that stand for null.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub null: Vec<String>,

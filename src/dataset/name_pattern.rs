@@ -181,7 +181,17 @@ pub fn stem(source: &str) -> &str {
         }
         name = rest;
     }
-    name
+    without_copy(name)
+}
+
+/// A name without what browsers and desktops add to that of a copy: ` (1)`, ` - Copy`.
+fn without_copy(name: &str) -> &str {
+    let name = name.strip_suffix(" - Copy").unwrap_or(name);
+    let numbered = name.strip_suffix(')').and_then(|rest| rest.rsplit_once(" ("));
+    match numbered {
+        Some((rest, number)) if !rest.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => rest,
+        _ => name,
+    }
 }
 
 #[cfg(test)]

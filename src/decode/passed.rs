@@ -26,6 +26,8 @@ pub struct Passed {
     pub fields: u64,
     /// Rows that columns would have become, and that have no value of their own.
     pub groups: u64,
+    /// Columns that have no place in rows that columns become.
+    pub left: Vec<String>,
     /// The name of the first of those fields.
     pub field: Option<String>,
 }
@@ -55,6 +57,11 @@ impl Passed {
         self.zeros += more.zeros;
         self.fields += more.fields;
         self.groups += more.groups;
+        for name in &more.left {
+            if !self.left.contains(name) {
+                self.left.push(name.clone());
+            }
+        }
         if self.field.is_none() {
             self.field.clone_from(&more.field);
         }

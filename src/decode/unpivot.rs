@@ -114,6 +114,13 @@ impl Unpivot {
         told.then_some((value, rest))
     }
 
+    fn twice(&self, one: &str, other: &str) -> DecodeError {
+        DecodeError::Usage(format!(
+            "the columns {one:?} and {other:?} would be one and the same value of a row by {UNPIVOT} {}; rename one in the file",
+            self.text
+        ))
+    }
+
     fn nothing_fits(&self, schema: &Schema) -> DecodeError {
         let names = list(schema.fields().iter().map(|field| field.name().as_str()));
         DecodeError::Usage(format!("no column has a name that fits {UNPIVOT} {}: found {names}", self.text))
@@ -152,8 +159,10 @@ impl Plan {
             });
             if let Some((_, sources)) = columns.get_mut(place) {
                 sources.resize(sources.len().max(group + 1), None);
-                if let Some(source) = sources.get_mut(group) {
-                    source.get_or_insert(index);
+                if let Some(source) = sources.get_mut(group)
+                    && let Some(other) = source.replace(index)
+                {
+                    return Err(unpivot.twice(of.field(other).name(), field.name()));
                 }
             }
         }
@@ -235,6 +244,8 @@ pub struct UnpivotDecoder {
     ready: VecDeque<RawBatch>,
     /// New rows without a value of their own.
     empty: u64,
+    /// Columns that are neither periods nor labels.
+    left: Vec<String>,
     done: bool,
 }
 
@@ -245,7 +256,15 @@ impl UnpivotDecoder {
     /// # Errors
     /// [`DecodeError::Usage`] where no column fits the pattern, and those of the reader.
     pub fn open(inner: Box<dyn Decoder>, unpivot: Unpivot) -> Result<Self, DecodeError> {
-        let mut this = Self { inner, unpivot, plan: None, ready: VecDeque::new(), empty: 0, done: false };
+        let mut this = Self {
+            inner,
+            unpivot,
+            plan: None,
+            ready: VecDeque::new(),
+            empty: 0,
+            left: Vec::new(),
+            done: false,
+        };
         if let Names::Labels(labels) = this.unpivot.names.clone() {
             this.done = true;
             this.exchange(&labels)?;
@@ -333,6 +352,16 @@ impl UnpivotDecoder {
         if periods.is_empty() {
             return Err(self.unpivot.nothing_fits(&schema));
         }
+        // Columns of one name are told apart by a number behind it.
+        let left = (0..schema.fields().len()).filter(|index| *index != place && !periods.contains(index));
+        let left: Vec<&String> = left.map(|index| schema.field(index).name()).collect();
+        let again =
+            |name: &&String| name.rsplit_once('#').is_some_and(|(of, _)| self.unpivot.split(of).is_some());
+        if let Some(name) = left.iter().find(|name| again(name)) {
+            let of = name.rsplit_once('#').map_or("", |(of, _)| of);
+            return Err(self.unpivot.twice(of, name));
+        }
+        self.left = left.into_iter().cloned().collect();
         let texts = |batch: &RecordBatch, index: usize| -> Vec<Option<String>> {
             let column = batch.column(index);
             let texts = column.as_string_opt::<i32>();
@@ -401,7 +430,7 @@ impl Decoder for UnpivotDecoder {
     }
 
     fn passed(&self) -> Passed {
-        Passed { groups: self.empty, ..self.inner.passed() }
+        Passed { groups: self.empty, left: self.left.clone(), ..self.inner.passed() }
     }
 
     fn shares(&self) -> u64 {

@@ -82,7 +82,14 @@ fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
     let lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_start);
     let first = lines.into_iter().find(|line| !line.is_empty() && !line.starts_with(b"#"));
-    let claimed = Format::of_text(first.and_then(|line| line.first().copied()));
+    // No JSON: a name in brackets, as some headers have them.
+    let in_brackets = first.is_some_and(|line| {
+        let behind = line.strip_prefix(b"[").map(<[u8]>::trim_ascii_start).and_then(<[u8]>::first);
+        behind.is_some_and(|byte| {
+            byte.is_ascii_alphabetic() && !matches!(byte, b't' | b'f' | b'n' | b'N' | b'I')
+        })
+    });
+    let claimed = Format::of_text(first.and_then(|line| line.first().copied()).filter(|_| !in_brackets));
     match claimed.or(named) {
         Some(format) if format.is_binary() => {
             Err(not_a(format, head, name, &format!("; if its name is wrong, say {FORMAT}")))

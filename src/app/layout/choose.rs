@@ -12,6 +12,7 @@ use crate::decode::Format;
 use crate::error::{Error, Result};
 use crate::source::{Chosen, OpenOptions, ReadBy};
 use crate::text::flags::{DATASET, LAYOUT, TIMEZONE};
+use crate::text::number_format::plural;
 use crate::text::phrases::enumerated;
 
 /// What the user says of layouts.
@@ -201,9 +202,15 @@ impl Layouts {
         let key = format!("{}\u{0}{}", layout.name, data.name_pattern.as_deref().unwrap_or_default());
         let known: Vec<String> =
             data.assumed.iter().map(|(name, value)| format!("{name} is {value}")).collect();
+        let above = match found.skip_lines {
+            0 => String::new(),
+            lines => format!(", {} before its header passed over", plural(lines, "line")),
+        };
         let known = if known.is_empty() { String::new() } else { format!(": {}", enumerated(&known, "and")) };
-        let told =
-            format!("layout is {} ({}){known}; {LAYOUT} none reads it without", layout.name, layout.title);
+        let told = format!(
+            "layout is {} ({}){known}{above}; {LAYOUT} none reads it without",
+            layout.name, layout.title
+        );
         let told = match layout.zone_is_unknown && data.values.timezone.is_none() {
             true => format!(
                 "{told}; its times are read as UTC, and no file of it tells their zone: {TIMEZONE} ZONE reads them in it"

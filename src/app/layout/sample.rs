@@ -89,9 +89,23 @@ impl Sample {
     }
 
     /// The fields of the first line behind that one which says something.
-    pub fn behind(&self, line: usize, delimiter: Option<u8>) -> Vec<String> {
-        let said = self.lines.iter().skip(line + 1).find(|line| !line.trim().is_empty());
-        said.map(|line| fields(line, delimiter)).unwrap_or_default()
+    pub fn behind(&self, line: usize, delimiter: Option<u8>) -> Vec<Vec<String>> {
+        let said = self.lines.iter().skip(line + 1).filter(|line| !line.trim().is_empty());
+        said.map(|line| fields(line, delimiter)).collect()
+    }
+
+    /// How many lines before that one are neither blank nor comments.
+    pub fn said_before(&self, line: usize) -> usize {
+        let before = self.lines.iter().take(line);
+        before.filter(|line| !line.trim().is_empty() && !line.starts_with('#')).count()
+    }
+
+    /// Whether the first lines begin so, blank ones left out of account.
+    pub fn begins_with(&self, begins: &[String]) -> bool {
+        let mut said = self.lines.iter().filter(|line| !line.trim().is_empty());
+        begins
+            .iter()
+            .all(|wanted| said.next().is_some_and(|line| line.trim_start().starts_with(wanted.as_str())))
     }
 
     /// Whether the first line that says something holds values.

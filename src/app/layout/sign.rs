@@ -12,10 +12,14 @@ use crate::text::flags::LAYOUT;
 pub struct Sign {
     /// Names that stand in the header, in any order and case.
     pub header: Vec<String>,
+    /// How many lines that say something stand before the header.
+    pub above: usize,
+    /// What the first lines begin with, blank ones left out of account.
+    pub begins: Vec<String>,
     /// Whether the header has no others.
     pub only: bool,
     /// What the fields of the first line are, where there is no header: `epoch` (`epoch-s`, `epoch-ms`, `epoch-us`,
-    /// `epoch-ns`), `number`, `integer`, `decimal` (a number with a point, or nothing), `text`, `bool`, `any`, or a form in
+    /// `epoch-ns`), `number`, `integer`, `decimal` (a number with a point), `billionths`, `text`, `bool`, `any`, or a form in
     /// which 9 is a digit: `9999-99-99`.
     pub shape: Vec<String>,
     /// What columns of a header hold in the first row behind it, by their names: `open=integer`, of the kinds and forms
@@ -60,16 +64,23 @@ impl Sign {
         if self.format.as_deref().is_some_and(|format| format != sample.format.name) {
             return None;
         }
+        if !sample.begins_with(&self.begins) {
+            return None;
+        }
         let mut found = Match { skip_lines: 0, header: false, no_header: false, columns: Vec::new() };
         if !self.header.is_empty() {
             let line = sample.header(&self.header, delimiter)?;
+            // Rows may stand before what looks like a header.
+            if sample.said_before(line) != self.above {
+                return None;
+            }
             if self.only && sample.names_at(line, delimiter).len() != self.header.len() {
                 return None;
             }
             if !self.values.iter().all(|value| holds(sample, line, value, delimiter)) {
                 return None;
             }
-            (found.skip_lines, found.header) = (line as u64, true);
+            (found.skip_lines, found.header) = (if self.above > 0 { line as u64 } else { 0 }, true);
         }
         if !self.shape.is_empty() {
             let is_it = |row: &Vec<String>| {
@@ -145,13 +156,18 @@ pub(super) fn fits(pattern: &NamePattern, stem: &str) -> bool {
     pattern.fields(stem, &meaning).is_ok_and(|fields| has_day(&fields))
 }
 
-/// Whether the first row behind the header in that line has a value of a kind in a column: `open=integer`.
+/// Whether the first rows behind the header in that line have values of a kind in a column, as far as they have some:
+/// `open=integer`.
 fn holds(sample: &Sample, line: usize, value: &str, delimiter: Option<u8>) -> bool {
     let Some((name, shape)) = value.split_once('=') else { return false };
     let names = sample.names_at(line, delimiter);
-    let place = names.iter().position(|own| own.eq_ignore_ascii_case(name.trim()));
-    let row = sample.behind(line, delimiter);
-    place.and_then(|place| row.get(place)).is_some_and(|field| is_shaped(field, shape.trim()))
+    let Some(place) = names.iter().position(|own| own.eq_ignore_ascii_case(name.trim())) else {
+        return false;
+    };
+    let rows = sample.behind(line, delimiter);
+    let mut fields =
+        rows.iter().filter_map(|row| row.get(place)).filter(|field| !field.is_empty()).peekable();
+    fields.peek().is_some() && fields.all(|field| is_shaped(field, shape.trim()))
 }
 
 fn is_shaped(field: &str, shape: &str) -> bool {
@@ -166,7 +182,9 @@ fn is_shaped(field: &str, shape: &str) -> bool {
         "epoch-ns" => digits && field.len() == 19,
         "integer" => field.strip_prefix('-').unwrap_or(field).bytes().all(|b| b.is_ascii_digit()) && number(),
         "number" => number(),
-        "decimal" => field.is_empty() || field.contains('.') && number(),
+        "decimal" => field.contains('.') && number(),
+        // Billionths of a price of a cent and more.
+        "billionths" => field.len() >= 8 && number() && !field.contains(['.', 'e', 'E']),
         "bool" => matches!(field.to_ascii_lowercase().as_str(), "true" | "false" | "0" | "1"),
         "text" => !field.is_empty() && !number(),
         form => {
@@ -215,7 +233,6 @@ mod tests {
             ("-1.5", "number"),
             ("-15", "integer"),
             ("-15.0", "decimal"),
-            ("", "decimal"),
             ("True", "bool"),
             ("buy", "text"),
             ("2024.01.02", "9999.99.99"),

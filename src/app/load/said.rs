@@ -113,6 +113,11 @@ fn passed(passed: &Passed) -> Vec<String> {
         (passed.blank, "blank line", "passed over".to_owned()),
         (passed.zeros, "zero byte", "passed over, where a writer has left a hole".to_owned()),
         (passed.longer, "row", "with an empty field behind the last column, which is left out".to_owned()),
+        (
+            passed.left.len() as u64,
+            "column",
+            format!("left out of rows that columns become: {}", passed.left.join(", ")),
+        ),
         (passed.groups, "row", "of those that columns become left out, without a value".to_owned()),
         (passed.shorter, "row", "without the last field, which has no name in the header".to_owned()),
         (
