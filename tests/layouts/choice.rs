@@ -145,3 +145,88 @@ fn a_refused_row_is_replayed_as_its_layout_reads_it() {
         );
     });
 }
+
+/// Rows before what looks like a vendor's header, and columns that a vendor has too, are somebody else's.
+#[test]
+fn a_file_of_somebody_else_gets_no_layout() {
+    let work = Work::new();
+    work.write(
+        "rows-before.csv",
+        "2024-01-01,1,2,0.5,1.6,1.6,100\n2024-01-02,1,2,0.5,1.6,1.6,100\n\
+         Date,Open,High,Low,Close,Adj Close,Volume\n2024-01-03,1,2,0.5,1.6,1.6,100\n",
+    );
+    let run = work.mdsctl(["load", "rows-before.csv", "--symbol", "A"]).run().expect(2);
+    assert!(run.error().contains("--skip-lines 2"), "{run}");
+    work.write(
+        "price.csv",
+        "Price,Open,High,Low,Close,Volume\n2024-01-02,1,2,0.5,1.5,10\n2024-01-03,1,2,0.5,1.5,10\n",
+    );
+    let arguments = ["load", "price.csv", "--symbol", "A", "--vendor", "v", "--map", "ts=Price", "--json"];
+    let run = work.mdsctl(arguments).run().expect(0);
+    assert_eq!(run.json()["rows"]["inserted"], 2, "{run}");
+    assert!(!run.json()["deductions"].to_string().contains("layout"), "{run}");
+    // Prices that a spreadsheet has written without their decimals are no billionths.
+    work.write(
+        "spreadsheet.csv",
+        "ts_event,rtype,publisher_id,instrument_id,open,high,low,close,volume,symbol\n\
+         2024-01-02T14:30:00.000000000Z,33,1,5482,4783,4784,4782,4783.25,100,ESH4\n\
+         2024-01-02T14:31:00.000000000Z,33,1,5482,4783.5,4784,4782,4783,100,ESH4\n",
+    );
+    let store = work.path("d.db");
+    let dsn = format!("sqlite:{}", store.display());
+    work.mdsctl(["load", "spreadsheet.csv", "--vendor", "v", "--dsn", &dsn]).run().expect(0);
+    let text = stored(&crate::harness::store::Store::Sqlite(store));
+    assert!(text.contains("open_price=4783 ") && text.contains("close_price=4783.25"), "{text}");
+}
+
+/// The unit of times is deduced and held to, whatever the vendor writes as a rule; a copy has the name of its file.
+#[test]
+fn times_in_another_unit_are_what_they_are() {
+    on_both_stores(|work, store, which| {
+        work.write(
+            "x.csv",
+            "ticker,volume,open,close,high,low,window_start,transactions\n\
+             AAPL,5,1,2,3,0.5,1704067200000,4\nAAPL,6,1,2,3,0.5,1704067260000,4\n",
+        );
+        work.write("ETHUSDT-1m-2024-01-01 (1).csv", KLINES);
+        let run =
+            work.mdsctl(["load", "x.csv", "ETHUSDT-1m-2024-01-01 (1).csv", "--dsn", &store.dsn()]).run();
+        assert_eq!(run.code, 0, "{which}: {run}");
+        let text = stored(store);
+        assert!(
+            text.contains("ts=2024-01-01T00:00:00.000000Z vendor=massive symbol=AAPL timeframe=1m"),
+            "{which}: {text}"
+        );
+        assert!(text.contains("vendor=binance symbol=ETHUSDT timeframe=1m"), "{which}: {text}");
+    });
+}
+
+/// A daily bar is stored under the day of its place, by a load and by the replay of what it refused.
+#[test]
+fn days_of_a_place_are_replayed_as_days() {
+    on_both_stores(|work, store, which| {
+        work.write(
+            "d.csv",
+            "symbol,timestamp,open,high,low,close\nA,2024-03-30 00:00:00,1,2,0.5,1.5\nA,2024-03-31 00:00:00,1,2,0.5,x\n",
+        );
+        let dsn = store.dsn();
+        let arguments = [
+            "load",
+            "d.csv",
+            "--vendor",
+            "v",
+            "--timezone",
+            "Asia/Tokyo",
+            "--timeframe",
+            "1d",
+            "--dsn",
+            &dsn,
+        ];
+        work.mdsctl(arguments).run().expect(3);
+        work.mdsctl(["replay-dlq", "--set", "close_price=1.5", "--dsn", &dsn]).run().expect(0);
+        let at = |day: &str| format!("bars ts={day}T00:00:00.000000Z vendor=v symbol=A timeframe=1d");
+        let prices = "open_price=1 high_price=2 low_price=0.5 close_price=1.5\n";
+        let expected = format!("{} {prices}{} {prices}", at("2024-03-30"), at("2024-03-31"));
+        assert_eq!(stored(store), expected, "{which}");
+    });
+}
