@@ -5,7 +5,7 @@ use std::fs::{Metadata, metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Handle;
@@ -234,8 +234,10 @@ impl<'a> Load<'a> {
                         detected
                     }
                 };
-                // What a file does not show since its reading was stopped is no fault of the file.
-                let again = peeked.as_ref().is_none_or(|peeked| peeked.opened.replayable);
+                // What a file does not show since its reading was stopped is no fault of the file, nor of a pipe that has
+                // given nothing.
+                let untouched = self.meter.consumed.load(Ordering::Relaxed) == 0;
+                let again = untouched || peeked.as_ref().is_none_or(|peeked| peeked.opened.replayable);
                 match detected {
                     Ok(dataset) => Some(dataset),
                     Err(_) if again && signals.exit().is_some() => {

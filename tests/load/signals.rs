@@ -17,10 +17,15 @@ const BARS: &str = "ts,vendor,symbol,timeframe,open,high,low,close,volume\n\
 fn listening(strace: u32) -> Option<Pid> {
     let children = std::fs::read_to_string(format!("/proc/{strace}/task/{strace}/children")).ok()?;
     let child: i32 = children.split_whitespace().next()?.parse().ok()?;
-    let status = std::fs::read_to_string(format!("/proc/{child}/status")).ok()?;
+    catches(child).map(|()| Pid::from_raw(child).expect("a process"))
+}
+
+/// Whether that process has a handler for SIGINT.
+fn catches(process: i32) -> Option<()> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
     let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
-    (caught & 1 << (Signal::INT.as_raw() - 1) != 0).then(|| Pid::from_raw(child).expect("a process"))
+    (caught & 1 << (Signal::INT.as_raw() - 1) != 0).then_some(())
 }
 
 /// It comes when the handler is in place and nobody waits for it yet. So small a moment is made large by
@@ -136,4 +141,23 @@ fn rows_of_a_pipe_in_hand_are_kept_where_the_store_does_not_answer() {
         })
         .sum();
     assert_eq!(kept, 1, "{run}");
+}
+
+/// A pipe that has given nothing is not at fault when its reading is stopped, whether or not it is known what its rows
+/// are.
+#[test]
+fn a_silent_pipe_that_is_given_up_is_an_interrupted_load() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        for more in [&[][..], &["--dataset", "bars"]] {
+            let work = Work::new();
+            let (reader, pipe) = std::io::pipe().expect("a pipe");
+            let arguments = [&["load", "-", "--json", "--dsn", "sqlite:store.db"], more].concat();
+            let running = work.mdsctl(arguments).pipe(reader).spawn();
+            wait::until(PATIENCE, "it to listen", || catches(running.pid() as i32));
+            running.signal(signal);
+            let run = running.finish().expect(code);
+            assert_eq!(run.json()["exit_code"], code, "{run}");
+            drop(pipe);
+        }
+    }
 }
