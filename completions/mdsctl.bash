@@ -528,7 +528,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__load)
-            opts="-v -q -h --dsn --tenant --dataset --layout --table --vendor --symbol --timeframe --force-set --name-pattern --map --set --timestamp-unit --timezone --date-order --time-format --decimal-comma --decimal --scale --null --keep-case --exact --round --on-conflict --quality --format --encoding --delimiter --no-header --unpivot --columns --rows-at --skip-lines --comment --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --resume --source-id --force --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --dsn --tenant --dataset --layout --table --vendor --symbol --timeframe --force-set --name-pattern --map --set --timestamp-unit --timezone --date-order --time-format --decimal-comma --decimal --scale --null --keep-case --exact --round --on-conflict --quality --format --encoding --delimiter --no-header --unpivot --columns --rows-at --skip-lines --comment --recursive --dlq --dlq-max-bytes --max-rejects --dry-run --resume --source-id --force --share --lease --part-size --workers --capacity --batch-size --flush-interval --rate-limit --high-watermark --low-watermark --overflow --retry-max-attempts --retry-initial-backoff --retry-max-backoff --retry-multiplier --no-retry-jitter --retry-jitter --cb-failure-threshold --cb-half-open-after --max-outage --write-timeout --wait --metrics-textfile --coord-id --otlp --metrics-listen --metrics-token --metrics-public --feedback-url --feedback-broadcast --feedback-timeout --feedback-max-retries --feedback-backoff --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -615,7 +615,7 @@ _mdsctl() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "csv ndjson parquet dbn arrow" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv ndjson parquet dbn arrow xlsx" -- "${cur}"))
                     return 0
                     ;;
                 --encoding)
@@ -659,6 +659,18 @@ _mdsctl() {
                     return 0
                     ;;
                 --source-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --share)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lease)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --part-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1149,7 +1161,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__schema__subcmd__apply)
-            opts="-v -q -h --dsn --tenant --rls --chunk --compress-after --retention --grant --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --dsn --tenant --rls --chunk --compress-after --retention --distribute --grant --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1172,6 +1184,10 @@ _mdsctl() {
                     return 0
                     ;;
                 --retention)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --distribute)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1203,7 +1219,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__schema__subcmd__check)
-            opts="-v -q -h --dsn --tenant --rls --chunk --compress-after --retention --grant --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --dsn --tenant --rls --chunk --compress-after --retention --distribute --grant --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1226,6 +1242,10 @@ _mdsctl() {
                     return 0
                     ;;
                 --retention)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --distribute)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1327,7 +1347,7 @@ _mdsctl() {
             return 0
             ;;
         mdsctl__subcmd__schema__subcmd__show)
-            opts="-v -q -h --dsn --tenant --rls --chunk --compress-after --retention --grant --config --verbose --quiet --log-format --color --progress --json --help"
+            opts="-v -q -h --dsn --tenant --rls --chunk --compress-after --retention --distribute --grant --config --verbose --quiet --log-format --color --progress --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1350,6 +1370,10 @@ _mdsctl() {
                     return 0
                     ;;
                 --retention)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --distribute)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1484,7 +1508,7 @@ _mdsctl() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "csv ndjson parquet dbn arrow" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv ndjson parquet dbn arrow xlsx" -- "${cur}"))
                     return 0
                     ;;
                 --encoding)

@@ -40,8 +40,8 @@ complete -c mdsctl -n "__fish_mdsctl_needs_command" -s q -l quiet -d 'Say only w
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -l json -d 'Print the result as one JSON object on stdout'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -s V -l version -d 'Print version'
-complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "load" -d 'Load files, directories, globs or stdin (-)'
-complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "tail" -d 'Follow growing files, globs or a pipe (-) and keep loading'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "load" -d 'Load files, directories, globs, objects of a store or stdin (-)'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "tail" -d 'Follow growing files, globs, streams of a broker or a pipe (-) and keep loading'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "health" -d 'Say whether the store, its tables, the dead letters and a running instance are well'
@@ -94,7 +94,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l format -d 'Format
 ndjson\t''
 parquet\t''
 dbn\t''
-arrow\t''"
+arrow\t''
+xlsx\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l encoding -d 'Encoding of the text, such as windows-1252, latin-1, utf-16le or shift_jis' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l unpivot -d 'Make rows of columns: \'{option_type}_{}\' makes two of a row with call_bid and put_bid' -r
@@ -102,11 +103,14 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l columns -d 'Names
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l rows-at -d 'Where the rows of a JSON document are, for instance results or data.bars (else they are found)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l skip-lines -d 'Lines to skip before the header' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dlq -d 'Dead-letter queue (else `.dlq/<dataset>.ndjson`)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dlq -d 'Dead-letter queue: a file, a prefix in an object store, nats://HOST/SUBJECT or kafka://HOST/TOPIC (else `.dlq/<dataset>.ndjson`)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dlq-max-bytes -d 'Begin a new queue file when this one would grow beyond SIZE (for instance 100M or 1G)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l max-rejects -d 'Stop when more rows than this are rejected, or a larger share of the rows read' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l source-id -d 'Name by which a later run knows this input again; needed to resume a pipe' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l workers -d 'Workers, each with a connection of its own' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l share -d 'Share these inputs with all loaders that are given the same job, on any number of machines' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l lease -d 'Silence after which other loaders of a job take over what a loader has claimed' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l part-size -d 'Size of the parts that a job is claimed in (else 64M, less where it has few files)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l workers -d 'Workers, each with a connection of its own; auto: as many as the store is worth, 1 to 16' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l capacity -d 'Rows that the queue holds' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l batch-size -d 'Most rows in one transaction' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l flush-interval -d 'Longest time that a row waits for others to fill its batch (0: an idle worker takes what is there)' -r
@@ -213,7 +217,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l format -d 'Format
 ndjson\t''
 parquet\t''
 dbn\t''
-arrow\t''"
+arrow\t''
+xlsx\t''"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l encoding -d 'Encoding of the text, such as windows-1252, latin-1, utf-16le or shift_jis' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l unpivot -d 'Make rows of columns: \'{option_type}_{}\' makes two of a row with call_bid and put_bid' -r
@@ -221,10 +226,10 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l columns -d 'Names
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l rows-at -d 'Where the rows of a JSON document are, for instance results or data.bars (else they are found)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l skip-lines -d 'Lines to skip before the header' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dlq -d 'Dead-letter queue (else `.dlq/<dataset>.ndjson`)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dlq -d 'Dead-letter queue: a file, a prefix in an object store, nats://HOST/SUBJECT or kafka://HOST/TOPIC (else `.dlq/<dataset>.ndjson`)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l dlq-max-bytes -d 'Begin a new queue file when this one would grow beyond SIZE (for instance 100M or 1G)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l max-rejects -d 'Stop when more rows than this are rejected, or a larger share of the rows read' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l workers -d 'Workers, each with a connection of its own' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l workers -d 'Workers, each with a connection of its own; auto: as many as the store is worth, 1 to 16' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l capacity -d 'Rows that the queue holds' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l batch-size -d 'Most rows in one transaction' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand tail" -l flush-interval -d 'Longest time that a row waits for others to fill its batch (0: an idle worker takes what is there)' -r
@@ -324,7 +329,7 @@ reject\t'Reject them'"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l max-attempts -d 'Times that a row is tried before it is parked [default: 5]' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l archive -d 'Keep what was loaded, in a file in this directory' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l dlq-max-bytes -d 'Size at which the queue begins another file, for instance 100M' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l workers -d 'Workers, each with a connection of its own' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l workers -d 'Workers, each with a connection of its own; auto: as many as the store is worth, 1 to 16' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l capacity -d 'Rows that the queue holds' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l batch-size -d 'Most rows in one transaction' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l flush-interval -d 'Longest time that a row waits for others to fill its batch (0: an idle worker takes what is there)' -r
@@ -368,7 +373,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l decimal-com
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l keep-case -d 'Leave symbols in the case that they have'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l exact -d 'Reject values with more decimals than their column, rather than round them'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l round -d 'Round fractions for columns of whole numbers, rather than reject them'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l force -d 'Write rows also over ones that were stored after they failed'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l force -d 'Write rows also over ones that were stored after they failed, and take over a queue that another machine has claimed'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l discard -d 'Take the rows out of the queue without loading them'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l dry-run -d 'Read, map and check everything; write nothing and leave the queue as it is'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand replay-dlq" -l no-retry-jitter -d 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)'
@@ -419,13 +424,13 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l tenant -d 'Tena
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l timeout -d 'Longest time that all of it may take' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l warn-latency -d 'A warning where the store takes so long to answer' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l crit-latency -d 'Critical where the store takes so long to answer' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dlq -d 'A dead-letter queue, or a directory of them (may be given more than once; else .dlq)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dlq -d 'A dead-letter queue, its address, or a directory of them (may be given more than once; else .dlq)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dlq-warn -d 'So many dead rows are a warning' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dlq-crit -d 'So many dead rows are critical' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dlq-age-warn -d 'A row that failed first so long ago is a warning' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dlq-age-crit -d 'A row that failed first so long ago is critical' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l url -d 'A running instance, by the address of its --metrics-listen' -r
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l token -d 'The token that it wants' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l url -d 'A running instance, by the address of its --metrics-listen; may be given more than once, and the worst counts' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l token -d 'The token that it wants; the same for all of them' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
 json\t'One JSON object a line'"
@@ -483,6 +488,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_su
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks and quotes 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l distribute -d 'Citus: spread the tables over the nodes by this column of their keys, mostly symbol' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l grant -d 'Give this role what load, tail, replay-dlq, runs and health need (may be given more than once)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
@@ -505,6 +511,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_su
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks and quotes 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l distribute -d 'Citus: spread the tables over the nodes by this column of their keys, mostly symbol' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l grant -d 'Give this role what load, tail, replay-dlq, runs and health need (may be given more than once)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
@@ -527,6 +534,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_su
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l chunk -d 'TimescaleDB: what a chunk spans (else ticks and quotes 1d, bars and options 7d, news 30d, fundamentals 90d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l distribute -d 'Citus: spread the tables over the nodes by this column of their keys, mostly symbol' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l grant -d 'Give this role what load, tail, replay-dlq, runs and health need (may be given more than once)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
@@ -579,8 +587,8 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s v -l verbose -d 'S
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s q -l quiet -d 'Say only what went wrong'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -l json -d 'Print the result as one JSON object on stdout'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "load" -d 'Load files, directories, globs or stdin (-)'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "tail" -d 'Follow growing files, globs or a pipe (-) and keep loading'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "load" -d 'Load files, directories, globs, objects of a store or stdin (-)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "tail" -d 'Follow growing files, globs, streams of a broker or a pipe (-) and keep loading'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "health" -d 'Say whether the store, its tables, the dead letters and a running instance are well'

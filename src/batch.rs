@@ -6,6 +6,7 @@
 
 mod commit;
 mod open_rows;
+mod parts;
 mod reading;
 mod replayable;
 
@@ -14,8 +15,9 @@ use std::sync::Arc;
 
 pub use commit::Commit;
 pub use open_rows::OpenRows;
+pub use parts::Parts;
 pub use reading::{Form, Reading};
-pub use replayable::{Content, LoadedFile, Replayable, covers, fingerprint};
+pub use replayable::{Content, LoadedFile, LoadedObject, Replayable, covers, fingerprint};
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::compute::{filter, filter_record_batch};
@@ -37,6 +39,8 @@ pub struct Origin {
     pub shares: u64,
     /// For rows out of the dead-letter queue: what it remembers of them.
     pub past: Option<Arc<ReplayHistory>>,
+    /// Where the source has parts, such as the messages of a stream: which rows are of which.
+    pub parts: Option<Arc<Parts>>,
     /// How many of its rows are not settled.
     pub open: OpenRows,
 }
@@ -45,7 +49,7 @@ impl Origin {
     /// An origin for rows that come from no file, as an embedding program submits them.
     pub fn new(source: impl Into<Arc<str>>) -> Self {
         let (source, replayable) = (source.into(), Replayable::Never);
-        Self { source, replayable, base: 0, shares: 1, past: None, open: OpenRows::default() }
+        Self { source, replayable, base: 0, shares: 1, past: None, parts: None, open: OpenRows::default() }
     }
 
     /// The row of the source that has that number.
@@ -419,7 +423,12 @@ impl Reject {
     pub fn place(&self) -> (&Arc<str>, u64) {
         match self.origin.past_of(self.row) {
             Some((record, row)) => (&record.source, row),
-            None => (&self.origin.source, self.origin.row_of(self.row)),
+            None => self
+                .origin
+                .parts
+                .as_ref()
+                .and_then(|parts| parts.of(self.row))
+                .unwrap_or((&self.origin.source, self.origin.row_of(self.row))),
         }
     }
 

@@ -51,7 +51,16 @@ pub fn put_in_place(file: NamedTempFile, path: &Path, replace: Replace) -> io::R
 /// # Errors
 /// Those of opening and syncing the folder that holds it.
 pub fn sync_folder_of(path: &Path) -> io::Result<()> {
-    match File::open(folder_of(path))?.sync_all() {
+    sync_folder(&File::open(folder_of(path))?)
+}
+
+/// Brings a folder's entries to disk.
+///
+/// # Errors
+///
+/// What the file system says.
+pub fn sync_folder(folder: &File) -> io::Result<()> {
+    match folder.sync_all() {
         // Some file systems cannot sync a folder, and do not need to.
         Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
         synced => synced,

@@ -13,7 +13,7 @@
 //! - `coordinator`: queue, workers, retry, breaker, isolation
 //! - `dataset`: what rows mean
 //! - `settings`
-//! - `batch`, `model`, `port`, `error`, `files`, `text`: the vocabulary
+//! - `batch`, `brokers`, `model`, `port`, `error`, `files`, `objects`, `text`: the vocabulary
 #![deny(missing_docs)]
 // What one of these alone uses is not dead where it is left out; with all of them nothing is excused.
 #![cfg_attr(
@@ -29,14 +29,18 @@
         feature = "zip",
         feature = "arrow-ipc",
         feature = "dbn",
+        feature = "xlsx",
         feature = "telemetry",
-        feature = "otlp"
+        feature = "otlp",
+        feature = "objects"
     )),
     allow(dead_code, unused_imports)
 )]
 
 pub mod app;
 pub mod batch;
+#[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
+mod brokers;
 #[doc(hidden)]
 pub mod cli;
 pub mod coordinator;
@@ -46,6 +50,7 @@ mod dlq;
 pub mod error;
 mod files;
 mod model;
+mod objects;
 mod pipeline;
 pub mod port;
 mod report;

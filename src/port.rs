@@ -1,9 +1,9 @@
-//! The ports of the engine: what it needs of a store, of a dead-letter queue and of observers.
-//!
-//! The engine knows these traits and nothing behind them. `sink` implements [`Sink`] and
-//! [`Session`], `dlq` implements [`DeadLetters`], `observe` implements [`Observer`].
+//! The ports of the engine: what it needs of a store, of a dead-letter queue and of observers. It knows these traits and
+//! nothing behind them: `sink` implements [`Sink`] and [`Session`], `dlq` [`DeadLetters`], `telemetry` [`Observer`].
 
 pub mod history;
+pub mod jobs;
+pub mod messages;
 pub mod runs;
 
 use std::future::Future;
@@ -176,6 +176,16 @@ pub trait Sink: Send + Sync + 'static {
 
     /// How many sessions may write at once; `None` for no limit.
     fn max_sessions(&self) -> Option<usize> {
+        None
+    }
+
+    /// How many sessions there is room for in the store, besides those of others; `None` where it does not tell.
+    fn room(&self) -> Option<usize> {
+        None
+    }
+
+    /// How long an answer of the store to nothing takes; `None` where it is in this process, or does not tell.
+    fn distance(&self) -> Option<Duration> {
         None
     }
 
@@ -364,6 +374,8 @@ pub enum Event<'a> {
         /// Since when there have been some.
         age: Duration,
     },
+    /// How many messages of a followed stream its group has not settled; `None` where that is not known just now.
+    LagMessages(Option<u64>),
     /// The queue's depth changed.
     Queue {
         /// Rows waiting or being written.
@@ -452,6 +464,16 @@ pub enum Event<'a> {
     Skipped {
         /// Rows.
         rows: u64,
+    },
+    /// Rows of the input were passed over, since they have nothing but a key. They count as skipped.
+    Empty {
+        /// Rows.
+        rows: u64,
+    },
+    /// The pool of workers is to have that size from now on.
+    Pool {
+        /// Workers.
+        workers: usize,
     },
     /// A worker is ready, or gone.
     Worker {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::files::folder_of;
+use crate::objects::Address;
 use crate::text::choice::choices;
 use crate::text::flags::{HIGH_WATERMARK, LOW_WATERMARK};
 
@@ -206,8 +207,10 @@ impl FromStr for RejectLimit {
 /// Settings of the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EngineSettings {
-    /// Workers, each with a connection of its own.
+    /// Workers, each with a connection of its own; at first, where `up_to` says that they may become more.
     pub workers: usize,
+    /// How many workers there may be where their number follows from how the store takes rows; `None` where it stays.
+    pub up_to: Option<usize>,
     /// Rows that the queue holds, those being written included.
     pub capacity: usize,
     /// Bytes that the queue holds, those being written included.
@@ -259,6 +262,7 @@ impl EngineSettings {
         let capacity = capacity.unwrap_or(Self::CAPACITY).max(1);
         Self {
             workers: 2,
+            up_to: None,
             capacity,
             capacity_bytes: 48 << 20,
             batch_rows: capacity.min(32_768),
@@ -278,12 +282,29 @@ impl EngineSettings {
         }
     }
 
+    /// Most workers where nobody says how many: the queue holds rows for no more that are worth a transaction.
+    pub const MOST_WORKERS: usize = 16;
+
     /// Workers that keep a store busy from this machine.
     pub fn workers_here() -> usize {
         std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4)
     }
 
-    /// The same, with what is larger than the queue cut to its size.
+    /// Workers that keep a store busy whose answers take that long to come: those of a store that is near, and as many
+    /// more as transactions of so many rows have others wait for answers.
+    ///
+    /// A worker waits for four answers in each transaction (to its beginning, to COPY, to the end of the rows, and to its
+    /// end), and a server takes 5 µs for a row (200,000 rows/s for each of its processors, `docs/benchmarks.md`).
+    pub fn workers_at(&self, distance: Duration) -> usize {
+        const ANSWERS: f64 = 4.0;
+        const ROW: f64 = 5e-6;
+        let work = self.batch_rows.max(1) as f64 * ROW;
+        let near = Self::workers_here();
+        let wanted = near as f64 * (1.0 + ANSWERS * distance.as_secs_f64() / work);
+        (wanted.min(Self::MOST_WORKERS as f64) as usize).max(near)
+    }
+
+    /// Those settings with what is larger than the queue cut to its size.
     ///
     /// # Errors
     /// Usage, where producers would never go on.
@@ -304,8 +325,11 @@ impl Default for EngineSettings {
     }
 }
 
-/// One path for all spellings of it; the file may not be there.
+/// One path for all spellings of it; the file may not be there. An address is the same from everywhere.
 pub fn place(path: &Path) -> PathBuf {
+    if Address::parse(path.as_os_str()).is_some() {
+        return path.to_owned();
+    }
     match std::fs::canonicalize(folder_of(path)) {
         Ok(directory) => directory.join(path.file_name().unwrap_or_default()),
         Err(_) => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
@@ -315,6 +339,19 @@ pub fn place(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_far_store_gets_more_workers_for_small_transactions_at_once() {
+        let (near, most) = (EngineSettings::workers_here(), EngineSettings::MOST_WORKERS);
+        let at = |millis: f64, rows: usize| {
+            let settings = EngineSettings { batch_rows: rows, ..EngineSettings::default() };
+            settings.workers_at(Duration::from_secs_f64(millis / 1e3))
+        };
+        assert_eq!((at(0.0, 500), at(0.1, 500), at(0.1, 32_768)), (near, near, near));
+        assert_eq!(at(20.0, 500), most);
+        assert!(at(5.0, 32_768) <= near + 1, "transactions are long enough");
+        assert!((near..=most).contains(&at(1e6, 1)) && at(1.5, 1_000) > near);
+    }
 
     #[test]
     fn limits() {

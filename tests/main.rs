@@ -9,11 +9,14 @@ mod dlq;
 mod documents;
 #[path = "../examples/generate/generator/mod.rs"]
 mod generator;
+mod grpc;
 mod harness;
 mod health;
 mod http;
 mod layouts;
 mod load;
+#[cfg(feature = "objects")]
+mod objects;
 mod otlp;
 mod pack;
 mod repository;

@@ -109,12 +109,45 @@ fn what_was_left_out_is_named_with_its_feature() {
             vec![],
         ),
         (
+            cfg!(any(feature = "redis", not(feature = "sqlite"))),
+            "Redis",
+            "redis",
+            "redis://: ",
+            vec!["tail", "redis://127.0.0.1:1/bars?group=g", "--dsn", "sqlite:store.db"],
+            vec![],
+        ),
+        (
+            cfg!(any(feature = "nats", not(feature = "sqlite"))),
+            "NATS",
+            "nats",
+            "nats://: ",
+            vec!["tail", "nats://127.0.0.1:1/bars?durable=g", "--dsn", "sqlite:store.db"],
+            vec![],
+        ),
+        (
+            cfg!(any(feature = "kafka", not(feature = "sqlite"))),
+            "Kafka",
+            "kafka",
+            "kafka://: ",
+            vec!["tail", "kafka://127.0.0.1:1/bars?group=g", "--dsn", "sqlite:store.db"],
+            vec![],
+        ),
+        (
             cfg!(feature = "otlp"),
             "traces",
             "otlp",
             "--otlp: ",
             telemetry("--otlp", "http://127.0.0.1:1"),
             vec![],
+        ),
+        (
+            // Without traces it is those which are named.
+            cfg!(any(feature = "grpc", not(feature = "otlp"))),
+            "gRPC",
+            "grpc",
+            "--otlp: ",
+            telemetry("--otlp", "http://127.0.0.1:1"),
+            vec![("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
         ),
     ] {
         let done = run(folder.path(), &arguments, &variables);

@@ -1,6 +1,7 @@
 //! Who calls a use case: what it is told meanwhile, and how it asks for an end.
 
 use std::any::Any;
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -40,6 +41,12 @@ pub trait Listener: Send + Sync {
     fn ended(&self, report: &RunReport) -> Result<()> {
         let _ = report;
         Ok(())
+    }
+
+    /// The command that this is, word by word, without the name of the program: where one is to be told that loads
+    /// what this one does not.
+    fn typed(&self) -> Option<Vec<OsString>> {
+        None
     }
 
     /// An error that says what to add, in the words of whoever is to add it.

@@ -21,7 +21,9 @@ pub(crate) fn survey(
 ) -> Result<(Vec<QueueFile>, QueueStats)> {
     let mut plan = Plan { choice: Choice::default(), by, samples, file: 0 };
     let (mut files, mut all) = (Vec::new(), QueueStats::default());
-    for (file, (Queue { name, what, bytes }, choice)) in chosen(queues, selection)?.into_iter().enumerate() {
+    for (file, (Queue { name, what, bytes, .. }, choice)) in
+        chosen(queues, selection)?.into_iter().enumerate()
+    {
         (plan.file, plan.choice) = (file, choice);
         let survey = match bytes {
             Bytes::File(file) => QueueStats::of_file(&file, &plan),

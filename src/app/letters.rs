@@ -10,6 +10,7 @@ use crate::batch::Reject;
 use crate::dataset::mapping::MapOptions;
 use crate::dataset::{Dataset, MapperSettings, by_name, detection};
 use crate::decode::text_columns;
+use crate::dlq::checkout::called;
 use crate::dlq::claim::{Claim, Destination, Moved};
 use crate::dlq::read_plan::ReadPlan;
 use crate::dlq::rows::LetterRows;
@@ -100,7 +101,7 @@ impl Letters {
 
     /// The input as the history of runs knows it.
     pub fn inputs(&self) -> Vec<InputIdentity> {
-        let names = self.course.claims.iter().map(|claim| claim.path.display().to_string());
+        let names = self.course.claims.iter().map(|claim| called(&claim.path));
         let path = names::place(&self.queue);
         vec![InputIdentity {
             // Rows that go elsewhere are not settled by these.
@@ -127,7 +128,7 @@ impl Letters {
     /// Usage, where they are of none.
     pub fn detect(&self, columns: &MapOptions) -> Result<Dataset> {
         let sample = self.homes.iter().find_map(|home| sample(&self.course.claims, home));
-        let queue = self.queue.display().to_string();
+        let queue = called(&self.queue);
         let Some(sample) = sample else {
             return Err(Error::usage(
                 format!("some records say no dataset, and hold no row that could tell it; look at them with mdsctl inspect-dlq, give {DATASET}, mend them, or throw them away with {DISCARD} and a filter"),
@@ -375,6 +376,9 @@ mod tests {
                 from_name: vec![("tenant_id".into(), uuid::Uuid::nil().to_string())],
                 ..MapOptions::default()
             },
+            zone_from: None,
+            zone_known: false,
+            words: Arc::default(),
             name_pattern: None,
             time: TimeOptions::default(),
             nulls: NullTokens::default(),

@@ -1,17 +1,11 @@
 //! A load: wires inputs, mapping, engine, store and dead-letter queue together. A tail and a replay are loads of
 //! another source.
 
-use std::fs::{Metadata, metadata};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::runtime::Handle;
-
 use crate::app::caller::{Caller, RunReport};
-use crate::app::dead_letters_only::{DeadLettersOnlySink, Salvaged};
 use crate::app::exit::Exit;
 use crate::app::interrupts::Signals;
 use crate::app::layout::Layouts;
@@ -25,29 +19,33 @@ use crate::dataset::quality::Quality;
 use crate::dataset::scale::Scales;
 use crate::dataset::time::{TimeFormats, TimeOptions};
 use crate::dataset::{Dataset, LiveTarget, MapperSettings, Target, earlier_key};
-use crate::dlq::names::{Kind, kind, live};
-use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
+use crate::pipeline::glimpse::Glimpse;
 use crate::settings::{EngineSettings, Overflow, SecondTry};
 use crate::source::followed::Followed;
-use crate::source::{Chooser, Chosen, Input, Meter, OpenOptions, Peeked, expand};
-use crate::telemetry::result::DlqResult;
-use crate::telemetry::snapshot::Books;
-use crate::text::flags::{DLQ, DSN, NAME_PATTERN, SET};
-use crate::text::number_format;
+use crate::source::{Chooser, Chosen, Input, Meter, expand_told};
+use crate::telemetry::preview::Preview;
+use crate::text::flags::{DSN, NAME_PATTERN, SET};
 
 pub(crate) mod said;
 mod way;
 
+mod again;
 mod begin;
+mod compare;
+mod dead_letters;
 mod detect;
 mod dry_run;
 mod end;
+mod messages;
+mod refusal;
+mod share;
 mod store;
 mod unproven;
 mod write;
 
+use share::Claim;
 pub(crate) use store::TableFacts;
 use write::Read;
 
@@ -59,8 +57,21 @@ use write::Read;
 pub fn run(caller: &Caller, plan: RunPlan, metrics: &RunMetrics) -> Result<RunReport> {
     let runtime = runtime()?;
     let layouts = plan.choice()?;
+    let (asked, typed) = (plan.clone(), caller.listener.typed());
     let load = Load::prepare(caller, plan, Task::Load, layouts, metrics)?;
-    let done = runtime.block_on(span::run("load", load.run()));
+    let facts = load.facts(asked.data.known_name());
+    let done = runtime.block_on(async {
+        let done = match &asked.history.share {
+            Some(share) => span::run("load", load.share(share)).await,
+            None => span::run("load", load.run()).await,
+        };
+        match (done, typed) {
+            (Err(error @ Error::Usage(_)), Some(words)) => {
+                refusal::explained(caller, &asked, &words, error, facts).await
+            }
+            (done, _) => done,
+        }
+    });
     // A thread that waits for a pipe must not keep the process.
     runtime.shutdown_background();
     done
@@ -104,29 +115,49 @@ pub(crate) struct Load<'a> {
     task: Task,
     started: Instant,
     inputs: Vec<Input>,
+    /// What of folders is not among them.
+    left_out: Vec<String>,
     engine: EngineSettings,
     stop: Stop,
     meter: Arc<Meter>,
     metrics: &'a RunMetrics,
     /// Whether a replay sends rows to the table only where a flag names it.
     closed: bool,
+    /// Whether it only looks at the first rows, to see what a load lacks.
+    probing: bool,
+    /// What was seen of the first input.
+    seen: Arc<Mutex<Option<Preview>>>,
     /// Whether the server has taken a connection: from then on it is waited for when it goes away.
     reached: AtomicBool,
+    /// Which part of a shared job it is.
+    claim: Option<Arc<Claim>>,
 }
 
 impl<'a> Load<'a> {
     /// Everything that can be wrong with the plan is found here, before anything is touched.
     pub(crate) fn prepare(
         caller: &'a Caller,
-        mut plan: RunPlan,
+        plan: RunPlan,
         task: Task,
         layouts: Arc<Layouts>,
         metrics: &'a RunMetrics,
     ) -> Result<Self> {
-        let inputs = match &task {
-            Task::Follow(_) => plan.inputs.iter().map(Input::named).collect(),
-            _ => expand(&plan.inputs, plan.recursive)?,
+        let found = match &task {
+            Task::Follow(_) => (plan.inputs.iter().map(Input::named).collect(), Vec::new()),
+            _ => expanded(caller, &plan)?,
         };
+        Self::of_inputs(caller, plan, task, layouts, metrics, found)
+    }
+
+    /// Of inputs that are known.
+    fn of_inputs(
+        caller: &'a Caller,
+        mut plan: RunPlan,
+        task: Task,
+        layouts: Arc<Layouts>,
+        metrics: &'a RunMetrics,
+        (inputs, left_out): (Vec<Input>, Vec<String>),
+    ) -> Result<Self> {
         let meaning = plan.data.meaning()?;
         if meaning.name_pattern.is_some() && inputs.iter().any(|i| i.path.is_none()) {
             return Err(Error::usage(format!(
@@ -151,12 +182,16 @@ impl<'a> Load<'a> {
             task,
             started: Instant::now(),
             inputs,
+            left_out,
             engine,
             stop: Stop::new().map_err(|e| Error::internal(format!("cannot start: {e}")))?,
             meter,
             metrics,
             closed: false,
+            probing: false,
+            seen: Arc::default(),
             reached: AtomicBool::new(false),
+            claim: None,
         })
     }
 
@@ -253,7 +288,9 @@ impl<'a> Load<'a> {
         if let Some(peeked) = &peeked {
             chosen = peeked.opened.chosen.clone();
         }
-        self.read_as = chosen.layout.as_deref().and_then(|layout| self.layouts.data(layout));
+        if self.claim.is_none() {
+            self.read_as = chosen.layout.as_deref().and_then(|layout| self.layouts.data(layout));
+        }
         if let (Task::Follow(followed), Some(data)) = (&mut self.task, &self.read_as) {
             // One tail, one layout.
             self.plan.data = data.clone();
@@ -297,7 +334,8 @@ impl<'a> Load<'a> {
             self.inputs.iter().try_for_each(|input| mapper.named(&input.name).map(drop))?;
         }
         if self.plan.rejects.dry_run {
-            return self.rehearse(mapper, peeked, opened.rehearsal()).await;
+            let (rehearsal, comparison) = (opened.rehearsal(), opened.comparison());
+            return self.rehearse(mapper, peeked, rehearsal, comparison).await;
         }
         let places = match self.followed() {
             Some(followed) => Some(followed.open(&mapper.target.table)?),
@@ -324,81 +362,6 @@ impl<'a> Load<'a> {
         self.load(opened.into_sink()?, mapper, dead, read, signals, started).await
     }
 
-    /// Rows that were taken from a pipe go to the dead-letter queue; the error says so.
-    fn salvage(&self, error: Error, peeked: Option<Peeked>, dead: Option<&DlqWriter>) -> Error {
-        let (Some(peeked), Some(dead)) = (peeked, dead) else { return error };
-        if peeked.opened.replayable {
-            return error;
-        }
-        self.stop.set();
-        let mut graveyard = DeadLettersOnlySink { dead, runtime: Handle::current(), books: Books::default() };
-        let input = &self.inputs[peeked.index];
-        let chosen = peeked.opened.chosen.layout.as_deref().and_then(|layout| self.layouts.data(layout));
-        let reading = chosen.as_ref().unwrap_or(&self.plan.data).reading().unwrap_or_default();
-        let saved = tokio::task::block_in_place(|| peeked.bury(input, &reading, &mut graveyard));
-        let (books, path) = (graveyard.books, dead.path().display().to_string());
-        let rows = books.rejected;
-        let said = match saved {
-            Err(lost) => {
-                let sentence = format!("{error}; and what was read of stdin is lost: {lost}");
-                // As where the queue takes nothing later on.
-                match books.read > rows {
-                    true => Error::unavailable(sentence),
-                    false => Error::internal(sentence),
-                }
-            }
-            Ok(()) if books.read == 0 => return error,
-            Ok(()) => error.clone().and(&format!(
-                "; {} already read from stdin {} in {path}",
-                number_format::plural(rows, "row"),
-                if rows == 1 { "is" } else { "are" },
-            )),
-        };
-        let dlq = DlqResult { path: Some(path), records: dead.records(), rows: dead.rows() };
-        said.caused_by(Salvaged { books, dlq, error })
-    }
-
-    fn dead_letters(&self, dataset: Option<&Dataset>) -> Result<DlqWriter> {
-        // Before the dataset of a pipe is known its rows have no name of their own.
-        let name = dataset.map_or("unknown", |d| &d.name);
-        let path = self.plan.rejects.dlq.clone().unwrap_or_else(|| dlq_path(name));
-        if let Kind::Segment(_) = kind(&path) {
-            return Err(Error::usage(format!(
-                "{DLQ} {}: by its name that is a part of the queue {}; give that, or a name without a number at its end",
-                path.display(),
-                live(&path).display()
-            )));
-        }
-        if let Some(input) =
-            self.inputs.iter().find(|input| self.letters().is_none() && is_file_of(input, &path))
-        {
-            return Err(Error::usage(format!(
-                "the dead-letter queue {} is one of the inputs, {}: rows that fail would be written into it; name another queue with {DLQ}{}",
-                path.display(),
-                input.name,
-                if self.plan.rejects.dlq.is_none() { ", or replay it with mdsctl replay-dlq" } else { "" }
-            )));
-        }
-        DlqWriter::open_bounded(path, self.run_info(name), self.plan.rejects.dlq_max_bytes)
-    }
-
-    /// How inputs are opened: rows of a pipe that are too long for one are kept beside the queue.
-    fn open_options(&self) -> OpenOptions {
-        let queue = self.plan.rejects.dlq.clone().unwrap_or_else(|| dlq_path("long"));
-        let mut options = self.plan.open.clone();
-        if !self.plan.rejects.dry_run {
-            options.csv.keep = Some(queue.with_file_name(format!("long-{}", self.caller.run_id)));
-        }
-        options
-    }
-
-    /// What dead letters say of this run.
-    fn run_info(&self, dataset: &str) -> RunInfo {
-        let tenant_id = self.plan.to.tenant.clone();
-        let table = self.plan.data.table.clone().filter(|table| table != dataset);
-        RunInfo { run_id: self.caller.run_id, dataset: dataset.to_owned(), table, tenant_id }
-    }
-
     fn mapper(
         &self,
         dataset: Dataset,
@@ -413,6 +376,9 @@ impl<'a> Load<'a> {
         let tenant = tenant.filter(|_| target.column("tenant_id").is_some());
         self.plan.data.mapper(MapperSettings {
             columns: MapOptions::default(),
+            zone_from: None,
+            zone_known: false,
+            words: Arc::default(),
             name_pattern: None,
             time: TimeOptions::default(),
             nulls: NullTokens::default(),
@@ -433,6 +399,18 @@ impl<'a> Load<'a> {
         })
     }
 
+    /// Takes note of what the first input looks like.
+    fn see(&self, glimpse: Glimpse) {
+        let Glimpse { input, detected, columns, unused, .. } = glimpse;
+        let preview = Preview { input: input.to_string(), detected, columns, unused, ..Preview::default() };
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(preview);
+    }
+
+    /// What was noted of it.
+    fn glimpsed(&self) -> Option<Preview> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn note(&self, text: &str) {
         self.caller.listener.note(text);
     }
@@ -442,15 +420,14 @@ impl<'a> Load<'a> {
     }
 }
 
-/// Whether that is the file of an input, under whatever name.
-fn is_file_of(input: &Input, path: &Path) -> bool {
-    let id = |path: &Path| metadata(path).ok().filter(Metadata::is_file).map(|file| (file.dev(), file.ino()));
-    let (own, queue) = (input.path.as_deref().and_then(id), id(path));
-    own.is_some() && own == queue
-}
-
-/// The queue of a dataset where no flag names one.
-fn dlq_path(dataset: &str) -> PathBuf {
-    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
-    Path::new(".dlq").join(format!("{}.ndjson", dataset.chars().map(plain).collect::<String>()))
+/// The inputs of a plan, unless a signal came before object stores had answered which those are.
+fn expanded(caller: &Caller, plan: &RunPlan) -> Result<(Vec<Input>, Vec<String>)> {
+    let asked = || caller.interrupts.exit();
+    expand_told(&plan.inputs, plan.recursive, &|| asked().is_some()).map_err(|error| match asked() {
+        Some(exit) => {
+            let what = "interrupted before it was known which inputs there are; run the same command again";
+            Error::Interrupted(what.into(), exit == Exit::Terminated)
+        }
+        None => error,
+    })
 }

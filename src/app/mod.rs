@@ -9,9 +9,13 @@
 
 pub(crate) mod asked;
 pub mod caller;
+pub(crate) mod configuration;
 pub(crate) mod dead_letters_only;
 pub(crate) mod event_log;
 pub mod exit;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod health;
 pub(crate) mod inspect;
 pub mod interrupts;
@@ -20,6 +24,7 @@ pub(crate) mod letters;
 pub mod load;
 #[cfg_attr(not(feature = "telemetry"), path = "metrics/left_out.rs")]
 pub mod metrics;
+pub(crate) mod paste;
 pub mod plan;
 pub(crate) mod process;
 pub mod replay;

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -20,6 +21,7 @@ use crate::dataset::nulls::NullTokens;
 use crate::dataset::reading::{How, Readings};
 use crate::dataset::scale::Scales;
 use crate::dataset::time::{TimeFormats, TimeOptions};
+use crate::dataset::vocabulary::Words;
 use crate::dataset::{Dataset, MapperSettings, Target, by_name, timeframe};
 use crate::error::{Error, Result};
 use crate::settings::{EngineSettings, FeedbackSettings, RejectLimit, Secret};
@@ -84,6 +86,10 @@ pub struct DataPlan {
     pub assumed_maps: Vec<(String, String)>,
     /// Columns that are not found by their name, which means another thing in these files.
     pub unmapped: Vec<String>,
+    /// The column that names the zone of the times, where none is given.
+    pub zone_from: Option<String>,
+    /// Columns, and what their values are read as.
+    pub words: Words,
     /// How values are read and written.
     pub values: ValuePlan,
 }
@@ -175,6 +181,8 @@ impl DataPlan {
         Ok(MapperSettings {
             columns,
             name_pattern: meaning.name_pattern,
+            zone_from: self.zone_from.as_deref().filter(|_| meaning.time.zone.is_none()).map(Into::into),
+            words: Arc::new(self.words.clone()),
             time: meaning.time,
             nulls: meaning.nulls,
             keep_case: self.values.keep_case,
@@ -254,6 +262,19 @@ pub struct HistoryPlan {
     pub source_id: Option<String>,
     /// Whether a table without a key gets what an earlier run has loaded into it already.
     pub force: bool,
+    /// The job in which others load the same inputs at the same time.
+    pub share: Option<SharePlan>,
+}
+
+/// A job that several loaders share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharePlan {
+    /// Its name, one for each table and tenant.
+    pub job: String,
+    /// Silence after which what a loader has claimed is taken over by others; of a job that there is, its own holds.
+    pub lease: Duration,
+    /// Bytes of a part, where that is said.
+    pub part_bytes: Option<u64>,
 }
 
 /// How rows are written.

@@ -7,6 +7,7 @@
 
 mod batch;
 mod questions;
+mod remote;
 pub(crate) mod report;
 pub(crate) mod which;
 
@@ -22,6 +23,7 @@ use crate::app::process;
 use crate::app::replay::batch::ReplayFile;
 use crate::app::replay::report::Report;
 use crate::app::values::MendPlan;
+use crate::dlq::checkout::called;
 use crate::dlq::filter::{Filter, Tenant};
 use crate::dlq::journal::{Journal, ReplaySelection, ReplayTarget};
 use crate::dlq::names::{self, Kind};
@@ -47,12 +49,19 @@ pub struct ReplayReport {
 ///
 /// # Errors
 /// Where it ended before it could look at a queue. What went wrong behind that is in the report.
-pub fn run(caller: &Caller, plan: ReplayPlan, metrics: &RunMetrics) -> Result<ReplayReport> {
+pub fn run(caller: &Caller, mut plan: ReplayPlan, metrics: &RunMetrics) -> Result<ReplayReport> {
     plan.to.one_tenant(&plan.mend.values)?;
     if let Some(directory) = &plan.archive {
         writable(directory)?;
     }
-    let found = which::queues(&plan.queues, plan.archive.as_deref())?;
+    let brought = remote::brought(&mut plan)?;
+    let found = match which::queues(&plan.queues, plan.archive.as_deref()) {
+        Ok(found) => found,
+        Err(error) => {
+            brought.give_up();
+            return Err(error);
+        }
+    };
     let mut replay = Replay {
         caller,
         metrics,
@@ -76,6 +85,9 @@ pub fn run(caller: &Caller, plan: ReplayPlan, metrics: &RunMetrics) -> Result<Re
         if ends(replay.exit) {
             break;
         }
+    }
+    for queue in brought.taken {
+        replay.give_back(queue);
     }
     Ok(replay.finish())
 }
@@ -200,7 +212,7 @@ impl Replay<'_> {
                     way.store
                 )));
             }
-            self.note(&format!("{}: going on with what an earlier replay left", live.display()));
+            self.note(&format!("{}: going on with what an earlier replay left", called(live)));
             let mended = || MendPlan::read(&journal.way.mend).is_ok_and(|mend| mend == self.plan.mend);
             let same = journal.way.tenant == way.tenant && mended();
             // What goes the same way goes together, so that of several rows with one key the last one wins.

@@ -17,13 +17,12 @@ use crate::app::resume::{Decision, Life, Request, decide, differences, life, sho
 use crate::batch::covers;
 use crate::error::{Error, Result};
 use crate::port::history::RunHistory;
+use crate::port::jobs::Claimed;
 use crate::port::runs::{
-    Begun, Checkpoints, InputIdentity, JobRow, RunBooks, RunEnd, RunRecord, RunScope, RunStart, base_of,
-    earlier_name,
+    Begun, Checkpoints, InputIdentity, JobRow, RunEnd, RunRecord, RunScope, RunStart, base_of, earlier_name,
 };
 use crate::source::followed::Before;
 use crate::telemetry::run_counters::RunCounters;
-use crate::telemetry::snapshot::Books;
 use crate::text::number_format::plural;
 
 /// Time to the first sign of life; it doubles to that between two of a run that has lasted.
@@ -52,6 +51,8 @@ pub struct RunRecorder {
     kept: bool,
     job: Option<JobRow>,
     beat: Option<JoinHandle<()>>,
+    /// Time between two signs of life.
+    every: Duration,
 }
 
 /// A run that has begun.
@@ -206,16 +207,7 @@ impl RunRecorder {
                 };
                 notes.push(format!("going on with run {}{settled}", short(run.run_id)));
             }
-            let unreadable = start.inputs.iter().enumerate().filter_map(|(place, input)| {
-                let why = input.failed.clone()?;
-                Some((
-                    place,
-                    Error::input(format!(
-                        "{why} (found by an earlier run; what comes after that place is not loaded)"
-                    )),
-                ))
-            });
-            let unreadable = unreadable.collect();
+            let unreadable = unreadable(&start);
             let resumed = resume.map(|run| run.run_id);
             let keeper = Self::of(history, &start, resumed, &mut notes).await;
             let (resumed, settled) = (resumed.is_some(), start.settled);
@@ -261,6 +253,21 @@ impl RunRecorder {
         Ok(Started { keeper, checkpoints, resumed, unreadable, settled: 0, notes })
     }
 
+    /// The run of a claim, which is in the history already. It gives a sign of life at least that often.
+    pub async fn of_claim(history: Box<dyn RunHistory>, claimed: &Claimed, every: Duration) -> Started {
+        let (start, mut notes) = (&claimed.start, Vec::new());
+        let resumed = claimed.resumed.as_ref().map(|run| run.run_id);
+        let keeper = Self { every, ..Self::of(history, start, resumed, &mut notes).await };
+        Started {
+            keeper,
+            checkpoints: claimed.checkpoints.clone(),
+            resumed: resumed.is_some(),
+            unreadable: unreadable(start),
+            settled: 0,
+            notes,
+        }
+    }
+
     /// The keeper of a run that is in the history.
     async fn of(
         history: Box<dyn RunHistory>,
@@ -274,7 +281,7 @@ impl RunRecorder {
             notes.push(why.to_string());
             None
         });
-        Self { history: history.into(), run: start.run_id, kept: true, job, beat: None }
+        Self { history: history.into(), run: start.run_id, kept: true, job, beat: None, every: BEAT }
     }
 
     /// The keeper of a run of a role that may keep no history: of its row in `job_runs`, where there is one.
@@ -298,12 +305,13 @@ impl RunRecorder {
         scope: impl Fn() -> RunScope + Send + 'static,
     ) {
         let (history, run, job) = (self.history.clone(), self.kept.then_some(self.run), self.job);
+        let every = self.every;
         self.beat = Some(tokio::spawn(async move {
             let mut wait = FIRST;
             loop {
                 tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(BEAT);
-                let (books, scope) = (books_of(&tally.snapshot().books), job.map(|_| scope()));
+                wait = (wait * 2).min(every);
+                let (books, scope) = (tally.snapshot().books.into(), job.map(|_| scope()));
                 let (run, job) = (run.map(|run| (run, settled())), job.zip(scope.as_ref()));
                 if let Ok(Err(why)) = timeout(LIMIT, history.beat(run, books, job)).await {
                     tracing::info!("no sign of life could be given: {why}");
@@ -342,9 +350,23 @@ impl RunRecorder {
             beat.abort();
         }
         let late = |_| Err(Error::unavailable("the store gives no answer"));
-        let ended = match self.kept {
-            true => timeout(LIMIT, self.history.end(self.run, end)).await.unwrap_or_else(late),
-            false => Ok(()),
+        let began = Instant::now();
+        // Loaders that share a job wait for one another here. Who gives up leaves a statement behind that
+        // waits on, and the next one has more before it.
+        let limit = if end.part.is_some() { PATIENCE } else { LIMIT };
+        let ended = loop {
+            let ended = match self.kept {
+                true => timeout(limit, self.history.end(self.run, end)).await.unwrap_or_else(late),
+                false => Ok(()),
+            };
+            // Others wait for the end of a claim.
+            if end.part.is_none()
+                || !matches!(ended, Err(Error::Unavailable(_)))
+                || began.elapsed() >= PATIENCE
+            {
+                break ended;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
         };
         let job = match (&ended, self.job) {
             (Ok(()), Some(row)) => timeout(LIMIT, self.history.end_job(row, end)).await.unwrap_or_else(late),
@@ -353,6 +375,16 @@ impl RunRecorder {
         let why = ended.and(job).err()?;
         Some(format!("how this run ended could not be noted: {why}"))
     }
+}
+
+/// The inputs of a run that could not be read to their end before it went on, with why.
+fn unreadable(start: &RunStart) -> BTreeMap<usize, Error> {
+    let unreadable = start.inputs.iter().enumerate().filter_map(|(place, input)| {
+        let why = input.failed.clone()?;
+        let told = format!("{why} (found by an earlier run; what comes after that place is not loaded)");
+        Some((place, Error::input(told)))
+    });
+    unreadable.collect()
 }
 
 /// How many of the inputs, of which so many are settled whole, need not be read again where the last rows before
@@ -370,20 +402,6 @@ fn known_before(inputs: &[InputIdentity], settled: usize) -> usize {
         }
     }
     first
-}
-
-/// The books of a snapshot as the history of runs has them.
-pub fn books_of(books: &Books) -> RunBooks {
-    RunBooks {
-        read: books.read,
-        inserted: books.inserted,
-        updated: books.updated,
-        unchanged: books.unchanged,
-        superseded: books.superseded,
-        rejected: books.rejected,
-        dropped: books.dropped,
-        skipped: books.skipped,
-    }
 }
 
 #[cfg(test)]

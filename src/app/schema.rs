@@ -4,7 +4,7 @@ use crate::app::load::runtime;
 use crate::dataset::{ALL, by_name};
 use crate::error::{Error, Result};
 use crate::sink::{SchemaOptions, Store, unblocked};
-use crate::text::flags::{CHUNK, COMPRESS_AFTER, GRANT, RETENTION, RLS};
+use crate::text::flags::{CHUNK, COMPRESS_AFTER, DISTRIBUTE, GRANT, RETENTION, RLS};
 
 /// Refuses what that store cannot do, and names of datasets that there are not.
 ///
@@ -16,13 +16,29 @@ pub fn possible(store: &dyn Store, wanted: &SchemaOptions) -> Result<()> {
         return Err(Error::usage(format!("{RLS} needs PostgreSQL: {called} has no row-level security")));
     }
     let all = [&wanted.chunk, &wanted.compress_after, &wanted.retention];
-    if let Some(unknown) = all.iter().flat_map(|said| said.names()).find(|name| by_name(name).is_none()) {
+    let named = all.iter().flat_map(|said| said.names()).chain(wanted.distribute.names());
+    if let Some(unknown) = named.into_iter().find(|name| by_name(name).is_none()) {
         let names: Vec<&str> = ALL.iter().map(|dataset| &*dataset.name).collect();
         return Err(Error::usage(format!("there is no dataset {unknown}; there are {}", names.join(", "))));
     }
     if !wanted.is_plain() && !can.chunks {
         return Err(Error::usage(format!(
             "{CHUNK}, {COMPRESS_AFTER} and {RETENTION} need PostgreSQL with TimescaleDB: {called} has no chunks"
+        )));
+    }
+    if !wanted.distribute.is_empty() && !can.distributes {
+        return Err(Error::usage(format!("{DISTRIBUTE} needs PostgreSQL with Citus: {called} has no nodes")));
+    }
+    let strange = ALL.iter().find_map(|dataset| {
+        let column = wanted.distribute.of(&dataset.name)?;
+        (!dataset.key.contains(&column)).then_some((dataset, column))
+    });
+    if let Some((dataset, column)) = strange {
+        return Err(Error::usage(format!(
+            "{DISTRIBUTE} {column}: it is not in the key of {}, whose rows could then not be told apart on one node; its key has {} (or {DISTRIBUTE} {}=none)",
+            dataset.table,
+            dataset.key.join(", "),
+            dataset.name
         )));
     }
     if !wanted.grant.is_empty() && !can.roles {

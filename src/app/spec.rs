@@ -12,8 +12,12 @@ use crate::app::values::ValuePlan;
 use crate::dataset::quality::Quality;
 use crate::dataset::separators::Decimal;
 use crate::dataset::time::{DateOrder, Unit};
+use crate::dataset::vocabulary::Words;
 use crate::decode::csv::{self, CsvOptions};
 use crate::decode::each::Each;
+use crate::decode::only_rows::OnlyRows;
+use crate::decode::pivot::Pivot;
+use crate::decode::split::Split;
 use crate::decode::unpivot::Unpivot;
 use crate::decode::{Format, JsonOptions};
 use crate::settings::{OnConflict, quantity};
@@ -33,6 +37,11 @@ macro_rules! spec {
         }
 
         impl Spec {
+            /// The words for what may be said, as the flags have them.
+            pub(crate) fn names() -> impl Iterator<Item = String> {
+                [$(stringify!($name)),+].into_iter().map(|name| name.replace('_', "-"))
+            }
+
             /// This one, and what it leaves open as the one below says. Columns are mapped, set and scaled one by one.
             pub fn over(self, below: Self) -> Self {
                 let (map, set) = (columns(&self.map, &below.map), columns(&self.set, &below.set));
@@ -125,6 +134,18 @@ spec! {
     /// A list in a column of which each element becomes a row.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "to_list", deserialize_with = "of_list")]
     each: Each,
+    /// Columns, and how their texts are divided into columns: `kline.{interval}.{symbol}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    split: Split,
+    /// Columns, and the values of which a row has to have one; others are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    only_rows: OnlyRows,
+    /// Columns, and what their values are stored as: null where that is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Words,
+    /// Rows that become columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pivot: Pivot,
     /// Lines that the names of the columns stand in.
     #[serde(skip_serializing_if = "Option::is_none")]
     header_lines: u64,
@@ -178,6 +199,10 @@ impl Spec {
             columns: csv.columns.as_deref().map(<[String]>::to_vec),
             unpivot: open.unpivot.clone(),
             each: open.each.clone(),
+            split: Some(open.split.clone()).filter(|split| !split.is_empty()),
+            only_rows: Some(open.only_rows.clone()).filter(|only| !only.is_empty()),
+            values: Some(data.words.clone()).filter(|words| !words.is_empty()),
+            pivot: open.pivot.clone(),
             header_lines: Some(csv.header_lines).filter(|lines| *lines > 1),
             rows_at: csv.json.rows_at.as_deref().map(str::to_owned),
             skip_lines: Some(csv.skip_lines).filter(|lines| *lines > 0),
@@ -242,6 +267,8 @@ impl Spec {
             assumed: Vec::new(),
             assumed_maps: Vec::new(),
             unmapped: Vec::new(),
+            zone_from: None,
+            words: self.values.unwrap_or_default(),
             values,
         };
         let csv = CsvOptions {
@@ -266,6 +293,9 @@ impl Spec {
                 csv,
                 unpivot: self.unpivot,
                 each: self.each,
+                split: self.split.unwrap_or_default(),
+                only_rows: self.only_rows.unwrap_or_default(),
+                pivot: self.pivot,
                 encoding: self.encoding,
                 chooser: Chooser::default(),
             },

@@ -9,7 +9,7 @@ use crate::app::metrics::RunMetrics;
 use crate::app::plan::TailPlan;
 use crate::app::span;
 use crate::error::{Error, Result};
-use crate::source::{Chooser, followed};
+use crate::source::{Chooser, are_streams, followed};
 use crate::text::flags::{DRY_RUN, UNPIVOT};
 
 /// Each followed file is held open: of what the system allows, as much as it takes.
@@ -34,7 +34,8 @@ pub fn run(caller: &Caller, plan: TailPlan, metrics: &RunMetrics) -> Result<RunR
     if run.rejects.dry_run {
         return Err(Error::usage(format!("tail has no {DRY_RUN}; mdsctl load {DRY_RUN} looks at a file")));
     }
-    if let Some(format) = run.open.format.filter(|f| !f.grows()) {
+    // A message is whole, whatever is in it.
+    if let Some(format) = run.open.format.filter(|f| !f.grows() && !are_streams(&run.inputs)) {
         return Err(Error::usage(format!("{} cannot be followed; use mdsctl load", format.title)));
     }
     if let Some(unpivot) = &run.open.unpivot {

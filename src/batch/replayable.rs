@@ -5,9 +5,11 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use xxhash_rust::xxh3::Xxh3;
+
+use crate::objects::Object;
 
 /// Bytes at each end that a fingerprint is about.
 const END: u64 = 64 << 10;
@@ -22,6 +24,8 @@ pub enum Replayable {
     Kept,
     /// In that file, unless it is another one by now.
     At(Arc<LoadedFile>),
+    /// In that object, unless it is another one by now.
+    Of(Arc<LoadedObject>),
     /// In a followed file, whatever its name is by then.
     In(Arc<Content>),
 }
@@ -33,14 +37,16 @@ impl Replayable {
             Self::Never => false,
             Self::Kept => true,
             Self::At(file) => file.is_there(),
+            Self::Of(object) => *object.there.get_or_init(|| object.object.is_there()),
             Self::In(content) => content.is_there(),
         }
     }
 
-    /// The absolute path of the file that they can be read from.
+    /// The absolute path of the file, or the address of the object, that they can be read from.
     pub fn path(&self) -> Option<&Arc<str>> {
         match self {
             Self::At(file) => Some(&file.full),
+            Self::Of(object) => Some(&object.full),
             Self::Never | Self::Kept | Self::In(_) => None,
         }
     }
@@ -107,6 +113,21 @@ impl LoadedFile {
                 there
             }
         }
+    }
+}
+
+/// An object that is loaded. Whether it is there still is asked once, when its rows are let go of.
+#[derive(Debug)]
+pub struct LoadedObject {
+    object: Object,
+    full: Arc<str>,
+    there: OnceLock<bool>,
+}
+
+impl LoadedObject {
+    /// That object; `full` is its name with that of the member of an archive.
+    pub fn new(object: Object, full: String) -> Self {
+        Self { object, full: full.into(), there: OnceLock::new() }
     }
 }
 

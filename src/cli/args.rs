@@ -98,10 +98,10 @@ pub enum Command {
 /// Those that write rows.
 #[derive(Debug, Subcommand)]
 pub enum WriteCommand {
-    /// Load files, directories, globs or stdin (-)
+    /// Load files, directories, globs, objects of a store or stdin (-)
     #[command(display_order = 0)]
     Load(Box<LoadArgs>),
-    /// Follow growing files, globs or a pipe (-) and keep loading
+    /// Follow growing files, globs, streams of a broker or a pipe (-) and keep loading
     #[command(display_order = 1)]
     Tail(Box<TailArgs>),
     /// Put the rows of a dead-letter queue through the engine again
@@ -132,7 +132,7 @@ pub struct StoreArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = include_str!("args/examples/load.txt").trim_ascii_end(), allow_negative_numbers = true)]
 pub struct LoadArgs {
-    /// Files, directories, globs (quote them), or - for stdin
+    /// Files, directories, globs (quote them), addresses in an object store or on the web (s3://, gs://, az://, https://), or - for stdin
     #[arg(required = true, value_name = "INPUT", value_hint = ValueHint::AnyPath)]
     pub inputs: Vec<OsString>,
     #[command(flatten)]
@@ -147,7 +147,7 @@ pub struct LoadArgs {
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("args/examples/tail.txt").trim_ascii_end(), allow_negative_numbers = true)]
 pub struct TailArgs {
-    /// Files, directories, globs (quote them), or - for a pipe; files need not be there yet
+    /// Files, directories, globs (quote them), the address of a stream of Redis, NATS or Kafka, or - for a pipe; files need not be there yet
     #[arg(required = true, value_name = "INPUT", value_hint = ValueHint::AnyPath)]
     pub inputs: Vec<OsString>,
     /// Where to begin: at the start, at the end, or where an earlier tail has come to (else the start)
@@ -328,7 +328,7 @@ pub struct FormatArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Rejects")]
 pub struct RejectArgs {
-    /// Dead-letter queue (else `.dlq/<dataset>.ndjson`)
+    /// Dead-letter queue: a file, a prefix in an object store, nats://HOST/SUBJECT or kafka://HOST/TOPIC (else `.dlq/<dataset>.ndjson`)
     #[arg(long, value_name = "PATH")]
     pub dlq: Option<PathBuf>,
     /// Begin a new queue file when this one would grow beyond SIZE (for instance 100M or 1G)
@@ -360,13 +360,22 @@ pub struct HistoryArgs {
     /// Load into a table without a key what an earlier run has loaded into it already
     #[arg(long)]
     pub force: bool,
+    /// Share these inputs with all loaders that are given the same job, on any number of machines
+    #[arg(long, value_name = "JOB", conflicts_with_all = ["resume", "source_id", "dry_run"])]
+    pub share: Option<String>,
+    /// Silence after which other loaders of a job take over what a loader has claimed
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = quantity::duration)]
+    pub lease: Duration,
+    /// Size of the parts that a job is claimed in (else 64M, less where it has few files)
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size, requires = "share")]
+    pub part_size: Option<u64>,
 }
 
 /// `runs`.
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("args/examples/runs.txt").trim_ascii_end())]
 pub struct RunsArgs {
-    /// A run, by its id or the beginning of that
+    /// A run, by its id or the beginning of that, or a shared job
     #[arg(value_name = "ID")]
     pub id: Option<String>,
     /// Show so many, the newest first

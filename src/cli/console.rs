@@ -1,17 +1,20 @@
 //! What a use case tells, on the two streams.
 
 use std::any::Any;
+use std::ffi::OsString;
 
 use crate::app::caller::{Flow, Listener, RunReport};
+use crate::app::exit::Exit;
+use crate::app::paste;
 use crate::cli::args::GlobalArgs;
 use crate::cli::typed::Typed;
 use crate::cli::voice::{self, say};
-use crate::cli::{paste, print, style};
+use crate::cli::{print, style};
 use crate::error::Result;
 use crate::report::progress::{Choice, Mode, Progress};
 use crate::report::shared_stderr::SharedStderr;
 use crate::report::style::ColorChoice;
-use crate::report::summary;
+use crate::report::{preview, summary};
 
 /// Prints it, as the flags say.
 pub struct Console {
@@ -64,8 +67,22 @@ impl Listener for Console {
             let text = summary::render(&report.result, extras, style(self.color));
             voice::close(&self.screen, &text, &report.result);
         }
-        report.errors.iter().for_each(|error| self.say(&format!("error: {error}")));
+        let refused = report.result.preview.as_ref().filter(|_| report.exit == Exit::Usage);
+        let shown = refused.filter(|_| !self.quiet && !voice::is_json());
+        if let Some(preview) = shown {
+            let text = preview::refused(preview, style(self.color));
+            let _ = std::io::Write::write_all(&mut self.screen.line(), text.as_bytes());
+        }
+        let command = refused.filter(|_| shown.is_none()).and_then(|preview| preview.command.as_deref());
+        for error in &report.errors {
+            let error = command.map_or(error.clone(), |line| paste::with_command(error.clone(), line));
+            self.say(&format!("error: {error}"));
+        }
         Ok(())
+    }
+
+    fn typed(&self) -> Option<Vec<OsString>> {
+        Some(std::env::args_os().skip(1).collect())
     }
 
     fn worded(&self, error: String) -> String {

@@ -7,9 +7,9 @@ use clap::ArgMatches;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 
+use crate::app::configuration::Places;
 use crate::app::dead_letters_only::Salvaged;
 use crate::app::exit::Exit;
-use crate::cli::config::Places;
 use crate::cli::typed::Typed;
 use crate::error::{Error, words};
 use crate::text::phrases::before_usage;

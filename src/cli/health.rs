@@ -1,4 +1,4 @@
-//! `mdsctl health`: asks the store, the dead-letter queues and a running instance how they are.
+//! `mdsctl health`: asks the store, the dead-letter queues and running instances how they are.
 
 use anyhow::Result;
 
@@ -39,7 +39,8 @@ pub fn misread(why: &str, json: bool) -> Exit {
 fn planned(args: &HealthArgs) -> error::Result<HealthPlan> {
     let store = plan::destination(&args.store)?;
     let at = |why: String| Error::usage(format!("--url: {why}"));
-    let endpoint = args.url.as_deref().map(|url| Endpoint::parse(url, HTTP)).transpose().map_err(at)?;
+    let instances =
+        args.url.iter().map(|url| Endpoint::parse(url, HTTP)).collect::<Result<_, _>>().map_err(at)?;
     let token = args.token.as_ref().filter(|token| !token.is_empty()).map(Secret::new);
     Ok(HealthPlan {
         store,
@@ -52,6 +53,7 @@ fn planned(args: &HealthArgs) -> error::Result<HealthPlan> {
             age_warn: args.dlq_age_warn,
             age_crit: args.dlq_age_crit,
         },
-        instance: endpoint.map(|endpoint| (endpoint, token)),
+        instances,
+        token,
     })
 }

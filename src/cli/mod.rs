@@ -1,5 +1,6 @@
 //! The command line: arguments to plans, what use cases tell to the two streams, exit codes.
 
+mod accept;
 mod args;
 mod config;
 mod console;
@@ -9,7 +10,6 @@ mod help;
 mod inspect;
 mod log;
 mod pages;
-mod paste;
 mod plan;
 mod run;
 mod runs;
@@ -27,13 +27,13 @@ use std::path::Path;
 
 use clap::{CommandFactory, FromArgMatches, ValueEnum};
 
-pub use crate::app::exit::Exit;
-use crate::app::layout;
+pub use crate::app::configuration::Places;
+use crate::app::exit::Exit;
+use crate::app::{layout, paste};
 use crate::report::shared_stderr::SharedStderr;
 use crate::report::style::{ColorChoice, Style};
 use crate::text::phrases::before_usage;
 use args::{Cli, Command, GlobalArgs, LogFormat, WriteCommand};
-use config::Places;
 use failure::Failure;
 use run::Writing;
 use typed::Typed;

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use crate::app::layout::{Choice, Layout};
 use crate::app::plan::{
-    EnginePlan, HistoryPlan, RejectPlan, ReplayPlan, RunPlan, StorePlan, TailPlan, TelemetryPlan,
+    EnginePlan, HistoryPlan, RejectPlan, ReplayPlan, RunPlan, SharePlan, StorePlan, TailPlan, TelemetryPlan,
 };
 use crate::app::spec::Spec;
 use crate::app::values::MendPlan;
@@ -18,13 +18,15 @@ use crate::dataset::quality::Quality;
 use crate::dataset::separators::Decimal;
 use crate::dlq::filter::{Filter, Selection};
 use crate::error::{Error, Result};
+use crate::settings::quantity::Workers;
 use crate::settings::{BreakerSettings, EngineSettings, FeedbackSettings, OnConflict, RetrySettings};
 use crate::source::followed::FollowOptions;
 
 /// What a load is to do.
 pub fn load(args: &LoadArgs, layouts: &[Layout]) -> Result<RunPlan> {
-    let HistoryArgs { resume, source_id, force } = args.history.clone();
-    let history = HistoryPlan { resume, source_id, force };
+    let HistoryArgs { resume, source_id, force, share, lease, part_size: part_bytes } = args.history.clone();
+    let share = share.map(|job| SharePlan { job, lease, part_bytes });
+    let history = HistoryPlan { resume, source_id, force, share };
     run((&args.inputs, layouts), &args.rows, engine(&args.engine, false)?, history)
 }
 
@@ -178,8 +180,13 @@ fn engine(args: &EngineArgs, stays: bool) -> Result<EnginePlan> {
     let defaults = EngineSettings::of_capacity(args.capacity);
     let unattended = !stays && !std::io::stderr().is_terminal();
     let high_watermark = args.high_watermark.unwrap_or(defaults.high_watermark);
+    let (workers, up_to) = match args.workers {
+        Workers::Auto => (EngineSettings::workers_here(), Some(EngineSettings::MOST_WORKERS)),
+        Workers::Fixed(workers) => (workers, None),
+    };
     let settings = EngineSettings {
-        workers: args.workers.unwrap_or_else(EngineSettings::workers_here),
+        workers,
+        up_to,
         batch_rows: args.batch_size.unwrap_or(defaults.batch_rows),
         flush_interval: args.flush_interval.unwrap_or(defaults.flush_interval),
         high_watermark,

@@ -13,7 +13,7 @@ use crate::app::metrics::RunMetrics;
 use crate::cli::args::{EngineArgs, GlobalArgs, RowsArgs, StoreArgs, WriteCommand};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::cli::{plan, print, signals, traces};
+use crate::cli::{accept, plan, print, signals, traces};
 use crate::report::shared_stderr::SharedStderr;
 use crate::source::shown;
 
@@ -90,7 +90,11 @@ fn write(
     metrics: &RunMetrics,
 ) -> Result<Exit> {
     Ok(match command {
-        WriteCommand::Load(args) => app::load::run(caller, plan::load(args, layouts)?, metrics)?.exit,
+        WriteCommand::Load(args) => {
+            let report = app::load::run(caller, plan::load(args, layouts)?, metrics)?;
+            accept::offer(global, &report, &caller.interrupts)?;
+            report.exit
+        }
         WriteCommand::Tail(args) => app::tail::run(caller, plan::tail(args, layouts)?, metrics)?.exit,
         WriteCommand::ReplayDlq(args) => {
             let report = app::replay::run(caller, plan::replay(args)?, metrics)?;

@@ -7,10 +7,10 @@ use crate::app::exit::Exit;
 use crate::app::schema;
 use crate::cli::args::{GlobalArgs, SchemaAction, SchemaArgs, SchemaOptions};
 use crate::cli::{print, store};
-use crate::sink::{self, Periods};
+use crate::sink::{self, Distribute, Periods};
 use crate::telemetry::result::line;
 
-/// Runs it.
+/// Shows, applies or checks the schema of our own tables in the store that was named.
 pub fn run(global: &GlobalArgs, args: &SchemaArgs) -> Result<Exit> {
     let (SchemaAction::Show(options) | SchemaAction::Apply(options) | SchemaAction::Check(options)) =
         &args.action;
@@ -50,6 +50,7 @@ fn wanted(options: &SchemaOptions) -> sink::SchemaOptions {
         chunk: Periods::new(options.chunk.clone()),
         compress_after: Periods::new(options.compress_after.clone()),
         retention: Periods::new(options.retention.clone()),
+        distribute: Distribute::new(options.distribute.clone()),
         grant: options.grant.clone(),
     }
 }

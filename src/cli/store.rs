@@ -27,7 +27,7 @@ pub fn choose(args: &StoreArgs) -> Result<(Arc<dyn Store>, bool)> {
     }
 }
 
-/// The same, and says so where nobody has named it, with what is being done there.
+/// The store that was named; where nobody has named one, a line says which is taken, and what is being done there.
 pub fn chosen(args: &StoreArgs, global: &GlobalArgs, doing: &str) -> Result<Arc<dyn Store>> {
     let (store, by_default) = choose(args)?;
     if by_default {

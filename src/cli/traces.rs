@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::cli::args::EngineArgs;
 use crate::error::Result;
+use crate::telemetry::otlp::Protocol;
 use crate::telemetry::traces::Traces;
 
 /// The run that this process is.
@@ -26,8 +27,9 @@ pub fn start(engine: &EngineArgs) -> Result<(Option<Traces>, Option<String>)> {
     let off = std::env::var("OTEL_SDK_DISABLED").is_ok_and(|said| said.eq_ignore_ascii_case("true"));
     let Some(endpoint) = endpoint.filter(|_| !off) else { return Ok((None, None)) };
     let from_environment = engine.otlp == std::env::var(VARIABLE).ok();
-    match Traces::start(endpoint, run_id()) {
-        Ok(traces) => Ok((Some(traces), None)),
+    let (protocol, note) = Protocol::asked();
+    match Traces::start(endpoint, protocol, run_id()) {
+        Ok(traces) => Ok((Some(traces), note)),
         Err(error) if from_environment => {
             Ok((None, Some(format!("no traces are sent: {VARIABLE}: {error}"))))
         }

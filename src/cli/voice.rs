@@ -41,7 +41,7 @@ pub fn tell(text: &str) {
     say(&SharedStderr::default(), text);
 }
 
-/// The same, where it is not to be quiet.
+/// A line on stderr that `--quiet` leaves out.
 pub fn note(global: &GlobalArgs, text: &str) {
     if !global.quiet {
         tell(text);

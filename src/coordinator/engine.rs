@@ -11,7 +11,7 @@ use crate::batch::{Commit, Pick, Reason, Reject, Stage};
 use crate::coordinator::breaker::Breaker;
 use crate::coordinator::lanes::Portion;
 use crate::coordinator::left::{LeftBehind, LeftRow};
-use crate::coordinator::queue::{BoundedQueue, Depth};
+use crate::coordinator::queue::{BoundedQueue, Depth, Paused};
 use crate::coordinator::write_transaction::WriteTransaction;
 use crate::coordinator::{Callbacks, End};
 use crate::dataset::json_row;
@@ -49,11 +49,20 @@ pub(super) struct Engine<S, D> {
     pub(super) doubtful: AtomicU64,
     pub(super) healed: AtomicU64,
     pub(super) unheld: AtomicU64,
+    /// The highest number of a transaction that is settled, of all workers.
+    pub(super) serial: AtomicU64,
 }
 
 impl<S: Sink, D: DeadLetters> Engine<S, D> {
-    pub(super) async fn claim(&self, worker: usize, rows: usize) -> Option<Vec<Portion>> {
-        self.queue.claim(worker, rows, self.settings.batch_bytes, self.settings.flush_interval).await
+    /// Rows for a worker, which may have others `in_air`.
+    pub(super) async fn claim(
+        &self,
+        worker: usize,
+        rows: usize,
+        in_air: bool,
+    ) -> Result<Option<Vec<Portion>>, Paused> {
+        let (bytes, patience) = (self.settings.batch_bytes, self.settings.flush_interval);
+        self.queue.claim(worker, rows, bytes, patience, in_air).await
     }
 
     /// Whether a worker would wait for rows, or for more of them.
@@ -121,7 +130,8 @@ impl<S: Sink, D: DeadLetters> Engine<S, D> {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let own = self.breaker.outage().is_zero() || matches!(*trouble, Some((Trouble::DeadLetters(_), _)));
         match (end, &*trouble, self.settings.max_outage) {
-            (End::Aborted | End::GaveUp(_), ..) if own => Some(end.clone()),
+            (End::Aborted, ..) if own => Some(End::Aborted),
+            (End::GaveUp(_), ..) if own => Some(End::GaveUp(Some(Trouble::DeadLetters(blocked)))),
             (End::GaveUp(_), Some((Trouble::Store(_), since)), Some(longest))
                 if since.elapsed() < longest =>
             {

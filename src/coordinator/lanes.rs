@@ -80,3 +80,16 @@ pub fn deal(batch: Batch, workers: usize, sequence: u64) -> Vec<Portion> {
     let portion = |rows| Portion { batch: batch.clone(), rows, sequence, since, row_bytes };
     shares.into_iter().map(portion).collect()
 }
+
+/// Deals the rows of portions of one batch anew, when the number of workers has changed; each share keeps the order of the
+/// batch.
+pub fn deal_portions(portions: &[Portion], workers: usize) -> Vec<Portion> {
+    let Some(first) = portions.first() else { return Vec::new() };
+    let mut dealt: Vec<Portion> = (0..workers).map(|_| first.clone_empty()).collect();
+    for row in portions.iter().flat_map(|portion| &portion.rows) {
+        let slot = slot_of(first.batch.identities[*row as usize]);
+        dealt[worker_of(slot, workers)].rows.push(*row);
+    }
+    dealt.iter_mut().for_each(|portion| portion.rows.sort_unstable());
+    dealt
+}

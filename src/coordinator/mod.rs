@@ -18,6 +18,7 @@ mod hold;
 mod isolate;
 mod lanes;
 mod left;
+mod pool;
 mod queue;
 mod retry;
 #[cfg(test)]
@@ -141,9 +142,18 @@ pub struct Builder<S, D> {
     settings: EngineSettings,
     observer: Arc<dyn Observer>,
     callbacks: Callbacks,
+    /// Whether the engine looks after the size of its pool by itself.
+    keeps: bool,
 }
 
 impl<S: Sink, D: DeadLetters> Builder<S, D> {
+    /// Leaves the size of the pool to a test.
+    #[cfg(test)]
+    fn by_hand(mut self) -> Self {
+        self.keeps = false;
+        self
+    }
+
     /// Sizes, policies and bounds; the default otherwise.
     pub fn settings(mut self, settings: EngineSettings) -> Self {
         self.settings = settings;
@@ -171,14 +181,17 @@ impl<S: Sink, D: DeadLetters> Builder<S, D> {
     /// Starts the workers, on the Tokio runtime that this is called in.
     pub fn start(self) -> WriteCoordinator<S, D> {
         let mut settings = self.settings;
-        settings.workers = settings.workers.clamp(1, self.sink.max_sessions().unwrap_or(SLOTS).min(SLOTS));
+        let limit = self.sink.max_sessions().unwrap_or(SLOTS).clamp(1, SLOTS);
+        settings.workers = settings.workers.clamp(1, limit);
+        let most = settings.up_to.map_or(settings.workers, |most| most.clamp(settings.workers, limit));
+        settings.up_to = settings.up_to.map(|_| most).filter(|most| *most > 1);
         settings.batch_rows = settings.batch_rows.max(1);
         let rows = settings.capacity.max(1);
         let high = settings.high_watermark.clamp(1, rows);
         let low = settings.low_watermark.min(high);
         let bounds = Bounds { rows, bytes: settings.capacity_bytes.max(1), high, low };
         let engine = Arc::new(Engine {
-            queue: BoundedQueue::new(settings.workers, bounds),
+            queue: BoundedQueue::of(settings.workers, most, bounds),
             breaker: Breaker::new(settings.breaker),
             sink: self.sink,
             dead: self.dead,
@@ -197,10 +210,14 @@ impl<S: Sink, D: DeadLetters> Builder<S, D> {
             doubtful: AtomicU64::new(0),
             healed: AtomicU64::new(0),
             unheld: AtomicU64::new(0),
+            serial: AtomicU64::new(0),
         });
         let mut workers = JoinSet::new();
         for worker in 0..engine.settings.workers {
-            workers.spawn(worker::work(engine.clone(), worker).in_current_span());
+            workers.spawn(worker::work(engine.clone(), worker, None).in_current_span());
+        }
+        if engine.settings.up_to.is_some() && self.keeps {
+            workers.spawn(pool::keep(engine.clone(), most).in_current_span());
         }
         WriteCoordinator { engine, workers }
     }
@@ -241,6 +258,7 @@ impl<S: Sink, D: DeadLetters> WriteCoordinator<S, D> {
             settings: EngineSettings::default(),
             observer: Arc::new(Silent),
             callbacks: Callbacks::default(),
+            keeps: true,
         }
     }
 

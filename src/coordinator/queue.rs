@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::batch::Batch;
-use crate::coordinator::lanes::{Portion, deal};
+use crate::coordinator::lanes::{Portion, deal, deal_portions};
 use crate::port::Level;
 
 /// Bounds and marks of a [`BoundedQueue`].
@@ -50,6 +50,13 @@ pub enum Refused {
 #[derive(Debug)]
 struct QueueState {
     lines: Vec<VecDeque<Portion>>,
+    /// Workers that rows are dealt to, of those that have a line.
+    active: usize,
+    /// The lines that have a worker, whether rows are dealt to it or not.
+    served: Vec<bool>,
+    /// Whether nothing is handed out, since lanes are about to change hands.
+    paused: bool,
+    settled: Settled,
     rows: usize,
     bytes: usize,
     sequence: u64,
@@ -67,6 +74,19 @@ struct QueueState {
     level: Level,
 }
 
+/// Nothing is handed out just now: who has something in the air is to bring it down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paused;
+
+/// What has been settled so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Rows.
+    pub rows: u64,
+    /// Times that some were.
+    pub times: u64,
+}
+
 /// The queue.
 #[derive(Debug)]
 pub struct BoundedQueue {
@@ -74,15 +94,28 @@ pub struct BoundedQueue {
     state: Mutex<QueueState>,
     ready: Vec<Notify>,
     space: Notify,
+    /// Rung where something is settled while nothing is handed out.
+    drained: Notify,
     /// Producers pass one at a time, in the order in which they came.
     turnstile: tokio::sync::Mutex<()>,
 }
 
 impl BoundedQueue {
-    /// An empty queue with a line for each worker.
+    /// An empty queue with a line for each of so many workers.
+    #[cfg(test)]
     pub fn new(workers: usize, bounds: Bounds) -> Self {
+        Self::of(workers, workers, bounds)
+    }
+
+    /// An empty queue for so many workers, which may become up to `most`.
+    pub fn of(workers: usize, most: usize, bounds: Bounds) -> Self {
+        let most = most.max(workers);
         let state = QueueState {
-            lines: (0..workers).map(|_| VecDeque::new()).collect(),
+            lines: (0..most).map(|_| VecDeque::new()).collect(),
+            active: workers,
+            served: (0..most).map(|worker| worker < workers).collect(),
+            paused: false,
+            settled: Settled::default(),
             rows: 0,
             bytes: 0,
             sequence: 0,
@@ -98,8 +131,9 @@ impl BoundedQueue {
         Self {
             bounds,
             state: Mutex::new(state),
-            ready: (0..workers).map(|_| Notify::new()).collect(),
+            ready: (0..most).map(|_| Notify::new()).collect(),
             space: Notify::new(),
+            drained: Notify::new(),
             turnstile: tokio::sync::Mutex::new(()),
         }
     }
@@ -193,7 +227,7 @@ impl BoundedQueue {
         state.full = false;
         state.hurried = false;
         batch.origin.open.open(batch.len() as u64);
-        for (worker, portion) in deal(batch, self.ready.len(), state.sequence).into_iter().enumerate() {
+        for (worker, portion) in deal(batch, state.active, state.sequence).into_iter().enumerate() {
             if portion.rows.is_empty() {
                 continue;
             }
@@ -207,23 +241,28 @@ impl BoundedQueue {
 
     /// Waits for rows of the worker's line and takes what is there, up to the bounds; only rows
     /// of one shape. A row waits for others at most for `patience`, and not at all once the queue is
-    /// closed or full, or what is there is waited for. `None` when the queue is closed and the line empty, or the queue aborted; none at
-    /// all when [`BoundedQueue::ask`] wants the first worker to see to what it holds back.
+    /// closed or full, or what is there is waited for. `None` when the queue is closed and the line empty, the queue
+    /// aborted, or rows are dealt to that worker no more; none at all when [`BoundedQueue::ask`] wants the first worker to see to what it holds back.
     pub async fn claim(
         &self,
         worker: usize,
         rows: usize,
         bytes: usize,
         patience: Duration,
-    ) -> Option<Vec<Portion>> {
+        in_air: bool,
+    ) -> Result<Option<Vec<Portion>>, Paused> {
         loop {
             let ready = self.ready[worker].notified();
             let until = {
                 let state = self.lock();
                 if state.aborted {
-                    return None;
+                    return Ok(None);
                 }
-                state.fuller(worker, rows, bytes, patience)
+                match state.paused {
+                    true if in_air => return Err(Paused),
+                    true => None,
+                    false => state.fuller(worker, rows, bytes, patience),
+                }
             };
             if let Some(until) = until {
                 tokio::select! {
@@ -235,17 +274,22 @@ impl BoundedQueue {
             {
                 let mut state = self.lock();
                 if state.aborted {
-                    return None;
+                    return Ok(None);
                 }
-                let taken = take(&mut state.lines[worker], rows, bytes);
-                if !taken.is_empty() {
-                    return Some(taken);
+                if state.paused && in_air {
+                    return Err(Paused);
                 }
-                if worker == 0 && std::mem::take(&mut state.asked) {
-                    return Some(Vec::new());
-                }
-                if state.closed {
-                    return None;
+                if !state.paused {
+                    let taken = take(&mut state.lines[worker], rows, bytes);
+                    if !taken.is_empty() {
+                        return Ok(Some(taken));
+                    }
+                    if worker == 0 && std::mem::take(&mut state.asked) {
+                        return Ok(Some(Vec::new()));
+                    }
+                    if state.closed || worker >= state.active {
+                        return Ok(None);
+                    }
                 }
             }
             ready.await;
@@ -268,7 +312,8 @@ impl BoundedQueue {
     /// Whether that worker would wait for rows, or for more of them.
     pub fn is_short(&self, worker: usize, rows: usize, bytes: usize, patience: Duration) -> bool {
         let state = self.lock();
-        state.lines.get(worker).is_none_or(VecDeque::is_empty)
+        state.paused
+            || state.lines.get(worker).is_none_or(VecDeque::is_empty)
             || state.fuller(worker, rows, bytes, patience).is_some()
     }
 
@@ -282,22 +327,105 @@ impl BoundedQueue {
         let mut state = self.lock();
         state.rows -= rows.min(state.rows);
         state.bytes -= bytes.min(state.bytes);
+        state.settled.rows += rows as u64;
+        state.settled.times += 1;
         let depth = self.look(&mut state);
         drop(state);
         self.space.notify_one();
+        self.drained.notify_waiters();
         depth
+    }
+
+    /// What has been settled so far.
+    pub fn settled(&self) -> Settled {
+        self.lock().settled
+    }
+
+    /// Workers that rows are dealt to.
+    pub fn active(&self) -> usize {
+        self.lock().active
+    }
+
+    /// Whether that line has a worker.
+    pub fn is_served(&self, worker: usize) -> bool {
+        self.lock().served.get(worker).is_some_and(|served| *served)
+    }
+
+    /// Says whether that line has a worker.
+    pub fn serve(&self, worker: usize, served: bool) {
+        if let Some(place) = self.lock().served.get_mut(worker) {
+            *place = served;
+        }
+    }
+
+    /// Whether no more batches are taken.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Whether there is more to do than is being done: a row or more for each worker, or a batch that has no room.
+    pub fn has_backlog(&self) -> bool {
+        let state = self.lock();
+        state.full || state.waiting() >= state.active
+    }
+
+    /// Deals the rows that wait, and all that come, to so many workers, at most as many as there are lines. Waits
+    /// for the moment in which nothing is under way, so long at most, and hands nothing out meanwhile. `false` where
+    /// there was no such moment, or rows are held back until the end: then all is as it was.
+    pub async fn rearrange(&self, workers: usize, patience: Duration) -> bool {
+        let workers = workers.clamp(1, self.ready.len());
+        if !self.pause() {
+            return false;
+        }
+        // Goes on in any case, also where this is given up half-way.
+        let _resumed = Resumed(self);
+        let until = Instant::now() + patience;
+        loop {
+            let drained = self.drained.notified();
+            let mut drained = std::pin::pin!(drained);
+            drained.as_mut().enable();
+            {
+                let mut state = self.lock();
+                if state.closed || state.held > 0 {
+                    return false;
+                }
+                if state.waiting() == state.rows {
+                    state.deal_anew(workers);
+                    return true;
+                }
+            }
+            tokio::select! {
+                () = drained => {}
+                () = sleep_until(until) => return false,
+            }
+        }
+    }
+
+    /// Hands nothing out any more; `false` where the queue is closed.
+    fn pause(&self) -> bool {
+        let mut state = self.lock();
+        if state.closed || state.held > 0 {
+            return false;
+        }
+        state.paused = true;
+        drop(state);
+        // Who waits for more rows has what is in the air brought down first.
+        self.ready.iter().for_each(Notify::notify_one);
+        true
     }
 
     /// No more batches are taken; the workers finish what is there.
     pub fn close(&self) {
-        self.lock().closed = true;
+        let mut state = self.lock();
+        (state.closed, state.paused) = (true, false);
+        drop(state);
         self.wake_all();
     }
 
     /// No more batches are taken or handed out; what waits is given back.
     pub fn abort(&self) -> Vec<Portion> {
         let mut state = self.lock();
-        state.closed = true;
+        (state.closed, state.paused) = (true, false);
         state.aborted = true;
         let left: Vec<Portion> = state.lines.iter_mut().flat_map(std::mem::take).collect();
         let (rows, bytes) =
@@ -318,6 +446,7 @@ impl BoundedQueue {
         // A permit is kept for a worker that is not waiting just now.
         self.ready.iter().for_each(Notify::notify_one);
         self.space.notify_one();
+        self.drained.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
@@ -351,7 +480,37 @@ impl BoundedQueue {
     }
 }
 
+/// Has a queue go on when it is dropped.
+struct Resumed<'a>(&'a BoundedQueue);
+
+impl Drop for Resumed<'_> {
+    fn drop(&mut self) {
+        self.0.lock().paused = false;
+        self.0.ready.iter().for_each(Notify::notify_one);
+    }
+}
+
 impl QueueState {
+    /// Rows that wait to be handed out.
+    fn waiting(&self) -> usize {
+        self.lines.iter().flatten().map(|portion| portion.rows.len()).sum()
+    }
+
+    /// Deals what waits to so many workers, in the order in which it came.
+    fn deal_anew(&mut self, workers: usize) {
+        let mut waiting: Vec<Portion> = self.lines.iter_mut().flat_map(std::mem::take).collect();
+        // Rows of one lane come from one line, where they are in order: the sort is stable.
+        waiting.sort_by_key(|portion| portion.sequence);
+        for of_batch in waiting.chunk_by(|a, b| a.sequence == b.sequence) {
+            for (worker, portion) in deal_portions(of_batch, workers).into_iter().enumerate() {
+                if !portion.rows.is_empty() {
+                    self.lines[worker].push_back(portion);
+                }
+            }
+        }
+        self.active = workers;
+    }
+
     /// Until when a worker may wait for a fuller batch; `None` where it is to take what is there.
     fn fuller(&self, worker: usize, rows: usize, bytes: usize, patience: Duration) -> Option<Instant> {
         if patience.is_zero() || self.closed || self.full || self.hurried {

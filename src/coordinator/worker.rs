@@ -17,6 +17,7 @@ use tracing::{Instrument as _, trace_span};
 use crate::batch::Order;
 use crate::coordinator::engine::{Engine, Halted};
 use crate::coordinator::hold::Hold;
+use crate::coordinator::queue::Paused;
 use crate::coordinator::write_transaction::{ByIdentity, Wins, WriteTransaction};
 use crate::port::{DeadLetters, Event, Sink, Written};
 use crate::settings::{OnConflict, SecondTry};
@@ -69,8 +70,13 @@ struct WorkerState<'a, S: Sink, D> {
 /// How often refused rows are tried again, each time since the last has stored some of them.
 const MOST_ROUNDS: usize = 8;
 
-/// Works until the queue is closed and empty, or the engine halts.
-pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, worker: usize) {
+/// Works until the queue is closed and empty, rows are dealt to this worker no more, or the engine halts. Begins with
+/// that session, if there is one.
+pub(super) async fn work<S: Sink, D: DeadLetters>(
+    engine: Arc<Engine<S, D>>,
+    worker: usize,
+    session: Option<S::Session>,
+) {
     engine.worker_alive(worker, true);
     let mut expect_rejects = false;
     // Flights that were too large for one transaction, in parts, and how many rows are not.
@@ -79,7 +85,7 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
     let mut bench = WorkerState {
         engine: &engine,
         worker,
-        session: None,
+        session,
         unflushed: VecDeque::new(),
         undone: VecDeque::new(),
         hold: Hold::default(),
@@ -109,10 +115,18 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
                 bench.number(&mut flight);
                 Ok(Some(flight))
             }
-            None => engine.until_halt(engine.claim(worker, most)).await.map(|portions| {
-                bench.serial += 1;
-                portions.map(|rows| WriteTransaction::new(rows, bench.serial, wins, &mut seen))
-            }),
+            None => {
+                let in_air = !bench.unflushed.is_empty();
+                match engine.until_halt(engine.claim(worker, most, in_air)).await {
+                    Ok(Err(Paused)) => continue,
+                    Ok(Ok(portions)) => {
+                        bench.count();
+                        let flight = |rows| WriteTransaction::new(rows, bench.serial, wins, &mut seen);
+                        Ok(portions.map(flight))
+                    }
+                    Err(halted) => Err(halted),
+                }
+            }
         };
         let Ok(next) = next else { break };
         // What is held back waits for the end, for being asked for, and for rows that cannot be written
@@ -169,6 +183,8 @@ pub(super) async fn work<S: Sink, D: DeadLetters>(engine: Arc<Engine<S, D>>, wor
     }
     bench.end().await;
     engine.worker_alive(worker, false);
+    drop(bench);
+    engine.queue.serve(worker, false);
 }
 
 impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
@@ -178,6 +194,7 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
         while self.unflushed.front().is_some_and(|unflushed| unflushed.flight.mark.serial <= durable) {
             let Some(Unflushed { mut flight, written, latency }) = self.unflushed.pop_front() else { break };
             flight.account.acknowledge();
+            engine.serial.fetch_max(flight.mark.serial, Relaxed);
             let replaced =
                 if engine.settings.on_conflict == OnConflict::Update { flight.superseded() } else { 0 };
             let superseded = replaced + flight.overtaken + written.newer;
@@ -186,6 +203,15 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
             let depth = engine.queue.settle(flight.rows, flight.bytes);
             engine.tell_depth(depth, "drained");
         }
+    }
+
+    /// Comes to the next serial, for rows that were claimed. A lane may be new here, and the ledger takes a commit for
+    /// made where it knows of a later one of that lane.
+    fn count(&mut self) {
+        if self.engine.settings.up_to.is_some() {
+            self.serial = self.serial.max(self.engine.serial.load(Relaxed));
+        }
+        self.serial += 1;
     }
 
     /// Gives the flight the next serial. The ledger takes a commit for made where it knows of a later one,

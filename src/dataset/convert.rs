@@ -17,7 +17,7 @@ use arrow::datatypes::{DataType, *};
 use crate::dataset::describe::{Column, Kind, Requirement};
 use crate::dataset::faults::Faults;
 use crate::dataset::folds::Folds;
-use crate::dataset::json_text::StringRows;
+use crate::dataset::json_text::{StringRows, looks_like_json};
 use crate::dataset::nulls::{NullTokens, Nulled};
 use crate::dataset::separators::{self, Plain, Separators};
 use crate::dataset::time::TimeReader;
@@ -110,7 +110,6 @@ impl Conversion<'_> {
         {
             return Err(CastError("holds lists or other values with parts".to_owned()).into());
         }
-        let given = array.data_type();
         let plain = normalised(array).map_err(|e| CastError(format!("cannot be read: {}", words(&e))))?;
         let array = plain.as_ref().unwrap_or(array);
         let without = self.nulls.without_given(array, self.column.kind, self.nulled);
@@ -119,7 +118,8 @@ impl Conversion<'_> {
         let array = without_signs.as_ref().unwrap_or(array);
         let made = match self.made(array) {
             Err(Unreadable::Type(CastError(what))) => {
-                return Err(CastError(format!("holds {given}, {what}")).into());
+                let given = Values::of(array).map_or("values of another kind", |values| values.called());
+                return Err(CastError(format!("holds {given} and {what}")).into());
             }
             made => made?,
         };
@@ -194,7 +194,9 @@ impl Conversion<'_> {
         let mut scratch = String::new();
         let strings = std::mem::replace(&mut self.strings, StringRows::All);
         let mut take = |row: usize| {
-            let text = texts.get(row).filter(|_| strings.has(row))?.trim();
+            // A text that is no value of JSON can only be a string.
+            let text =
+                texts.get(row).filter(|text| strings.has(row) || !looks_like_json(text.as_bytes()))?.trim();
             let read = separators::plain(text, decimal, &mut scratch);
             (read != Plain::AsIs).then(|| (read, text, scratch.clone()))
         };
@@ -237,36 +239,19 @@ impl Conversion<'_> {
         is_null
     }
 
-    /// What follows the type of the column in a message.
+    /// What follows the kind of the column's values in a message.
     fn wrong(&self, wanted: &str) -> CastError {
-        CastError(format!("which is not a {wanted}"))
+        CastError(format!("no {wanted}s"))
     }
 
     fn numbers(&mut self, array: &ArrayRef) -> Result<ArrayRef, CastError> {
         if let Some(texts) = texts(array) {
             let mut builder = NumberBuilder::with_capacity(texts.len());
-            for row in 0..texts.len() {
-                let Some(text) = texts.get(row) else {
-                    builder.push_null();
-                    continue;
-                };
-                match Decimal::parse(text.as_bytes()) {
-                    Ok(value) => builder.push(value),
-                    Err(_) => {
-                        let text = text.trim();
-                        match Decimal::parse(text.as_bytes()) {
-                            Ok(value) => {
-                                builder.push(value);
-                                continue;
-                            }
-                            _ if self.nulls(text) => {}
-                            Err(NumberError::Syntax) => self.fault(row, "bad_number", "is not a number"),
-                            Err(NumberError::TooLong) => self.fault(row, "number_too_long", TOO_LONG),
-                        }
-                        builder.push_null();
-                    }
-                }
-            }
+            texts.each(|row, text| match text.map(|text| (text, Decimal::parse(text.as_bytes()))) {
+                Some((_, Ok(value))) => builder.push(value),
+                Some((text, Err(_))) => self.trimmed_number(row, text.trim(), &mut builder),
+                None => builder.push_null(),
+            });
             return Ok(builder.finish());
         }
         match Numbers::of(array) {
@@ -285,6 +270,18 @@ impl Conversion<'_> {
             }),
             None => Err(self.wrong("number")),
         }
+    }
+
+    /// Reads a number that may have blanks around it, or stand for null.
+    #[cold]
+    fn trimmed_number(&mut self, row: usize, text: &str, builder: &mut NumberBuilder) {
+        match Decimal::parse(text.as_bytes()) {
+            Ok(value) => return builder.push(value),
+            Err(_) if self.nulls(text) => {}
+            Err(NumberError::Syntax) => self.fault(row, "bad_number", "is not a number"),
+            Err(NumberError::TooLong) => self.fault(row, "number_too_long", TOO_LONG),
+        }
+        builder.push_null();
     }
 
     /// Numbers for a column of floats: text becomes floats, floats pass as they are, and of the others

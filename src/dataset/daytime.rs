@@ -3,6 +3,8 @@
 //! What a column holds is told by its first values, since the names (`Date`, `Time`, `timestamp`) say
 //! little. Both are then made one column of text, which is read as any other column of times is.
 
+mod fraction;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -70,14 +72,14 @@ pub enum Clock {
 pub enum Day {
     /// The column of the input with that index.
     Source(usize),
-    /// The same day in every row: the name of the file tells it.
+    /// One day for all rows, as the name of the file has it.
     Constant(String),
 }
 
 /// Two columns that make one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Join {
-    /// The day.
+    /// Where its day comes from.
     pub day: Day,
     /// The column with the time of day.
     pub clock: usize,
@@ -228,6 +230,11 @@ fn look_at(sample: &[String], plain: &str) -> Look {
         && let Some(form) = form_of_digits(sample, plain)
     {
         return Look::Clocks(form, sample.iter().all(|value| value.bytes().all(|b| b == b'0')));
+    }
+    if form_of_name(plain) == Some(Clock::SinceMidnight)
+        && sample.iter().all(|value| fraction::since_midnight(value).is_some())
+    {
+        return Look::Clocks(Clock::SinceMidnight, false);
     }
     if is_of_minutes(plain) || form_of_name(plain) == Some(Clock::Hours) {
         let numbers = sample.iter().all(|value| value.parse::<f64>().is_ok());
@@ -410,6 +417,9 @@ fn clock_of(array: &ArrayRef, form: Clock, row: usize, out: &mut String) {
         if nanos % 1_000_000_000 != 0 {
             let _ = write!(out, ".{:09}", nanos % 1_000_000_000);
         }
+    } else if let Some(nanos) = fraction::since_midnight(text).filter(|_| form == Clock::SinceMidnight) {
+        out.truncate(from);
+        calendar::write_clock(nanos, 1_000_000_000, out);
     } else if !text.is_empty() {
         out.push_str(" is not a time of day");
     }
@@ -520,6 +530,7 @@ mod tests {
         assert_eq!(seen("time", &["93000", "100000"]), Look::Clocks(Clock::Seconds, false));
         assert_eq!(seen("time", &["930", "1600"]), Look::Clocks(Clock::Minutes, false));
         assert_eq!(seen("msofday", &["34200000", "0"]), Look::Clocks(Clock::SinceMidnight, false));
+        assert_eq!(seen("msofday", &["14400009.367", "14400010"]), Look::Clocks(Clock::SinceMidnight, false));
         assert_eq!(seen("time", &["093000000", "160000000"]), Look::Clocks(Clock::Milliseconds, false));
         // Years, and minutes of the hour, are no times of day.
         assert_eq!(seen("date", &["2023", "2024"]), Look::Unknown);
@@ -559,6 +570,14 @@ mod tests {
         assert_eq!(
             joined(days, clocks, Clock::SinceMidnight),
             [text("20240102 09:30:00"), text("20240102 09:30:00.001000000")]
+        );
+        assert_eq!(
+            joined(
+                texts(&["20131008", "20131008"]),
+                texts(&["14400009.367", "34200000"]),
+                Clock::SinceMidnight
+            ),
+            [text("20131008 04:00:00.009367"), text("20131008 09:30:00")]
         );
         let days: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![1_704_153_600_000_000_000]));
         let clocks: ArrayRef = Arc::new(Float64Array::from(vec![93_000.0]));

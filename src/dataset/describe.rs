@@ -151,6 +151,11 @@ pub enum Check {
     /// One of these, which are all that a row says beside its key, has a value. One that has none is
     /// refused whatever `--quality` says: it must not replace a row that says something.
     Says(&'static [&'static str]),
+    /// Words that stand for numbers in a column.
+    Words(&'static str, &'static [(&'static str, &'static str)]),
+    /// One of these has a value, as for [`Self::Says`], where vendors write rows of a key alone for days and intervals of which they have nothing: such a row
+    /// is passed over and counted.
+    Filled(&'static [&'static str]),
 }
 
 /// A dataset: what its rows mean and where they are stored.

@@ -3,11 +3,12 @@
 use arrow::datatypes::Schema;
 
 use crate::dataset::by_name;
+use crate::dataset::derivatives::{self, Derivative};
 use crate::dataset::describe::{Column, Dataset, Requirement};
 use crate::dataset::mapping::MapOptions;
 use crate::dataset::names::{Names, plain};
 use crate::error::{Error, Result};
-use crate::text::flags::{DATASET, MAP, TABLE, flag};
+use crate::text::flags::{DATASET, MAP, SET, TABLE, flag};
 use crate::text::phrases::{list, shell_word};
 
 /// Names, in plain writing, that only the levels and updates of an order book have: Tardis, Binance,
@@ -31,6 +32,9 @@ const ORDERS: [&str; 2] = ["orderid", "action"];
 const PRICE: [&str; 4] = ["price", "p", "px", "tradeprice"];
 const SIZE: [&str; 6] = ["size", "s", "qty", "quantity", "amount", "tradesize"];
 
+/// What options are measured by, one of which has to be there: bars of options have volumes alone.
+const MEASURES: [&str; 9] = ["iv", "delta", "gamma", "theta", "vega", "oi", "spot", "bid", "ask"];
+
 /// Finds the dataset that the columns of an input speak for. What the flags name counts as there.
 ///
 /// # Errors
@@ -51,15 +55,26 @@ pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset>
     };
     let named = |dataset: &Dataset, name: &str| dataset.column(name).is_some_and(has);
     // A price and a size are a trade, whatever else is known of it; then the most telling columns first.
-    if is_trade(&names)
-        && let Some(ticks) = by_name("ticks")
-    {
-        return Ok(ticks);
+    let derivative = derivatives::find(&names);
+    if is_trade(&names) {
+        match (derivative, by_name("ticks")) {
+            (Some(derivative), _) => return Err(untold(derivative)),
+            (None, Some(ticks)) => return Ok(ticks),
+            (None, None) => {}
+        }
     }
+    // Bars of contracts are no snapshots of them.
+    let of_bars = |dataset: &'static Dataset| dataset.signature.iter().all(|s| named(dataset, s));
+    let priced = by_name("bars").is_some_and(of_bars);
     let mut order =
         ["options", "news", "bars", "ticks", "quotes", "fundamentals"].into_iter().filter_map(by_name);
     let fits = |dataset: &&'static Dataset| match dataset.name.as_ref() {
-        "options" => named(dataset, "strike") && named(dataset, "expiry"),
+        "options" => {
+            let contract = derivative.is_some_and(|(_, what)| what == Derivative::Contract);
+            (contract || named(dataset, "strike") && named(dataset, "expiry"))
+                && (!priced || MEASURES.iter().any(|measure| named(dataset, measure)))
+        }
+        "bars" | "ticks" | "quotes" if derivative.is_some() => false,
         "bars" => dataset.signature.iter().all(|s| named(dataset, s)),
         "ticks" => named(dataset, "price") && named(dataset, "size"),
         "quotes" => dataset.signature.iter().all(|s| named(dataset, s)),
@@ -68,8 +83,18 @@ pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset>
     if let Some(found) = order.find(fits) {
         return Ok(found);
     }
-    let found = list(names.all.iter().copied());
-    Err(Error::usage(match closest(&names, &has) {
+    if let Some(derivative) = derivative {
+        return Err(untold(derivative));
+    }
+    let letters = names.letters_in_both_cases().map(|said| format!("; {said}"));
+    let found = list(names.all.iter().copied()) + letters.as_deref().unwrap_or_default();
+    if let Some(flags) = closes(&names, &has).filter(|_| letters.is_none()) {
+        return Err(Error::usage(format!(
+            "these columns are of no dataset that mdsctl knows: {found}; a time and one price are bars with a close alone; add {flags}"
+        )));
+    }
+    let near = closest(&names, &has).filter(|_| letters.is_none());
+    Err(Error::usage(match near {
         Some((dataset, missing, flags)) => format!(
             "these columns are of no dataset that mdsctl knows: {found}; closest is {}; missing: {}; add {DATASET} {} {}",
             dataset.name,
@@ -83,9 +108,48 @@ pub fn detect(source: &Schema, options: &MapOptions) -> Result<&'static Dataset>
     }))
 }
 
+/// What is said of rows of contracts that no dataset tells apart.
+fn untold((name, what): (&str, Derivative)) -> Error {
+    Error::usage(format!(
+        "column {name:?} says that these are {}, of which rows of bars, ticks and quotes do not tell which: those of one symbol would take the place of one another; load them into a table of your own with {TABLE} TABLE, or say what they are with {DATASET} options|bars|ticks|quotes",
+        what.words()
+    ))
+}
+
 /// Whether the columns of an input are updates or levels of an order book.
 pub fn is_book(source: &Schema) -> bool {
     book(&Names::new(source.fields().iter().map(|f| f.name().as_str()))).is_some()
+}
+
+/// The flags for a time and one price, of which nothing else is known: bars without open, high and low.
+fn closes(names: &Names<'_>, has: &impl Fn(&Column) -> bool) -> Option<String> {
+    let (bars, ticks, quotes) = (by_name("bars")?, by_name("ticks")?, by_name("quotes")?);
+    let of = |dataset: &'static Dataset, name: &str| dataset.column(name).filter(|column| has(column));
+    let others = [(bars, "open_price"), (bars, "high_price"), (bars, "low_price"), (ticks, "size")];
+    let sides = [(quotes, "bid"), (quotes, "ask")];
+    if others.into_iter().chain(sides).any(|(dataset, name)| of(dataset, name).is_some()) {
+        return None;
+    }
+    of(bars, "ts")?;
+    let close = bars.column("close_price")?;
+    let price = ticks.column("price")?;
+    let found: Vec<usize> = match has(close) {
+        true => Vec::new(),
+        false => names.best(price, |_| true),
+    };
+    let mut flags = vec![format!("{DATASET} bars")];
+    match (has(close), &found[..]) {
+        (true, _) => {}
+        (false, [one]) => {
+            flags.push(format!("{MAP} {}", shell_word(&format!("close_price={}", names.all.get(*one)?))));
+        }
+        _ => return None,
+    }
+    flags.extend(["open_price", "high_price", "low_price"].map(|name| format!("{SET} {name}=")));
+    for name in ["vendor", "symbol"].into_iter().filter(|name| of(bars, name).is_none()) {
+        flags.push(format!("{} VALUE", flag(name)));
+    }
+    Some(flags.join(" "))
 }
 
 /// The dataset of whose own columns the most are there, if those are half of them, with what it lacks and
@@ -148,7 +212,10 @@ fn book<'a>(names: &Names<'a>) -> Option<&'a str> {
 
 /// Whether a price and a size are there under names that say nothing else, and no price of an interval.
 fn is_trade(names: &Names<'_>) -> bool {
-    let has = |wanted: &[&str]| (0..names.all.len()).any(|index| wanted.contains(&names.plain(index)));
+    let has = |wanted: &[&str]| {
+        let fits = |index: usize| wanted.contains(&names.plain(index)) && !names.is_in_both_cases(index);
+        (0..names.all.len()).any(fits)
+    };
     has(&PRICE) && has(&SIZE) && !["open", "high", "low"].iter().all(|name| has(&[name]))
 }
 
@@ -167,14 +234,9 @@ mod tests {
         let of = |names: &[&str]| detect(&schema(names), &MapOptions::default()).map(|d| d.name.to_string());
         assert_eq!(of(&["t", "o", "h", "l", "c", "v"]).unwrap(), "bars");
         assert_eq!(of(&["ts", "symbol", "price", "size"]).unwrap(), "ticks");
-        assert_eq!(
-            of(&["symbol", "expiration", "strike", "right", "open", "high", "low"]).unwrap(),
-            "options"
-        );
         assert_eq!(of(&["asof", "symbol", "eps"]).unwrap(), "fundamentals");
         assert_eq!(of(&["exchange", "symbol", "timestamp", "ask_price", "bid_price"]).unwrap(), "quotes");
         assert_eq!(of(&["ts", "symbol", "price", "size", "bid", "ask"]).unwrap(), "ticks");
-        assert_eq!(of(&["ts", "symbol", "price", "size", "strike", "expiry", "title"]).unwrap(), "ticks");
         assert_eq!(of(&["t", "p", "s", "x", "title"]).unwrap(), "ticks");
         assert_eq!(
             of(&["contractSymbol", "expiration", "strike", "lastPrice", "bid", "ask", "volume"]).unwrap(),
@@ -182,6 +244,35 @@ mod tests {
         );
         assert_eq!(of(&["published_at", "title"]).unwrap(), "news");
         assert!(of(&["foo", "bar"]).unwrap_err().to_string().contains("foo, bar"));
+    }
+
+    #[test]
+    fn options_and_futures_are_no_rows_of_another_dataset() {
+        let of = |names: &[&str]| detect(&schema(names), &MapOptions::default()).map(|d| d.name.to_string());
+        for names in [
+            &["symbol", "expiration", "strike", "right", "open", "high", "low"][..],
+            &["symbol", "date", "open", "high", "low", "close", "volume", "EXPIRY_DT"],
+            &["symbol", "date", "open", "high", "low", "close", "OPTION_TYP"],
+            &["ts", "symbol", "price", "size", "strike", "expiry"],
+            &["ts", "price", "size", "strike", "expiry", "right", "bid", "ask"],
+            &["ts", "symbol", "bid", "ask", "StrkPric"],
+        ] {
+            let error = of(names).unwrap_err().to_string();
+            assert!(
+                error.contains("says that these are") && error.contains("--dataset"),
+                "{names:?}: {error}"
+            );
+        }
+        for names in [
+            &["SYMBOL", "EXPIRY_DT", "STRIKE_PR", "OPTION_TYP", "OPEN", "HIGH", "LOW", "CLOSE", "OPEN_INT"][..],
+            &["contractSymbol", "lastTradeDate", "strike", "lastPrice", "bid", "ask", "openInterest"],
+            &["symbol", "ts", "expiry", "right", "strike"],
+        ] {
+            assert_eq!(of(names).unwrap(), "options", "{names:?}");
+        }
+        // A day without dividend, and a type of something else.
+        assert_eq!(of(&["date", "symbol", "open", "high", "low", "close", "exdate"]).unwrap(), "bars");
+        assert_eq!(of(&["ts", "symbol", "price", "size", "type", "right"]).unwrap(), "ticks");
     }
 
     #[test]
@@ -195,6 +286,16 @@ mod tests {
         let two = said(&["when", "open", "hh", "low", "close", "symbol"]);
         assert!(two.contains("--map ts=COLUMN") && two.contains("--map high_price=COLUMN"), "{two}");
         assert!(!said(&["foo", "bar"]).contains("closest"));
+        let closes = "--set open_price= --set high_price= --set low_price= --vendor VALUE --symbol VALUE";
+        for (names, map) in [
+            (["date", "my Price"], ""),
+            (["date", "price"], " --map close_price=price"),
+            (["date", "close"], ""),
+        ] {
+            let said = said(&names);
+            let wanted = format!("add --dataset bars{map} {closes}");
+            assert_eq!(said.contains(&wanted), names[1] != "my Price", "{said}");
+        }
     }
 
     #[test]

@@ -93,6 +93,11 @@ impl Faults {
         self.rows.get(&row)
     }
 
+    /// How many rows have that code against them.
+    pub fn having(&self, code: &str) -> u64 {
+        self.rows.values().filter(|reason| reason.code == code).count() as u64
+    }
+
     /// The rows at fault, ascending, each with its reason.
     pub fn sorted(&self) -> Vec<(usize, Arc<Reason>)> {
         let mut rows: Vec<_> = self.rows.iter().map(|(row, reason)| (*row, reason.clone())).collect();

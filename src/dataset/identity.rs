@@ -3,18 +3,23 @@
 //! The hash is XXH3: 128 bits for keys, so that two keys of a batch of a million rows meet by
 //! chance once in 10^26 batches, stable across versions and machines.
 
+mod latest;
+
 use arrow::array::{Array, ArrayRef, PrimitiveArray, StringArray};
 use arrow::datatypes::Int32Type;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::batch::{Identity, Origin};
-use crate::dataset::seam::{After, NEAR, Seam, SeamNote, Told};
+use crate::dataset::seam::{After, Seam, SeamNote, Told};
 use crate::dataset::target::KeyPrecision;
 use crate::dataset::time::to_micros;
 use crate::model::decimal::{Decimal, MAX_DIGITS};
 use crate::model::text::Texts;
 use crate::model::value;
 use crate::model::values::Values;
+use latest::LAST;
+pub(super) use latest::counts;
+pub use latest::last_of;
 
 /// Appends a form of the value that is the same for the same value whatever its type was. These bytes are
 /// part of ids that are stored: they stay as they are.
@@ -98,8 +103,8 @@ pub fn of_keys(keys: &[&ArrayRef], rows: usize) -> Vec<Identity> {
 ///
 /// Column by column: what the rows are so far is mixed with the hash of the next value.
 pub fn of_stored_keys(keys: &[(&ArrayRef, KeyPrecision, bool)], rows: usize) -> Vec<Identity> {
-    let mut identities: Vec<Identity> = vec![0; rows];
-    for key in keys {
+    let (mut identities, rest) = first_mixed(keys, rows);
+    for key in rest {
         mix_column(&mut identities, *key, None);
     }
     for identity in &mut identities {
@@ -118,13 +123,51 @@ const STRETCH: u32 = 32;
 /// few rows in a stretch (bars), or a file of one series would not spread.
 pub fn side_by_side(identities: &mut [Identity], keys: &[(&ArrayRef, KeyPrecision, bool)]) {
     const LANE: u128 = 63;
-    let mut lanes: Vec<Identity> = vec![0; identities.len()];
-    for key in keys {
+    let (mut lanes, rest) = first_mixed(keys, identities.len());
+    for key in rest {
         mix_column(&mut lanes, *key, Some(STRETCH));
     }
     for (identity, lane) in identities.iter_mut().zip(lanes) {
         *identity = *identity & !LANE | mix(lane, 0) & LANE;
     }
+}
+
+/// What the first columns of a key come to, and the columns that are left: as far as they have few distinct values
+/// each, their combinations are mixed once for all rows.
+fn first_mixed<'k, 'a>(
+    keys: &'k [(&'a ArrayRef, KeyPrecision, bool)],
+    rows: usize,
+) -> (Vec<Identity>, &'k [(&'a ArrayRef, KeyPrecision, bool)]) {
+    let mut combined: Vec<Identity> = vec![0];
+    // The combination of each row so far.
+    let mut places: Vec<u32> = vec![0; rows];
+    let mut taken = 0;
+    for (column, grain, _) in keys {
+        let Some(Values::Coded(codes, values)) = Values::of(column) else { break };
+        let combinations = combined.len() * values.len();
+        if codes.null_count() > 0 || codes.len() != rows || combinations == 0 || combinations * 2 > rows {
+            break;
+        }
+        let hashes = hashes_of(values, *grain);
+        combined = combined.iter().flat_map(|so_far| hashes.iter().map(|hash| mix(*so_far, *hash))).collect();
+        if values.len() > 1 {
+            let count = values.len() as u32;
+            for (place, code) in places.iter_mut().zip(codes.values()) {
+                *place = *place * count + code.cast_unsigned();
+            }
+        }
+        taken += 1;
+    }
+    let identities = match taken {
+        0 => vec![0; rows],
+        _ => places.iter().map(|place| combined[*place as usize]).collect(),
+    };
+    (identities, &keys[taken..])
+}
+
+/// The hash of each of a column's distinct values.
+fn hashes_of(values: &StringArray, grain: KeyPrecision) -> Vec<u128> {
+    values.iter().map(|text| xxh3_128(stored(text.unwrap_or(""), grain).as_bytes())).collect()
 }
 
 /// Mixes a column of the key in; of its times only the stretch, if so said.
@@ -159,8 +202,7 @@ fn mix_column(identities: &mut [Identity], key: (&ArrayRef, KeyPrecision, bool),
             }
         }
         (Values::Coded(keys, values), _) if keys.null_count() == 0 => {
-            let hash = |text: Option<&str>| xxh3_128(stored(text.unwrap_or(""), grain).as_bytes());
-            let hashes: Vec<u128> = values.iter().map(hash).collect();
+            let hashes = hashes_of(values, grain);
             for (identity, key) in identities.iter_mut().zip(keys.values()) {
                 *identity = mix(*identity, hashes[*key as usize]);
             }
@@ -267,9 +309,6 @@ struct Last {
     /// Its time in seconds; the end of all times where nobody knows it any more.
     second: i64,
 }
-
-/// Rows whose contents are known by one that goes on with the same input, whatever their times are.
-const LAST: usize = NEAR;
 
 /// Rows of the latest second and the one before whose contents are known: equal ones may still come.
 const LATEST: usize = 16_384;
@@ -445,32 +484,12 @@ impl ContentIds {
     }
 }
 
-/// What [`ContentIds::latest`] wrote, of its last contents alone: as many as have room in so many bytes, and 512
-/// in any case.
-pub fn last_of(latest: &str, bytes: usize) -> &str {
-    if latest.len() <= bytes {
-        return latest;
-    }
-    let mut starts = latest.rmatch_indices(' ').map(|(at, _)| at + 1).skip(LAST - 1);
-    let least = starts.next().unwrap_or(0);
-    let first = starts.take_while(|start| latest.len() - start <= bytes).last().unwrap_or(least);
-    latest.get(first..).unwrap_or_default()
-}
-
-/// What [`ContentIds::latest`] wrote.
-pub(super) fn counts(latest: &str) -> impl Iterator<Item = (u64, u32)> + Clone + '_ {
-    let hex = |text: &str| u64::from_str_radix(text, 16).ok();
-    latest.split(' ').filter_map(move |entry| {
-        let (hash, count) = entry.split_once('*').unwrap_or((entry, "1"));
-        Some((hex(hash)?, u32::try_from(hex(count)?).unwrap_or(u32::MAX)))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use arrow::array::{Decimal128Array, Float64Array, Int64Array, TimestampNanosecondArray};
+    use arrow::datatypes::DataType;
 
     use super::*;
 
@@ -501,6 +520,38 @@ mod tests {
         let mut lanes = [0; 64];
         ids.iter().for_each(|id| lanes[(*id as u64 % 64) as usize] += 1);
         assert!(lanes.iter().all(|rows| (200..430).contains(rows)), "{lanes:?}");
+    }
+
+    #[test]
+    fn combinations_of_few_values_have_the_identities_of_their_texts() {
+        const ROWS: usize = 200;
+        let texts = |of: fn(usize) -> usize| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values((0..ROWS).map(|row| format!("v{}", of(row)))))
+        };
+        let coded = |texts: &ArrayRef| -> ArrayRef {
+            let type_ = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            arrow::compute::cast(texts, &type_).unwrap()
+        };
+        // One value, a few, more than half as many combinations as rows, as many values as rows.
+        type Of = fn(usize) -> usize;
+        let all: [[Of; 3]; 3] = [
+            [|_| 0, |row| row % 3, |row| row % 7],
+            [|row| row % 30, |row| row % 9, |_| 1],
+            [|row| row, |_| 0, |_| 0],
+        ];
+        for series in all {
+            let plain: Vec<ArrayRef> = series.into_iter().map(texts).collect();
+            let coded: Vec<ArrayRef> = plain.iter().map(coded).collect();
+            let ids = |columns: &[ArrayRef]| {
+                let keys: Vec<_> = columns.iter().map(|c| (c, KeyPrecision::Chars(2), false)).collect();
+                let mut ids = of_stored_keys(&keys, ROWS);
+                side_by_side(&mut ids, &keys);
+                ids
+            };
+            assert_eq!(ids(&plain), ids(&coded));
+            let half = [plain[0].clone(), coded[1].clone(), coded[2].clone()];
+            assert_eq!(ids(&plain), ids(&half));
+        }
     }
 
     #[test]

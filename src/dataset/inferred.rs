@@ -60,4 +60,7 @@ pub struct TimeForm {
     /// Whether most numbers have the magnitude of the unit that the user gave.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fits: bool,
+    /// Whether its times are midnights of a place, of which the day is meant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub midnights: bool,
 }

@@ -30,13 +30,13 @@ pub fn is_json(text: &str) -> bool {
 
 /// Whether a text could be JSON, by its first byte or by being one of JSON's words.
 #[inline]
-pub fn looks_like_json(text: &str) -> bool {
-    match text.as_bytes().first() {
+pub fn looks_like_json(text: &[u8]) -> bool {
+    match text.first() {
         Some(b'0'..=b'9' | b'-' | b'{' | b'[' | b'"') => true,
         Some(b't' | b'f' | b'n' | b' ' | b'\t' | b'\n' | b'\r') => {
             let text = text.trim_ascii();
-            matches!(text, "true" | "false" | "null")
-                || matches!(text.as_bytes().first(), Some(b'0'..=b'9' | b'-' | b'{' | b'[' | b'"'))
+            matches!(text, b"true" | b"false" | b"null")
+                || matches!(text.first(), Some(b'0'..=b'9' | b'-' | b'{' | b'[' | b'"'))
         }
         _ => false,
     }
@@ -67,6 +67,25 @@ pub fn is_too_deep(text: &str) -> bool {
     deepest > DEEPEST && serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
+/// Writes a JSON text without the white space between its values, so that the same value is one text however the
+/// document was laid out.
+pub fn write_compact(json: &str, out: &mut String) {
+    let (mut string, mut escaped, mut from) = (false, false, 0);
+    for (at, byte) in json.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if string => escaped = true,
+            b'"' => string = !string,
+            b' ' | b'\t' | b'\n' | b'\r' if !string => {
+                out.push_str(json.get(from..at).unwrap_or_default());
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push_str(json.get(from..).unwrap_or_default());
+}
+
 /// The strings of a column of a batch that could be taken for something else.
 #[derive(Debug, Default)]
 pub struct Strings {
@@ -78,9 +97,9 @@ impl Strings {
     /// A string in that row. One that holds JSON too deep for most readers is that JSON: in dead letters it
     /// is written so.
     #[inline]
-    pub fn string(&mut self, row: usize, text: &str) {
+    pub fn string(&mut self, row: usize, text: &[u8]) {
         if !looks_like_json(text) {
-        } else if is_too_deep(text) {
+        } else if std::str::from_utf8(text).is_ok_and(is_too_deep) {
             self.others = true;
         } else {
             self.rows.push(row as u32);
@@ -164,7 +183,7 @@ pub fn json_texts(field: &Field, column: &StringArray) -> StringArray {
     let text = |(row, text): (usize, Option<&str>)| {
         let text = text?;
         out.clear();
-        if strings.has(row) || !looks_like_json(text) {
+        if strings.has(row) || !looks_like_json(text.as_bytes()) {
             write_text(text, &mut out);
         } else {
             out.push_str(text);
@@ -187,7 +206,7 @@ mod tests {
         let flat = format!("[{}\"{}\"]", "[],".repeat(2_000), "[".repeat(2_000));
         assert!(!is_too_deep(&flat));
         let mut strings = Strings::default();
-        strings.string(0, &nested(2_000));
+        strings.string(0, nested(2_000).as_bytes());
         assert!(!strings.are_some());
     }
 
@@ -198,7 +217,7 @@ mod tests {
             let cells: Vec<_> = cells.iter().filter(|(_, string)| others || *string).collect();
             let mut strings = Strings::default();
             for (row, (text, string)) in cells.iter().enumerate() {
-                if *string { strings.string(row, text) } else { strings.other() }
+                if *string { strings.string(row, text.as_bytes()) } else { strings.other() }
             }
             let field = strings.mark(Field::new("j", DataType::Utf8, true));
             let column = StringArray::from_iter_values(cells.iter().map(|(text, _)| *text));

@@ -31,6 +31,27 @@ const TIME_NAMES: &[&str] = &[
 /// Names that vendors give to the instrument.
 const SYMBOL_NAMES: &[&str] =
     &["ticker", "sym", "instrument", "security", "pair", "underlying", "ric", "#ric"];
+/// Names that a column goes by in few inputs, and that may stand for something else: they count where no other one is
+/// there. Without case, blanks and punctuation.
+pub fn rare_names(column: &str) -> &'static [&'static str] {
+    match column {
+        "ts" => &["day", "createdat", "timestampcreated"],
+        "symbol" => &[
+            "stock",
+            "coin",
+            "productid",
+            "instrumentname",
+            "tradingpair",
+            "currencypair",
+            "tckrsymb",
+            "contractcode",
+        ],
+        "price" => &["rate"],
+        "size" => &["sz", "tradeamount", "tradevolume", "tradeqty", "lastsize"],
+        _ => &[],
+    }
+}
+
 /// Names that inputs give to the vendor.
 const VENDOR_NAMES: &[&str] = &["provider", "data_vendor", "feed"];
 
@@ -105,7 +126,7 @@ pub const BARS: Dataset = Dataset {
         ]),
         Check::NotFuture("ts"),
         Check::Some("price", &["open_price", "high_price", "low_price", "close_price"]),
-        Check::Says(&["open_price", "high_price", "low_price", "close_price", "volume", "vwap", "trades"]),
+        Check::Filled(&["open_price", "high_price", "low_price", "close_price", "volume", "vwap", "trades"]),
     ],
 };
 
@@ -123,13 +144,29 @@ pub const TICKS: Dataset = Dataset {
             "trade_id",
             Text,
             Key,
-            &["id", "tid", "i", "tradeid", "agg_trade_id", "match_id"],
+            &[
+                "id",
+                "tid",
+                "i",
+                "tradeid",
+                "agg_trade_id",
+                "match_id",
+                "trd_match_id",
+                "exec_id",
+                "execution_id",
+                "fill_id",
+            ],
             Derivation::ContentHash,
         ),
         column("price", Number, Expected, &["p", "px", "trade_price", "last_price"]),
         column("size", Number, Expected, &["s", "qty", "quantity", "amount", "volume", "trade_size"]),
         EXCHANGE,
-        column("side", Text, Optional, &["taker_side", "aggressor_side"]),
+        column(
+            "side",
+            Text,
+            Optional,
+            &["taker_side", "aggressor_side", "aggressor", "trade_side", "order_side"],
+        ),
         column("conditions", Text, Optional, &["cond", "condition", "sale_conditions"]),
     ]),
     // Exchanges number their trades by themselves.
@@ -284,7 +321,17 @@ pub const OPTIONS: Dataset = Dataset {
             "expiry",
             Date,
             Key,
-            &["expiration", "exp", "exdate", "exp_date", "expiration_date", "expiry_date", "maturity"],
+            &[
+                "expiration",
+                "exp",
+                "exdate",
+                "exp_date",
+                "expiration_date",
+                "expiry_date",
+                "expiry_dt",
+                "xprydt",
+                "maturity",
+            ],
         ),
         column(
             "option_type",
@@ -300,9 +347,17 @@ pub const OPTIONS: Dataset = Dataset {
                 "cp",
                 "option_right",
                 "contract_type",
+                "option_typ",
+                "optntp",
+                "put_call_ind",
             ],
         ),
-        column("strike", Number, Key, &["strike_price", "k", "strikeprice"]),
+        column(
+            "strike",
+            Number,
+            Key,
+            &["strike_price", "k", "strikeprice", "strike_pr", "strike_prc", "strkpric"],
+        ),
         column(
             "iv",
             Number,
@@ -335,7 +390,7 @@ pub const OPTIONS: Dataset = Dataset {
         Check::NotNegative(&["strike", "iv", "oi", "volume", "spot", "bid", "ask"]),
         Check::Uncrossed("ask", "bid"),
         Check::NotFuture("ts"),
-        Check::Says(&["iv", "delta", "gamma", "theta", "vega", "oi", "volume", "spot", "bid", "ask"]),
+        Check::Filled(&["iv", "delta", "gamma", "theta", "vega", "oi", "volume", "spot", "bid", "ask"]),
     ],
 };
 
@@ -374,7 +429,7 @@ pub const FUNDAMENTALS: Dataset = Dataset {
     checks: &[
         Check::NotNegative(&["total_assets", "total_liabilities"]),
         Check::NotFuture("asof"),
-        Check::Says(&["total_assets", "total_liabilities", "net_income", "eps"]),
+        Check::Filled(&["total_assets", "total_liabilities", "net_income", "eps"]),
     ],
 };
 
@@ -424,6 +479,7 @@ pub const NEWS: Dataset = Dataset {
     signature: &["title"],
     checks: &[
         Check::Between("sentiment_score", -1, 1),
+        Check::Words("sentiment_score", &[("positive", "1"), ("neutral", "0"), ("negative", "-1")]),
         Check::NotFuture("published_at"),
         Check::Says(&["title", "url", "sentiment_score"]),
     ],

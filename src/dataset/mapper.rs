@@ -1,13 +1,18 @@
 //! From the rows of an input to the rows of a table: one [`Mapper`] an input.
 
 mod columns;
+mod contracts;
 mod current;
+mod feeds;
 mod input;
 mod keys;
 mod learned;
 mod notes;
+mod places;
 mod rejects;
+mod seen;
 mod settings;
+mod suspect;
 mod waiting;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -33,24 +38,27 @@ use crate::dataset::reading::Readings;
 use crate::dataset::separators::Separators;
 use crate::dataset::time::TimeReader;
 use crate::dataset::timeframe::{self, Spacings};
+use crate::dataset::vocabulary;
 use crate::error::{Error, Result};
 
 use input::Other;
 use rejects::without;
+use seen::Seen;
+use suspect::Ends;
 use waiting::{MAX_LACKING, MAX_WAITING, widened};
 
+pub use feeds::{Fed, FedBy};
 pub(super) use notes::is_zone_name;
-pub use notes::{CUT, SHARED, is_deduction};
+pub use notes::{CUT, FROM_NAME, SHARED, is_deduction};
+pub(super) use seen::is_looked_at;
 pub use settings::MapperSettings;
 
-/// Whether all rows are bars of a day or longer, as far as that is said.
-fn is_daily(settings: &MapperSettings, options: &MapOptions) -> bool {
-    let column = settings.dataset.columns.iter().find(|column| column.kind == Kind::Timeframe);
-    let told = |name: &str| {
-        let mut all = options.sets.iter().chain(&options.from_name);
-        all.find(|(known, _)| known == name).is_some_and(|(_, value)| timeframe::is_of_days(value))
-    };
-    column.is_some_and(|column| told(&column.name))
+/// The timeframe of a day or longer that all rows have, as far as that is said.
+fn told_days<'o>(settings: &MapperSettings, options: &'o MapOptions) -> Option<&'o str> {
+    let column = settings.dataset.columns.iter().find(|column| column.kind == Kind::Timeframe)?;
+    let mut all = options.sets.iter().chain(&options.from_name);
+    let (_, told) = all.find(|(known, _)| *known == *column.name)?;
+    timeframe::is_of_days(told).then_some(told)
 }
 
 /// Bits of an identity that tell its slot.
@@ -63,6 +71,10 @@ pub struct Mapped {
     pub batches: Vec<Batch>,
     /// Rows that break a rule.
     pub rejects: Vec<Reject>,
+    /// Rows of a key alone, which were passed over.
+    pub empty: u64,
+    /// Nothing became of them: they lack [columns that were left out](Mapper::needed), and have to be read again with those.
+    pub lacks: bool,
 }
 
 /// Maps the rows of one input.
@@ -108,6 +120,10 @@ pub struct Mapper {
     spacing_unknown: bool,
     /// Columns that have been found: they stay what they are when more names turn up.
     pinned: Vec<(String, String)>,
+    /// What the values of columns tell beside their names.
+    hints: Seen,
+    /// Where in their minutes bars stand.
+    ends: Ends,
     /// Columns of one value, as long as the longest batch so far: batches share their memory.
     constants: HashMap<Arc<str>, ArrayRef>,
     output: Option<SchemaRef>,
@@ -127,6 +143,14 @@ pub struct Mapper {
     clocks: HashMap<String, Clock>,
     /// Columns with the minutes of the hours that another one has.
     minutes: Vec<String>,
+    /// The column with contracts that say what no other column does.
+    contracts: Option<String>,
+    /// Words that were read, by what they mean.
+    words: BTreeMap<String, u64>,
+    /// The zone of the times that a column names.
+    zone_told: Option<String>,
+    /// Whether the rows at hand are bars of days, where that is not so for all of the input.
+    days_now: Option<bool>,
 }
 
 impl Mapper {
@@ -134,7 +158,7 @@ impl Mapper {
     pub fn new(settings: Arc<MapperSettings>, origin: Arc<Origin>) -> Result<Self> {
         let options = MapOptions { mending: origin.past.is_some(), ..settings.named(&origin.source)? };
         let mut settings = settings;
-        if is_daily(&settings, &options) && !settings.time.local_days {
+        if told_days(&settings, &options).is_some() && !settings.time.local_days {
             Arc::make_mut(&mut settings).time.local_days = true;
         }
         let readings = Readings::new(settings.how());
@@ -166,6 +190,8 @@ impl Mapper {
             lack: None,
             spacing_unknown: false,
             pinned: Vec::new(),
+            hints: Seen::default(),
+            ends: Ends::default(),
             constants: HashMap::new(),
             output: None,
             notes: Vec::new(),
@@ -178,6 +204,10 @@ impl Mapper {
             empty: Vec::new(),
             clocks: HashMap::new(),
             minutes: Vec::new(),
+            contracts: None,
+            words: BTreeMap::new(),
+            zone_told: None,
+            days_now: None,
             settings,
         })
     }
@@ -188,7 +218,18 @@ impl Mapper {
     /// [still there](Self::take_waiting).
     pub fn map(&mut self, source: &RecordBatch, rows: &[u64]) -> Result<Mapped> {
         self.follow();
+        self.look_at_values(source);
+        let words = match self.hints.words.is_empty() {
+            true => self.settings.words.clone(),
+            false => self.hints.words.clone(),
+        };
+        let source = &match words.is_empty() {
+            true => source.clone(),
+            false => vocabulary::read(source, &words, &mut self.words)
+                .map_err(|e| Error::internal(format!("words cannot be read: {e}")).at(&self.origin.source))?,
+        };
         let now = match self.map_now(source, rows) {
+            Ok(Some(now)) if now.lacks => return Ok(now),
             Ok(Some(now)) => now,
             Ok(None) => {
                 let held: usize = self.waiting.iter().map(|(_, rows)| rows.len()).sum();
@@ -230,9 +271,15 @@ impl Mapper {
             // What has come since they lack.
             let wide = widened(before, source.schema_ref());
             match wide.and_then(|wide| self.map_now(&wide, rows)) {
+                Ok(Some(earlier)) if earlier.lacks => {
+                    let what = "rows that wait lack columns that were left out";
+                    failed = Some(Error::internal(format!("{}: {what}", self.origin.source)));
+                    break;
+                }
                 Ok(Some(earlier)) => {
                     all.batches.extend(earlier.batches);
                     all.rejects.extend(earlier.rejects);
+                    all.empty += earlier.empty;
                 }
                 Ok(None) => still.push((before.clone(), rows.clone())),
                 Err(error) => {
@@ -249,6 +296,7 @@ impl Mapper {
         self.waiting.append(&mut still);
         all.batches.extend(now.batches);
         all.rejects.extend(now.rejects);
+        all.empty += now.empty;
         Ok(all)
     }
 
@@ -286,14 +334,33 @@ impl Mapper {
         if source.num_rows() == 0 {
             return Ok(Some(Mapped::default()));
         }
-        let given = source;
+        self.look_for_zone(source)?;
+        let given = &self.with_contracts(source)?;
         let mut mapping = self.mapping_of(given).map_err(|e| e.at(&self.origin.source))?;
+        let lacking = || Ok(Some(Mapped { lacks: true, ..Mapped::default() }));
+        if Self::lacks(&mapping, given.schema_ref()) {
+            return lacking();
+        }
+        self.refuse_other_ticks(&mapping, given)?;
+        self.look_for_stated_zone(&mapping, given)?;
+        if let Some(made) = self.by_days(&mapping, given, rows)? {
+            return Ok(Some(made));
+        }
         let mut faults = Faults::default();
         let coalesced = self.coalesced(given, &mut faults)?;
         let mut source = self.joined(&mapping, &coalesced)?;
         let mut columns = self.columns(&mapping, &source, &mut faults)?;
+        if self.has_learned_days(&mapping, &source) {
+            faults = Faults::default();
+            let coalesced = self.coalesced(given, &mut faults)?;
+            source = self.joined(&mapping, &coalesced)?;
+            columns = self.columns(&mapping, &source, &mut faults)?;
+        }
         if !faults.is_empty() && self.has_changed() {
             mapping = self.mapping_of(given).map_err(|e| e.at(&self.origin.source))?;
+            if Self::lacks(&mapping, given.schema_ref()) {
+                return lacking();
+            }
             if self.settings.by_table {
                 faults = Faults::default();
                 let coalesced = self.coalesced(given, &mut faults)?;
@@ -311,12 +378,16 @@ impl Mapper {
         for (name, nulled) in self.nulled_now.drain(..) {
             self.nulled.entry(name).or_default().join(nulled);
         }
-        quality::refuse_silent(&columns, self.settings.dataset.checks, &mut faults);
+        // A dead letter has to have an end of its own.
+        let skips = self.origin.past.is_none();
+        quality::refuse_silent(&columns, self.settings.dataset.checks, skips, &mut faults);
         if self.settings.quality == Quality::Reject {
             quality::reject(&columns, self.settings.dataset.checks, (self.settings.now)(), &mut faults);
         }
         self.look_at_steps(&columns, &mut faults);
+        self.look_at_ends(&columns);
         let rejects = self.rejects(&mapping, &source, &columns, rows, &faults);
+        let empty = faults.having(quality::EMPTY);
         let given = self.given(&mapping, &faults, rows.len());
         let (columns, rows) =
             if faults.is_empty() { (columns, rows.to_vec()) } else { without(&columns, rows, &faults)? };
@@ -324,7 +395,7 @@ impl Mapper {
             quality::count(&columns, self.settings.dataset.checks, (self.settings.now)(), &mut self.findings);
         }
         if rows.is_empty() {
-            return Ok(Some(Mapped { batches: Vec::new(), rejects }));
+            return Ok(Some(Mapped { rejects, empty, ..Mapped::default() }));
         }
         let (mut identities, whole) = self.identities(&columns, &rows);
         let order = self.order(&columns, whole);
@@ -334,7 +405,7 @@ impl Mapper {
         }
         self.narrow.look(&columns, &identities);
         let batch = Batch { columns, rows, identities, origin: self.origin.clone(), order, given };
-        Ok(Some(Mapped { batches: vec![batch], rejects }))
+        Ok(Some(Mapped { batches: vec![batch], rejects, empty, lacks: false }))
     }
 }
 
@@ -377,6 +448,9 @@ mod tests {
                 sets: sets.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
                 ..Default::default()
             },
+            zone_from: None,
+            zone_known: false,
+            words: Arc::default(),
             name_pattern: None,
             time: TimeOptions::default(),
             nulls: NullTokens::default(),

@@ -27,7 +27,7 @@ use crate::text::phrases::list;
 pub enum ColumnSource {
     /// The column of the input with that index; behind its own stand the ones that are joined of two.
     Source(usize),
-    /// The same text in every row.
+    /// A text that a flag, a layout or the name of the file gives to every row.
     Constant(String),
     /// Null in every row.
     Null,
@@ -45,12 +45,16 @@ pub struct MapOptions {
     pub soft_maps: Vec<(String, String)>,
     /// Columns that no column of the input is taken for by its name: a layout knows that it means another thing.
     pub unmapped: Vec<String>,
+    /// Columns of the input that are taken for nothing by their names: their values are of another kind.
+    pub barred: Vec<String>,
     /// `--set COLUMN=VALUE`, and its short forms.
     pub sets: Vec<(String, String)>,
     /// Values from the name of the file, used where neither a column nor `sets` has one.
     pub from_name: Vec<(String, String)>,
     /// Which of those the names of folders tell.
     pub folders: Vec<String>,
+    /// Which of those the name of the file tells.
+    pub named: Vec<String>,
     /// Columns that are null by the names of folders, where nothing has a value.
     pub nulls: Vec<String>,
     /// The day that the name of the file tells, for rows that have a time of day alone.
@@ -164,6 +168,7 @@ pub fn resolve(
         &MapOptions { maps: options.maps.iter().chain(&soft).cloned().collect(), ..options.clone() };
     finder.options = options;
     finder.taken = finder.taken_by_maps()?;
+    finder.taken.extend(options.barred.iter().flat_map(|barred| names.named(barred)));
     let mut used = vec![false; names.all.len()];
     let mut lacks: Vec<Lack> = Vec::new();
     let mut mapping = Mapping {
@@ -401,7 +406,7 @@ mod tests {
         let options = MapOptions { sets: vec![set("vendor", "v")], ..Default::default() };
         let error =
             bars(&["datetime", "timestamp", "symbol", "open", "high", "low", "close"], &options).unwrap_err();
-        assert!(error.to_string().contains("--map ts=COLUMN"), "{error}");
+        assert!(error.to_string().contains("--map ts=datetime or --map ts=timestamp"), "{error}");
         let error = bars(&["when", "symbol", "open", "high", "low", "close"], &options).unwrap_err();
         assert!(error.to_string().contains("no column for \"ts\": found when, symbol"), "{error}");
         let options = MapOptions { maps: vec![set("ts", "whn")], ..options };

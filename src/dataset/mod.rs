@@ -2,8 +2,10 @@
 
 pub(crate) mod articles;
 mod codes;
+mod contracts;
 pub(crate) mod convert;
 pub(crate) mod daytime;
+pub(crate) mod derivatives;
 pub(crate) mod describe;
 pub(crate) mod detection;
 pub(crate) mod dictionary;
@@ -33,11 +35,12 @@ pub(crate) mod shape;
 pub(crate) mod target;
 pub(crate) mod time;
 pub(crate) mod timeframe;
+pub mod vocabulary;
 pub(crate) mod wanted;
 
 pub use describe::{Check, Column, Dataset, Derivation, Kind, NO_TENANT, Requirement, earlier_key};
 pub use known::{ALL, BARS, FUNDAMENTALS, NEWS, OPTIONS, QUOTES, TICKS, by_name};
 pub use live::LiveTarget;
-pub use mapper::{Mapped, Mapper, MapperSettings};
+pub use mapper::{Fed, FedBy, Mapped, Mapper, MapperSettings};
 pub use refit::{Fitted, Refits};
 pub use target::{KeyNulls, KeyPrecision, Rule, Target, TargetColumn};

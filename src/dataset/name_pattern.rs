@@ -1,4 +1,4 @@
-//! Columns from the name of a file: `{symbol}-{timeframe}-{date}`.
+//! Columns from the name of a file: `{symbol}-{timeframe}-{date}`; `{minutes}` is a timeframe that is a number of minutes.
 
 use crate::dataset::timeframe;
 use crate::text::flags::{NAME_PATTERN, SYMBOL, TIMEFRAME};
@@ -55,6 +55,14 @@ impl NamePattern {
         Ok(Self { parts })
     }
 
+    /// The names of its fields, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Segment::Field(name) => Some(name.as_str()),
+            Segment::Literal(_) => None,
+        })
+    }
+
     /// The fields of a file's name (without folder and extensions). `meaning` tells what a field is for.
     ///
     /// # Errors
@@ -70,9 +78,13 @@ impl NamePattern {
         };
         let first = readings[0].clone();
         let has_timeframe = |text: &str| timeframe::canonical(text).is_some();
-        readings.retain(|reading| of(reading, Meaning::Timeframe, &has_timeframe));
+        let has_minutes = |text: &str| timeframe::of_minutes(text).is_some();
+        readings.retain(|reading| {
+            of(reading, Meaning::Timeframe, &has_timeframe) && of(reading, Meaning::Minutes, &has_minutes)
+        });
         if readings.is_empty() {
-            let value = first.iter().find(|(field, _)| meaning(field) == Meaning::Timeframe);
+            let is_one = |field: &str| matches!(meaning(field), Meaning::Timeframe | Meaning::Minutes);
+            let value = first.iter().find(|(field, _)| is_one(field));
             let value = value.map_or("", |(_, value)| value);
             return Err(format!(
                 "{NAME_PATTERN} reads {value:?} in the name {name:?} as a timeframe, which it is not; {}",
@@ -112,6 +124,8 @@ pub type Field = (String, String);
 pub enum Meaning {
     /// A column with a timeframe.
     Timeframe,
+    /// A timeframe in minutes, or one with its unit.
+    Minutes,
     /// The date of the file.
     Date,
     /// Another column.
@@ -168,12 +182,13 @@ fn is_date(text: &str) -> bool {
         && (text.get(..4).is_some_and(year) || text.len() > 4 && text.get(text.len() - 4..).is_some_and(year))
 }
 
-/// The name of a file without its folder and its known extensions.
+/// The name of a file without its folder and its known extensions: those of all formats and compressions, which
+/// layers above this one name. A test of `source::sniff` holds the two together.
 pub fn stem(source: &str) -> &str {
     let mut name = source.rsplit(['/', '\\']).next().unwrap_or(source);
     const KNOWN: &[&str] = &[
         "gz", "zst", "bz2", "xz", "lz4", "zip", "csv", "tsv", "txt", "ndjson", "jsonl", "json", "parquet",
-        "pq", "arrow", "feather", "ipc", "arrows", "dbn",
+        "pq", "arrow", "feather", "ipc", "arrows", "dbn", "xlsx",
     ];
     while let Some((rest, extension)) = name.rsplit_once('.') {
         if rest.is_empty() || !KNOWN.iter().any(|k| extension.eq_ignore_ascii_case(k)) {
@@ -202,6 +217,7 @@ mod tests {
         let meaning = |field: &str| match field {
             "timeframe" => Meaning::Timeframe,
             "date" => Meaning::Date,
+            "minutes" => Meaning::Minutes,
             "symbol" | "exchange" => Meaning::Column,
             _ => Meaning::Nothing,
         };
@@ -221,10 +237,14 @@ mod tests {
             ("{symbol}-{what}-{date}", "A-trades-2024-01.csv", "A|trades|2024-01"),
             ("{date}_{symbol}", "20240102_BRK_B.csv", "20240102|BRK_B"),
             ("{symbol}_{timeframe}", "EURUSD_M15.csv", "EURUSD|M15"),
+            ("{symbol}", "AAPL.xlsx", "AAPL"),
+            ("{source}_{symbol}, {minutes}", "BINANCE_BTCUSDT, 240.csv", "BINANCE|BTCUSDT|240"),
+            ("{source}_{symbol}, {minutes}_{what}", "X_Y, 1D_4f2a1.csv", "X|Y|1D|4f2a1"),
         ] {
             assert_eq!(fields(pattern, name).as_deref(), Ok(wanted), "{pattern} {name}");
         }
         assert!(fields(ALL, "BTCUSDT.csv").unwrap_err().contains("does not fit"));
+        assert!(fields("{symbol}, {minutes}", "AAPL, copy.csv").unwrap_err().contains("as a timeframe"));
         assert!(fields("x_{symbol}", "y_A.csv").unwrap_err().contains("does not fit"));
     }
 

@@ -1,10 +1,11 @@
 //! Names of columns, compared as people read them.
 //!
 //! `Open Price`, `open-price` and `<OPEN>` are `open_price` and `open`; `Adj Close` is no `close`. The
-//! streams of exchanges have `T` and `t`, `L` and `l` for different things: the same case goes before
-//! another one, and where one-letter names come in both cases, only the same case counts.
+//! streams of exchanges have `T` and `t`, `L` and `l` for different things, and each exchange others: where one-letter
+//! names come in both cases, only the same case counts, and a letter that is there in both means nothing.
 
 use crate::dataset::describe::Column;
+use crate::dataset::known::rare_names;
 
 /// A name without case, blanks and punctuation, and without a number before it as in `4. close`.
 pub fn plain(name: &str) -> String {
@@ -37,15 +38,43 @@ impl<'a> Names<'a> {
         Self { all, plain, both_cases }
     }
 
+    /// Whether it is a letter that stands there in the other case too, so that neither tells what it means.
+    pub fn is_in_both_cases(&self, index: usize) -> bool {
+        let Some(name) = self.all.get(index) else { return false };
+        let other = |name: &&str| match name.as_bytes() {
+            [letter] if letter.is_ascii_uppercase() => letter.to_ascii_lowercase(),
+            [letter] => letter.to_ascii_uppercase(),
+            _ => 0,
+        };
+        name.len() == 1 && self.all.iter().any(|known| known.as_bytes() == [other(name)] && known != name)
+    }
+
+    /// What is to be said of letters that are there in both cases; nothing where there are none.
+    pub fn letters_in_both_cases(&self) -> Option<String> {
+        let small = |index: &usize| {
+            self.is_in_both_cases(*index) && self.all[*index].bytes().all(|b| b.is_ascii_lowercase())
+        };
+        let pairs = (0..self.all.len()).filter(small);
+        let pairs: Vec<String> = pairs
+            .map(|index| format!("{:?} and {:?}", self.all[index], self.all[index].to_ascii_uppercase()))
+            .collect();
+        (!pairs.is_empty()).then(|| {
+            format!("{} differ in case alone, so no such letter tells what it means", pairs.join(", "))
+        })
+    }
+
     /// Names that a column may go by, from the one that says it best: its own, its own in other
-    /// writing, a synonym, a synonym in other writing. Each step with the columns that it finds.
-    pub fn steps(&self, column: &Column, free: impl Fn(usize) -> bool) -> [Vec<usize>; 4] {
+    /// writing, a synonym, a synonym in other writing, a rare name. Each step with the columns that it finds.
+    pub fn steps(&self, column: &Column, free: impl Fn(usize) -> bool) -> [Vec<usize>; 5] {
         let own = plain(&column.name);
+        let rare = rare_names(&column.name);
         let synonyms: Vec<String> = column.synonyms.iter().map(|s| plain(s)).collect();
         let loosely = |index: usize| {
             let name = self.all[index];
             !(self.plain[index].is_empty() || self.both_cases && name.chars().count() == 1)
         };
+        let exactly =
+            |index: usize| column.synonyms.contains(&self.all[index]) && !self.is_in_both_cases(index);
         let mut left: Vec<usize> = (0..self.all.len()).filter(|index| free(*index)).collect();
         let mut step = |fits: &dyn Fn(usize) -> bool| -> Vec<usize> {
             let found: Vec<usize> = left.iter().copied().filter(|index| fits(*index)).collect();
@@ -55,8 +84,9 @@ impl<'a> Names<'a> {
         [
             step(&|index| self.all[index] == column.name),
             step(&|index| loosely(index) && self.plain[index] == own),
-            step(&|index| column.synonyms.contains(&self.all[index])),
+            step(&|index| exactly(index)),
             step(&|index| loosely(index) && synonyms.contains(&self.plain[index])),
+            step(&|index| loosely(index) && rare.contains(&self.plain[index].as_str())),
         ]
     }
 
@@ -112,6 +142,8 @@ impl<'a> Names<'a> {
     /// Columns whose name has a name of that column as one of its words (`Volume BTC`).
     pub fn speaking_of(&self, column: &Column, free: impl Fn(usize) -> bool) -> Vec<usize> {
         let own = column.name.trim_end_matches("_price");
+        // `volumefrom`, `baseTokenVolume`: the word stands in names of all kinds, and means the same in all.
+        let of_volume = |index: usize| own == "volume" && self.plain[index].contains("volume");
         let wanted = |word: &str| {
             word.len() > 2
                 && (word.eq_ignore_ascii_case(own)
@@ -119,7 +151,9 @@ impl<'a> Names<'a> {
         };
         (0..self.all.len())
             .filter(|index| free(*index))
-            .filter(|index| self.all[*index].split(|c: char| !c.is_alphanumeric()).any(wanted))
+            .filter(|index| {
+                of_volume(*index) || self.all[*index].split(|c: char| !c.is_alphanumeric()).any(wanted)
+            })
             .collect()
     }
 }
@@ -151,16 +185,19 @@ mod tests {
     }
 
     #[test]
-    fn the_same_case_goes_before_another_one() {
+    fn a_letter_in_both_cases_means_nothing() {
         let stream = ["T", "S", "i", "x", "p", "s", "t", "c", "z"];
-        assert_eq!(best(&TICKS, "ts", &stream), [6]);
-        assert_eq!(best(&TICKS, "size", &stream), [5]);
+        assert!(best(&TICKS, "ts", &stream).is_empty());
+        assert!(best(&TICKS, "size", &stream).is_empty());
         assert_eq!(best(&TICKS, "price", &stream), [4]);
+        let said = Names::new(stream.into_iter()).letters_in_both_cases();
+        assert!(said.is_some_and(|said| said.starts_with("\"s\" and \"S\", \"t\" and \"T\" differ in case alone")));
         // Kline streams: `V` is what takers bought, `L` a trade's id.
         let stream = ["t", "T", "s", "i", "f", "L", "o", "c", "h", "l", "v", "n", "V", "Q"];
-        assert_eq!(best(&BARS, "ts", &stream), [0]);
-        assert_eq!(best(&BARS, "volume", &stream), [10]);
-        assert_eq!(best(&BARS, "low_price", &stream), [9]);
+        for column in ["ts", "volume", "low_price"] {
+            assert!(best(&BARS, column, &stream).is_empty(), "{column}");
+        }
+        assert_eq!(best(&BARS, "open_price", &stream), [6]);
         // Where one case is alone, it is the name.
         assert_eq!(best(&BARS, "ts", &["T", "O", "H", "L", "C", "V"]), [0]);
         // A letter whose other case is there is not taken for it.

@@ -58,7 +58,7 @@ pub fn examine(
                 };
                 let Some(this) = numbers(name) else { continue };
                 for other in others {
-                    let Some(that) = numbers(other) else { continue };
+                    let Some(that) = numbers(other).filter(|that| this.may_be(wrong, that)) else { continue };
                     each(name, "implausible", &format!("{name} is {word} {other}"), &|row| {
                         this.compare(&that, row) == Some(wrong)
                     });
@@ -66,7 +66,7 @@ pub fn examine(
             }
             Check::NotNegative(names) => {
                 for name in names {
-                    let Some(this) = numbers(name) else { continue };
+                    let Some(this) = numbers(name).filter(Numbers::may_be_negative) else { continue };
                     each(name, "implausible", &format!("{name} is negative"), &|row| this.is_negative(row));
                 }
             }
@@ -79,6 +79,9 @@ pub fn examine(
             }
             Check::Uncrossed(ask, bid) => {
                 let (Some(asks), Some(bids)) = (numbers(ask), numbers(bid)) else { continue };
+                if !asks.may_be(Ordering::Less, &bids) {
+                    continue;
+                }
                 let priced = |side: &Numbers<'_>, row| side.get(row).is_some_and(|price| !price.is_zero());
                 each(ask, "implausible", &format!("{ask} is below {bid}"), &|row| {
                     asks.compare(&bids, row) == Some(Ordering::Less)
@@ -92,7 +95,9 @@ pub fn examine(
                     Some(Values::Far(times)) => each(name, "implausible", &what, &|row| {
                         times.value(row) > now / 1_000 && times.is_valid(row)
                     }),
-                    Some(Values::Instant(times)) => {
+                    Some(Values::Instant(times))
+                        if times.values().iter().fold(false, |any, time| any | (*time > now)) =>
+                    {
                         each(name, "implausible", &what, &|row| times.value(row) > now && times.is_valid(row))
                     }
                     _ => {}
@@ -104,7 +109,7 @@ pub fn examine(
                 each(name, "implausible", &format!("no {what}"), &|row| silent.is(row));
             }
             // Looked at whatever `--quality` says.
-            Check::Says(_) => {}
+            Check::Says(_) | Check::Filled(_) | Check::Words(..) => {}
         }
     }
 }
@@ -130,15 +135,23 @@ impl<'a> Silent<'a> {
     }
 }
 
-/// Notes rows that say nothing beside their key as faults.
-pub fn refuse_silent(columns: &RecordBatch, checks: &[Check], faults: &mut Faults) {
+/// The code of rows that are passed over since they have nothing but a key; no dead letter has it.
+pub const EMPTY: &str = "empty_row";
+
+/// Notes rows that say nothing beside their key as faults. `skips`: those that vendors write for days without trades
+/// are to be passed over, and not to be refused.
+pub fn refuse_silent(columns: &RecordBatch, checks: &[Check], skips: bool, faults: &mut Faults) {
     for check in checks {
-        let Check::Says(names) = *check else { continue };
+        let (names, code) = match *check {
+            Check::Says(names) => (names, "no_values"),
+            Check::Filled(names) => (names, if skips { EMPTY } else { "no_values" }),
+            _ => continue,
+        };
         let Some(silent) = Silent::of(columns, names) else { continue };
         let mut shared: Option<Arc<str>> = None;
         for row in (0..columns.num_rows()).filter(|row| silent.is(*row)) {
             let first = names.first().copied().unwrap_or_default();
-            faults.refuse(row, shared.get_or_insert_with(|| first.into()), "no_values", || {
+            faults.refuse(row, shared.get_or_insert_with(|| first.into()), code, || {
                 format!(
                     "the row has no value beside its key, none of {}; what is stored stays",
                     names.join(", ")

@@ -11,6 +11,7 @@ mod format;
 mod message;
 mod number;
 mod order;
+mod place;
 mod unit;
 mod written;
 mod zone;
@@ -22,6 +23,7 @@ pub use format::{TimeFormat, TimeFormats};
 use number::{is_shortened, small, small_of, split, width, width_of};
 pub use order::DateOrder;
 use order::Orders;
+pub use place::has_offset;
 pub use unit::Unit;
 use unit::{DAY, Shape};
 use zone::{Local, Place};
@@ -97,8 +99,16 @@ pub struct TimeReader {
     days: bool,
     /// Times are midnights of another place, as the first ones show: what is meant is the day there.
     midnights: bool,
+    /// Times with an offset have been met that are no midnight of their place: none of them is cut to its day.
+    clocked: bool,
+    /// Rows are known to be no bars of days, so that a midnight is a time as any other.
+    within_days: bool,
     /// How many times were stored as the day of their place.
     placed: u64,
+    /// Times of day have been met that name no zone.
+    unplaced: bool,
+    /// How many of those were no midnight.
+    lost: u64,
     /// The column holds what PostgreSQL's types do, not only what is plausible in a market.
     wide: bool,
     /// Numbers of another magnitude than that of the user's unit that were read in it, and theirs.
@@ -138,11 +148,18 @@ impl TimeReader {
         Self { options, order, ..Self::default() }
     }
 
+    /// From here on times are days of their place, or not.
+    pub fn are_local_days(&mut self, days: bool) {
+        self.options.local_days = days;
+        self.within_days = !days;
+    }
+
     /// A reader that goes on with an input whose times have that form, where the options do not say another.
     pub fn knowing(options: TimeOptions, form: TimeForm) -> Self {
         let mut reader = Self::new(options);
         reader.order = reader.order.or(form.order);
         reader.fits = form.fits;
+        reader.midnights = form.midnights;
         if reader.options.unit.is_none() {
             reader.digits = form.digits;
             if let Some(unit) = form.unit {
@@ -159,6 +176,7 @@ impl TimeReader {
             order: self.deduced_order(),
             digits: self.digits,
             fits: self.fits,
+            midnights: self.midnights,
         }
     }
 
@@ -350,11 +368,10 @@ impl TimeReader {
             self.cut += u64::from(nanos != 0);
             return Ok(days);
         }
-        if (self.options.local_days || self.midnights && nanos == 0) && self.is_elsewhere(place) {
-            let midnight = days.checked_mul(DAY).filter(|_| (FIRST..LAST).contains(&days));
-            self.placed += 1;
-            return midnight.ok_or(TimeError::Range);
+        if self.stands_for_day(nanos, place) {
+            return self.day_of_place(days, nanos);
         }
+        self.unplaced |= nanos != 0 && matches!(place, Place::Unsaid);
         let offset = match place {
             Place::Offset(offset) => offset,
             Place::Unsaid if self.options.zone.is_none() => 0,
@@ -365,17 +382,15 @@ impl TimeReader {
             .and_then(|midnight| midnight.checked_add(nanos))
             .and_then(|local| local.checked_sub(offset * 1_000_000_000));
         match utc {
+            Some(utc)
+                if self.options.local_days
+                    && self.options.zone.is_some()
+                    && !matches!(place, Place::Unsaid) =>
+            {
+                self.instant(utc.into())
+            }
             Some(utc) if self.wide || (FIRST * DAY..LAST * DAY).contains(&utc) => Ok(utc),
             _ => self.compose_far(days, nanos, offset),
-        }
-    }
-
-    /// Whether the clocks of that place may show another day than those of UTC.
-    fn is_elsewhere(&self, place: Place<'_>) -> bool {
-        match place {
-            Place::Offset(offset) => offset != 0,
-            Place::Unsaid => self.options.zone.is_some(),
-            Place::Zone(_) | Place::Shared(_) => true,
         }
     }
 

@@ -34,6 +34,14 @@ pub fn canonical(text: &str) -> Option<Cow<'_, str>> {
     Some(if made == text { Cow::Borrowed(text) } else { Cow::Owned(made) })
 }
 
+/// The timeframe that a number of minutes is, or a text with a unit: `240`, `1D`.
+pub fn of_minutes(text: &str) -> Option<String> {
+    match text.trim().parse() {
+        Ok(minutes) => spell(minutes, Unit::Seconds(60)),
+        Err(_) => canonical(text).map(Cow::into_owned),
+    }
+}
+
 /// Whether that is a timeframe of whole days.
 pub fn is_of_days(text: &str) -> bool {
     canonical(text).is_some_and(|name| name.ends_with(['d', 'w', 'o', 'y']))

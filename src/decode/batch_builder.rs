@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow::array::StringBuilder;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::dataset::json_text::{self, Strings};
 use crate::decode::long::LongRow;
+use crate::decode::text_column::TextColumn;
 use crate::decode::{BATCH_ROWS, Broken, DecodeError, RawBatch};
 
 /// Input bytes after which a batch is handed on however few rows it has.
@@ -21,7 +21,7 @@ const BATCH_CELLS: usize = 1 << 20;
 pub(super) struct BatchBuilder {
     names: Vec<Arc<str>>,
     schema: SchemaRef,
-    columns: Vec<StringBuilder>,
+    columns: Vec<TextColumn>,
     rows: Vec<u64>,
     broken: Vec<Broken>,
     last_row: u64,
@@ -33,7 +33,7 @@ pub(super) struct BatchBuilder {
 
 impl BatchBuilder {
     pub(super) fn new(names: Vec<Arc<str>>) -> Self {
-        let columns = names.iter().map(|_| StringBuilder::with_capacity(0, 0)).collect();
+        let columns = names.iter().map(|_| TextColumn::default()).collect();
         let schema = Arc::new(schema(&names));
         Self {
             names,
@@ -60,7 +60,7 @@ impl BatchBuilder {
     /// Adds columns. Only between batches: the rows that are pending have no cells there.
     pub(super) fn widen(&mut self, names: &[Arc<str>]) {
         self.names.extend_from_slice(names);
-        self.columns.extend(names.iter().map(|_| StringBuilder::with_capacity(0, 0)));
+        self.columns.extend(names.iter().map(|_| TextColumn::default()));
         let schema = schema(&self.names);
         self.schema = Arc::new(match &mut self.strings {
             Some(strings) => {
@@ -87,17 +87,36 @@ impl BatchBuilder {
 
     /// Takes in a row of JSON: the caller appends a cell to each of the builders, and says of strings that
     /// they are some.
-    pub(super) fn json_row(&mut self) -> (&mut [StringBuilder], &mut [Strings]) {
+    pub(super) fn json_row(&mut self) -> (&mut [TextColumn], &mut [Strings]) {
         self.last_row += 1;
         self.rows.push(self.last_row);
         (&mut self.columns, self.strings.as_deref_mut().unwrap_or_default())
     }
 
     /// Takes in a row: the caller appends a cell to each of the builders.
-    pub(super) fn row(&mut self) -> &mut [StringBuilder] {
+    pub(super) fn row(&mut self) -> &mut [TextColumn] {
         self.last_row += 1;
         self.rows.push(self.last_row);
         &mut self.columns
+    }
+
+    /// Counts a row.
+    pub(super) fn count(&mut self) {
+        self.last_row += 1;
+        self.rows.push(self.last_row);
+    }
+
+    /// Forgets the rows that were counted since, and those that could not be read.
+    pub(super) fn forget(&mut self) {
+        self.rows.clear();
+        self.broken.clear();
+    }
+
+    /// Begins anew, behind so many rows.
+    pub(super) fn begin_behind(&mut self, rows: u64) {
+        self.forget();
+        self.columns.iter_mut().for_each(|column| *column = TextColumn::default());
+        self.last_row = rows;
     }
 
     /// Takes in a row that could not be read.
@@ -163,17 +182,12 @@ impl BatchBuilder {
             return Ok(None);
         }
         let count = self.rows.len();
-        let finish = |builder: &mut StringBuilder| -> ArrayRef {
-            let array = builder.finish();
-            // The next batch is likely to be as large.
-            *builder = StringBuilder::with_capacity(count, array.values().len());
-            Arc::new(array)
-        };
-        let arrays = self.columns.iter_mut().map(finish).collect();
+        let misfit = |e| DecodeError::Corrupt(format!("the columns do not fit together: {e}"));
+        let arrays: Result<Vec<ArrayRef>, _> = self.columns.iter_mut().map(TextColumn::finish).collect();
+        let arrays = arrays.map_err(misfit)?;
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         let schema = self.marked_schema();
-        let columns = RecordBatch::try_new_with_options(schema, arrays, &options)
-            .map_err(|e| DecodeError::Corrupt(format!("the columns do not fit together: {e}")))?;
+        let columns = RecordBatch::try_new_with_options(schema, arrays, &options).map_err(misfit)?;
         let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(count));
         Ok(Some(RawBatch { columns, rows, broken: std::mem::take(&mut self.broken), bytes }))
     }

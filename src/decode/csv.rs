@@ -1,6 +1,9 @@
 //! CSV: text columns from delimited lines, RFC 4180 with the leniency that vendors' files need.
 
+#[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
+mod bodies;
 mod header;
+mod marks;
 mod record;
 mod rows;
 #[cfg(test)]
@@ -9,6 +12,8 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
+pub use bodies::{Cutter, Piece};
 pub(super) use header::distinct;
 use memchr::memchr;
 use record::{Found, MAX_COLUMNS, Span, Splitter};
@@ -19,7 +24,7 @@ use crate::decode::format::{Beginning, Description, LineDecoder, Reading};
 use crate::decode::input_buffer::{Ending, InputBuffer, More, Zeros};
 use crate::decode::json::JsonOptions;
 use crate::decode::long::LongRow;
-use crate::decode::{Chunks, DecodeError, Decoder, Passed, RawBatch};
+use crate::decode::{Chunks, DecodeError, Decoder, MAX_RAW, Mark, Passed, RawBatch};
 
 /// As it is listed among the formats.
 pub static FORMAT: Description = Description {
@@ -136,7 +141,11 @@ pub struct CsvDecoder {
     objection: Option<String>,
     pending: BatchBuilder,
     /// A field whose doubled quotes have been made single ones.
-    unquoted: String,
+    unquoted: Vec<u8>,
+    /// Whether rows are counted, and not read.
+    counts: bool,
+    /// Where the first row begins, and what was passed over before it.
+    first: (u64, Passed),
     /// Whether the rest of a line is being passed by.
     skipping: bool,
     /// Where that is of a row that is too long: the row.
@@ -180,7 +189,9 @@ impl CsvDecoder {
             blank: 0,
             objection: None,
             pending: BatchBuilder::new(Vec::new()),
-            unquoted: String::new(),
+            unquoted: Vec::new(),
+            counts: false,
+            first: Default::default(),
             skipping: false,
             long: None,
             keep: options.keep.clone(),
@@ -195,6 +206,7 @@ impl CsvDecoder {
                 decoder.passed = Passed::default();
             }
         }
+        decoder.first = (decoder.feed.position().unwrap_or(0), decoder.passed.clone());
         if let (false, None, Some(columns)) = (decoder.header, &decoder.objection, &options.columns) {
             decoder.pending = BatchBuilder::new(header::distinct(columns.iter().cloned()));
             decoder.width = Some(columns.len());
@@ -326,13 +338,15 @@ impl CsvDecoder {
             }
             if !self.comment.is_empty() && self.splitter.is_between() {
                 let bytes = self.feed.bytes();
-                if bytes.starts_with(&self.comment) {
-                    let line = bytes.get(..memchr(b'\n', bytes).unwrap_or(bytes.len())).unwrap_or_default();
-                    self.passed.comment(line);
+                let end = memchr(b'\n', bytes);
+                let begun = bytes.starts_with(&self.comment);
+                // What is told of it has its end, or is the beginning of a long one.
+                if begun && (end.is_some() || self.feed.ended() || bytes.len() >= MAX_RAW) {
+                    self.passed.comment(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default());
                     self.skipping = true;
                     continue;
                 }
-                if self.comment.starts_with(bytes) && !self.feed.ended() {
+                if begun || self.comment.starts_with(bytes) && !self.feed.ended() {
                     match self.feed.more() {
                         More::Idle => return Ok(Step::Idle),
                         More::End if self.feed.is_short() => return Ok(Step::End),
@@ -386,6 +400,7 @@ impl CsvDecoder {
                             rule: &mut self.width_rule,
                             passed: &mut self.passed,
                             header: self.header,
+                            counts: self.counts,
                             pending: &mut self.pending,
                             unquoted: &mut self.unquoted,
                         };
@@ -471,6 +486,15 @@ impl Decoder for CsvDecoder {
 
     fn objection(&self) -> Option<&str> {
         self.objection.as_deref()
+    }
+
+    fn marks(&mut self, each: u64) -> Result<Vec<Mark>, DecodeError> {
+        self.find_marks(each)
+    }
+
+    fn go_on(&mut self, from: Mark, chunks: Box<dyn Chunks>) -> Result<(), DecodeError> {
+        self.begin_at(from, chunks);
+        Ok(())
     }
 
     fn passed(&self) -> Passed {

@@ -2,7 +2,8 @@
 //!
 //! The time of a row is `ts_event`, when the exchange says that it happened. Databento indexes trades and quotes by
 //! `ts_recv`, when its gateway received them, which comes as a column beside it; what other vendors deliver has the
-//! exchange's time alone, and rows of one table have to be of one clock.
+//! exchange's time alone, and rows of one table have to be of one clock. Quotes of intervals (bbo, cbbo) have the end of
+//! their interval as `ts_recv` alone: their `ts_event` is the time of the last trade, which is none of the quote, and is left out.
 
 mod described;
 mod rows;

@@ -7,7 +7,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::Value;
 
-use crate::decode::{Broken, DecodeError, Decoder, MAX_RAW, Passed, RawBatch};
+use crate::decode::{Broken, DecodeError, Decoder, MAX_RAW, RawBatch};
 use crate::model::text::Texts;
 
 /// Elements of a list that can become rows; a row whose list has more is broken.
@@ -128,6 +128,10 @@ impl EachDecoder {
 }
 
 impl Decoder for EachDecoder {
+    fn inner(&self) -> Option<&dyn Decoder> {
+        Some(&*self.inner)
+    }
+
     fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError> {
         self.inner.next_batch()?.map(|raw| self.rows(raw)).transpose()
     }
@@ -138,18 +142,6 @@ impl Decoder for EachDecoder {
 
     fn names(&self) -> Vec<Arc<str>> {
         self.inner.names()
-    }
-
-    fn document(&self) -> Option<&str> {
-        self.inner.document()
-    }
-
-    fn objection(&self) -> Option<&str> {
-        self.inner.objection()
-    }
-
-    fn passed(&self) -> Passed {
-        self.inner.passed()
     }
 
     fn shares(&self) -> u64 {

@@ -1,12 +1,14 @@
 //! The formats that are read. A new one is a file with its [`Description`], and a line in `ALL`.
 
 use std::fmt;
-use std::fs::File;
 
-use crate::decode::{Chunks, CsvOptions, DecodeError, Decoder, arrow_ipc, csv, dbn, json, ndjson, parquet};
+use crate::decode::{
+    Body, Chunks, CsvOptions, DecodeError, Decoder, arrow_ipc, csv, dbn, json, ndjson, parquet, xlsx,
+};
 
 /// All formats. Of text that no other claims by how it begins the last one is taken.
 const ALL: &[Format] = &[
+    Format(&xlsx::FORMAT),
     Format(&arrow_ipc::FORMAT),
     Format(&dbn::FORMAT),
     Format(&parquet::FORMAT),
@@ -46,6 +48,9 @@ pub enum Beginning {
 /// Begins to decode a stream of bytes, by the options of the flags.
 pub type Open<D> = fn(Box<dyn Chunks>, CsvOptions) -> Result<Box<D>, DecodeError>;
 
+/// Begins to decode a file, by the options of the flags.
+pub type OpenFile = fn(Body, &CsvOptions) -> Result<Box<dyn FileDecoder>, DecodeError>;
+
 /// Looks through an input, by the options of the flags.
 pub type LookThrough = fn(Box<dyn Chunks>, &CsvOptions) -> Result<json::Found, DecodeError>;
 
@@ -56,7 +61,7 @@ pub enum Reading {
     /// From its first byte to its last; and lines that are added to a file can be read as they come.
     Lines(Open<dyn LineDecoder>),
     /// From a file, since what tells where its rows are stands at its end.
-    File(fn(File) -> Result<Box<dyn FileDecoder>, DecodeError>),
+    File(OpenFile),
 }
 
 /// A reader of rows that does not wait for more.
@@ -140,7 +145,7 @@ impl Format {
         matches!(self.reading, Reading::Lines(_))
     }
 
-    /// Their names for a sentence: `CSV, NDJSON, Parquet, DBN or Arrow`.
+    /// Their names for a sentence: `CSV, NDJSON, Parquet, DBN, Arrow or Excel`.
     pub fn titles() -> String {
         listed("or", Self::all().map(|format| format.title.to_owned()))
     }
@@ -185,5 +190,19 @@ impl Eq for Format {}
 impl fmt::Debug for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_formats_are_listed_for_people() {
+        assert_eq!(Format::titles(), "CSV, NDJSON, Parquet, DBN, Arrow or Excel");
+        assert_eq!(
+            Format::endings(),
+            ".csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet, .pq, .dbn, .arrow, .feather, .ipc, .arrows or .xlsx"
+        );
     }
 }

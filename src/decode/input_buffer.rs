@@ -70,8 +70,12 @@ pub(super) struct InputBuffer {
     ending: Ending,
     failure: Option<DecodeError>,
     used: u64,
+    /// Bytes of the input used up in all, its byte order mark included.
+    position: u64,
     /// Zero bytes at the end of the buffer.
     zeros: usize,
+    /// The byte before them, whether or not it has been used up; `None` at the beginning of the input.
+    before_zeros: Option<u8>,
     /// Whether the zero bytes that come next belong to a hole.
     in_hole: bool,
 }
@@ -88,27 +92,50 @@ impl InputBuffer {
             ending: Ending::Open,
             failure: None,
             used: 0,
+            position: 0,
             zeros: 0,
+            before_zeros: None,
             in_hole: false,
         }
     }
 
-    /// The bytes not used up yet.
+    /// A stream of bytes that stand behind others of a text in UTF-8: what looks like a byte order mark is none.
+    pub(super) fn behind_others(chunks: Box<dyn Chunks>) -> Self {
+        Self { encoding: Encoding::Utf8, ..Self::new(chunks) }
+    }
+
+    /// How many bytes of the input have been used up, where they are those that it has.
+    pub(super) fn position(&self) -> Option<u64> {
+        (self.encoding == Encoding::Utf8).then_some(self.position)
+    }
+
+    /// Whether the next byte is here, and of no hole.
+    pub(super) fn goes_on(&self) -> bool {
+        self.bytes().first().is_some_and(|byte| *byte != 0)
+    }
+
+    /// The bytes not used up yet. Zero bytes that may be the beginning of a hole are held back until that is
+    /// seen, since the line before them would end among them.
     pub(super) fn bytes(&self) -> &[u8] {
+        let held = if self.zeros < HOLE && !self.ended() { self.zeros } else { 0 };
         match self.encoding {
             Encoding::Unknown => &[],
-            _ => self.buffer.get(self.start..).unwrap_or_default(),
+            _ => self.buffer.get(self.start..self.buffer.len() - held).unwrap_or_default(),
         }
     }
 
     /// Marks the next bytes as used up.
     pub(super) fn consume(&mut self, count: usize) {
         let count = count.min(self.buffer.len() - self.start);
+        // What follows a hole ends it.
+        self.in_hole &= count == 0;
         self.start += count;
         self.used += count as u64;
+        self.position += count as u64;
     }
 
-    /// Uses up a hole at the start of a line. `any`: there any zero bytes are one, however few.
+    /// Uses up a hole at the start of a line, or behind what is passed over before a row: whoever uses up blanks there
+    /// asks again behind them, as he does where they came alone. `any`: there any zero bytes are one, however few.
     pub(super) fn pass_hole(&mut self, any: bool) -> Zeros {
         let bytes = self.bytes();
         let count = bytes.iter().take_while(|byte| **byte == 0).count();
@@ -126,22 +153,24 @@ impl InputBuffer {
         if all { Zeros::Unclear } else { Zeros::None }
     }
 
-    /// Lets a line that runs into a hole end there: behind its first zero byte, by which it is known. `from`:
-    /// where in the buffer the bytes are that are new.
+    /// Lets a line that runs into a hole end there: behind its first zero byte, by which it is known. Whether there
+    /// is a line is told by the byte before the hole, never by what is left of it in the buffer. `from`: where
+    /// in the buffer the bytes are that are new.
     fn end_lines_at_holes(&mut self, from: usize) {
         let mut at = from;
         while let Some(&byte) = self.buffer.get(at) {
             if byte != 0 {
                 self.zeros = 0;
                 at += memchr(0, self.buffer.get(at..).unwrap_or_default()).unwrap_or(self.buffer.len() - at);
+                self.before_zeros = self.buffer.get(at - 1).copied();
                 continue;
             }
             self.zeros += 1;
             at += 1;
             if self.zeros == HOLE
-                && let Some(first) = at.checked_sub(HOLE).filter(|first| *first > self.start)
-                && self.buffer.get(first - 1) != Some(&b'\n')
-                && let Some(second) = self.buffer.get_mut(first + 1)
+                && self.before_zeros.is_some_and(|byte| byte != b'\n')
+                // They were held back, and so are all there.
+                && let Some(second) = (at + 1).checked_sub(HOLE).and_then(|second| self.buffer.get_mut(second))
             {
                 *second = b'\n';
             }
@@ -234,6 +263,7 @@ impl InputBuffer {
         let big_endian = match self.buffer.as_slice() {
             [0xEF, 0xBB, 0xBF, ..] => {
                 self.buffer.drain(..3);
+                self.position += 3;
                 None
             }
             [0xFF, 0xFE, ..] => Some(false),
@@ -357,6 +387,36 @@ mod tests {
             }
             assert_eq!(lines, ["a,b", "1,\0", "2,c", "\0\0x", "3,d"], "{size}");
             assert_eq!((passed, feed.take_used()), (38 + 20, text.len() as u64), "{size}");
+        }
+    }
+
+    /// As a decoder has it that waits for no line end before it uses up what is not wanted.
+    #[test]
+    fn a_hole_ends_a_line_that_has_been_used_up_and_a_hole_is_over_with_the_next_byte() {
+        let text = [b"# a", vec![0; 40].as_slice(), b"b\n", &[0; 30], b"c\n\0d\n"].concat();
+        for size in 1..=text.len() {
+            let mut feed = InputBuffer::new(Box::new(Script::cut(&text, size)));
+            let (mut lines, mut passed, mut line_start) = (vec![String::new()], 0, true);
+            loop {
+                if line_start && let Zeros::Hole(zeros) = feed.pass_hole(false) {
+                    passed += zeros;
+                    continue;
+                }
+                let Some(&byte) = feed.bytes().first() else {
+                    if feed.more() == More::End {
+                        break;
+                    }
+                    continue;
+                };
+                feed.consume(1);
+                line_start = byte == b'\n';
+                match line_start {
+                    true => lines.push(String::new()),
+                    false => lines.last_mut().unwrap().push(char::from(byte)),
+                }
+            }
+            assert_eq!(lines, ["# a\0", "b", "c", "\0d", ""], "{size}");
+            assert_eq!(passed, 38 + 30, "{size}");
         }
     }
 

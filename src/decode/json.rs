@@ -14,6 +14,7 @@ mod beside;
 mod columns;
 mod documents;
 mod extent;
+mod failure;
 mod find;
 mod names;
 mod outline;
@@ -90,6 +91,10 @@ pub fn look_through(chunks: Box<dyn Chunks>, options: &CsvOptions) -> Result<Fou
         Verdict::Refused(_) if fault.is_some() => Form::Rows(None, None),
         Verdict::Document(located) if fault.is_some() && !located.telling => Form::Rows(None, None),
         Verdict::Refused(error) => return Err(error),
+        Verdict::Failed(words) if fault.is_none() && text.next().is_none() => {
+            return Err(DecodeError::Corrupt(words));
+        }
+        Verdict::Failed(_) => Form::Rows(ends, None),
         Verdict::Document(located) => {
             let many = match located.plan {
                 Plan::Line(_) => true,
@@ -215,6 +220,19 @@ impl JsonDecoder {
             Verdict::Row(hint) => Form::Rows(ends.filter(|_| !list), hint),
             Verdict::Document(_) if ends.is_none() && now => rows,
             Verdict::Refused(_) if ends.is_none() => rows,
+            Verdict::Failed(words) => {
+                let behind = ends.and_then(|ends| bytes.get(ends..)).unwrap_or_default();
+                let alone = !now && ends.is_some() && behind.iter().all(u8::is_ascii_whitespace);
+                if alone && !ended {
+                    *extent = Extent::default();
+                    return Ok(false);
+                }
+                if alone {
+                    self.settle(rows);
+                    return Err(DecodeError::Corrupt(words));
+                }
+                Form::Rows(ends, None)
+            }
             Verdict::Document(located) if ends.is_none() && !located.telling => rows,
             Verdict::Refused(error) => {
                 self.settle(rows);

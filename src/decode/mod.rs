@@ -1,4 +1,4 @@
-//! Bytes into columns: CSV, NDJSON, Parquet and Arrow IPC.
+//! Bytes into columns: CSV, NDJSON, Parquet, Arrow IPC, DBN and Excel workbooks.
 //!
 //! A decoder knows nothing of datasets: it yields columns under the names and in the types of
 //! the input, text where the format has only text, and sets broken rows aside one by one.
@@ -14,6 +14,7 @@ pub mod ndjson;
 pub mod parquet;
 
 mod batch_builder;
+mod body;
 mod damage;
 pub(crate) mod each;
 mod export;
@@ -21,14 +22,23 @@ pub mod format;
 mod input_buffer;
 mod long;
 mod nested;
+pub(crate) mod only_rows;
 mod panic_guard;
 mod passed;
+pub(crate) mod pivot;
 mod resync_budget;
+pub(crate) mod split;
 #[cfg(test)]
 pub(crate) mod test_util;
+mod text_column;
 pub(crate) mod unpivot;
+#[cfg_attr(not(feature = "xlsx"), path = "xlsx/left_out.rs")]
+pub mod xlsx;
 
+pub use body::Body;
 pub use csv::{CsvDecoder, CsvOptions};
+#[cfg(any(feature = "kafka", feature = "nats", feature = "redis"))]
+pub use csv::{Cutter, Piece};
 pub use export::{ExportCell, FileFormat, RowWriter};
 pub use format::Format;
 pub use json::JsonOptions;
@@ -36,6 +46,7 @@ pub use ndjson::{NdjsonDecoder, with_quoted_words};
 pub use passed::Passed;
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -52,7 +63,7 @@ pub struct RawBatch {
     /// Parquet and Arrow give their own types, and Parquet texts of few distinct values as `Dictionary(Int32, Utf8)`.
     pub columns: RecordBatch,
     /// Row number of each row of `columns`, 1-based, counted over all rows of the input, the
-    /// broken ones included; a header is not a row.
+    /// broken ones included; a header is not a row. Of a sheet the numbers that it shows.
     pub rows: Vec<u64>,
     /// Rows that could not be read, in the order of the input.
     pub broken: Vec<Broken>,
@@ -133,8 +144,27 @@ pub trait Chunks: Send {
     }
 }
 
+/// A place between two rows of a text, with what the rows before it have shown of those behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The byte of the input.
+    pub at: u64,
+    /// Rows before it.
+    pub rows: u64,
+    /// Whether rows may have a field too many, or one too few.
+    pub loose: bool,
+    /// Whether a field too many has had a value.
+    pub filled: bool,
+}
+
 /// A reader of rows.
 pub trait Decoder: Send {
+    /// The decoder whose rows this one makes others of, where it does. What is told of an input is then told by
+    /// that one, unless this one has a say.
+    fn inner(&self) -> Option<&dyn Decoder> {
+        None
+    }
+
     /// The next rows, at most [`BATCH_ROWS`], or `None` at the end.
     ///
     /// Every batch holds at least one row, good or broken.
@@ -160,31 +190,76 @@ pub trait Decoder: Send {
 
     /// Where the rows of the input were found, where that had to be found: one sentence.
     fn told(&self) -> Option<&str> {
-        None
+        self.inner()?.told()
     }
 
     /// What the input is if its columns make no row: one sentence, to follow its name.
     fn document(&self) -> Option<&str> {
-        None
+        self.inner()?.document()
     }
 
     /// Why the input must not be loaded as it is, where its first lines show that it is not what the
     /// flags say: one sentence without the input's name. Its rows are then the lines as they came,
     /// the one that was taken for a header among them, in columns called `1`, `2`, …
     fn objection(&self) -> Option<&str> {
-        None
+        self.inner()?.objection()
     }
 
     /// How many numbers of rows each row of the input has: several where columns become rows.
     fn shares(&self) -> u64 {
-        1
+        self.inner().map_or(1, |inner| inner.shares())
     }
 
     /// From here on those names of columns matter, and others need not be kept where there are too many.
     fn want(&mut self, _: Wanted) {}
 
+    /// From the next batch on no column is needed but those of such names. One whose format has its columns apart leaves
+    /// others out: they stay where they were, without values, and [say so](crate::dataset::wanted::is_left_out).
+    ///
+    /// # Errors
+    /// Where its beginning cannot be read again.
+    fn read_only(&mut self, wanted: Wanted) -> Result<(), DecodeError> {
+        let _ = wanted;
+        Ok(())
+    }
+
+    /// Pieces of the input that can be read without those before them, in their order: rows and bytes of each. None where
+    /// it has to be read from its start.
+    fn pieces(&self) -> Vec<(u64, u64)> {
+        Vec::new()
+    }
+
+    /// From now on reads those pieces alone, their rows numbered as in the whole input.
+    ///
+    /// # Errors
+    /// Where it has no such pieces.
+    fn read_pieces(&mut self, pieces: Range<usize>) -> Result<(), DecodeError> {
+        let _ = pieces;
+        Err(DecodeError::Corrupt("it cannot be read in pieces any more".into()))
+    }
+
+    /// Reads all of the input to find the places at which it can be divided, so many bytes or more from one another: where
+    /// the first row begins, such as are between two rows, and the end. None where it has to be read from its start, since
+    /// how a row is read depends on more than a [`Mark`] says.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn marks(&mut self, each: u64) -> Result<Vec<Mark>, DecodeError> {
+        let _ = each;
+        Ok(Vec::new())
+    }
+
+    /// From now on reads those bytes, which stand behind that place.
+    ///
+    /// # Errors
+    /// Where it gives no such places.
+    fn go_on(&mut self, from: Mark, chunks: Box<dyn Chunks>) -> Result<(), DecodeError> {
+        let _ = (from, chunks);
+        Err(DecodeError::Corrupt("it cannot be read in pieces any more".into()))
+    }
+
     /// What was passed over so far.
     fn passed(&self) -> Passed {
-        Passed::default()
+        self.inner().map(|inner| inner.passed()).unwrap_or_default()
     }
 }

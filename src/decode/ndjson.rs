@@ -128,6 +128,12 @@ impl NdjsonDecoder {
         Self { objects: Objects::with_paths(paths), ..self }
     }
 
+    /// Keeps the white space in values with parts.
+    pub fn keeping_space(mut self) -> Self {
+        self.objects.keep_space();
+        self
+    }
+
     /// Takes lines that begin with `comment` for comments, where it is given; an empty one means that there are none.
     pub fn commented(self, comment: Option<Arc<str>>) -> Self {
         Self { comment: comment.unwrap_or(self.comment), ..self }
@@ -169,6 +175,8 @@ impl NdjsonDecoder {
                 }
                 self.line_start |= ends > 0;
                 self.feed.consume(gap);
+                // What is behind it may be a hole.
+                return Step::Some;
             }
         }
         let Some(&first) = self.feed.bytes().first() else {

@@ -1,5 +1,7 @@
 //! Lines of a text that are not rows, and what was overlooked in rows: counted, so that it can be said.
 
+use std::collections::BTreeMap;
+
 /// Longest piece of a comment that is kept.
 const MOST_COMMENT: usize = 80;
 
@@ -28,8 +30,14 @@ pub struct Passed {
     pub groups: u64,
     /// Columns that have no place in rows that columns become.
     pub left: Vec<String>,
+    /// Values that have no parts, where a part of them is to be a column.
+    pub partless: u64,
+    /// The first of those: the way to the part, and the value.
+    pub whole: Option<(String, String)>,
     /// The name of the first of those fields.
     pub field: Option<String>,
+    /// What a layout says of rows and values: a word for what was counted, and the rest of a sentence.
+    pub counted: BTreeMap<(&'static str, String), u64>,
 }
 
 impl Passed {
@@ -57,10 +65,17 @@ impl Passed {
         self.zeros += more.zeros;
         self.fields += more.fields;
         self.groups += more.groups;
+        self.partless += more.partless;
+        if self.whole.is_none() {
+            self.whole.clone_from(&more.whole);
+        }
         for name in &more.left {
             if !self.left.contains(name) {
                 self.left.push(name.clone());
             }
+        }
+        for (what, count) in &more.counted {
+            *self.counted.entry(what.clone()).or_default() += count;
         }
         if self.field.is_none() {
             self.field.clone_from(&more.field);

@@ -29,6 +29,11 @@ impl ResyncBudget {
         self.reach() == NEAR && self.far <= self.used
     }
 
+    /// Whether nothing was read in vain so far.
+    pub(super) fn is_whole(&self) -> bool {
+        self.wasted == 0
+    }
+
     /// A row was settled with so many bytes.
     pub(super) fn used(&mut self, bytes: usize) {
         self.used += bytes as u64;

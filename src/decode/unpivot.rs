@@ -395,6 +395,10 @@ impl UnpivotDecoder {
 }
 
 impl Decoder for UnpivotDecoder {
+    fn inner(&self) -> Option<&dyn Decoder> {
+        Some(&*self.inner)
+    }
+
     fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError> {
         loop {
             if let Some(ready) = self.ready.pop_front() {
@@ -419,14 +423,6 @@ impl Decoder for UnpivotDecoder {
             Some(plan) => plan.schema.fields().iter().map(|field| field.name().as_str().into()).collect(),
             None => self.inner.names(),
         }
-    }
-
-    fn document(&self) -> Option<&str> {
-        self.inner.document()
-    }
-
-    fn objection(&self) -> Option<&str> {
-        self.inner.objection()
     }
 
     fn passed(&self) -> Passed {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::names;
-use crate::files::{self, Replace, folder_of, put_in_place, sync_folder_of};
+use crate::files::{self, Replace, folder_of, put_in_place, sync_folder, sync_folder_of};
 
 /// Longest wait for another process's lock. It holds it for one write and one sync.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,8 +31,9 @@ pub(super) struct QueueFile {
     /// Size beyond which it is set aside.
     most: Option<u64>,
     file: Option<File>,
-    /// The directory entry may not be on disk yet.
-    entry_unsynced: bool,
+    /// The directory in which the file was made, while the entry may not be on disk yet. It is held
+    /// open: moved or not, its entries can be synced.
+    unsynced: Option<File>,
 }
 
 /// What an append found.
@@ -46,7 +47,7 @@ pub(super) struct Appended {
 
 impl QueueFile {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, most: None, file: None, entry_unsynced: false }
+        Self { path, most: None, file: None, unsynced: None }
     }
 
     /// Sets the file aside when it would grow beyond `most` bytes.
@@ -120,12 +121,17 @@ impl QueueFile {
         let segment = names::segment(&self.path, next);
         std::fs::rename(&self.path, &segment)?;
         sync_folder_of(&self.path)?;
-        self.entry_unsynced = false;
+        self.unsynced = None;
         Ok((segment, torn))
     }
 
     /// Tells whether the last line was torn.
     fn append_locked(&mut self, file: &File, lines: &[u8]) -> io::Result<bool> {
+        // Before the lines, so that none is in a file of which the caller is told that it failed.
+        if let Some(folder) = &self.unsynced {
+            sync_folder(folder)?;
+            self.unsynced = None;
+        }
         let length = file.metadata()?.len();
         let repaired = is_torn(file, length)?;
         let mut writer = file;
@@ -136,10 +142,6 @@ impl QueueFile {
             put(&mut writer, file, length, &mended)?;
         } else {
             put(&mut writer, file, length, lines)?;
-        }
-        if self.entry_unsynced {
-            sync_folder_of(&self.path)?;
-            self.entry_unsynced = false;
         }
         Ok(repaired)
     }
@@ -174,9 +176,10 @@ impl QueueFile {
             opened => return opened.map(Some),
         }
         std::fs::create_dir_all(folder_of(&self.path))?;
+        let folder = File::open(folder_of(&self.path))?;
         let file = options.create(true).open(&self.path)?;
         // Perhaps somebody else made it just now; to sync its entry once more does no harm.
-        self.entry_unsynced = true;
+        self.unsynced = Some(folder);
         Ok(Some(file))
     }
 
@@ -266,7 +269,7 @@ mod tests {
         queue.append(b"2\n").unwrap();
         assert_eq!(read(&path), "1\n2\n");
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o137, 0);
-        assert!(!queue.entry_unsynced);
+        assert!(queue.unsynced.is_none());
     }
 
     #[test]

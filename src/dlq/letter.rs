@@ -175,7 +175,7 @@ impl<'a> Letter<'a> {
         }
         match serde_json::from_str::<Strict<'a>>(text) {
             Ok(Strict { ts, error, metadata, items }) => {
-                Ok(Self { ts, error, meta: metadata, items: rows(items) }.numbered())
+                Ok(Self { ts, error, meta: metadata, items: rows(items, DEEPEST) }.numbered())
             }
             Err(_) => Self::leniently(text),
         }
@@ -190,7 +190,7 @@ impl<'a> Letter<'a> {
         }
         let items = match line.items {
             None => Vec::new(),
-            Some(items) => rows(serde_json::from_str(items.get()).unwrap_or_else(|_| vec![items])),
+            Some(items) => rows(serde_json::from_str(items.get()).unwrap_or_else(|_| vec![items]), DEEPEST),
         };
         let error = line.error.map(words).unwrap_or_default();
         let meta = line.metadata.map(meta).unwrap_or_default();
@@ -260,13 +260,16 @@ pub fn is_row(item: &RawValue) -> bool {
     item.get().starts_with('{')
 }
 
-/// The rows that items stand for.
-fn rows<'a>(items: Vec<&'a RawValue>) -> Vec<Cow<'a, RawValue>> {
+/// How deep rows may stand in lists and texts in one another.
+const DEEPEST: usize = 8;
+
+/// The rows that items stand for, where they stand no deeper than that.
+fn rows<'a>(items: Vec<&'a RawValue>, deepest: usize) -> Vec<Cow<'a, RawValue>> {
     let mut all = Vec::with_capacity(items.len());
     for item in items {
         let texts = match item.get().as_bytes().first() {
-            Some(b'"') => rows_of_text(&words(item)),
-            Some(b'[') => rows_of_list(item.get()),
+            Some(b'"') => rows_within(&words(item), deepest),
+            Some(b'[') => rows_of_list(item.get(), deepest),
             _ => None,
         };
         let texts = texts.into_iter().flatten().map(RawValue::from_string).collect::<Result<Vec<_>, _>>();
@@ -280,23 +283,24 @@ fn rows<'a>(items: Vec<&'a RawValue>) -> Vec<Cow<'a, RawValue>> {
 }
 
 /// The rows that a text in quotes stands for, as JSON objects: it is JSON in its turn, or what Python says of
-/// a model; `None` where it is neither.
-pub(super) fn rows_of_text(text: &str) -> Option<Vec<String>> {
+/// a model; `None` where it is neither, or they stand deeper than that.
+pub(super) fn rows_within(text: &str, deepest: usize) -> Option<Vec<String>> {
     let text = text.trim();
     let quoted = with_quoted_words(text);
     let json = quoted.as_deref().unwrap_or(text);
     match json.as_bytes().first()? {
         b'{' if serde_json::from_str::<&RawValue>(json).is_ok() => Some(vec![json.to_owned()]),
-        b'[' if serde_json::from_str::<&RawValue>(json).is_ok() => rows_of_list(json),
-        b'"' => rows_of_text(&serde_json::from_str::<String>(json).ok()?),
-        _ => python::rows(text),
+        b'[' if serde_json::from_str::<&RawValue>(json).is_ok() => rows_of_list(json, deepest),
+        b'"' => rows_within(&serde_json::from_str::<String>(json).ok()?, deepest.checked_sub(1)?),
+        _ => python::rows(text, deepest),
     }
 }
 
 /// The rows in a JSON list; `None` where not all of it are some.
-fn rows_of_list(list: &str) -> Option<Vec<String>> {
+fn rows_of_list(list: &str, deepest: usize) -> Option<Vec<String>> {
+    let deepest = deepest.checked_sub(1)?;
     let items: Vec<&RawValue> = serde_json::from_str(list).ok()?;
-    let rows = rows(items);
+    let rows = rows(items, deepest);
     rows.iter().all(|row| is_row(row)).then(|| rows.iter().map(|row| row.get().to_owned()).collect())
 }
 
@@ -475,6 +479,43 @@ mod tests {
         assert_eq!(letter.items[1].get(), r#"{"symbol": "B", "p": "NaN"}"#);
         let whole = line(r#"{"error":"x","items":"[Bar(symbol='A'), Bar(symbol='B')]"}"#);
         assert_eq!(Letter::read(&whole).unwrap().items.len(), 2);
+    }
+
+    /// Words that stand for themselves, and what is nested deeper than any stack is large.
+    #[test]
+    fn items_that_are_no_rows_stay_as_they_are() {
+        let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
+        let (name, list, deep) = (
+            "n".repeat(1 << 20),
+            format!("{open}{close}"),
+            format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000)),
+        );
+        for item in [
+            r#""inf""#,
+            r#""Infinity""#,
+            r#""+nan""#,
+            r#""np.nan""#,
+            r#"["nan","-inf"]"#,
+            &list,
+            &format!("\"{list}\""),
+            &deep,
+            &format!("{{\"{name}\":\"{name}\"}}"),
+        ] {
+            for text in [
+                format!("{{\"ts\":1,\"error\":\"x\",\"metadata\":{{}},\"items\":[{item}]}}"),
+                format!("{{\"error\":\"x\",\"metadata\":{item},\"items\":[{item}]}}"),
+            ] {
+                let line = line(&text);
+                let letter = Letter::read(&line).unwrap();
+                let items: Vec<&str> = letter.items.iter().map(|kept| kept.get()).collect();
+                assert!(items == [item], "{}", &item[..item.len().min(40)]);
+                for item in &letter.items {
+                    fields(item).iter().for_each(|(name, found)| {
+                        assert_eq!(value(item, name).map(RawValue::get), Some(found.get()));
+                    });
+                }
+            }
+        }
     }
 
     #[test]

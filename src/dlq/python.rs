@@ -9,15 +9,14 @@
 
 mod moment;
 
-use std::fmt::Write as _;
-
 use moment::Zone;
+use std::fmt::Write as _;
 
 /// Values within values at most.
 const MOST_DEPTH: usize = 64;
 
-/// The rows that a text stands for, each as a JSON object; `None` where it is not text of rows.
-pub(super) fn rows(text: &str) -> Option<Vec<String>> {
+/// The rows that a text stands for, each as a JSON object; `None` where it has none, or they are over `deepest` texts deep.
+pub(super) fn rows(text: &str, deepest: usize) -> Option<Vec<String>> {
     let mut parser = Parser { text, at: 0, depth: 0 };
     parser.blank();
     let value = match parser.fields() {
@@ -31,12 +30,12 @@ pub(super) fn rows(text: &str) -> Option<Vec<String>> {
         }
     };
     let mut rows = Vec::new();
-    take(value, &mut rows)?;
+    take(value, &mut rows, deepest)?;
     (!rows.is_empty()).then_some(rows)
 }
 
 /// Takes an object, or the objects of a list.
-fn take(value: Value, rows: &mut Vec<String>) -> Option<()> {
+fn take(value: Value, rows: &mut Vec<String>, deepest: usize) -> Option<()> {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             let mut out = String::new();
@@ -44,10 +43,10 @@ fn take(value: Value, rows: &mut Vec<String>) -> Option<()> {
             rows.push(out);
             Some(())
         }
-        Value::List(items) => items.into_iter().try_for_each(|item| take(item, rows)),
-        // A list may hold such texts in turn.
+        Value::List(items) => items.into_iter().try_for_each(|item| take(item, rows, deepest)),
+        // A list may hold such texts in turn. The text may be the one that it was read from: `inf`.
         Value::Text(text) => {
-            rows.extend(super::letter::rows_of_text(&text)?);
+            rows.extend(super::letter::rows_within(&text, deepest.checked_sub(1)?)?);
             Some(())
         }
         _ => None,
@@ -500,7 +499,9 @@ fn call(name: &str, mut given: Arguments, whole: impl Fn() -> String) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    fn rows(text: &str) -> Option<Vec<String>> {
+        super::rows(text, 8)
+    }
 
     fn one(text: &str) -> serde_json::Value {
         let rows = rows(text).unwrap_or_else(|| panic!("no row: {text}"));
@@ -609,6 +610,20 @@ mod tests {
     }
 
     #[test]
+    fn rows_stand_in_eight_texts_at_most() {
+        let within = |levels: usize| {
+            let mut text = "a=1".to_owned();
+            for _ in 0..levels {
+                text = format!("'{}'", text.replace('\\', "\\x5c").replace('\'', "\\x27"));
+            }
+            rows(&text)
+        };
+        assert_eq!(within(8).unwrap(), [r#"{"a":1}"#]);
+        assert_eq!(within(9), None);
+        assert_eq!(within(60), None);
+    }
+
+    #[test]
     fn what_is_no_row_is_none() {
         let deep = format!("x={}1{}", "[".repeat(100_000), "]".repeat(100_000));
         for text in [
@@ -628,6 +643,13 @@ mod tests {
             "[]",
             "Bar()",
             "a=1b=2",
+            // These come to themselves.
+            "inf",
+            "-nan",
+            "+inf",
+            "np.nan",
+            "Infinity",
+            "['nan', 'inf']",
             &deep,
         ] {
             assert_eq!(rows(text), None, "{}", text.get(..40).unwrap_or(text));

@@ -134,7 +134,7 @@ impl LetterRows {
                 attempts: 1,
             };
             let rejects = taken.raw.drain(..).map(reject).collect();
-            rowed.mapped.push(Mapped { batches: Vec::new(), rejects });
+            rowed.mapped.push(Mapped { rejects, ..Mapped::default() });
         }
         if self.reverse {
             taken.pieces.reverse();
@@ -275,7 +275,7 @@ impl LetterRows {
         let all_from = |line: u64, stage: Stage, reason: Reason| {
             let reason = Arc::new(reason);
             let lines = line..=pieces.len() as u64;
-            Mapped { batches: Vec::new(), rejects: lines.map(|line| reject(line, stage, &reason)).collect() }
+            Mapped { rejects: lines.map(|line| reject(line, stage, &reason)).collect(), ..Mapped::default() }
         };
         let how = self.settings.how();
         let known = |reading: &Reading| Readings::unknown(reading, &how);
@@ -284,7 +284,8 @@ impl LetterRows {
             return Ok(());
         }
         let mut decoder = match NdjsonDecoder::open(Box::new(Once(Some(lines)))) {
-            Ok(decoder) => decoder,
+            // A text of CSV or Parquet that is JSON travels as that JSON.
+            Ok(decoder) => decoder.keeping_space(),
             Err(error) => {
                 let reason = Reason::new("bad_json", error.to_string());
                 into.push(all_from(1, Stage::Decode, reason));
@@ -318,14 +319,14 @@ impl LetterRows {
             match self.mapper(origin, reading.as_ref()).and_then(|mapper| mapper.map(&columns, &rows)) {
                 Ok(mapped) => {
                     rejects.extend(mapped.rejects);
-                    into.push(Mapped { batches: mapped.batches, rejects });
+                    into.push(Mapped { rejects, ..mapped });
                 }
                 // A flag at fault is no fault of the rows.
                 Err(error) if self.blames_a_flag(&error) => return Err(error),
                 Err(error) => {
                     let reason = Arc::new(Reason::new("bad_columns", error.to_string()));
                     rejects.extend(of_lines.iter().map(|line| reject(*line, Stage::Validate, &reason)));
-                    into.push(Mapped { batches: Vec::new(), rejects });
+                    into.push(Mapped { rejects, ..Mapped::default() });
                 }
             }
         }

@@ -13,8 +13,9 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::file::QueueFile;
+use super::destination::{Destination, FileDestination, unwritable};
 use super::record::{self, Count};
+use super::remote;
 use super::strangers::is_another_file;
 use crate::batch::Reject;
 use crate::error::{Error, Result, words};
@@ -41,7 +42,7 @@ pub struct RunInfo {
     pub tenant_id: Option<String>,
 }
 
-/// Writes rejects to a file of NDJSON.
+/// Writes rejects to a file of NDJSON, or to objects of it.
 ///
 /// Several writers, in one process or in many, may share a file. Dropping the writer waits until
 /// what was handed over is written.
@@ -97,6 +98,9 @@ impl DlqWriter {
     /// As [`DlqWriter::open`].
     pub fn open_bounded(path: impl Into<PathBuf>, run: RunInfo, most: Option<u64>) -> Result<Self> {
         let path: PathBuf = path.into();
+        if let Some(destination) = remote::destination(&path, run.run_id)? {
+            return Self::start(path, false, destination, GROUP_BYTES, run);
+        }
         // A link stays where it is; what it leads to is written and set aside.
         let checked = behind_links(&path).and_then(|path| ready(&path).map(|made| (path, made)));
         let (path, made) = checked.map_err(|error| {
@@ -106,18 +110,25 @@ impl DlqWriter {
                 words(&error)
             )).caused_by(error)
         })?;
+        // Batches that wait together are not to make a file larger than one of them would.
+        let group = most.map_or(GROUP_BYTES, |most| {
+            usize::try_from(most).map_or(GROUP_BYTES, |most| most.min(GROUP_BYTES))
+        });
+        let destination = FileDestination::new(path.clone(), most);
+        Self::start(path, made, Box::new(destination), group, run)
+    }
+
+    /// Starts the thread that writes there.
+    fn start(
+        path: PathBuf,
+        made: bool,
+        destination: Box<dyn Destination>,
+        group: usize,
+        run: RunInfo,
+    ) -> Result<Self> {
         let (jobs, waiting) = mpsc::channel(WAITING);
         let totals = Arc::new(Totals::default());
-        let scribe = Scribe {
-            file: QueueFile::new(path.clone()).at_most(most),
-            path: path.clone(),
-            // Batches that wait together are not to make a file larger than one of them would.
-            group: most.map_or(GROUP_BYTES, |most| {
-                usize::try_from(most).map_or(GROUP_BYTES, |most| most.min(GROUP_BYTES))
-            }),
-            run,
-            totals: totals.clone(),
-        };
+        let scribe = Scribe { destination, path: path.clone(), group, run, totals: totals.clone() };
         let thread = std::thread::Builder::new()
             .name("dlq".to_owned())
             .spawn(move || scribe.work(waiting))
@@ -267,7 +278,7 @@ fn ready(path: &Path) -> io::Result<bool> {
 
 /// What the thread works with.
 struct Scribe {
-    file: QueueFile,
+    destination: Box<dyn Destination>,
     path: PathBuf,
     /// Bytes of lines after which no more batches join a write.
     group: usize,
@@ -301,7 +312,8 @@ impl Scribe {
                     }
                     Err(error) => {
                         lines.truncate(before);
-                        answer(job.done, Err(self.sentence(&error.into())));
+                        let error = io::Error::from(error);
+                        answer(job.done, Err(unwritable(self.path.display(), words(&error))));
                     }
                 }
                 next = if lines.len() < self.group { waiting.try_recv().ok() } else { None };
@@ -324,7 +336,7 @@ impl Scribe {
         if lines.is_empty() {
             return Ok(());
         }
-        let appended = self.file.append(lines).map_err(|error| self.sentence(&error))?;
+        let appended = self.destination.append(lines)?;
         self.totals.writes.fetch_add(1, Ordering::AcqRel);
         self.totals.records.fetch_add(count.records, Ordering::AcqRel);
         self.totals.rows.fetch_add(count.rows, Ordering::AcqRel);
@@ -337,24 +349,6 @@ impl Scribe {
             tracing::warn!(path = %self.path.display(), "the last line of the dead-letter queue was torn; it is kept as a line of its own");
         }
         Ok(())
-    }
-
-    fn sentence(&self, error: &io::Error) -> DeadLetterError {
-        let path = self.path.display();
-        DeadLetterError(match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                format!(
-                    "the disk that holds the dead-letter queue {path} is full; free some space, or give the queue another place (a load: {DLQ} PATH)"
-                )
-            }
-            ErrorKind::FileTooLarge => format!(
-                "the dead-letter queue {path} has grown to the largest file that this process may write (ulimit -f); raise that limit, or move the file away"
-            ),
-            _ => format!(
-                "the dead-letter queue {path} cannot be written: {}; mend that, or give the queue another place (a load: {DLQ} PATH)",
-                words(error)
-            ),
-        })
     }
 }
 

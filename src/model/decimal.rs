@@ -6,6 +6,7 @@
 
 mod column;
 mod product;
+mod short;
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;
@@ -120,36 +121,20 @@ impl Decimal {
     ///
     /// # Errors
     /// Where the text is not a number, or one that no store has room for.
+    #[inline]
     pub fn parse(text: &[u8]) -> Result<Self, NumberError> {
         let (negative, digits) = match text {
             [b'-', rest @ ..] => (true, rest),
             [b'+', rest @ ..] => (false, rest),
             rest => (false, rest),
         };
-        // 18 digits and a point always fit an i64: the common case, without checks for overflow.
-        if digits.is_empty() || digits.len() > 19 {
-            return Self::parse_any(negative, digits);
-        }
-        let mut mantissa: u64 = 0;
-        let mut point = None;
-        for (i, &b) in digits.iter().enumerate() {
-            let digit = b.wrapping_sub(b'0');
-            if digit < 10 {
-                mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
-            } else if b == b'.' && point.is_none() {
-                point = Some(i);
-            } else {
-                return Self::parse_any(negative, digits);
+        match short::short(digits).or_else(|| short::longer(digits)) {
+            Some((mantissa, scale)) => {
+                let mantissa = i128::from(mantissa);
+                Ok(Self::Small { mantissa: if negative { -mantissa } else { mantissa }, scale: scale as i32 })
             }
+            None => Self::parse_any(negative, digits),
         }
-        let scale = match point {
-            Some(_) if digits.len() == 1 => return Err(NumberError::Syntax),
-            Some(at) => digits.len() - at - 1,
-            None if digits.len() == 19 => return Self::parse_any(negative, digits),
-            None => 0,
-        };
-        let mantissa = i128::from(mantissa);
-        Ok(Self::Small { mantissa: if negative { -mantissa } else { mantissa }, scale: scale as i32 })
     }
 
     /// Reads a decimal of any length.

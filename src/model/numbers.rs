@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array, LargeStringBuilder};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::DataType;
 
 use crate::model::decimal::{Decimal, POWERS, ROOM, SMALL_DIGITS};
 
@@ -60,36 +61,50 @@ impl NumberBuilder {
 
     /// The column: `Decimal128(38, s)`, and `LargeUtf8` where 38 digits do not hold all: then every number
     /// is its digits as text.
-    pub fn finish(self) -> ArrayRef {
-        if self.long.is_empty()
-            && let Some(values) = self.rescaled()
-        {
+    pub fn finish(mut self) -> ArrayRef {
+        if self.long.is_empty() && self.rescale() {
+            let values = std::mem::take(&mut self.mantissas);
             let array = Decimal128Array::new(ScalarBuffer::from(values), self.validity());
-            if let Ok(array) = array.with_precision_and_scale(SMALL_DIGITS as u8, self.max_scale as i8) {
-                return Arc::new(array);
-            }
+            let type_ = DataType::Decimal128(SMALL_DIGITS as u8, self.max_scale as i8);
+            return Arc::new(array.with_data_type(type_));
         }
         self.finish_as_text()
     }
 
-    /// The mantissas at the largest scale, if 38 digits hold them.
-    fn rescaled(&self) -> Option<Vec<i128>> {
+    /// Brings the mantissas to the largest scale; `false` where 38 digits do not hold them, which leaves all as
+    /// they are.
+    fn rescale(&mut self) -> bool {
+        // Where they are not mixed the first value may still have come below a larger initial scale of zero.
         if !self.mixed {
-            // The first value may still have come below a larger initial scale of zero.
-            return Some(self.mantissas.clone());
+            return true;
         }
-        self.mantissas
-            .iter()
-            .zip(&self.scales)
-            .map(|(&m, &s)| {
-                let value = m.checked_mul(POWERS[usize::from(self.max_scale - s)])?;
-                (value.unsigned_abs() < ROOM).then_some(value)
-            })
-            .collect()
+        let factor = |scale: u8| POWERS[usize::from(self.max_scale - scale)];
+        // At least as large as the largest of them, and less than twice as large.
+        let bits = self.mantissas.iter().fold(0, |bits, mantissa| bits | mantissa.unsigned_abs());
+        let short = |value: i128| i64::try_from(value).is_ok();
+        let (narrow, most) = (i64::try_from(bits).is_ok(), POWERS[usize::from(self.max_scale)]);
+        let fits = |(mantissa, scale): (&i128, &u8)| {
+            mantissa.checked_mul(factor(*scale)).is_some_and(|value| value.unsigned_abs() < ROOM)
+        };
+        // The product of two numbers of 64 bits is one of 128, but may have more than 38 digits.
+        let surely = bits.checked_mul(most.unsigned_abs()).is_some_and(|value| value < ROOM);
+        if !surely && !self.mantissas.iter().zip(&self.scales).all(fits) {
+            return false;
+        }
+        let factors = self.scales.iter().map(|scale| factor(*scale));
+        let pairs = self.mantissas.iter_mut().zip(factors);
+        if narrow && short(most) {
+            pairs.for_each(|(mantissa, factor)| {
+                *mantissa = i128::from(*mantissa as i64) * i128::from(factor as i64);
+            });
+        } else {
+            pairs.for_each(|(mantissa, factor)| *mantissa *= factor);
+        }
+        true
     }
 
     fn validity(&self) -> Option<NullBuffer> {
-        let mut valid = (!self.nulls.is_empty()).then(|| vec![true; self.mantissas.len()])?;
+        let mut valid = (!self.nulls.is_empty()).then(|| vec![true; self.scales.len()])?;
         self.nulls.iter().for_each(|row| valid[*row] = false);
         Some(NullBuffer::from(valid))
     }
@@ -120,11 +135,9 @@ impl NumberBuilder {
 mod tests {
     use std::cmp::Ordering;
 
-    use arrow::array::{Array, AsArray};
-    use arrow::datatypes::DataType;
-
     use super::*;
     use crate::model::values::Numbers;
+    use arrow::array::{Array, AsArray};
 
     fn column(texts: &[&str]) -> ArrayRef {
         let mut builder = NumberBuilder::default();

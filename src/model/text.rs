@@ -74,6 +74,18 @@ impl<'a> Texts<'a> {
         }
     }
 
+    /// Takes each value, from the first row on: as [`Texts::iter`], but what kind of text it is is asked once.
+    #[inline]
+    pub fn each(self, mut take: impl FnMut(usize, Option<&'a str>)) {
+        match self {
+            Self::Plain(a) if a.null_count() == 0 => {
+                (0..a.len()).for_each(|row| take(row, Some(a.value(row))));
+            }
+            Self::Plain(a) => a.iter().enumerate().for_each(|(row, text)| take(row, text)),
+            _ => self.iter().enumerate().for_each(|(row, text)| take(row, text)),
+        }
+    }
+
     /// All values.
     pub fn iter(self) -> impl Iterator<Item = Option<&'a str>> {
         (0..self.len()).map(move |row| self.get(row))

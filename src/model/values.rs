@@ -89,6 +89,21 @@ impl<'a> Values<'a> {
         })
     }
 
+    /// What they are, for people.
+    pub fn called(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing but nulls",
+            Self::Bool(_) => "truth values",
+            Self::Number(_) => "numbers",
+            Self::Instant(_) | Self::Far(_) => "times",
+            Self::Day(_) => "days",
+            Self::Clock(_) => "times of day",
+            Self::Span(_) => "spans of time",
+            Self::Bytes(_) => "binary data",
+            Self::Text(_) | Self::Coded(..) => "text",
+        }
+    }
+
     /// Which rows have a value; `None` where all have one, or none has.
     pub fn nulls(&self) -> Option<&'a NullBuffer> {
         match *self {
@@ -208,6 +223,38 @@ impl<'a> Numbers<'a> {
                 Self::Decimal(array, _) => array.value(row) < 0,
                 Self::Digits(array) => array.value(row).starts_with('-'),
             }
+    }
+
+    /// Whether a number below zero is among them, asked of all at once; a column without any may say yes where it
+    /// would take a look at each.
+    pub fn may_be_negative(&self) -> bool {
+        match self {
+            Self::Int(array) => array.values().iter().fold(false, |any, value| any | (*value < 0)),
+            Self::Unsigned(_) => false,
+            Self::Double(array) => array.values().iter().fold(false, |any, value| any | (*value < 0.0)),
+            Self::Single(array) => array.values().iter().fold(false, |any, value| any | (*value < 0.0)),
+            Self::Decimal(array, _) => array.values().iter().fold(0, |any, value| any | *value) < 0,
+            Self::Digits(_) => true,
+        }
+    }
+
+    /// Whether some row may compare so with that of another column, asked of all at once; `true` where that takes a
+    /// look at each.
+    pub fn may_be(&self, wanted: Ordering, other: &Self) -> bool {
+        fn any<T: PartialOrd>(a: &[T], b: &[T], wanted: Ordering) -> bool {
+            let pairs = a.iter().zip(b);
+            match wanted {
+                Ordering::Less => pairs.fold(false, |any, (a, b)| any | (a < b)),
+                Ordering::Greater => pairs.fold(false, |any, (a, b)| any | (a > b)),
+                Ordering::Equal => true,
+            }
+        }
+        match (self, other) {
+            (Self::Decimal(a, s), Self::Decimal(b, t)) if s == t => any(a.values(), b.values(), wanted),
+            (Self::Double(a), Self::Double(b)) => any(a.values(), b.values(), wanted),
+            (Self::Int(a), Self::Int(b)) => any(a.values(), b.values(), wanted),
+            _ => true,
+        }
     }
 
     /// Compares two rows' numbers; `None` where one is missing.

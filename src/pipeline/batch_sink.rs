@@ -25,6 +25,20 @@ pub trait BatchSink: Send {
     }
 }
 
+impl<B: BatchSink + ?Sized> BatchSink for &mut B {
+    fn rows(&mut self, batch: Batch) -> Result<bool> {
+        (**self).rows(batch)
+    }
+
+    fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool> {
+        (**self).rejects(rejects)
+    }
+
+    fn settle(&mut self) -> bool {
+        (**self).settle()
+    }
+}
+
 /// The engine as a [`BatchSink`].
 pub struct EngineSink<'a, S, D> {
     /// The engine.

@@ -71,7 +71,10 @@ impl Feed<'_> {
         let (mut more, mut failed, mut back) = (true, None, 0);
         // Whether the dead letters take what comes behind a failure.
         let mut buries = rest == Rest::Bury;
-        for Mapped { batches, rejects } in parts {
+        for Mapped { batches, rejects, empty, .. } in parts {
+            if empty > 0 {
+                self.observer.on(&Event::Empty { rows: empty });
+            }
             if failed.is_none() {
                 // Good rows go no further than the bad ones beside them: the source still has them.
                 match self.sink.rejects(rejects) {
@@ -207,8 +210,16 @@ mod tests {
                         report: Report::default(),
                     };
                     let parts = [
-                        Mapped { batches: vec![batch(1), batch(2)], rejects: rejects(4) },
-                        Mapped { batches: vec![batch(8), batch(16)], rejects: rejects(32) },
+                        Mapped {
+                            batches: vec![batch(1), batch(2)],
+                            rejects: rejects(4),
+                            ..Mapped::default()
+                        },
+                        Mapped {
+                            batches: vec![batch(8), batch(16)],
+                            rejects: rejects(32),
+                            ..Mapped::default()
+                        },
                     ];
                     let done = feed.hand_on(parts, None, rest);
                     let what =

@@ -14,7 +14,7 @@ use crate::pipeline::scope::Unhashed;
 /// Keys that are kept at most.
 const MOST: usize = 1 << 15;
 /// Keys that were seen last, for an example.
-const RECENT: usize = 1 << 12;
+const RECENT: usize = 1 << 10;
 /// Sources that are known by name at most.
 const MOST_SOURCES: usize = 10_000;
 /// Longest example of a key, in characters.

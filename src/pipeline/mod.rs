@@ -4,6 +4,8 @@
 
 pub mod batch_sink;
 mod feed;
+pub mod glimpse;
+pub mod key_ranges;
 pub mod keys;
 pub mod pace;
 pub(crate) mod rejects;

@@ -8,6 +8,7 @@ use crate::dataset::quality::Findings;
 use crate::decode::Passed;
 use crate::error::Error;
 use crate::model::values::Values;
+use crate::pipeline::glimpse::Glimpse;
 use crate::pipeline::keys::Keys;
 use crate::pipeline::scope::{Scope, Verbatim};
 
@@ -39,6 +40,8 @@ pub struct Report {
     pub too_many_rejects: bool,
     /// Earliest and latest time, in nanoseconds since 1970.
     pub span: Option<(i64, i64)>,
+    /// What the first rows look like, where that is to be shown.
+    pub glimpse: Option<Glimpse>,
     /// The last rows of the input before that was read to its end, as far as they have no id.
     pub(crate) latest: Option<String>,
     /// The symbols and vendors seen.

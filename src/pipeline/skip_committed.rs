@@ -11,24 +11,56 @@ use std::sync::Arc;
 use arrow::array::BooleanArray;
 use arrow::compute::filter_record_batch;
 
-use crate::batch::{Batch, Reject, Stage};
+use crate::batch::{Batch, Identity, Reject, Stage};
 use crate::coordinator::{SLOTS, slot_of};
 use crate::error::{Error, Result};
 use crate::pipeline::BatchSink;
 use crate::port::runs::Checkpoints;
 use crate::port::{Event, Observer};
 
+/// What is known of rows that may be settled already.
+pub trait Settled: Send {
+    /// No row behind that ordinal is.
+    fn last(&self) -> u64;
+
+    /// Whether a row of that ordinal and identity is.
+    fn has_row(&self, ordinal: u64, identity: Identity) -> bool;
+
+    /// Whether a row of that ordinal is that failed at that stage.
+    fn has_reject(&self, ordinal: u64, stage: Stage) -> bool;
+}
+
+impl Settled for Checkpoints {
+    fn last(&self) -> u64 {
+        self.highest()
+    }
+
+    fn has_row(&self, ordinal: u64, identity: Identity) -> bool {
+        ordinal <= self.of(slot_of(identity))
+    }
+
+    fn has_reject(&self, ordinal: u64, stage: Stage) -> bool {
+        ordinal
+            <= match stage {
+                // Not mapped, so of unknown slot: settled where every slot is.
+                Stage::Abort => self.lowest(SLOTS),
+                Stage::Decode | Stage::Validate => self.highest(),
+                Stage::Write | Stage::Overflow => 0,
+            }
+    }
+}
+
 /// An outlet that takes only what is not settled yet.
-pub struct Resumed<O> {
+pub struct Resumed<O, S = Checkpoints> {
     outlet: O,
-    checkpoints: Checkpoints,
+    settled: S,
     observer: Arc<dyn Observer>,
 }
 
-impl<O: BatchSink> Resumed<O> {
-    /// Passes on what those checkpoints do not cover, and tells of what they do.
-    pub fn new(outlet: O, checkpoints: Checkpoints, observer: Arc<dyn Observer>) -> Self {
-        Self { outlet, checkpoints, observer }
+impl<O: BatchSink, S: Settled> Resumed<O, S> {
+    /// Passes on what is not settled, and tells of what is.
+    pub fn new(outlet: O, settled: S, observer: Arc<dyn Observer>) -> Self {
+        Self { outlet, settled, observer }
     }
 
     fn skipped(&self, rows: usize) {
@@ -38,13 +70,13 @@ impl<O: BatchSink> Resumed<O> {
     }
 }
 
-impl<O: BatchSink> BatchSink for Resumed<O> {
+impl<O: BatchSink, S: Settled> BatchSink for Resumed<O, S> {
     fn rows(&mut self, batch: Batch) -> Result<bool> {
-        if batch.rows.first().is_none_or(|_| batch.ordinal(0) > self.checkpoints.highest()) {
+        if batch.rows.first().is_none_or(|_| batch.ordinal(0) > self.settled.last()) {
             return self.outlet.rows(batch);
         }
         let open: Vec<bool> = (0..batch.len())
-            .map(|row| batch.ordinal(row) > self.checkpoints.of(slot_of(batch.identities[row])))
+            .map(|row| !self.settled.has_row(batch.ordinal(row), batch.identities[row]))
             .collect();
         let left = open.iter().filter(|open| **open).count();
         self.skipped(batch.len() - left);
@@ -54,28 +86,14 @@ impl<O: BatchSink> BatchSink for Resumed<O> {
         if left == batch.len() {
             return self.outlet.rows(batch);
         }
-        let columns = filter_record_batch(&batch.columns, &BooleanArray::from(open.clone()))
-            .map_err(|error| Error::internal(format!("rows cannot be taken apart: {error}")))?;
-        let chosen = || open.iter().enumerate().filter(|(_, open)| **open).map(|(row, _)| row);
-        let rows = chosen().map(|row| batch.rows[row]).collect();
-        let identities = chosen().map(|row| batch.identities[row]).collect();
-        let keep = BooleanArray::from(open.clone());
-        let given = batch.given.map(|given| given.only(&keep)).transpose();
-        let given = given.map_err(|error| Error::internal(format!("rows cannot be taken apart: {error}")))?;
-        self.outlet.rows(Batch { columns, rows, identities, origin: batch.origin, order: batch.order, given })
+        self.outlet.rows(keep(batch, open)?)
     }
 
     fn rejects(&mut self, rejects: Vec<Reject>) -> Result<bool> {
-        let settled = match rejects.first().map(|reject| reject.stage) {
-            None => return Ok(true),
-            // Not mapped, so of unknown slot: settled where every slot is.
-            Some(Stage::Abort) => self.checkpoints.lowest(SLOTS),
-            Some(Stage::Decode | Stage::Validate) => self.checkpoints.highest(),
-            Some(Stage::Write | Stage::Overflow) => 0,
-        };
+        let Some(stage) = rejects.first().map(|reject| reject.stage) else { return Ok(true) };
         let before = rejects.len();
-        let left: Vec<Reject> =
-            rejects.into_iter().filter(|reject| reject.origin.base + reject.row > settled).collect();
+        let open = |reject: &Reject| !self.settled.has_reject(reject.origin.base + reject.row, stage);
+        let left: Vec<Reject> = rejects.into_iter().filter(open).collect();
         self.skipped(before - left.len());
         if left.is_empty() { Ok(true) } else { self.outlet.rejects(left) }
     }
@@ -83,6 +101,18 @@ impl<O: BatchSink> BatchSink for Resumed<O> {
     fn settle(&mut self) -> bool {
         self.outlet.settle()
     }
+}
+
+/// The rows of a batch of which that is true.
+pub(super) fn keep(batch: Batch, kept: Vec<bool>) -> Result<Batch> {
+    let failed = |error| Error::internal(format!("rows cannot be taken apart: {error}"));
+    let chosen = || kept.iter().enumerate().filter(|(_, kept)| **kept).map(|(row, _)| row);
+    let rows = chosen().map(|row| batch.rows[row]).collect();
+    let identities = chosen().map(|row| batch.identities[row]).collect();
+    let keep = BooleanArray::from(kept);
+    let columns = filter_record_batch(&batch.columns, &keep).map_err(failed)?;
+    let given = batch.given.map(|given| given.only(&keep)).transpose().map_err(failed)?;
+    Ok(Batch { columns, rows, identities, origin: batch.origin, order: batch.order, given })
 }
 
 #[cfg(test)]
@@ -101,7 +131,7 @@ mod tests {
         rejects: Vec<u64>,
     }
 
-    impl BatchSink for &mut Taken {
+    impl BatchSink for Taken {
         fn rows(&mut self, batch: Batch) -> Result<bool> {
             assert_eq!(batch.columns.num_rows(), batch.len());
             assert_eq!(batch.identities.len(), batch.len());

@@ -6,6 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::batch::{Origin, covers};
+use crate::port::jobs::PartEnd;
 
 /// Bits of an ordinal that number the rows of one input; the bits above them number the inputs.
 const ROW_BITS: u32 = 40;
@@ -183,7 +184,7 @@ impl RunStatus {
 }
 
 /// What became of the rows of a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunBooks {
     /// Rows read.
     pub read: u64,
@@ -296,6 +297,8 @@ pub struct RunEnd {
     pub error: Option<String>,
     /// What the rows were about.
     pub scope: RunScope,
+    /// Of a run that is a claim: what the part of its job comes to, noted with it or not at all.
+    pub part: Option<PartEnd>,
 }
 
 /// A run as the store remembers it. Times are microseconds since 1970.

@@ -6,7 +6,7 @@ use crate::port::{Circuit, Level};
 use crate::report::lines::behind;
 use crate::report::rates::Rates;
 use crate::report::style::{Ink, Style};
-use crate::telemetry::snapshot::Snapshot;
+use crate::telemetry::snapshot::{LagView, Snapshot};
 use crate::text::fit;
 use crate::text::number_format::{bytes, bytes_of, clock, count, latency, percent, plural, rate};
 
@@ -184,7 +184,11 @@ fn input(frame: &Frame<'_>, style: Style) -> Row {
         );
     }
     if let Some(lag) = frame.snapshot.lag {
-        let ink = if lag.age.as_secs() < 5 { Ink::Good } else { Ink::Warn };
+        let ink = match lag {
+            LagView::Files { age, .. } if age.as_secs() >= 5 => Ink::Warn,
+            LagView::Messages(1..) => Ink::Plain,
+            LagView::Files { .. } | LagView::Messages(0) => Ink::Good,
+        };
         return row
             .part(1, Ink::Good, spinner(frame.tick, style))
             .part(2, Ink::Plain, format!("{} read", bytes(gauge.consumed)))

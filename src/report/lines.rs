@@ -9,7 +9,7 @@ use crate::report::display::Frame;
 use crate::telemetry::result::{CircuitResult, LagResult, LatencyResult};
 use crate::telemetry::snapshot::{Books, LagView};
 use crate::text::fit;
-use crate::text::number_format::{bytes, count, duration, percent, rate};
+use crate::text::number_format::{bytes, count, duration, percent, plural, rate};
 
 /// Kinds of rejects in a line of JSON.
 const MOST_REJECTS: usize = 5;
@@ -67,11 +67,15 @@ pub fn plain(frame: &Frame<'_>) -> String {
 
 /// How far the store is behind, in words.
 pub fn behind(lag: LagView) -> String {
-    match (lag.bytes, lag.age.as_secs()) {
-        (0, _) => "up to date".to_owned(),
-        (size, 0) => format!("{} behind", bytes(size)),
-        (size, seconds) if seconds < 60 => format!("{} and {seconds} s behind", bytes(size)),
-        (size, _) => format!("{} and {} behind", bytes(size), duration(lag.age)),
+    let (size, age) = match lag {
+        LagView::Files { bytes: 0, .. } | LagView::Messages(0) => return "up to date".to_owned(),
+        LagView::Messages(messages) => return format!("{} behind", plural(messages, "message")),
+        LagView::Files { bytes, age } => (bytes, age),
+    };
+    match age.as_secs() {
+        0 => format!("{} behind", bytes(size)),
+        seconds if seconds < 60 => format!("{} and {seconds} s behind", bytes(size)),
+        _ => format!("{} and {} behind", bytes(size), duration(age)),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,7 +10,7 @@ use crate::report::style::{Ink, Style};
 use crate::telemetry::snapshot::Books;
 use crate::text::fit;
 use crate::text::flags::{RESUME, SOURCE_ID, flag};
-use crate::text::number_format::{bytes, clock, count, duration};
+use crate::text::number_format::{bytes, clock, count, duration, timestamp};
 
 /// Characters of a run's id that are shown: up to here it counts milliseconds.
 const SHORT: usize = 13;
@@ -71,10 +70,6 @@ pub struct RunView {
     pub version: String,
 }
 
-fn at(micros: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_micros(micros).unwrap_or_default()
-}
-
 impl RunView {
     /// Of that run; `alive` is whether its process is.
     pub fn new(run: &RunRecord, alive: bool) -> Self {
@@ -84,27 +79,16 @@ impl RunView {
         };
         let end = run.finished.unwrap_or(run.heartbeat);
         let over = status != RunStatus::Running;
-        let rfc = |micros| at(micros).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        let books = &run.books;
         Self {
             run_id: run.run_id.to_string(),
             command: run.command.clone(),
             dataset: run.dataset.clone(),
             table: run.table.clone(),
             status: status.as_str(),
-            started_at: rfc(run.started),
-            finished_at: over.then(|| rfc(end)),
+            started_at: timestamp(run.started),
+            finished_at: over.then(|| timestamp(end)),
             elapsed_s: (end.saturating_sub(run.started) / 1000).max(0) as f64 / 1000.0,
-            rows: Books {
-                read: books.read,
-                inserted: books.inserted,
-                updated: books.updated,
-                unchanged: books.unchanged,
-                superseded: books.superseded,
-                rejected: books.rejected,
-                dropped: books.dropped,
-                skipped: books.skipped,
-            },
+            rows: run.books.into(),
             exit_code: run.exit_code,
             error: run.error.clone(),
             inputs: run.inputs.clone(),

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, NaiveTime, SubsecRound, Utc};
 
+use crate::report::jobs;
 use crate::report::letters::replay_command;
+use crate::report::page::{INDENT, Page};
+use crate::report::preview;
 use crate::report::style::{Ink, Style};
 use crate::telemetry::result::RunResult;
 use crate::telemetry::snapshot::{RejectGroup, Snapshot};
@@ -15,8 +18,6 @@ use crate::text::phrases::shell_word;
 const MOST_REASONS: usize = 5;
 /// Notes that are shown.
 const MOST_NOTES: usize = 12;
-/// Column in which the text beside a label begins.
-const INDENT: usize = 11;
 
 /// What people want to know beside the [`RunResult`].
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Extras {
     pub lost: u64,
     /// What to type to go on where an interrupted run stopped, if that can be done.
     pub resume: Option<String>,
+    /// What to do before the same command is run again, where that alone would store rows twice.
+    pub first: Option<String>,
     /// Whether it was the dead-letter queue, and not the store, that was waited for in vain.
     pub blocked: bool,
     /// The table that a replay of the dead letters has to name, where it goes there only then.
@@ -47,6 +50,8 @@ pub struct Extras {
     pub rekeyed: bool,
     /// Whether the error says itself what is to be done.
     pub advised: bool,
+    /// Whether this loader was the one that came to the end of a shared job last.
+    pub last_out: bool,
 }
 
 impl Extras {
@@ -62,17 +67,19 @@ impl Extras {
             claimed: false,
             lost: 0,
             resume: None,
+            first: None,
             blocked: false,
             table: None,
             rekeyed: false,
             advised: false,
+            last_out: false,
         }
     }
 }
 
 /// The closing summary: lines that end in a line feed each.
 pub fn render(result: &RunResult, extras: &Extras, style: Style) -> String {
-    let mut page = Page { out: String::new(), style };
+    let mut page = Page::new(style);
     headline(&mut page, result, extras);
     input(&mut page, result);
     data(&mut page, extras);
@@ -85,40 +92,21 @@ pub fn render(result: &RunResult, extras: &Extras, style: Style) -> String {
         ),
         Ink::Plain,
     );
+    let preview = result.preview.as_deref().filter(|_| extras.dry_run);
+    if let Some(preview) = preview {
+        preview::detected(&mut page, preview);
+        preview::columns(&mut page, preview, usize::MAX);
+    }
     books(&mut page, result, extras);
     rejects(&mut page, result, extras);
     store(&mut page, result, extras);
     notes(&mut page, extras);
+    job(&mut page, result, extras);
     next(&mut page, result, extras);
+    if let Some(preview) = preview {
+        preview::next(&mut page, preview);
+    }
     page.out
-}
-
-/// The lines so far.
-struct Page {
-    out: String,
-    style: Style,
-}
-
-impl Page {
-    fn line(&mut self, text: &str, ink: Ink) {
-        self.out.push_str(&self.style.paint(ink, text));
-        self.out.push('\n');
-    }
-
-    /// A text that wraps, indented by `indent`, after a `lead` that may be shorter.
-    fn paragraph(&mut self, lead: &str, indent: usize, text: &str, ink: Ink) {
-        let width = self.style.width.saturating_sub(indent).max(20);
-        for (i, line) in fit::wrap(text, width).iter().enumerate() {
-            let lead = if i == 0 { lead } else { "" };
-            self.out.push_str(&self.style.paint(Ink::Faint, lead));
-            self.out.push_str(&" ".repeat(indent.saturating_sub(lead.chars().count())));
-            self.line(line, ink);
-        }
-    }
-
-    fn entry(&mut self, label: &str, text: &str, ink: Ink) {
-        self.paragraph(&format!("  {label}"), INDENT, text, ink);
-    }
 }
 
 fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
@@ -148,10 +136,15 @@ fn headline(page: &mut Page, result: &RunResult, extras: &Extras) {
                 Ink::Warn,
             )
         }
+        0 if rows.skipped == extras.snapshot.empty && rows.skipped == rows.read => {
+            (format!("Nothing to store: {} without a value.", noun(rows.read)), Ink::Warn)
+        }
         0 if new == 0 && rows.unchanged + rows.skipped + extras.snapshot.newer > 0 => {
             let newer = extras.snapshot.newer;
-            let there =
-                noun((rows.unchanged + rows.skipped + newer).saturating_sub(extras.snapshot.left_out));
+            let there = noun(
+                (rows.unchanged + rows.skipped + newer)
+                    .saturating_sub(extras.snapshot.left_out + extras.snapshot.empty),
+            );
             let or_newer = if newer > 0 { ", or newer ones" } else { "" };
             (format!("Nothing new: {store} has all {there} already{or_newer}."), Ink::Good)
         }
@@ -237,7 +230,12 @@ fn books(page: &mut Page, result: &RunResult, extras: &Extras) {
     };
     line("books", ' ', rows.read, "read", Ink::Plain);
     let mut sign = '=';
+    let compared = result.preview.as_ref().and_then(|preview| preview.compared.as_ref());
+    let compared = extras.dry_run && compared.is_some_and(|compared| compared.all);
     let outcomes = rows.outcomes().map(|(word, n)| match word {
+        "inserted" if compared => ("to be inserted", n),
+        "updated" if compared => ("to be updated", n),
+        "unchanged" if compared => ("in the table as they are", n),
         "inserted" if extras.dry_run => ("to be written", n),
         "superseded" if extras.dry_run => ("superseded by later rows with the same key", n),
         _ => (word, n),
@@ -280,7 +278,9 @@ fn rejects(page: &mut Page, result: &RunResult, extras: &Extras) {
         let lead = format!("{}{:>width$} x ", " ".repeat(INDENT), count(group.rows));
         let indent = lead.chars().count();
         page.paragraph(&lead, indent, &reason(group), Ink::Plain);
-        page.paragraph("", indent, &places(group), Ink::Faint);
+        let example = preview::example(result.preview.as_deref(), &group.code, group.column.as_deref());
+        let example = example.map_or(String::new(), |example| format!(": {:?}", example.value));
+        page.paragraph("", indent, &format!("{}{example}", places(group)), Ink::Faint);
     }
     let rest: u64 = groups.iter().skip(MOST_REASONS).map(|group| group.rows).sum::<u64>() + beyond;
     if rest > 0 {
@@ -357,6 +357,14 @@ pub fn counted(snapshot: &Snapshot) -> Vec<String> {
             "{rows} {are} left out by a trigger of the table, or put somewhere else by it: {they} as skipped"
         ));
     }
+    if snapshot.empty > 0 {
+        let (has, its, it) =
+            if snapshot.empty == 1 { ("has", "its", "it counts") } else { ("have", "their", "they count") };
+        all.push(format!(
+            "{} {has} no value beside {its} key and left what is stored as it was: {it} as skipped",
+            plural(snapshot.empty, "row")
+        ));
+    }
     let rounded = snapshot.rounded;
     if rounded > 0 {
         all.push(format!("{} rounded to the decimals that their columns hold", were(rounded, "value")));
@@ -379,9 +387,26 @@ fn notes(page: &mut Page, extras: &Extras) {
     }
 }
 
+/// The whole job, of which this loader had a share.
+fn job(page: &mut Page, result: &RunResult, extras: &Extras) {
+    let Some(job) = &result.job else { return };
+    if extras.last_out {
+        jobs::summed_up(job).iter().for_each(|(label, text)| page.entry(label, text, Ink::Plain));
+    } else if job.is_done() {
+        page.entry(
+            "job",
+            &format!("{}: done; mdsctl runs {} sums it up", job.job, shell_word(&job.job)),
+            Ink::Plain,
+        );
+    }
+}
+
 /// What to do now.
 fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
     let mut again = "run the same command again".to_owned();
+    if let Some(first) = &extras.first {
+        again = format!("{first}, and {again}");
+    }
     // What came through a pipe comes once.
     if let Some(path) = result.dlq.path.as_deref().filter(|_| result.inputs == ["-"] && result.dlq.rows > 0) {
         again = format!("what is kept goes in with: {}", replay_command(path, extras.table.as_deref()));
@@ -400,7 +425,10 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
             )
         }
         4 => {
-            "look at the first reason above: it is often a wrong column or unit for the whole file".to_owned()
+            let look =
+                "look at the first reason above: it is often a wrong column or unit for the whole file";
+            let first = extras.first.as_ref().map(|first| format!("; before it is loaded again, {first}"));
+            format!("{look}{}", first.unwrap_or_default())
         }
         5 if extras.blocked || extras.lost > 0 => {
             format!("when the dead-letter queue can be written, {again}")
@@ -414,7 +442,11 @@ fn next(page: &mut Page, result: &RunResult, extras: &Extras) {
             None if result.inputs == ["-"] && result.dlq.rows == 0 && extras.resume.is_none() => return,
             None => again,
         },
-        _ => return,
+        0 => return,
+        _ => match &extras.first {
+            Some(first) => format!("before the same command is run again, {first}"),
+            None => return,
+        },
     };
     page.entry("next", &text, Ink::Strong);
 }

@@ -62,6 +62,29 @@ pub fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// How many workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// As many as the store is worth.
+    Auto,
+    /// So many.
+    Fixed(usize),
+}
+
+/// A number of workers: `auto` or a number.
+///
+/// # Errors
+/// Where it is neither.
+pub fn workers(text: &str) -> Result<Workers, String> {
+    match text.trim() {
+        "auto" => Ok(Workers::Auto),
+        number => match count(number) {
+            Err(why) if why.starts_with("expected") => Err("expected a whole number, or auto".to_owned()),
+            counted => counted.map(Workers::Fixed),
+        },
+    }
+}
+
 /// Rows a second: `5000` or `5000/s`.
 ///
 /// # Errors

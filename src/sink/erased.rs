@@ -1,6 +1,8 @@
 //! A sink whose kind is known only when the program runs. What goes through here is a transaction's steps,
 //! with all rows of a write at once: nothing is called for a single row.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::batch::{Commit, Reason, Rows};
@@ -23,6 +25,8 @@ impl AnySink {
 trait ErasedSink: Send + Sync {
     fn name(&self) -> &str;
     fn max_sessions(&self) -> Option<usize>;
+    fn room(&self) -> Option<usize>;
+    fn distance(&self) -> Option<Duration>;
     fn name_of(&self, worker: usize, mark: &CommitMark) -> Option<Commit>;
     async fn connect(&self, worker: usize) -> Result<AnySession, SinkError>;
     async fn seal(&self) -> Result<(), SinkError>;
@@ -36,6 +40,14 @@ impl<S: Sink> ErasedSink for S {
 
     fn max_sessions(&self) -> Option<usize> {
         Sink::max_sessions(self)
+    }
+
+    fn room(&self) -> Option<usize> {
+        Sink::room(self)
+    }
+
+    fn distance(&self) -> Option<Duration> {
+        Sink::distance(self)
     }
 
     fn name_of(&self, worker: usize, mark: &CommitMark) -> Option<Commit> {
@@ -60,6 +72,14 @@ impl Sink for AnySink {
 
     fn max_sessions(&self) -> Option<usize> {
         self.0.max_sessions()
+    }
+
+    fn room(&self) -> Option<usize> {
+        self.0.room()
+    }
+
+    fn distance(&self) -> Option<Duration> {
+        self.0.distance()
     }
 
     fn name_of(&self, worker: usize, mark: &CommitMark) -> Option<Commit> {

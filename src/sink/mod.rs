@@ -3,6 +3,8 @@
 
 pub(crate) mod erased;
 pub(crate) mod health;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod order;
 pub(crate) mod patience;
 pub(crate) mod period;
 #[cfg_attr(not(feature = "postgres"), path = "postgres/left_out.rs")]
@@ -18,8 +20,8 @@ use std::sync::Arc;
 
 pub use patience::{answered, unblocked};
 pub use period::{Period, PeriodOf, Periods, period, period_or_never};
-pub use schema_options::{SchemaOptions, role};
-pub use store::{Capabilities, OpenTable, Rehearsal, Store, TableLocation, Wanted};
+pub use schema_options::{Distribute, DistributeBy, SchemaOptions, distribute, role};
+pub use store::{Capabilities, Comparison, Known, OpenTable, Rehearsal, Store, TableLocation, Wanted};
 
 use crate::error::{Error, Result};
 use crate::text::flags::DSN;

@@ -9,15 +9,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::batch::{Batch, Reason};
+use crate::batch::{Batch, Reason, Rows};
 use crate::dataset::time::TimeOptions;
 use crate::dataset::{Dataset, LiveTarget, Target};
 use crate::error::{Error, Result};
 use crate::port::history::{NoHistory, RunHistory};
+use crate::port::jobs::JobLedger;
+use crate::port::messages::Messages;
 use crate::settings::OnConflict;
 use crate::sink::erased::AnySink;
 use crate::sink::health::{HealthFact, HealthQuestion};
 use crate::sink::schema_options::SchemaOptions;
+use crate::text::flags::SHARE;
 
 /// What not every store can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +31,8 @@ pub struct Capabilities {
     pub row_security: bool,
     /// Tables are divided in chunks by time, which are compressed and dropped.
     pub chunks: bool,
+    /// Tables can be spread over several nodes.
+    pub distributes: bool,
     /// It has roles that can be granted something.
     pub roles: bool,
 }
@@ -69,6 +74,24 @@ pub trait Store: Debug + Send + Sync {
     fn history(&self, limit: Option<Duration>) -> Result<Box<dyn RunHistory>> {
         let _ = limit;
         Ok(Box::new(NoHistory))
+    }
+
+    /// The jobs that several loaders share, each answer within that time.
+    ///
+    /// # Errors
+    /// Usage, where this store cannot share.
+    fn jobs(&self, limit: Option<Duration>) -> Result<Box<dyn JobLedger>> {
+        let _ = limit;
+        Err(Error::usage(format!(
+            "{SHARE} needs PostgreSQL: {} takes the rows of one process at a time",
+            self.called()
+        )))
+    }
+
+    /// What it remembers of messages, by the name of a group and a table; `None` where it remembers nothing.
+    fn messages(&self, feed: &str, limit: Option<Duration>) -> Result<Option<Box<dyn Messages>>> {
+        let _ = (feed, limit);
+        Ok(None)
     }
 
     /// The id of the tenant of that name; `None` where it knows no tenants.
@@ -172,6 +195,11 @@ pub trait OpenTable: Send + Sync {
         None
     }
 
+    /// What tells which rows are in the table already, and which of them differ there; nothing where it cannot be asked.
+    fn comparison(&self) -> Option<Box<dyn Comparison>> {
+        None
+    }
+
     /// What the engine writes to.
     ///
     /// # Errors
@@ -188,6 +216,25 @@ pub struct TableLocation<'a> {
     pub name: Cow<'a, str>,
     /// Whether it is found without its schema.
     pub visible: bool,
+}
+
+/// How many rows a table has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Known {
+    /// Rows whose key is in the table.
+    pub there: u64,
+    /// Those among them that have another value there.
+    pub differing: u64,
+}
+
+/// Compares rows with a table, and changes nothing in it.
+#[async_trait]
+pub trait Comparison: Send {
+    /// How many of the rows are there, none of which has the key of another one.
+    ///
+    /// # Errors
+    /// Where the table cannot be asked.
+    async fn known(&mut self, rows: Rows<'_>) -> Result<Known>;
 }
 
 /// Says of rows what would be refused, by the code that writes them and without the store.

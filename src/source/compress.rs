@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::decode::DecodeError;
+use crate::objects::fault;
 use crate::pipeline::Stop;
 use crate::source::zip::{self, Packed};
 
@@ -181,7 +182,7 @@ impl Compression {
     /// What an error means that came out of the decompressed bytes: a fault of the machine that
     /// stores them, or of the compressed bytes themselves.
     pub(super) fn fault(self, error: io::Error) -> DecodeError {
-        if self == Self::None || error.raw_os_error().is_some() {
+        if self == Self::None || error.raw_os_error().is_some() || fault(&error).is_some() {
             return DecodeError::Io(error);
         }
         let what = match error.kind() {

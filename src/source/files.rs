@@ -3,6 +3,8 @@
 //! Runs on a thread of its own, since decoding is work for a processor; it waits for the engine
 //! wherever the engine makes it wait.
 
+mod refused;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,14 +21,17 @@ use crate::error::{Error, Result};
 use crate::pipeline::rejects::{of_broken, unmapped};
 use crate::pipeline::source::{Source, Step};
 use crate::pipeline::{Feed, Rest};
+use crate::port::jobs::Stretch;
 use crate::port::runs::base_of;
 use crate::source::changed::Since;
 use crate::source::completion::SettledInputs;
+use crate::source::decode_ahead::DecodeAhead;
 use crate::source::fault::called;
 use crate::source::peeked::{self, Peeked, from, lines_of};
-use crate::source::{Compression, Input, Meter, OpenOptions, Opened, decode_error, open};
-use crate::text::flags::{NO_HEADER, SKIP_LINES};
+use crate::source::seen::{detected, form};
+use crate::source::{Input, Meter, OpenOptions, Opened, decode_error, open};
 use crate::text::number_format::count;
+use refused::{or_else, wrong_header};
 
 /// Rows that have to be refused for their width, with none that fits, before a header is taken to
 /// be wrong.
@@ -64,6 +69,21 @@ pub struct Files {
     pub peeked: Option<Peeked>,
     /// The place of the next input to read.
     pub at: usize,
+    /// Inputs before them that others read: the last rows of those have a say in the ids of the first ones here.
+    pub before: Vec<Input>,
+    /// Which rows of the one input are meant, where not all.
+    pub stretch: Option<Stretch>,
+    /// Whether they are some of the inputs of a job, and which: none, all, or those from the first one on.
+    pub among: Among,
+}
+
+/// Of which list the inputs are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Among {
+    /// Whether there are others.
+    pub others: bool,
+    /// Whether there are some before them.
+    pub later: bool,
 }
 
 enum Next {
@@ -93,7 +113,7 @@ impl Files {
             Err(Error::Internal(message)) => return Err(Error::internal(message)),
             Err(error) => error,
         };
-        let about_flags = matches!(error, Error::Usage(_)) && index == 0;
+        let about_flags = matches!(error, Error::Usage(_)) && index == 0 && !self.among.later;
         let over = about_flags || matches!(error, Error::Unavailable(_)) || feed.stop.is_set();
         let told = !over && index + 1 < self.inputs.len();
         // What comes after must not be settled before it is known that this is not all there is of the input.
@@ -114,7 +134,7 @@ impl Files {
     }
 
     /// How inputs are opened, with what is known of a table that is of no dataset.
-    fn options(&self) -> OpenOptions {
+    pub(super) fn options(&self) -> OpenOptions {
         let mut options = self.open.clone();
         options.csv.json.known = self.mapper.own_names();
         options
@@ -156,8 +176,11 @@ impl Files {
         let input = &self.inputs[index];
         let (mut opened, mut first) = match peeked {
             Some(peeked) => (peeked.opened, peeked.first),
-            None => (open(input, &self.options(), feed.stop, &self.meter)?, VecDeque::new()),
+            None => (open(input, &self.options(), feed.stop, &self.meter_of_beginning())?, VecDeque::new()),
         };
+        if let Some(next) = self.inputs.get(index + 1) {
+            next.fetch_ahead();
+        }
         let (replayable, base) = (opened.replayable, base_of(index));
         let origin = Arc::new(Origin {
             replayable: from(input, &opened),
@@ -167,7 +190,7 @@ impl Files {
         });
         if let Some(error) = opened.void {
             // Alone it is a mistake; among others it is a day without trades, or a mark of some writer.
-            if self.inputs.len() == 1 {
+            if self.inputs.len() == 1 && !self.among.others {
                 return Err(error);
             }
             *feed.report.notes.entry(error.to_string()).or_default() += 1;
@@ -195,7 +218,12 @@ impl Files {
         if let Some(latest) = &feed.report.latest {
             mapper.comes_after(latest, After::File);
         }
-        if !self.mapper.target.is_keyed() {
+        self.leave_columns_out(&mut opened, &mapper, feed)
+            .map_err(|error| decode_error(error, &input.name))?;
+        if let Some(stretch) = self.stretch {
+            first.clear();
+            self.begin_at(stretch, &mut opened, &mut mapper, (&input.name, feed.stop))?;
+        } else if !self.mapper.target.is_keyed() {
             // Rows that were stored before the damage was met would be there twice when the file is mended.
             opened.decoder.prove().map_err(|error| decode_error(error, &input.name))?;
         }
@@ -206,9 +234,12 @@ impl Files {
                 feed.report.rows +=
                     self.bury_rest(&mut first, &mut opened, &origin, input, &mapper.reading(), feed)?;
             }
-            return Err(error);
+            return Err(opened.chosen.perhaps_else(error));
         }
+        opened.decoder = Box::new(DecodeAhead::new(opened.decoder));
         let (mut rows, mut misfits, mut next) = (0u64, 0u64, Next::Input);
+        // Rows before it have shown that the header is one.
+        let is_judged = self.stretch.is_some_and(|stretch| stretch.before() > 0);
         let mut withheld: Vec<Broken> = Vec::new();
         let mut result = loop {
             if let Some(wanted) = mapper.wanted() {
@@ -235,7 +266,8 @@ impl Files {
             };
             let read = (raw.rows.len() + raw.broken.len()) as u64;
             misfits += raw.broken.iter().filter(|b| b.code == "bad_width").count() as u64;
-            if raw.rows.is_empty() && misfits == rows + read && withheld.len() < WRONG_HEADER_ROWS {
+            let may_be_header = !is_judged && raw.rows.is_empty() && misfits == rows + read;
+            if may_be_header && withheld.len() < WRONG_HEADER_ROWS {
                 // Perhaps it is the header that is wrong: judged when a row fits, or none has.
                 withheld.extend(raw.broken);
                 rows += read;
@@ -251,6 +283,9 @@ impl Files {
             }
             if mapper.rekeys() {
                 feed.sink.settle();
+            }
+            if let Some(glimpse) = &mut feed.report.glimpse {
+                glimpse.came(&input.name, &raw.columns, &raw.rows);
             }
             let span = trace_span!("map", rows = raw.rows.len() as i64);
             let mut mapped = match span.in_scope(|| mapper.map(&raw.columns, &raw.rows)) {
@@ -270,6 +305,13 @@ impl Files {
                     break Err(error);
                 }
             };
+            if mapped.lacks {
+                (opened.decoder, first) = self.with_all_columns(input, raw.rows.first(), feed)?;
+                continue;
+            }
+            if let Some(glimpse) = feed.report.glimpse.as_mut().filter(|glimpse| glimpse.waits(&input.name)) {
+                glimpse.became(&mapped, &mapper.feeds());
+            }
             rows += read;
             feed.read(read);
             if !raw.broken.is_empty() {
@@ -324,7 +366,8 @@ impl Files {
         {
             match (file.since(), &mut result) {
                 (Since::Grown { bytes }, Ok(())) => {
-                    let whole = matches!(opened.format.reading, FormatReading::File(_));
+                    let whole =
+                        matches!(opened.format.reading, FormatReading::File(_)) || self.stretch.is_some();
                     let read = if whole { file.bytes() } else { file.read() };
                     let note = match read < bytes {
                         true => format!(
@@ -373,6 +416,12 @@ impl Files {
                 format!("{}: {padding} zero bytes behind the gzip stream were passed over", input.name);
             *feed.report.notes.entry(note).or_default() += 1;
         }
+        if let Some(glimpse) = feed.report.glimpse.as_mut().filter(|glimpse| *glimpse.input == *input.name) {
+            glimpse.detected = detected(&opened, &self.open);
+            if glimpse.columns.is_empty() {
+                glimpse.look_at_the_rest();
+            }
+        }
         if let Some(layout) = &opened.chosen.told {
             *feed.report.notes.entry(layout.clone()).or_default() += 1;
         }
@@ -386,7 +435,7 @@ impl Files {
             }
         }
         if self.open.format.is_none() {
-            *feed.report.forms.entry(form(&opened)).or_default() += 1;
+            *feed.report.forms.entry(format!("format is {}", form(&opened))).or_default() += 1;
         }
         if let Some(told) = opened.decoder.told() {
             *feed.report.notes.entry(told.to_owned()).or_default() += 1;
@@ -415,6 +464,16 @@ impl Files {
 /// An input that cannot be read, or not to its end, is reported and the next one read; an error of the first that
 /// is a matter of flags ends the run.
 impl Source for Files {
+    fn begin(&mut self, feed: &mut Feed<'_>) -> Result<()> {
+        for input in std::mem::take(&mut self.before) {
+            // What is wrong with it is for whoever loads it to say.
+            if let Ok(latest) = self.latest_of(&input, feed) {
+                feed.report.latest = latest.or(feed.report.latest.take());
+            }
+        }
+        Ok(())
+    }
+
     fn step(&mut self, feed: &mut Feed<'_>) -> Result<Step> {
         let index = self.at;
         if index >= self.inputs.len() {
@@ -426,43 +485,10 @@ impl Source for Files {
 
     fn finish(&mut self, feed: &mut Feed<'_>) -> Result<()> {
         let files = feed.report.void;
-        if files > 1 && files == self.inputs.len() {
+        if files > 1 && files == self.inputs.len() && !self.among.others {
             let error = Error::input(format!("there is nothing in any of the {files} files"));
             feed.report.errors.push((error, false));
         }
         Ok(())
     }
-}
-
-/// The error about the columns of an input, with what it may be instead of such rows.
-fn or_else(error: Error, opened: &Opened) -> Error {
-    if !matches!(error, Error::Usage(_)) {
-        return error;
-    }
-    let document = opened.decoder.document().map(|sentence| format!("; perhaps it is {sentence}"));
-    let layout = opened.chosen.perhaps.as_ref().map(|sentence| format!("; {sentence}"));
-    [document, layout].into_iter().flatten().fold(error, |error, more| error.and(&more))
-}
-
-/// What an input was taken for.
-fn form(opened: &Opened) -> String {
-    let format = opened.format.name;
-    let compressed = match opened.compression {
-        Compression::None => String::new(),
-        compression => format!(", compressed with {}", compression.as_str()),
-    };
-    let delimiter = match opened.decoder.fields() {
-        Some((b'\t', _)) => ", delimited by tabs".to_owned(),
-        Some((delimiter, _)) => format!(", delimited by {}", char::from(delimiter)),
-        None => String::new(),
-    };
-    format!("format is {format}{delimiter}{compressed}")
-}
-
-fn wrong_header(input: &Input, broken: &Broken, rows: u64) -> Error {
-    let what = &broken.message;
-    Error::input(format!(
-        "{}: none of the {rows} rows read fits the header ({what}); if the file has no header add {NO_HEADER}, if lines come before it add {SKIP_LINES} N",
-        input.name
-    ))
 }

@@ -120,7 +120,7 @@ impl Follower {
     pub fn new(
         mut options: FollowOptions,
         checkpoint: CheckpointFile,
-        FollowWith { exact, mapper, stop, meter, observer }: FollowWith,
+        FollowWith { exact, notes: _, mapper, stop, meter, observer }: FollowWith,
     ) -> Self {
         options.open.csv.json.known = mapper.own_names();
         let turns = Turns::new(&options);

@@ -13,6 +13,7 @@ use crate::dataset::MapperSettings;
 use crate::error::Result;
 use crate::pipeline::{Source, Stop};
 use crate::port::Observer;
+use crate::port::runs::Checkpoints;
 use crate::source::{Chosen, Meter, OpenOptions};
 use crate::text::choice::choices;
 
@@ -68,10 +69,57 @@ pub struct Before<'a> {
     pub places: &'a Path,
 }
 
+/// A run of another consumer of the group, as the store remembers it.
+pub struct OtherRun {
+    /// The run.
+    pub run: Uuid,
+    /// What of it is settled, where it can commit nothing more; `None` while it may.
+    pub settled: Option<Arc<Checkpoints>>,
+    /// What it has noted, as it wrote it down, and whether that is acknowledged.
+    pub noted: Vec<(String, bool)>,
+    /// Whether all of that was acknowledged a while ago.
+    pub finished: bool,
+}
+
+/// What the store remembers of messages, for all consumers of a group: which were handed on under which ordinals.
+pub trait Notes: Send {
+    /// Notes messages before a row of them is handed on; `first` is the ordinal of the first row.
+    ///
+    /// # Errors
+    /// Unavailable, while the store is.
+    fn note(&mut self, first: u64, text: &str) -> Result<()>;
+
+    /// Takes that back: nothing of it was handed on.
+    ///
+    /// # Errors
+    /// As [`Notes::note`].
+    fn withdraw(&mut self, first: u64) -> Result<()>;
+
+    /// What was noted with ordinals below that one is acknowledged.
+    ///
+    /// # Errors
+    /// As [`Notes::note`].
+    fn settle(&mut self, below: u64) -> Result<()>;
+
+    /// What other runs have noted. Those whose processes are gone commit nothing from then on.
+    ///
+    /// # Errors
+    /// As [`Notes::note`].
+    fn of_others(&mut self) -> Result<Vec<OtherRun>>;
+
+    /// No message that those runs had noted will come again.
+    ///
+    /// # Errors
+    /// As [`Notes::note`].
+    fn forget(&mut self, runs: &[Uuid]) -> Result<()>;
+}
+
 /// What the rows are read with.
 pub struct FollowWith {
     /// Where the store keeps an account of them.
     pub exact: Option<Exact>,
+    /// What it remembers of the messages of a [group](OpenFollowed::group), where rows are to be told by that.
+    pub notes: Option<Box<dyn Notes>>,
     /// How they are mapped.
     pub mapper: Arc<MapperSettings>,
     /// Ends the reading.
@@ -107,6 +155,11 @@ pub trait OpenFollowed: Send + Sync {
         None
     }
 
+    /// Of a stream that is shared with others: by what they know one another.
+    fn group(&self) -> Option<&str> {
+        None
+    }
+
     /// Its rows.
     fn source(self: Box<Self>, with: FollowWith) -> Box<dyn Source>;
 }
@@ -123,7 +176,9 @@ impl FollowedKind {
     /// Whether something of that name is of this kind.
     pub fn takes(&self, name: &OsStr) -> bool {
         self.scheme.is_none_or(|scheme| {
-            name.to_str().and_then(|name| name.split_once("://")).is_some_and(|(own, _)| own == scheme)
+            name.to_str()
+                .and_then(|name| name.split_once("://"))
+                .is_some_and(|(own, _)| own.eq_ignore_ascii_case(scheme))
         })
     }
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::batch::{covers, fingerprint};
+use crate::objects::Object;
 use crate::pipeline::Stop;
 use crate::port::runs::InputIdentity;
 use crate::source::changed::modified;
@@ -34,6 +35,9 @@ pub fn identify(inputs: &[Input], source_id: Option<&str>, stop: &Stop) -> Vec<I
         let file = input.path.as_deref().zip(input.bytes);
         if let Some(member) = &input.member {
             return of_member(input, member, source_id.map(|name| named(name, index)));
+        }
+        if let Some(object) = &input.object {
+            return of_object(input, object, source_id.map(|name| named(name, index)));
         }
         let fingerprint =
             file.and_then(|(path, bytes)| File::open(path).and_then(|file| fingerprint(&file, bytes)).ok());
@@ -64,6 +68,20 @@ fn of_member(input: &Input, member: &Member, named: Option<String>) -> InputIden
         id: named.or_else(|| input.absolute()),
         bytes: Some(member.packed.bytes),
         fingerprint: Some(format!("{:08x}", member.packed.crc)),
+        failed: None,
+        unproven: false,
+        modified: None,
+        content: None,
+    }
+}
+
+/// An object is known by what its store says of its version, without a byte of it.
+fn of_object(input: &Input, object: &Object, named: Option<String>) -> InputIdentity {
+    InputIdentity {
+        name: input.name.to_string(),
+        id: named.or_else(|| input.absolute()),
+        bytes: input.bytes,
+        fingerprint: object.version(),
         failed: None,
         unproven: false,
         modified: None,
@@ -219,7 +237,7 @@ mod tests {
 
     #[test]
     fn pipes_are_known_by_the_name_they_are_given() {
-        let pipe = Input { name: "-".into(), path: None, bytes: Some(7), member: None };
+        let pipe = Input { name: "-".into(), path: None, bytes: Some(7), member: None, object: None };
         let stop = Stop::new().unwrap();
         let named = |id| identify(std::slice::from_ref(&pipe), id, &stop).remove(0);
         assert_eq!(named(None).id, None);

@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::decode::Format;
+use crate::decode::format::Reading;
 use crate::error::Error;
+use crate::objects::{Address, Object, Stopped};
 use crate::source::Compression;
 use crate::source::archive;
 use crate::source::delta;
-use crate::source::fault::io_error;
+use crate::source::fault::{address, io_error};
 use crate::source::identity::absolute;
 use crate::source::names::shown;
+use crate::source::objects;
 use crate::source::pattern::{Parts, is_pattern};
 use crate::source::sniff::of_name;
 use crate::source::zip::Member;
@@ -33,17 +36,32 @@ pub struct Input {
     pub bytes: Option<u64>,
     /// Which part of the file it is, where that is an archive.
     pub member: Option<Arc<Member>>,
+    /// The object that it is, where it is one: the path is its address then.
+    pub object: Option<Object>,
 }
 
 impl Input {
     /// The one of that name, which need not be there yet.
     pub fn named(name: &OsString) -> Self {
-        Self { name: shown(name).into(), path: Some(name.into()), bytes: None, member: None }
+        Self { name: shown(name).into(), path: Some(name.into()), bytes: None, member: None, object: None }
+    }
+
+    /// Has its first bytes fetched before it is read, where it is an object that is read from them on.
+    pub(super) fn fetch_ahead(&self) {
+        let by_places =
+            |name: &str| of_name(name).is_some_and(|format| matches!(format.reading, Reading::File(_)));
+        if let Some(object) = self.object.as_ref().filter(|_| self.member.is_none() && !by_places(&self.name))
+        {
+            object.fetch_ahead();
+        }
     }
 
     /// Its path that is the same from everywhere, the member of an archive behind that of the archive; `None` for
     /// standard input.
     pub fn absolute(&self) -> Option<String> {
+        if self.object.is_some() {
+            return Some(self.name.to_string());
+        }
         let path = absolute(self.path.as_deref()?);
         Some(match &self.member {
             Some(member) => format!("{path}/{}", member.name),
@@ -59,13 +77,27 @@ impl Input {
 /// `recursive` for those below it too; hidden ones are passed over. What else has `*`, `?` or `[`
 /// in it is a glob. What writers leave beside their data (`_SUCCESS`, `_delta_log`, `.crc`) is no
 /// data, unless it is named itself. A file that globs and directories come upon several times is
-/// taken once. Of a zip archive each member that is data is an input of its own.
+/// taken once. Of a zip archive each member that is data is an input of its own. The same holds for addresses of
+/// object stores; of a web server each file is named.
 ///
 /// # Errors
 /// [`Error::Input`] for what does not exist, cannot be looked at, or holds nothing to load;
 /// [`Error::Usage`] where standard input is named twice.
 pub fn expand(args: &[OsString], recursive: bool) -> Result<Vec<Input>, Error> {
-    let mut inputs = Vec::new();
+    expand_told(args, recursive, &|| false).map(|(inputs, _)| inputs)
+}
+
+/// [`expand`], and what was left out of folders: a sentence for each that has some. `stop` gives up waiting for
+/// object stores.
+///
+/// # Errors
+/// As [`expand`].
+pub fn expand_told(
+    args: &[OsString],
+    recursive: bool,
+    stop: Stopped<'_>,
+) -> Result<(Vec<Input>, Vec<String>), Error> {
+    let (mut inputs, mut told) = (Vec::new(), Vec::new());
     let mut stdin = false;
     let plain = |arg: &&OsString| *arg != "-" && fs::metadata(arg).is_ok_and(|m| !m.is_dir());
     let mut seen: HashSet<PathBuf> = args.iter().filter(plain).map(|arg| identity(Path::new(arg))).collect();
@@ -74,25 +106,99 @@ pub fn expand(args: &[OsString], recursive: bool) -> Result<Vec<Input>, Error> {
             if std::mem::replace(&mut stdin, true) {
                 return Err(Error::usage("standard input (-) is named more than once"));
             }
-            inputs.push(Input { name: "-".into(), path: None, bytes: stdin_bytes(), member: None });
+            inputs.push(Input {
+                name: "-".into(),
+                path: None,
+                bytes: stdin_bytes(),
+                member: None,
+                object: None,
+            });
             continue;
         }
         let path = Path::new(arg);
         let found = match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => directory(path, recursive)?,
+            Ok(metadata) if metadata.is_dir() => {
+                let (found, left_out) = directory(path, recursive)?;
+                told.extend(left_out.sentence(&shown(path)));
+                found
+            }
             Ok(_) => {
                 inputs.extend(file(path));
                 continue;
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && is_pattern(arg) => {
-                pattern(arg, recursive)?
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(address) = Address::parse(arg) {
+                    let address = address?;
+                    let (found, left_out) = objects::named(&address, recursive, stop)?;
+                    told.extend(left_out.sentence(&address.name()));
+                    inputs.extend(found.into_iter().filter(|input| seen.insert(PathBuf::from(&*input.name))));
+                    continue;
+                }
+                if let Some(error) =
+                    address(arg).or_else(|| (!is_pattern(arg)).then(|| io_error(&error, &shown(arg))))
+                {
+                    return Err(error);
+                }
+                let (found, left_out) = pattern(arg, recursive)?;
+                told.extend(left_out.sentence(&shown(arg)));
+                found
             }
             Err(error) => return Err(io_error(&error, &shown(arg))),
         };
         delta::check(&found)?;
         inputs.extend(found.iter().filter(|path| seen.insert(identity(path))).flat_map(|path| file(path)));
     }
-    Ok(inputs)
+    Ok((inputs, told))
+}
+
+/// What folders and patterns came upon and did not take.
+#[derive(Default)]
+pub(super) struct LeftOut {
+    /// Files and folders that writers leave beside their data: how many, and the name of one.
+    beside: (u64, Option<String>),
+    /// Files whose names are those of no format.
+    unknown: (u64, Option<String>),
+}
+
+impl LeftOut {
+    fn count(counted: &mut (u64, Option<String>), path: &Path) {
+        counted.0 += 1;
+        counted.1.get_or_insert_with(|| shown(path.file_name().unwrap_or_default()));
+    }
+
+    /// Something that writers leave beside their data.
+    pub(super) fn beside(&mut self, path: &Path) {
+        Self::count(&mut self.beside, path);
+    }
+
+    /// Something with the name of no format.
+    pub(super) fn unknown(&mut self, path: &Path) {
+        Self::count(&mut self.unknown, path);
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        for (all, more) in [(&mut self.beside, other.beside), (&mut self.unknown, other.unknown)] {
+            all.0 += more.0;
+            if all.1.is_none() {
+                all.1 = more.1;
+            }
+        }
+    }
+
+    /// What is to be said of it, where there is anything.
+    pub(super) fn sentence(self, place: &str) -> Option<String> {
+        let said = |(count, one): (u64, Option<String>), (one_of, many): (&str, &str), why: &str| {
+            let one = one?;
+            let what = if count == 1 { one_of } else { many };
+            let such = if count == 1 { format!("({one})") } else { format!("(such as {one})") };
+            Some(format!("{count} {what} {why} {such}"))
+        };
+        let beside =
+            said(self.beside, ("file or folder", "files or folders"), "that writers leave beside their data");
+        let unknown = said(self.unknown, ("file", "files"), "with the name of no format");
+        let all: Vec<String> = beside.into_iter().chain(unknown).collect();
+        (!all.is_empty()).then(|| format!("{place}: left out were {}", all.join(", and ")))
+    }
 }
 
 /// What two names of one file have in common: its path without links, or the name itself where it cannot be
@@ -106,8 +212,13 @@ fn file(path: &Path) -> Vec<Input> {
     let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file);
     let name = shown(path);
     let members = metadata.as_ref().and_then(|_| archive::members(path));
-    let input =
-        |name: String, bytes, member| Input { name: name.into(), path: Some(path.to_owned()), bytes, member };
+    let input = |name: String, bytes, member| Input {
+        name: name.into(),
+        path: Some(path.to_owned()),
+        bytes,
+        member,
+        object: None,
+    };
     match members {
         None => vec![input(name, metadata.map(|m| m.len()), None)],
         Some(members) => members
@@ -124,8 +235,8 @@ fn stdin_bytes() -> Option<u64> {
     u64::try_from(stat.st_size).ok().filter(|_| regular)
 }
 
-fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
-    let mut found = Vec::new();
+fn directory(path: &Path, recursive: bool) -> Result<(Vec<PathBuf>, LeftOut), Error> {
+    let (mut found, mut left_out) = (Vec::new(), LeftOut::default());
     let mut directories = 0;
     // A link to a directory may lead back to where it stands.
     let mut been = HashSet::new();
@@ -141,20 +252,19 @@ fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
             continue;
         };
         let metadata = fs::metadata(&entry).ok();
+        if entry.file_name().is_some_and(is_marker) || is_of_iceberg(&entry) {
+            LeftOut::count(&mut left_out.beside, &entry);
+            continue;
+        }
         if metadata.as_ref().is_some_and(fs::Metadata::is_dir) {
             directories += 1;
-            if recursive
-                && !entry.file_name().is_some_and(is_marker)
-                && !is_of_iceberg(&entry)
-                && metadata.as_ref().is_some_and(&mut is_new)
-            {
+            if recursive && metadata.as_ref().is_some_and(&mut is_new) {
                 open.push(listed(&entry)?);
             }
-        } else if (of_name(&shown(&entry)).is_some() || archive::is_named_so(&shown(&entry)))
-            && !entry.file_name().is_some_and(is_marker)
+        } else if of_name(&shown(&entry)).is_none() && !archive::is_named_so(&shown(&entry)) {
+            LeftOut::count(&mut left_out.unknown, &entry);
+        } else if metadata.is_none_or(|metadata| metadata.is_file()) {
             // A link to nowhere is data that is missing: the reading says so.
-            && metadata.is_none_or(|metadata| metadata.is_file())
-        {
             found.push(entry);
         }
     }
@@ -171,7 +281,7 @@ fn directory(path: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
             Compression::endings()
         )));
     }
-    Ok(found)
+    Ok((found, left_out))
 }
 
 /// What is in a directory and not hidden, the last name first.
@@ -218,7 +328,7 @@ fn is_of_iceberg(folder: &Path) -> bool {
 
 /// Whether a path leads to or through such a name, which the glob does not mean: `out/*.crc` means it,
 /// `out/*` does not.
-fn is_beside(arg: &OsStr, path: &Path) -> bool {
+pub(super) fn is_beside(arg: &OsStr, path: &Path) -> bool {
     let parts: Vec<&[u8]> = arg.as_bytes().split(|byte| *byte == b'/').collect();
     let meant = |name: &OsStr| {
         parts.iter().any(|part| {
@@ -230,12 +340,16 @@ fn is_beside(arg: &OsStr, path: &Path) -> bool {
     path.iter().any(|name| is_marker(name) && !meant(name))
 }
 
-fn pattern(arg: &OsStr, recursive: bool) -> Result<Vec<PathBuf>, Error> {
+fn pattern(arg: &OsStr, recursive: bool) -> Result<(Vec<PathBuf>, LeftOut), Error> {
+    let mut left_out = LeftOut::default();
     let parts = Parts::of(arg)?;
     let (mut files, mut directories, mut markers) = (Vec::new(), Vec::new(), 0);
     for path in parts.found()? {
         match path.is_dir() {
-            _ if is_beside(arg, &path) => markers += 1,
+            _ if is_beside(arg, &path) => {
+                markers += 1;
+                LeftOut::count(&mut left_out.beside, &path);
+            }
             true => directories.push(path),
             false => files.push(path),
         }
@@ -244,7 +358,9 @@ fn pattern(arg: &OsStr, recursive: bool) -> Result<Vec<PathBuf>, Error> {
     if files.is_empty() && !parts.is_deep() {
         directories.sort_unstable();
         for path in &directories {
-            files.extend(directory(path, recursive)?);
+            let (found, beside) = directory(path, recursive)?;
+            files.extend(found);
+            left_out.add(beside);
         }
     } else {
         files.sort_unstable();
@@ -256,7 +372,7 @@ fn pattern(arg: &OsStr, recursive: bool) -> Result<Vec<PathBuf>, Error> {
             _ => format!("{arg}: no file matches but what writers leave beside their data"),
         }));
     }
-    Ok(files)
+    Ok((files, left_out))
 }
 
 #[cfg(test)]
@@ -302,8 +418,11 @@ mod tests {
         let root = tree(&["d/x.md", "d/e/y.csv"]);
         assert_eq!(
             expanded(&root, &["d"], false),
-            "d: nothing to load, no file ends in .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet, .pq, .dbn, .arrow, .feather, .ipc or .arrows, \
-             with or without .gz, .zst, .bz2, .xz or .lz4, or in .zip; --recursive looks into its directories"
+            format!(
+                "d: nothing to load, no file ends in {}, with or without .gz, .zst, .bz2, .xz or .lz4, or in .zip; \
+                 --recursive looks into its directories",
+                Format::endings()
+            )
         );
     }
 
@@ -336,6 +455,25 @@ mod tests {
         assert_eq!(expanded(&root, &["o/**/*"], false), "o/_b.csv o/a.csv o/s=1/c.csv");
         assert_eq!(expanded(&root, &["o/_SUCCESS"], false), "o/_SUCCESS");
         assert_eq!(expanded(&root, &["o/_S*"], false), "o/_SUCCESS");
+    }
+
+    #[test]
+    fn what_was_left_out_of_a_folder_is_told() {
+        let root =
+            tree(&["d/a.csv", "d/README.md", "d/_SUCCESS", "d/_delta_log/0.json", "d/.hidden", "e/b.csv"]);
+        let told = |arg: &str| {
+            let (_, told) = expand_told(&[root.path().join(arg).into()], true, &|| false).unwrap();
+            told.join("; ").replace(&format!("{}/", root.path().display()), "")
+        };
+        assert_eq!(
+            told("d"),
+            "d: left out were 2 files or folders that writers leave beside their data (such as _SUCCESS), and 1 file with the name of no format (README.md)"
+        );
+        assert_eq!(told("e"), "");
+        assert_eq!(
+            told("d/*"),
+            "d/*: left out were 2 files or folders that writers leave beside their data (such as _SUCCESS)"
+        );
     }
 
     #[test]

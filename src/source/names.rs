@@ -7,9 +7,18 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::objects::Address;
+use crate::source::broker::known;
+
 /// The name as text: bytes that are no UTF-8 as `\xE9`, all else as it is. Two names never look alike for
-/// a byte that cannot be shown.
+/// a byte that cannot be shown. Of an address nothing is shown that may be secret.
 pub fn shown(name: impl AsRef<OsStr>) -> String {
+    if let Some(address) = Address::parse(name.as_ref()) {
+        return address.map_or_else(|_| "an address".to_owned(), |address| address.name());
+    }
+    if let Some(hidden) = name.as_ref().to_str().and_then(without_password) {
+        return hidden;
+    }
     let mut text = String::new();
     for chunk in name.as_ref().as_bytes().utf8_chunks() {
         text.push_str(chunk.valid());
@@ -19,6 +28,24 @@ pub fn shown(name: impl AsRef<OsStr>) -> String {
         }
     }
     text
+}
+
+/// The address of a stream without the password that is in it; `None` where there is none.
+fn without_password(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    known(OsStr::new(text))?;
+    let place = rest.split('?').next()?;
+    let authority = place.split('/').next()?;
+    let end = match authority.rfind('@') {
+        Some(end) => end,
+        // A slash or a question mark in a password looks like the end of what it is in.
+        None => {
+            let (_, port) = authority.rsplit_once(':').filter(|_| !authority.starts_with('['))?;
+            rest.rfind('@').filter(|_| port.bytes().any(|byte| !byte.is_ascii_digit()))?
+        }
+    };
+    let (user, _) = rest.get(..end)?.split_once(':')?;
+    Some(format!("{scheme}://{user}:…{}", rest.get(end..)?))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +94,21 @@ pub(super) mod some_path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_in_the_address_of_a_stream_is_not_shown() {
+        for (given, said) in [
+            ("redis://me:pw@h:1/s?group=g", "redis://me:…@h:1/s?group=g"),
+            ("redis://:p/w@x@h/s", "redis://:…@h/s"),
+            ("redis://me:p/w@h/s", "redis://me:…@h/s"),
+            ("redis://me@h:1/s@b", "redis://me@h:1/s@b"),
+            ("redis://h:1/s@b?field=a:b@c", "redis://h:1/s@b?field=a:b@c"),
+            ("redis://[::1]/a@b", "redis://[::1]/a@b"),
+            ("other://me:pw@h", "other://me:pw@h"),
+        ] {
+            assert_eq!(shown(given), said);
+        }
+    }
 
     #[test]
     fn bytes_that_are_no_utf_8_are_escaped_and_kept() {

@@ -1,25 +1,35 @@
 //! From an input to a decoder of its rows.
 
+#[cfg(test)]
+mod tests;
+mod whole;
+
 use std::fs::{File, OpenOptions as FileOptions, create_dir_all};
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::decode::each::{Each, EachDecoder};
-use crate::decode::format::{FileDecoder, Reading};
-use crate::decode::unpivot::{Unpivot, UnpivotDecoder};
-use crate::decode::{Chunk, Chunks, CsvOptions, DecodeError, Decoder, Format, RawBatch};
+use crate::decode::each::Each;
+use crate::decode::format::Reading;
+use crate::decode::only_rows::OnlyRows;
+use crate::decode::pivot::Pivot;
+use crate::decode::split::Split;
+use crate::decode::unpivot::Unpivot;
+use crate::decode::{CsvOptions, DecodeError, Decoder, Format};
 use crate::error::{Error, words};
 use crate::pipeline::Stop;
 use crate::source::archive;
 use crate::source::changed::AtOpening;
-use crate::source::compress::{NOTHING_LOADED, Padding, Placed};
-use crate::source::fault::{called, decode_error, io_error};
-use crate::source::raw_input::Stored;
-use crate::source::reader::{Ahead, CHUNK, Source};
+use crate::source::compress::{Padding, Placed};
+use crate::source::fault::{called, decode_error, empty, io_error};
+use crate::source::raw_input::{Again, Stored};
+use crate::source::reader::{Ahead, Source};
+use crate::source::remade::remade;
 use crate::source::zip::{Member, Packed};
 use crate::source::{Chooser, Chosen, Compression, Input, Meter, TextEncoding, encoding, sniff};
+
+use whole::{Nothing, Reread, Whole, spool};
 
 /// Bytes that settle what an input is, as far as magic bytes go.
 const MAGIC: usize = 6;
@@ -41,6 +51,12 @@ pub struct OpenOptions {
     pub unpivot: Option<Unpivot>,
     /// A list that becomes rows.
     pub each: Option<Each>,
+    /// Columns, and the columns that their texts are divided into.
+    pub split: Split,
+    /// Columns, and the values of which a row has to have one.
+    pub only_rows: OnlyRows,
+    /// Rows that become columns.
+    pub pivot: Option<Pivot>,
     /// The encoding of texts; `None`: UTF-8, or what a mark at the beginning or the first texts show.
     pub encoding: Option<TextEncoding>,
     /// Who decides otherwise once the beginning of an input is known.
@@ -68,6 +84,15 @@ pub struct Opened {
     pub chosen: Chosen,
     /// The file as it was, where it is one that can be read again.
     pub(super) at_opening: Option<Arc<AtOpening>>,
+    /// The bytes once more, where they are those of the text as it is decoded.
+    pub(super) text: Option<Again>,
+}
+
+impl Opened {
+    /// Whether it is a text of which parts can be read without the others, its rows as they stand there.
+    pub fn can_be_parted(&self) -> bool {
+        self.text.is_some() && self.replayable && self.void.is_none() && self.decoder.inner().is_none()
+    }
 }
 
 /// Opens an input: tells its compression and format, and starts to read it.
@@ -88,16 +113,9 @@ pub fn open(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter
         let names = opened.decoder.names();
         opened.chosen = options.chooser.of_names(name, opened.format, &names).map_err(|e| e.at(name))?;
     }
-    let unpivot = opened.chosen.open.as_ref().map_or(&options.unpivot, |open| &open.unpivot);
-    if let Some(unpivot) =
-        unpivot.clone().filter(|_| opened.void.is_none() && opened.decoder.objection().is_none())
-    {
-        let decoder = UnpivotDecoder::open(opened.decoder, unpivot).map_err(|e| decode_error(e, name))?;
-        opened.decoder = Box::new(decoder);
-    }
-    let each = opened.chosen.open.as_ref().map_or(&options.each, |open| &open.each);
-    if let Some(each) = each.clone().filter(|_| opened.void.is_none()) {
-        opened.decoder = Box::new(EachDecoder::new(opened.decoder, each));
+    if opened.void.is_none() {
+        let how = opened.chosen.open.as_ref().unwrap_or(options);
+        opened.decoder = remade(opened.decoder, how).map_err(|e| decode_error(e, name))?;
     }
     Ok(opened)
 }
@@ -111,7 +129,19 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
     let opened = |decoder: Box<dyn Decoder>, format, compression| {
         let (void, padding, at_opening, encoding) = (None, padding.clone(), at_opening.clone(), None);
         let (replayable, chosen) = (!live, Chosen::default());
-        Ok(Opened { decoder, format, compression, replayable, void, padding, encoding, chosen, at_opening })
+        let text = None;
+        Ok(Opened {
+            decoder,
+            format,
+            compression,
+            replayable,
+            void,
+            padding,
+            encoding,
+            chosen,
+            at_opening,
+            text,
+        })
     };
     let nothing = |compression| {
         let (format, error) = (options.format.unwrap_or(Format::CSV), empty(name, compression));
@@ -122,7 +152,11 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
     };
     let head = read_head(&mut stored).map_err(|e| io_error(&e, name))?;
     let mut compression = match &input.member {
-        Some(member) => Compression::Zip(readable(member).map_err(|e| decode_error(e, name))?),
+        Some(member) => {
+            let packed = readable(member).map_err(|e| decode_error(e, name))?;
+            // Of an object nothing but the member was copied.
+            Compression::Zip(if stored.is_copy() { Packed { at: 0, ..packed } } else { packed })
+        }
         None => Compression::of(&head),
     };
     if head.is_empty() && cut.is_cut() {
@@ -139,21 +173,30 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
         sniff::format(head, name, options.format).map_err(refused)
     };
     let is_archive = compression == Compression::None && archive::is_one(&head);
-    if let Some(file) = stored.file().filter(|_| is_archive) {
+    let whole_workbook = match stored.file().filter(|_| is_archive) {
+        Some(mut file) => {
+            let is_workbook = archive::is_workbook(file).map_err(|e| decode_error(e, name))?;
+            // The reading goes on where it was.
+            file.seek(SeekFrom::Start(head.len() as u64)).map_err(|e| io_error(&e, name))?;
+            is_workbook
+        }
+        None => false,
+    };
+    if let Some(file) = stored.file().filter(|_| is_archive && !whole_workbook && !stored.is_copy()) {
         // One whose members can be read has been taken for them.
         return Err(decode_error(archive::data(file).err().unwrap_or_else(changed), name));
     }
     let asked = options.encoding.filter(|encoding| !encoding.is_utf8());
     let asked_of = |head: &[u8]| asked.filter(|_| Format::of_magic(head).is_none());
     if compression == Compression::None
-        && !is_archive
+        && (!is_archive || whole_workbook)
         && asked_of(&head).is_none()
-        && let (format, Some(file)) = (told(&head)?, stored.file())
+        && let (format, Some(body)) = (told(&head)?, stored.body().map_err(|e| io_error(&e, name))?)
         && let Reading::File(open) = format.reading
     {
-        let file = file.try_clone().map_err(|e| io_error(&e, name))?;
-        let decoder = open(file).map_err(|e| decode_error(e, name))?;
-        let meter = Some((meter.clone(), head.len() as u64));
+        let decoder = open(body, &options.csv).map_err(|e| decode_error(e, name))?;
+        let ahead = if stored.is_copy() { u64::MAX } else { head.len() as u64 };
+        let meter = Some((meter.clone(), ahead));
         if let Some(file) = &at_opening {
             file.is_scattered();
         }
@@ -165,7 +208,10 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
     {
         compression.prove(file, stop).map_err(|e| decode_error(e, name))?;
     }
-    let again = stored.file().map(File::try_clone).transpose().map_err(|e| io_error(&e, name))?;
+    let again = stored.again().map_err(|e| io_error(&e, name))?;
+    let plain = compression == Compression::None && !is_archive && asked_of(&head).is_none();
+    let text = if plain { stored.again().map_err(|e| io_error(&e, name))? } else { None };
+    let mut text = text.filter(Again::has_parts);
     let mut whole: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(stored));
     if is_archive {
         let file = spool(whole, compression, name, meter);
@@ -173,12 +219,19 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
             return Err(stopped(name, "zip"));
         }
         let file = file?;
+        // What has been consumed of a stream is decoded to the end, whatever the stop says.
+        let unstopped = Stop::new().map_err(|e| io_error(&e, name))?;
+        if archive::is_workbook(&file).map_err(|e| decode_error(e, name))?
+            && let format = told(b"PK\x03\x04")?
+            && let Reading::File(open) = format.reading
+        {
+            let decoder = open(file.into(), &options.csv).map_err(|e| decode_error(e, name))?;
+            return opened(Box::new(Whole { decoder, stop: unstopped, meter: None }), format, compression);
+        }
         let member = the_only(&file).map_err(|e| decode_error(e, name))?;
         compression = Compression::Zip(readable(&member).map_err(|e| decode_error(e, name))?);
         compression.prove(&file, stop).map_err(|e| decode_error(e, name))?;
-        // What has been consumed of a stream is decoded to the end, whatever the stop says.
-        let stop = Stop::new().map_err(|e| io_error(&e, name))?;
-        whole = Box::new(Placed { file, at: member.packed.at, stop });
+        whole = Box::new(Placed { file, at: member.packed.at, stop: unstopped });
     }
     let bytes = compression.undo_padded(whole, padding.clone());
     let mut bytes = bytes.map_err(|e| decode_error(e, name))?;
@@ -217,7 +270,9 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
         chosen = options.chooser.of_head(name, format, &head).map_err(|e| e.at(name))?;
     }
     let open_options = chosen.open.as_ref().unwrap_or(options);
-    let csv = &open_options.csv;
+    let mut csv = open_options.csv.clone();
+    // What is known of the table is no matter of the layout.
+    csv.json.known.clone_from(&options.csv.json.known);
     let is_all = !live && head.len() < SAMPLE;
     if !format.is_binary() && open_options.encoding.is_none() {
         encoding = encoding::deduced(&head, is_all);
@@ -225,21 +280,25 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
     let said = open_options.encoding.filter(|_| !format.is_binary());
     let written = encoding.as_ref().map(|(encoding, _)| *encoding).or(said);
     let looks = format.look_through.filter(|_| !live && csv.json.found.is_none());
-    let found = match (looks, &again) {
-        (Some(look), Some(file)) => {
-            let again = compression.again(file, stop).map_err(|e| decode_error(e, name))?;
+    let found = match (looks, again) {
+        (Some(look), Some(again)) => {
+            let again = match again {
+                Again::File(file) => compression.again(&file, stop).map_err(|e| decode_error(e, name))?,
+                // It is not compressed, or it would have been copied.
+                Again::Remote(remote, stop) => Box::new(Again::Remote(remote, stop)),
+            };
             let again = match written {
                 Some(encoding) => encoding.undo(again),
                 None => again,
             };
-            look(Box::new(Reread { bytes: again, compression }), csv).map(Some)
+            look(Box::new(Reread { bytes: again, compression }), &csv).map(Some)
         }
         _ => Ok(None),
     };
     let found = match found {
         // What was not read to its end tells nothing.
         _ if stop.is_set() => None,
-        found => found.map_err(|e| decode_error(e, name))?,
+        found => found.map_err(|e| chosen.perhaps_else(decode_error(e, name)))?,
     };
     let mut bytes: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(bytes));
     // What was asked for has been undone before the format was told.
@@ -253,21 +312,23 @@ fn open_by(input: &Input, options: &OpenOptions, stop: &Stop, meter: &Arc<Meter>
         }
         // What has been consumed of a stream is decoded to the end, whatever the stop says.
         let stop = if live { Stop::new().map_err(|e| io_error(&e, name))? } else { stop.clone() };
-        let decoder = open(file?).map_err(|e| decode_error(e, name))?;
+        let decoder = open(file?.into(), &options.csv).map_err(|e| decode_error(e, name))?;
         return opened(Box::new(Whole { decoder, stop, meter: None }), format, compression);
     }
     let source = Source { bytes, compression, live, cut };
     let chunks = Box::new(Ahead::start(source, stop, meter).map_err(|e| io_error(&e, name))?);
     // What can be read again keeps its rows itself.
-    let mut csv = CsvOptions { keep: options.csv.keep.clone().filter(|_| live), ..csv.clone() };
+    csv.keep = options.csv.keep.clone().filter(|_| live);
     csv.json.found = found.map(Arc::new);
     let decoder: Result<Box<dyn Decoder>, DecodeError> = match format.reading {
         Reading::Stream(open) => open(chunks, csv),
         Reading::Lines(open) => open(chunks, csv).map(|decoder| decoder as _),
         Reading::File(_) => Ok(Box::new(Nothing)),
     };
-    let opened = opened(decoder.map_err(|e| decode_error(e, name))?, format, compression)?;
-    Ok(Opened { chosen, encoding, ..opened })
+    let decoder = decoder.map_err(|e| chosen.perhaps_else(decode_error(e, name)))?;
+    let opened = opened(decoder, format, compression)?;
+    text.take_if(|_| written.is_some());
+    Ok(Opened { chosen, encoding, text, ..opened })
 }
 
 /// The bytes of a member of an archive.
@@ -334,20 +395,12 @@ pub fn is_whole(input: &Input, stop: &Stop) -> bool {
         return readable(member).is_ok_and(|packed| Compression::Zip(packed).unpack(&file, stop).is_ok());
     }
     match (Compression::of(&head), Format::of_magic(&head).filter(|_| known).map(Format::reading)) {
-        (Compression::None, Some(Reading::File(open))) => {
-            open(file).and_then(|decoder| decoder.prove_until(&|| stop.is_set())).is_ok()
-        }
+        (Compression::None, Some(Reading::File(open))) => open(file.into(), &CsvOptions::default())
+            .and_then(|decoder| decoder.prove_until(&|| stop.is_set()))
+            .is_ok(),
         (Compression::None, _) => false,
         (compression, _) => compression.unpack(&file, stop).is_ok(),
     }
-}
-
-fn empty(name: &str, compression: Compression) -> Error {
-    Error::input(match (name, compression) {
-        ("-", Compression::None) => "standard input is empty".into(),
-        (_, Compression::None) => format!("{name}: the file is empty"),
-        (_, c) => format!("{}: the {} stream in it is empty", called(name), c.as_str()),
-    })
 }
 
 /// Whether there is nothing but white space, behind a byte order mark perhaps.
@@ -397,105 +450,3 @@ impl Read for Failing {
         self.0.take().map_or(Ok(0), Err)
     }
 }
-
-/// Parquet is read from its end, so a stream goes to a file first, one without a name.
-fn spool(
-    mut bytes: Box<dyn Read + Send>,
-    compression: Compression,
-    name: &str,
-    meter: &Meter,
-) -> Result<File, Error> {
-    let writing = |e: io::Error| {
-        let place = std::env::temp_dir();
-        let place = place.display();
-        let what = words(&e);
-        Error::input(format!("{}: its copy in {place} cannot be written: {what}; set TMPDIR", called(name)))
-            .caused_by(e)
-    };
-    let mut file = tempfile::tempfile().map_err(writing)?;
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let count = match bytes.read(&mut buffer) {
-            Ok(0) => return Ok(file),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(decode_error(compression.fault(error), name)),
-        };
-        meter.decode(count as u64);
-        io::Write::write_all(&mut file, buffer.get(..count).unwrap_or_default()).map_err(writing)?;
-    }
-}
-
-/// An input that is looked through before it is read.
-struct Reread {
-    bytes: Box<dyn Read + Send>,
-    compression: Compression,
-}
-
-impl Chunks for Reread {
-    fn next(&mut self) -> Result<Chunk, DecodeError> {
-        let mut buffer = vec![0; CHUNK];
-        loop {
-            match self.bytes.read(&mut buffer) {
-                Ok(0) => return Ok(Chunk::End),
-                Ok(count) => {
-                    buffer.truncate(count);
-                    return Ok(Chunk::Data(buffer.into()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.compression.fault(error)),
-            }
-        }
-    }
-}
-
-/// A file that is read whole, with its stop and its meter.
-struct Whole {
-    decoder: Box<dyn FileDecoder>,
-    stop: Stop,
-    /// Where the file itself is read, and the bytes of it that have been counted ahead.
-    meter: Option<(Arc<Meter>, u64)>,
-}
-
-impl Decoder for Whole {
-    fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError> {
-        if self.stop.is_set() {
-            return Ok(None);
-        }
-        let batch = self.decoder.next_batch()?;
-        if let (Some(batch), Some((meter, ahead))) = (&batch, &mut self.meter) {
-            let counted = batch.bytes.min(*ahead);
-            *ahead -= counted;
-            meter.consume(batch.bytes - counted);
-            meter.decode(batch.bytes);
-        }
-        Ok(batch)
-    }
-
-    fn prove(&mut self) -> Result<(), DecodeError> {
-        self.decoder.prove_until(&|| self.stop.is_set()).map_err(|error| match error {
-            DecodeError::Corrupt(text) => DecodeError::Corrupt(text + NOTHING_LOADED),
-            other => other,
-        })
-    }
-
-    fn names(&self) -> Vec<Arc<str>> {
-        self.decoder.names()
-    }
-}
-
-/// A decoder of no rows, for an input that was stopped before its first byte.
-struct Nothing;
-
-impl Decoder for Nothing {
-    fn next_batch(&mut self) -> Result<Option<RawBatch>, DecodeError> {
-        Ok(None)
-    }
-
-    fn names(&self) -> Vec<Arc<str>> {
-        Vec::new()
-    }
-}
-
-#[cfg(test)]
-mod tests;

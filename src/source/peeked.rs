@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use crate::batch::{LoadedFile, Origin, Reading, Reject, Replayable};
+use crate::batch::{LoadedFile, LoadedObject, Origin, Reading, Reject, Replayable};
 use crate::decode::{DecodeError, RawBatch, text_columns};
 use crate::error::{Error, Result};
 use crate::pipeline::Stop;
@@ -114,6 +114,10 @@ pub(super) fn bury_rest(
 
 /// Where rows of an input can be had again.
 pub(super) fn from(input: &Input, opened: &Opened) -> Replayable {
+    if let Some(object) = input.object.as_ref().filter(|_| opened.replayable) {
+        let full = input.absolute().unwrap_or_default();
+        return Replayable::Of(Arc::new(LoadedObject::new(object.clone(), full)));
+    }
     match &input.path {
         _ if !opened.replayable => Replayable::Never,
         Some(path) => {

@@ -12,8 +12,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use crate::decode::Body;
 use crate::pipeline::Stop;
 use crate::source::changed::AtOpening;
+use crate::source::remote::Remote;
 use crate::source::{Input, Meter};
 
 /// A file or a stream, read up to its end or to a stop.
@@ -29,6 +31,8 @@ pub(super) struct Stored {
     meter: Arc<Meter>,
     /// The file as it was, where it is one that can be read again.
     at_opening: Option<Arc<AtOpening>>,
+    /// Whether its bytes were counted when they were copied to the file that they are in.
+    counted: bool,
 }
 
 /// Whether the reading ended by a stop rather than at the end of the input. Kept apart from the
@@ -37,6 +41,10 @@ pub(super) struct Stored {
 pub(super) struct Interrupted(Arc<AtomicBool>);
 
 impl Interrupted {
+    pub(super) fn cut(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
     pub(super) fn is_cut(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
@@ -45,19 +53,32 @@ impl Interrupted {
 enum Handle {
     Stdin(io::Stdin),
     File(File),
+    Remote(Remote),
 }
 
 impl Handle {
-    fn fd(&self) -> BorrowedFd<'_> {
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::Stdin(stdin) => stdin.as_fd(),
-            Self::File(file) => file.as_fd(),
+            Self::Stdin(stdin) => Some(stdin.as_fd()),
+            Self::File(file) => Some(file.as_fd()),
+            Self::Remote(_) => None,
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8], stop: &Stop) -> io::Result<usize> {
+        match self {
+            Self::Stdin(stdin) => Ok(rustix::io::read(stdin, buffer)?),
+            Self::File(file) => Ok(rustix::io::read(file, buffer)?),
+            Self::Remote(remote) => remote.read(buffer, stop),
         }
     }
 }
 
 impl Stored {
     pub(super) fn open(input: &Input, stop: &Stop, meter: &Arc<Meter>) -> io::Result<Self> {
+        if let Some(object) = &input.object {
+            return Self::remote(Remote::open(object, input.member.as_deref(), stop)?, stop, meter);
+        }
         let (handle, live) = match &input.path {
             None => (Handle::Stdin(io::stdin()), true),
             Some(path) => open_path(path)?,
@@ -86,7 +107,52 @@ impl Stored {
             meter,
             at_opening,
             left,
+            counted: false,
         })
+    }
+
+    /// An object, or the file that it was copied to, since what it is needs one.
+    fn remote(mut remote: Remote, stop: &Stop, meter: &Arc<Meter>) -> io::Result<Self> {
+        let copied = if remote.needs_file() {
+            Some(remote.copied(stop, &|bytes| meter.consume(bytes))?)
+        } else {
+            None
+        };
+        let (cut, counted) = (Interrupted::default(), copied.is_some());
+        let ended = counted && stop.is_set();
+        cut.0.store(ended, Ordering::SeqCst);
+        Ok(Self {
+            handle: copied.map_or(Handle::Remote(remote), Handle::File),
+            live: false,
+            stop: stop.clone(),
+            cut,
+            ended,
+            left: u64::MAX,
+            meter: meter.clone(),
+            at_opening: None,
+            counted,
+        })
+    }
+
+    /// Whether it is a copy of an object.
+    pub(super) fn is_copy(&self) -> bool {
+        self.counted
+    }
+
+    /// Its bytes by their places.
+    pub(super) fn body(&self) -> io::Result<Option<Body>> {
+        match &self.handle {
+            Handle::Remote(remote) => Ok(Some(remote.body(&self.stop))),
+            _ => Ok(self.file().map(File::try_clone).transpose()?.map(Body::File)),
+        }
+    }
+
+    /// Who reads it once more from its beginning.
+    pub(super) fn again(&self) -> io::Result<Option<Again>> {
+        match &self.handle {
+            Handle::Remote(remote) => Ok(Some(Again::Remote(remote.again(), self.stop.clone()))),
+            _ => Ok(self.file().map(File::try_clone).transpose()?.map(Again::File)),
+        }
     }
 
     /// The file as it was, where it is one that can be read again.
@@ -113,7 +179,7 @@ impl Stored {
 
     /// Waits until there are bytes to read; `false` where the stop is set before.
     fn wait(&self) -> io::Result<bool> {
-        let fd = self.handle.fd();
+        let Some(fd) = self.handle.fd() else { return Ok(true) };
         let wake = self.stop.wake();
         loop {
             let mut fds = [PollFd::new(&wake, PollFlags::IN), PollFd::new(&fd, PollFlags::IN)];
@@ -128,6 +194,31 @@ impl Stored {
             if bytes {
                 return Ok(true);
             }
+        }
+    }
+}
+
+/// Who reads an input once more from its beginning.
+pub(super) enum Again {
+    File(File),
+    Remote(Remote, Stop),
+}
+
+impl Again {
+    /// Whether parts of it can be read without the others.
+    pub(super) fn has_parts(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Remote(remote, _) => remote.has_parts(),
+        }
+    }
+}
+
+impl Read for Again {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Remote(remote, stop) => remote.read(buffer, stop),
         }
     }
 }
@@ -159,7 +250,9 @@ impl Read for Stored {
                 return Ok(0);
             }
             let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-            match rustix::io::read(self.handle.fd(), buffer.get_mut(..most).unwrap_or_default()) {
+            match self.handle.read(buffer.get_mut(..most).unwrap_or_default(), &self.stop) {
+                // Nothing came since the wait for it was given up.
+                Ok(0) if matches!(self.handle, Handle::Remote(_)) && self.stop.is_set() => {}
                 Ok(count) => {
                     self.left -= count as u64;
                     self.ended = count == 0 || self.left == 0;
@@ -168,13 +261,16 @@ impl Read for Stored {
                         Some(file) => file.passed(buffer.get(..count).unwrap_or_default()),
                         None => {}
                     }
-                    self.meter.consume(count as u64);
+                    if !self.counted {
+                        self.meter.consume(count as u64);
+                    }
                     return Ok(count);
                 }
-                Err(Errno::INTR | Errno::AGAIN) => {}
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
                 Err(error) => {
                     self.ended = true;
-                    return Err(error.into());
+                    return Err(error);
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::dataset::MapperSettings;
 use crate::decode::Format;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::source::OpenOptions;
 
 /// Decides how an input is read, by its name and its beginning.
@@ -40,8 +40,20 @@ pub struct Chosen {
     pub dataset: Option<String>,
     /// What to tell of that.
     pub told: Option<String>,
+    /// By which sign it was known, in words; none where it was asked for by its name.
+    pub sign: Option<String>,
     /// What it may be otherwise, to be told where it cannot be loaded.
     pub perhaps: Option<String>,
+}
+
+impl Chosen {
+    /// That error, and which layouts the input may be of, where it is one of how the input is read.
+    pub fn perhaps_else(&self, error: Error) -> Error {
+        match &self.perhaps {
+            Some(sentence) if matches!(error, Error::Usage(_)) => error.and(&format!("; {sentence}")),
+            _ => error,
+        }
+    }
 }
 
 /// Somebody who decides, or nobody.
@@ -66,7 +78,7 @@ impl Chooser {
     ///
     /// # Errors
     /// As [`ReadBy::mapper`].
-    pub(super) fn mapper(&self, chosen: &Chosen, base: &Arc<MapperSettings>) -> Result<Arc<MapperSettings>> {
+    pub fn mapper(&self, chosen: &Chosen, base: &Arc<MapperSettings>) -> Result<Arc<MapperSettings>> {
         match (&self.0, &chosen.layout) {
             (Some(by), Some(layout)) => by.mapper(layout, base).map(Arc::new),
             _ => Ok(base.clone()),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -113,14 +113,37 @@ impl Chunks for Ahead {
     }
 }
 
+/// Bytes on their way to the decoder, whose memory comes back to be read into again.
+struct Lent {
+    memory: Vec<u8>,
+    length: usize,
+    back: Sender<Vec<u8>>,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        self.memory.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // At the end nobody reads any more.
+        let _ = self.back.send(std::mem::take(&mut self.memory));
+    }
+}
+
 fn run(mut source: Source, sender: &SyncSender<Message>, meter: &Meter) {
-    let mut buffer = vec![0; CHUNK];
+    let (back, returned) = channel();
+    let mut memory = vec![0; CHUNK];
     loop {
-        let last = match source.bytes.read(&mut buffer) {
+        let last = match source.bytes.read(&mut memory) {
             Ok(0) => Message::End { cut: source.cut.is_cut() },
-            Ok(count) => {
-                meter.decode(count as u64);
-                let data = Bytes::copy_from_slice(buffer.get(..count).unwrap_or_default());
+            Ok(length) => {
+                meter.decode(length as u64);
+                let next = returned.try_recv().unwrap_or_else(|_| vec![0; CHUNK]);
+                let memory = std::mem::replace(&mut memory, next);
+                let data = Bytes::from_owner(Lent { memory, length, back: back.clone() });
                 if sender.send(Message::Data(data)).is_err() {
                     return;
                 }

@@ -50,6 +50,15 @@ fn text_format(head: &[u8], name: &str) -> Result<Format, Error> {
         );
         return Err(Error::input(message));
     }
+    if head.starts_with(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1") {
+        let what = match name.to_ascii_lowercase().ends_with(".xlsx") {
+            true => "an Excel workbook with a password, which cannot be read; save it without one",
+            false => {
+                "an Excel file of the form before 2007 (.xls), which cannot be read; save it as .xlsx or CSV"
+            }
+        };
+        return Err(Error::input(format!("{}: {what}", called(name))));
+    }
     if let Some(what) = known_stranger(head) {
         let message = format!("{}: {what}, which cannot be read; unpack or convert it first", called(name));
         return Err(Error::input(message));
@@ -122,11 +131,10 @@ fn is_text_by_lines(said: &[u8], text: impl Fn(&u8) -> bool, named: bool) -> boo
 
 /// Formats that are none of ours and told easily.
 fn known_stranger(head: &[u8]) -> Option<&'static str> {
-    const KNOWN: [(&[u8], &str); 8] = [
+    const KNOWN: [(&[u8], &str); 7] = [
         (b"\xFD7zXZ\0", "an xz file inside another compressed one"),
         (b"\x04\x22\x4D\x18", "an lz4 file inside another compressed one"),
         (b"BZh91AY&SY", "a bzip2 file inside another compressed one"),
-        (b"PK\x03\x04", "a zip archive or spreadsheet"),
         (b"7z\xBC\xAF", "a 7z archive"),
         (b"\x1F\x8B", "a gzip file inside another compressed one"),
         (b"\x28\xB5\x2F\xFD", "a zstd file inside another compressed one"),
@@ -143,6 +151,7 @@ fn starts_with(head: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::name_pattern::stem;
 
     fn csv() -> Format {
         Format::CSV
@@ -190,20 +199,26 @@ mod tests {
                 &b"\x7FELF\x02"[..],
                 "-",
                 None,
-                "standard input: not CSV, NDJSON, Parquet, DBN or Arrow (starts with the bytes 7f 45 4c 46)",
+                "standard input: not ONE OF ALL (starts with the bytes 7f 45 4c 46)",
             ),
-            (b"\0\0", "x", None, "x: not CSV, NDJSON, Parquet, DBN or Arrow (starts with the bytes 00 00)"),
+            (b"\0\0", "x", None, "x: not ONE OF ALL (starts with the bytes 00 00)"),
             (
                 b"\x01\x02,a\n\x03\n",
                 "x.csv",
                 None,
-                "x.csv: not CSV, NDJSON, Parquet, DBN or Arrow (starts with the bytes 01 02 2c 61)",
+                "x.csv: not ONE OF ALL (starts with the bytes 01 02 2c 61)",
             ),
             (
-                b"PK\x03\x04",
-                "x.zip",
+                b"7z\xBC\xAF\x27\x1C",
+                "x.7z",
                 None,
-                "x.zip: a zip archive or spreadsheet, which cannot be read; unpack or convert it first",
+                "x.7z: a 7z archive, which cannot be read; unpack or convert it first",
+            ),
+            (
+                b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1",
+                "x.xls",
+                None,
+                "x.xls: an Excel file of the form before 2007 (.xls), which cannot be read; save it as .xlsx or CSV",
             ),
             (
                 b"ts,o",
@@ -219,7 +234,22 @@ mod tests {
                 "x: a Parquet file, and not what --format csv says; leave --format out",
             ),
         ] {
+            let expected = expected.replace("ONE OF ALL", &Format::titles());
             assert_eq!(format(head, name, asked).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_is_read_without_the_ending_of_any_format_or_compression() {
+        for ending in Format::all().flat_map(|format| format.extensions) {
+            for compression in Compression::ENDINGS.into_iter().chain(["", ".zip"]) {
+                let name = format!("a/BRK.B.{ending}{compression}");
+                assert_eq!(
+                    stem(&name),
+                    "BRK.B",
+                    "{name}: the list in dataset/name_pattern.rs lacks an ending"
+                );
+            }
         }
     }
 

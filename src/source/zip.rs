@@ -1,7 +1,6 @@
 //! zip archives: each member that is data is an input of its own.
 
-use std::fs::File;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Seek};
 
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
@@ -10,6 +9,7 @@ use zip::read::ZipFile;
 use zip::result::ZipError;
 
 use crate::decode::DecodeError;
+use crate::objects::fault;
 
 mod described;
 
@@ -22,8 +22,8 @@ const SHORTEST_HEADER: u64 = 30;
 ///
 /// # Errors
 /// [`DecodeError::Corrupt`] where its directory, which stands at its end, cannot be read.
-pub fn members(file: &File) -> Result<Vec<Member>, DecodeError> {
-    let mut archive = ZipArchive::new(file.try_clone()?).map_err(of_zip)?;
+pub fn members(file: impl Read + Seek) -> Result<Vec<Member>, DecodeError> {
+    let mut archive = ZipArchive::new(file).map_err(of_zip)?;
     let mut members = Vec::new();
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(of_zip)?;
@@ -34,7 +34,7 @@ pub fn members(file: &File) -> Result<Vec<Member>, DecodeError> {
     Ok(members)
 }
 
-fn member(entry: &ZipFile<'_, File>) -> Member {
+fn member(entry: &ZipFile<'_, impl Read + Seek>) -> Member {
     let name = entry.name().map_or_else(|_| String::from_utf8_lossy(entry.name_raw()).into(), Into::into);
     let method = entry.compression();
     let refused = match method {
@@ -72,7 +72,9 @@ fn named(method: zip::CompressionMethod) -> String {
 
 fn of_zip(error: ZipError) -> DecodeError {
     match error {
-        ZipError::Io(error) if error.raw_os_error().is_some() => DecodeError::Io(error),
+        ZipError::Io(error) if error.raw_os_error().is_some() || fault(&error).is_some() => {
+            DecodeError::Io(error)
+        }
         _ => DecodeError::Corrupt(
             "the zip archive is truncated or corrupt, the directory at its end does not fit it".into(),
         ),

@@ -6,7 +6,7 @@ use std::{fmt, iter};
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Request, Url};
+use reqwest::{Client, ClientBuilder, Request, Url};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{of_tls, words};
@@ -74,6 +74,18 @@ impl Endpoint {
         self.url.path().trim_end_matches('/')
     }
 
+    /// This endpoint's host, asked over HTTP/2 alone, without trying HTTP/1.1 first; for that path alone.
+    ///
+    /// # Errors
+    /// Where this system trusts nobody.
+    #[cfg(feature = "grpc")]
+    pub fn over_http2(mut self, path: &str) -> Result<Self, String> {
+        self.url.set_path(path);
+        let builder = client_builder(&self.url, b"h2")?;
+        self.client = builder.http2_prior_knowledge().build().map_err(why)?;
+        Ok(self)
+    }
+
     /// This endpoint's host, with `path` appended to this one's path.
     pub fn below(&self, path: &str) -> Self {
         let mut below = self.clone();
@@ -94,6 +106,15 @@ impl Endpoint {
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         self.exchange(request, most).await
+    }
+
+    /// Sends a request, and gives the answer as it comes. Sets no limit of time.
+    ///
+    /// # Errors
+    /// What the client says of it.
+    #[cfg(feature = "grpc")]
+    pub async fn answer(&self, request: Request) -> Result<reqwest::Response, reqwest::Error> {
+        self.client.execute(request).await
     }
 
     /// Sends a request and reads an answer of so many bytes at most. Sets no limit of time.
@@ -130,6 +151,11 @@ pub fn place(url: &Url) -> String {
 /// # Errors
 /// Where that is nobody.
 pub fn client(url: &Url) -> Result<Client, String> {
+    client_builder(url, b"http/1.1")?.http1_only().build().map_err(why)
+}
+
+/// What [`client`] is built of; `protocol` is what TLS offers the server to speak (`h2`, `http/1.1`).
+fn client_builder(url: &Url, protocol: &[u8]) -> Result<ClientBuilder, String> {
     let mut roots = RootCertStore::empty();
     if url.scheme() == "https" {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -139,20 +165,18 @@ pub fn client(url: &Url) -> Result<Client, String> {
             );
         }
     }
-    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {}", of_tls(&error)))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Client::builder()
+    tls.alpn_protocols = vec![protocol.to_vec()];
+    Ok(Client::builder()
         .tls_backend_preconfigured(tls)
         .user_agent(concat!("mdsctl/", env!("CARGO_PKG_VERSION")))
-        .http1_only()
         .no_proxy()
         .redirect(Policy::none())
-        .pool_max_idle_per_host(0)
-        .build()
-        .map_err(why)
+        .pool_max_idle_per_host(0))
 }
 
 /// Why there is no answer, in words and without the URL.

@@ -38,6 +38,20 @@ pub struct Latency {
     pub sum_s: f64,
 }
 
+impl Latency {
+    /// Adds those of another run: what half of them, or 99 of 100, did not exceed is then the mean of both.
+    pub fn add(&mut self, other: &Self) {
+        let (own, others) = (self.count as f64, other.count as f64);
+        let mean =
+            |a: f64, b: f64| if own + others > 0.0 { (a * own + b * others) / (own + others) } else { 0.0 };
+        self.p50_ms = mean(self.p50_ms, other.p50_ms);
+        self.p99_ms = mean(self.p99_ms, other.p99_ms);
+        self.max_ms = self.max_ms.max(other.max_ms);
+        self.count += other.count;
+        self.sum_s += other.sum_s;
+    }
+}
+
 impl Default for Histogram {
     fn default() -> Self {
         Self::new()

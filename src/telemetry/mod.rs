@@ -2,10 +2,10 @@
 //!
 //! - [`run_counters`]: counts the events; [`snapshot`]: what it had counted at one moment
 //! - [`fanout`]: one listener that passes events on to several
-//! - [`result`]: how a run ended, as JSON
+//! - [`preview`]: what a load would do, or what it lacks; [`result`]: how a run ended, as JSON
 //! - [`metrics`]: Prometheus metrics, and the file that they are written to
 //! - [`http`]: metrics, status and pressure over HTTP while the run goes on; [`client`]: requests to others
-//! - [`traces`]: spans for a collector
+//! - [`traces`]: spans for a collector; [`otlp`]: how they are sent
 
 #[cfg_attr(not(feature = "client"), path = "client/left_out.rs")]
 pub mod client;
@@ -13,8 +13,11 @@ pub mod fanout;
 pub mod histogram;
 #[cfg(feature = "telemetry")]
 pub mod http;
+pub mod jobs;
 #[cfg(feature = "telemetry")]
 pub mod metrics;
+pub mod otlp;
+pub mod preview;
 pub mod result;
 pub mod run_counters;
 pub mod snapshot;

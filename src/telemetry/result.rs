@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::port::Circuit;
 use crate::settings::EngineSettings;
+use crate::telemetry::jobs::JobView;
+use crate::telemetry::preview::Preview;
 use crate::telemetry::run_counters::RunCounters;
 use crate::telemetry::snapshot::{Books, LagView, Snapshot};
 
@@ -41,7 +43,7 @@ pub struct RunResult {
     pub circuit: CircuitResult,
     /// The queue.
     pub queue: QueueResult,
-    /// How far the store is behind the files, where they are followed.
+    /// How far the store is behind what is followed, where something is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lag: Option<LagResult>,
     /// Workers, each with a connection.
@@ -56,6 +58,12 @@ pub struct RunResult {
     pub notes: Vec<String>,
     /// What was deduced of the data, a sentence each.
     pub deductions: Vec<String>,
+    /// What a dry run has shown, or what a load lacks that was refused; a field only there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Box<Preview>>,
+    /// The job that this loader had a share in; a field only there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<Box<JobView>>,
 }
 
 /// `rows` of a [`RunResult`].
@@ -67,6 +75,9 @@ pub struct RowsResult {
     /// Rows of a pipe that neither the store nor the dead-letter queue took; a field only where there are some.
     #[serde(skip_serializing_if = "is_zero")]
     pub lost: u64,
+    /// Those of the skipped rows that have nothing but a key; a field only where there are some.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub empty_rows: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -75,18 +86,32 @@ fn is_zero(number: &u64) -> bool {
 }
 
 /// `lag` of a [`RunResult`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct LagResult {
-    /// Bytes that are written and not settled.
-    pub bytes: u64,
-    /// Since when there have been some, in seconds to a tenth.
-    pub seconds: f64,
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum LagResult {
+    /// Behind the writers of files.
+    Files {
+        /// Bytes that are written and not settled.
+        bytes: u64,
+        /// Since when there have been some, in seconds to a tenth.
+        seconds: f64,
+    },
+    /// Behind those who send to a stream.
+    Stream {
+        /// Messages that are not settled.
+        messages: u64,
+    },
 }
 
 impl LagResult {
     /// Of what was measured.
     pub fn of(lag: LagView) -> Self {
-        Self { bytes: lag.bytes, seconds: (lag.age.as_secs_f64() * 10.0).round() / 10.0 }
+        match lag {
+            LagView::Files { bytes, age } => {
+                Self::Files { bytes, seconds: (age.as_secs_f64() * 10.0).round() / 10.0 }
+            }
+            LagView::Messages(messages) => Self::Stream { messages },
+        }
     }
 }
 
@@ -164,6 +189,10 @@ pub struct RunFacts {
     pub notes: Vec<String>,
     /// What was deduced of them.
     pub deductions: Vec<String>,
+    /// What a dry run has shown, or what a load lacks that was refused.
+    pub preview: Option<Box<Preview>>,
+    /// The job that this loader had a share in.
+    pub job: Option<Box<JobView>>,
 }
 
 impl RunResult {
@@ -177,7 +206,7 @@ impl RunResult {
             dataset: facts.dataset,
             store: facts.store,
             inputs: facts.inputs,
-            rows: RowsResult { books: snapshot.books, lost: facts.lost },
+            rows: RowsResult { books: snapshot.books, lost: facts.lost, empty_rows: snapshot.empty },
             dlq: facts.dlq,
             bytes_read: facts.bytes_read,
             elapsed_s: (seconds * 1e3).round() / 1e3,
@@ -193,6 +222,8 @@ impl RunResult {
             dry_run: facts.dry_run,
             notes: facts.notes,
             deductions: facts.deductions,
+            preview: facts.preview,
+            job: facts.job,
         }
     }
 

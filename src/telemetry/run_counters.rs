@@ -43,6 +43,7 @@ pub struct RunCounters {
     skipped: AtomicU64,
     newer: AtomicU64,
     left_out: AtomicU64,
+    empty: AtomicU64,
     rounded: AtomicU64,
     batches: AtomicU64,
     failures: AtomicU64,
@@ -157,6 +158,7 @@ impl RunCounters {
             skipped: zero(),
             newer: zero(),
             left_out: zero(),
+            empty: zero(),
             rounded: zero(),
             batches: zero(),
             failures: zero(),
@@ -224,6 +226,7 @@ impl RunCounters {
             aborted: self.aborted.load(Relaxed),
             newer: self.newer.load(Relaxed),
             left_out: self.left_out.load(Relaxed),
+            empty: self.empty.load(Relaxed),
             returned: self.returned.load(Relaxed),
             rounded: self.rounded.load(Relaxed),
             batches: self.batches.load(Relaxed),
@@ -361,9 +364,14 @@ impl Observer for RunCounters {
                 self.read.fetch_sub(rows, Relaxed);
                 self.returned.fetch_add(rows, Relaxed);
             }
-            Event::Lag { bytes, age } => *lock(&self.lag) = Some(LagView { bytes, age }),
+            Event::Lag { bytes, age } => *lock(&self.lag) = Some(LagView::Files { bytes, age }),
+            Event::LagMessages(messages) => *lock(&self.lag) = messages.map(LagView::Messages),
             Event::Skipped { rows } => {
                 self.skipped.fetch_add(rows, Relaxed);
+            }
+            Event::Empty { rows } => {
+                self.skipped.fetch_add(rows, Relaxed);
+                self.empty.fetch_add(rows, Relaxed);
             }
             Event::DeadLettersBlocked { error } => {
                 *lock(&self.trouble) = Some(fit::shorten(&error.0, MOST_MESSAGE).into());
@@ -414,6 +422,8 @@ impl Observer for RunCounters {
             }
             Event::Circuit { state, trouble } => self.circuit(state, trouble, Instant::now()),
             Event::Buried { stage, reason, rows } => self.buried(stage, reason, rows),
+            // Those that are alive tell it soon enough.
+            Event::Pool { .. } => {}
             Event::Worker { worker, alive } => {
                 self.on_worker(worker, |worker| *worker = Worker { alive, busy: false });
                 let mut workers = lock(&self.workers);

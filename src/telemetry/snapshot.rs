@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::batch::Stage;
+use crate::port::runs::RunBooks;
 use crate::port::{Circuit, Level};
 use crate::telemetry::histogram::Latency;
 use crate::text::number_format;
@@ -29,9 +30,31 @@ pub struct Books {
     pub rejected: u64,
     /// Rows in the dead-letter queue because the internal queue was full.
     pub dropped: u64,
-    /// Rows that an earlier run had committed, or that the store had and kept on request.
+    /// Rows that an earlier run had committed, that the store had and kept on request, or that have nothing but a key.
     pub skipped: u64,
 }
+
+/// The books of a run are what the history keeps of it, field by field.
+macro_rules! same_books {
+    ($from:ty => $to:ident) => {
+        impl From<$from> for $to {
+            fn from(books: $from) -> Self {
+                Self {
+                    read: books.read,
+                    inserted: books.inserted,
+                    updated: books.updated,
+                    unchanged: books.unchanged,
+                    superseded: books.superseded,
+                    rejected: books.rejected,
+                    dropped: books.dropped,
+                    skipped: books.skipped,
+                }
+            }
+        }
+    };
+}
+same_books!(Books => RunBooks);
+same_books!(RunBooks => Books);
 
 impl Books {
     /// The outcomes with their names, in the order in which they are shown.
@@ -195,6 +218,8 @@ pub struct Snapshot {
     pub newer: u64,
     /// Those of the skipped rows that a trigger of the table has left out, or put somewhere else.
     pub left_out: u64,
+    /// Those of the skipped rows that have nothing but a key.
+    pub empty: u64,
     /// Rows read ahead and given back to their files; they do not count as read.
     pub returned: u64,
     /// Values rounded to the scale of their column.
@@ -219,20 +244,62 @@ pub struct Snapshot {
     pub workers: WorkersView,
     /// Time from the first statement of a transaction to its commit.
     pub latency: Latency,
-    /// How far the store is behind files that are followed; `None` where none are.
+    /// How far the store is behind what is followed; `None` where nothing is, or it is not known.
     pub lag: Option<LagView>,
 }
 
-/// How far the store is behind the writers of files.
+/// How far the store is behind those who write what is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LagView {
-    /// Bytes that are written and not settled.
-    pub bytes: u64,
-    /// Since when there have been some.
-    pub age: Duration,
+pub enum LagView {
+    /// Behind the writers of files.
+    Files {
+        /// Bytes that are written and not settled.
+        bytes: u64,
+        /// Since when there have been some.
+        age: Duration,
+    },
+    /// Messages of a stream that are not settled.
+    Messages(u64),
 }
 
 impl Snapshot {
+    /// Adds what another run of the same process has counted; what is no sum is as that one left it.
+    pub fn add(&mut self, other: &Self) {
+        self.books.add(&other.books);
+        self.submitted += other.submitted;
+        self.aborted += other.aborted;
+        self.newer += other.newer;
+        self.left_out += other.left_out;
+        self.empty += other.empty;
+        self.returned += other.returned;
+        self.rounded += other.rounded;
+        self.batches += other.batches;
+        self.failures += other.failures;
+        self.retries += other.retries;
+        self.trouble.clone_from(&other.trouble);
+        for group in &other.rejects {
+            let alike = |known: &&mut RejectGroup| {
+                known.stage == group.stage && known.code == group.code && known.column == group.column
+            };
+            match self.rejects.iter_mut().find(alike) {
+                Some(known) => known.rows += group.rows,
+                None => self.rejects.push(group.clone()),
+            }
+        }
+        self.rejects.sort_by_key(|group| std::cmp::Reverse(group.rows));
+        self.rejects_beyond += other.rejects_beyond;
+        let circuit = &other.circuit;
+        self.circuit = CircuitView {
+            times_opened: self.circuit.times_opened + circuit.times_opened,
+            open_total: self.circuit.open_total + circuit.open_total,
+            reason: circuit.reason.clone().or_else(|| self.circuit.reason.clone()),
+            ..circuit.clone()
+        };
+        self.queue = QueueView { peak: self.queue.peak.max(other.queue.peak), ..other.queue };
+        self.workers = WorkersView { most: self.workers.most.max(other.workers.most), ..other.workers };
+        self.latency.add(&other.latency);
+    }
+
     /// Whether every row that was read has exactly one outcome; see [`Books::closes`].
     ///
     /// # Errors

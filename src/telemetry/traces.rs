@@ -1,4 +1,4 @@
-//! Spans for a collector of OpenTelemetry traces, over OTLP: protobuf in HTTP.
+//! Spans for a collector of OpenTelemetry traces, over OTLP: protobuf in HTTP, or as a call of gRPC.
 //!
 //! Spans are made with `tracing` where the work is done, one a batch at most and never one a row.
 //! Nobody makes any unless a collector is named: what is off costs a look at a flag. They wait in a
@@ -24,10 +24,11 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::telemetry::client::{Answer, Endpoint, why};
+use crate::telemetry::otlp::Protocol;
 use crate::text::flags::OTLP;
 
-/// Port of a collector, where none is written.
-const PORT: u16 = 4318;
+#[cfg_attr(not(feature = "grpc"), path = "traces/no_grpc.rs")]
+mod grpc;
 
 /// Where a collector takes traces.
 const PATH: &str = "/v1/traces";
@@ -64,13 +65,19 @@ impl Traces {
     ///
     /// # Errors
     /// Usage, where that is not an address.
-    pub fn start(endpoint: &str, run_id: Uuid) -> Result<Self> {
-        let endpoint = Endpoint::parse(endpoint, PORT).map_err(Error::usage)?;
-        let endpoint = if endpoint.path().ends_with(PATH) { endpoint } else { endpoint.below(PATH) };
-        let post = Arc::new(Post { endpoint: endpoint.clone(), told: AtomicBool::new(false) });
+    pub fn start(endpoint: &str, protocol: Protocol, run_id: Uuid) -> Result<Self> {
+        let endpoint = Endpoint::parse(endpoint, protocol.port()).map_err(Error::usage)?;
+        let endpoint = match protocol {
+            Protocol::Grpc => grpc::endpoint(endpoint)?,
+            Protocol::Http if endpoint.path().ends_with(PATH) => endpoint,
+            Protocol::Http => endpoint.below(PATH),
+        };
+        let post = Arc::new(Post { endpoint: endpoint.clone(), protocol, told: AtomicBool::new(false) });
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Posting(post.clone()))
+            // The bytes are the same; a call of gRPC has a frame around them.
+            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
             .with_endpoint(endpoint.shown())
             .with_timeout(SENDING)
             // What cannot be sent now is older still later, and newer spans wait behind it.
@@ -129,6 +136,7 @@ impl fmt::Debug for Traces {
 #[derive(Debug)]
 struct Post {
     endpoint: Endpoint,
+    protocol: Protocol,
     /// Whether it was said that it is not open.
     told: AtomicBool,
 }
@@ -145,8 +153,13 @@ impl Post {
     }
 
     async fn send(&self, request: Request<Bytes>) -> Result<Answer, String> {
-        let request = request.try_into().map_err(why)?;
-        match tokio::time::timeout(SENDING, self.endpoint.exchange(request, MOST_BYTES)).await {
+        let sending = async {
+            match self.protocol {
+                Protocol::Http => self.endpoint.exchange(request.try_into().map_err(why)?, MOST_BYTES).await,
+                Protocol::Grpc => grpc::call(&self.endpoint, request, MOST_BYTES).await,
+            }
+        };
+        match tokio::time::timeout(SENDING, sending).await {
             Ok(Ok(answer)) if (200..300).contains(&answer.status) => Ok(answer),
             Ok(Ok(answer)) => Err(format!("the collector answers with status {}", answer.status)),
             Ok(Err(why)) => Err(why),

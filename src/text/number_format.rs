@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat};
+
 /// With a comma between groups of three digits: `1,204,000`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -13,6 +15,12 @@ pub fn count(n: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A time of the ledger, in microseconds since 1970, as RFC 3339 in UTC to the millisecond.
+pub fn timestamp(micros: i64) -> String {
+    let at = DateTime::from_timestamp_micros(micros).unwrap_or_default();
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// A count per second, with separators; below 10 with one decimal.

@@ -1,5 +1,6 @@
 //! A table that somebody changes while rows are on their way to it.
 
+mod columns;
 mod kinds;
 mod lost;
 mod moments;
@@ -8,15 +9,13 @@ mod waits;
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::harness::db::Db;
 use crate::harness::run::{Run, Running};
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Work, wait};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often each change is made under a load and under a tail: once, unless `MDSCTL_CHANGES` asks for
 /// more, which `scripts/campaign` does.

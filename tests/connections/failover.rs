@@ -4,16 +4,14 @@ use std::fs;
 use std::io::{PipeReader, Write};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use super::UNAVAILABLE;
 use crate::generator::fixtures;
 use crate::harness::large::LARGE;
 use crate::harness::run::{Running, fixture};
 use crate::harness::truth::assert_same;
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Db, Postgres, Store, Work, wait};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Two servers with the same database.
 struct Pair {

@@ -4,6 +4,7 @@ mod failover;
 mod libpq;
 mod numbered;
 mod pgbouncer;
+mod relatives;
 mod tls;
 
 /// Wrong flags, wrong configuration, wrong credentials.

@@ -1,8 +1,6 @@
 //! Through pgbouncer in transaction mode: everything works, and nothing stays behind in the
 //! sessions that others get after us.
 
-use std::time::Duration;
-
 use super::{UNAVAILABLE, USAGE};
 use crate::generator::fixtures;
 use crate::generator::random::Random;
@@ -13,9 +11,9 @@ use crate::harness::pgbouncer::{POOL, Pgbouncer};
 use crate::harness::quotes::{DLQ, Quotes, TABLE};
 use crate::harness::run::{PASSWORD, fixture};
 use crate::harness::truth::{assert_same, truth};
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Db, Postgres, Store, Work, wait};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
 /// A server and a pooler before it.

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::harness::proxy::{Loss, Proxy};
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Db, Postgres, Run, Store, Work, wait};
 
-const PATIENCE: Duration = Duration::from_secs(120);
 const QUEUE: &str = "letters.ndjson";
 
 /// A role that may write and no more, so that the store keeps no ledger for it.

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use crate::harness::pack;
 use crate::harness::programs::PROGRAMS;
 use crate::harness::run::Running;
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Run, Store, Work, wait};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const QUEUE: &str = ".dlq/bars.ndjson";
 
 /// Five rows, of which four are bad: two prices, a time, and a line that is too short.

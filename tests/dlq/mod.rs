@@ -8,8 +8,12 @@ mod full;
 mod gone;
 mod hints;
 mod inspect;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod left;
 mod long;
+#[cfg(feature = "nats")]
+mod nats;
 mod no_queue;
 mod no_timeframe;
 mod overflow;

@@ -97,6 +97,9 @@ fn every_form_of_the_python_system_is_replayed_and_one_bad_record_holds_no_other
             Some(json!("could not connect")),
             Some(json!({"colour": "red"})),
             Some(json!("Bar(symbol='x'")),
+            // Words that are read as texts of themselves.
+            Some(json!("inf")),
+            Some(json!(["np.nan", "+nan"])),
         ] {
             let work = Work::new();
             let store = if postgres { Store::postgres() } else { Store::sqlite(&work) };

@@ -306,7 +306,7 @@ fn two_replays_and_a_load_share_a_queue() {
     let blocker = db.session().expect("a session");
     blocker.execute("BEGIN; LOCK TABLE strict IN ACCESS EXCLUSIVE MODE");
     let first = work.mdsctl(["replay-dlq", "--dsn", &dsn]).spawn();
-    crate::harness::wait::until(std::time::Duration::from_secs(60), "the claim", || {
+    crate::harness::wait::until(crate::harness::wait::PATIENCE, "the claim", || {
         work.path(".dlq/.bars.replay.json").exists().then_some(())
     });
     let load = work.mdsctl(["load", &more]).arguments(to).spawn();
@@ -356,7 +356,7 @@ fn torment(key: &str, salt: u64) {
         for _ in 0..8 {
             let goal = db.count("strict") + random.between(0, 300) as u64;
             let mut running = replay().spawn();
-            let ended = crate::harness::wait::within(std::time::Duration::from_secs(60), || {
+            let ended = crate::harness::wait::within(crate::harness::wait::PATIENCE, || {
                 (running.has_ended() || db.count("strict") > goal).then(|| running.has_ended())
             });
             if !ended.expect("it ends or stores something") {

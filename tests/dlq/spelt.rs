@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -109,8 +108,9 @@ fn rows_of_a_file_that_was_replaced_meanwhile_are_kept() {
         let running = work.mdsctl(flags).spawn();
         let waits = "SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
                      WHERE NOT l.granted AND a.datname = current_database()";
-        let patience = Duration::from_secs(60);
-        wait::until(patience, "a lock that is waited for", || (!db.rows(waits).is_empty()).then_some(()));
+        wait::until(wait::PATIENCE, "a lock that is waited for", || {
+            (!db.rows(waits).is_empty()).then_some(())
+        });
         // Another day under the same name, or more of the same day.
         let next: String = (1..=20).map(|day| bar(day, "2")).collect();
         if replaced {
@@ -120,7 +120,7 @@ fn rows_of_a_file_that_was_replaced_meanwhile_are_kept() {
             work.write("a.csv", HEADER.to_owned() + &text + &next);
         }
         running.signal(Signal::INT);
-        wait::until(patience, "its answer", || running.said().contains("once more").then_some(()));
+        wait::until(wait::PATIENCE, "its answer", || running.said().contains("once more").then_some(()));
         running.signal(Signal::INT);
         let run = running.finish().expect(130);
         session.execute("ROLLBACK");

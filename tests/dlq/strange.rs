@@ -94,7 +94,7 @@ fn a_killed_replay_is_finished_as_it_was_begun_whatever_the_next_one_is_asked_fo
         work.write(".dlq/log.ndjson", text);
         let engine = ["--dsn", &dsn, "--batch-size", "50", "--workers", "2"];
         let mut running = work.mdsctl(["replay-dlq", "--code", "a"]).arguments(engine).spawn();
-        let some = wait::within(std::time::Duration::from_secs(60), || {
+        let some = wait::within(wait::PATIENCE, || {
             (db.count("log") > 500 || running.has_ended()).then(|| !running.has_ended())
         });
         if some.expect("rows") {
@@ -132,7 +132,7 @@ fn two_tenants_of_one_table_without_a_key_survive_a_kill_between_them() {
     );
     let engine = ["--dsn", &dsn, "--batch-size", "50", "--workers", "2"];
     let mut running = work.mdsctl(["replay-dlq"]).arguments(engine).spawn();
-    let some = wait::within(std::time::Duration::from_secs(60), || {
+    let some = wait::within(wait::PATIENCE, || {
         (db.count("log") > 1_500 || running.has_ended()).then(|| !running.has_ended())
     });
     if some.expect("rows") {
@@ -266,7 +266,7 @@ fn cut_short_once(work: &Work, db: &Db, table: &str, flags: &[&str], word: &str)
     let blocker = db.session().expect("a session");
     blocker.execute(&format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
     let running = work.mdsctl(["replay-dlq", "--dsn", &db.dsn()]).arguments(flags.to_vec()).spawn();
-    wait::until(std::time::Duration::from_secs(60), "the claim", || {
+    wait::until(wait::PATIENCE, "the claim", || {
         let journal =
             fs::read_to_string(work.path(&format!(".dlq/.{table}.replay.json"))).unwrap_or_default();
         journal.contains(word).then_some(())
@@ -343,7 +343,7 @@ fn who_takes_a_claim_up_mends_as_it_was_mended() {
     let dsn = db.dsn();
     let engine = ["--dsn", &dsn, "--batch-size", "50", "--workers", "2", "--set", "code=one"];
     let mut running = work.mdsctl(["replay-dlq"]).arguments(engine).spawn();
-    let some = wait::within(std::time::Duration::from_secs(60), || {
+    let some = wait::within(wait::PATIENCE, || {
         (db.count("log") > 300 || running.has_ended()).then(|| !running.has_ended())
     });
     if some.expect("rows") {
@@ -367,9 +367,7 @@ fn without_a_ledger_and_a_key_a_claim_is_not_taken_up_blindly() {
     let blocker = db.session().expect("a session");
     blocker.execute("BEGIN; LOCK TABLE log IN ACCESS EXCLUSIVE MODE");
     let running = work.mdsctl(["replay-dlq", "--dsn", &dsn]).spawn();
-    wait::until(std::time::Duration::from_secs(60), "the claim", || {
-        work.path(".dlq/.log.replay.json").exists().then_some(())
-    });
+    wait::until(wait::PATIENCE, "the claim", || work.path(".dlq/.log.replay.json").exists().then_some(()));
     running.signal(Signal::KILL);
     running.finish_quietly();
     blocker.execute("COMMIT");
@@ -429,7 +427,7 @@ fn a_table_that_is_away_or_has_lost_its_key_keeps_the_claim() {
     work.write(".dlq/log.ndjson", text);
     let engine = ["--dsn", &dsn, "--batch-size", "50", "--workers", "2"];
     let mut running = work.mdsctl(["replay-dlq"]).arguments(engine).spawn();
-    let some = wait::within(std::time::Duration::from_secs(60), || {
+    let some = wait::within(wait::PATIENCE, || {
         (db.count("log") > 300 || running.has_ended()).then(|| !running.has_ended())
     });
     if some.expect("rows") {

@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use crate::harness::dlq::DeadLetter;
 use crate::harness::programs::PROGRAMS;
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Postgres, Run, Store, Work, dlq, wait, without};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 /// What says that the load waits for the queue.
 const WAITS: &str = "the load waits, no row is dropped";
 

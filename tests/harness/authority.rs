@@ -15,6 +15,39 @@ pub struct Authority {
     pub pem: String,
 }
 
+/// An authority, and a server's certificate of it, in files that the users of servers may read.
+pub struct Files {
+    /// Where they are.
+    directory: tempfile::TempDir,
+}
+
+impl Files {
+    /// Of a new authority, for a server of those names; and a certificate for a client.
+    pub fn new(hosts: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(directory.path(), all).expect("others may read it");
+        let authority = Authority::new("an authority");
+        let files = Self { directory };
+        let write = |name: &str, text: &str| std::fs::write(files.path(name), text).expect("a file");
+        write("ca.pem", &authority.pem);
+        write("other.pem", &Authority::new("another one").pem);
+        for (name, identity) in
+            [("server", authority.certify("server", hosts)), ("client", authority.certify("me", &[]))]
+        {
+            write(&format!("{name}.pem"), &identity.cert);
+            write(&format!("{name}.key"), &identity.key);
+        }
+        files
+    }
+
+    /// The path of one: `ca.pem`, `other.pem` (of an authority that has certified nobody), `server.pem`, `server.key`,
+    /// `client.pem`, `client.key`.
+    pub fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).to_str().expect("UTF-8").to_owned()
+    }
+}
+
 /// A certificate and its key, as PEM.
 pub struct Identity {
     /// The certificate.

@@ -2,14 +2,12 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::wait::PATIENCE;
 use super::{programs, wait, without};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Chromium with one page. Killed when dropped.
 pub struct Chromium {

@@ -4,15 +4,13 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::Value;
 
 use super::authority::Identity;
 use super::run::Running;
 use super::wait;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::wait::PATIENCE;
 
 /// Where the program says that it listens.
 pub fn address(running: &mut Running) -> SocketAddr {

@@ -5,16 +5,14 @@ use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::Duration;
 
 use super::postgres::{Postgres, free_port, make_directory, write_private};
 use super::programs::PROGRAMS;
+use super::wait::PATIENCE;
 use super::{wait, without};
 
 /// Sessions of the server that all clients share.
 pub const POOL: usize = 3;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A pooler of our own.
 pub struct Pgbouncer {

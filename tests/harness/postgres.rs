@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -16,11 +15,10 @@ use super::db::{Db, OURSELVES};
 use super::programs::PROGRAMS;
 use super::run::Work;
 use super::wait;
+use super::wait::PATIENCE;
 
 /// The role that owns everything; it needs no password.
 pub const SUPERUSER: &str = "mds";
-/// Longest time that a server may take to come up.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Databases made so far.
 static MADE: AtomicU32 = AtomicU32::new(0);
 /// The server of [`Postgres::shared`]. Statics are not dropped: its supervisor ends it.

@@ -66,7 +66,7 @@ impl Work {
             stdin: Stdin::Nothing,
             user: None,
             before: Vec::new(),
-            limit: Duration::from_secs(120),
+            limit: wait::PATIENCE,
         }
     }
 
@@ -274,6 +274,12 @@ impl Running {
     /// The number of its process.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
+    }
+
+    /// Whether it was stopped by a signal, and has not gone on.
+    pub fn stands_still(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
     }
 
     /// What it has said on standard error so far.

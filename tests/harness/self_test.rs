@@ -143,5 +143,5 @@ fn a_server_does_not_outlive_a_test_process_that_is_killed() {
     holder.kill().expect("it is killed");
     holder.wait().expect("it is gone");
     // The directory goes last, after the server.
-    wait::until(Duration::from_secs(60), "the server to go", || (!directory.exists()).then_some(()));
+    wait::until(wait::PATIENCE, "the server to go", || (!directory.exists()).then_some(()));
 }

@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+/// Longest wait for anything that is to happen. What passes never waits that long; what fails may have
+/// run on a machine that is ten times slower than the one it was written on.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
 /// Asks again and again until the answer is there; `None` after `limit`.
 pub fn within<A>(limit: Duration, mut ask: impl FnMut() -> Option<A>) -> Option<A> {
     let start = Instant::now();

@@ -94,3 +94,61 @@ fn one_that_hangs_or_is_away() {
     let run = ask(&format!("http://127.0.0.1:{}", free_port()), &[]).expect(CRITICAL);
     assert!(complaint(&run, "instance").contains("no connection"), "{run}");
 }
+
+#[test]
+fn several_are_told_as_one() {
+    let (well, soft) = (
+        answering((200, ""), RUNNING, EASY),
+        answering((200, ""), RUNNING, r#"{"level":"soft","utilisation":0.7}"#),
+    );
+    let hard = answering((200, ""), RUNNING, r#"{"level":"hard","utilisation":1.0}"#);
+    let dead = format!("http://127.0.0.1:{}", free_port());
+    let all = |urls: &[&str], more: &[&str]| {
+        let urls = urls.iter().flat_map(|url| ["--url", url]);
+        Work::new().mdsctl(["health"]).arguments(urls).arguments(more.iter().copied()).run()
+    };
+    let run = all(&[&well.url(), &soft.url()], &[]).expect(OK);
+    let first = run.stdout.lines().next().expect("a line");
+    let said = format!("all 2 instances are ready, the worst level is soft, at {}|", soft.url());
+    assert!(first.contains(&said) && !first.contains(&well.url()), "{run}");
+    assert!(
+        first.contains("queue_utilisation=0.7;;;0") && first.matches("queue_utilisation").count() == 1,
+        "{run}"
+    );
+    // Each has its own lines, by its name.
+    for url in [well.url(), soft.url()] {
+        assert!(run.stdout.contains(&format!("[OK] instance: {url} is ready")), "{run}");
+        assert!(run.stdout.contains(&format!("[OK] circuit: {url}: its store takes rows")), "{run}");
+    }
+
+    let run = all(&[&well.url(), &hard.url(), &soft.url()], &[]).expect(WARNING);
+    let said =
+        format!("MDSCTL WARNING - all 3 instances are ready, the worst level is hard, at {}", hard.url());
+    assert!(run.stdout.starts_with(&said), "{run}");
+    // One that is dead is the worst, and hides none of the others.
+    let urls = [&hard.url()[..], &dead, &well.url()];
+    let run = all(&urls, &[]).expect(CRITICAL);
+    let said = format!(
+        "2 of 3 instances are ready, the worst level is hard, at {}; {dead}: no connection",
+        hard.url()
+    );
+    assert!(run.stdout.contains(&said), "{run}");
+    let run = all(&urls, &["--json"]).expect(CRITICAL);
+    let json = run.json();
+    assert_eq!((&json["status"], &json["exit_code"]), (&"critical".into(), &2.into()), "{run}");
+    let listed: Vec<_> = json["instances"].as_array().expect("a list").iter().collect();
+    assert_eq!(
+        listed.iter().map(|one| one["url"].as_str().expect("a text")).collect::<Vec<_>>(),
+        urls,
+        "{run}"
+    );
+    let field = |name: &str| -> Vec<_> { listed.iter().map(|one| one[name].clone()).collect() };
+    assert_eq!(field("status"), ["warning", "critical", "ok"], "{run}");
+    assert_eq!(field("ready"), [true, false, true], "{run}");
+    assert_eq!(field("level"), ["hard".into(), serde_json::Value::Null, "ok".into()], "{run}");
+    assert_eq!(findings(&run, "instances")[0]["value"], "hard", "{run}");
+    assert_eq!(findings(&run, "backpressure")[0]["instance"], urls[0], "{run}");
+    // None that answers.
+    let run = all(&[&dead, &dead], &[]).expect(CRITICAL);
+    assert!(run.stdout.contains("0 of 2 instances are ready, and none tells its level"), "{run}");
+}

@@ -195,7 +195,7 @@ fn a_job_of_timescale_that_fails() {
          $$ BEGIN RAISE EXCEPTION 'the disk of the archive is full'; END $$",
     );
     let job = db.value("SELECT add_job('boom', '1h')");
-    wait::until(Duration::from_secs(90), "the job to fail", || {
+    wait::until(wait::PATIENCE, "the job to fail", || {
         let failed = format!(
             "SELECT 1 FROM timescaledb_information.job_stats WHERE job_id = {job} AND last_run_status = 'Failed'"
         );

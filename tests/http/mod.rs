@@ -5,7 +5,6 @@ mod prometheus;
 
 use std::io::{PipeWriter, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -13,9 +12,9 @@ use crate::harness::authority::Authority;
 use crate::harness::http::{Answer, Events, Hook, Manner, address, ask, get, try_ask};
 use crate::harness::large::LARGE;
 use crate::harness::run::{PASSWORD, Running, fixture};
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Postgres, Store, Work, wait};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const HEADER: &str = "ts,vendor,symbol,timeframe,open,high,low,close,volume\n";
 const PATHS: [&str; 8] = [
     "/",
@@ -29,7 +28,7 @@ const PATHS: [&str; 8] = [
 ];
 
 /// Bars, one for each of those seconds.
-fn bars(seconds: std::ops::Range<u64>) -> String {
+pub fn bars(seconds: std::ops::Range<u64>) -> String {
     let line = |s: u64| {
         let (h, m, s) = (s / 3600, s / 60 % 60, s % 60);
         format!("2024-03-04T{h:02}:{m:02}:{s:02}Z,v,AAPL,1s,1,1,1,1,1\n")
@@ -38,7 +37,7 @@ fn bars(seconds: std::ops::Range<u64>) -> String {
 }
 
 /// A load of a pipe that listens, its rows to come.
-fn load(work: &Work, dsn: &str, more: &[&str]) -> (Running, PipeWriter) {
+pub fn load(work: &Work, dsn: &str, more: &[&str]) -> (Running, PipeWriter) {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     let flags = ["load", "-", "--json", "--dataset", "bars", "--dsn", dsn, "--metrics-listen", "127.0.0.1:0"];
     let program = work.mdsctl(flags).arguments(more.iter().copied());
@@ -62,7 +61,7 @@ fn until(address: SocketAddr, path: &str, what: &str, is: impl Fn(&Answer) -> bo
     found.unwrap_or_else(|| panic!("{path} was never {what}: {last:?}"))
 }
 
-fn inserted(address: SocketAddr, rows: u64) -> Answer {
+pub fn inserted(address: SocketAddr, rows: u64) -> Answer {
     until(address, "/status", &format!("{rows} rows"), |a| a.json()["rows"]["inserted"] == rows)
 }
 
@@ -322,7 +321,7 @@ fn when_the_stuck_ones_are_gone_there_is_place_again() {
 }
 
 /// Writes rows until the program ends or stops reading; blocks where it does.
-fn flood(mut pipe: PipeWriter, rows: std::ops::Range<u64>) -> std::thread::JoinHandle<()> {
+pub fn flood(mut pipe: PipeWriter, rows: std::ops::Range<u64>) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         for start in rows.step_by(100) {
             if pipe.write_all(bars(start..start + 100).as_bytes()).is_err() {

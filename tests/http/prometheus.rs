@@ -4,14 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
 use super::{bars, inserted, load};
 use crate::harness::http::{address, get, try_ask};
 use crate::harness::postgres::free_port;
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Store, Work, wait, without};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is tested with its programs.
 const TESTED: &str = "what Prometheus makes of /metrics";

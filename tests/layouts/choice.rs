@@ -230,3 +230,47 @@ fn days_of_a_place_are_replayed_as_days() {
         assert_eq!(stored(store), expected, "{which}");
     });
 }
+
+/// A shape that several write is nobody's for sure where the name of the file is that of another.
+#[test]
+fn a_shared_shape_is_not_taken_against_the_name_of_the_file() {
+    on_both_stores(|work, store, which| {
+        let candles = r#"{"candles":[{"start":"1673391840","low":"1","high":"3","open":"2","close":"2.5","volume":"4"},{"start":"1673391780","low":"1","high":"3","open":"2","close":"2.25","volume":"5"}]}"#;
+        for name in ["TradingView-BTCUSD.json", "YahooFinance-SP500.json", "x_binance_BTC.json"] {
+            work.write(name, candles);
+            let run = work.mdsctl(["load", name, "--symbol", "A", "--dsn", &store.dsn()]).run().expect(2);
+            assert!(run.error().contains("no column for \"vendor\""), "{which}: {run}");
+        }
+        for name in ["Coinbase-BTC-USD-PT1D.json", "candles.json"] {
+            work.write(name, candles);
+            work.mdsctl(["load", name, "--symbol", name, "--dsn", &store.dsn()]).run().expect(0);
+        }
+        assert_eq!(stored(store).matches("vendor=coinbase").count(), 4, "{which}");
+    });
+}
+
+/// A symbol that the name of a file tells is told; of a name that says more than the symbol none is taken.
+#[test]
+fn a_symbol_of_the_name_is_told_and_is_nothing_else() {
+    on_both_stores(|work, store, which| {
+        let rows = "Date,Open,High,Low,Close,Volume,Ex-Dividend,Split Ratio,Adj. Open,Adj. High,Adj. Low,Adj. Close,Adj. Volume\n\
+                    2011-01-03,1,2,0.5,1.5,10,0.0,1.0,1,2,0.5,1.5,10\n";
+        for name in ["WIKI-AAPL-2011-quandl.csv", "WIKI-AAPL_2011.csv", "WIKI-AAPL2011.csv"] {
+            work.write(name, rows);
+            let run = work.mdsctl(["load", name, "--dsn", &store.dsn()]).run().expect(2);
+            assert!(run.error().contains("\"symbol\""), "{which}: {run}");
+        }
+        let names = ["WIKI-AAPL.csv", "WIKI-MSFT.csv", "WIKI-IBM.csv", "WIKI-F.csv", "WIKI-GE.csv"];
+        names.iter().for_each(|name| {
+            work.write(name, rows);
+        });
+        let run = work.mdsctl(["load", names[0], "--json", "--dsn", &store.dsn()]).run().expect(0);
+        let said = run.json()["deductions"].to_string();
+        assert!(said.contains("symbol is AAPL, from the file's name"), "{which}: {run}");
+        let dsn = store.dsn();
+        let arguments = [&["load", "--json", "--dsn", &dsn][..], &names[..]].concat();
+        let run = work.mdsctl(arguments).run().expect(0);
+        let said = run.json()["deductions"].to_string();
+        assert!(said.contains("symbol is AAPL, F, GE and 2 others, from the files' names"), "{which}: {run}");
+    });
+}

@@ -4,6 +4,7 @@
 //! that needs some. Every stored value of every file is in the snapshot of the layout.
 
 mod choice;
+mod meaning;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -244,4 +245,76 @@ fn every_layout_has_fixtures_and_every_folder_is_one_of_a_layout() {
     assert!(without.is_empty(), "layouts without fixtures: {without:?}");
     let unknown: Vec<&String> = with.iter().filter(|with| !names.contains(&with.as_str())).collect();
     assert!(unknown.is_empty(), "folders of no layout: {unknown:?}");
+}
+
+/// The rows of CSV with a header as lines of JSON: all values as text, empty ones null.
+fn as_lines(rows: &str) -> String {
+    let text = |value: &str| match value {
+        "" => serde_json::Value::Null,
+        value => value.into(),
+    };
+    let first = rows.lines().next().unwrap_or_default();
+    let count = |delimiter: &u8| first.bytes().filter(|byte| byte == delimiter).count();
+    let delimiter = *b",;\t|".iter().rev().max_by_key(|delimiter| count(delimiter)).expect("some");
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::Headers).from_reader(rows.as_bytes());
+    let names = reader.headers().expect("a header").clone();
+    let mut lines = String::new();
+    for record in reader.records() {
+        let record = record.expect("a row");
+        let row: serde_json::Map<String, serde_json::Value> =
+            names.iter().zip(&record).map(|(name, value)| (name.to_owned(), text(value))).collect();
+        let _ = writeln!(lines, "{}", serde_json::Value::Object(row));
+    }
+    lines
+}
+
+#[test]
+fn a_header_is_known_in_lines_of_json_too() {
+    let mut known = 0;
+    // The header of several tickers has three lines.
+    for layout in layouts().into_iter().filter(|layout| layout != "yahoo-tickers") {
+        let folder = folder().join(&layout);
+        let flags = flags(&folder);
+        for file in
+            files(&folder).iter().filter(|file| file.extension().is_some_and(|ending| ending == "csv"))
+        {
+            let inside = file.strip_prefix(&folder).expect("below it").to_string_lossy().into_owned();
+            let flags = flags.get(&inside).cloned().unwrap_or_default();
+            let work = Work::new();
+            let load = |path: &str, store: &Store| {
+                let run = work
+                    .mdsctl(["load", path, "--json", "--dsn", &store.dsn()])
+                    .arguments(flags.iter())
+                    .run();
+                assert_eq!(run.code, 0, "{layout} {inside}: {run}");
+                run.json()
+            };
+            let of_csv = Store::sqlite(&work);
+            let said = work
+                .mdsctl(["load", &file.to_string_lossy(), "--json", "--dry-run", "--dsn", &of_csv.dsn()])
+                .arguments(flags.iter())
+                .run()
+                .json();
+            let detected = said["preview"]["detected"].as_array().cloned().unwrap_or_default();
+            let by = detected.iter().find(|one| one["what"] == "layout").map(|one| one["why"].to_string());
+            let Some(by) = by.filter(|by| by.starts_with("\"header with") && !by.contains("first row"))
+            else {
+                continue;
+            };
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            if !said["deductions"].to_string().contains("passed over") && !text.is_empty() {
+                let (lines, of_lines) =
+                    (inside.replace(".csv", ".ndjson"), Store::Sqlite(work.path("lines.db")));
+                load(&file.to_string_lossy(), &of_csv);
+                work.write(&lines, as_lines(&text));
+                let said = load(&lines, &of_lines);
+                let is = said["deductions"].to_string().contains(&format!("layout is {layout} "));
+                assert!(is, "{layout} {inside}: {by}: {said}");
+                assert_eq!(stored(&of_lines), stored(&of_csv), "{layout} {inside}");
+                known += 1;
+            }
+        }
+    }
+    assert!(known > 20, "{known}");
 }

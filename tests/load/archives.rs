@@ -18,6 +18,12 @@ fn file<'a>(name: &'a str, text: &'a str) -> Packed<'a> {
     Packed { name, text: text.as_bytes(), method: 8, flags: 0, crc: None }
 }
 
+/// An archive with files of those names and texts; inputs in object stores are made of it, too.
+#[cfg_attr(not(feature = "objects"), expect(dead_code, reason = "for tests of object stores alone"))]
+pub fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
+    archive(&files.iter().map(|(name, text)| file(name, text)).collect::<Vec<_>>())
+}
+
 fn archive(files: &[Packed<'_>]) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for one in files {
@@ -178,7 +184,7 @@ fn archives_that_are_cut_or_hold_nothing_are_told_in_a_sentence() {
     let path =
         work.write("book.xlsx", archive(&[file("[Content_Types].xml", "<x/>"), file("xl/a.xml", "<x/>")]));
     let run = work.mdsctl(["load", &path]).run().expect(6);
-    assert!(run.error().contains("book.xlsx: a spreadsheet"), "{run}");
+    assert!(run.error().contains("book.xlsx: an Office document that is not a workbook"), "{run}");
 }
 
 /// A file that is gone on with is known by its name and its checksum, whatever else has come into the archive.
@@ -197,4 +203,51 @@ fn a_load_of_an_archive_is_resumed_at_the_file_that_was_damaged() {
         let rows = store.rows("SELECT count(*), count(DISTINCT price) FROM ticks");
         assert_eq!(rows[0][1].as_deref(), Some("500"), "{what}: {run}");
     });
+}
+
+/// As writers that do not know the size of a file before it has passed: with the fields of 64 bits.
+#[test]
+fn archives_of_64_bits_are_read_from_files_and_pipes() {
+    let text = format!("{HEADER}2024-01-02T10:00:00Z,10.5,3\n");
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().large_file(true);
+    archive
+        .start_file("a.csv", options.compression_method(zip::CompressionMethod::Deflated))
+        .expect("in memory");
+    archive.write_all(text.as_bytes()).expect("in memory");
+    let bytes = archive.finish().expect("in memory").into_inner();
+    on_both_stores(|work, store, what| {
+        let path = work.write("large.zip", &bytes);
+        load(work, store, &[&path], &["--symbol", "A"]).expect(0);
+        let flags =
+            ["load", "-", "--dataset", "ticks", "--vendor", "v", "--symbol", "B", "--dsn", &store.dsn()];
+        work.mdsctl(flags).stdin(bytes.clone()).run().expect(0);
+        assert_eq!(fills(store), ["A 10.5 3", "B 10.5 3"], "{what}");
+    });
+}
+
+/// A file that unpacks to more than its archive says is damaged, however much that is; one that says so is read in
+/// pieces.
+#[test]
+fn a_file_that_unpacks_to_more_than_is_said_stops_there() {
+    let text = HEADER.to_owned() + &"2024-01-02T10:00:00Z,10.5,3\n".repeat(1 << 20);
+    let whole = archive(&[file("a.csv", &text)]);
+    assert!(whole.len() * 20 < text.len());
+    let mut lying = whole.clone();
+    let said = u32::try_from(text.len()).expect("small").to_le_bytes();
+    let places: Vec<usize> =
+        whole.windows(4).enumerate().filter(|(_, four)| *four == said).map(|(at, _)| at).collect();
+    assert_eq!(places.len(), 2);
+    places.iter().for_each(|at| lying[*at..at + 4].copy_from_slice(&100u32.to_le_bytes()));
+    let (work, flags) = (Work::new(), ["--symbol", "A"]);
+    let store = Store::sqlite(&work);
+    let path = work.write("lying.zip", lying);
+    let run = load(&work, &store, &[&path], &flags).expect(6);
+    assert!(
+        run.error().contains("lying.zip/a.csv: the zip stream is corrupt; none of its rows were loaded"),
+        "{run}"
+    );
+    let path = work.write("whole.zip", whole);
+    let run = load(&work, &store, &[&path, "--dry-run"], &flags).expect(0);
+    assert_eq!(run.books().read, 1 << 20, "{run}");
 }

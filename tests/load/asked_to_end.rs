@@ -2,13 +2,11 @@
 //! and what is said of the end is so.
 
 use std::io::Write as _;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Postgres, Store, Work, dlq, wait};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const SIGNALS: [Signal; 9] = [
     Signal::USR1,
@@ -24,11 +22,6 @@ const SIGNALS: [Signal; 9] = [
 
 fn lines(from: u64, to: u64) -> String {
     (from..to).map(|n| format!("{n},{n}\n")).collect()
-}
-
-fn is_stopped(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
 }
 
 /// The signals that the process catches, a bit each.
@@ -110,7 +103,7 @@ fn a_load_that_is_stopped_and_goes_on_loads_all() {
     // program leaves it alone is seen from what it catches.
     assert_eq!(caught(running.pid()) & (1 << (Signal::TSTP.as_raw() - 1)), 0);
     running.signal(Signal::STOP);
-    wait::until(PATIENCE, "it to stand still", || is_stopped(running.pid()).then_some(()));
+    wait::until(PATIENCE, "it to stand still", || running.stands_still().then_some(()));
     writer.write_all(bar(1).as_bytes()).expect("the pipe");
     running.signal(Signal::CONT);
     drop(writer);

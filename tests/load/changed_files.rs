@@ -14,9 +14,8 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use rustix::process::Signal;
 
 use crate::harness::run::Running;
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Postgres, Store, Work, wait};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// So many of so much that no reading ahead comes to the end before the first of them are stored.
 const ROWS: i64 = 2_000;

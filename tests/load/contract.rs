@@ -121,7 +121,7 @@ fn a_wrong_flag() {
         (vec!["--workers", "0"], "--workers"),
         (vec!["--workers", "many"], "--workers"),
         (vec!["--batch-size", "-1"], "--batch-size"),
-        (vec!["--format", "xlsx"], "--format"),
+        (vec!["--format", "ods"], "--format"),
         (vec!["--dataset", "candles"], "candles"),
         (vec!["--map", "ts"], "--map"),
         (vec!["--set", "vendor"], "--set"),

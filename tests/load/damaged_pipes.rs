@@ -6,7 +6,7 @@ use std::io::Write as _;
 use crate::harness::pack::{self, gzip};
 use crate::harness::{Postgres, Run, Store, Work};
 
-const ROWS: i64 = 20_000;
+const ROWS: i64 = 8_000;
 
 fn csv() -> Vec<u8> {
     let mut text = b"id,v\n".to_vec();
@@ -69,8 +69,8 @@ fn each(test: impl Fn(&Work, &Store, bool, &str, &[u8], &[u8])) {
 }
 
 fn load(work: &Work, store: &Store, format: &str, bytes: &[u8], more: &[&str]) -> Run {
-    let flags = ["load", "-", "--table", "t", "--format", format, "--json", "--dsn", &store.dsn()];
-    work.mdsctl(flags).arguments(more.iter().copied()).stdin(bytes).run()
+    let flags = ["load", "-", "--table", "t", "--format", format, "--json", "--batch-size", "500", "--dsn"];
+    work.mdsctl(flags).arguments([store.dsn()]).arguments(more.iter().copied()).stdin(bytes).run()
 }
 
 fn empty(store: &Store) {

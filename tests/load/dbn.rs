@@ -3,8 +3,9 @@
 use dbn::encode::EncodeRecord;
 use dbn::encode::dbn::Encoder;
 use dbn::{
-    Action, BidAskPair, FlagSet, HasRType, MappingInterval, MboMsg, Mbp1Msg, Metadata, OhlcvMsg,
+    Action, BboMsg, BidAskPair, FlagSet, HasRType, MappingInterval, MboMsg, Mbp1Msg, Metadata, OhlcvMsg,
     RecordHeader, SType, Schema, Side, SymbolMapping, TradeMsg, UNDEF_ORDER_SIZE, UNDEF_PRICE,
+    UNDEF_TIMESTAMP,
 };
 
 use crate::harness::pack;
@@ -170,13 +171,47 @@ fn best_bids_and_offers_are_quotes_and_a_missing_side_is_null() {
     }
 }
 
+/// The time of a quote of an interval is the end of that; the time of the last trade, or none, is not its own.
+#[test]
+fn best_bids_and_offers_of_intervals_are_quotes_at_their_end() {
+    let quote = |ts_event, ts_recv, bid_px, bid_sz| BboMsg {
+        hd: header::<BboMsg>(0xC4, ts_event),
+        price: 11_000_000_000,
+        size: 5,
+        side: Side::Ask as i8,
+        flags: FlagSet::empty(),
+        ts_recv,
+        sequence: 3,
+        levels: [BidAskPair { bid_px, ask_px: 11_000_000_000, bid_sz, ask_sz: 40, bid_ct: 1, ask_ct: 1 }],
+        ..BboMsg::default_for_schema(Schema::Bbo1M)
+    };
+    let quotes = [
+        quote(DAY + 5, DAY + 60 * SECOND, 10_990_000_000, 30),
+        quote(UNDEF_TIMESTAMP, DAY + 120 * SECOND, UNDEF_PRICE, UNDEF_ORDER_SIZE),
+    ];
+    on_both_stores(|work, store, what| {
+        let path = work.write("quotes.dbn", encoded(&metadata(3, Some(Schema::Bbo1M), true), &quotes));
+        let run = load(work, store, &[&path]).expect(0);
+        assert_eq!(run.json()["dataset"], "quotes", "{what}: {run}");
+        assert_eq!(
+            rows(store, "SELECT symbol, bid, bid_size, ask, ask_size FROM quotes ORDER BY ts"),
+            ["AAPL 10.99 30 11 40", "AAPL NULL NULL 11 40"],
+            "{what}: {run}"
+        );
+        let times = rows(store, "SELECT ts FROM quotes ORDER BY ts");
+        for (time, wanted) in times.iter().zip(["2024-01-02 00:01:00", "2024-01-02 00:02:00"]) {
+            assert!(time.starts_with(wanted), "{what}: {times:?}");
+        }
+    });
+}
+
 #[test]
 fn other_schemas_and_files_without_names_are_refused_in_a_sentence() {
     let work = Work::new();
     let mbo = MboMsg { hd: header::<MboMsg>(0xA0, DAY), ..MboMsg::default() };
     let path = work.write("mbo.dbn", encoded(&metadata(3, Some(Schema::Mbo), true), &[mbo]));
     let run = work.mdsctl(["load", &path]).run().expect(6);
-    let words = "mbo.dbn: a DBN file of mbo, which cannot be loaded; what can be is ohlcv-1s, ohlcv-1m, ohlcv-1h, ohlcv-1d, trades, tbbo, mbp-1, tcbbo and cmbp-1";
+    let words = "mbo.dbn: a DBN file of mbo, which cannot be loaded; what can be is ohlcv-1s, ohlcv-1m, ohlcv-1h, ohlcv-1d, trades, tbbo, mbp-1, bbo-1s, bbo-1m, tcbbo, cmbp-1, cbbo-1s and cbbo-1m";
     assert!(run.error().contains(words), "{run}");
     let path = work.write("mixed.dbn", encoded(&metadata(3, None, true), &[trade(DAY, 1)]));
     let run = work.mdsctl(["load", &path]).run().expect(6);
@@ -211,7 +246,9 @@ fn a_day_without_a_name_costs_its_row_alone() {
 fn a_file_that_is_cut_or_damaged_is_told_and_never_a_crash() {
     let work = Work::new();
     let whole = bars(3);
-    for end in 4..whole.len() {
+    // Behind each whole record, and within fields at many places.
+    let records = [whole.len() - 112, whole.len() - 56];
+    for end in (4..whole.len()).filter(|end| end % 9 < 2 || records.contains(end)) {
         let path = work.write("cut.dbn", &whole[..end]);
         let store = Store::sqlite(&work);
         let run = load(&work, &store, &[&path, "--dry-run"]);
@@ -219,7 +256,7 @@ fn a_file_that_is_cut_or_damaged_is_told_and_never_a_crash() {
         assert_eq!(run.code, if whole_records { 0 } else { 6 }, "{end}: {run}");
         assert!(whole_records || run.error().contains("ends early"), "{end}: {run}");
     }
-    for at in (0..whole.len()).step_by(3) {
+    for at in (0..whole.len()).step_by(7) {
         let mut bytes = whole.clone();
         bytes[at] ^= 0xFF;
         let path = work.write("bad.dbn", bytes);

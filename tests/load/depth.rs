@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::harness::http::{address, get};
 use crate::harness::{Store, Work, on_both_stores, wait};
@@ -88,7 +87,7 @@ fn whoever_listens_sees_the_queue_grow_and_that_it_cannot_be_read() {
     for more in [1, 4] {
         writer.write_all(bad(rows, more).as_bytes()).expect("the pipe");
         rows += more;
-        wait::until(Duration::from_secs(60), "the rows in the metrics", || {
+        wait::until(wait::PATIENCE, "the rows in the metrics", || {
             let seen = depth(&get(at, "/metrics").expect(200).body, "bars", path)?;
             (seen == (rows as u64, size(&work, &["q/bars.ndjson"]))).then_some(())
         });
@@ -96,12 +95,12 @@ fn whoever_listens_sees_the_queue_grow_and_that_it_cannot_be_read() {
     let letters = fs::read(&queue).expect("letters");
     fs::remove_file(&queue).expect("removed");
     fs::create_dir(&queue).expect("a directory in its place");
-    wait::until(Duration::from_secs(60), "no number", || {
+    wait::until(wait::PATIENCE, "no number", || {
         depth(&get(at, "/metrics").expect(200).body, "bars", path).is_none().then_some(())
     });
     fs::remove_dir(&queue).expect("removed");
     fs::write(&queue, letters).expect("letters");
-    wait::until(Duration::from_secs(60), "the rows again", || {
+    wait::until(wait::PATIENCE, "the rows again", || {
         (depth(&get(at, "/metrics").expect(200).body, "bars", path)?.0 == 5).then_some(())
     });
     drop(writer);

@@ -11,17 +11,13 @@ mod kills;
 mod refusals;
 mod sessions;
 
-use std::time::Duration;
-
 use crate::generator::random::Random;
 use crate::generator::write::Format;
 use crate::harness::feed::Feed;
 use crate::harness::quotes::{DLQ, Quotes, TABLE};
 use crate::harness::run::{Mdsctl, Running};
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Db, Postgres, Run, Work, wait};
-
-/// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program that loads quotes and does not wait long between two attempts.
 fn program(work: &Work, input: &str, dsn: &str, workers: &str) -> Mdsctl {

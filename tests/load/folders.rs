@@ -32,6 +32,8 @@ fn empty_files_and_markers_among_others_are_no_errors() {
             assert_eq!(run.books().read, 2, "{what}: {run}");
             assert_eq!(store.count("bars"), Some(2), "{what}: {run}");
             assert!(run.json()["notes"].to_string().contains("2024-01-02.csv: the file is empty"), "{run}");
+            let words = "left out were 3 files or folders that writers leave beside their data (such as ";
+            assert!(run.json()["notes"].to_string().contains(&format!("{input}: {words}")), "{what}: {run}");
         }
         // Nothing at all is a mistake.
         for flags in [&["--dataset", "bars"][..], &[]] {

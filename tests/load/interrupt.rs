@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{PipeReader, Read, Write};
-use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -13,9 +12,8 @@ use crate::generator::write::Format;
 use crate::harness::large::LARGE;
 use crate::harness::run::Running;
 use crate::harness::truth::{assert_same, canonical_row, sorted};
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Store, Work, dlq, on_every_store, wait};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn first_rows(store: &Store, running: &mut Running) {
     wait::until(PATIENCE, "the first rows in the table", || {

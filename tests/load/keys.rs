@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
+use rusqlite::Connection;
+
 use crate::harness::{Postgres, Store, Work};
 
 /// Rows of `header`, whose key falls on one of 200 stored keys, and the last value of each.
@@ -83,4 +85,59 @@ fn the_embedded_store_keeps_the_last_of_a_microsecond_too() {
     let flags = ["load", "rows.csv", "--vendor", "v", "--timeframe", "1s", "--dsn", &store.dsn()];
     work.mdsctl(flags).run().expect(0);
     assert_eq!(store.rows("SELECT volume FROM bars"), [[Some("3".to_owned())]]);
+}
+
+/// Whether the rows of a piece may be written in another order than that of the input hangs on what SQLite takes for one
+/// key.
+#[test]
+fn the_embedded_store_keeps_the_last_of_what_its_columns_take_for_one() {
+    type Row = fn(u64, u64, u64) -> String;
+    const CASES: [&str; 5] = ["Ab", "AB", "ab", "aB", "ab"];
+    let cases: [(&str, Row, &str); 5] = [
+        (
+            "k TEXT COLLATE NOCASE PRIMARY KEY",
+            |key, noise, v| format!("{}{key},{v}", CASES[noise as usize]),
+            "CAST(substr(k, 3) AS INTEGER)",
+        ),
+        (
+            "k TEXT COLLATE RTRIM PRIMARY KEY",
+            |key, noise, v| format!("\"a{key}{}\",{v}", " ".repeat(noise as usize)),
+            "CAST(substr(k, 2) AS INTEGER)",
+        ),
+        (
+            "k BLOB PRIMARY KEY",
+            |key, noise, v| format!("\\x{}{key:04},{v}", CASES[noise as usize]),
+            "CAST(substr(hex(k), 3) AS INTEGER)",
+        ),
+        (
+            "k REAL PRIMARY KEY",
+            |key, noise, v| format!("{key}.50000000000000000{noise}1,{v}"),
+            "CAST(k AS INTEGER)",
+        ),
+        ("k TEXT PRIMARY KEY", |key, _, v| format!("a{key},{v}"), "CAST(substr(k, 2) AS INTEGER)"),
+    ];
+    for (key, row, number) in cases {
+        for rest in ["", " WITHOUT ROWID"] {
+            let (text, last) = rows("k,v", row);
+            let work = Work::new();
+            let table = format!("CREATE TABLE t ({key}, v INTEGER){rest}");
+            Connection::open(work.path("store.db")).and_then(|c| c.execute_batch(&table)).expect("a table");
+            let store = Store::sqlite(&work);
+            fs::write(work.path("rows.csv"), text).expect("a file");
+            let flags = ["load", "rows.csv", "--table", "t", "--json", "--batch-size", "3000"];
+            let run = work.mdsctl(flags).arguments(["--dsn", &store.dsn()]).run().expect(0);
+            let books = run.books();
+            assert_eq!(
+                books.inserted + books.updated + books.unchanged + books.superseded,
+                books.read,
+                "{run}"
+            );
+            let whole =
+                |cell: &Option<String>| cell.as_deref().and_then(|t| t.parse().ok()).expect("a number");
+            let found = store.rows(&format!("SELECT {number}, v FROM t"));
+            let found: Vec<(u64, u64)> = found.iter().map(|row| (whole(&row[0]), whole(&row[1]))).collect();
+            assert_eq!(found.len(), last.len(), "{table}: {run}");
+            assert_eq!(found.into_iter().collect::<BTreeMap<_, _>>(), last, "{table}: {run}");
+        }
+    }
 }

@@ -66,6 +66,14 @@ fn a_price_and_a_size_are_a_trade_whatever_else_is_there() {
             "ts,symbol,price,size,bid,ask,strike,expiry,title\n\
              2024-01-02T14:30:00Z,A,1.5,7,1.4,1.6,100,2024-02-16,x\n",
         );
+        // Of options they are no trades of the underlying, unless somebody says so.
+        let flags = ["load", &path, "--vendor", "v", "--workers", workers, "--dsn", &store.dsn()];
+        let run = work.mdsctl(flags).run().expect(2);
+        assert!(run.error().contains("column \"strike\" says that these are options"), "{what}: {run}");
+        let path = work.write(
+            "trades.csv",
+            "ts,symbol,price,size,bid,ask,title\n2024-01-02T14:30:00Z,A,1.5,7,1.4,1.6,x\n",
+        );
         let flags = ["load", &path, "--vendor", "v", "--workers", workers, "--dsn", &store.dsn()];
         let run = work.mdsctl(flags).run().expect(0);
         let stored = store.rows("SELECT symbol, price, size FROM ticks").concat();

@@ -16,10 +16,16 @@ fn load(work: &Work, store: &Store, inputs: &[&str], more: &[&str]) -> Run {
     work.mdsctl(flags).arguments(inputs.iter().copied()).arguments(more.iter().copied()).run()
 }
 
+/// What is said of the error, behind the screen.
+fn sentence(run: &Run) -> &str {
+    &run.stderr[run.stderr.find("error: ").unwrap_or_default()..]
+}
+
 /// The flags behind this word of a message, up to its end or a comma.
 fn advised<'r>(run: &'r Run, from: &str) -> Vec<&'r str> {
-    let at = run.stderr.find(from).unwrap_or_else(|| panic!("{from} is not advised: {run}"));
-    let mut flags = run.stderr[at..].split([',', '\n']).next().unwrap_or_default().split_whitespace();
+    let said = sentence(run);
+    let at = said.find(from).unwrap_or_else(|| panic!("{from} is not advised: {run}"));
+    let mut flags = said[at..].split([',', '\n']).next().unwrap_or_default().split_whitespace();
     let mut all: Vec<&str> = Vec::new();
     while let Some(word) = flags.next() {
         all.push(word);
@@ -179,7 +185,7 @@ fn a_first_column_without_a_name_shifts_nothing() {
         let run = load(work, store, &[&path], &["--symbol", "X"]).expect(2);
         assert!(bars(store).is_empty(), "{what}: {run}");
         let flags = advised(&run, "--skip-lines 1 --no-header");
-        let maps = &run.stderr[run.stderr.find("which is which:").expect("maps")..];
+        let maps = &sentence(&run)[sentence(&run).find("which is which:").expect("maps")..];
         let maps: Vec<&str> = maps.lines().next().expect("a line").split_whitespace().skip(3).collect();
         let run =
             load(work, store, &[&path], &[&["--symbol", "X"], &flags[..], &maps[..]].concat()).expect(0);

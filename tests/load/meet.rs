@@ -2,11 +2,9 @@
 //! time, they are merged.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Db, Postgres, Run, Work, wait};
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 const TABLE: &str = "CREATE TABLE t (ts timestamptz, symbol text, price numeric(20,8), ticket text, PRIMARY KEY (ts, symbol))";
 

@@ -7,13 +7,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Once;
-use std::time::Duration;
 
 use crate::generator::fixtures;
 use crate::harness::run::fixture;
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Run, Store, Work, programs, wait};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The samples of a file, by name and labels.
 struct Metrics(BTreeMap<String, f64>);

@@ -3,13 +3,11 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::time::Duration;
 
 use rusqlite::Connection;
 
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Work, wait};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn make(work: &Work) {
     let connection = Connection::open(work.path("s.db")).expect("a file");

@@ -296,9 +296,15 @@ fn one_letter_names_of_streams_mean_what_their_case_says() {
         let json = r#"{"T":"t","S":"AAPL","i":96921,"x":"D","p":126.55,"s":1,"t":"2021-02-22T15:51:44.208114004Z","c":"@","z":"C"}"#;
         let path = work.write("in.ndjson", format!("{json}\n"));
         let run = load(work, store, &[&path, "--vendor", "a", "--layout", "none"]);
-        let run = refused(store, run, &["no column for \"symbol\"", "--symbol"]);
-        assert!(!run.error().contains("ts=T") && !run.error().contains("=S"), "{run}");
-        load(work, store, &[&path, "--vendor", "a", "--map", "symbol=S"]).expect(0);
+        let run = refused(
+            store,
+            run,
+            &["\"s\" and \"S\", \"t\" and \"T\" differ in case alone", "--dataset bars|ticks|quotes"],
+        );
+        assert!(!run.error().contains("ts=T") && !run.error().contains("symbol=S"), "{run}");
+        let named = ["--map", "symbol=S", "--map", "ts=t", "--map", "size=s", "--dataset", "ticks"];
+        load(work, store, &[&[path.as_str(), "--vendor", "a", "--layout", "none"][..], &named].concat())
+            .expect(0);
         assert_eq!(rows(store, "SELECT symbol, price, size FROM ticks"), ["AAPL 126.55 1"]);
     });
 }
@@ -317,12 +323,13 @@ fn everything_that_is_missing_is_said_at_once() {
                 "--vendor VALUE --symbol VALUE",
             ],
         );
-        // One that fits as well as another is not recommended.
+        // Of two that fit equally none is recommended before the other.
         let path =
             work.write("two.csv", "timestamp,datetime,open,high,low,close\n2024-01-02,2024-01-03,1,1,1,1\n");
         let run = load(work, store, &[&path, "--vendor", "v", "--symbol", "X"]);
-        let run = refused(store, run, &["timestamp, datetime", "--map ts=COLUMN"]);
-        assert!(!run.error().contains("ts=timestamp"), "{run}");
+        let choice = "say which: --map ts=timestamp or --map ts=datetime";
+        let run = refused(store, run, &["timestamp, datetime", choice]);
+        assert!(!run.stderr.contains("Enter runs"), "{run}");
     });
 }
 
@@ -336,7 +343,10 @@ fn a_name_that_stands_in_the_header_twice_is_not_taken_unasked() {
         refused(
             store,
             run,
-            &["\"Close\" stands in the header more than once", "--map close_price=Close|Close#2"],
+            &[
+                "\"Close\" stands in the header more than once",
+                "say which: --map close_price=Close or --map close_price=Close#2",
+            ],
         );
         load(work, store, &[&flags[..], &["A", "--map", "close_price=Close"]].concat()).expect(0);
         load(work, store, &[&flags[..], &["B", "--map", "close=Close#2"]].concat()).expect(0);

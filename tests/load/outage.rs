@@ -2,14 +2,12 @@
 
 use std::io::Read;
 use std::net::TcpListener;
-use std::time::Duration;
 
 use crate::harness::large::LARGE;
 use crate::harness::run::Running;
 use crate::harness::truth::assert_same;
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Db, Postgres, Store, Work, wait};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(work: &Work, db: &Db, workers: &str) -> Running {
     let flags = ["load", LARGE.path(), "--json", "--workers", workers, "--dsn", &db.dsn()];

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::generator::random::Random;
 use crate::harness::run::{Mdsctl, Running};
-use crate::harness::{Postgres, Run, Store, Work, wait};
+use crate::harness::{Citus, Db, Postgres, Run, Store, Work, wait};
 use rows::{PATIENCE, Rows};
 
 /// A table in a store, and a directory to work in.
@@ -31,25 +31,37 @@ impl Scene {
         }
     }
 
+    /// One in a cluster, its table spread over the nodes by the first column of its key.
+    fn spread(cluster: &Citus, keyed: bool) -> Self {
+        let db = cluster.database();
+        Self::in_database(db, keyed, |db| db.execute("SELECT create_distributed_table('quotes', 'series')"))
+    }
+
+    fn in_database(db: Db, keyed: bool, then: impl FnOnce(&Db)) -> Self {
+        let key = if keyed { ", PRIMARY KEY (series, k)" } else { "" };
+        db.execute(&format!(
+            "CREATE TABLE quotes (series text, k int, seq bigint NOT NULL, note text, \
+             price numeric CONSTRAINT price_is_positive CHECK (price > 0){key})"
+        ));
+        then(&db);
+        let store = Store::Postgres(db);
+        let what = format!("{store}, {}", if keyed { "a key" } else { "no key" });
+        Self { work: Work::new(), store, keyed, what }
+    }
+
     fn new(kind: &str, keyed: bool) -> Self {
+        if kind != "sqlite" {
+            return Self::in_database(Postgres::shared().database(), keyed, |_| ());
+        }
         let work = Work::new();
         let key = if keyed { ", PRIMARY KEY (series, k)" } else { "" };
-        let store = if kind == "sqlite" {
-            let path = work.path("store.db");
-            let table = format!(
-                "CREATE TABLE quotes (series TEXT, k INTEGER, seq INTEGER NOT NULL, note TEXT, \
-                 price REAL CONSTRAINT price_is_positive CHECK (price > 0){key})"
-            );
-            rusqlite::Connection::open(&path).and_then(|db| db.execute_batch(&table)).expect("a table");
-            Store::Sqlite(path)
-        } else {
-            let db = Postgres::shared().database();
-            db.execute(&format!(
-                "CREATE TABLE quotes (series text, k int, seq bigint NOT NULL, note text, \
-                 price numeric CONSTRAINT price_is_positive CHECK (price > 0){key})"
-            ));
-            Store::Postgres(db)
-        };
+        let path = work.path("store.db");
+        let table = format!(
+            "CREATE TABLE quotes (series TEXT, k INTEGER, seq INTEGER NOT NULL, note TEXT, \
+             price REAL CONSTRAINT price_is_positive CHECK (price > 0){key})"
+        );
+        rusqlite::Connection::open(&path).and_then(|db| db.execute_batch(&table)).expect("a table");
+        let store = Store::Sqlite(path);
         let what = format!("{store}, {}", if keyed { "a key" } else { "no key" });
         Self { work, store, keyed, what }
     }

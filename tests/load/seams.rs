@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
@@ -218,7 +217,7 @@ fn a_load_that_is_stopped_at_the_seam_and_resumed_stores_what_one_in_one_go_does
             writer.write_all(header.as_bytes()).expect("taken");
             // Killed, a load into SQLite has not noted what is settled whole.
             let noted = signal == Signal::INT || kind == "PostgreSQL";
-            wait::until(Duration::from_secs(60), "both files are settled", || {
+            wait::until(wait::PATIENCE, "both files are settled", || {
                 assert!(!running.has_ended(), "{kind}: {}", running.said());
                 let settled = match signal == Signal::KILL && noted {
                     true => store.try_rows("SELECT max(inputs_settled) FROM mds_runs WHERE rows_read = 700"),

@@ -69,21 +69,21 @@ fn a_file_that_is_there_twice_is_told_whichever_row_stays() {
         for name in ["in/a.csv", "in/b.csv"] {
             work.write(name, file(0..50));
         }
-        let run =
-            load(&work, &store, work.path("in").to_str().expect("a path"), &["--json", "--on-conflict", how]);
-        let run = run.expect(code);
+        let folder = work.path("in");
+        let folder = folder.to_str().expect("a path");
+        // A dry run says what would come of it, before and behind the load.
+        let rehearsed = |inserted: u64| {
+            let run = load(&work, &store, folder, &["--json", "--dry-run", "--on-conflict", how]);
+            closes(&run.json());
+            assert_eq!(run.json()["rows"]["inserted"], inserted, "{run}");
+        };
+        rehearsed(50);
+        let run = load(&work, &store, folder, &["--json", "--on-conflict", how]).expect(code);
         let said = sentences(&run.json(), "notes");
         for words in ["100 of 100 rows share their key", words, "a.csv and row 1 of", "50 are left"] {
             assert!(said.contains(words), "{words}: {run}");
         }
-        let run = load(
-            &work,
-            &store,
-            work.path("in").to_str().expect("a path"),
-            &["--json", "--dry-run", "--on-conflict", how],
-        );
-        closes(&run.json());
-        assert_eq!(run.json()["rows"]["inserted"], 50, "{run}");
+        rehearsed(0);
     }
 }
 

@@ -2,13 +2,11 @@
 
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Postgres, Work, wait};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const BARS: &str = "ts,vendor,symbol,timeframe,open,high,low,close,volume\n\
                     2024-03-04T14:30:00Z,v,AAPL,1m,1,1,1,1,1\n";

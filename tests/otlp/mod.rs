@@ -1,5 +1,7 @@
 //! `--otlp`: what a collector gets, and that one which is away or slow is no matter.
 
+mod grpc;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -30,13 +32,22 @@ fn text(values: &[KeyValue], name: &str) -> Option<String> {
     })
 }
 
+/// Spans, and the attributes of what sent them.
+type Spans = (Vec<Span>, BTreeMap<String, String>);
+
 /// The spans that have come, and the attributes of what sent them.
-fn spans(listener: &Listener) -> (Vec<Span>, BTreeMap<String, String>) {
-    let (mut spans, mut resource) = (Vec::new(), BTreeMap::new());
-    for asked in listener.asked() {
+fn spans(listener: &Listener) -> Spans {
+    decoded(listener.asked().into_iter().map(|asked| {
         assert_eq!(asked.path, "/v1/traces");
         assert!(asked.head.to_ascii_lowercase().contains("content-type: application/x-protobuf"));
-        let request = ExportTraceServiceRequest::decode(&*asked.body).expect("protobuf");
+        asked.body
+    }))
+}
+
+fn decoded(messages: impl IntoIterator<Item = Vec<u8>>) -> Spans {
+    let (mut spans, mut resource) = (Vec::new(), BTreeMap::new());
+    for message in messages {
+        let request = ExportTraceServiceRequest::decode(&*message).expect("protobuf");
         for of in request.resource_spans {
             let values = of.resource.expect("a resource").attributes;
             for pair in &values {

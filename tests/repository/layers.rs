@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 11] = [
     &["settings"],
 ];
 /// Below them all; its modules know one another.
-const VOCABULARY: [&str; 6] = ["batch", "model", "port", "error", "files", "text"];
+const VOCABULARY: [&str; 8] = ["batch", "brokers", "model", "port", "error", "files", "objects", "text"];
 /// Modules side by side that must not know one another, below their parent. Among the rooms of a store those
 /// that know others: a connection knows none, the catalog the connection, and so on to the writes.
 const APART: [(&str, &str); 18] = [
@@ -45,7 +45,7 @@ const APART: [(&str, &str); 18] = [
     ("sink/postgres/write", "postgres::schema"),
 ];
 /// Crates, and the only places that may name them.
-const PLACES: [(&str, &[&str]); 20] = [
+const PLACES: [(&str, &[&str]); 30] = [
     ("clap", &["main", "cli"]),
     ("anyhow", &["main", "cli"]),
     ("tokio_postgres", &["sink/postgres"]),
@@ -56,16 +56,26 @@ const PLACES: [(&str, &[&str]); 20] = [
     ("axum", &["telemetry"]),
     ("hyper", &["telemetry"]),
     ("hyper_util", &["telemetry"]),
-    ("reqwest", &["telemetry"]),
+    ("reqwest", &["telemetry", "objects"]),
+    ("object_store", &["objects"]),
     ("opentelemetry", &["telemetry"]),
     ("opentelemetry_http", &["telemetry"]),
     ("opentelemetry_otlp", &["telemetry"]),
     ("opentelemetry_sdk", &["telemetry"]),
     ("tracing_opentelemetry", &["telemetry"]),
+    ("prost", &["telemetry"]),
+    ("prost_types", &["telemetry"]),
+    ("tonic", &["telemetry"]),
+    ("tonic_health", &["telemetry"]),
+    ("tonic_reflection", &["telemetry"]),
     ("parquet", &["decode"]),
     ("dbn", &["decode"]),
-    ("zip", &["source"]),
+    ("zip", &["source", "decode/xlsx"]),
+    ("calamine", &["decode"]),
     ("encoding_rs", &["source"]),
+    ("redis", &["source/broker"]),
+    ("async_nats", &["brokers", "dlq", "source/broker"]),
+    ("rdkafka", &["brokers", "dlq", "source/broker"]),
 ];
 /// The only places that look at which of Arrow's types a column has; all others match on `model::values`.
 const TYPES: [&str; 2] = ["model", "decode"];

@@ -1,7 +1,5 @@
 //! `job_runs` value by value: of roles that keep a ledger, and of those that may not.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 
 use super::jobs::{database, jobs, open_load, texts};
@@ -108,7 +106,7 @@ fn a_tail_shows_what_it_follows_while_it_goes_on() {
             "2024-03-04 14:33:00.123456",
             "∅",
         ];
-        wait::until(Duration::from_secs(60), "the row of a tail", || {
+        wait::until(wait::PATIENCE, "the row of a tail", || {
             assert!(!tail.has_ended(), "{}", tail.said());
             let rows = jobs(&db, columns);
             (rows.len() == 1 && texts(&rows[0]) == expected).then_some(())
@@ -144,7 +142,7 @@ fn the_row_of_a_run_that_was_killed_is_closed_by_the_next_one_and_no_other() {
         let tail = |name: &str, rows: usize| {
             let path = work.write(name, CSV.replace("14:", if rows == 1 { "15:" } else { "16:" }));
             let mut tail = work.mdsctl(["tail", &path, "--dlq", "d", "--dsn", &dsn]).spawn();
-            wait::until(Duration::from_secs(60), "the row of a tail", || {
+            wait::until(wait::PATIENCE, "the row of a tail", || {
                 assert!(!tail.has_ended(), "{}", tail.said());
                 (db.count("job_runs") == rows as u64).then_some(())
             });

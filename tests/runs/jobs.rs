@@ -44,7 +44,7 @@ pub(super) fn open_load(
     let flags = ["load", "-", "--source-id", "feed", "--dlq", "d", "--dsn", dsn];
     let mut running = work.mdsctl(flags).pipe(reader).spawn();
     writer.write_all(CSV.as_bytes()).expect("the pipe");
-    wait::until(std::time::Duration::from_secs(60), "the first rows", || {
+    wait::until(wait::PATIENCE, "the first rows", || {
         assert!(!running.has_ended(), "{}", running.said());
         (db.count("bars") == 2).then_some(())
     });

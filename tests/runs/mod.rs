@@ -62,7 +62,7 @@ fn the_history_and_one_run_of_it() {
         let program =
             work.mdsctl(["load", "-", "--dataset", "bars", "--source-id", "feed", "--dsn", &store.dsn()]);
         let mut running = program.pipe(reader).spawn();
-        wait::until(std::time::Duration::from_secs(60), "the second run in the history", || {
+        wait::until(wait::PATIENCE, "the second run in the history", || {
             assert!(!running.has_ended(), "{store}: {}", running.said());
             (store.count("mds_runs") == Some(2)).then_some(())
         });

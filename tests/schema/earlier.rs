@@ -1,15 +1,12 @@
 //! Tables of the first version, whose keys lacked the exchange of a trade and the symbol of an article:
 //! loading into them, and giving them the key of this version.
 
-use std::time::Duration;
-
 use rusqlite::Connection;
 use rustix::process::Signal;
 
 use crate::harness::run::Running;
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Db, Postgres, Store, Work, wait};
-
-const LONG: Duration = Duration::from_secs(60);
 
 /// The two tables as the first version made them.
 fn ddl(store: &Store) -> &'static str {
@@ -277,7 +274,7 @@ fn waiting(db: &Db, statement: &str, running: &Running) {
            AND query ILIKE '%{statement}%' AND pid <> pg_backend_pid()",
         db.name()
     );
-    wait::until(LONG, &format!("{statement} to wait"), || {
+    wait::until(PATIENCE, &format!("{statement} to wait"), || {
         (!db.rows(&sql).is_empty()).then_some(()).or_else(|| {
             assert!(running.said().is_empty() || !running.said().contains("error"), "{}", running.said());
             None
@@ -329,7 +326,7 @@ fn an_upgrade_that_is_interrupted_at_any_step_is_finished_by_the_next() {
 
         // About when the keys change places: where that is over at a look, so be it.
         let mut running = apply().spawn();
-        wait::until(LONG, "the index", || {
+        wait::until(PATIENCE, "the index", || {
             if running.has_ended() || key(&store, "ticks").contains("exchange") {
                 return Some(());
             }
@@ -468,14 +465,14 @@ fn a_tail_goes_on_while_its_table_gets_another_key() {
     let mut running = tail();
     append(0, 50);
     let tailed = || db.value("SELECT count(*) FROM ticks WHERE symbol = 'TAIL'");
-    wait::until(LONG, "the first rows", || (tailed() == "50").then_some(()));
+    wait::until(PATIENCE, "the first rows", || (tailed() == "50").then_some(()));
     let apply = work.mdsctl(["schema", "apply", "--dsn", &db.dsn()]).spawn();
     append(50, 100);
     apply.finish().expect(0);
     append(100, 150);
     // By another key rows come in another order, so it ends and says so; whoever supervises it starts it
     // again.
-    wait::until(LONG, "all rows", || {
+    wait::until(PATIENCE, "all rows", || {
         if running.has_ended() {
             let ended = std::mem::replace(&mut running, tail()).finish();
             assert!(ended.stderr.contains("error: "), "{ended}");

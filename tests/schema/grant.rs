@@ -89,7 +89,7 @@ fn a_role_with_nothing_but_the_grant_loads_tails_replays_and_looks() {
             work.write("feed.csv", CSV.replace("14:", "15:").replace(",x", ",3"));
             let tail = ["tail", "feed.csv", "--json", "--dsn", &dsn, "--on-conflict", conflict];
             let mut tail = work.mdsctl(tail).spawn();
-            wait::until(std::time::Duration::from_secs(60), "the rows of the tail", || {
+            wait::until(wait::PATIENCE, "the rows of the tail", || {
                 assert!(!tail.has_ended(), "{what}: {}", tail.said());
                 (db.count("bars") == 6).then_some(())
             });

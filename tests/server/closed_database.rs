@@ -1,11 +1,9 @@
 //! A database that takes no connections for a while, as while it is restored, is waited for.
 
 use std::io::Write as _;
-use std::time::Duration;
 
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Postgres, Work, wait};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_database_that_accepts_no_connections_is_waited_for() {

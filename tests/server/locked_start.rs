@@ -1,14 +1,11 @@
 //! A lock that is there before a run begins: told at once, once, and waited for like an outage.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 
 use crate::harness::db::Session;
 use crate::harness::run::Running;
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Db, Postgres, Work, wait};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A default, a CHECK and no key: what is asked of the catalog waits for the lock, and so does the look
 /// whether the table is empty.

@@ -1,7 +1,5 @@
 //! A lock in the way: who holds it is said, and it is waited for, in whatever mode.
 
-use std::time::Duration;
-
 use crate::harness::{Postgres, Work, wait};
 
 #[test]
@@ -13,7 +11,7 @@ fn who_holds_a_lock_that_a_load_waits_for_is_named() {
     let work = Work::new();
     let path = work.write("a.csv", "id,v\n1,1\n");
     let running = work.mdsctl(["load", &path, "--table", "t", "--dsn", &db.dsn()]).spawn();
-    let said = wait::until(Duration::from_secs(60), "the holder to be named", || {
+    let said = wait::until(wait::PATIENCE, "the holder to be named", || {
         let said = running.said();
         said.contains("nightly report").then_some(said)
     });
@@ -38,7 +36,7 @@ fn a_file_of_sqlite_in_another_mode_that_another_process_reads_or_writes_is_wait
         let dsn = format!("sqlite:{}", file.display());
         let flags = ["load", &path, "--table", "t", "--json", "--max-outage", "60s", "--wait", "--dsn", &dsn];
         let running = work.mdsctl(flags).spawn();
-        wait::until(Duration::from_secs(60), "the lock to be told", || {
+        wait::until(wait::PATIENCE, "the lock to be told", || {
             running.said().contains("locked by another process").then_some(())
         });
         other.execute_batch("COMMIT").expect("the end of the lock");

@@ -2,7 +2,6 @@
 //! An administrator who ends sessions now and then costs no row.
 
 use crate::harness::{Db, Postgres, Run, Work, wait};
-use std::time::Duration;
 
 fn table(db: &Db, key: &str, body: &str) {
     db.execute(&format!(
@@ -73,7 +72,7 @@ fn sessions_that_an_administrator_ends_cost_no_row() {
     let writing = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
                    AND state = 'active' AND query LIKE 'COPY%' AND pid <> pg_backend_pid()";
     let mut ended = 0;
-    wait::until(Duration::from_secs(60), "sessions to end", || {
+    wait::until(wait::PATIENCE, "sessions to end", || {
         assert!(!running.has_ended(), "{}", running.said());
         ended += db.rows(writing).len();
         (ended >= 8).then_some(())

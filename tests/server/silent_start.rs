@@ -37,9 +37,7 @@ fn a_store_that_is_silent_before_the_first_row_is_given_up_as_an_outage() {
     let run = load().arguments(["--max-outage", "1s"]).run().expect(5);
     assert!(run.stderr.contains("no answer"), "{run}");
     let running = load().spawn();
-    wait::until(std::time::Duration::from_secs(60), "a word of it", || {
-        running.said().contains("no answer").then_some(())
-    });
+    wait::until(wait::PATIENCE, "a word of it", || running.said().contains("no answer").then_some(()));
     running.signal(Signal::INT);
     running.finish().expect(130);
     assert_eq!(db.count("t"), 0);

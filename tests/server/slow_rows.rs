@@ -3,7 +3,6 @@
 //! slow for all, are waited for.
 
 use crate::harness::{Db, Postgres, Run, Work, wait};
-use std::time::Duration;
 
 const ROWS: u64 = 60;
 
@@ -55,7 +54,7 @@ fn a_store_that_is_slow_for_a_while_buries_no_row_where_the_order_counts() {
     let mut errors = Postgres::shared().errors(&db);
     let work = Work::new();
     let mut running = load(&work, &db, "60s").spawn();
-    wait::until(Duration::from_secs(60), "attempts", || {
+    wait::until(wait::PATIENCE, "attempts", || {
         assert!(!running.has_ended(), "{}", running.said());
         (errors.count("57014") >= 30).then_some(())
     });
@@ -87,7 +86,7 @@ fn a_row_under_a_lock_and_a_server_that_is_slow_for_all_bury_nothing() {
     let mut errors = Postgres::shared().errors(&db);
     let work = Work::new();
     let mut running = load(&work, &db, "60s").spawn();
-    wait::until(Duration::from_secs(60), "attempts", || {
+    wait::until(wait::PATIENCE, "attempts", || {
         assert!(!running.has_ended(), "{}", running.said());
         (errors.count("57014") >= 8).then_some(())
     });

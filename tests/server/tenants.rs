@@ -71,7 +71,7 @@ fn a_replay_that_looks_a_tenant_up_under_a_lock_can_be_ended() {
             let replay = work.mdsctl(flags).arguments(wait.iter().copied()).within(Duration::from_secs(10));
             let mut running = replay.spawn();
             let waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'tenants'::regclass";
-            wait::until(Duration::from_secs(60), "a lookup that hangs", || {
+            wait::until(wait::PATIENCE, "a lookup that hangs", || {
                 assert!(!running.has_ended(), "{}", running.said());
                 (db.rows(waiting).len() > before).then_some(())
             });

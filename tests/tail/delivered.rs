@@ -2,11 +2,9 @@
 //! name of the one that is followed, as rsync and many exporters do it.
 
 use std::fs;
-use std::time::Duration;
 
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Store, Work, wait};
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn each(test: impl Fn(&Work, &Store, &str, &str)) {
     for (at, name) in ["a.csv", "a.ndjson"].into_iter().enumerate() {

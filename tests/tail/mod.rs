@@ -1,32 +1,39 @@
 //! `mdsctl tail`, end to end.
 
 mod begins;
+mod bodies;
 mod copies;
 mod delivered;
 mod equals;
 mod exact;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod lag;
 mod learned;
 mod lines;
 mod live;
+#[cfg(feature = "nats")]
+mod nats;
+mod redis;
 mod refused_rotated;
 mod scaled;
 mod seams;
 mod spelt;
 mod timeframes;
+mod tls;
 mod waits;
 mod zeros;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::harness::run::Running;
 use crate::harness::store::on_every_store;
+use crate::harness::wait::PATIENCE;
 use crate::harness::{Postgres, Store, Work, wait};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const HEADER: &str = "ts,vendor,symbol,timeframe,open,high,low,close,volume\n";
 
 /// Bars, one for each of those minutes.

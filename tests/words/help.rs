@@ -36,7 +36,7 @@ fn what_is_missing_is_one_command_that_loads_the_file() {
         let rows = BARS.replace(",x,", ",1,").replace("ts,symbol,open,high,low,close,volume", header);
         work.write("my bars.csv", rows);
         let dsn = store.dsn();
-        let run = work.mdsctl(["load", "my bars.csv", "--dsn", &dsn]).run().expect(2);
+        let run = work.mdsctl(["-q", "load", "my bars.csv", "--dsn", &dsn]).run().expect(2);
         let said = run.error();
         assert!(said.contains("closest is bars; missing: ") && said.contains("high_price"), "{run}");
         let (_, command) = said.split_once("; run: mdsctl ").expect("a command");

@@ -1,4 +1,4 @@
-//! Asks the store, the dead-letter queues and a running instance at once, for a limited time.
+//! Asks the store, the dead-letter queues and running instances at once, for a limited time.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,8 +28,10 @@ pub struct HealthPlan {
     pub queues: Vec<PathBuf>,
     /// How many dead letters there may be, and how old.
     pub letters: Limits,
-    /// A running instance, and the token that it wants.
-    pub instance: Option<(Endpoint, Option<Secret>)>,
+    /// Running instances.
+    pub instances: Vec<Endpoint>,
+    /// The token that they want.
+    pub token: Option<Secret>,
 }
 
 /// Asks all of them.
@@ -43,15 +45,11 @@ pub fn examine(plan: &HealthPlan) -> Result<Report> {
         .map_err(|e| Error::internal(format!("cannot start: {e}")))?;
     let report = runtime.block_on(async {
         let end = Instant::now() + plan.timeout;
-        let instance = async {
-            match &plan.instance {
-                Some((endpoint, token)) => ask(endpoint, token.as_ref(), plan.timeout).await,
-                None => Report::default(),
-            }
-        };
-        let (mut report, letters, instance) = tokio::join!(of_store(plan, end), letters(plan, end), instance);
+        let instances = ask(&plan.instances, plan.token.as_ref(), plan.timeout);
+        let (mut report, letters, instances) =
+            tokio::join!(of_store(plan, end), letters(plan, end), instances);
         report.add(letters);
-        report.add(instance);
+        report.add(instances);
         report
     });
     // A thread that waits for a disk must not keep the process.
@@ -66,7 +64,7 @@ fn late(limit: Duration) -> Error {
 async fn of_store(plan: &HealthPlan, end: Instant) -> Report {
     let StorePlan { store, by_default, tenant } = &plan.store;
     let limits =
-        StoreLimits { latency: plan.latency, by_default: *by_default, needed: plan.instance.is_none() };
+        StoreLimits { latency: plan.latency, by_default: *by_default, needed: plan.instances.is_empty() };
     let (mut report, mut told) = (Report::default(), false);
     let mut tell = |fact| {
         told = true;

@@ -1,8 +1,9 @@
-//! Findings about a running instance, asked through its listener.
+//! Findings about running instances, asked through their listeners.
 
 use std::time::Duration;
 
-use serde_json::Value;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{Finding, Measure, Report, Status};
@@ -18,8 +19,83 @@ const MOST_BYTES: usize = 1 << 20;
 /// Characters of somebody else's words that are shown.
 const MOST_TEXT: usize = 200;
 
-/// Asks an instance how it is; waits so long at most.
-pub async fn ask(endpoint: &Endpoint, token: Option<&Secret>, limit: Duration) -> Report {
+/// The levels of a queue, the worst last.
+const LEVELS: [&str; 3] = ["ok", "soft", "hard"];
+
+/// Asks instances how they are, all at once; waits so long at most. Several are told as one, too.
+pub async fn ask(endpoints: &[Endpoint], token: Option<&Secret>, limit: Duration) -> Report {
+    let asked = join_all(endpoints.iter().map(|endpoint| ask_one(endpoint, token, limit))).await;
+    let mut all = Report::default();
+    let several = asked.len() > 1;
+    if several {
+        all.findings.push(as_one(endpoints, &asked));
+        let fullest = asked.iter().flat_map(|told| &told.measures).map(|measure| measure.value);
+        all.measures.extend(fullest.reduce(f64::max).map(of_queue));
+    }
+    for (endpoint, told) in endpoints.iter().zip(asked) {
+        let shown = endpoint.shown();
+        all.instances.push(listed(&shown, &told));
+        if !several {
+            all.measures.extend(told.measures);
+        }
+        all.findings.extend(told.findings.into_iter().map(|finding| match several {
+            true => finding.of_instance(&shown),
+            false => finding,
+        }));
+    }
+    all
+}
+
+/// An instance in the list of them.
+fn listed(shown: &str, told: &Report) -> Value {
+    let of = |check: &str| told.findings.iter().find(|f| f.check == check);
+    let value = |check: &str| of(check).and_then(|finding| finding.value.clone());
+    json!({
+        "url": shown,
+        "status": told.status().word().to_ascii_lowercase(),
+        "ready": is_ready(told),
+        "circuit": value("circuit"),
+        "level": value("backpressure"),
+        "utilisation": told.measures.first().map(|measure| measure.value),
+        "message": of("instance").map(|finding| &finding.message),
+    })
+}
+
+fn is_ready(told: &Report) -> bool {
+    told.findings.iter().any(|finding| finding.check == "instance" && finding.status == Status::Ok)
+}
+
+/// What is to be said of them together: whoever feeds all of them has to mind the worst.
+fn as_one(endpoints: &[Endpoint], asked: &[Report]) -> Finding {
+    let level = |told: &Report| {
+        let finding = told.findings.iter().find(|finding| finding.check == "backpressure")?;
+        let level = finding.value.as_ref()?.as_str()?;
+        LEVELS.iter().position(|known| *known == level)
+    };
+    let ready = asked.iter().filter(|told| is_ready(told)).count();
+    // The first of the worst.
+    let worst = endpoints.iter().zip(asked).filter_map(|(endpoint, told)| Some((level(told)?, endpoint)));
+    let worst = worst.reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
+    let status = asked.iter().map(Report::status).max().unwrap_or(Status::Unknown);
+    let ready = match asked.len() - ready {
+        0 => format!("all {} instances are ready", asked.len()),
+        _ => format!("{ready} of {} instances are ready", asked.len()),
+    };
+    match worst {
+        None => Finding::new("instances", status, format!("{ready}, and none tells its level")),
+        Some((level, endpoint)) => {
+            let at = if level == 0 { String::new() } else { format!(", at {}", endpoint.shown()) };
+            let level = LEVELS[level];
+            Finding::new("instances", status, format!("{ready}, the worst level is {level}{at}")).value(level)
+        }
+    }
+}
+
+fn of_queue(part: f64) -> Measure {
+    Measure::new("queue_utilisation", part, "")
+}
+
+async fn ask_one(endpoint: &Endpoint, token: Option<&Secret>, limit: Duration) -> Report {
     let ask = |path: &'static str| async move {
         match timeout(limit, endpoint.get(path, token, MOST_BYTES)).await {
             Ok(done) => done,
@@ -138,6 +214,6 @@ fn backpressure(told: &Value) -> Result<Report, String> {
         other => return Err(format!("it names a level {}", shorten(other, MOST_TEXT))),
     };
     let mut report = Report::from(finding.value(level));
-    report.measures.extend(utilisation.map(|part| Measure::new("queue_utilisation", part, "")));
+    report.measures.extend(utilisation.map(of_queue));
     Ok(report)
 }

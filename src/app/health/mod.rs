@@ -1,4 +1,4 @@
-//! How well a store, its queues of dead letters and a running instance are: findings, and how they
+//! How well a store, its queues of dead letters and running instances are: findings, and how they
 //! are told to people and to the programs that watch.
 //!
 //! The text is what monitoring plugins print: a first line with the status, the worst of what was
@@ -76,12 +76,14 @@ pub struct Finding {
     pub remedy: Option<String>,
     /// The number, or whatever it is about.
     pub value: Option<Value>,
+    /// Which of several instances it is about.
+    pub instance: Option<String>,
 }
 
 impl Finding {
     /// Without remedy and value.
     pub fn new(check: &'static str, status: Status, message: impl Into<String>) -> Self {
-        Self { check, status, message: message.into(), remedy: None, value: None }
+        Self { check, status, message: message.into(), remedy: None, value: None, instance: None }
     }
 
     /// With what to do about it.
@@ -92,6 +94,13 @@ impl Finding {
     /// With the number that it is about.
     pub fn value(self, value: impl Into<Value>) -> Self {
         Self { value: Some(value.into()), ..self }
+    }
+
+    /// About that one of several instances.
+    fn of_instance(self, shown: &str) -> Self {
+        let named = self.message.starts_with(shown);
+        let message = if named { self.message } else { format!("{shown}: {}", self.message) };
+        Self { message, instance: Some(shown.to_owned()), ..self }
     }
 
     /// With something to do about it, unless all is well.
@@ -120,8 +129,8 @@ impl Measure {
     }
 }
 
-/// Checks that a first line speaks of where all is well.
-const SUMMED_UP: [&str; 3] = ["store", "dlq", "instance"];
+/// Checks that a first line speaks of where all is well. Of several instances, that is what they are together.
+const SUMMED_UP: [&str; 4] = ["store", "dlq", "instances", "instance"];
 
 /// All that was found.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -130,11 +139,13 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// The numbers.
     pub measures: Vec<Measure>,
+    /// The instances that were asked, each as an object.
+    pub instances: Vec<Value>,
 }
 
 impl From<Finding> for Report {
     fn from(finding: Finding) -> Self {
-        Self { findings: vec![finding], measures: Vec::new() }
+        Self { findings: vec![finding], ..Self::default() }
     }
 }
 
@@ -148,6 +159,7 @@ impl Report {
     pub fn add(&mut self, other: Self) {
         self.findings.extend(other.findings);
         self.measures.extend(other.measures);
+        self.instances.extend(other.instances);
     }
 
     /// As a monitoring plugin prints it. `brief` leaves out what is well, but for the first line.
@@ -156,7 +168,7 @@ impl Report {
         let mut worst: Vec<&Finding> = self.findings.iter().filter(|f| f.status == status).collect();
         if status == Status::Ok {
             // The rest follows from these, and has lines of its own.
-            worst.retain(|finding| SUMMED_UP.contains(&finding.check));
+            worst.retain(|finding| SUMMED_UP.contains(&finding.check) && finding.instance.is_none());
         }
         let more = worst.len().saturating_sub(3);
         worst.truncate(3);
@@ -187,13 +199,17 @@ impl Report {
             .findings
             .iter()
             .map(|finding| {
-                json!({
+                let mut told = json!({
                     "check": finding.check,
                     "status": finding.status.word().to_ascii_lowercase(),
                     "message": finding.message,
                     "remedy": finding.remedy,
                     "value": finding.value,
-                })
+                });
+                if let Some(instance) = &finding.instance {
+                    told["instance"] = instance.as_str().into();
+                }
+                told
             })
             .collect();
         let perfdata: Map<String, Value> =
@@ -201,14 +217,18 @@ impl Report {
         let status = self.status();
         let wrong = |f: &&Finding| matches!(f.status, Status::Critical | Status::Unknown);
         let wrong: Vec<&str> = self.findings.iter().filter(wrong).map(|f| f.message.as_str()).collect();
-        json!({
+        let mut told = json!({
             "command": "health",
             "error": (!wrong.is_empty()).then(|| wrong.join("; ")),
             "status": status.word().to_ascii_lowercase(),
             "exit_code": status.code(),
             "findings": findings,
             "perfdata": perfdata,
-        })
+        });
+        if !self.instances.is_empty() {
+            told["instances"] = self.instances.clone().into();
+        }
+        told
     }
 }
 

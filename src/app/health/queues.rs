@@ -8,15 +8,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Finding, Measure, Report, Status};
+use crate::app::process;
 use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
 use crate::dlq::journal;
 use crate::dlq::names::{self, Kind};
+use crate::dlq::remote::{self, Holder, Part, RemoteQueue};
 use crate::dlq::stats::{Plan, QueueStats};
-use crate::error::words;
+use crate::error::{Error, Result, words};
 use crate::files::folder_of;
+use crate::port::runs::RunProcess;
 use crate::report::letters::{replay_command, table_to_name};
-use crate::text::flags::DLQ;
+use crate::text::flags::{DLQ, MAX_ATTEMPTS};
 use crate::text::number_format::{duration, plural};
 use crate::text::phrases::shell_word;
 
@@ -40,38 +43,26 @@ const STANDARD: &str = ".dlq";
 /// microseconds since 1970.
 pub fn look(named: &[PathBuf], limits: Limits, now: i64) -> Report {
     let mut report = Report::default();
-    let queues = queues(named, &mut report.findings);
+    let places = places(named, &mut report.findings);
     let (mut rows, mut parked, mut damaged) = (0, 0, 0);
     let mut oldest: Option<(i64, PathBuf)> = None;
     let mut held: Vec<(PathBuf, u64)> = Vec::new();
     let mut all = QueueStats::default();
-    for queue in &queues {
-        let mut own = 0;
-        for file in files(queue) {
-            let survey = match survey(&file) {
-                Ok(Some(survey)) => survey,
-                Ok(None) => continue,
-                Err(error) => {
-                    let text = format!("{} cannot be read: {}", file.display(), words(&error));
-                    report.findings.push(
-                        Finding::new("dlq", Status::Unknown, text)
-                            .remedy(format!("mend its permissions, or mend {DLQ}")),
-                    );
-                    continue;
-                }
-            };
+    for place in &places {
+        let (mut own, queue) = (0, place.path());
+        for Held { file, kind, survey } in place.held(&mut report.findings) {
             damaged += survey.damaged;
             if survey.damaged > 0 {
                 report.findings.push(of_damage(&file, &survey));
             }
-            match names::kind(&file) {
+            match kind {
                 Kind::Parked => {
                     parked += survey.rows;
-                    report.findings.extend((survey.rows > 0).then(|| of_parked(&file, &survey)));
+                    report.findings.extend((survey.rows > 0).then(|| of_parked(place, &file, &survey)));
                     continue;
                 }
                 Kind::Segment(_) if journal::is_claimed(&file) => {
-                    report.findings.push(of_claim(&file, queue, &survey));
+                    report.findings.push(of_claim(&file, &queue, &survey));
                 }
                 Kind::Live | Kind::Segment(_) => {}
             }
@@ -85,7 +76,7 @@ pub fn look(named: &[PathBuf], limits: Limits, now: i64) -> Report {
         }
         rows += own;
         if own > 0 {
-            held.push((queue.clone(), own));
+            held.push((queue, own));
         }
     }
     let age = oldest.map(|(first, file)| {
@@ -142,6 +133,93 @@ pub fn look(named: &[PathBuf], limits: Limits, now: i64) -> Report {
     report
 }
 
+/// A queue.
+enum Place {
+    /// A live file, or what stands beside where one would be.
+    File(PathBuf),
+    /// What is no file.
+    Elsewhere(Box<dyn RemoteQueue>),
+}
+
+/// What a part of a queue holds.
+struct Held {
+    file: PathBuf,
+    kind: Kind,
+    survey: QueueStats,
+}
+
+impl Place {
+    /// As it is named.
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Elsewhere(queue) => queue.name().into(),
+        }
+    }
+
+    /// What is in each of its parts; those that cannot be read are findings.
+    fn held(&self, findings: &mut Vec<Finding>) -> Vec<Held> {
+        let queue = match self {
+            Self::File(path) => return of_files(path, findings),
+            Self::Elsewhere(queue) => queue,
+        };
+        let look = || -> Result<Vec<Held>> {
+            let parts = remote::brought(&**queue)?;
+            let part = |Part { name, parked, file }: Part| {
+                let kind = if parked { Kind::Parked } else { Kind::Live };
+                let survey = QueueStats::of_file(&file, &stats());
+                let survey = survey.map_err(|error| Error::input(format!("{name}: {}", words(&error))))?;
+                Ok(Held { file: name.into(), kind, survey })
+            };
+            parts.into_iter().map(part).collect()
+        };
+        match queue.holder().and_then(|holder| Ok((holder, look()?))) {
+            Ok((holder, held)) => {
+                findings.extend(holder.map(|holder| of_holder(&queue.name(), &holder)));
+                held
+            }
+            Err(error) => {
+                let text = format!("{} cannot be read: {error}", queue.name());
+                findings.push(
+                    Finding::new("dlq", Status::Unknown, text).remedy(format!("mend that, or mend {DLQ}")),
+                );
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn of_files(queue: &Path, findings: &mut Vec<Finding>) -> Vec<Held> {
+    let mut held = Vec::new();
+    for file in files(queue) {
+        match survey(&file) {
+            Ok(Some(survey)) => held.push(Held { kind: names::kind(&file), file, survey }),
+            Ok(None) => {}
+            Err(error) => {
+                let text = format!("{} cannot be read: {}", file.display(), words(&error));
+                let remedy = format!("mend its permissions, or mend {DLQ}");
+                findings.push(Finding::new("dlq", Status::Unknown, text).remedy(remedy));
+            }
+        }
+    }
+    held
+}
+
+/// The queues that are meant, files first.
+fn places(named: &[PathBuf], findings: &mut Vec<Finding>) -> Vec<Place> {
+    let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
+    for path in named {
+        match remote::queue(path) {
+            Ok(Some(queue)) => elsewhere.push(Place::Elsewhere(queue)),
+            Ok(None) => here.push(path.clone()),
+            Err(error) => findings.push(Finding::new("dlq", Status::Unknown, error.to_string())),
+        }
+    }
+    // Where none is named, those of the standard folder are meant.
+    let all = if here.is_empty() && !named.is_empty() { BTreeSet::new() } else { queues(&here, findings) };
+    all.into_iter().map(Place::File).chain(elsewhere).collect()
+}
+
 /// The live files of the queues, whether they are there or only their companions.
 fn queues(named: &[PathBuf], findings: &mut Vec<Finding>) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
@@ -189,10 +267,14 @@ fn files(queue: &Path) -> Vec<PathBuf> {
     all
 }
 
+/// What is counted of a file.
+fn stats() -> Plan {
+    Plan { choice: Choice::default(), by: vec![By::Stage], samples: 0, file: 0 }
+}
+
 /// What is in a file; `None` where there is none.
 fn survey(file: &Path) -> io::Result<Option<QueueStats>> {
-    let plan = Plan { choice: Choice::default(), by: vec![By::Stage], samples: 0, file: 0 };
-    match File::open(file).and_then(|file| QueueStats::of_file(&file, &plan)) {
+    match File::open(file).and_then(|file| QueueStats::of_file(&file, &stats())) {
         Ok(survey) => Ok(Some(survey)),
         // It may have been claimed or archived since it was found.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -212,13 +294,18 @@ fn of_damage(file: &Path, survey: &QueueStats) -> Finding {
         .remedy("mend or take out what was written there by hand, or by a disk that is not well")
 }
 
-fn of_parked(file: &Path, survey: &QueueStats) -> Finding {
+fn of_parked(place: &Place, file: &Path, survey: &QueueStats) -> Finding {
     let rows = survey.rows;
     let text = format!("{} given up after too many attempts, in {}", plural(rows, "row"), file.display());
-    let shown = shell_word(&file.display().to_string());
+    // Of what is no file, the queue is named.
+    let (named, more) = match place {
+        Place::File(_) => (file.display().to_string(), String::new()),
+        Place::Elsewhere(queue) => (queue.name(), format!(" {MAX_ATTEMPTS} 100")),
+    };
     Finding::new("dlq_parked", Status::Warning, text).value(rows).remedy(format!(
-        "mdsctl inspect-dlq {shown} says why; once the cause is mended: {}",
-        replay_command(&file.display().to_string(), table_to_name(survey))
+        "mdsctl inspect-dlq {} says why; once the cause is mended: {}{more}",
+        shell_word(&named),
+        replay_command(&named, table_to_name(survey))
     ))
 }
 
@@ -235,6 +322,20 @@ fn of_claim(file: &Path, queue: &Path, survey: &QueueStats) -> Finding {
         .remedy(format!("run: {}", replay_command(&queue.display().to_string(), table_to_name(survey)))),
     }
     .value(rows)
+}
+
+fn of_holder(queue: &str, holder: &Holder) -> Finding {
+    let Holder { host, pid, mark, since, .. } = holder;
+    let process = RunProcess { host: host.clone(), pid: *pid, mark: mark.clone() };
+    let by = format!("{queue} was claimed by process {pid} on {host}, {since}");
+    match process::is_alive(&process) {
+        Some(true) => Finding::new("dlq_claim", Status::Ok, format!("{by}: a replay is at work")),
+        Some(false) => Finding::new("dlq_claim", Status::Warning, format!("{by}, which has ended"))
+            .remedy(format!("run: {}", replay_command(queue, None))),
+        None => {
+            Finding::new("dlq_claim", Status::Ok, format!("{by}; look there whether it is still at work"))
+        }
+    }
 }
 
 /// Whether a process holds the lock. Read from the system's list, since a try at the lock itself

@@ -51,7 +51,7 @@ impl Exported {
         }
     }
 
-    /// The same for programs.
+    /// What `--json` prints of an export; `path` is null where there was nothing to write.
     pub fn json(&self, path: &Path) -> Value {
         let path = (self.rows > 0).then(|| path.to_string_lossy());
         json!({"command": "inspect-dlq", "exit_code": 0, "path": path, "rows": self.rows, "undecodable": self.raw, "damaged": self.damaged})

@@ -6,7 +6,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::app::exit::Exit;
 use crate::app::inspect::queues::{live, unreadable};
@@ -17,13 +17,17 @@ use crate::dlq::filter::Selection;
 use crate::dlq::letter::Letter;
 use crate::dlq::lines::{Line, Lines};
 use crate::dlq::names::{self, Kind};
+use crate::dlq::remote::{self, News, RemoteQueue};
 use crate::dlq::stats::moment;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::report::letters::plain;
 use crate::text::number_format::plural;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Between two looks at a queue that is no file.
+const PAUSE_ELSEWHERE: Duration = Duration::from_secs(1);
 
 /// What is written of each record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +52,17 @@ pub(crate) fn run(
     let mut queues: BTreeMap<PathBuf, Followed> = BTreeMap::new();
     // What is there already is not new; a queue that appears later is, from its start.
     let mut at_end = true;
+    let (mut elsewhere, mut here) = (Vec::new(), Vec::new());
+    for path in named {
+        match remote::queue(path)? {
+            Some(queue) => elsewhere.push(FollowedElsewhere::start(&*queue)?),
+            None => here.push(path.clone()),
+        }
+    }
     loop {
-        for path in live(named)? {
+        // Where none is named, those of the standard folder are meant.
+        let here = if here.is_empty() && !elsewhere.is_empty() { Vec::new() } else { live(&here)? };
+        for path in here {
             if let Entry::Vacant(place) = queues.entry(path) {
                 let followed = Followed::start(place.key(), at_end);
                 let followed = followed.map_err(|e| unreadable(place.key().display(), &e))?;
@@ -64,10 +77,65 @@ pub(crate) fn run(
                 Err(error) => return Err(unreadable(path.display(), &error)),
             }
         }
+        for queue in &mut elsewhere {
+            if !queue.look(&mut printer)? {
+                return Ok(Exit::Stored);
+            }
+        }
         if let Some(exit) = interrupts.exit() {
             return Ok(exit);
         }
         std::thread::sleep(PAUSE);
+    }
+}
+
+/// A queue that is no file.
+struct FollowedElsewhere {
+    name: String,
+    news: News,
+    looked: Instant,
+    /// Whether it was told that it cannot be read just now.
+    told: bool,
+}
+
+impl FollowedElsewhere {
+    fn start(queue: &dyn RemoteQueue) -> Result<Self> {
+        Ok(Self { name: queue.name(), news: queue.news()?, looked: Instant::now(), told: false })
+    }
+
+    /// Prints what has come; `false` once there is no use in more.
+    fn look(&mut self, printer: &mut Printer<'_, impl Write>) -> Result<bool> {
+        if self.looked.elapsed() < PAUSE_ELSEWHERE {
+            return Ok(true);
+        }
+        let entries = match (self.news)() {
+            Err(error @ Error::Unavailable(_)) => {
+                if !std::mem::replace(&mut self.told, true) {
+                    tracing::warn!("{error}; it is looked at again and again");
+                }
+                Vec::new()
+            }
+            entries => {
+                self.told = false;
+                entries?
+            }
+        };
+        self.looked = Instant::now();
+        for entry in entries {
+            let mut lines = Lines::new(&*entry.lines);
+            let mut print = || {
+                while let Some(line) = lines.next()? {
+                    if !printer.line(&line)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            };
+            if !print().map_err(|error: io::Error| unreadable(&self.name, &error))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -13,9 +13,13 @@ use crate::dlq::filter::Selection;
 use crate::dlq::journal;
 use crate::dlq::lines::Lines;
 use crate::dlq::names::{self, Kind};
+use crate::dlq::remote::{self, Part, RemoteQueue};
 use crate::error::{Error, Result, again, words};
 use crate::source::{Compression, Parts, decode_error, is_pattern, shown};
 use crate::text::flags::FOLLOW;
+
+/// What there is to say of a file that no replay takes.
+const PARKED: &str = "parked: tried too often";
 
 /// Where queues are when none is named.
 const STANDARD: &str = ".dlq";
@@ -34,6 +38,8 @@ const BUFFER: usize = 1 << 18;
 pub struct Queue {
     /// Its name for people.
     pub name: String,
+    /// Whether no replay takes it unasked: its rows were tried too often.
+    pub parked: bool,
     /// What there is to say of it beside.
     pub what: Option<&'static str>,
     /// What is in it.
@@ -100,7 +106,8 @@ pub fn open(named: &[PathBuf]) -> Result<Vec<Queue>> {
         let metadata = file.metadata().map_err(|e| unreadable(shown(path), &e))?;
         if seen.insert((metadata.dev(), metadata.ino())) {
             let bytes = bytes(file, metadata.is_file()).map_err(|e| unopened(&shown(path), e))?;
-            queues.push(Queue { name: shown(path), what: what(path), bytes });
+            let parked = names::kind(path) == Kind::Parked;
+            queues.push(Queue { name: shown(path), parked, what: what(path), bytes });
         }
         Ok(())
     };
@@ -108,8 +115,12 @@ pub fn open(named: &[PathBuf]) -> Result<Vec<Queue>> {
     if named.is_empty() && standard.is_dir() {
         in_directory(standard)?.iter().try_for_each(|path| add(path, false))?;
     }
-    let mut stdin = false;
+    let (mut stdin, mut elsewhere) = (false, Vec::new());
     for path in named {
+        if let Some(queue) = remote::queue(path)? {
+            elsewhere.extend(of_remote(&*queue)?);
+            continue;
+        }
         match found(path)? {
             QueueSource::Stdin => stdin = true,
             QueueSource::Many(paths) => paths.iter().try_for_each(|path| add(path, false))?,
@@ -123,9 +134,20 @@ pub fn open(named: &[PathBuf]) -> Result<Vec<Queue>> {
             }
         }
     }
+    queues.extend(elsewhere);
     if stdin {
         let bytes = decompressed(io::stdin()).map_err(|e| unopened("-", e))?;
-        queues.push(Queue { name: "-".into(), what: Some("standard input"), bytes });
+        queues.push(Queue { name: "-".into(), parked: false, what: Some("standard input"), bytes });
+    }
+    Ok(queues)
+}
+
+/// The letters of a queue elsewhere, each part that has a name of its own in a file without one.
+fn of_remote(queue: &dyn RemoteQueue) -> Result<Vec<Queue>> {
+    let mut queues: Vec<Queue> = Vec::new();
+    for Part { name, parked, file } in remote::brought(queue)? {
+        let what = parked.then_some(PARKED);
+        queues.push(Queue { name, parked, what, bytes: Bytes::File(file) });
     }
     Ok(queues)
 }
@@ -137,13 +159,11 @@ pub fn chosen(queues: Vec<Queue>, selection: &Selection) -> Result<Vec<(Queue, C
     let mut all: Vec<(usize, Queue, Choice)> = Vec::new();
     let mut queues: Vec<(usize, Queue)> = queues.into_iter().enumerate().collect();
     let live = |queue: &Queue| names::live(Path::new(&queue.name));
-    // What is parked no replay takes unasked.
-    let parked = |queue: &Queue| names::kind(Path::new(&queue.name)) == Kind::Parked;
     for own in queues.chunk_by_mut(|a, b| live(&a.1) == live(&b.1)) {
         own.reverse();
-        own.sort_by_key(|(_, queue)| parked(queue));
+        own.sort_by_key(|(_, queue)| queue.parked);
     }
-    for (place, Queue { name, what, bytes }) in queues {
+    for (place, Queue { name, parked, what, bytes }) in queues {
         let (bytes, choice) = match left {
             None => (bytes, Choice { filter: selection.filter.clone(), cut: None }),
             Some(limit) => {
@@ -155,7 +175,7 @@ pub fn chosen(queues: Vec<Queue>, selection: &Selection) -> Result<Vec<(Queue, C
                 (Bytes::File(file), choice)
             }
         };
-        all.push((place, Queue { name, what, bytes }, choice));
+        all.push((place, Queue { name, parked, what, bytes }, choice));
     }
     all.sort_by_key(|(place, ..)| *place);
     Ok(all.into_iter().map(|(_, queue, choice)| (queue, choice)).collect())
@@ -165,7 +185,7 @@ pub fn chosen(queues: Vec<Queue>, selection: &Selection) -> Result<Vec<(Queue, C
 pub fn without_parked(queues: &mut Vec<Queue>, named: &[PathBuf]) -> Option<String> {
     let is_parked = |path: &Path| names::kind(path) == Kind::Parked;
     let are_named = named.iter().any(|path| is_parked(path));
-    let parked = |queue: &Queue| is_parked(Path::new(&queue.name)) && !are_named;
+    let parked = |queue: &Queue| queue.parked && !are_named;
     let first = queues.iter().find(|queue| parked(queue)).map(|queue| queue.name.clone());
     queues.retain(|queue| !parked(queue));
     first
@@ -262,7 +282,7 @@ fn order(path: &Path) -> (PathBuf, u32) {
 
 fn what(path: &Path) -> Option<&'static str> {
     match names::kind(path) {
-        Kind::Parked => Some("parked: tried too often"),
+        Kind::Parked => Some(PARKED),
         Kind::Segment(_) if journal::is_claimed(path) => Some("claimed by a replay: some may be stored"),
         Kind::Segment(_) => Some("set aside"),
         Kind::Live => None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::app::layout::sign::Match;
+use crate::app::layout::sign::{Match, Sign};
 use crate::app::layout::{Layout, Sample, shipped};
 use crate::app::plan::DataPlan;
 use crate::app::spec::{Spec, mapped};
@@ -36,6 +36,10 @@ impl From<&str> for Choice {
         }
     }
 }
+
+/// Layouts that a sample has, with the weight of the sign and how it is there; and those that it may have, with how much
+/// their sign asks for.
+type Found<'l> = (Vec<(usize, &'l Layout, Match)>, Vec<(usize, &'l str)>);
 
 /// The layouts that come into question for the inputs of a run, and what has been chosen.
 #[derive(Default)]
@@ -93,24 +97,60 @@ impl Layouts {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(chosen).cloned()
     }
 
+    /// Of each layout the first sign that is there: those that are sure with their weight, and those that are not with what
+    /// they ask for.
+    fn signs(&self, sample: &Sample) -> Found<'_> {
+        let (mut sure, mut unsure) = Found::default();
+        for layout in &self.all {
+            let delimiter = self.said.delimiter.or(layout.spec.delimiter);
+            let there = |sign| Some((sign, Sign::find(sign, sample, &layout.patterns, delimiter)?));
+            let all = layout.signs.iter().filter_map(there);
+            let is_unsure =
+                |sign: &Sign| sign.unsure || sign.shared && self.is_named_by_another(layout, &sample.stem);
+            let Some((sign, found)) = all.min_by_key(|(sign, _)| is_unsure(sign)) else { continue };
+            match is_unsure(sign) {
+                true => unsure.push((sign.telling(), layout.name.as_str())),
+                false => {
+                    let found = Match { sign: Some(sign.words(&layout.names)), ..found };
+                    sure.push((sign.weight(), layout, found));
+                }
+            }
+        }
+        (sure, unsure)
+    }
+
+    /// Whether the name of a file names a vendor that is known, and not the layout's own.
+    fn is_named_by_another(&self, layout: &Layout, stem: &str) -> bool {
+        let own = layout.spec.vendor.as_deref().unwrap_or_default();
+        let names = |vendor: &str| {
+            let mut parts = stem.split(|letter: char| !letter.is_alphanumeric());
+            parts.any(|part| {
+                part.eq_ignore_ascii_case(vendor)
+                    || vendor.len() >= TELLING
+                        && part.get(..vendor.len()).is_some_and(|start| start.eq_ignore_ascii_case(vendor))
+            })
+        };
+        let mut vendors = self.all.iter().filter_map(|layout| layout.spec.vendor.as_deref());
+        !names(own) && vendors.any(|vendor| vendor != own && names(vendor))
+    }
+
     /// The layout that the sample has, with how; and those that it may have.
     fn find(&self, sample: &Sample) -> (Option<(&Layout, Match)>, Vec<&str>) {
         if let (Choice::Named(_), Some(layout)) = (&self.choice, self.all.first()) {
             return (Some((layout, forced(layout, sample))), Vec::new());
         }
-        let (mut sure, mut unsure) = (Vec::new(), Vec::new());
-        for layout in &self.all {
-            let delimiter = self.said.delimiter.or(layout.spec.delimiter);
-            for sign in &layout.signs {
-                if let Some(found) = sign.find(sample, &layout.patterns, delimiter) {
-                    match sign.unsure {
-                        true => unsure.push(layout.name.as_str()),
-                        false => sure.push((sign.weight(), layout, found)),
-                    }
-                    break;
-                }
-            }
+        let (mut sure, mut unsure) = self.signs(sample);
+        if sure.is_empty()
+            && let Some(names) = sample.by_names()
+        {
+            let more = self.signs(&names);
+            sure.extend(more.0);
+            unsure.extend(more.1);
         }
+        // Of those that may be it the ones count that ask for most.
+        let most = unsure.iter().map(|(telling, _)| *telling).max();
+        unsure.retain(|(telling, _)| Some(*telling) == most);
+        let unsure = unsure.into_iter().map(|(_, name)| name).collect();
         let Some(most) = sure.iter().map(|(weight, ..)| *weight).max() else { return (None, unsure) };
         sure.retain(|(weight, ..)| *weight == most);
         match sure.len() {
@@ -121,6 +161,9 @@ impl Layouts {
     }
 }
 
+/// Letters of a vendor's name that stand for it where others follow: YahooFinance.
+const TELLING: usize = 5;
+
 /// How a layout that is asked for by name is read: by the sign that is there, else as the first line says.
 fn forced(layout: &Layout, sample: &Sample) -> Match {
     let delimiter = layout.spec.delimiter;
@@ -130,7 +173,7 @@ fn forced(layout: &Layout, sample: &Sample) -> Match {
     found.unwrap_or_else(|| {
         let no_header = sample.begins_with_data(delimiter) && columns().is_some();
         let columns = if no_header { columns() } else { None }.unwrap_or_default();
-        Match { skip_lines: 0, header: false, no_header, columns }
+        Match { skip_lines: 0, header: false, no_header, columns, sign: None }
     })
 }
 
@@ -145,7 +188,7 @@ impl ReadBy for Layouts {
 
     fn mapper(&self, chosen: &str, base: &MapperSettings) -> Result<MapperSettings> {
         match self.data(chosen) {
-            Some(data) => data.mapper(base.clone()),
+            Some(data) => data.mapper(MapperSettings { zone_known: true, ..base.clone() }),
             None => Ok(base.clone()),
         }
     }
@@ -162,6 +205,7 @@ impl Layouts {
             }
         };
         let Some((layout, found)) = found else { return Ok(Chosen { perhaps, ..Chosen::default() }) };
+        let perhaps = perhaps.or_else(|| layout.hint.clone());
         let mut below = layout.spec.clone();
         let mut said = self.said.clone();
         if said.name_pattern.is_none() {
@@ -194,9 +238,11 @@ impl Layouts {
         let (mut data, mut open) = said.over(below).plan();
         data.assumed_maps.clone_from(&maps);
         data.unmapped.clone_from(&layout.unmap);
+        data.zone_from.clone_from(&layout.zone_from);
         open.csv.sure_header |= found.header;
         // Of a document: names without a path in them may stand above its rows.
-        let parts = mapped(&maps).into_iter().filter(|source| source.contains(['.', '[']));
+        let chosen_by = open.only_rows.keys().chain(open.split.keys()).cloned();
+        let parts = mapped(&maps).into_iter().chain(chosen_by).filter(|source| source.contains(['.', '[']));
         open.csv.json.mapped.extend(parts);
         data.assumed.clone_from(&assumed);
         let key = format!("{}\u{0}{}", layout.name, data.name_pattern.as_deref().unwrap_or_default());
@@ -218,6 +264,13 @@ impl Layouts {
             false => told,
         };
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), data);
-        Ok(Chosen { layout: Some(key.into()), open: Some(open), dataset, told: Some(told), perhaps })
+        Ok(Chosen {
+            layout: Some(key.into()),
+            open: Some(open),
+            dataset,
+            told: Some(told),
+            sign: found.sign,
+            perhaps,
+        })
     }
 }

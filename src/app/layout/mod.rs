@@ -18,30 +18,37 @@ pub use sample::Sample;
 pub use sign::Sign;
 
 use crate::app::spec::Spec;
-use crate::dataset::name_pattern::NamePattern;
+use crate::dataset::name_pattern::{Field, NamePattern};
 use crate::error::{Error, Result, plain};
+use crate::text::nearest::nearest;
 
 /// The files of layouts that are shipped.
 const SHIPPED: &[&str] = &[
     include_str!("vendors/alpaca.toml"),
     include_str!("vendors/alphavantage-json.toml"),
     include_str!("vendors/alphavantage.toml"),
+    include_str!("vendors/ariva.toml"),
     include_str!("vendors/binance.toml"),
+    include_str!("vendors/bitfinex.toml"),
     include_str!("vendors/bitmex.toml"),
     include_str!("vendors/bitstamp.toml"),
     include_str!("vendors/bybit.toml"),
     include_str!("vendors/cboe.toml"),
     include_str!("vendors/ccxt.toml"),
     include_str!("vendors/coinbase.toml"),
+    include_str!("vendors/coinmarketcap.toml"),
     include_str!("vendors/cryptodatadownload.toml"),
     include_str!("vendors/databento.toml"),
     include_str!("vendors/deribit.toml"),
     include_str!("vendors/dukascopy.toml"),
+    include_str!("vendors/finnhub.toml"),
     include_str!("vendors/firstrate.toml"),
     include_str!("vendors/fmp.toml"),
+    include_str!("vendors/freqtrade.toml"),
     include_str!("vendors/gemini.toml"),
     include_str!("vendors/histdata.toml"),
     include_str!("vendors/historicaloptiondata.toml"),
+    include_str!("vendors/hitbtc.toml"),
     include_str!("vendors/ibkr.toml"),
     include_str!("vendors/investing.toml"),
     include_str!("vendors/kibot.toml"),
@@ -53,6 +60,7 @@ const SHIPPED: &[&str] = &[
     include_str!("vendors/nasdaq.toml"),
     include_str!("vendors/news.toml"),
     include_str!("vendors/newsapi.toml"),
+    include_str!("vendors/nse.toml"),
     include_str!("vendors/okx.toml"),
     include_str!("vendors/optionmetrics.toml"),
     include_str!("vendors/optionsdx.toml"),
@@ -62,9 +70,11 @@ const SHIPPED: &[&str] = &[
     include_str!("vendors/stooq.toml"),
     include_str!("vendors/tardis.toml"),
     include_str!("vendors/thetadata.toml"),
+    include_str!("vendors/tiingo.toml"),
     include_str!("vendors/tradestation.toml"),
     include_str!("vendors/tradingview.toml"),
     include_str!("vendors/tushare.toml"),
+    include_str!("vendors/twelvedata.toml"),
     include_str!("vendors/yahoo.toml"),
 ];
 
@@ -82,10 +92,16 @@ pub struct Layout {
     /// How its files are called, as `--name-pattern` has it; the first one that fits is taken.
     pub names: Vec<String>,
     patterns: Vec<NamePattern>,
+    /// Fields of a name that are letters alone: a name that has more there says something else too.
+    pub letters: Vec<String>,
     /// Columns that are not found by their name, which means another thing in these files.
     pub unmap: Vec<String>,
     /// Whether its times are of a zone that no file tells.
     pub zone_is_unknown: bool,
+    /// The column that names the zone of the times.
+    pub zone_from: Option<String>,
+    /// What to say where it cannot be loaded as it is.
+    pub hint: Option<String>,
     /// What it says of the data.
     pub spec: Spec,
 }
@@ -99,12 +115,32 @@ struct Head {
     stored: String,
     sign: Vec<Sign>,
     names: Vec<String>,
+    letters: Vec<String>,
     unmap: Vec<String>,
     zone_is_unknown: bool,
+    zone_from: Option<String>,
+    hint: Option<String>,
+}
+
+/// Refuses a word that a layout does not know, with the one that is nearest to it.
+fn known<'w>(
+    layout: &str,
+    place: &str,
+    mut words: impl Iterator<Item = &'w String>,
+    all: &[String],
+) -> Result<(), String> {
+    let Some(word) = words.find(|word| !all.contains(word)) else { return Ok(()) };
+    let nearest = nearest(word, all.iter().map(String::as_str));
+    let meant = nearest.map_or_else(
+        || "; it says things in the words of the flags".to_owned(),
+        |meant| format!("; the nearest is {meant:?}"),
+    );
+    Err(format!("layout {layout}: there is no word {word:?}{place}{meant}"))
 }
 
 /// The words that are no words of flags.
-const HEAD: [&str; 6] = ["title", "stored", "sign", "names", "unmap", "zone-is-unknown"];
+const HEAD: [&str; 9] =
+    ["title", "stored", "sign", "names", "letters", "unmap", "zone-is-unknown", "zone-from", "hint"];
 
 impl Layout {
     /// Reads one from its table.
@@ -112,6 +148,12 @@ impl Layout {
     /// # Errors
     /// A sentence on what is wrong in it.
     pub fn read(name: &str, table: Table) -> Result<Self, String> {
+        let all: Vec<String> = Spec::names().chain(HEAD.map(str::to_owned)).collect();
+        known(name, "", table.keys(), &all)?;
+        for sign in table.get("sign").and_then(Value::as_array).into_iter().flatten() {
+            let names = sign.as_table().into_iter().flat_map(Table::keys);
+            known(name, " of a sign", names, &Sign::NAMES.map(str::to_owned))?;
+        }
         let (head, rest): (Vec<_>, Vec<_>) =
             table.into_iter().partition(|(key, _)| HEAD.contains(&key.as_str()));
         let wrong = |error: toml::de::Error| {
@@ -131,8 +173,11 @@ impl Layout {
             signs: head.sign,
             names: head.names,
             patterns,
+            letters: head.letters,
             unmap: head.unmap,
             zone_is_unknown: head.zone_is_unknown,
+            zone_from: head.zone_from,
+            hint: head.hint,
             spec,
         })
     }
@@ -152,7 +197,12 @@ impl Layout {
 
     /// The pattern that a name fits, as `--name-pattern` takes it.
     fn pattern_of(&self, stem: &str) -> Option<&str> {
-        let place = self.patterns.iter().position(|pattern| sign::fits(pattern, stem))?;
+        let are_letters = |fields: Vec<Field>| {
+            let mut those = fields.iter().filter(|(name, _)| self.letters.contains(name));
+            those.all(|(_, value)| value.chars().all(char::is_alphabetic))
+        };
+        let fits = |pattern: &NamePattern| sign::fields(pattern, stem).is_some_and(are_letters);
+        let place = self.patterns.iter().position(fits)?;
         self.names.get(place).map(String::as_str)
     }
 }
@@ -207,9 +257,11 @@ mod tests {
     #[test]
     fn what_is_wrong_in_a_table_is_told() {
         for (table, why) in [
-            ("vendr = 'x'", "vendr"),
+            ("vendr = 'x'", "there is no word \"vendr\"; the nearest is \"vendor\""),
+            ("time_zone = 'UTC'", "the nearest is \"timezone\""),
+            ("banana = 1", "the words of the flags"),
             ("names = ['x']", "names no column"),
-            ("sign = [{headr = ['x']}]", "headr"),
+            ("sign = [{headr = ['x']}]", "\"headr\" of a sign; the nearest is \"header\""),
             ("dataset = 5", "layout x"),
         ] {
             let error = Layout::read("x", table.parse().unwrap()).unwrap_err();

@@ -1,6 +1,6 @@
 //! What the beginning of an input shows of it, for the signs of layouts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dataset::shape;
 use crate::decode::Format;
@@ -62,6 +62,20 @@ impl Sample {
         let mut sample = Self::of(name, format, &[]);
         sample.names = names.into_iter().map(Into::into).collect();
         sample
+    }
+
+    /// The same input by the names of its rows alone, where it is JSON whose rows are objects: names are names, in whatever
+    /// format they come.
+    pub fn by_names(&self) -> Option<Self> {
+        let mut all: BTreeMap<&[Step], Vec<&str>> = BTreeMap::new();
+        for path in &self.paths {
+            let Some((Step::Member(name), before)) = path.split_last() else { continue };
+            if before.last().is_none_or(|step| matches!(step, Step::Element(_))) {
+                all.entry(before).or_default().push(name);
+            }
+        }
+        let names = all.into_values().max_by_key(Vec::len)?;
+        Some(Self::of_names(&self.stem, self.format, names))
     }
 
     /// The line, counted from 0, whose fields are names among which are all of these. Names that columns have
@@ -303,6 +317,20 @@ mod tests {
         let columns = json(&format!(r#"{{"result":{{"volume":[0{}],"open":[1]}}}}"#, ",0".repeat(900)));
         assert!(columns.has_path("result.open[]") && columns.has_path("result.volume[]"));
         assert!(json("}}]][[").paths.is_empty() && json("\"").paths.is_empty());
+    }
+
+    #[test]
+    fn rows_of_json_have_names_as_columns_have() {
+        for text in [
+            "{\"Date\":1,\"Open\":2,\"x\":{\"a\":1,\"b\":2,\"c\":3,\"d\":4}}",
+            "[{\"Date\":1,\"Open\":2}]",
+            r#"{"m":1,"data":{"rows":[{"Date":1,"Open":2},{"Date":1}]}}"#,
+        ] {
+            let sample = json(text).by_names().unwrap();
+            assert_eq!(sample.header(&["date".into(), "open".into()], None), Some(0), "{text}");
+            assert_eq!(sample.header(&["a".into()], None), None, "{text}");
+        }
+        assert!(json("[[1,2]]").by_names().is_none());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::sample::Sample;
-use crate::dataset::name_pattern::{Meaning, NamePattern};
+use crate::dataset::name_pattern::{Field, Meaning, NamePattern};
 use crate::text::flags::LAYOUT;
 
 /// What a layout is known by: all of it has to be there.
@@ -19,11 +19,11 @@ pub struct Sign {
     /// Whether the header has no others.
     pub only: bool,
     /// What the fields of the first line are, where there is no header: `epoch` (`epoch-s`, `epoch-ms`, `epoch-us`,
-    /// `epoch-ns`), `number`, `integer`, `decimal` (a number with a point), `billionths`, `text`, `bool`, `any`, or a form in
-    /// which 9 is a digit: `9999-99-99`.
+    /// `epoch-ns`), `number`, `integer`, `decimal` (a number with a point), `zero`, `positive`, `billionths`, `text`, `bool`,
+    /// `any`, or a form in which 9 is a digit: `9999-99-99`, or `*.9999` for what ends so.
     pub shape: Vec<String>,
-    /// What columns of a header hold in the first row behind it, by their names: `open=integer`, of the kinds and forms
-    /// that `shape` has.
+    /// What columns of a header hold in the first rows behind it, by their names: `open=integer`, of the kinds and forms
+    /// that `shape` has; `time=falling` where each is less than the one before.
     pub values: Vec<String>,
     /// Where values stand in a document or a line of JSON: `results[].t`, `bars.*[].o`.
     pub json: Vec<String>,
@@ -35,6 +35,8 @@ pub struct Sign {
     pub columns: Vec<String>,
     /// Whether others may look the same: then it is named where rows cannot be loaded, and not taken by itself.
     pub unsure: bool,
+    /// Whether others write the same: then a file whose name is that of another vendor is not taken for one unasked.
+    pub shared: bool,
 }
 
 /// How a sign is there.
@@ -48,9 +50,17 @@ pub struct Match {
     pub no_header: bool,
     /// The names of the columns then.
     pub columns: Vec<String>,
+    /// Which sign it is, in words, where one was looked for.
+    pub sign: Option<String>,
 }
 
 impl Sign {
+    /// The words for what may be said.
+    pub const NAMES: [&str; 12] = [
+        "header", "above", "begins", "only", "shape", "values", "json", "name", "format", "columns",
+        "unsure", "shared",
+    ];
+
     /// Whether it is there. `patterns` are those of the layout.
     pub fn find(&self, sample: &Sample, patterns: &[NamePattern], delimiter: Option<u8>) -> Option<Match> {
         if self.name && !patterns.iter().any(|pattern| fits(pattern, &sample.stem)) {
@@ -67,7 +77,8 @@ impl Sign {
         if !sample.begins_with(&self.begins) {
             return None;
         }
-        let mut found = Match { skip_lines: 0, header: false, no_header: false, columns: Vec::new() };
+        let mut found =
+            Match { skip_lines: 0, header: false, no_header: false, columns: Vec::new(), sign: None };
         if !self.header.is_empty() {
             let line = sample.header(&self.header, delimiter)?;
             // Rows may stand before what looks like a header.
@@ -94,7 +105,8 @@ impl Sign {
             (found.no_header, found.columns) = (true, self.columns.clone());
         }
         if !self.json.is_empty() {
-            if !self.json.iter().all(|path| sample.has_path(path)) {
+            let all = self.json.iter().all(|path| sample.has_path(path));
+            if !all || self.is_wider(sample) {
                 return None;
             }
             found.columns.clone_from(&self.columns);
@@ -103,14 +115,29 @@ impl Sign {
         (says || self.format.is_some() || self.name).then_some(found)
     }
 
+    /// Whether the rows of a document, where they are arrays, have more values than there are names.
+    fn is_wider(&self, sample: &Sample) -> bool {
+        let last = self.json.iter().filter_map(|path| path.strip_suffix(']')?.rsplit_once('['));
+        let rows = last.filter(|(_, place)| !place.is_empty()).map(|(rows, _)| rows).next();
+        !self.columns.is_empty()
+            && rows.is_some_and(|rows| sample.has_path(&format!("{rows}[{}]", self.columns.len())))
+    }
+
     /// How much it says: of two signs that are there the one that says more is taken.
     pub fn weight(&self) -> usize {
         self.header.len()
             + self.values.len()
             + self.shape.len()
             + self.json.len()
+            + self.shape.iter().filter(|shape| matches!(shape.as_str(), "zero" | "positive")).count()
             + usize::from(self.name)
             + usize::from(self.only)
+    }
+
+    /// How many fields of a first line have to be of a kind that not every number is of.
+    pub fn telling(&self) -> usize {
+        let loose = |shape: &&String| matches!(shape.as_str(), "any" | "number");
+        self.weight() + self.shape.iter().filter(|shape| !loose(shape)).count()
     }
 
     /// In words, for lists.
@@ -142,18 +169,24 @@ impl Sign {
 
 /// Whether a name fits a pattern, its timeframes and days being some.
 pub(super) fn fits(pattern: &NamePattern, stem: &str) -> bool {
+    fields(pattern, stem).is_some()
+}
+
+/// What a name that fits a pattern has for its fields, its timeframes and days being some.
+pub(super) fn fields(pattern: &NamePattern, stem: &str) -> Option<Vec<Field>> {
     let meaning = |field: &str| match field {
         "timeframe" => Meaning::Timeframe,
+        "minutes" => Meaning::Minutes,
         "date" | "day" => Meaning::Date,
         _ => Meaning::Column,
     };
-    let has_day = |fields: &[(String, String)]| {
+    let has_day = |fields: &Vec<Field>| {
         fields
             .iter()
             .filter(|(name, _)| name == "date")
             .all(|(_, day)| day.bytes().any(|b| b.is_ascii_digit()))
     };
-    pattern.fields(stem, &meaning).is_ok_and(|fields| has_day(&fields))
+    pattern.fields(stem, &meaning).ok().filter(has_day)
 }
 
 /// Whether the first rows behind the header in that line have values of a kind in a column, as far as they have some:
@@ -167,6 +200,10 @@ fn holds(sample: &Sample, line: usize, value: &str, delimiter: Option<u8>) -> bo
     let rows = sample.behind(line, delimiter);
     let mut fields =
         rows.iter().filter_map(|row| row.get(place)).filter(|field| !field.is_empty()).peekable();
+    if shape.trim() == "falling" {
+        let all: Vec<&String> = fields.collect();
+        return all.len() > 1 && all.is_sorted_by(|one, next| one > next);
+    }
     fields.peek().is_some() && fields.all(|field| is_shaped(field, shape.trim()))
 }
 
@@ -183,11 +220,17 @@ fn is_shaped(field: &str, shape: &str) -> bool {
         "integer" => field.strip_prefix('-').unwrap_or(field).bytes().all(|b| b.is_ascii_digit()) && number(),
         "number" => number(),
         "decimal" => field.contains('.') && number(),
+        "zero" => field.parse() == Ok(0.0),
+        "positive" => field.parse::<f64>().is_ok_and(|number| number > 0.0),
         // Billionths of a price of a cent and more.
         "billionths" => field.len() >= 8 && number() && !field.contains(['.', 'e', 'E']),
         "bool" => matches!(field.to_ascii_lowercase().as_str(), "true" | "false" | "0" | "1"),
         "text" => !field.is_empty() && !number(),
         form => {
+            let (form, field) = match form.strip_prefix('*') {
+                Some(form) => (form, field.get(field.len().saturating_sub(form.len())..).unwrap_or_default()),
+                None => (form, field),
+            };
             form.len() == field.len()
                 && form.bytes().zip(field.bytes()).all(|(form, byte)| match form {
                     b'9' => byte.is_ascii_digit(),

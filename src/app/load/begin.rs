@@ -27,6 +27,9 @@ impl Load<'_> {
         places: Option<&dyn OpenFollowed>,
     ) -> Result<Option<Started>> {
         let asked = &self.plan.history;
+        if let Some(claim) = &self.claim {
+            return Ok(claim.started());
+        }
         if let Some(letters) =
             self.letters().filter(|letters| keeps.is_err() && letters.taken_up && !letters.force)
             && !mapper.target.is_keyed()
@@ -119,7 +122,7 @@ impl Load<'_> {
     }
 
     /// What the run says of itself.
-    fn run_start(&self, mapper: &MapperSettings, tenant: Option<&str>) -> Result<RunStart> {
+    pub(super) fn run_start(&self, mapper: &MapperSettings, tenant: Option<&str>) -> Result<RunStart> {
         let plan = &self.plan;
         let unknown = |input: &Input| InputIdentity {
             name: input.name.to_string(),
@@ -161,7 +164,8 @@ impl Load<'_> {
             settings,
             settled: 0,
             anew_behind: None,
-            workers: self.engine.workers,
+            // Who takes the run over waits for the transaction of each worker that there may have been.
+            workers: self.engine.workers.max(self.engine.up_to.unwrap_or(0)),
             resumable: self.engine.overflow != Overflow::DropOldest && !self.is_tail(),
             process: process::own(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,11 +1,14 @@
 //! Which dataset the inputs are of, by what the first of them shows.
 
+use std::sync::Arc;
+
 use arrow::datatypes::Schema;
 
 use crate::app::load::Load;
 use crate::dataset::{Dataset, by_name, detection};
 use crate::error::{Error, Result};
-use crate::source::{Chosen, Opened, Peeked, peek};
+use crate::pipeline::glimpse::Glimpse;
+use crate::source::{Chosen, OpenOptions, Opened, Peeked, detected, peek};
 
 impl Load<'_> {
     /// The dataset of an input with these columns, for which that was chosen.
@@ -16,6 +19,17 @@ impl Load<'_> {
             Some(dataset) => Ok(dataset.clone()),
             None => detection::detect(schema, &data.columns(None)).cloned(),
         }
+    }
+
+    /// Takes note of an input of which nothing is known yet.
+    fn see_unknown(&self, peeked: &Peeked, name: &Arc<str>, options: &OpenOptions) {
+        let mut glimpse = Glimpse::default();
+        glimpse.detected = detected(&peeked.opened, options);
+        for batch in &peeked.first {
+            glimpse.came(name, &batch.columns, &batch.rows);
+        }
+        glimpse.look_at_the_rest();
+        self.see(glimpse);
     }
 
     /// Looks into the inputs until one shows its columns.
@@ -29,8 +43,10 @@ impl Load<'_> {
                 }
                 Ok(seen) => {
                     let seen = peeked.insert(seen);
+                    self.see_unknown(seen, &input.name, &options);
                     if let Some(what) = seen.opened.decoder.objection() {
-                        return Err(Error::usage(format!("{}: {what}", input.name)));
+                        let error = Error::usage(format!("{}: {what}", input.name));
+                        return Err(seen.opened.chosen.perhaps_else(error));
                     }
                     return match seen.schema() {
                         Some(schema) => {
@@ -41,10 +57,9 @@ impl Load<'_> {
                                     None => break,
                                 };
                             }
-                            let perhaps = &seen.opened.chosen.perhaps;
-                            let more = perhaps.as_ref().map_or(String::new(), |more| format!("; {more}"));
                             found.map_err(|e| {
-                                seen.no_rows(input).unwrap_or_else(|| e.at(&input.name).and(&more))
+                                let error = || seen.opened.chosen.perhaps_else(e.at(&input.name));
+                                seen.no_rows(input).unwrap_or_else(error)
                             })
                         }
                         None => Err(Error::input(
@@ -52,7 +67,7 @@ impl Load<'_> {
                                 Some(broken) => {
                                     format!("{}: row {}: {}", input.name, broken.row, broken.message)
                                 }
-                                None => format!("{}: there is no row in it", input.name),
+                                None => format!("{}: it has no rows", input.name),
                             },
                         )),
                     };

@@ -2,18 +2,20 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::app::caller::RunReport;
 use crate::app::exit::Exit;
 use crate::app::letters::Sorted;
 use crate::app::load::Load;
+use crate::app::load::again::Again;
 use crate::app::load::said::Said;
-use crate::app::run_recorder::books_of;
-use crate::app::span;
+use crate::app::{paste, span};
 use crate::coordinator::{End, LeftRows, Outcome};
 use crate::dataset::MapperSettings;
 use crate::dlq::DlqWriter;
+use crate::dlq::checkout::called;
 use crate::dlq::claim::Choice;
 use crate::dlq::groups::By;
 use crate::dlq::stats::{Plan, QueueStats};
@@ -28,15 +30,6 @@ use crate::telemetry::run_counters::RunCounters;
 use crate::telemetry::snapshot::Snapshot;
 use crate::text::flags::{MAX_REJECTS, RESUME};
 use crate::text::number_format;
-
-/// How the rest of a run is loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Again {
-    /// By the same command, which goes on where this one stopped.
-    Resume,
-    /// By the same command, from the start.
-    Anew,
-}
 
 /// How a run came to its end.
 pub(super) struct RunOutcome<'a> {
@@ -74,10 +67,11 @@ impl Conclusion {
             status,
             keeps_checkpoints: !status.is_finished() && !placed,
             exit_code: self.exit as u8,
-            books: books_of(&self.snapshot.books),
+            books: self.snapshot.books.into(),
             settled,
             error: (!self.errors.is_empty()).then(|| self.errors.join("; ")),
             scope,
+            part: None,
         }
     }
 }
@@ -173,7 +167,8 @@ impl RunOutcome<'_> {
                 path.display()
             )
         });
-        let rest = self.for_the_rest(seen, "", " for the rest");
+        let whole = matches!(self.again, Some(Again::Cleared { piped: false, .. }));
+        let rest = self.for_the_rest(seen, "", if whole { "" } else { " for the rest" });
         let interrupted = self.signals.is_some() && self.broken.is_none() && self.cut_short(inputs);
         match kept {
             Some(kept) if interrupted => {
@@ -196,9 +191,8 @@ impl RunOutcome<'_> {
     /// nothing of it is kept.
     fn for_the_rest(&self, seen: &Snapshot, lead: &str, tail: &str) -> String {
         let kept = self.dead.filter(|_| seen.aborted > 0);
-        let again = match (self.again, kept) {
-            (Some(Again::Resume), _) => format!("run the same command again with {RESUME}"),
-            (Some(Again::Anew), _) => "run the same command again".to_owned(),
+        let again = match (self.again.as_ref().and_then(Again::order), kept) {
+            (Some(order), _) => order,
             (None, Some(kept)) => format!("run {}", replay_command(&kept.display().to_string(), None)),
             (None, None) => return String::new(),
         };
@@ -267,7 +261,7 @@ impl Load<'_> {
             dataset: dataset.map(str::to_owned),
             store: self.plan.to.store.shown(),
             inputs: match self.letters() {
-                Some(letters) => vec![letters.queue.display().to_string()],
+                Some(letters) => vec![called(&letters.queue)],
                 None => self.inputs.iter().map(|i| i.name.to_string()).collect(),
             },
             bytes_read: self.meter.consumed.load(Ordering::Relaxed),
@@ -282,10 +276,10 @@ impl Load<'_> {
         dataset: &str,
         dead: &DlqWriter,
         sorted: Option<&Sorted>,
-        workers: usize,
+        (workers, tally): (usize, Arc<RunCounters>),
     ) -> impl Fn() -> RunFacts + Send + Sync + use<> {
         let (facts, meter) = (self.facts(Some(dataset)), self.meter.clone());
-        let (path, written) = (dead.path().display().to_string(), dead.counts());
+        let (path, written) = (called(dead.path()), dead.counts());
         let parked = sorted.map(Sorted::parked_later);
         move || {
             let (records, rows) = written();
@@ -294,7 +288,7 @@ impl Load<'_> {
             RunFacts {
                 dlq: DlqResult { path, records: records + more_records, rows: rows + more_rows },
                 bytes_read: meter.consumed.load(Ordering::Relaxed),
-                workers: workers as u64,
+                workers: tally.workers().most.max(workers as u64),
                 ..facts.clone()
             }
         }
@@ -328,15 +322,29 @@ impl Load<'_> {
         conclusion: Conclusion,
         ending: &RunOutcome<'_>,
         dlq: DlqResult,
-        said: Said,
+        mut said: Said,
         workers: u64,
     ) -> Result<RunReport> {
         let dry_run = self.plan.rejects.dry_run;
         let Conclusion { snapshot, mut errors, exit } = conclusion;
-        if self.letters().is_none() {
+        // Of an input that nothing was loaded of all is told that it lacks; what the store refused is another matter.
+        let of_input =
+            |text: &String| ending.report.errors.iter().any(|(error, _)| error.to_string() == *text);
+        let refused = exit == Exit::Usage && snapshot.books.read == 0;
+        let last =
+            errors.iter().rfind(|error| of_input(error)).filter(|_| refused && ending.broken.is_none());
+        let explained = last.and_then(|error| self.explain(error));
+        let command = explained.as_ref().and_then(|preview| preview.command.clone());
+        if explained.is_some() {
+            // That rows were read ahead says nothing where none was to be loaded.
+            errors.retain(of_input);
+        }
+        let preview = explained.or(said.preview.take().filter(|_| !refused));
+        if self.letters().is_none() && command.is_none() {
             errors = errors.into_iter().map(|error| self.caller.listener.worded(error)).collect();
         }
-        let Said { warnings, notes, deductions, mut forms } = said;
+        let Said { warnings, mut notes, deductions, mut forms, .. } = said;
+        notes.extend(self.left_out.iter().cloned());
         if self.plan.data.dataset.is_none() && self.plan.data.table.is_none() {
             forms.push(format!("dataset is {}", mapper.dataset.name));
         }
@@ -345,8 +353,12 @@ impl Load<'_> {
             workers,
             lost: ending.outcome.map_or(0, |outcome| outcome.unburied),
             exit_code: Some(exit as u8),
-            error: (!errors.is_empty()).then(|| errors.join("; ")),
+            error: (!errors.is_empty()).then(|| match &command {
+                Some(command) => paste::with_command(errors.join("; "), command),
+                None => errors.join("; "),
+            }),
             dry_run,
+            preview,
             notes: warnings
                 .iter()
                 .cloned()
@@ -371,6 +383,7 @@ impl Load<'_> {
             dry_run,
             claimed: self.letters().is_some() && exit != Exit::Internal,
             lost: ending.outcome.map_or(0, |outcome| outcome.unburied),
+            first: ending.again.as_ref().and_then(Again::first).map(str::to_owned),
             resume: (ending.again == Some(Again::Resume)).then(|| format!("the same command and {RESUME}")),
             blocked: ending.blocked_by().is_some(),
             table: self.table_to_name(result.dlq.path.as_deref()),

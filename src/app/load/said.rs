@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::dataset::mapper::{CUT, SHARED, is_deduction};
+use crate::dataset::mapper::{CUT, FROM_NAME, SHARED, is_deduction};
 use crate::decode::Passed;
 use crate::pipeline::Report;
 use crate::pipeline::keys::Shared;
 use crate::settings::OnConflict;
+use crate::telemetry::preview::Preview;
 use crate::text::number_format::{count, plural};
 
 /// Sentences for the summary and for programs.
@@ -20,6 +21,8 @@ pub(crate) struct Said {
     pub(crate) deductions: Vec<String>,
     /// What was deduced of the inputs; for programs.
     pub(crate) forms: Vec<String>,
+    /// What a dry run has seen.
+    pub(crate) preview: Option<Box<Preview>>,
 }
 
 impl Said {
@@ -73,8 +76,30 @@ fn of_inputs(sentences: &BTreeMap<String, usize>) -> Vec<String> {
     sentences.iter().map(sentence).collect()
 }
 
+/// What the names of files have told: one sentence, where there are many.
+fn of_names(sentences: &BTreeMap<String, usize>) -> Vec<String> {
+    let read = |text: &String| {
+        let (column, value) = text.strip_suffix(FROM_NAME)?.split_once(" is ")?;
+        Some((column.to_owned(), value.to_owned()))
+    };
+    let told: Vec<(String, String)> = sentences.keys().filter_map(read).collect();
+    match &told[..] {
+        [(column, first), (_, second), (_, third), rest @ ..] => {
+            let others = match rest.len() {
+                0 => format!(", {second} and {third}"),
+                count => format!(", {second}, {third} and {}", plural(count as u64, "other")),
+            };
+            vec![format!("{column} is {first}{others}, from the files' names")]
+        }
+        _ => of_inputs(sentences),
+    }
+}
+
 fn notes(report: &Report) -> Vec<String> {
-    let mut notes = of_inputs(&report.notes);
+    let (named, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        report.notes.clone().into_iter().partition(|(note, _)| note.ends_with(FROM_NAME));
+    let mut notes = of_inputs(&others);
+    notes.extend(of_names(&named));
     notes.extend(passed(&report.passed));
     for (what, rows) in &report.findings {
         notes.push(sentence(what, *rows));
@@ -105,6 +130,9 @@ fn sentence(finding: &str, rows: u64) -> String {
 /// Lines that are not rows.
 fn passed(passed: &Passed) -> Vec<String> {
     let first = passed.comment.as_deref().map(|text| format!(", the first: {text}")).unwrap_or_default();
+    let whole = passed.whole.as_ref().map_or(String::new(), |(path, value)| {
+        format!("without the part that {path} leads to, for which they are null; the first is {value}")
+    });
     let field = passed.field.as_deref().unwrap_or_default();
     let counted = [
         (passed.comments, "comment line", format!("passed over{first}")),
@@ -119,6 +147,7 @@ fn passed(passed: &Passed) -> Vec<String> {
             format!("left out of rows that columns become: {}", passed.left.join(", ")),
         ),
         (passed.groups, "row", "of those that columns become left out, without a value".to_owned()),
+        (passed.partless, "value", whole),
         (passed.shorter, "row", "without the last field, which has no name in the header".to_owned()),
         (
             passed.fields,
@@ -129,5 +158,6 @@ fn passed(passed: &Passed) -> Vec<String> {
     let said = |(count, word, what): (u64, &str, String)| {
         (count > 0).then(|| format!("{} {what}", plural(count, word)))
     };
-    counted.into_iter().filter_map(said).collect()
+    let by_layout = passed.counted.iter().map(|((word, what), count)| (*count, *word, what.clone()));
+    counted.into_iter().chain(by_layout).filter_map(said).collect()
 }

@@ -16,6 +16,9 @@ use crate::source::completion::SettledInputs;
 use crate::source::files::Files;
 use crate::telemetry::run_counters::RunCounters;
 
+/// Rows that are looked at to see what a load lacks: more than those that may wait for their timeframe.
+const PROBED: u64 = 30_000;
+
 impl<'a> Load<'a> {
     pub(super) fn files(
         &self,
@@ -39,6 +42,9 @@ impl<'a> Load<'a> {
             }),
             peeked,
             at: 0,
+            before: self.claim.as_ref().map(|claim| claim.before.clone()).unwrap_or_default(),
+            stretch: self.claim.as_ref().and_then(|claim| claim.stretch),
+            among: self.claim.as_ref().map(|claim| claim.among).unwrap_or_default(),
         }
     }
 
@@ -73,6 +79,9 @@ impl<'a> Load<'a> {
     pub(super) fn enough<'f>(&'f self, tally: &'f RunCounters) -> impl Fn(u64) -> bool + 'f {
         let limit = self.plan.rejects.max_rejects;
         move |read| {
+            if self.probing && read >= PROBED {
+                return true;
+            }
             limit.is_some_and(|limit| {
                 let snapshot = tally.snapshot();
                 // What is given back before the end was refused too, and the dead-letter queue took it not.

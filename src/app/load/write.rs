@@ -10,7 +10,7 @@ use crate::app::event_log::EventLog;
 use crate::app::exit::Exit;
 use crate::app::interrupts::Signals;
 use crate::app::letters::Sorted;
-use crate::app::load::end::{Again, RunOutcome};
+use crate::app::load::end::RunOutcome;
 use crate::app::load::said::Said;
 use crate::app::load::{Load, Task};
 use crate::app::process;
@@ -18,13 +18,15 @@ use crate::app::run_recorder::{RunRecorder, Started};
 use crate::batch::Reject;
 use crate::coordinator::{End, WriteCoordinator};
 use crate::dataset::{MapperSettings, Target};
+use crate::dlq::checkout::called;
 use crate::dlq::names::segments;
 use crate::dlq::{DlqWriter, again};
 use crate::error::{Error, Result, words};
+use crate::pipeline::key_ranges::{Noted, Within};
 use crate::pipeline::pace::Paced;
 use crate::pipeline::skip_committed::Resumed;
 use crate::pipeline::{EngineSink, Report, drive};
-use crate::port::runs::Checkpoints;
+use crate::port::runs::{Checkpoints, RunEnd};
 use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
 use crate::settings::{EngineSettings, OnConflict, Overflow};
 use crate::source::Input;
@@ -77,8 +79,16 @@ impl Load<'_> {
         (started, job): (Option<Started>, Option<RunRecorder>),
     ) -> Result<RunReport> {
         let dead = Arc::new(dead.ok_or_else(|| Error::internal("no dead-letter queue"))?);
+        let limit = sink.max_sessions().unwrap_or(usize::MAX);
+        // Who says how many there are to be is told by the store where that is too many.
+        let room =
+            sink.room().filter(|_| self.engine.up_to.is_some()).map_or(limit, |room| room.max(1).min(limit));
+        // Half of the room at most is taken at once: others may come just now.
+        let first = sink.distance().filter(|_| self.engine.up_to.is_some());
+        let first = first.map_or(0, |distance| self.engine.workers_at(distance).min(room / 2));
         let settings = EngineSettings {
-            workers: self.engine.workers.min(sink.max_sessions().unwrap_or(usize::MAX)),
+            workers: self.engine.workers.max(first).min(room),
+            up_to: self.engine.up_to.map(|most| most.min(room)),
             idempotent: self.command() == "load"
                 && mapper.target.is_keyed()
                 && self.engine.on_conflict != OnConflict::Error,
@@ -91,7 +101,7 @@ impl Load<'_> {
             .letters()
             .map(|letters| letters.sorted(dead.clone(), self.run_info(&mapper.dataset.name)))
             .transpose()?;
-        let facts = self.live_facts(dataset, &dead, sorted.as_deref(), settings.workers);
+        let facts = self.live_facts(dataset, &dead, sorted.as_deref(), (settings.workers, tally.clone()));
         observers.extend(self.metrics.observers(
             dataset,
             // As the Python system had it: the dataset names the sink.
@@ -164,14 +174,26 @@ impl Load<'_> {
             observer: observer.clone(),
         };
         let outlet = Paced::new(outlet, self.plan.engine.rate_limit, self.stop.clone());
-        let mut outlet = Resumed::new(outlet, checkpoints, observer.clone());
+        let (noting, only) = self.claim.as_ref().map(|claim| claim.order()).unwrap_or_default();
+        let outlet = Resumed::new(outlet, checkpoints, observer.clone());
+        let mut outlet = Noted::new(Within::new(outlet, only, observer.clone()), noting);
         let follower = read.places.map(|places| {
+            let group = places.group().filter(|_| exact.is_some());
+            let notes = match group.map(|group| self.remembered(group, &mapper.target.table)).transpose() {
+                Ok(notes) => notes,
+                Err(why) => {
+                    self.note(&format!("nobody will know which messages were stored: {why}"));
+                    exact = None;
+                    None
+                }
+            };
             if !mapper.target.is_keyed() && exact.is_none() {
                 self.note("the table has no key: after a crash the last lines may be in it twice");
             }
             let (mapper, stop) = (mapper.clone(), self.stop.clone());
             places.source(FollowWith {
                 exact,
+                notes,
                 mapper,
                 stop,
                 meter: self.meter.clone(),
@@ -193,7 +215,7 @@ impl Load<'_> {
         // A pipe is never gone on with.
         let mut placed = matches!(self.task, Task::Pipe(_));
         let report = match report {
-            Ok(report) if drained => source.close().map(|all| {
+            Ok(report) if drained => tokio::task::block_in_place(|| source.close()).map(|all| {
                 placed |= all;
                 report
             }),
@@ -204,14 +226,9 @@ impl Load<'_> {
             Ok(report) => (report, None),
             Err(error) => (Report::default(), Some(error)),
         };
-        self.doubt(&mut report, &mapper.target, &tally.snapshot().books, keeper.as_ref());
-        let again = match &keeper {
-            Some(keeper) if keeper.is_kept() && self.command() == "load" && self.resumable() => {
-                Some(Again::Resume)
-            }
-            _ if self.inputs.iter().any(|input| input.path.is_none()) => None,
-            _ => Some(Again::Anew),
-        };
+        let books = tally.snapshot().books;
+        self.doubt(&mut report, &mapper.target, &books, keeper.as_ref());
+        let again = self.again(&mapper.target, &books, keeper.as_ref());
         let ending = RunOutcome {
             outcome: Some(&outcome),
             report: &report,
@@ -225,7 +242,7 @@ impl Load<'_> {
         let replaced = self.replace_earlier(&mapper.target, &dead);
         let (more_records, more_rows) = sorted.as_ref().map_or((0, 0), |sorted| sorted.parked_counts());
         let dlq = DlqResult {
-            path: Some(dead.path().display().to_string()),
+            path: Some(called(dead.path())),
             records: dead.records() + more_records,
             rows: dead.rows() + more_rows,
         };
@@ -278,18 +295,21 @@ impl Load<'_> {
             notes.push(format!("{} was full {times}: {older}", path.display()));
         }
         if let Some(keeper) = keeper {
-            notes.extend(
-                keeper
-                    .end(&conclusion.of_run(
-                        self.meter.scope.get(),
-                        inputs.count(),
-                        // A replay of their dead letters asks the ledger for commits without an answer.
-                        placed && outcome.doubtful == 0,
-                    ))
-                    .await,
+            let end = conclusion.of_run(
+                self.meter.scope.get(),
+                inputs.count(),
+                // A replay of their dead letters asks the ledger for commits without an answer.
+                placed && outcome.doubtful == 0,
             );
+            let part = self.claim.as_ref().map(|claim| claim.end(conclusion.exit));
+            let noted = keeper.end(&RunEnd { part, ..end }).await;
+            if let (Some(claim), Some(why)) = (&self.claim, &noted) {
+                claim.unnoted(why);
+            }
+            notes.extend(noted);
         }
-        self.finish(&mapper, conclusion, &ending, dlq, said, settings.workers as u64)
+        let most_workers = conclusion.snapshot.workers.most.max(settings.workers as u64);
+        self.finish(&mapper, conclusion, &ending, dlq, said, most_workers)
     }
 
     /// Takes letters of an earlier load of the same files out of the queue, where this one has put the same

@@ -15,6 +15,7 @@ use crate::app::letters::Done;
 use crate::app::load::TableFacts;
 use crate::app::replay::Replay;
 use crate::app::values::MendPlan;
+use crate::dlq::checkout::called;
 use crate::dlq::claim::{Claim, Destination, Moved};
 use crate::dlq::filter::Tenant;
 use crate::dlq::journal::{Claimed, Journal, ReplaySelection, ReplayTarget, StartedTarget};
@@ -242,7 +243,7 @@ impl Replay<'_> {
             // Where nothing can have come of it, nobody has to go on with it.
             match round.touched {
                 true => {
-                    self.note(&format!("{} stays claimed: the next replay goes on with it", live.display()))
+                    self.note(&format!("{} stays claimed: the next replay goes on with it", called(live)))
                 }
                 false => {
                     let _ = replay_lock::remove(&names::journal(live));
@@ -253,7 +254,7 @@ impl Replay<'_> {
     }
 
     fn count(&mut self, claim: &Claim, live: &Path) {
-        let queue = live.display().to_string();
+        let queue = called(live);
         if !self.report.files.contains(&queue) {
             self.report.files.push(queue);
         }
@@ -266,7 +267,7 @@ impl Replay<'_> {
                 1 => String::new(),
                 more => format!("; {} more like it", more - 1),
             };
-            self.note(&format!("{}: line {line} {why}{more}", claim.path.display()));
+            self.note(&format!("{}: line {line} {why}{more}", called(&claim.path)));
         }
     }
 

@@ -14,7 +14,7 @@ use crate::settings::quantity;
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("examples/inspect-dlq.txt").trim_ascii_end())]
 pub struct InspectArgs {
-    /// Files of dead letters (also compressed ones), directories, globs, or - for stdin (else those in .dlq)
+    /// Files of dead letters (also compressed ones), directories, globs, addresses of queues, or - for stdin (else those in .dlq)
     #[arg(value_name = "DLQ", value_hint = clap::ValueHint::AnyPath)]
     pub queues: Vec<PathBuf>,
     /// What the groups are made by; several, with commas, for their combinations
@@ -43,7 +43,7 @@ pub struct InspectArgs {
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("examples/replay-dlq.txt").trim_ascii_end())]
 pub struct ReplayArgs {
-    /// Files of dead letters, or directories of them (else those in .dlq)
+    /// Files of dead letters, directories of them, or addresses of queues (else those in .dlq)
     #[arg(value_name = "DLQ", value_hint = clap::ValueHint::AnyPath)]
     pub queues: Vec<PathBuf>,
     #[command(flatten)]
@@ -58,7 +58,7 @@ pub struct ReplayArgs {
     /// Keep what was loaded, in a file in this directory
     #[arg(long, value_name = "DIR", help_heading = "Replay")]
     pub archive: Option<PathBuf>,
-    /// Write rows also over ones that were stored after they failed
+    /// Write rows also over ones that were stored after they failed, and take over a queue that another machine has claimed
     #[arg(long, help_heading = "Replay")]
     pub force: bool,
     /// Take the rows out of the queue without loading them

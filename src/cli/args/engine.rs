@@ -12,9 +12,9 @@ use crate::settings::{Overflow, Secret, quantity};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
-    /// Workers, each with a connection of its own
-    #[arg(long, value_name = "N", env = "MDS_COORDINATOR_WORKERS", value_parser = quantity::count)]
-    pub workers: Option<usize>,
+    /// Workers, each with a connection of its own; auto: as many as the store is worth, 1 to 16
+    #[arg(long, value_name = "N", env = "MDS_COORDINATOR_WORKERS", default_value = "auto", value_parser = quantity::workers)]
+    pub workers: quantity::Workers,
     /// Rows that the queue holds
     #[arg(long, value_name = "ROWS", env = "MDS_COORDINATOR_CAPACITY", value_parser = quantity::count)]
     pub capacity: Option<usize>,

@@ -23,7 +23,7 @@ pub struct HealthArgs {
     /// Critical where the store takes so long to answer
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration, help_heading = "Limits")]
     pub crit_latency: Option<Duration>,
-    /// A dead-letter queue, or a directory of them (may be given more than once; else .dlq)
+    /// A dead-letter queue, its address, or a directory of them (may be given more than once; else .dlq)
     #[arg(long, value_name = "PATH", help_heading = "Dead letters")]
     pub dlq: Vec<PathBuf>,
     /// So many dead rows are a warning
@@ -38,10 +38,10 @@ pub struct HealthArgs {
     /// A row that failed first so long ago is critical
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration, help_heading = "Dead letters")]
     pub dlq_age_crit: Option<Duration>,
-    /// A running instance, by the address of its --metrics-listen
+    /// A running instance, by the address of its --metrics-listen; may be given more than once, and the worst counts
     #[arg(long, value_name = "URL", help_heading = "Running instance")]
-    pub url: Option<String>,
-    /// The token that it wants
+    pub url: Vec<String>,
+    /// The token that it wants; the same for all of them
     #[arg(
         long,
         value_name = "TOKEN",

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use crate::cli::args::StoreArgs;
-use crate::sink::{PeriodOf, period, period_or_never, role};
+use crate::sink::{DistributeBy, PeriodOf, distribute, period, period_or_never, role};
 
 /// `schema`.
 #[derive(Debug, Args)]
@@ -46,6 +46,12 @@ pub struct SchemaOptions {
     /// TimescaleDB: drop chunks older than this, or never (else nothing is dropped)
     #[arg(long, value_name = "[DATASET=]TIME|never", value_parser = period_or_never)]
     pub retention: Vec<PeriodOf>,
+    /// Citus: spread the tables over the nodes by this column of their keys, mostly symbol
+    ///
+    /// For all tables or, with DATASET=, for one (may be given more than once); none leaves it on one node. A
+    /// table that has rows is left where it is, and the statement that moves them is told.
+    #[arg(long, value_name = "[DATASET=]COLUMN|none", value_parser = distribute)]
+    pub distribute: Vec<DistributeBy>,
     /// Give this role what load, tail, replay-dlq, runs and health need (may be given more than once)
     ///
     /// Its name as it stands, without SQL's quotes. What it has already is not granted again; check says

@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::scripted::{Chances, Graves, Pointing, Row, Scripted, batch};
-use super::{on_paused_clock, silence_scripted_panics};
+use super::{cases, on_paused_clock, silence_scripted_panics};
 use crate::batch::{Order, Origin, Reason, Stage};
 use crate::coordinator::{End, Outcome, SubmitError, WriteCoordinator};
 use crate::dataset::json_row;
@@ -225,9 +225,7 @@ fn check(schedule: &Schedule) {
 #[test]
 fn a_row_that_is_neither_stored_nor_in_the_dead_letters_is_never_acknowledged() {
     silence_scripted_panics();
-    let cases = std::env::var("MDS_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) };
-    proptest::test_runner::TestRunner::new(config)
+    proptest::test_runner::TestRunner::new(cases(1_000))
         .run(&schedules(), |schedule| {
             check(&schedule);
             Ok(())

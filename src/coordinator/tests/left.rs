@@ -8,12 +8,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::scripted::{Chances, Graves, Ledger, Pointing, Row, Scripted, batch};
-use super::{on_paused_clock, silence_scripted_panics};
+use super::{cases, on_paused_clock, silence_scripted_panics};
 use crate::batch::{Reason, Reject, RejectedData, Stage};
 use crate::coordinator::{End, Outcome, WriteCoordinator, slot_of};
 use crate::port::Trouble;
 use crate::port::runs::Checkpoints;
-use crate::settings::{BreakerSettings, EngineSettings, OnConflict};
+use crate::settings::{BreakerSettings, EngineSettings, OnConflict, RetrySettings};
 
 /// A row of a file: it goes to the store, good or bad, or no row can be made of it.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,9 @@ fn load(schedule: &Schedule, sink: &Scripted, books: &Arc<Ledger>) -> Outcome {
     };
     let done = Checkpoints::new(sink.world.lock().unwrap().marks.clone());
     // The sessions of before are gone, and their serials with them.
-    sink.world.lock().unwrap().ledger.clear();
+    let mut world = sink.world.lock().unwrap();
+    (world.ledger, world.serials) = Default::default();
+    drop(world);
     on_paused_clock(async {
         let engine = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())))
             .settings(settings)
@@ -184,8 +186,7 @@ fn schedules() -> impl Strategy<Value = Schedule> {
 #[test]
 fn good_rows_are_stored_and_refused_ones_come_back_without_room_for_them() {
     silence_scripted_panics();
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(400));
-    runner
+    proptest::test_runner::TestRunner::new(cases(400))
         .run(&schedules(), |schedule| {
             check(&schedule);
             Ok(())
@@ -220,6 +221,49 @@ fn a_store_that_goes_away_late_in_an_outage_of_the_dead_letters_keeps_no_good_ro
     let world = sink.world.lock().unwrap();
     assert_eq!((world.down_for, world.table.len()), (0, 59), "{outcome:?}");
     assert!(outcome.left.is_some() && world.buried.is_empty(), "{outcome:?}");
+}
+
+/// A worker that finds other sessions in its way before an outage of the dead letters and after it has not had
+/// them in its way for as long as that.
+#[test]
+fn other_sessions_are_not_in_the_way_while_the_dead_letters_are_waited_for() {
+    for worker in [0, 1] {
+        let sink = Scripted::new(7, Chances::default(), Pointing::First);
+        {
+            let mut world = sink.world.lock().unwrap();
+            world.full = true;
+            world.in_the_way.insert(worker);
+        }
+        let rows: Vec<Row> = (0..60).map(|key| Row { key, value: key, bad: key == 30 }).collect();
+        let outcome = on_paused_clock(async {
+            let delay = Duration::from_secs(30);
+            let settings = EngineSettings {
+                max_outage: Some(Duration::from_secs(600)),
+                idempotent: true,
+                workers: 2,
+                retry: RetrySettings {
+                    initial_backoff: delay,
+                    max_backoff: delay,
+                    ..RetrySettings::default()
+                },
+                ..EngineSettings::default()
+            };
+            let builder = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())));
+            let engine = builder.settings(settings).start();
+            engine.submit(batch(&rows, 1, true)).await.unwrap();
+            let away = async {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                sink.world.lock().unwrap().in_the_way.clear();
+                tokio::time::sleep(Duration::from_secs(585)).await;
+                sink.world.lock().unwrap().in_the_way.insert(worker);
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                sink.world.lock().unwrap().in_the_way.clear();
+            };
+            tokio::join!(engine.shutdown(true), away).0
+        });
+        assert!(matches!(outcome.end, End::GaveUp(Some(Trouble::DeadLetters(_)))), "{worker} {outcome:?}");
+        assert_eq!(sink.world.lock().unwrap().table.len(), 59, "{worker} {outcome:?}");
+    }
 }
 
 /// Where rows that are written again would be there twice, no row behind a refused one is settled.

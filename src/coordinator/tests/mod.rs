@@ -4,6 +4,7 @@ mod acknowledged;
 mod blame;
 mod cancelled;
 mod left;
+mod resized;
 mod schedules;
 mod scripted;
 mod stories;
@@ -16,6 +17,16 @@ fn on_paused_clock<T>(work: impl Future<Output = T>) -> T {
         .build()
         .unwrap()
         .block_on(work)
+}
+
+/// Random schedules: so many, unless the environment asks for others (see `scripts/campaign`).
+fn cases(usual: u32) -> proptest::test_runner::Config {
+    let asked = std::env::var("MDS_SCHEDULES").ok().and_then(|cases| cases.parse().ok());
+    proptest::test_runner::Config {
+        cases: asked.unwrap_or(usual),
+        failure_persistence: None,
+        ..Default::default()
+    }
 }
 
 /// Panics that the script asks for are not worth a report each.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tokio::task::JoinSet;
 
 use super::scripted::{Chances, Graves, Ledger, Pointing, Row, Scripted, batch};
-use super::{on_paused_clock, silence_scripted_panics};
-use crate::coordinator::{End, WriteCoordinator};
+use super::{cases, on_paused_clock, silence_scripted_panics};
+use crate::coordinator::{End, WriteCoordinator, pool};
 use crate::settings::{BreakerSettings, EngineSettings, RetrySettings};
 
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ struct Schedule {
     pointing: Pointing,
     lazy: bool,
     first_wins: bool,
+    /// Sizes that the pool is given in turns, each after so many turns of the others; none: it stays as it is.
+    sizes: Vec<(usize, usize)>,
 }
 
 fn chances() -> impl Strategy<Value = Chances> {
@@ -59,7 +62,11 @@ fn schedules() -> impl Strategy<Value = Schedule> {
     });
     let sizes = (prop::collection::vec(1usize..30, 1..6), 1usize..=8, 1usize..40, 1usize..60);
     let drops = prop_oneof![7 => Just(Vec::new()), 1 => prop::collection::vec(0i64..80, 1..5)];
-    (rows, sizes, any::<u64>(), chances(), drops, pointing, any::<(bool, bool)>()).prop_map(
+    let pools = prop_oneof![
+        1 => Just(Vec::new()),
+        1 => prop::collection::vec((1usize..=8, 0usize..40), 1..12)
+    ];
+    (rows, sizes, any::<u64>(), chances(), drops, pointing, any::<(bool, bool)>(), pools).prop_map(
         |(
             rows,
             (cuts, workers, batch_rows, capacity),
@@ -68,6 +75,7 @@ fn schedules() -> impl Strategy<Value = Schedule> {
             drops,
             pointing,
             (lazy, first_wins),
+            sizes,
         )| {
             let mut schedule = Schedule {
                 rows,
@@ -81,6 +89,7 @@ fn schedules() -> impl Strategy<Value = Schedule> {
                 pointing,
                 lazy,
                 first_wins,
+                sizes,
             };
             schedule.leave_witnesses();
             schedule
@@ -100,6 +109,7 @@ impl Schedule {
 fn run(schedule: &Schedule) {
     let settings = EngineSettings {
         workers: schedule.workers,
+        up_to: (!schedule.sizes.is_empty()).then_some(8),
         capacity: schedule.capacity,
         batch_rows: schedule.batch_rows,
         high_watermark: schedule.capacity,
@@ -118,10 +128,19 @@ fn run(schedule: &Schedule) {
     let mut origins = Vec::new();
     let outcome = on_paused_clock(async {
         let run = async {
-            let engine = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())))
-                .settings(settings)
-                .observer(books.clone())
-                .start();
+            let builder = WriteCoordinator::builder(Arc::new(sink.clone()), Arc::new(Graves(sink.clone())));
+            let mut engine = builder.settings(settings).observer(books.clone()).by_hand().start();
+            let (shared, sizes) = (engine.engine.clone(), schedule.sizes.clone());
+            engine.workers.spawn(async move {
+                let mut added = JoinSet::new();
+                for (size, turns) in sizes {
+                    for _ in 0..turns {
+                        tokio::task::yield_now().await;
+                    }
+                    pool::resize(&shared, size, &mut added).await;
+                }
+                while added.join_next().await.is_some() {}
+            });
             let (mut at, mut cuts) = (0, schedule.cuts.iter().cycle());
             while at < schedule.rows.len() {
                 let end = (at + cuts.next().copied().unwrap_or(1)).min(schedule.rows.len());
@@ -180,11 +199,7 @@ fn run(schedule: &Schedule) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("MDS_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(cases(10_000))]
     #[test]
     fn every_schedule_keeps_the_promises(schedule in schedules()) {
         silence_scripted_panics();

@@ -82,6 +82,7 @@ pub struct State {
     pub table: BTreeMap<i64, i64>,
     pub ledger: HashMap<usize, CommitMark>,
     pub marks: BTreeMap<u16, u64>,
+    pub serials: BTreeMap<u16, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +95,8 @@ pub struct World {
     pub ledger: HashMap<usize, CommitMark>,
     /// The last mark of each slot.
     pub marks: BTreeMap<u16, u64>,
+    /// The serial of the transaction that left it.
+    pub serials: BTreeMap<u16, u64>,
     /// Whether the dead letters take nothing.
     pub full: bool,
     pub buried: Vec<(u64, &'static str)>,
@@ -103,6 +106,8 @@ pub struct World {
     pub faults: u64,
     /// Until this many operations have been tried, every one fails transiently.
     pub down_for: u64,
+    /// Workers whose transactions other sessions are in the way of.
+    pub in_the_way: std::collections::BTreeSet<usize>,
 }
 
 impl World {
@@ -116,8 +121,8 @@ impl World {
     /// What is in memory only is gone, and so are all sessions.
     pub fn crash(&mut self) {
         self.epoch += 1;
-        if let Some(State { table, ledger, marks }) = self.disk.take() {
-            (self.table, self.ledger, self.marks) = (table, ledger, marks);
+        if let Some(State { table, ledger, marks, serials }) = self.disk.take() {
+            (self.table, self.ledger, self.marks, self.serials) = (table, ledger, marks, serials);
         }
     }
 
@@ -222,10 +227,12 @@ impl Scripted {
             std::future::pending::<()>().await;
         }
         assert!(!panic, "scripted panic");
-        let contended =
-            || SinkError::Transient(TransientKind::Serialization, Reason::new("contended", "scripted"));
         if transient { Err(contended()) } else { Ok(()) }
     }
+}
+
+fn contended() -> SinkError {
+    SinkError::Transient(TransientKind::Serialization, Reason::new("contended", "scripted"))
 }
 
 fn lost(message: &'static str) -> SinkError {
@@ -272,6 +279,10 @@ impl ScriptedSession {
 impl Session for ScriptedSession {
     async fn begin(&mut self) -> Result<(), SinkError> {
         self.lost()?;
+        let in_the_way = self.sink.world.lock().unwrap().in_the_way.contains(&self.worker);
+        if in_the_way {
+            return Err(contended());
+        }
         self.sink.trouble().await?;
         self.pending = Some(Vec::new());
         Ok(())
@@ -367,13 +378,15 @@ impl Session for ScriptedSession {
         let waits = now || !self.sink.lazy;
         if !waits && world.disk.is_none() {
             let (table, ledger, marks) = (world.table.clone(), world.ledger.clone(), world.marks.clone());
-            world.disk = Some(State { table, ledger, marks });
+            let serials = world.serials.clone();
+            world.disk = Some(State { table, ledger, marks, serials });
         }
         let before = world.ledger.get(&self.worker).map_or(0, |mark| mark.serial);
         world.table.extend(pending);
         world.commits += 1;
         world.ledger.insert(self.worker, mark.clone());
         world.marks.extend(mark.slots.iter().copied());
+        world.serials.extend(mark.slots.iter().map(|(slot, _)| (*slot, mark.serial)));
         // The log is one: what waits for the disk waits for all before it, of all workers.
         let flushed = waits || world.roll().is_multiple_of(3);
         if flushed {
@@ -418,7 +431,11 @@ impl Session for ScriptedSession {
         self.lost()?;
         self.sink.trouble().await?;
         let world = self.sink.world.lock().unwrap();
-        let known = world.ledger.get(&self.worker).is_some_and(|known| known.serial >= mark.serial);
+        // As the stores do: by a slot that the transaction has marked.
+        let known = match mark.slots.first() {
+            Some((slot, _)) => world.serials.get(slot).is_some_and(|known| *known >= mark.serial),
+            None => world.ledger.get(&self.worker).is_some_and(|known| known.serial >= mark.serial),
+        };
         Ok(self.sink.keeps_ledger.then_some(known))
     }
 }

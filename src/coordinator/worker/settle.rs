@@ -61,7 +61,10 @@ impl<S: Sink, D: DeadLetters> WorkerState<'_, S, D> {
                 flight.attempts = attempts;
                 flight.writing = false;
             }
+            let asked = Instant::now();
             engine.admit().await?;
+            // What was waited for there is no other session.
+            contended = contended.map(|since: Instant| since + asked.elapsed());
             if let Some(flight) = &flight {
                 engine.observer.on(&Event::Writing { worker, rows: flight.rows });
             }

@@ -1,5 +1,6 @@
 //! Columns of times and of days.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -8,9 +9,14 @@ use arrow::array::{
 };
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::*;
+use chrono_tz::Tz;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::dataset::convert::{CastError, Conversion, DAY, Unreadable, integers, texts, whole};
+use crate::dataset::faults::Faults;
+use crate::dataset::folds::Folds;
+use crate::dataset::json_text::StringRows;
+use crate::dataset::nulls::Nulled;
 use crate::dataset::time::{TimeError, Twice, calendar};
 use crate::model::decimal::Decimal;
 use crate::model::text::Texts;
@@ -37,6 +43,16 @@ impl Times {
         self.missing.iter().for_each(|row| valid[*row] = false);
         valid
     }
+}
+
+/// What tells the series of a row from others.
+fn series_of(series: &[ArrayRef], row: usize) -> u64 {
+    let mut hash = 0;
+    for column in series {
+        let text = Texts::of(column).and_then(|texts| texts.get(row));
+        hash = xxh3_64_with_seed(text.unwrap_or_default().trim().as_bytes(), hash);
+    }
+    hash
 }
 
 impl Conversion<'_> {
@@ -159,13 +175,19 @@ impl Conversion<'_> {
         made: &mut Times,
     ) -> Option<Times> {
         let naive = zone.is_none();
+        let seen_in: Option<Tz> = zone.and_then(|zone| zone.parse().ok());
+        if let Some(values) = seen_in.and_then(|zone| self.times.days_in(zone, ticks, factor, array)) {
+            return Some(Times { values, nulls: array.nulls().cloned(), ..Times::default() });
+        }
         if self.times.takes_as_they_are(naive) {
+            if naive {
+                self.times.look_unplaced(ticks, factor);
+            }
             let nanos: Option<Vec<i64>> = ticks.iter().map(|tick| tick.checked_mul(factor)).collect();
             if let Some(values) = nanos {
                 return Some(Times { values, nulls: array.nulls().cloned(), ..Times::default() });
             }
         }
-        let seen_in = zone.and_then(|zone| zone.parse().ok());
         for (row, tick) in ticks.iter().enumerate() {
             let value = array.is_valid(row).then(|| {
                 let nanos = i128::from(*tick) * i128::from(factor);
@@ -216,14 +238,7 @@ impl Conversion<'_> {
     /// Settles what the order of the rows tells of local times, and which unit all of them travel in.
     pub(super) fn settle(&mut self, made: &mut Times) {
         let series = self.series;
-        let series_of = |row: usize| {
-            let mut hash = 0;
-            for column in series {
-                let text = Texts::of(column).and_then(|texts| texts.get(row));
-                hash = xxh3_64_with_seed(text.unwrap_or_default().trim().as_bytes(), hash);
-            }
-            hash
-        };
+        let series_of = |row: usize| series_of(series, row);
         if !made.far.is_empty() {
             // Beyond nanoseconds a column is in microseconds: its other rows are to lose nothing.
             if made.values.iter().any(|nanos| nanos % 1_000 != 0) && !self.times.is_of_days() {
@@ -246,6 +261,37 @@ impl Conversion<'_> {
         for row in left {
             self.time_fault(row, TimeError::Twice);
         }
+    }
+
+    /// How many different times those are that are no midnight, and on how many days, where bars of days have several a
+    /// day: of one series, as the times are written.
+    pub fn several_a_day(&mut self, given: &ArrayRef, made: &ArrayRef) -> Option<(usize, usize)> {
+        let made = made.as_primitive_opt::<TimestampNanosecondType>()?;
+        if self.times.lost() == 0 && made.values().iter().all(|time| time.rem_euclid(DAY) == 0) {
+            return None;
+        }
+        let (mut faults, mut nulled, mut plain) =
+            (Faults::default(), Nulled::default(), self.times.without_days());
+        let mut written = Conversion {
+            times: &mut plain,
+            folds: &mut Folds::default(),
+            separators: None,
+            strings: StringRows::All,
+            faults: &mut faults,
+            nulled: &mut nulled,
+            ..*self
+        };
+        let written = written.times(given).ok()?;
+        let (mut times, mut days) = (HashSet::new(), HashSet::new());
+        for (row, time) in written.values.iter().enumerate() {
+            let is_one = made.is_valid(row) && written.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+            if is_one && time.rem_euclid(DAY) != 0 {
+                let series = series_of(self.series, row);
+                times.insert((series, *time));
+                days.insert((series, made.value(row).div_euclid(DAY)));
+            }
+        }
+        (times.len() * 2 >= days.len() * 3 && !days.is_empty()).then_some((times.len(), days.len()))
     }
 
     pub(super) fn timestamps(&mut self, array: &ArrayRef) -> Result<ArrayRef, Unreadable> {

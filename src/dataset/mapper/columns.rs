@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Mapper, current};
 use crate::dataset::articles::{article, article_id};
 use crate::dataset::convert::{CastError, Conversion, Unreadable};
-use crate::dataset::describe::{Column, Derivation, Kind};
+use crate::dataset::describe::{Check, Column, Derivation, Kind};
 use crate::dataset::faults::Faults;
 use crate::dataset::json_text::{StringRows, is_json};
 use crate::dataset::mapping::{ColumnSource, Mapping};
@@ -34,7 +34,7 @@ impl Mapper {
         let mut made: Vec<Option<ArrayRef>> = vec![None; mapping.columns.len()];
         self.nulled_now.clear();
         let series = self.series(mapping, source);
-        let keeps_given = self.keeps_given();
+        let (keeps_given, days_now) = (self.keeps_given(), self.days_now);
         self.given.clear();
         let numbers = mapping.columns.iter().filter_map(|(column, name, feed)| match feed {
             ColumnSource::Source(index) if column.kind.is_number() && self.readings.signs(name).is_none() => {
@@ -68,6 +68,10 @@ impl Mapper {
                 ColumnSource::Derived(_) => continue,
             };
             let constant = matches!(feed, ColumnSource::Constant(_));
+            let given = match feed {
+                ColumnSource::Source(_) => self.in_numbers(given, name),
+                _ => given,
+            };
             let (given, is_text) = match feed {
                 ColumnSource::Source(index) if column.kind == Kind::Json => {
                     self.json(given, source.schema_ref(), *index, name)
@@ -81,6 +85,9 @@ impl Mapper {
                 true => TimeReader::new(settings.time.clone()),
                 false => readings.times(name),
             });
+            if let Some(days) = days_now {
+                times.are_local_days(days);
+            }
             let how = readings.of(name);
             // What a flag says is meant.
             let none = NullTokens::default();
@@ -131,6 +138,15 @@ impl Mapper {
                 };
                 Error::usage(what).at(&self.origin.source)
             })?;
+            if settings.time.local_days
+                && self.origin.past.is_none()
+                && settings.dataset.time.as_deref() == Some(name)
+                && let ColumnSource::Source(index) = feed
+                && let Some((times, days)) = conversion.several_a_day(&given, &converted)
+            {
+                let column = source.schema_ref().field(*index).name().trim();
+                return Err(self.no_days(column, times, days));
+            }
             let converted = match Texts::of(&converted).filter(|_| of_time) {
                 Some(texts) => {
                     let quoted = texts.iter().map(|text| text.map(|text| format!("\"{text}\"")));
@@ -251,6 +267,30 @@ impl Mapper {
         let schema = self.output.clone().unwrap_or_else(|| Arc::new(Schema::empty()));
         RecordBatch::try_new(schema, arrays)
             .map_err(|e| Error::internal(format!("{}: columns do not fit together: {e}", self.origin.source)))
+    }
+
+    /// A column with the numbers that its words stand for, where the dataset knows some.
+    fn in_numbers(&mut self, given: ArrayRef, name: &str) -> ArrayRef {
+        let known = self.settings.dataset.checks.iter().find_map(|check| match *check {
+            Check::Words(column, words) if column == name => Some(words),
+            _ => None,
+        });
+        let (Some(words), Some(texts)) = (known, Texts::of(&given)) else { return given };
+        let number = |text: &str| {
+            let is_it = |(word, _): &&(&str, &'static str)| text.trim().eq_ignore_ascii_case(word);
+            words.iter().find(is_it).map(|(_, number)| *number)
+        };
+        if !texts.iter().flatten().any(|text| number(text).is_some()) {
+            return given;
+        }
+        let all: Vec<String> = words.iter().map(|(word, number)| format!("{word} as {number}")).collect();
+        let note = format!("words of {name} are read as numbers: {}", all.join(", "));
+        let made: StringArray =
+            texts.iter().map(|text| text.map(|text| number(text).unwrap_or(text))).collect();
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+        Arc::new(made)
     }
 
     /// The columns of the input that name the series of a row, where the order of its rows matters.

@@ -8,12 +8,12 @@ use arrow::datatypes::Schema;
 
 use super::{MapOptions, Mapper, MapperSettings};
 use crate::batch::Given;
-use crate::dataset::daytime::Look;
+use crate::dataset::daytime::{Day, Look};
 use crate::dataset::describe::{Kind, Requirement};
 use crate::dataset::faults::Faults;
 use crate::dataset::mapping::{ColumnSource, Mapping, resolve};
 use crate::dataset::target::{KeyPrecision, Target};
-use crate::dataset::wanted::{self, Wanted};
+use crate::dataset::wanted::{self, Wanted, is_left_out};
 use crate::error::Result;
 
 impl MapperSettings {
@@ -52,7 +52,39 @@ impl Mapper {
         if self.wanted.replace(self.version) == Some(self.version) {
             return None;
         }
-        Some(wanted::names(&self.settings.dataset, &self.settings.target, &self.options))
+        Some(self.names(&self.settings))
+    }
+
+    /// The names of columns whose values may be loaded, or looked at for how others are read. `None` where that may be any.
+    pub fn needed(&self) -> Option<Wanted> {
+        let now = self.newer().and_then(|version| self.settings.at(version));
+        let settings = now.as_ref().unwrap_or(&self.settings);
+        // A contract is known by its look, whatever its column is called.
+        let contracts = settings.dataset.columns.iter().any(|column| column.kind == Kind::OptionType);
+        (!contracts).then(|| self.names(settings))
+    }
+
+    fn names(&self, settings: &MapperSettings) -> Wanted {
+        let zone = settings.zone_from.as_deref();
+        wanted::names(&settings.dataset, &settings.target, &self.options, &settings.words, zone)
+    }
+
+    /// Whether values of those rows are needed that were not read: the table has come by a column since it was said which
+    /// are.
+    pub(super) fn lacks(mapping: &Mapping, schema: &Schema) -> bool {
+        let is_out = |index: &usize| schema.fields().get(*index).is_some_and(|field| is_left_out(field));
+        let joined = mapping.joins.iter().any(|join| {
+            let day = match &join.day {
+                Day::Source(day) => Some(*day),
+                Day::Constant(_) => None,
+            };
+            day.iter().chain([&join.clock]).chain(&join.minutes).any(is_out)
+        });
+        joined
+            || mapping
+                .columns
+                .iter()
+                .any(|(.., feed)| matches!(feed, ColumnSource::Source(index) if is_out(index)))
     }
 
     /// Goes by the table as it is now.

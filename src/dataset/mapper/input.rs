@@ -43,6 +43,7 @@ impl Mapper {
             return Ok(mapping.clone());
         }
         let mut options = self.options.clone();
+        self.hints.add_to(&mut options);
         let names = Names::new(schema.fields().iter().map(|f| f.name().as_str()));
         options.maps.extend(self.pinned.iter().filter(|(_, source)| names.has_source(source)).cloned());
         let (clocks, settings) = (self.clocks.clone(), self.settings.clone());

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono_tz::Tz;
+
 use super::Mapper;
 use crate::batch::{Form, Origin, Reading};
 use crate::dataset::inferred::{Learned, TimeForm};
+use crate::dataset::narrow::Narrow;
 use crate::dataset::reading::form_of;
 use crate::dataset::scale::Scales;
 use crate::dataset::seam::After;
@@ -32,7 +35,22 @@ impl Mapper {
         let mut reading = self.readings.note(None, forms.filter(|(_, form)| !form.is_empty()).collect());
         reading.set.extend(self.timeframe.iter().map(|deduced| ("timeframe".to_owned(), deduced.clone())));
         self.options.note(&mut reading);
+        self.hints.note(&mut reading);
         Arc::new(reading)
+    }
+
+    /// The rows so far have been read for what they tell of all: they are none of those of which something is said.
+    pub fn counts_anew(&mut self) {
+        self.findings.clear();
+        self.nulled.clear();
+        self.words.clear();
+        self.narrow = Narrow::of(&self.settings.dataset, &self.settings.target);
+    }
+
+    /// Whether some of its times may be told by those of the rows before alone: local ones, of which the clock shows some
+    /// twice.
+    pub fn has_clock(&self) -> bool {
+        self.settings.zone_from.is_some() || self.settings.time.zone.is_some_and(|zone| zone != Tz::UTC)
     }
 
     /// The rows that follow are of that origin.

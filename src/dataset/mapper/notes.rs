@@ -1,6 +1,7 @@
 //! What is said of an input: what was deduced, left out, let through.
 
 use super::Mapper;
+use crate::dataset::describe::Kind;
 use crate::dataset::mapping::ColumnSource;
 use crate::dataset::names::plain;
 use crate::dataset::quality::Findings;
@@ -11,6 +12,9 @@ use crate::text::phrases::{enumerated, list, shell_word};
 /// What is said of rows without an id that the file before ended with, and that are taken for the same ones, since
 /// the files seem to overlap; the sentence is made where the number of rows is known.
 pub const SHARED: &str = "equal ticks without an id at the seam of two files";
+
+/// How a sentence ends on a symbol that the name of the file tells: `symbol is AAPL, from the file's name`.
+pub const FROM_NAME: &str = ", from the file's name";
 
 /// What is said of rows without an id that are taken for others than those that the file before ended with, since
 /// the files seem to be one that was cut.
@@ -49,8 +53,10 @@ impl Mapper {
         for (name, reader) in &self.times {
             notes.extend(reader.notes().into_iter().map(|note| format!("{name} {note}")));
         }
-        notes.extend(self.zone_passed_over());
+        notes.extend(self.zone_passed_over().or_else(|| self.zone_unsaid()));
+        notes.extend(self.of_another_kind());
         notes.extend(self.of_folders());
+        notes.extend(self.symbol_of_name());
         notes.extend(self.beside_folders());
         let (replaced, unused): (Vec<&String>, Vec<&String>) =
             self.unused.iter().partition(|name| self.is_replaced(name));
@@ -123,10 +129,25 @@ impl Mapper {
             .then(|| format!("{} {is} taken from the names of folders", enumerated(&told, "and")))
     }
 
+    /// The symbol that the name of the file has told.
+    fn symbol_of_name(&self) -> Option<String> {
+        let (_, mapping) = self.mapping.as_ref()?;
+        mapping.columns.iter().find_map(|(column, name, feed)| match feed {
+            ColumnSource::Constant(value)
+                if column.kind == Kind::Symbol && self.options.named.iter().any(|told| **told == **name) =>
+            {
+                Some(format!("{name} is {value}{FROM_NAME}"))
+            }
+            _ => None,
+        })
+    }
+
     /// What there is to say of a column that may tell the zone of the times, which nothing reads.
     pub(super) fn zone_passed_over(&self) -> Option<String> {
         let time = self.time()?;
-        let written = self.times.get(time)?.deduced_unit().is_none() && self.settings.time.unit.is_none();
+        let reader = self.times.get(time)?;
+        let written =
+            reader.is_unplaced() && reader.deduced_unit().is_none() && self.settings.time.unit.is_none();
         let (_, mapping) = self.mapping.as_ref()?;
         let from_input = mapping
             .columns
@@ -141,12 +162,29 @@ impl Mapper {
         })
     }
 
+    /// What there is to say of times of day without a zone, where nobody says in which one they are.
+    fn zone_unsaid(&self) -> Option<String> {
+        let name = self.time()?;
+        let (settings, reader) = (&self.settings, self.times.get(name)?);
+        let (schema, mapping) = self.mapping.as_ref()?;
+        let (.., feed) = mapping.columns.iter().find(|(_, known, _)| **known == *name)?;
+        let ColumnSource::Source(place) = feed else { return None };
+        let says = |name: &str| ["utc", "gmt"].iter().any(|zone| plain(name).contains(zone));
+        let said = schema.fields().get(*place).is_some_and(|field| says(field.name()));
+        let is_own = settings.dataset.signature.is_empty() || self.origin.past.is_some();
+        (reader.is_unplaced() && !said && !is_own && !settings.zone_known && settings.time.zone.is_none())
+            .then(|| {
+                format!("times name no zone and are read as UTC: {TIMEZONE} ZONE reads them in another one")
+            })
+    }
+
     /// What there is to say of how many rows: implausible ones that were let through, and values
     /// that became null.
     pub fn findings(&self) -> Findings {
         let implausible =
             |(what, rows): (&String, &u64)| (format!("implausible, not rejected for that: {what}"), *rows);
         let mut findings: Findings = self.findings.iter().map(implausible).collect();
+        findings.extend(self.words.iter().map(|(what, rows)| (what.clone(), *rows)));
         for (name, nulled) in &self.nulled {
             nulled.tell(name, &mut findings);
         }
@@ -168,7 +206,14 @@ pub fn is_deduction(note: &str) -> bool {
         " is written ",
         "numbers are written with ",
         " are read together",
+        " are read as numbers: ",
+        " read from the contracts in ",
+        "times are read in ",
+        " and are read as UTC: ",
+        ", the start of the bar, and not ",
         " taken from the names of folders",
+        FROM_NAME,
+        ", from the files' names",
         " is read as Windows-1252: ",
     ]
     .iter()
@@ -188,5 +233,6 @@ pub(in crate::dataset) fn is_zone_name(plain: &str) -> bool {
             | "gmtoffset"
             | "tzoffset"
             | "timezoneoffset"
-    )
+    ) || plain.ends_with("timezone")
+        || plain.ends_with("timezonename")
 }

@@ -12,7 +12,9 @@ use crate::dataset::describe::{Column, Derivation, NO_TENANT};
 use crate::dataset::faults::Faults;
 use crate::dataset::json_row;
 use crate::dataset::mapping::{ColumnSource, Mapping};
+use crate::dataset::quality;
 use crate::dataset::reading::form_of;
+use crate::dataset::time::TimeReader;
 use crate::error::{Error, Result};
 use crate::model::text::Texts;
 
@@ -101,6 +103,9 @@ impl Mapper {
         let mut readings: HashMap<&[(Arc<str>, &'static str)], Arc<Reading>> = HashMap::new();
         let mut rejects = Vec::new();
         for (row, reason) in faults.sorted() {
+            if reason.code == quality::EMPTY {
+                continue;
+            }
             let unread = faults.unread(row);
             let reading =
                 readings.entry(unread).or_insert_with(|| Arc::new(self.reading_of(mapping, unread)));
@@ -140,6 +145,8 @@ impl Mapper {
         let mut named = HashSet::new();
         columns.retain(|name| named.insert(name.clone()));
         let mut reading = self.readings.note(Some(columns), forms.collect());
+        let placed = self.settings.time.zone.is_some() || self.times.values().any(TimeReader::is_placed);
+        reading.local_days |= self.days_now == Some(true) && placed;
         // Nor by the unit that was given for all of them.
         if unread.iter().any(|(_, code)| *code == "timestamp_unit") {
             reading.unit = None;

@@ -19,7 +19,8 @@ use crate::dataset::scale::Scales;
 use crate::dataset::separators::Decimal;
 use crate::dataset::target::Target;
 use crate::dataset::time::{TimeFormats, TimeOptions, TimeReader};
-use crate::dataset::{folders, identity};
+use crate::dataset::vocabulary::Words;
+use crate::dataset::{folders, identity, timeframe};
 use crate::error::{Error, Result};
 
 /// What the mapping of all inputs of a run goes by.
@@ -39,6 +40,12 @@ pub struct MapperSettings {
     pub name_pattern: Option<NamePattern>,
     /// `--timestamp-unit`, `--timezone`, `--date-order`.
     pub time: TimeOptions,
+    /// The column that names the zone of the times, where none is given.
+    pub zone_from: Option<Arc<str>>,
+    /// Whether a layout knows in which zone times are that name none.
+    pub zone_known: bool,
+    /// Columns of the input, and what their values are read as.
+    pub words: Arc<Words>,
     /// `--null`.
     pub nulls: NullTokens,
     /// `--decimal`.
@@ -140,6 +147,7 @@ impl MapperSettings {
         let meaning = |field: &str| match column_of(field) {
             Some(name) if is_timeframe(&name) => Meaning::Timeframe,
             Some(_) => Meaning::Column,
+            None if field == "minutes" => Meaning::Minutes,
             None if matches!(field, "date" | "day") => Meaning::Date,
             None => Meaning::Nothing,
         };
@@ -150,8 +158,17 @@ impl MapperSettings {
             match meaning(&field) {
                 Meaning::Date => options.day = Some(value),
                 Meaning::Nothing => {}
+                Meaning::Minutes => {
+                    let all = self.dataset.columns.iter();
+                    let column =
+                        all.filter(|column| column.kind == Kind::Timeframe).map(|column| &column.name);
+                    let column = column.into_iter().find(|name| self.target.column(name).is_some());
+                    let timeframe = timeframe::of_minutes(&value);
+                    options.from_name.extend(column.map(|name| name.to_string()).zip(timeframe));
+                }
                 Meaning::Column | Meaning::Timeframe => {
-                    options.from_name.extend(column_of(&field).map(|name| (name, value)))
+                    options.named.extend(column_of(&field));
+                    options.from_name.extend(column_of(&field).map(|name| (name, value)));
                 }
             }
         }

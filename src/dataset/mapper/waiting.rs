@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, new_null_array};
 use arrow::datatypes::{Schema, SchemaRef};
 
-use super::Mapper;
+use super::{Mapper, told_days};
 use crate::error::{Error, Result};
 use crate::text::flags::{SET, TIMEFRAME};
 
@@ -53,9 +53,19 @@ impl Mapper {
         let sentence = "no timeframe in the columns, and the spacing of the rows tells none";
         Error::usage(format!("{sentence}; add {flag}")).at(&self.origin.source)
     }
+
+    /// What is said of so many times on so many days, in a column whose rows are bars of days by what was told.
+    pub(super) fn no_days(&self, column: &str, times: usize, days: usize) -> Error {
+        let told = told_days(&self.settings, &self.options).unwrap_or("1d");
+        let on = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+        Error::usage(format!(
+            "column {column:?} has {times} times of day on {on}, so these are no bars of {told}, which have one a day; give the timeframe that they are of, or none, so that their spacing tells it"
+        ))
+        .at(&self.origin.source)
+    }
 }
 
-/// The same rows with all columns of that schema, of which they have the first: without values in the others.
+/// Rows with all columns of that schema, of which they bring the first ones; the others are null.
 pub(super) fn widened(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let own = rows.schema_ref().fields();
     let begins = schema.fields().iter().zip(own).all(|(one, other)| one.name() == other.name());

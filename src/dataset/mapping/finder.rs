@@ -8,7 +8,7 @@ use crate::dataset::names::Names;
 use crate::dataset::target::{Target, TargetColumn};
 use crate::error::{Error, Result};
 use crate::text::flags::{FORCE_SET, MAP};
-use crate::text::phrases::list;
+use crate::text::phrases::{list, shell_word};
 
 /// Why no feed was found.
 pub(super) enum Failure {
@@ -178,9 +178,20 @@ impl Finder<'_> {
             )));
         }
         Failure::Lack(Lack::Doubt(format!(
-            "columns {candidates} could each be {name:?}; say which: {MAP} {name}=COLUMN"
+            "columns {candidates} could each be {name:?}; say which: {}",
+            choices(name, found.iter().map(|index| self.names.all[*index]))
         )))
     }
+}
+
+/// Most columns that a sentence has a flag for.
+const CHOICES: usize = 4;
+
+/// The flags that map a column from one of those, of which one has to be chosen.
+pub(super) fn choices<'l>(name: &str, sources: impl Iterator<Item = &'l str>) -> String {
+    let flags =
+        sources.take(CHOICES).map(|source| format!("{MAP} {}", shell_word(&format!("{name}={source}"))));
+    flags.collect::<Vec<_>>().join(" or ")
 }
 
 /// The last value that is given to a name.

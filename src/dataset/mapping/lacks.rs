@@ -4,6 +4,7 @@ use arrow::datatypes::Schema;
 
 use crate::dataset::describe::{Check, Dataset};
 use crate::dataset::detection;
+use crate::dataset::mapping::finder::choices;
 use crate::dataset::mapping::{MapOptions, Mapping};
 use crate::dataset::names::Names;
 use crate::error::Error;
@@ -25,7 +26,7 @@ pub(super) enum Lack {
 /// What is wrong with rows that say nothing beside their key: they are of another kind.
 pub(super) fn no_measure(dataset: &Dataset, mapping: &Mapping) -> Option<Lack> {
     let measures = dataset.checks.iter().find_map(|check| match check {
-        Check::Says(names) => Some(*names),
+        Check::Says(names) | Check::Filled(names) => Some(*names),
         _ => None,
     })?;
     let fed = |name: &&str| mapping.columns.iter().any(|(column, ..)| column.name == **name);
@@ -90,14 +91,14 @@ pub(super) fn lacking(lacks: &[Lack], names: &Names<'_>, mending: bool) -> Error
         let quoted: Vec<String> = repeated.iter().map(|(_, all)| format!("{:?}", all[0])).collect();
         let (stand, second) = (if quoted.len() == 1 { "stands" } else { "stand" }, &all[1]);
         said.push(format!(
-            "{} {stand} in the header more than once (the second {:?} is called {second:?}); say which of them to take",
+            "{} {stand} in the header more than once (the second {:?} is called {second:?})",
             enumerated(&quoted, "and"),
             all[0]
         ));
-        flags.extend(repeated.iter().map(|(name, all)| {
-            let choices: Vec<String> = all.iter().map(|source| shell_word(source)).collect();
-            format!("{MAP} {name}={}", choices.join("|"))
-        }));
+        let which = |(name, all): &(&String, &Vec<String>)| {
+            format!("say which: {}", choices(name, all.iter().map(String::as_str)))
+        };
+        said.extend(repeated.iter().map(which));
     }
     if !missing.is_empty() {
         let quoted: Vec<String> = missing.iter().map(|name| format!("{name:?}")).collect();
@@ -110,6 +111,9 @@ pub(super) fn lacking(lacks: &[Lack], names: &Names<'_>, mending: bool) -> Error
             _ if missing.len() == 1 => format!("{MAP} {name}=COLUMN or {SET} {name}=VALUE"),
             _ => format!("{MAP} {name}=COLUMN"),
         }));
+    }
+    if missing.iter().any(|name| !matches!(*name, "vendor" | "symbol" | "timeframe" | "tenant_id")) {
+        said.extend(names.letters_in_both_cases());
     }
     let flags = if flags.is_empty() { String::new() } else { format!("; add {}", flags.join(" ")) };
     Error::usage(format!("{}{flags}", said.join("; ")))

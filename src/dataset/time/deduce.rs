@@ -3,6 +3,7 @@
 use crate::dataset::time::change::Twice;
 use crate::dataset::time::message::looks_like;
 use crate::dataset::time::order::{OrderVotes, Orders};
+use crate::dataset::time::place::Places;
 use crate::dataset::time::unit::{Elected, Unit, Votes, pattern};
 use crate::dataset::time::{TimeReader, order, small, split, width, width_of};
 use crate::text::flags::TIMESTAMP_UNIT;
@@ -95,14 +96,11 @@ impl TimeReader {
         if !number_form && self.order.is_some() {
             return None;
         }
-        let (mut midnights, mut others) = (0, 0);
+        let mut places = Places::default();
         for text in texts {
             all += 1;
             let bytes = text.as_bytes();
-            match is_midnight_elsewhere(bytes) {
-                true => midnights += 1,
-                false => others += 1,
-            }
+            places.count(bytes);
             // A year in full at the beginning tells nothing.
             if matches!(bytes, [_, _, _, _, b'-', ..]) && bytes[..4].iter().all(u8::is_ascii_digit) {
                 continue;
@@ -129,7 +127,7 @@ impl TimeReader {
                 plausible += usize::from(self.options.unit.is_some_and(|unit| unit.is_plausible(whole)));
             }
         }
-        self.midnights |= midnights > 1 && others == 0;
+        self.learn_places(&places);
         self.elect(&votes, plausible);
         if self.order.is_some() {
             return None;
@@ -182,15 +180,4 @@ impl TimeReader {
             self.plain = (bound(100_000_000), bound(4_102_444_800), nanos);
         }
     }
-}
-
-/// Whether it is the midnight of a place whose clocks are not those of UTC: `2024-01-02 00:00:00-05:00`.
-fn is_midnight_elsewhere(bytes: &[u8]) -> bool {
-    let bytes = bytes.trim_ascii();
-    let Some(rest) = bytes.get(10..) else { return false };
-    let Some(at) = rest.iter().rposition(|b| matches!(b, b'+' | b'-')) else { return false };
-    let (time, offset) = rest.split_at(at);
-    let digits = |bytes: &[u8]| bytes.iter().filter(|b| b.is_ascii_digit()).copied().collect::<Vec<u8>>();
-    let (time, offset) = (digits(time), digits(offset));
-    time.len() >= 4 && time.iter().all(|b| *b == b'0') && offset.iter().any(|b| *b != b'0')
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use arrow::ipc::{RecordBatch, root_as_message};
+use arrow::ipc::{CompressionType, RecordBatch, root_as_message};
 
 /// Bytes of a batch at most, as it is stored and as it is in memory.
 const MOST_BYTES: u64 = 1 << 30;
@@ -12,6 +12,11 @@ const MOST_HEAD: usize = 64 << 20;
 
 /// Rows that a batch of no bytes may have, and rows for each byte.
 const FREE_ROWS: u64 = 1 << 16;
+
+/// Bytes that a byte of a compressed buffer can become at most: a length byte of LZ4 stands for 255, and a block of
+/// Zstandard has 128 KiB in 4 bytes where it repeats one.
+const MOST_UNPACKED: [(CompressionType, u64); 2] =
+    [(CompressionType::LZ4_FRAME, 255), (CompressionType::ZSTD, 1 << 15)];
 
 /// What the first bytes are.
 pub(super) enum Frame {
@@ -64,7 +69,9 @@ const TOO_LARGE: &str = "a batch of it takes more than 1 GiB, write it with smal
 /// Holds what a batch says of itself against the bytes that it has.
 fn check(batch: &RecordBatch<'_>, body: &[u8]) -> Result<(), &'static str> {
     let mut bytes = body.len() as u64;
-    if batch.compression().is_some() {
+    if let Some(compression) = batch.compression() {
+        let ratio = MOST_UNPACKED.iter().find(|(codec, _)| *codec == compression.codec());
+        let (_, ratio) = ratio.ok_or("it is compressed in an unknown way")?;
         for buffer in batch.buffers().iter().flatten() {
             let at = usize::try_from(buffer.offset()).map_err(|_| "a place in it is wrong")?;
             if buffer.length() <= 0 {
@@ -77,6 +84,9 @@ fn check(batch: &RecordBatch<'_>, body: &[u8]) -> Result<(), &'static str> {
                 -1 => {}
                 length => {
                     let length = u64::try_from(length).map_err(|_| "a length in it is wrong")?;
+                    if length > buffer.length().cast_unsigned().saturating_mul(*ratio) {
+                        return Err("a length in it is wrong");
+                    }
                     bytes = bytes.saturating_add(length);
                 }
             }

@@ -314,8 +314,10 @@ pub(super) fn objection(
         let shown: Vec<Vec<Cow<'_, str>>> = said(0).map(|(_, line)| split(line, delimiter)).collect();
         let rows: Vec<Vec<&str>> =
             std::iter::once(names.to_vec()).chain(shown.iter().map(|row| texts(row))).collect();
-        let flags = match shape::bars_by_number(&rows) {
-            Some(flags) => format!("for bars by the looks of them {NO_HEADER} {flags}"),
+        let flags = match shape::ByLooks::of(&rows) {
+            Some(looks) => {
+                format!("for {} by the looks of them {NO_HEADER} {}", looks.dataset, looks.flags())
+            }
             None => match names.iter().position(|name| shape::is_clock(name)) {
                 Some(clock @ 1..) => {
                     format!(
@@ -334,7 +336,8 @@ pub(super) fn objection(
     let one_more = |line: &[u8]| split(line, delimiter).len() == width + 1;
     let enough = said(0).count() >= if ended { 1 } else { SEVERAL };
     if enough && !followed && said(0).all(|(_, line)| one_more(line)) {
-        let flags = shape::by_number(names, 1);
+        let row = said(0).next().map(|(_, line)| split(line, delimiter)).unwrap_or_default();
+        let flags = shape::by_number(names, 1, &texts(&row));
         return Some(format!(
             "its rows have one field more than its header has names, as where the first column has none; add {SKIP_LINES} {before} {NO_HEADER}, by which the columns are called 1, 2, 3 and so on, and say which is which:{}",
             if flags.is_empty() { format!(" {MAP} TARGET=NUMBER") } else { flags }
@@ -372,7 +375,7 @@ fn of_tickers(names: &[&str], lines: &[&[u8]], delimiter: u8, before: u64) -> Op
         "its names stand in three lines, as yfinance writes them; {more} {SKIP_LINES} {} {NO_HEADER} {SYMBOL} {} {MAP} ts=1{}",
         before + 2,
         shell_word(ticker.trim()),
-        shape::by_number(&own, 0)
+        shape::by_number(&own, 0, &[])
     ))
 }
 

@@ -111,6 +111,11 @@ impl Splitter {
         self.fields
     }
 
+    /// Whether no quote was met that is not closed, behind which other lines were looked at.
+    pub(super) fn is_sure(&self) -> bool {
+        self.patience.is_whole()
+    }
+
     /// Whether it is in no record.
     pub(super) fn is_between(&self) -> bool {
         self.at == 0

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use memchr::memmem;
+
 use crate::decode::batch_builder::BatchBuilder;
 use crate::decode::csv::header;
 use crate::decode::csv::record::{MAX_COLUMNS, Span, Splitter};
@@ -24,8 +26,10 @@ pub(super) struct Rows<'a> {
     pub(super) rule: &'a mut WidthRule,
     pub(super) passed: &'a mut Passed,
     pub(super) header: bool,
+    /// Whether rows are counted, and their fields left where they are.
+    pub(super) counts: bool,
     pub(super) pending: &'a mut BatchBuilder,
-    pub(super) unquoted: &'a mut String,
+    pub(super) unquoted: &'a mut Vec<u8>,
 }
 
 impl Rows<'_> {
@@ -71,32 +75,35 @@ impl Rows<'_> {
             self.pending.broken(record, "bad_width", message);
             return Ok(());
         }
-        let Ok(text) = std::str::from_utf8(record) else {
+        if self.counts {
+            self.pending.count();
+            return Ok(());
+        }
+        if std::str::from_utf8(record).is_err() {
             self.pending.broken(record, "bad_utf8", "the row is not valid UTF-8");
             return Ok(());
-        };
+        }
         let row = self.pending.row();
         if count < width
-            && let Some(builder) = row.last_mut()
+            && let Some(column) = row.last_mut()
         {
-            builder.append_null();
+            column.append_null();
         }
-        for (builder, span) in row.iter_mut().zip(self.splitter.spans()) {
-            let raw = field(text, *span);
+        for (column, span) in row.iter_mut().zip(self.splitter.spans()) {
+            let (start, end) = (span.start as usize, span.end as usize);
             if span.doubled {
                 self.unquoted.clear();
-                let mut rest = raw;
-                while let Some((head, tail)) = rest.split_once("\"\"") {
-                    self.unquoted.push_str(head);
-                    self.unquoted.push('"');
-                    rest = tail;
+                let mut rest = record.get(start..end).unwrap_or_default();
+                while let Some(at) = memmem::find(rest, b"\"\"") {
+                    self.unquoted.extend_from_slice(rest.get(..=at).unwrap_or_default());
+                    rest = rest.get(at + 2..).unwrap_or_default();
                 }
-                self.unquoted.push_str(rest);
-                builder.append_value(&*self.unquoted);
-            } else if !span.quoted && (raw.is_empty() || raw == "\\N") {
-                builder.append_null();
+                self.unquoted.extend_from_slice(rest);
+                column.append(self.unquoted);
+            } else if !span.quoted && (start == end || record.get(start..end) == Some(b"\\N")) {
+                column.append_null();
             } else {
-                builder.append_value(raw);
+                column.append_part(record, start, end);
             }
         }
         Ok(())

@@ -29,6 +29,33 @@ fn plain_rows_with_either_line_end() {
     assert_eq!(heard.error, None);
 }
 
+/// A hole is over with the line behind it, ends a comment that is passed by, and stands in quotes that do not close.
+#[test]
+fn a_hole_is_one_wherever_the_input_is_cut() {
+    for (before, behind, rows, broken, passed) in [
+        ("a,b\n1,2\n", "3,4\n\0\0\0x,5\n", vec!["1,2", "3,4", "\0\0\0x,5"], vec![], 40),
+        ("a,b\n", "\n1,2\n\0,4\n", vec!["1,2", "\0,4"], vec![], 40),
+        ("a,b\n1,2\n// said", "3,4\n", vec!["1,2", "3,4"], vec![], 38),
+        ("a,b\n1,2\n3,", "5,6\n", vec!["1,2", "5,6"], vec!["3,\0"], 38),
+        ("a,b\n1,2\n\"3,\n", "5,6\n\0,8\n", vec!["1,2", "5,6", "\0,8"], vec!["\"3,"], 40),
+        ("a,b\n1,2\n\"3,", "5,6\n", vec!["1,2", "5,6"], vec!["\"3,\0"], 38),
+    ] {
+        let text = format!("{before}{}{behind}", "\0".repeat(40));
+        let options = CsvOptions { sure_header: true, comment: Some("//".into()), ..options() };
+        for size in 1..=text.len() {
+            let script = Script::cut(text.as_bytes(), size);
+            let mut decoder = CsvDecoder::open(Box::new(script), options.clone()).unwrap();
+            let heard = Heard::of(&mut decoder);
+            let found: Vec<String> = heard.cells().iter().map(|cells| cells.join(",")).collect();
+            assert_eq!(found, rows, "{size}: {text:?}");
+            let raw: Vec<&str> =
+                heard.broken.iter().map(|row| std::str::from_utf8(&row.raw).unwrap()).collect();
+            assert_eq!(raw, broken, "{size}: {text:?}");
+            assert_eq!((decoder.passed().zeros, heard.error), (passed, None), "{size}: {text:?}");
+        }
+    }
+}
+
 #[test]
 fn quotes_as_rfc_4180_has_them() {
     let heard =

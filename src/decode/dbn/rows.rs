@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ::dbn::record::{BidAskPair, ConsolidatedBidAskPair};
 use ::dbn::{
-    Cmbp1Msg, Mbp1Msg, OhlcvMsg, RecordRef, Schema as DbnSchema, TradeMsg, TsSymbolMap, UNDEF_ORDER_SIZE,
-    UNDEF_PRICE, UNDEF_TIMESTAMP,
+    BboMsg, CbboMsg, Cmbp1Msg, Mbp1Msg, OhlcvMsg, RecordRef, Schema as DbnSchema, TradeMsg, TsSymbolMap,
+    UNDEF_ORDER_SIZE, UNDEF_PRICE, UNDEF_TIMESTAMP,
 };
 use arrow::array::{
     ArrayRef, Decimal128Array, RecordBatch, StringArray, StringDictionaryBuilder, TimestampNanosecondArray,
@@ -31,14 +31,17 @@ pub(super) enum Kind {
     Trades,
     /// The best bid and offer after each change or, for trades, before.
     Quotes,
-    /// The same of several venues together.
+    /// The best bid and offer of several venues together.
     ConsolidatedQuotes,
+    /// The best bid and offer at the end of each interval.
+    SampledQuotes,
+    /// That of several venues together.
+    SampledConsolidatedQuotes,
 }
 
 impl Kind {
-    /// The schemas that are some.
-    pub(super) const SCHEMAS: &'static str =
-        "ohlcv-1s, ohlcv-1m, ohlcv-1h, ohlcv-1d, trades, tbbo, mbp-1, tcbbo and cmbp-1";
+    /// The schemas of DBN that can be read, for messages.
+    pub(super) const SCHEMAS: &'static str = "ohlcv-1s, ohlcv-1m, ohlcv-1h, ohlcv-1d, trades, tbbo, mbp-1, bbo-1s, bbo-1m, tcbbo, cmbp-1, cbbo-1s and cbbo-1m";
 
     /// By the name of a schema.
     pub(super) fn of(schema: DbnSchema) -> Option<Self> {
@@ -50,6 +53,8 @@ impl Kind {
             DbnSchema::Trades => Self::Trades,
             DbnSchema::Tbbo | DbnSchema::Mbp1 => Self::Quotes,
             DbnSchema::Tcbbo | DbnSchema::Cmbp1 => Self::ConsolidatedQuotes,
+            DbnSchema::Bbo1S | DbnSchema::Bbo1M => Self::SampledQuotes,
+            DbnSchema::Cbbo1S | DbnSchema::Cbbo1M => Self::SampledConsolidatedQuotes,
             _ => return None,
         })
     }
@@ -58,7 +63,7 @@ impl Kind {
         match self {
             Self::Bars(_) => &["open", "high", "low", "close"],
             Self::Trades => &["price"],
-            Self::Quotes | Self::ConsolidatedQuotes => &["bid_px_00", "ask_px_00"],
+            _ => &["bid_px_00", "ask_px_00"],
         }
     }
 
@@ -66,8 +71,13 @@ impl Kind {
         match self {
             Self::Bars(_) => &["volume"],
             Self::Trades => &["size"],
-            Self::Quotes | Self::ConsolidatedQuotes => &["bid_sz_00", "ask_sz_00"],
+            _ => &["bid_sz_00", "ask_sz_00"],
         }
+    }
+
+    /// Whether its rows are of the end of an interval: the time of their event is that of the last trade.
+    fn is_sampled(self) -> bool {
+        matches!(self, Self::SampledQuotes | Self::SampledConsolidatedQuotes)
     }
 }
 
@@ -164,6 +174,19 @@ impl Rows {
                 self.values(&[*bid_px, *ask_px], &[size(*bid_sz), size(*ask_sz)]);
                 self.received(quote.ts_recv)
             }
+            Kind::SampledQuotes => {
+                let quote = record.get::<BboMsg>().ok_or(OTHER)?;
+                let [BidAskPair { bid_px, ask_px, bid_sz, ask_sz, .. }] = &quote.levels;
+                self.values(&[*bid_px, *ask_px], &[size(*bid_sz), size(*ask_sz)]);
+                self.sequences.push(quote.sequence);
+                self.received(quote.ts_recv)
+            }
+            Kind::SampledConsolidatedQuotes => {
+                let quote = record.get::<CbboMsg>().ok_or(OTHER)?;
+                let [ConsolidatedBidAskPair { bid_px, ask_px, bid_sz, ask_sz, .. }] = &quote.levels;
+                self.values(&[*bid_px, *ask_px], &[size(*bid_sz), size(*ask_sz)]);
+                self.received(quote.ts_recv)
+            }
         };
         self.event.push(time(header.ts_event));
         self.publishers.push(header.publisher_id.into());
@@ -197,7 +220,9 @@ impl Rows {
         let whole =
             |numbers: &mut Vec<u32>| -> ArrayRef { Arc::new(UInt32Array::from(std::mem::take(numbers))) };
         let count = self.len();
-        let mut columns: Vec<(&str, ArrayRef)> = vec![("ts_event", times(take(&mut self.event)))];
+        let event = times(take(&mut self.event));
+        let mut columns: Vec<(&str, ArrayRef)> =
+            if self.kind.is_sampled() { Vec::new() } else { vec![("ts_event", event)] };
         if !matches!(self.kind, Kind::Bars(_)) {
             columns.push(("ts_recv", times(take(&mut self.received))));
         }
@@ -216,7 +241,7 @@ impl Rows {
         if self.kind == Kind::Trades {
             columns.push(("side", Arc::new(StringArray::from(std::mem::take(&mut self.sides)))));
         }
-        if matches!(self.kind, Kind::Trades | Kind::Quotes) {
+        if matches!(self.kind, Kind::Trades | Kind::Quotes | Kind::SampledQuotes) {
             columns.push(("sequence", whole(&mut self.sequences)));
         }
         if self.symbols.is_some() {

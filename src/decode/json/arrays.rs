@@ -1,5 +1,6 @@
 //! Rows that are arrays: what their values are called.
 
+use crate::dataset::shape::ByLooks;
 use crate::decode::DecodeError;
 use crate::decode::json::find::{Candidate, Finder};
 use crate::decode::json::names::{holds_names, is_time, is_time_key, make_row};
@@ -43,8 +44,9 @@ impl Finder<'_> {
             let shown: Vec<&str> = first.items.iter().take(SHOWN).map(shown).collect();
             let more = if first.count > shown.len() as u64 { ", …" } else { "" };
             let place = inside.map(|(_, name)| format!(" at {name}")).unwrap_or_default();
+            let names = by_looks(list).unwrap_or_else(|| format!("{COLUMNS} NAME,NAME,…"));
             wrong = Some(DecodeError::Usage(format!(
-                "the rows{place} are arrays without names, the first of them [{}{more}]; name the {} columns in their order: {COLUMNS} NAME,NAME,…",
+                "the rows{place} are arrays without names, the first of them [{}{more}]; name the {} columns in their order: {names}",
                 shown.join(", "),
                 first.count
             )));
@@ -77,6 +79,19 @@ impl Finder<'_> {
         candidate.located.telling |= telling;
         Some(Candidate { wrong, ..candidate })
     }
+}
+
+/// The flag with the names of the columns of rows, where their values leave no doubt about them.
+fn by_looks(list: &List) -> Option<String> {
+    let rows: Vec<Vec<&str>> = list
+        .items
+        .iter()
+        .filter_map(Node::list)
+        .map(|row| row.items.iter().map(|value| shown(value).trim_matches('"')).collect())
+        .collect();
+    let looks = ByLooks::of(&rows)?;
+    let names = looks.names(rows.first()?.len())?;
+    Some(format!("for {} by the looks of them {COLUMNS} {names}", looks.dataset))
 }
 
 /// The texts of a list of them, or the names of a list of objects.

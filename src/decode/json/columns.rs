@@ -1,5 +1,6 @@
 //! Documents that have a list, or an object, for each column: which of their parts are the columns.
 
+use crate::dataset::names::plain;
 use crate::decode::json::names::{is_own, is_time};
 use crate::decode::json::outline::{Kinds, List, Node, Object};
 use crate::decode::json::plan::{Column, Plan};
@@ -23,10 +24,9 @@ fn column(node: &Node) -> Option<&List> {
 /// The lists that are columns of an object, where it has some: one with times, and others with prices, sizes
 /// and the like, beside it or below it.
 pub(super) fn of_lists(object: &Object) -> Option<Found> {
-    let (time, times) = object
-        .members
-        .iter()
-        .find_map(|(name, node)| Some((name, column(node)?)).filter(|_| is_time(name)))?;
+    let (time, times) = object.members.iter().find_map(|(name, node)| {
+        Some((name, column(node)?)).filter(|_| is_time(name) || plain(name) == "ticks")
+    })?;
     let mut all: Vec<(Vec<String>, u64)> = Vec::new();
     collect(object, &mut Vec::new(), times.count, 0, &mut all);
     let own = |(path, _): &(Vec<String>, u64)| path.last().is_some_and(|name| is_own(name));

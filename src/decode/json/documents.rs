@@ -319,6 +319,10 @@ impl Documents {
             }
             let white = many.feed.bytes().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
             many.feed.consume(white);
+            if white > 0 {
+                // What is behind it may be a hole.
+                return Ok(Step::Some);
+            }
         }
         let (bytes, ended) = (many.feed.bytes(), many.feed.ended());
         if bytes.is_empty() {
@@ -332,6 +336,8 @@ impl Documents {
             let length = end.map_or(bytes.len(), |end| end + 1);
             self.passed.comment(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default());
             many.feed.consume(length);
+            // Its beginning may have been looked at for itself.
+            many.extent = Extent::default();
             return Ok(Step::Some);
         }
         match many.extent.scan(bytes) {

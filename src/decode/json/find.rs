@@ -2,11 +2,11 @@
 
 use crate::dataset::names::plain;
 use crate::decode::DecodeError;
-use crate::decode::json::columns;
 use crate::decode::json::names::{holds_names, is_holder, is_own, is_time, make_book, make_row, meanings};
 use crate::decode::json::outline::{Kinds, List, Node, Object};
 use crate::decode::json::plan::{Located, Plan};
 use crate::decode::json::{JsonOptions, rows_at};
+use crate::decode::json::{columns, failure};
 use crate::text::flags::ROWS_AT;
 use crate::text::phrases::shell_word;
 
@@ -22,6 +22,8 @@ pub(super) enum Verdict {
     Document(Located),
     /// Nothing that can be read.
     Refused(DecodeError),
+    /// An answer without data, if nothing stands behind it: what it says.
+    Failed(String),
 }
 
 /// How rows are looked for.
@@ -116,6 +118,11 @@ impl<'a> Finder<'a> {
         if !lists && make_row(object.scalars()) && found.iter().all(|found| !found.located.telling) {
             // What it lacks flags may give.
             return Verdict::Row(hint());
+        }
+        if found.iter().all(|found| found.empty)
+            && let Some(words) = failure::told(object)
+        {
+            return Verdict::Failed(words);
         }
         match self.best(found) {
             Ok(Some(located)) => match twice(object, &located.plan) {

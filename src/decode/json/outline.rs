@@ -11,8 +11,11 @@ use crate::decode::json::text::{Fault, Feed, Text};
 /// Levels that are looked into.
 const DEPTH: u32 = 8;
 
-/// Lists and objects in a list that are looked into.
+/// Objects in a list that are looked into.
 const ELEMENTS: usize = 3;
+
+/// Lists in a list that are looked into: rows without names, whose values say what they are.
+const ARRAYS: usize = 12;
 
 /// Scalars of a list that are kept.
 const SCALARS: usize = 64;
@@ -225,6 +228,7 @@ impl<F: Feed> Sketch<'_, F> {
             let most = match scalar {
                 _ if of_names => NAMES,
                 true => SCALARS,
+                false if kind == Kinds::LIST => ARRAYS,
                 false => ELEMENTS,
             };
             if list.items.len() < most {

@@ -19,6 +19,12 @@ impl NestedPaths {
         self.0.is_empty()
     }
 
+    /// The first way that leads into a member of that name.
+    pub(in crate::decode) fn leading_into(&self, name: &str) -> Option<&str> {
+        let leads = |path: &&String| path.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '[']));
+        self.0.iter().find(leads).map(String::as_str)
+    }
+
     /// The parts of a member that are columns: the way to each, and its place in the value.
     pub(in crate::decode) fn parts<'p>(
         &'p self,

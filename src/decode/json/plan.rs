@@ -49,7 +49,7 @@ pub struct Column {
 pub struct Located {
     /// The way to them.
     pub plan: Plan,
-    /// The same in words, as `--rows-at` takes it.
+    /// That way as `--rows-at` takes it.
     pub path: String,
     /// What else there is to say of them.
     pub how: &'static str,
@@ -74,6 +74,15 @@ impl Located {
             Some(_) => format!("{name}.{}", self.path),
         };
         Self { plan: Plan::Member(name.to_owned(), Box::new(self.plan)), path: joined, ..self }
+    }
+
+    /// They are within every member of an object, whose names are a column that is called so.
+    pub(super) fn keyed(self, key: &str) -> Self {
+        let mut own = self.own.clone();
+        own.push(key.to_owned());
+        let inner = self.within(&format!("{{{key}}}"));
+        let Plan::Member(_, plan) = inner.plan else { return inner };
+        Self { plan: Plan::Keyed(Some(key.to_owned()), plan), own, ..inner }
     }
 
     /// They are within the elements of a list, which has but one perhaps.

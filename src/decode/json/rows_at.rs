@@ -9,7 +9,8 @@ use crate::text::phrases::list;
 
 /// The rows at a path; `None` where the document itself is one, which an empty path or `.` says.
 ///
-/// Names are divided by dots and may have some in them; `[0]` is an element of a list, `[]` all of them.
+/// Names are divided by dots and may have some in them; `[0]` is an element of a list, `[]` all of them. `{NAME}` is
+/// every member of an object, and what it is called is a column of that name.
 pub(super) fn resolve(finder: &Finder<'_>, node: &Node, path: &str) -> Result<Option<Located>, DecodeError> {
     let rest = path.trim().trim_start_matches('.');
     // All members of an object are meant by its name alone.
@@ -42,6 +43,21 @@ fn follow(
     }
     let rest = rest.strip_prefix('.').unwrap_or(rest);
     match node {
+        Node::Object(object) if rest.starts_with('{') && object.get(rest).is_none() => {
+            let (key, rest) = rest.get(1..).and_then(|rest| rest.split_once('}')).unwrap_or((rest, ""));
+            let inner = |(_, node): &(String, Node)| match node {
+                // What has the name is a row, though it has parts.
+                Node::Object(row) if rest.is_empty() => {
+                    finder.whole_of(row).unwrap_or_else(|| Ok(finder.one(row)))
+                }
+                _ => follow(finder, node, None, rest, path),
+            };
+            // Of members that have no rows the next one shows the way.
+            let found = object.members.iter().map(inner);
+            let located = found.reduce(|found, next| if found.is_ok() { found } else { next });
+            let nothing = || DecodeError::Usage(format!("{ROWS_AT} {path}: there is nothing at {{{key}}}"));
+            located.unwrap_or_else(|| Err(nothing())).map(|located| located.keyed(key))
+        }
         Node::Object(object) => {
             let leads = |name: &str| {
                 rest.strip_prefix(name).filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']))

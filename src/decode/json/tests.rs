@@ -338,3 +338,31 @@ proptest::proptest! {
         }
     }
 }
+
+/// Documents one after the other, with holes between them.
+#[test]
+fn a_hole_between_documents_is_one_wherever_the_input_is_cut() {
+    let document = |number: u8| format!("{{\"status\":\"OK\",\"results\":[{{\"a\":{number}}}]}}");
+    for (between, zeros, broken, passed) in [
+        ("\n", 40, vec![], 40),
+        ("\n \t", 40, vec!["\0"], 38),
+        ("\n ", 14, vec![], 14),
+        ("\n// said", 40, vec![], 38),
+        ("", 40, vec!["\0"], 38),
+    ] {
+        let text = format!("{}{between}{}{}\n", document(1), "\0".repeat(zeros), document(2));
+        let mut options = options(None, &[]);
+        options.comment = Some("//".into());
+        for size in 1..=text.len() {
+            let script = Script::cut(text.as_bytes(), size);
+            let mut decoder = JsonDecoder::open(Box::new(script), options.clone()).unwrap();
+            let heard = Heard::of(&mut decoder);
+            let values: Vec<&str> = heard.cells().iter().map(|cells| cells[0]).collect();
+            assert_eq!(values, ["1", "2"], "{size}: {text:?}");
+            let raw: Vec<&str> =
+                heard.broken.iter().map(|row| std::str::from_utf8(&row.raw).unwrap()).collect();
+            assert_eq!(raw, broken, "{size}: {text:?}");
+            assert_eq!((decoder.passed().zeros, heard.error), (passed, None), "{size}: {text:?}");
+        }
+    }
+}

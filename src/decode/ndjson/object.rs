@@ -1,18 +1,20 @@
 //! One JSON object to the cells of a row: numbers keep their text, names find their columns.
 
+mod plain;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayBuilder as _, StringBuilder};
 use serde::de::{Deserialize, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::dataset::json_text::Strings;
+use crate::dataset::json_text::{self, Strings};
 use crate::dataset::wanted::Wanted;
 use crate::decode::Passed;
 use crate::decode::json::NestedPaths;
+use crate::decode::text_column::TextColumn;
 
 /// Columns at most that nothing loads, once it is known which are loaded.
 pub(in crate::decode) const MAX_COLUMNS: usize = 1024;
@@ -22,6 +24,9 @@ pub(in crate::decode) const MAX_NAMES: usize = 16_384;
 
 /// In place of a column, of names that are passed over.
 const PASSED: usize = usize::MAX;
+
+/// Characters of a value that are kept to be shown.
+const MOST_WHOLE: usize = 40;
 
 /// Longest name of a column in bytes.
 const MAX_NAME: usize = 1024;
@@ -37,6 +42,8 @@ enum ScannedValue {
     Text(usize, usize),
     /// Text at that place of [`Objects::unescaped`].
     Unescaped(usize, usize),
+    /// JSON text there.
+    Compact(usize, usize),
 }
 
 /// Why an object is not a row: code and message.
@@ -63,6 +70,8 @@ pub(in crate::decode) struct Objects {
     wanted: Option<Wanted>,
     /// Number of members of the object at hand that are passed over, and the name of the first.
     over: (u64, Option<String>),
+    /// Number of values of the object at hand that have no parts, though one of them is to be a column, and the first.
+    partless: (u64, Option<(String, String)>),
     /// How many of the names belong to rows that have been accepted; the others are of the object
     /// at hand.
     accepted: usize,
@@ -77,6 +86,8 @@ pub(in crate::decode) struct Objects {
     paths: NestedPaths,
     /// Where members begin that count only where a name is not there yet.
     beside: usize,
+    /// Whether values with parts keep their white space.
+    as_it_stands: bool,
 }
 
 impl Default for Objects {
@@ -86,6 +97,7 @@ impl Default for Objects {
             index: HashMap::new(),
             wanted: None,
             over: (0, None),
+            partless: (0, None),
             accepted: 0,
             cells: Vec::new(),
             twice: Vec::new(),
@@ -94,11 +106,17 @@ impl Default for Objects {
             refusal: None,
             paths: NestedPaths::default(),
             beside: usize::MAX,
+            as_it_stands: false,
         }
     }
 }
 
 impl Objects {
+    /// Keeps the white space in values with parts: they may be texts of another format, which have to come back.
+    pub(in crate::decode) fn keep_space(&mut self) {
+        self.as_it_stands = true;
+    }
+
     /// Takes those parts of values for columns of their own.
     pub(in crate::decode) fn with_paths(paths: NestedPaths) -> Self {
         Self { paths, ..Self::default() }
@@ -133,16 +151,13 @@ impl Objects {
     }
 
     fn read_text(&mut self, text: &str) -> Result<(), Refusal> {
-        for name in self.names.drain(self.accepted..) {
-            self.index.remove(&name);
+        if self.paths.is_empty() && self.beside == usize::MAX {
+            self.begin();
+            if self.read_plain(text) {
+                return self.refusal.map_or(Ok(()), Err);
+            }
         }
-        self.cells.clear();
-        self.cells.resize(self.accepted, ScannedValue::Null);
-        self.unescaped.clear();
-        self.twice.clear();
-        self.over.0 = 0;
-        self.next = 0;
-        self.refusal = None;
+        self.begin();
         let mut json = serde_json::Deserializer::from_str(text);
         let base = text.as_ptr() as usize;
         json.deserialize_map(Fields { objects: self, base })
@@ -152,6 +167,21 @@ impl Objects {
             return Err(refusal);
         }
         self.settle(text)
+    }
+
+    /// Makes room for the next object, and takes back what the last one has added and is not accepted.
+    fn begin(&mut self) {
+        for name in self.names.drain(self.accepted..) {
+            self.index.remove(&name);
+        }
+        self.cells.clear();
+        self.cells.resize(self.accepted, ScannedValue::Null);
+        self.unescaped.clear();
+        self.twice.clear();
+        self.over.0 = 0;
+        self.partless.0 = 0;
+        self.next = 0;
+        self.refusal = None;
     }
 
     /// The names that the object read last has added. They count once they are accepted.
@@ -197,63 +227,75 @@ impl Objects {
             let first = self.over.1.take();
             passed.field = passed.field.take().or(first);
         }
+        if self.partless.0 > 0 {
+            passed.partless += self.partless.0;
+            let first = self.partless.1.take();
+            passed.whole = passed.whole.take().or(first);
+        }
     }
 
     /// Appends the cells of the object read last, one to each column.
     pub(in crate::decode) fn append(
         &self,
         object: &[u8],
-        columns: &mut [StringBuilder],
+        columns: &mut [TextColumn],
         strings: &mut [Strings],
     ) {
-        // Once for the row: a look at each of its cells costs more.
-        let text = std::str::from_utf8(object).unwrap_or_default();
-        let piece = |start: usize, end: usize| text.get(start..end).unwrap_or_default();
         for ((column, strings), cell) in columns.iter_mut().zip(strings).zip(&self.cells) {
             let row = column.len();
             match *cell {
                 ScannedValue::Null => column.append_null(),
                 ScannedValue::Json(start, end) => {
                     strings.other();
-                    column.append_value(piece(start, end));
+                    column.append_part(object, start, end);
                 }
                 ScannedValue::Text(start, end) => {
-                    let text = piece(start, end);
-                    strings.string(row, text);
-                    column.append_value(text);
+                    strings.string(row, object.get(start..end).unwrap_or_default());
+                    column.append_part(object, start, end);
                 }
                 ScannedValue::Unescaped(start, end) => {
-                    let text = self.unescaped.get(start..end).unwrap_or_default();
-                    strings.string(row, text);
-                    column.append_value(text);
+                    let text = self.unescaped.as_bytes();
+                    strings.string(row, text.get(start..end).unwrap_or_default());
+                    column.append_part(text, start, end);
+                }
+                ScannedValue::Compact(start, end) => {
+                    strings.other();
+                    column.append_part(self.unescaped.as_bytes(), start, end);
                 }
             }
         }
     }
 
+    /// The column of a name, which is a new one where it must be; `None` where it has none: the name is passed
+    /// over, or the object refused.
+    fn column(&mut self, name: &str) -> Option<usize> {
+        if self.names.get(self.next).is_some_and(|expected| **expected == *name) {
+            return Some(self.next);
+        }
+        match self.index.get(name) {
+            Some(&PASSED) => self.pass(name),
+            Some(column) => return Some(*column),
+            None if name.len() > MAX_NAME => self.refusal = Some(LONG_NAME),
+            None if self.names.len() >= MAX_COLUMNS && self.is_passed(name) => {
+                if self.index.len() < MAX_NAMES {
+                    self.index.insert(name.into(), PASSED);
+                }
+                self.pass(name);
+            }
+            None if self.names.len() >= MAX_NAMES => self.refusal = Some(TOO_MANY),
+            None => {
+                let name: Arc<str> = name.into();
+                self.index.insert(name.clone(), self.names.len());
+                self.names.push(name);
+                self.cells.push(ScannedValue::Null);
+                return Some(self.names.len() - 1);
+            }
+        }
+        None
+    }
+
     fn put(&mut self, name: &str, start: usize, end: usize) {
-        let column = match self.names.get(self.next) {
-            Some(expected) if **expected == *name => self.next,
-            _ => match self.index.get(name) {
-                Some(&PASSED) => return self.pass(name),
-                Some(column) => *column,
-                None if name.len() > MAX_NAME => return self.refusal = Some(LONG_NAME),
-                None if self.names.len() >= MAX_COLUMNS && self.is_passed(name) => {
-                    if self.index.len() < MAX_NAMES {
-                        self.index.insert(name.into(), PASSED);
-                    }
-                    return self.pass(name);
-                }
-                None if self.names.len() >= MAX_NAMES => return self.refusal = Some(TOO_MANY),
-                None => {
-                    let name: Arc<str> = name.into();
-                    self.index.insert(name.clone(), self.names.len());
-                    self.names.push(name);
-                    self.cells.push(ScannedValue::Null);
-                    self.names.len() - 1
-                }
-            },
-        };
+        let Some(column) = self.column(name) else { return };
         self.next = column + 1;
         if let Some(cell) = self.cells.get_mut(column) {
             if let ScannedValue::Json(from, to) = *cell {
@@ -271,6 +313,15 @@ impl Objects {
         let paths = self.paths.clone();
         for (path, from, to) in paths.parts(name, value) {
             self.put(path, start + from, start + to);
+        }
+    }
+
+    /// Counts a value that has no parts, where one of them is to be a column.
+    fn count_partless(&mut self, name: &str, value: &str) {
+        let Some(path) = self.paths.leading_into(name) else { return };
+        self.partless.0 += 1;
+        if self.partless.1.is_none() {
+            self.partless.1 = Some((path.to_owned(), value.chars().take(MOST_WHOLE).collect()));
         }
     }
 
@@ -305,6 +356,13 @@ impl Objects {
                 } else {
                     ScannedValue::Text(start + 1, end - 1)
                 };
+            } else if !self.as_it_stands
+                && json.starts_with(['{', '['])
+                && json.bytes().any(|byte| byte.is_ascii_whitespace())
+            {
+                let start = self.unescaped.len();
+                json_text::write_compact(json, &mut self.unescaped);
+                *cell = ScannedValue::Compact(start, self.unescaped.len());
             }
         }
         Ok(())
@@ -380,8 +438,12 @@ impl<'de> Visitor<'de> for Fields<'_> {
             let value: &'de RawValue = map.next_value()?;
             let start = (value.get().as_ptr() as usize).saturating_sub(self.base);
             self.objects.put(&name, start, start + value.get().len());
-            if !self.objects.paths.is_empty() && value.get().starts_with(['{', '[']) {
-                self.objects.put_parts(&name, value.get(), start);
+            if !self.objects.paths.is_empty() {
+                match value.get() {
+                    parts if parts.starts_with(['{', '[']) => self.objects.put_parts(&name, parts, start),
+                    "null" => {}
+                    whole => self.objects.count_partless(&name, whole),
+                }
             }
         }
         Ok(())

@@ -21,6 +21,36 @@ fn read_text(text: &str) -> Heard {
     whole
 }
 
+/// Holes stand between rows, behind blanks and behind lines that are not kept, and the input is cut at all places.
+#[test]
+fn a_hole_is_one_wherever_the_input_is_cut() {
+    let second = "{\"a\":2}\n";
+    for (before, zeros, behind, rows, broken, passed) in [
+        ("{\"a\":1}\n", 40, second, vec!["1", "2"], vec![], 40),
+        // A value of several lines does not take its line end with it.
+        ("{\n\"a\":1}\n", 40, second, vec!["1", "2"], vec![], 40),
+        ("{\"a\":1}\n \t", 40, second, vec!["1", "2"], vec!["\0"], 38),
+        ("{\"a\":1}\n ", 14, second, vec!["1", "2"], vec![], 14),
+        ("{\"a\":1}\n ", 13, second, vec!["1"], vec!["\0\0\0\0\0\0\0\0\0\0\0\0\0{\"a\":2}"], 0),
+        ("[{\"a\":1}]", 40, second, vec!["1", "2"], vec!["\0"], 38),
+        ("# said", 40, second, vec!["2"], vec![], 38),
+        // It is over with the row behind it.
+        ("", 40, "{\"a\":2}\n\0{\"a\":3}\n{\"a\":4}\n", vec!["2", "4"], vec!["\0{\"a\":3}"], 40),
+    ] {
+        let text = format!("{before}{}{behind}", "\0".repeat(zeros));
+        for size in 1..=text.len() {
+            let mut decoder = NdjsonDecoder::open(Box::new(Script::cut(text.as_bytes(), size))).unwrap();
+            let heard = Heard::of(&mut decoder);
+            assert_eq!(heard.cells().concat(), rows, "{size}: {text:?}");
+            let raw: Vec<&str> =
+                heard.broken.iter().map(|row| std::str::from_utf8(&row.raw).unwrap()).collect();
+            assert_eq!(raw, broken, "{size}: {text:?}");
+            assert_eq!(decoder.passed().zeros, passed, "{size}: {text:?}");
+            assert_eq!((heard.bytes, heard.error), (text.len() as u64, None), "{size}: {text:?}");
+        }
+    }
+}
+
 fn numbers(heard: &Heard) -> Vec<u64> {
     heard.rows.iter().map(|(n, _)| *n).collect()
 }
@@ -43,8 +73,8 @@ fn values_keep_their_text() {
             "true",
             "false",
             "∅",
-            "{\"x\": [1, 2]}",
-            "[ 1 ]",
+            "{\"x\":[1,2]}",
+            "[1]",
             ""
         ]]
     );

@@ -4,7 +4,6 @@
 //! gives them in microseconds, which are right for every year; a second one gives these columns in
 //! nanoseconds, which are right from 1678 to 2261. Rows go on in the one or in the other.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
@@ -26,18 +25,17 @@ pub(super) struct Fine {
     reader: Option<ParquetRecordBatchReader>,
     /// Their places among the columns of a batch.
     columns: Vec<usize>,
-    /// Rows that were read and not yet handed on.
-    pub(super) ready: VecDeque<RecordBatch>,
 }
 
 impl Fine {
     /// For a file with such columns: `read` are the places in the file of the columns of a batch, and
-    /// `rows` is how many rows come at a time.
+    /// `rows` is how many rows come at a time; of those row groups, but for the first rows of them.
     pub(super) fn open(
         stored: &Stored,
         metadata: &ArrowReaderMetadata,
         read: &[usize],
         rows: usize,
+        (groups, but): (&[usize], usize),
     ) -> Result<Option<Self>, ParquetError> {
         let roots = metadata.parquet_schema().root_schema().get_fields();
         let is_one =
@@ -62,13 +60,14 @@ impl Fine {
         let metadata = ArrowReaderMetadata::try_new(metadata.metadata().clone(), options)?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(stored.clone(), metadata);
         let mask = ProjectionMask::roots(builder.parquet_schema(), own.iter().copied());
-        let reader = builder.with_projection(mask).with_batch_size(rows).build()?;
+        let builder = builder.with_projection(mask).with_batch_size(rows);
+        let reader = builder.with_row_groups(groups.to_vec()).with_offset(but).build()?;
         let columns = own.iter().filter_map(|at| read.iter().position(|read| read == at)).collect();
-        Ok(Some(Self { reader: Some(reader), columns, ready: VecDeque::new() }))
+        Ok(Some(Self { reader: Some(reader), columns }))
     }
 
     /// The rows with their times as fine as they are, in as many batches as that takes.
-    pub(super) fn refine(&mut self, batch: RecordBatch) -> Result<(), String> {
+    pub(super) fn refine(&mut self, batch: RecordBatch) -> Result<Vec<RecordBatch>, String> {
         let Some(mut reader) = self.reader.take() else { return Err("its INT96 times ended early".into()) };
         let (fine, reader) = match quietly(move || reader.next().map(|fine| (fine, reader)))? {
             Some((fine, reader)) => (fine.map_err(|e| e.to_string())?, reader),
@@ -89,7 +88,7 @@ impl Fine {
         };
         // Rows of one kind in each column.
         let kind = |row: usize| pairs.iter().map(|(_, coarse, _)| is_far(coarse, row)).collect::<Vec<bool>>();
-        let mut start = 0;
+        let (mut start, mut ready) = (0, Vec::new());
         while start < batch.num_rows() {
             let mut end = batch.num_rows();
             if !pairs.iter().all(whole) {
@@ -109,10 +108,10 @@ impl Fine {
                 false => Arc::new(field.as_ref().clone().with_data_type(column.data_type().clone())),
             });
             let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<Arc<Field>>>()));
-            self.ready.push_back(RecordBatch::try_new(schema, columns).map_err(|e| e.to_string())?);
+            ready.push(RecordBatch::try_new(schema, columns).map_err(|e| e.to_string())?);
             start = end;
         }
-        Ok(())
+        Ok(ready)
     }
 }
 

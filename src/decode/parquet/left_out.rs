@@ -11,7 +11,7 @@ use crate::decode::{DecodeError, ExportCell};
 use crate::error::left_out;
 
 /// As it is listed among the formats.
-pub static FORMAT: Description = described::read_by(Reading::File(|_| Err(DecodeError::Usage(missing()))));
+pub static FORMAT: Description = described::read_by(Reading::File(|_, _| Err(DecodeError::Usage(missing()))));
 
 fn missing() -> String {
     left_out("Parquet", "parquet")

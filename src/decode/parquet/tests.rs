@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::io::Write;
 
 use arrow::array::AsArray;
@@ -13,6 +14,7 @@ use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 
 use super::*;
+use crate::dataset::wanted::is_left_out;
 
 fn file(data: &[u8]) -> File {
     let mut file = tempfile::tempfile().unwrap();
@@ -112,6 +114,95 @@ fn large_rows_make_small_batches() {
     let mut decoder = ParquetDecoder::open(file(&data)).unwrap();
     let first = decoder.next_batch().unwrap().unwrap();
     assert!(first.rows.len() < 100, "{}", first.rows.len());
+}
+
+/// All rows of a reader, from where it is.
+fn rest(decoder: &mut ParquetDecoder) -> (Vec<u64>, Vec<RecordBatch>) {
+    let (mut rows, mut batches) = (Vec::new(), Vec::new());
+    while let Some(batch) = decoder.next_batch().unwrap() {
+        assert_eq!(batch.rows.len(), batch.columns.num_rows());
+        rows.extend(batch.rows);
+        batches.push(batch.columns);
+    }
+    (rows, batches)
+}
+
+#[test]
+fn columns_that_nobody_wants_keep_their_places_and_have_no_values() {
+    let data = written(20_001, Compression::SNAPPY);
+    let all = rest(&mut ParquetDecoder::open(file(&data)).unwrap());
+    // Before the first row, between two batches, in the last one; of all row groups or of one.
+    for (before, pieces) in [(0, None), (1, None), (2, None), (0, Some(1..2)), (1, Some(1..3))] {
+        let mut decoder = ParquetDecoder::open(file(&data)).unwrap();
+        if let Some(pieces) = pieces.clone() {
+            decoder.read_pieces(pieces).unwrap();
+        }
+        let mut first = Vec::new();
+        for _ in 0..before {
+            first.extend(decoder.next_batch().unwrap().unwrap().rows);
+        }
+        decoder.read_only(Arc::new(|name| name == "publisher" || name == "ts")).unwrap();
+        let (rows, batches) = rest(&mut decoder);
+        let whole: Vec<u64> = match &pieces {
+            None => (1..=20_001).collect(),
+            Some(pieces) => {
+                (pieces.start as u64 * 10_000 + 1..=(pieces.end as u64 * 10_000).min(20_001)).collect()
+            }
+        };
+        assert_eq!([first, rows.clone()].concat(), whole, "{before} {pieces:?}");
+        assert_eq!(decoder.names().join(" "), "ts conditions symbol publisher close");
+        let mut at = rows[0] - 1;
+        for batch in &batches {
+            let schema = batch.schema();
+            let left: Vec<bool> = schema.fields().iter().map(|field| is_left_out(field)).collect();
+            assert_eq!(left, [false, true, true, false, true]);
+            for row in 0..batch.num_rows() {
+                assert_eq!(
+                    batch.column(0).as_primitive::<arrow::datatypes::Int64Type>().value(row) as u64,
+                    at
+                );
+                let publisher = batch.column(3).as_string::<i32>().value(row);
+                assert_eq!(publisher, format!("{{\"x\":\"{at}\"}}"));
+                at += 1;
+            }
+            for (column, field) in [1, 2, 4].map(|at| (batch.column(at), schema.field(at))) {
+                assert_eq!(column.logical_null_count(), batch.num_rows());
+                assert_eq!(column.data_type(), field.data_type());
+            }
+        }
+        // As if nothing had been said.
+        decoder.read_only(Arc::new(|_| true)).unwrap();
+        decoder.read_pieces(0..3).unwrap();
+        let again = rest(&mut decoder);
+        assert_eq!(again, all);
+    }
+}
+
+#[test]
+fn where_no_column_or_each_of_them_is_wanted_all_are_read() {
+    let data = written(100, Compression::SNAPPY);
+    let all = rest(&mut ParquetDecoder::open(file(&data)).unwrap());
+    for wanted in [false, true] {
+        let mut decoder = ParquetDecoder::open(file(&data)).unwrap();
+        decoder.read_only(Arc::new(move |_| wanted)).unwrap();
+        assert_eq!(rest(&mut decoder), all);
+    }
+}
+
+#[test]
+fn what_is_fetched_is_the_wanted_columns_of_the_row_groups_that_are_read() {
+    let data = written(20_001, Compression::UNCOMPRESSED);
+    let stored = Stored::new(file(&data).into()).unwrap();
+    let metadata = ArrowReaderMetadata::load(&stored, ArrowReaderOptions::new()).unwrap();
+    // The third root is one leaf, the fourth one has a leaf of its own.
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), [0, 3]);
+    let of = |only: Range<usize>| places(metadata.metadata(), (only, &mask), data.len() as u64);
+    let column = |group: usize, leaf: usize| {
+        let (start, length) = metadata.metadata().row_group(group).column(leaf).byte_range();
+        start..start + length
+    };
+    assert_eq!(of(1..3), [1, 2].map(|group| vec![column(group, 0), column(group, 3)]));
+    assert_eq!(of(2..2), Vec::<Vec<Range<u64>>>::new());
 }
 
 #[test]

@@ -9,6 +9,8 @@ use super::catalog::tenant::resolve_tenant;
 use super::connection::blockers::too_long;
 use super::connection::connect::reachable;
 use super::connection::dsn::Dsn;
+use super::ledger::jobs::PgJobs;
+use super::ledger::messages::PgMessages;
 use super::ledger::runs::PgRuns;
 use super::schema::apply::{schema_apply, schema_check};
 use super::schema::ddl::{schema_sql, schema_statements};
@@ -17,9 +19,13 @@ use super::write::sink::{PgOptions, PgSink};
 use crate::dataset::{ALL, LiveTarget, Target};
 use crate::error::{Error, Result};
 use crate::port::history::RunHistory;
+use crate::port::jobs::JobLedger;
+use crate::port::messages::Messages;
 use crate::sink::erased::AnySink;
 use crate::sink::health::{Answer, HealthFact, HealthQuestion};
-use crate::sink::store::{Capabilities, Lines, OpenTable, Rehearsal, Store, TableLocation, Wanted};
+use crate::sink::store::{
+    Capabilities, Comparison, Lines, OpenTable, Rehearsal, Store, TableLocation, Wanted,
+};
 use crate::sink::{SchemaOptions, StoreKind, answered};
 use crate::text::flags::{DSN, GRANT, TENANT};
 
@@ -54,7 +60,7 @@ impl Store for PgStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { tenant_names: true, row_security: true, chunks: true, roles: true }
+        Capabilities { tenant_names: true, row_security: true, chunks: true, distributes: true, roles: true }
     }
 
     async fn reachable(&self, limit: Duration) -> Result<()> {
@@ -79,6 +85,14 @@ impl Store for PgStore {
 
     fn history(&self, limit: Option<Duration>) -> Result<Box<dyn RunHistory>> {
         Ok(Box::new(PgRuns::new(self.dsn.clone(), limit)?))
+    }
+
+    fn jobs(&self, limit: Option<Duration>) -> Result<Box<dyn JobLedger>> {
+        Ok(Box::new(PgJobs::new(self.dsn.clone(), limit)?))
+    }
+
+    fn messages(&self, feed: &str, limit: Option<Duration>) -> Result<Option<Box<dyn Messages>>> {
+        Ok(Some(Box::new(PgMessages::new(self.dsn.clone(), limit, feed)?)))
     }
 
     async fn tenant(&self, given: &str) -> Result<Option<String>> {
@@ -213,6 +227,10 @@ impl OpenTable for PgSink {
 
     fn rehearsal(&self) -> Option<Box<dyn Rehearsal>> {
         Some(Box::new(Self::rehearsal(self)))
+    }
+
+    fn comparison(&self) -> Option<Box<dyn Comparison>> {
+        Some(Box::new(Self::comparison(self)))
     }
 
     fn into_sink(self: Box<Self>) -> Result<AnySink> {

@@ -71,10 +71,16 @@ impl Binder {
                 | Numbers::Single(_)
                 | Numbers::Decimal(..)
                 | Numbers::Digits(_)),
-            ) => match numbers.get(row) {
-                Some(number) => Stored::of(&number, &mut self.scratch),
-                None => return Err(refused("22003", column, "is not a finite number")),
-            },
+            ) => {
+                let short = match numbers {
+                    Numbers::Decimal(a, scale) => Stored::short(a.value(row), scale),
+                    _ => None,
+                };
+                match short.or_else(|| Some(Stored::of(&numbers.get(row)?, &mut self.scratch))) {
+                    Some(stored) => stored,
+                    None => return Err(refused("22003", column, "is not a finite number")),
+                }
+            }
             Values::Instant(a) => {
                 let (micros, rounded) = to_micros(a.value(row), column.nanos_kept);
                 if rounded && self.exact {

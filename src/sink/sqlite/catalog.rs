@@ -45,6 +45,9 @@ pub(super) struct Table {
     pub(super) without_rowid: bool,
     /// Whether triggers of the table may change or skip rows.
     pub(super) triggers: bool,
+    /// Whether it makes no difference in which order rows with different keys are written: nothing but the key tells
+    /// rows apart, and which keys are the same is known before the store is asked.
+    pub(super) any_order: bool,
 }
 
 impl Table {
@@ -75,7 +78,8 @@ impl Table {
 pub(super) fn grain(kind: Kind) -> KeyPrecision {
     match kind {
         Kind::Timestamp => KeyPrecision::Micros,
-        Kind::Number => KeyPrecision::Opaque,
+        // The same bytes may be spelled in several ways.
+        Kind::Number | Kind::Bytes => KeyPrecision::Opaque,
         _ => KeyPrecision::Exact,
     }
 }
@@ -158,6 +162,10 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
         surrogate = std::mem::replace(&mut key, unique);
     }
     let rules = rules(connection, &name)?;
+    let collated = collated(connection, &name)?;
+    for column in columns.iter_mut().filter(|column| collated.contains(&column.target.name)) {
+        column.target.grain = KeyPrecision::Opaque;
+    }
 
     let times: Vec<String> = columns
         .iter()
@@ -172,7 +180,23 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
         [&name],
         |row| row.get::<_, i64>(0),
     )? > 0;
-    Ok(Some(Table { name, columns, key, surrogate, nulls, rules, strict, without_rowid, triggers }))
+    let known = |name: &String| {
+        columns.iter().any(|c| c.target.name == *name && c.target.grain != KeyPrecision::Opaque)
+    };
+    let alone = matches!(&rules[..], [rule] if rule.unique && rule.columns == key);
+    let any_order = alone && !triggers && key.iter().all(known);
+    Ok(Some(Table {
+        name,
+        columns,
+        key,
+        surrogate,
+        nulls,
+        rules,
+        strict,
+        without_rowid,
+        triggers,
+        any_order,
+    }))
 }
 
 /// Columns of the first unique index over the whole table and plain columns; one without columns that
@@ -204,6 +228,15 @@ fn unique_index(
 fn index_columns(connection: &Connection, index: &str) -> rusqlite::Result<Vec<Option<String>>> {
     let mut columns = connection.prepare("SELECT name FROM pragma_index_info(?1) ORDER BY seqno")?;
     columns.query_map([index], |row| row.get(0))?.collect()
+}
+
+/// Columns that a unique index compares in another way than by their bytes (NOCASE, RTRIM, one of a program).
+fn collated(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let mut parts = connection.prepare(
+        "SELECT part.name FROM pragma_index_list(?1) AS list, pragma_index_xinfo(list.name) AS part \
+         WHERE list.\"unique\" AND part.\"key\" AND part.coll <> 'BINARY' AND part.name IS NOT NULL",
+    )?;
+    parts.query_map([table], |row| row.get(0))?.collect()
 }
 
 /// Unique constraints, and foreign keys to the table itself.

@@ -21,11 +21,13 @@
 
 mod bind;
 mod catalog;
+mod comparison;
 mod fault;
 mod file;
 mod health;
 mod instant;
 mod ledger;
+mod messages;
 mod newer;
 mod number;
 mod plan;

@@ -9,10 +9,21 @@
 //! So no digit is ever lost, and a number is stored the same way whether it came as a decimal, an
 //! integer or a binary float: trailing zeros do not count, and a float is its shortest form.
 
-use crate::model::decimal::Decimal;
+use crate::model::decimal::{Decimal, short_decimal};
 
 /// Significant digits that any decimal keeps on its way through a binary float.
 const SAFE_DIGITS: usize = 15;
+
+/// Powers of ten of up to so many digits, all of which floats hold exactly.
+const POWERS: [i64; SAFE_DIGITS + 1] = {
+    let mut powers = [1; SAFE_DIGITS + 1];
+    let mut i = 1;
+    while i < powers.len() {
+        powers[i] = powers[i - 1] * 10;
+        i += 1;
+    }
+    powers
+};
 
 /// A number as SQLite is to hold it. The text lives in the scratch buffer it was made in.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +37,20 @@ pub(super) enum Stored<'a> {
 }
 
 impl<'a> Stored<'a> {
+    /// `mantissa / 10^scale` as it is held, where it has so few digits, as most prices and sizes do, that neither wide
+    /// integers nor texts are needed to tell: both are exact as floats, and their quotient is rounded once.
+    #[inline]
+    pub(super) fn short(mantissa: i128, scale: i8) -> Option<Self> {
+        let mantissa =
+            i64::try_from(mantissa).ok().filter(|size| size.unsigned_abs() < POWERS[SAFE_DIGITS] as u64)?;
+        let power = *POWERS.get(usize::try_from(scale).ok()?)?;
+        Some(match mantissa % power {
+            0 => Self::Integer(mantissa / power),
+            #[expect(clippy::cast_precision_loss, reason = "both are of 15 digits at most: exact")]
+            _ => Self::Real(mantissa as f64 / power as f64),
+        })
+    }
+
     /// The number as it is held.
     pub(super) fn of(number: &Decimal, scratch: &'a mut String) -> Self {
         if let Ok((integer, _)) = number.integer(false) {
@@ -50,6 +75,10 @@ pub(super) fn float64(value: f64, scratch: &mut String) -> Option<Stored<'_>> {
     const EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
     if value.trunc() == value && value.abs() < EXACT_INTEGER {
         return Some(Stored::Integer(value as i64));
+    }
+    // One of so few digits is its own shortest form.
+    if short_decimal(value).is_some() {
+        return Some(Stored::Real(value));
     }
     Some(Stored::of(&Decimal::from_f64(value)?, scratch))
 }
@@ -119,6 +148,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn short_numbers_are_held_as_all_others(mantissa in -20_000_000_000_000_000_i64..20_000_000_000_000_000, cut in 0_u32..16, scale in -2_i8..18) {
+            let mantissa = i128::from(mantissa / 10_i64.pow(cut));
+            let mut scratch = String::new();
+            if let Some(short) = Stored::short(mantissa, scale) {
+                prop_assert_eq!(short, Stored::of(&decimal(mantissa, scale), &mut scratch));
+            } else {
+                prop_assert!(mantissa.unsigned_abs() >= 1_000_000_000_000_000 || !(0..=15).contains(&scale));
+            }
+        }
+
+        #[test]
+        fn short_floats_are_held_as_all_others(mantissa in -2_000_000_000_000_000_i64..2_000_000_000_000_000, cut in 0_u32..15, scale in 0_u8..10) {
+            #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+            let value = (mantissa / 10_i64.pow(cut)) as f64 / 10_f64.powi(scale.into());
+            let (mut one, mut other) = (String::new(), String::new());
+            prop_assert_eq!(float64(value, &mut one).unwrap(), Stored::of(&Decimal::from_f64(value).unwrap(), &mut other));
+        }
+
         #[test]
         fn decimal_and_float_agree(coefficient in -999_999_999_999_999_i64..=999_999_999_999_999, scale in 0_i8..20) {
             let text = format!("{coefficient}e-{scale}");

@@ -7,11 +7,12 @@ use arrow::datatypes::Schema;
 use super::catalog::{Room, Table, quoted};
 use super::newer::MAY_REPLACE;
 use super::schema::UPDATED_AT;
-use crate::batch::Reason;
+use crate::batch::{Order, Reason, Rows};
 use crate::dataset::Kind;
-use crate::model::values::is_text;
+use crate::model::values::{Values, is_text};
 use crate::port::SinkError;
 use crate::settings::OnConflict;
+use crate::sink::order::{KeyColumn, waves};
 
 /// SQL function that counts the rows that an upsert updates: SQLite evaluates the SET clause for
 /// these rows and for no others, exactly once each.
@@ -45,6 +46,8 @@ pub(super) struct Plan {
     pub(super) probe: Option<String>,
     /// Columns of the key, in its order.
     pub(super) key: Vec<usize>,
+    /// Those by which rows are put in order, where that makes no difference to what is in the table in the end.
+    sorted: Option<Vec<KeyColumn>>,
 }
 
 impl Plan {
@@ -96,7 +99,23 @@ impl Plan {
             by.iter().filter_map(|name| columns.iter().position(|column| *column.name == **name)).collect();
         let whole = !key.is_empty() && key.len() == by.len();
         let probe = (table.triggers && whole).then(|| probe(table, by));
-        Ok(Self { columns, sql, updated_at, first, probe, key })
+        let of_table = by.len() == table.key.len() && by.iter().zip(&table.key).all(|(a, b)| a == b);
+        let part = |column: &usize| KeyColumn { column: *column, floor: columns[*column].nanos_kept };
+        let sorted = (table.any_order && whole && of_table).then(|| key.iter().map(part).collect());
+        Ok(Self { columns, sql, updated_at, first, probe, key, sorted })
+    }
+
+    /// The positions of the rows in the order in which they are best written: neighbours in the table's tree behind one
+    /// another, since a page is then looked for and changed once for many of them. Of rows with one key the later one
+    /// comes later.
+    pub(super) fn order(&self, rows: Rows<'_>, values: &[Values<'_>]) -> Vec<usize> {
+        match &self.sorted {
+            Some(key) if rows.parts.iter().all(|part| part.order == Order::Any) => {
+                let waves = waves(rows, key, false, values, self.columns.len());
+                waves.into_iter().flatten().map(|position| position as usize).collect()
+            }
+            _ => (0..rows.len()).collect(),
+        }
     }
 
     /// Whether the plan is for batches of these columns.

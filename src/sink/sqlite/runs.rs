@@ -77,12 +77,8 @@ impl RunHistory for SqliteRuns {
             }
             let own = start.run_id.to_string();
             if let Some(old) = resume {
+                fence(connection, old.run_id, start.run_id)?;
                 let old = old.run_id.to_string();
-                connection.execute(
-                    "UPDATE mds_runs SET resumed_by = ?1, finished_at = coalesce(finished_at, heartbeat_at), \
-                     status = CASE status WHEN 'running' THEN 'interrupted' ELSE status END WHERE run_id = ?2",
-                    [&own, &old],
-                )?;
                 let sql = "UPDATE mds_checkpoints SET run_id = ?1, serial = 0 WHERE run_id = ?2";
                 connection.execute(sql, [&own, &old])?;
                 if let Some(last) = start.anew_behind {
@@ -91,15 +87,9 @@ impl RunHistory for SqliteRuns {
                 }
             }
             insert(connection, start, resume.map(|old| old.run_id))?;
-            let mut statement =
-                connection.prepare("SELECT slot, ordinal FROM mds_checkpoints WHERE run_id = ?1")?;
-            let slots = statement.query_map([&own], |row| {
-                let (slot, ordinal): (i64, i64) = (row.get(0)?, row.get(1)?);
-                Ok((u16::try_from(slot).unwrap_or(0), u64::try_from(ordinal).unwrap_or(0)))
-            })?;
-            let checkpoints = Checkpoints::new(slots.collect::<rusqlite::Result<Vec<_>>>()?);
+            let settled = checkpoints(connection, start.run_id)?;
             connection.execute_batch("COMMIT")?;
-            Ok(Begun::Now(checkpoints))
+            Ok(Begun::Now(settled))
         })
     }
 
@@ -186,6 +176,27 @@ impl RunHistory for SqliteRuns {
         });
         asked.await.unwrap_or_else(|broken| Err(Error::internal(broken.to_string())))
     }
+}
+
+/// From now on the run can commit nothing more.
+pub(super) fn fence(connection: &Connection, old: Uuid, new: Uuid) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "UPDATE mds_runs SET resumed_by = coalesce(resumed_by, ?1), finished_at = coalesce(finished_at, heartbeat_at), \
+             status = CASE status WHEN 'running' THEN 'interrupted' ELSE status END WHERE run_id = ?2",
+            [new.to_string(), old.to_string()],
+        )
+        .map(drop)
+}
+
+/// What of a run is settled.
+pub(super) fn checkpoints(connection: &Connection, run: Uuid) -> rusqlite::Result<Checkpoints> {
+    let mut statement = connection.prepare("SELECT slot, ordinal FROM mds_checkpoints WHERE run_id = ?1")?;
+    let slots = statement.query_map([run.to_string()], |row| {
+        let (slot, ordinal): (i64, i64) = (row.get(0)?, row.get(1)?);
+        Ok((u16::try_from(slot).unwrap_or(0), u64::try_from(ordinal).unwrap_or(0)))
+    })?;
+    Ok(Checkpoints::new(slots.collect::<rusqlite::Result<Vec<_>>>()?))
 }
 
 fn insert(connection: &Connection, start: &RunStart, resumed_from: Option<Uuid>) -> rusqlite::Result<()> {

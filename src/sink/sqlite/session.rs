@@ -230,13 +230,15 @@ impl SqliteSession {
         }
         let plan = self.plan(rows.at(0).0.columns.schema_ref())?;
         let Some(plan) = self.plans.get(plan) else { return Ok(written) };
-        let parts = views(rows)?;
+        let (values, width) = (views(rows)?, plan.columns.len());
+        let order = plan.order(rows, &values);
 
         let place = FaultContext { path: &self.path, table: &self.table.name };
         let counters = (&*self.updates, &self.answers);
         let mut writer = Writer::new(&self.connection, plan, &self.table, place, &mut self.binder, counters)?;
-        for (position, pick) in rows.picks.iter().enumerate() {
-            let values = &parts[pick.part as usize];
+        for position in order {
+            let pick = rows.picks[position];
+            let values = &values[pick.part as usize * width..][..width];
             writer.failed_first(rows, position)?;
             let (fate, rounded) = writer.write(values, pick.row as usize)?;
             match fate {
@@ -252,6 +254,7 @@ impl SqliteSession {
             }
             written.rounded += rounded;
         }
+        written.refused.sort_unstable_by_key(|(position, _)| *position);
         Ok(written)
     }
 }
@@ -424,15 +427,15 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The columns of each batch in their own types.
-fn views<'a>(rows: Rows<'a>) -> Result<Vec<Vec<Values<'a>>>, SinkError> {
+/// The columns of each batch in their own types, one batch behind the other.
+pub(super) fn views<'a>(rows: Rows<'a>) -> Result<Vec<Values<'a>>, SinkError> {
     let view = |array: &'a ArrayRef| {
         Values::of(array).ok_or_else(|| {
             let message = format!("a column of type {} cannot be stored; this is a bug", array.data_type());
             SinkError::Fatal(Reason::new("XX000", message))
         })
     };
-    rows.parts.iter().map(|part| part.columns.columns().iter().map(view).collect()).collect()
+    rows.parts.iter().flat_map(|part| part.columns.columns()).map(view).collect()
 }
 
 /// Notes a refused row. Rows that were refused alike share the reason.

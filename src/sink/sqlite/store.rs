@@ -8,14 +8,17 @@ use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
+use super::comparison::SqliteComparison;
+use super::messages::SqliteMessages;
 use super::{SqliteHealth, SqliteOptions, SqliteRuns, SqliteSink, schema, stop_waiting};
 use crate::dataset::{self, LiveTarget, Target};
 use crate::error::{Error, Result};
 use crate::port::history::RunHistory;
+use crate::port::messages::Messages;
 use crate::settings;
 use crate::sink::erased::AnySink;
 use crate::sink::health::{Answer, HealthFact, HealthQuestion, TableHealth};
-use crate::sink::store::{Capabilities, Lines, OpenTable, Store, TableLocation, Wanted};
+use crate::sink::store::{Capabilities, Comparison, Lines, OpenTable, Store, TableLocation, Wanted};
 use crate::sink::{SchemaOptions, StoreKind};
 use crate::text::flags::{DRY_RUN, DSN, TABLE};
 
@@ -47,6 +50,7 @@ struct SqliteTable {
     live: Option<Arc<LiveTarget>>,
     tenant: Option<String>,
     sink: Option<SqliteSink>,
+    path: PathBuf,
 }
 
 #[async_trait]
@@ -75,7 +79,8 @@ impl Store for SqliteStore {
                     format!("{DRY_RUN} with {TABLE} needs a store that has the table: name one with {DSN}");
                 Error::usage(why)
             })?;
-            return Ok(Box::new(SqliteTable { target, live: None, tenant, sink: None }));
+            let path = path.clone();
+            return Ok(Box::new(SqliteTable { target, live: None, tenant, sink: None, path }));
         }
         let options = SqliteOptions {
             exact: wanted.exact,
@@ -89,11 +94,15 @@ impl Store for SqliteStore {
             (None, None) => return Err(Error::internal("no dataset and no table")),
         };
         let (target, live) = (sink.target().clone(), Some(sink.live()));
-        Ok(Box::new(SqliteTable { target, live, tenant, sink: Some(sink) }))
+        Ok(Box::new(SqliteTable { target, live, tenant, sink: Some(sink), path: path.clone() }))
     }
 
     fn history(&self, _: Option<Duration>) -> Result<Box<dyn RunHistory>> {
         Ok(Box::new(SqliteRuns::new(&self.path)))
+    }
+
+    fn messages(&self, feed: &str, _: Option<Duration>) -> Result<Option<Box<dyn Messages>>> {
+        Ok(Some(Box::new(SqliteMessages::new(&self.path, feed))))
     }
 
     fn schema_sql(&self, _: &SchemaOptions) -> String {
@@ -196,6 +205,10 @@ impl OpenTable for SqliteTable {
 
     fn keeps_runs(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    fn comparison(&self) -> Option<Box<dyn Comparison>> {
+        Some(Box::new(SqliteComparison::new(&self.path, &self.target.table)))
     }
 
     fn into_sink(self: Box<Self>) -> Result<AnySink> {

@@ -81,10 +81,12 @@ impl Lines {
         let format = sniff::format(head, name, options.format)?;
         let Reading::Lines(open) = format.reading else { return Err(refused(name, format.a_file)) };
         let chosen = options.chooser.of_head(name, format, start).map_err(|e| e.at(name))?;
-        if chosen.open.as_ref().is_some_and(|open| open.unpivot.is_some()) {
-            return Err(refused(name, "a file whose columns become rows"));
+        let how = chosen.open.as_ref().unwrap_or(options);
+        if how.remakes_rows() {
+            return Err(refused(name, "a file whose rows are made of others or chosen among them"));
         }
-        let csv = chosen.open.as_ref().map_or(&options.csv, |open| &open.csv).clone();
+        let mut csv = how.csv.clone();
+        csv.json.known.clone_from(&options.csv.json.known);
         let opened = open(chunks, csv).map(|decoder| Self(decoder, chosen));
         let wanting = queue.lock().wanting;
         if wanting {
@@ -93,7 +95,7 @@ impl Lines {
         queue.lock().opening = false;
         let opened = opened.map_err(|e| decode_error(e, name))?;
         match opened.decoder().objection() {
-            Some(what) => Err(Error::usage(format!("{name}: {what}"))),
+            Some(what) => Err(opened.1.perhaps_else(Error::usage(format!("{name}: {what}")))),
             None => Ok(Some((opened, queue))),
         }
     }

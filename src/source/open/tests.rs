@@ -73,7 +73,7 @@ impl Case {
     }
 
     fn input(&self, name: &str) -> Input {
-        Input { name: name.into(), path: Some(self.path(name)), bytes: None, member: None }
+        Input { name: name.into(), path: Some(self.path(name)), bytes: None, member: None, object: None }
     }
 
     fn open(&self, name: &str) -> Result<Opened, Error> {
@@ -168,7 +168,7 @@ fn what_cannot_be_read_is_said_in_a_sentence() {
     assert_eq!(case.message("x.csv.zst", &zstd(CSV)[..8]), "x.csv.zst: the zstd stream ends early");
     assert_eq!(
         case.message("x.csv", b"\x01\x02\x03\x04\x05"),
-        "x.csv: not CSV, NDJSON, Parquet, DBN or Arrow (starts with the bytes 01 02 03 04)"
+        format!("x.csv: not {} (starts with the bytes 01 02 03 04)", Format::titles())
     );
     assert_eq!(
         case.message("x.gz", &gzip(&gzip(CSV))),

@@ -1,7 +1,6 @@
 //! zip archives, in a program that was built without them: they are known, and refused.
 
-use std::fs::File;
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read, Seek};
 
 use crate::decode::DecodeError;
 use crate::error::left_out;
@@ -14,7 +13,7 @@ pub use described::{MAGIC, Member, Packed};
 ///
 /// # Errors
 /// In every case.
-pub fn members(_: &File) -> Result<Vec<Member>, DecodeError> {
+pub fn members(_: impl Read + Seek) -> Result<Vec<Member>, DecodeError> {
     Err(DecodeError::Usage(left_out("zip archives", "zip")))
 }
 

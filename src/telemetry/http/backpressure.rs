@@ -28,6 +28,9 @@ pub struct Pressure {
     pub circuit: &'static str,
     /// When it was so: seconds since 1970, to the millisecond.
     pub ts: f64,
+    /// Changes of level or circuit in this run so far; told by gRPC alone.
+    #[serde(skip)]
+    pub sequence: u64,
 }
 
 /// `watermarks` of a [`Pressure`]: rows.
@@ -63,6 +66,7 @@ impl Pressure {
             watermarks: Watermarks { low: queue.low_watermark, high: queue.high_watermark },
             circuit: circuit.as_str(),
             ts: now(),
+            sequence: 0,
         }
     }
 

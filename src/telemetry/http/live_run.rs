@@ -25,9 +25,15 @@ pub struct LiveRun {
     coord_id: Arc<str>,
     started: Instant,
     state: Mutex<RunState>,
-    changes: broadcast::Sender<Pressure>,
+    changes: Arc<Changes>,
     lately: Arc<Lately>,
     turns: Arc<Turns>,
+}
+
+/// Tells of changes of level or circuit, and counts them.
+struct Changes {
+    sender: broadcast::Sender<Pressure>,
+    so_far: Mutex<u64>,
 }
 
 struct RunState {
@@ -73,7 +79,7 @@ impl LiveRun {
             coord_id: coord_id.into(),
             started: Instant::now(),
             state: Mutex::new(state),
-            changes: broadcast::Sender::new(CHANGES),
+            changes: Arc::new(Changes { sender: broadcast::Sender::new(CHANGES), so_far: Mutex::new(0) }),
             lately: Arc::default(),
             turns: Arc::default(),
         }
@@ -105,7 +111,7 @@ impl LiveRun {
         };
         // Whatever the one before it ended with does not hold any more.
         self.turns.close();
-        watcher.send(pressure_of(&view));
+        watcher.changes.send(pressure_of(&view));
         state.reached = true;
         state.engine = Some(view);
         Arc::new(watcher)
@@ -140,16 +146,31 @@ impl LiveRun {
 
     /// How full the queue is.
     pub(super) fn pressure(&self) -> Pressure {
+        // Before the look: what is seen may be newer than the number says, and not older.
+        let sequence = *self.changes.so_far();
         let state = self.lock();
-        match &state.engine {
+        let now = match &state.engine {
             Some(view) => pressure_of(view),
             None => Pressure::none(self.coord_id.clone()),
-        }
+        };
+        Pressure { sequence, ..now }
     }
 
     /// Each change of level or circuit from now on.
     pub(super) fn changes(&self) -> broadcast::Receiver<Pressure> {
-        self.changes.subscribe()
+        self.changes.sender.subscribe()
+    }
+
+    /// The run.
+    #[cfg_attr(not(feature = "grpc"), expect(dead_code))]
+    pub(super) fn run_id(&self) -> String {
+        self.lock().known.run_id.clone()
+    }
+
+    /// How it ended, once it has.
+    #[cfg_attr(not(feature = "grpc"), expect(dead_code))]
+    pub(super) fn exit_code(&self) -> Option<u8> {
+        self.lock().ended
     }
 
     pub(super) fn lately(&self) -> &Lately {
@@ -257,19 +278,26 @@ impl fmt::Debug for LiveRun {
     }
 }
 
-/// Passes changes on. Sending never waits: who does not take them loses the oldest.
-struct Watcher {
-    view: EngineView,
-    changes: broadcast::Sender<Pressure>,
-    lately: Arc<Lately>,
-    turns: Arc<Turns>,
+impl Changes {
+    /// Sending never waits: who does not take them loses the oldest.
+    fn send(&self, change: Pressure) {
+        let mut so_far = self.so_far();
+        *so_far += 1;
+        // An error says that nobody listens.
+        let _ = self.sender.send(Pressure { sequence: *so_far, ..change });
+    }
+
+    fn so_far(&self) -> MutexGuard<'_, u64> {
+        self.so_far.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Watcher {
-    fn send(&self, change: Pressure) {
-        // An error says that nobody listens.
-        let _ = self.changes.send(change);
-    }
+/// Passes changes on.
+struct Watcher {
+    view: EngineView,
+    changes: Arc<Changes>,
+    lately: Arc<Lately>,
+    turns: Arc<Turns>,
 }
 
 impl Observer for Watcher {
@@ -279,11 +307,11 @@ impl Observer for Watcher {
                 let mut queue = self.view.tally.queue();
                 (queue.level, queue.depth, queue.capacity) = (level, depth as u64, capacity as u64);
                 let circuit = self.view.tally.circuit_now().state;
-                self.send(Pressure::new(self.view.coord_id.clone(), &queue, circuit));
+                self.changes.send(Pressure::new(self.view.coord_id.clone(), &queue, circuit));
             }
             Event::Circuit { state, .. } => {
                 self.turns.note(state);
-                self.send(Pressure { circuit: state.as_str(), ..pressure_of(&self.view) });
+                self.changes.send(Pressure { circuit: state.as_str(), ..pressure_of(&self.view) });
             }
             Event::Committed { latency, .. } => self.lately.note(latency),
             _ => {}
@@ -346,6 +374,7 @@ pub(super) mod tests {
         both(&engine, Event::Pressure { level, depth: 9, capacity: 10, reason: "filled" });
         let change = changes.try_recv().unwrap();
         assert_eq!((change.level, change.queue, change.utilisation), ("hard", 9, 0.9));
+        assert_eq!((change.sequence, live.pressure().sequence), (2, 2), "the engine was one");
         let trouble = Trouble::Store(Reason::new("08006", "Connection refused."));
         both(&engine, Event::Circuit { state: Circuit::Open, trouble: Some(&trouble) });
         assert_eq!(live.ready().unwrap_err(), "the circuit is open for 0 s: Connection refused.");

@@ -1,4 +1,5 @@
-//! The HTTP listener of a run, and the feedback that it sends: metrics, health, status, backpressure.
+//! The HTTP listener of a run, and the feedback that it sends: metrics, health, status, backpressure; the last also
+//! over gRPC, on the same port.
 //!
 //! - [`LiveRun`]: what they see of the run; [`Pressure`]: how full the queue is
 //! - [`Listener`]: the address, bound, and who may ask there
@@ -7,6 +8,8 @@
 
 mod backpressure;
 mod feedback;
+#[cfg_attr(not(feature = "grpc"), path = "grpc/left_out.rs")]
+mod grpc;
 mod history;
 mod listener;
 mod live_run;

@@ -18,11 +18,11 @@ use axum::routing::get;
 use bytes::Bytes;
 use futures_util::stream::{Stream, StreamExt as _};
 use subtle::ConstantTimeEq;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::settings::Secret;
-use crate::telemetry::http::LiveRun;
 use crate::telemetry::http::streams::{self, StatusStream};
+use crate::telemetry::http::{LiveRun, grpc};
 
 /// The live page: one file, which asks for nothing from elsewhere.
 const PAGE: &str = include_str!("page.html");
@@ -39,12 +39,16 @@ const PATHS: &str = "there is nothing at that path; there are:
 /backpressure/stream  each change of that, as events
 ";
 
+/// What is said to who calls the listener by another name than its own.
+pub(super) const NOT_MEANT: &str =
+    "this listener is not known by that name; ask for localhost, or for its address";
+
 /// Answers requests.
 pub(super) struct Routes {
     live: Arc<LiveRun>,
     token: Option<Secret>,
     feed: Arc<StatusStream>,
-    streams: Arc<Semaphore>,
+    pub(super) streams: Arc<Semaphore>,
     /// The host that was asked for, where only this machine can ask.
     host: Option<String>,
 }
@@ -66,10 +70,10 @@ impl Routes {
         Self { host, ..self }
     }
 
-    /// What answers. The body of a request is never read.
-    pub(super) fn router(self) -> Router {
+    /// What answers, until the run has `stopped`. The body of a request is not read, but for a call of gRPC.
+    pub(super) fn router(self, stopped: &watch::Receiver<bool>) -> Router {
         let routes = Arc::new(self);
-        Router::new()
+        grpc::services(&routes.live, stopped)
             // The page itself says nothing of the run: it asks for the token, and then for the events.
             .route("/", get(async || ([(CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE))))
             .route("/metrics", get(metrics))
@@ -85,27 +89,32 @@ impl Routes {
     }
 
     /// Whether the request calls this listener by a name of it.
-    fn is_meant(&self, request: &Request) -> bool {
+    pub(super) fn is_meant(&self, request: &Request) -> bool {
         let Some(own) = &self.host else { return true };
         let named = request.headers().get_all(HOST).into_iter().map(|value| value.to_str().ok());
         let mut named = named.chain(request.uri().authority().map(|name| Some(name.as_str())));
         named.all(|name| name.is_some_and(|name| is_name_of(name, own)))
     }
 
+    /// Whether the request has the token, where one is needed.
+    pub(super) fn is_let_in(&self, request: &Request) -> bool {
+        self.token.as_ref().is_none_or(|token| knows(request, token))
+    }
+
     /// Why a request gets nothing.
     fn refusal(&self, request: &Request) -> Option<Response> {
         if !self.is_meant(request) {
-            let refusal = "this listener is not known by that name; ask for localhost, or for its address\n";
-            return Some((StatusCode::MISDIRECTED_REQUEST, refusal).into_response());
+            return Some((StatusCode::MISDIRECTED_REQUEST, format!("{NOT_MEANT}\n")).into_response());
         }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             let refusal = ([(ALLOW, "GET, HEAD")], "only GET and HEAD are answered\n");
             return Some((StatusCode::METHOD_NOT_ALLOWED, refusal).into_response());
         }
-        let token = self.token.as_ref().filter(|_| request.uri().path() != "/")?;
+        if request.uri().path() == "/" || self.is_let_in(request) {
+            return None;
+        }
         let refusal = "a token is needed, as in: Authorization: Bearer TOKEN\n";
-        let refusal = (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], refusal);
-        (!knows(request, token)).then(|| refusal.into_response())
+        Some((StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], refusal).into_response())
     }
 
     /// Events, where there is a place for one more that follows them.
@@ -132,6 +141,9 @@ type At = State<Arc<Routes>>;
 
 /// What holds for all answers, refusals too.
 async fn guard(State(routes): At, request: Request, next: Next) -> Response {
+    if grpc::is_call(&request) {
+        return grpc::guard(&routes, request, next).await;
+    }
     let mut response = match routes.refusal(&request) {
         Some(refusal) => refusal,
         None => next.run(request).await,
@@ -210,8 +222,12 @@ mod tests {
         Routes::new(live.clone(), token.map(Secret::new), Arc::new(StatusStream::new(live)), streams)
     }
 
+    fn router(routes: Routes) -> Router {
+        routes.router(&watch::channel(false).1)
+    }
+
     fn routes(token: Option<&str>, streams: usize) -> Router {
-        routes_of(live(), token, streams).router()
+        router(routes_of(live(), token, streams))
     }
 
     #[test]
@@ -244,7 +260,7 @@ mod tests {
     #[tokio::test]
     async fn each_path_has_its_answer() {
         let live = live();
-        let routes = routes_of(live.clone(), None, 1).router();
+        let routes = router(routes_of(live.clone(), None, 1));
         for (path, status) in [("/metrics", 200), ("/healthz", 200), ("/readyz", 503), ("/status", 200)] {
             for method in [Method::GET, Method::HEAD] {
                 assert_eq!(ask(&routes, method, path).await.status(), status, "{path}");
@@ -267,7 +283,7 @@ mod tests {
             let request = Request::builder().uri("/status").header(HOST, host);
             answer(routes, request.body(Body::empty()).unwrap()).await.status()
         };
-        let here = routes_of(live(), None, 1).on_host(Some("loader".to_owned())).router();
+        let here = router(routes_of(live(), None, 1).on_host(Some("loader".to_owned())));
         for name in
             ["localhost:9464", "127.0.0.1", "127.0.0.1:1", "[::1]:9464", "loader:80", "LOADER.", "192.0.2.7"]
         {

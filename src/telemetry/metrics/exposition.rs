@@ -66,6 +66,7 @@ pub(super) struct Families {
     pub(super) queue_depth: IntGaugeVec,
     pub(super) queue_capacity: IntGaugeVec,
     pub(super) workers_alive: IntGaugeVec,
+    pub(super) workers_target: IntGaugeVec,
     pub(super) circuit_state: IntGaugeVec,
     pub(super) circuit_opened: IntCounterVec,
     pub(super) retries: IntCounterVec,
@@ -79,6 +80,7 @@ pub(super) struct Families {
     bytes_read: IntCounterVec,
     pub(super) tail_lag_bytes: IntGaugeVec,
     pub(super) tail_lag_seconds: GaugeVec,
+    pub(super) tail_lag_messages: IntGaugeVec,
     run_info: IntGaugeVec,
     run_start: GaugeVec,
     run_end: GaugeVec,
@@ -112,6 +114,7 @@ impl Families {
             queue_depth: whole(names::QUEUE_DEPTH)?,
             queue_capacity: whole(names::QUEUE_CAPACITY)?,
             workers_alive: whole(names::WORKERS_ALIVE)?,
+            workers_target: whole(names::WORKERS_TARGET)?,
             circuit_state: whole(names::CIRCUIT_STATE)?,
             circuit_opened: counter(names::CIRCUIT_OPENED)?,
             retries: counter(names::RETRIES)?,
@@ -125,6 +128,7 @@ impl Families {
             bytes_read: counter(names::BYTES_READ)?,
             tail_lag_bytes: whole(names::TAIL_LAG_BYTES)?,
             tail_lag_seconds: gauge(names::TAIL_LAG_SECONDS)?,
+            tail_lag_messages: whole(names::TAIL_LAG_MESSAGES)?,
             run_info: whole(names::RUN_INFO)?,
             run_start: gauge(names::RUN_START)?,
             run_end: gauge(names::RUN_END)?,
@@ -243,7 +247,7 @@ mod tests {
     use super::*;
     use crate::telemetry::metrics::names::*;
 
-    const ALL: [Family; 21] = [
+    const ALL: [Family; 22] = [
         SINK_WRITES,
         SINK_WRITE_LATENCY,
         ITEMS_SUBMITTED,
@@ -251,6 +255,7 @@ mod tests {
         QUEUE_DEPTH,
         QUEUE_CAPACITY,
         WORKERS_ALIVE,
+        WORKERS_TARGET,
         CIRCUIT_STATE,
         CIRCUIT_OPENED,
         RETRIES,

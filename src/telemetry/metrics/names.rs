@@ -50,6 +50,9 @@ pub const QUEUE_CAPACITY: Family =
 /// Gauge.
 pub const WORKERS_ALIVE: Family =
     Family { name: "mds_coord_workers_alive", help: "Workers that are alive.", labels: COORDINATOR };
+/// Gauge.
+pub const WORKERS_TARGET: Family =
+    Family { name: "mds_coord_workers_target", help: "Workers that there are to be.", labels: COORDINATOR };
 /// Gauge; see [`Circuit::gauge`](crate::port::Circuit::gauge).
 pub const CIRCUIT_STATE: Family = Family {
     name: "mds_coord_circuit_state",
@@ -126,6 +129,12 @@ pub const TAIL_LAG_BYTES: Family = Family {
 pub const TAIL_LAG_SECONDS: Family = Family {
     name: "mds_tail_lag_seconds",
     help: "Since when there have been such bytes; 0 when there are none.",
+    labels: COORDINATOR,
+};
+/// Gauge; of `tail` alone.
+pub const TAIL_LAG_MESSAGES: Family = Family {
+    name: "mds_tail_lag_messages",
+    help: "Messages of the followed stream that its group of readers has not settled.",
     labels: COORDINATOR,
 };
 /// Gauge, always 1.

@@ -1,8 +1,8 @@
 //! The observer that records the metrics of an engine.
 
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use prometheus::{GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
@@ -35,15 +35,19 @@ pub struct Metrics {
     depth: IntGauge,
     capacity: IntGauge,
     alive: IntGauge,
+    target: IntGauge,
     circuit: IntGauge,
     opened: IntCounter,
     /// Whether the circuit has not been closed since it opened.
     open: AtomicBool,
     retries: IntCounter,
     rows: RowCounters,
-    workers: Vec<Worker>,
+    /// As many as the engine may make of it; those that have not been there have no metrics.
+    workers: Vec<OnceLock<Worker>>,
+    new_worker: Box<dyn Fn(usize) -> prometheus::Result<Worker> + Send + Sync>,
     dlq_rows: IntCounterVec,
     lag: (IntGaugeVec, GaugeVec),
+    lag_messages: IntGaugeVec,
     codes: Mutex<Vec<Code>>,
 }
 
@@ -95,21 +99,39 @@ impl Metrics {
             depth: f.queue_depth.get_metric_with_label_values(&of_engine)?,
             capacity: f.queue_capacity.get_metric_with_label_values(&of_engine)?,
             alive: f.workers_alive.get_metric_with_label_values(&of_engine)?,
+            target: f.workers_target.get_metric_with_label_values(&of_engine)?,
             circuit: f.circuit_state.get_metric_with_label_values(&of_engine)?,
             opened: f.circuit_opened.get_metric_with_label_values(&of_engine)?,
             open: AtomicBool::new(false),
             retries: f.retries.get_metric_with_label_values(&of_engine)?,
             rows: RowCounters::new(outcome)?,
-            // As many as the engine makes of it.
-            workers: (0..settings.workers.clamp(1, SLOTS))
-                .map(|worker| Worker::new(f, coord_id, worker))
-                .collect::<prometheus::Result<_>>()?,
+            workers: (0..settings.up_to.unwrap_or(settings.workers).clamp(1, SLOTS))
+                .map(|_| OnceLock::new())
+                .collect(),
+            new_worker: Worker::maker(f, coord_id),
             dlq_rows: f.dlq_rows.clone(),
             lag: (f.tail_lag_bytes.clone(), f.tail_lag_seconds.clone()),
+            lag_messages: f.tail_lag_messages.clone(),
             codes: Mutex::default(),
         };
         metrics.capacity.set(whole(settings.capacity));
+        let workers = settings.workers.clamp(1, SLOTS);
+        metrics.target.set(whole(workers));
+        // Those that there are from the beginning have their zeros.
+        for worker in 0..workers {
+            let _ = metrics.worker(worker);
+        }
         Ok(metrics)
+    }
+
+    /// Of the worker of that number.
+    fn worker(&self, worker: usize) -> Option<&Worker> {
+        let place = self.workers.get(worker)?;
+        if place.get().is_none() {
+            // Labels of the right number: there is nothing in it that could fail.
+            let _ = place.set((self.new_worker)(worker).ok()?);
+        }
+        place.get()
     }
 
     fn buried(&self, stage: Stage, code: &str, rows: u64) {
@@ -148,6 +170,22 @@ impl Metrics {
         }
     }
 
+    /// Only where a stream is followed, and while it is known.
+    fn lag_messages(&self, messages: Option<u64>) {
+        let of_engine = [&*self.coord_id];
+        match messages {
+            Some(messages) => {
+                if let Ok(gauge) = self.lag_messages.get_metric_with_label_values(&of_engine) {
+                    gauge.set(i64::try_from(messages).unwrap_or(i64::MAX));
+                }
+            }
+            None => {
+                // It may not be there.
+                let _ = self.lag_messages.remove_label_values(&of_engine);
+            }
+        }
+    }
+
     fn circuit(&self, state: Circuit) {
         self.circuit.set(state.gauge().into());
         match state {
@@ -177,16 +215,24 @@ impl RowCounters {
 }
 
 impl Worker {
-    fn new(families: &Families, coord_id: &str, worker: usize) -> prometheus::Result<Self> {
-        let id = worker.to_string();
-        let labels = [coord_id, id.as_str()];
-        let [transient, data, fatal] = names::ERROR_TYPES
-            .map(|kind| families.write_errors.get_metric_with_label_values(&[coord_id, &id, kind]));
-        Ok(Self {
-            batches: families.batches_written.get_metric_with_label_values(&labels)?,
-            latency: families.write_latency.get_metric_with_label_values(&labels)?,
-            errors: [transient?, data?, fatal?],
-            alive: AtomicBool::new(false),
+    /// What makes those of an engine.
+    fn maker(
+        families: &Families,
+        coord_id: &str,
+    ) -> Box<dyn Fn(usize) -> prometheus::Result<Self> + Send + Sync> {
+        let (errors, batches) = (families.write_errors.clone(), families.batches_written.clone());
+        let (latency, coord_id) = (families.write_latency.clone(), coord_id.to_owned());
+        Box::new(move |worker| {
+            let id = worker.to_string();
+            let labels = [coord_id.as_str(), id.as_str()];
+            let [transient, data, fatal] = names::ERROR_TYPES
+                .map(|kind| errors.get_metric_with_label_values(&[coord_id.as_str(), &id, kind]));
+            Ok(Self {
+                batches: batches.get_metric_with_label_values(&labels)?,
+                latency: latency.get_metric_with_label_values(&labels)?,
+                errors: [transient?, data?, fatal?],
+                alive: AtomicBool::new(false),
+            })
         })
     }
 
@@ -204,8 +250,9 @@ impl Observer for Metrics {
             Event::Read { rows } => self.rows.read.inc_by(rows),
             // A counter never falls: what was read stays read, and has this for an outcome.
             Event::Returned { rows } => self.rows.returned.inc_by(rows),
-            Event::Skipped { rows } => self.rows.skipped.inc_by(rows),
+            Event::Skipped { rows } | Event::Empty { rows } => self.rows.skipped.inc_by(rows),
             Event::Lag { bytes, age } => self.lag(bytes, age),
+            Event::LagMessages(messages) => self.lag_messages(messages),
             Event::Submitted { rows } => self.submitted.inc_by(rows),
             Event::Queue { depth } => self.depth.set(whole(depth)),
             Event::Pressure { depth, capacity, .. } => {
@@ -220,7 +267,7 @@ impl Observer for Metrics {
                 self.rows.superseded.inc_by(superseded);
                 self.writes.inc();
                 self.latency.observe(latency.as_secs_f64());
-                if let Some(worker) = self.workers.get(worker) {
+                if let Some(worker) = self.worker(worker) {
                     worker.batches.inc();
                     worker.latency.observe(latency.as_secs_f64());
                 }
@@ -231,7 +278,7 @@ impl Observer for Metrics {
                 if latency > Duration::ZERO {
                     self.latency.observe(latency.as_secs_f64());
                 }
-                if let Some(worker) = self.workers.get(worker) {
+                if let Some(worker) = self.worker(worker) {
                     worker.failed(kind);
                 }
             }
@@ -239,13 +286,14 @@ impl Observer for Metrics {
             Event::Circuit { state, .. } => self.circuit(state),
             Event::Buried { stage, reason, rows } => self.buried(stage, &reason.code, rows),
             Event::Worker { worker, alive } => {
-                let Some(worker) = self.workers.get(worker) else { return };
+                let Some(worker) = self.worker(worker) else { return };
                 match (worker.alive.swap(alive, Relaxed), alive) {
                     (false, true) => self.alive.inc(),
                     (true, false) => self.alive.dec(),
                     _ => {}
                 }
             }
+            Event::Pool { workers } => self.target.set(whole(workers)),
             Event::Writing { .. } | Event::DeadLettersBlocked { .. } => {}
         }
     }
@@ -397,6 +445,10 @@ mod tests {
         let (level, depth, capacity) = (Level::Hard, 480, 600);
         metrics.on(&Event::Pressure { level, depth, capacity, reason: "filled" });
         assert_eq!(state(), [480.0, 600.0, 2.0, 0.0, 2.0]);
+        let target = || value(&exposition, "mds_coord_workers_target{coord_id=\"bars\"}");
+        assert!((target() - 3.0).abs() < 1e-9);
+        metrics.on(&Event::Pool { workers: 2 });
+        assert!((target() - 2.0).abs() < 1e-9);
     }
 
     #[test]

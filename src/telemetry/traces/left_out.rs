@@ -9,6 +9,7 @@ use tracing_subscriber::registry::LookupSpan;
 use uuid::Uuid;
 
 use crate::error::{Error, Result, left_out};
+use crate::telemetry::otlp::Protocol;
 
 /// The traces of a run, of which there are none.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ impl Traces {
     ///
     /// # Errors
     /// In every case.
-    pub fn start(_: &str, _: Uuid) -> Result<Self> {
+    pub fn start(_: &str, _: Protocol, _: Uuid) -> Result<Self> {
         Err(Error::usage(left_out("traces", "otlp")))
     }
 

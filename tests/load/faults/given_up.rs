@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -132,8 +131,7 @@ fn a_terminal_that_closes_and_a_service_that_is_stopped_lose_no_row_of_a_pipe() 
             db.execute(TABLE);
             let what = format!("{signal:?}, locked: {locked}");
             let (feed, pipe) = stream();
-            // Far less than the lock lasts.
-            let program = program(&work, "-", &db.dsn(), "2").within(Duration::from_secs(60));
+            let program = program(&work, "-", &db.dsn(), "2");
             let mut running = program.pipe(pipe).spawn();
             in_the_middle(&db, &mut running);
             let other = locked.then(|| lock(&db));

@@ -7,8 +7,9 @@ use crate::harness::{Store, Work};
 
 const ROWS: usize = 220_000;
 
-/// Most memory that the process may take, in kB: less than the document, its rows in flight included.
-const MOST: u64 = 64 << 10;
+/// Most memory that the process may take, in kB: less than the document, its rows in flight included. An unoptimised
+/// program has 26 MB of code in it before it reads anything.
+const MOST: u64 = 80 << 10;
 
 /// A document of some 33 MB, written over many lines.
 fn document() -> String {
@@ -58,7 +59,7 @@ fn reading_a_document_through_takes_less_memory_than_it_is_long() {
     let mut text = document();
     let rows = text.split_once("[\n").expect("a list").1.rsplit_once("\n  ]").expect("a list").0.to_owned();
     let at = text.rfind("\n  ]").expect("the end of the list");
-    text.insert_str(at, &format!(",\n{rows}"));
+    text.insert_str(at, &format!(",\n{rows},\n{rows}"));
     assert!(text.len() as u64 > MOST << 10, "{}", text.len());
     let path = work.write("larger.json", &text);
     drop(text);
@@ -73,6 +74,6 @@ fn reading_a_document_through_takes_less_memory_than_it_is_long() {
         std::thread::yield_now();
     }
     let run = running.finish().expect(0);
-    assert_eq!(run.json()["rows"]["read"], 2 * ROWS, "{run}");
+    assert_eq!(run.json()["rows"]["read"], 3 * ROWS, "{run}");
     assert!(peak > 0 && peak < MOST, "{peak} kB: {run}");
 }

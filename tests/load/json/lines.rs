@@ -1,7 +1,6 @@
 //! Documents one after the other: an answer of an interface a line, and what streams send.
 
 use std::io::Write;
-use std::time::Duration;
 
 use super::{bars, load};
 use crate::harness::{Store, Work, on_every_store, wait};
@@ -58,7 +57,7 @@ fn the_rows_of_a_line_are_stored_while_the_pipe_is_open() {
         let running = work.mdsctl(flags).pipe(reader).spawn();
         let first = LINES.lines().next().expect("a line");
         writer.write_all(format!("{first}\n").as_bytes()).expect("a line is written");
-        wait::until(Duration::from_secs(30), &format!("{what}: stored rows"), || {
+        wait::until(wait::PATIENCE, &format!("{what}: stored rows"), || {
             (store.count("bars") == Some(2)).then_some(())
         });
         drop(writer);

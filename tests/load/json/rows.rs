@@ -1,7 +1,6 @@
 //! Rows that have lists and objects in them are rows.
 
 use std::io::Write;
-use std::time::Duration;
 
 use crate::harness::{on_every_store, wait};
 
@@ -30,7 +29,7 @@ fn the_first_row_of_a_pipe_is_not_held_back_for_its_parts() {
         let flags = ["load", "-", "--vendor", "v", "--dsn", &store.dsn(), "--workers", workers];
         let running = work.mdsctl(flags).pipe(reader).spawn();
         writer.write_all(format!("{row}\n").as_bytes()).expect("a row is written");
-        wait::until(Duration::from_secs(30), &format!("{what}: a stored row"), || {
+        wait::until(wait::PATIENCE, &format!("{what}: a stored row"), || {
             (store.count("ticks") == Some(1)).then_some(())
         });
         drop(writer);

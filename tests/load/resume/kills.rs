@@ -6,7 +6,8 @@ use super::rows::Rows;
 use super::{Mdsctl, Scene};
 use crate::generator::random::Random;
 use crate::harness::seed::seed;
-use crate::harness::wait;
+use crate::harness::wait::PATIENCE;
+use crate::harness::{Citus, wait};
 
 /// Kills of a running load into each kind of table, unless `MDSCTL_RESUME_KILLS` asks for more.
 const KILLS: u64 = 12;
@@ -14,8 +15,8 @@ const KILLS: u64 = 12;
 /// Rows of each of the files of a load.
 const ROWS: u64 = 6_000;
 
-/// Longest wait for a run to be in the history.
-const PATIENCE: std::time::Duration = super::rows::PATIENCE;
+/// The same where each transaction is one of several servers, and takes ten times as long.
+const SPREAD_ROWS: u64 = 1_500;
 
 /// Kills loads.
 struct Killer {
@@ -27,8 +28,9 @@ struct Killer {
 impl Killer {
     /// Starts the program and kills it: at once, when it has just written itself into the history,
     /// or when it has gone on by some rows. `false` where it came to its end before.
-    fn hit(&mut self, scene: &Scene, program: Mdsctl) -> bool {
-        let goal = scene.progress() + self.random.between(1, 2_500) as u64;
+    fn hit(&mut self, scene: &Scene, rows: u64, program: Mdsctl) -> bool {
+        let goal =
+            scene.progress() + self.random.between(1, i64::try_from(rows * 2 / 5).expect("few")) as u64;
         let runs = |scene: &Scene| scene.store.count("mds_runs").unwrap_or(0);
         let (before, when) = (runs(scene), self.random.next() % 8);
         let mut running = program.spawn();
@@ -51,7 +53,7 @@ impl Killer {
     }
 }
 
-fn torment(kind: &str, keyed: bool) {
+fn torment(keyed: bool, count: u64, scene: impl Fn() -> Scene) {
     let wanted = std::env::var("MDSCTL_RESUME_KILLS").map_or(KILLS, |kills| kills.parse().expect("a number"));
     let seed = seed();
     let mut killer = Killer { random: Random::new(seed, u64::from(keyed)), hits: 0 };
@@ -60,9 +62,9 @@ fn torment(kind: &str, keyed: bool) {
             break;
         }
         assert!(load < 10 + wanted, "of {load} loads {} kills hit", killer.hits);
-        let scene = Scene::new(kind, keyed);
+        let scene = scene();
         let parts =
-            [0, 1, 2].map(|part| Rows::after(Random::new(killer.random.next(), part), part * ROWS, ROWS));
+            [0, 1, 2].map(|part| Rows::after(Random::new(killer.random.next(), part), part * count, count));
         scene.work.write("in/1.csv", parts[0].csv());
         scene.work.write("in/2.ndjson", parts[1].ndjson());
         scene.work.write("in/3.csv", parts[2].csv());
@@ -74,7 +76,7 @@ fn torment(kind: &str, keyed: bool) {
             let program = scene.load(["in"], workers, batch);
             let program = if std::mem::take(&mut first) { program } else { program.arguments(["--resume"]) };
             let what = format!("seed {seed}, load {load}, {kills} kills");
-            if kills < 7 && killer.hits < wanted && killer.hit(&scene, program) {
+            if kills < 7 && killer.hits < wanted && killer.hit(&scene, count, program) {
                 kills += 1;
                 continue;
             }
@@ -96,20 +98,28 @@ fn torment(kind: &str, keyed: bool) {
 
 #[test]
 fn a_table_with_a_key_in_postgresql() {
-    torment("postgres", true);
+    torment(true, ROWS, || Scene::new("postgres", true));
 }
 
 #[test]
 fn a_table_without_a_key_in_postgresql() {
-    torment("postgres", false);
+    torment(false, ROWS, || Scene::new("postgres", false));
 }
 
 #[test]
 fn a_table_with_a_key_in_sqlite() {
-    torment("sqlite", true);
+    torment(true, ROWS, || Scene::new("sqlite", true));
 }
 
 #[test]
 fn a_table_without_a_key_in_sqlite() {
-    torment("sqlite", false);
+    torment(false, ROWS, || Scene::new("sqlite", false));
+}
+
+#[test]
+fn a_table_that_is_spread_over_nodes() {
+    let Some(cluster) = Citus::new("a_table_that_is_spread_over_nodes") else { return };
+    for keyed in [true, false] {
+        torment(keyed, SPREAD_ROWS, || Scene::spread(&cluster, keyed));
+    }
 }

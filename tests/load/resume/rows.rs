@@ -2,15 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use crate::generator::random::Random;
 use crate::harness::Store;
 use crate::harness::dlq::DeadLetter;
 use crate::harness::truth::{NULL, Notation, Table, assert_same, sorted};
-
-/// Longest wait for anything.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub use crate::harness::wait::PATIENCE;
 
 /// File of the dead letters.
 pub const DLQ: &str = "letters.ndjson";

@@ -8,6 +8,7 @@ use crate::app::exit::Exit;
 use crate::app::load::runtime;
 use crate::app::replay::batch::ReplayBatch;
 use crate::app::replay::{Replay, worse};
+use crate::dlq::checkout::called;
 use crate::dlq::replay_lock::{self, Fates, To};
 use crate::dlq::{DlqWriter, RunInfo};
 use crate::error::{Error, Result};
@@ -70,7 +71,7 @@ impl Replay<'_> {
             self.note(&format!("a line that is too long to be read is kept in {}", kept.display()));
             self.report.aside = Some(kept.display().to_string());
         } else if claim.damaged > 0 {
-            self.report.aside = Some(round.parked.display().to_string());
+            self.report.aside = Some(called(&round.parked));
         }
         replay_lock::remove(path).map_err(broken)
     }

@@ -6,7 +6,7 @@ use tokio_postgres::types::{FromSqlOwned, Type};
 use crate::dataset::{KeyNulls, Rule};
 use crate::error::{Error, Result};
 use crate::settings::OnConflict;
-use crate::sink::postgres::catalog::table::{RowSecurity, Table, TableColumn};
+use crate::sink::postgres::catalog::table::{Distribution, RowSecurity, Table, TableColumn};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::connect::{Link, to_error};
 use crate::sink::postgres::connection::quoting::ident;
@@ -25,7 +25,8 @@ SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text,
        pg_catalog.has_table_privilege(c.oid, 'SELECT') OR pg_catalog.has_any_column_privilege(c.oid, 'SELECT'),
        pg_catalog.to_regclass('timescaledb_information.hypertables') IS NOT NULL,
        pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE'),
-       pg_catalog.pg_table_is_visible(c.oid)
+       pg_catalog.pg_table_is_visible(c.oid),
+       pg_catalog.to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = pg_catalog.to_regclass($1)";
 
@@ -118,6 +119,11 @@ const HYPERTABLE: &str = "\
 SELECT compression_enabled,
        pg_catalog.current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true) IS NOT NULL
 FROM timescaledb_information.hypertables WHERE hypertable_schema = $1 AND hypertable_name = $2";
+
+/// How Citus keeps it: by a column, or whole. Its catalog is in `pg_catalog`, where everybody may read it.
+const DISTRIBUTION: &str = "\
+SELECT CASE WHEN p.partkey IS NOT NULL THEN pg_catalog.column_to_column_name(p.logicalrelid, p.partkey) END
+FROM pg_catalog.pg_dist_partition p WHERE p.logicalrelid = pg_catalog.to_regclass($1)";
 
 /// A table, and what we may do to it.
 pub(in crate::sink::postgres) struct Found {
@@ -242,6 +248,7 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
         hypertable: false,
         compressed: false,
         decompression_limit: false,
+        distribution: None,
         security: RowSecurity {
             enabled: get(&row, 4).map_err(failed)?,
             forced: get(&row, 5).map_err(failed)?,
@@ -302,6 +309,13 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
             found.compressed = get(&row, 0).map_err(failed)?;
             found.decompression_limit = get(&row, 1).map_err(failed)?;
         }
+    }
+
+    if get(&row, 14).map_err(failed)?
+        && let Some(row) = client.query_typed_opt(DISTRIBUTION, by_name).await.map_err(failed)?
+    {
+        let column: Option<String> = get(&row, 0).map_err(failed)?;
+        found.distribution = Some(column.map_or(Distribution::Whole, Distribution::Column));
     }
 
     found.readable = get(&row, 10).map_err(failed)?;

@@ -2,6 +2,7 @@
 
 pub(super) mod casts;
 pub mod describe;
+pub(super) mod nodes;
 pub(super) mod table;
 pub(super) mod tenant;
 pub(super) mod types;

@@ -60,6 +60,15 @@ pub struct RowSecurity {
     pub binds: bool,
 }
 
+/// How Citus keeps a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Distribution {
+    /// In shards by the hash of that column.
+    Column(String),
+    /// Whole on every node, or in one shard.
+    Whole,
+}
+
 /// A table that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -90,6 +99,8 @@ pub struct Table {
     pub compressed: bool,
     /// Whether the server limits how many rows a transaction may take out of compressed chunks.
     pub decompression_limit: bool,
+    /// How Citus spreads it over its nodes, where it does.
+    pub distribution: Option<Distribution>,
     /// Row-level security.
     pub security: RowSecurity,
     /// Names of its triggers, the internal ones of constraints left out.
@@ -318,6 +329,7 @@ pub(in crate::sink::postgres) mod tests {
             hypertable: false,
             compressed: false,
             decompression_limit: false,
+            distribution: None,
             security: RowSecurity { enabled: false, forced: false, binds: false },
             triggers: Vec::new(),
             checks: Vec::new(),

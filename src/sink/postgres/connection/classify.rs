@@ -153,7 +153,20 @@ fn of_server(db: &DbError) -> SinkError {
     if let Some(words) = taken_over(db) {
         return SinkError::Fatal(Reason::new("taken_over", words));
     }
-    let mut message = db.message().to_owned();
+    let of_node = matches!(db.routine(), Some(NODE_COPY | NODE_RESULT));
+    let mut message = if of_node { without_shards(db.message()) } else { db.message().to_owned() };
+    // A node of Citus refused what was copied to it: which code it gave for that is not handed on, so the rows may
+    // as well be there already.
+    if db.routine() == Some(NODE_COPY) && db.code() == &SqlState::INTERNAL_ERROR {
+        let reason = Reason { code: "node_refused".into(), ..Reason::depends(Dependence::SameKey, message) };
+        return SinkError::Data { reason, suspects: Box::default() };
+    }
+    // A node of Citus is away, which has no code of its own.
+    let away = |at| NODE_AWAY.contains(&at) || at == NODE_RESULT && is_lost(&message);
+    if db.code() == &SqlState::INTERNAL_ERROR && db.routine().is_some_and(away) {
+        let said = message.lines().map(str::trim).collect::<Vec<_>>().join(", ");
+        return transient(Reason::new("08006", format!("a node of the cluster is away: {said}")));
+    }
     if db.code().code() == POLICY && db.routine() == Some("ExecWithCheckOptions") {
         let message = format!(
             "{message}; check that {TENANT} is the tenant of the rows, and what the policies of the table want"
@@ -173,7 +186,7 @@ fn of_server(db: &DbError) -> SinkError {
         reason = reason.column(column);
     }
     if let Some(constraint) = db.constraint() {
-        reason = reason.constraint(constraint);
+        reason = reason.constraint(if of_node { without_shard(constraint) } else { constraint });
     }
     reason.dependence = Dependence::of(&reason.code);
     match fault {
@@ -181,6 +194,53 @@ fn of_server(db: &DbError) -> SinkError {
         Fault::Data => SinkError::Data { reason, suspects: copy_line(db).into_iter().collect() },
         Fault::Fatal => SinkError::Fatal(reason),
     }
+}
+
+/// Where Citus reports what a node said: of a COPY, and of any other statement.
+const NODE_COPY: &str = "ReportCopyError";
+const NODE_RESULT: &str = "ReportResultError";
+
+/// Where it finds that one is not there any more, in a transaction that needs it.
+const NODE_AWAY: [&str; 3] =
+    ["MarkRemoteTransactionFailed", "CheckRemoteTransactionsHealth", "InitializeCopyShardState"];
+
+/// What a client of PostgreSQL says of a connection that was lost: Citus hands it on as if the node had said it, without a
+/// code. Most of it has several lines, in every language.
+const LOST: [&str; 6] = [
+    "SSL SYSCALL error",
+    "SSL error",
+    "SSL connection",
+    "data from server",
+    "data to server",
+    "the connection",
+];
+
+fn is_lost(message: &str) -> bool {
+    message.trim_end().contains('\n')
+        || LOST.iter().any(|words| message.contains(words))
+        || matches!(
+            message.trim_end(),
+            "invalid socket" | "no connection to the server" | "connection not open"
+        )
+}
+
+/// Least length of a shard's number in a name; the first one of a cluster is 102008.
+const SHARD_DIGITS: usize = 6;
+
+/// The name of a table or constraint without the number of its shard.
+fn without_shard(name: &str) -> &str {
+    match name.rsplit_once('_') {
+        Some((name, shard)) if shard.len() >= SHARD_DIGITS && shard.bytes().all(|b| b.is_ascii_digit()) => {
+            name
+        }
+        _ => name,
+    }
+}
+
+/// What a node said, with the names of tables and constraints instead of those of their shards. Names are in
+/// quotes, whatever the language.
+fn without_shards(message: &str) -> String {
+    message.split('"').map(without_shard).collect::<Vec<_>>().join("\"")
 }
 
 /// What the ledger's fence says, which fails by a cast: another run has taken this one over.
@@ -304,6 +364,30 @@ mod tests {
         assert!(code == "driver" && message.contains("answer was not understood"), "{code}: {message}");
         let (code, _) = fatal("port=x".parse::<tokio_postgres::Config>().unwrap_err());
         assert_eq!(code, "connection_refused");
+    }
+
+    #[test]
+    fn shards_are_called_by_their_tables() {
+        let said = r#"new row for relation "bars_102037" violates check constraint "posi_102037""#;
+        assert_eq!(without_shards(said), r#"new row for relation "bars" violates check constraint "posi""#);
+        assert_eq!(without_shards(r#"column "px_2024" of "x""#), r#"column "px_2024" of "x""#);
+        assert_eq!(without_shard("bars_pkey_102008"), "bars_pkey");
+    }
+
+    #[test]
+    fn connections_to_nodes_are_lost_in_many_words() {
+        for said in [
+            "SSL SYSCALL error: EOF detected\ninvalid socket",
+            "server closed the connection unexpectedly\n\tThis probably means the server terminated abnormally\n\tbefore or while processing the request.",
+            "Der Server beendete die Verbindung unerwartet\n\tDas heißt wahrscheinlich, daß der Server abgestürzt ist",
+            "could not receive data from server: Connection reset by peer",
+            "no connection to the server\n",
+        ] {
+            assert!(is_lost(said), "{said}");
+        }
+        for said in ["cache lookup failed for type 17", "invalid memory alloc request size 1073741824\n"] {
+            assert!(!is_lost(said), "{said}");
+        }
     }
 
     #[test]

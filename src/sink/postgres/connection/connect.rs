@@ -22,6 +22,7 @@ use crate::port::{SinkError, TransientKind};
 use crate::sink::postgres::connection::classify::{classify, is_raised, transient};
 use crate::sink::postgres::connection::dsn::{Dsn, SslMode};
 use crate::sink::postgres::connection::hosts::HostAddress;
+use crate::sink::postgres::connection::relatives;
 use crate::sink::postgres::connection::session_attributes::Wanted;
 use crate::sink::postgres::connection::tls;
 
@@ -98,6 +99,9 @@ impl Connector {
         for address in addresses {
             let attempt = async {
                 let link = self.connect_to(place, address).await?;
+                if let Some(reason) = &link.refused {
+                    return Err(SinkError::Fatal(reason.clone()));
+                }
                 wanted.check(&link).await?;
                 Ok(link)
             };
@@ -286,6 +290,8 @@ pub(in crate::sink::postgres) struct Link {
     pub client: Client,
     driver: AbortHandle,
     lost: Arc<Mutex<Option<SinkError>>>,
+    /// Why the server cannot be loaded into, where it is not PostgreSQL.
+    refused: Option<Reason>,
 }
 
 impl Link {
@@ -295,6 +301,7 @@ impl Link {
         T::Stream: Send + 'static,
     {
         let (client, mut connection) = config.connect(tls).await?;
+        let refused = relatives::refused(|name| connection.parameter(name));
         let lost = Arc::new(Mutex::new(None));
         let note = Arc::clone(&lost);
         let driver = tokio::spawn(async move {
@@ -305,7 +312,7 @@ impl Link {
             }
             drop(connection);
         });
-        Ok(Self { client, driver: driver.abort_handle(), lost })
+        Ok(Self { client, driver: driver.abort_handle(), lost, refused })
     }
 
     /// The engine's view of an error on this connection: where the driver only knows that the

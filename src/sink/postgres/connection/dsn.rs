@@ -27,7 +27,7 @@ pub enum SslMode {
     Require,
     /// Always, with a certificate that a known authority signed.
     VerifyCa,
-    /// As before, and the certificate must name the host.
+    /// Always, with a certificate that a known authority signed and that names the host.
     VerifyFull,
 }
 

@@ -11,6 +11,7 @@ pub(super) mod hosts;
 pub(super) mod parameters;
 pub(super) mod passfile;
 pub(super) mod quoting;
+mod relatives;
 pub(super) mod service;
 pub(super) mod session_attributes;
 pub mod tls;

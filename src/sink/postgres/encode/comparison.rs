@@ -129,14 +129,14 @@ impl Guarded {
 
     /// What is to be known of a row that is there, for [`Guarded::counts`].
     pub fn looks(&self) -> String {
-        format!("{} AS differs, {} AS newer", self.differs, Self::newer())
+        let (differs, newer) = (&self.differs, Self::newer());
+        format!("{differs} AS differs, {newer} AS newer, pg_catalog.isfinite(s.{FIRST_TS}) AS failed")
     }
 
     /// The numbers behind that of rows that are there: those that differ and are older, those that
     /// differ and are newer, those that are the same and are to be stamped again.
     pub fn counts(&self) -> String {
-        let again =
-            if self.restamps { format!("pg_catalog.isfinite(s.{FIRST_TS})") } else { "FALSE".to_owned() };
+        let again = if self.restamps { "there.failed" } else { "FALSE" };
         format!(
             "pg_catalog.count(*) FILTER (WHERE there.differs AND NOT there.newer), \
              pg_catalog.count(*) FILTER (WHERE there.differs AND there.newer), \

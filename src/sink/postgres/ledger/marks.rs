@@ -15,7 +15,7 @@ use crate::batch::Commit;
 use crate::error::{Error, Result};
 use crate::port::CommitMark;
 use crate::sink::postgres::connection::connect::{Link, to_error};
-use crate::text::flags::{GRANT, RESUME};
+use crate::text::flags::{GRANT, RESUME, SHARE};
 use crate::text::phrases::shell_word;
 
 /// The table of checkpoints. Rows are updated in place all the time, so its pages keep room for
@@ -71,6 +71,77 @@ pub(in crate::sink::postgres) const TABLES: [(&str, &str, &[&str]); 2] = [
     ("mds_checkpoints", TABLE, &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("mds_runs", RUNS, &["SELECT", "INSERT", "UPDATE"]),
 ];
+
+/// The table of jobs that several loaders share.
+const JOB: &str = "\
+CREATE TABLE IF NOT EXISTS mds_jobs (
+  job_id uuid NOT NULL PRIMARY KEY,
+  name text NOT NULL,
+  table_name text NOT NULL,
+  tenant text NOT NULL,
+  dataset text NOT NULL,
+  keyed boolean NOT NULL,
+  settings jsonb NOT NULL,
+  lease_us bigint NOT NULL,
+  state text NOT NULL,
+  clock bigint NOT NULL DEFAULT 0,
+  boxes jsonb,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  finished_at timestamp with time zone,
+  version text NOT NULL,
+  UNIQUE (name, table_name, tenant)
+)";
+
+/// The table of their parts.
+const PARTS: &str = "\
+CREATE TABLE IF NOT EXISTS mds_job_parts (
+  job_id uuid NOT NULL,
+  part integer NOT NULL,
+  first_input integer NOT NULL,
+  inputs jsonb NOT NULL,
+  stretch jsonb,
+  bytes bigint NOT NULL,
+  state text NOT NULL DEFAULT 'open',
+  pass smallint NOT NULL DEFAULT 1,
+  run_id uuid,
+  claims integer NOT NULL DEFAULT 0,
+  begun bigint,
+  ended bigint,
+  keys jsonb,
+  books jsonb,
+  earlier_rejects bigint NOT NULL DEFAULT 0,
+  again_rows bigint NOT NULL DEFAULT 0,
+  exit_code smallint,
+  error text,
+  PRIMARY KEY (job_id, part)
+) WITH (fillfactor = 70)";
+
+/// What a role has to be allowed to do with them.
+pub(in crate::sink::postgres) const JOBS: [(&str, &str, &[&str]); 2] = [
+    ("mds_jobs", JOB, &["SELECT", "INSERT", "UPDATE"]),
+    ("mds_job_parts", PARTS, &["SELECT", "INSERT", "UPDATE"]),
+];
+
+/// What consumers of streams note of messages, and what of that a role has to be allowed to do.
+pub(in crate::sink::postgres) const MESSAGES: (&str, &str, &[&str]) = (
+    "mds_messages",
+    "\
+CREATE TABLE IF NOT EXISTS mds_messages (
+  feed text NOT NULL,
+  run_id uuid NOT NULL,
+  first bigint NOT NULL,
+  messages text NOT NULL,
+  settled_at timestamp with time zone,
+  PRIMARY KEY (feed, run_id, first)
+)",
+    &["SELECT", "INSERT", "UPDATE", "DELETE"],
+);
+
+/// All tables of the books.
+pub(in crate::sink::postgres) fn books()
+-> impl Iterator<Item = (&'static str, &'static str, &'static [&'static str])> {
+    TABLES.into_iter().chain(JOBS).chain([MESSAGES])
+}
 
 /// The ledger of one run.
 #[derive(Debug, Clone)]
@@ -229,6 +300,25 @@ async fn ready(link: &Link, name: &str, ddl: &str, needed: &[&str]) -> Result<Op
         Err(_) if usable(link, name, needed).await? == Some(true) => Ok(None),
         Err(why) => Ok(Some(Unusable { sentence: why.to_string(), is_there: is_there == Some(false) })),
     }
+}
+
+/// Makes a table where it is missing.
+///
+/// # Errors
+/// Usage, where this role may not: with what its owner is to run.
+pub(in crate::sink::postgres) async fn make(
+    link: &Link,
+    name: &str,
+    ddl: &str,
+    needed: &[&str],
+) -> Result<()> {
+    let Some(why) = ready(link, name, ddl, needed).await? else { return Ok(()) };
+    let role = role(link).await?;
+    Err(Error::usage(format!(
+        "{SHARE} needs the table {name}: {} (as its owner run: mdsctl schema apply {GRANT} {})",
+        why.sentence,
+        shell_word(&role)
+    )))
 }
 
 /// Why a table of the ledger cannot be used.

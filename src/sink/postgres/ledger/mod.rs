@@ -2,6 +2,8 @@
 
 pub(super) mod commit_status;
 pub(super) mod job_runs;
+pub(super) mod jobs;
 pub(super) mod marks;
+pub(super) mod messages;
 pub(super) mod numbers;
 pub(super) mod runs;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::batch::Commit;
 use crate::error::{Error, Result};
 use crate::port::history::{IsAlive, RunHistory};
+use crate::port::jobs::SHARE;
 use crate::port::runs::{
     Begun, Checkpoints, Emptied, InputIdentity, JobRow, RunBooks, RunEnd, RunRecord, RunScope, RunStart,
     earlier_name,
@@ -21,7 +22,7 @@ use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::literal;
 use crate::sink::postgres::ledger::marks::lock_of;
-use crate::sink::postgres::ledger::{commit_status, job_runs};
+use crate::sink::postgres::ledger::{commit_status, job_runs, jobs};
 use crate::sink::run_columns::{self, RunRow, RunValue, counted, record, selected};
 
 /// First half of the key of the advisory lock under which runs begin (`mdsr` in ASCII); the
@@ -30,7 +31,7 @@ const BEGIN_LOCK: i32 = 0x6d64_7372;
 
 /// Longest wait for a transaction of a run that is taken over. What its process had begun when it
 /// died ends by itself as soon as the server notices, at most a statement later.
-const PATIENCE: &str = "30s";
+pub(super) const PATIENCE: &str = "30s";
 
 /// How a column is read that is not what it is asked for: times in microseconds, narrow numbers wide.
 fn read(column: &str) -> Option<&'static str> {
@@ -55,7 +56,7 @@ fn read(column: &str) -> Option<&'static str> {
 }
 
 /// Each run with the time of its last commit.
-const FROM: &str = "FROM mds_runs r LEFT JOIN LATERAL \
+pub(super) const FROM: &str = "FROM mds_runs r LEFT JOIN LATERAL \
      (SELECT max(updated_at) AS at FROM mds_checkpoints WHERE run_id = r.run_id) c ON true";
 
 /// The history of the runs of a database.
@@ -114,16 +115,9 @@ impl PgRuns {
             }
             execute(&link, &insert(start, resume.map(|r| r.run_id))).await?;
         }
-        let sql = format!("SELECT slot, ordinal FROM mds_checkpoints WHERE run_id = '{run}'");
-        let rows = link.client.query_typed(&sql, &[]).await.map_err(|e| fault(&link, &e))?;
-        let slots = rows.iter().map(|row| {
-            let (slot, ordinal): (i16, i64) = (row.try_get(0)?, row.try_get(1)?);
-            Ok((u16::try_from(slot).unwrap_or(0), u64::try_from(ordinal).unwrap_or(0)))
-        });
-        let slots: Vec<(u16, u64)> =
-            slots.collect::<Result<_, tokio_postgres::Error>>().map_err(|e| fault(&link, &e))?;
+        let checkpoints = checkpoints(&link, run).await?;
         execute(&link, "COMMIT").await?;
-        Ok(Begun::Now(Checkpoints::new(slots)))
+        Ok(Begun::Now(checkpoints))
     }
 
     async fn is_void(&self, table: &str) -> Result<Emptied> {
@@ -218,8 +212,18 @@ impl RunHistory for PgRuns {
             end.settled,
             counted(end.books),
         );
-        if !end.keeps_checkpoints {
-            sql.push_str(&run_columns::take_marks_out(run, "pg_catalog.replace"));
+        match &end.part {
+            // Runs with the same input may be claims of other parts of it.
+            Some(part) => {
+                if !end.keeps_checkpoints {
+                    sql.push_str(&format!("DELETE FROM mds_checkpoints WHERE run_id = '{run}';"));
+                }
+                sql.push_str(&jobs::ended(run, end, part));
+            }
+            None if !end.keeps_checkpoints => {
+                sql.push_str(&run_columns::take_marks_out(run, "pg_catalog.replace"));
+            }
+            None => {}
         }
         sql.push_str("COMMIT");
         execute(&self.link().await?, &sql).await
@@ -249,7 +253,9 @@ impl RunHistory for PgRuns {
         if !there.try_get::<_, bool>(0).map_err(|e| fault(&link, &e))? {
             return Ok(Vec::new());
         }
-        let chosen = prefix.map_or_else(String::new, |prefix| {
+        // Of a shared job that is listed by itself the claims are shown where they are asked for.
+        let of_none = || format!("WHERE r.settings->>{} IS NULL", literal(SHARE));
+        let chosen = prefix.map_or_else(of_none, |prefix| {
             format!("WHERE pg_catalog.starts_with(r.run_id::text, {})", literal(&prefix.to_ascii_lowercase()))
         });
         records(&link, &format!("{FROM} {chosen} ORDER BY r.started_at DESC, r.run_id DESC LIMIT {limit}"))
@@ -257,9 +263,48 @@ impl RunHistory for PgRuns {
     }
 }
 
+/// What of a run is settled.
+pub(super) async fn checkpoints(link: &Link, run: Uuid) -> Result<Checkpoints> {
+    let sql = format!("SELECT slot, ordinal FROM mds_checkpoints WHERE run_id = '{run}'");
+    let rows = link.client.query_typed(&sql, &[]).await.map_err(|e| fault(link, &e))?;
+    let slots = rows.iter().map(|row| {
+        let (slot, ordinal): (i16, i64) = (row.try_get(0)?, row.try_get(1)?);
+        Ok((u16::try_from(slot).unwrap_or(0), u64::try_from(ordinal).unwrap_or(0)))
+    });
+    let slots: Vec<(u16, u64)> =
+        slots.collect::<Result<_, tokio_postgres::Error>>().map_err(|e| fault(link, &e))?;
+    Ok(Checkpoints::new(slots))
+}
+
+/// Begins a run in the transaction that claims its part, going on with the one that held it before; `None` where
+/// somebody else has taken that over.
+pub(super) async fn begin_claimed(
+    link: &Link,
+    start: &RunStart,
+    resume: Option<&RunRecord>,
+) -> Result<Option<Checkpoints>> {
+    if let Some(resume) = resume
+        && !take_over(link, resume, start.run_id).await?
+    {
+        return Ok(None);
+    }
+    execute(link, &insert(start, resume.map(|run| run.run_id))).await?;
+    checkpoints(link, start.run_id).await.map(Some)
+}
+
 /// Waits for the transactions that the run has under way, then moves its checkpoints to `new`;
 /// `false` if somebody else has taken it over before.
 async fn take_over(link: &Link, old: &RunRecord, new: Uuid) -> Result<bool> {
+    let taken = fence(link, old, new).await?;
+    let sql =
+        format!("UPDATE mds_checkpoints SET run_id = '{new}', serial = 0 WHERE run_id = '{}'", old.run_id);
+    execute(link, &sql).await?;
+    Ok(taken)
+}
+
+/// Waits for the transactions that the run has under way; from then on it can commit nothing more. `false` if
+/// that was so before.
+pub(super) async fn fence(link: &Link, old: &RunRecord, new: Uuid) -> Result<bool> {
     let (id, workers) = (old.run_id, old.workers.max(1));
     let locks = format!(
         "SELECT pg_catalog.pg_advisory_xact_lock({}, w) FROM pg_catalog.generate_series(0, {workers} - 1) AS w",
@@ -279,8 +324,6 @@ async fn take_over(link: &Link, old: &RunRecord, new: Uuid) -> Result<bool> {
          finished_at = coalesce(finished_at, heartbeat_at) WHERE run_id = '{id}' AND resumed_by IS NULL"
     );
     let taken = link.client.execute_typed(&sql, &[]).await.map_err(|e| fault(link, &e))?;
-    let sql = format!("UPDATE mds_checkpoints SET run_id = '{new}', serial = 0 WHERE run_id = '{id}'");
-    execute(link, &sql).await?;
     Ok(taken == 1)
 }
 
@@ -310,7 +353,7 @@ fn shared_inputs(table: &str, inputs: &[InputIdentity], own: Uuid) -> String {
     )
 }
 
-async fn records(link: &Link, from: &str) -> Result<Vec<RunRecord>> {
+pub(super) async fn records(link: &Link, from: &str) -> Result<Vec<RunRecord>> {
     let sql = format!("SELECT {} {from}", selected(read));
     let rows = link.client.query_typed(&sql, &[]).await.map_err(|e| fault(link, &e))?;
     rows.iter().map(record).collect::<Result<_, _>>().map_err(|e| fault(link, &e))

@@ -11,6 +11,7 @@ use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::{ident, literal};
 use crate::sink::postgres::ledger::marks;
+use crate::sink::postgres::schema::citus;
 use crate::sink::postgres::schema::ddl::{OWN_COLUMNS, SCHEMA_VERSION, create_table, definition};
 use crate::sink::postgres::schema::ddl::{row_security, type_name};
 use crate::sink::postgres::schema::grant;
@@ -63,8 +64,20 @@ async fn apply(dsn: &Dsn, link: &Link, datasets: &[Dataset], options: &SchemaOpt
         run(link, marks::RUNS).await?;
         report.push("mds_runs: created".to_owned());
     }
+    // Whoever may create tables makes those of a shared job with the first one.
+    for (name, ddl, _) in marks::JOBS.into_iter().filter(|_| !options.grant.is_empty()) {
+        if !exists(link, name).await? {
+            run(link, ddl).await?;
+            report.push(format!("{name}: created"));
+        }
+    }
+    let (messages, ddl, _) = marks::MESSAGES;
+    if !exists(link, messages).await? {
+        run(link, ddl).await?;
+    }
     let edition = Edition::of(link).await?;
     report.extend(edition.note(options).map(str::to_owned));
+    citus::possible(link, options, edition).await?;
     let mut earlier = Vec::new();
     for dataset in datasets {
         if apply_one(link, dataset, options, edition, &mut report).await? == Applied::Earlier {
@@ -145,6 +158,7 @@ async fn apply_one(
         run(link, &create_table(dataset)).await?;
         report.push(format!("{table}: created"));
     }
+    report.extend(citus::apply(link, dataset, options).await?);
     let secured = found.as_ref().is_some_and(|table| table.security.enabled && table.security.forced);
     if options.rls && !secured {
         if found.as_ref().is_some_and(|table| table.compressed) {
@@ -239,6 +253,7 @@ pub(in crate::sink::postgres) async fn differences(
     match describe::find(link, &dataset.table).await {
         Ok(Some(found)) => {
             compare(dataset, &found.table, &mut differences);
+            differences.extend(citus::difference(dataset, &found.table, options));
             let secured = options.rls || found.table.security.enabled;
             let hypertable = match edition {
                 Edition::None => None,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::dataset::{Column, Dataset, Derivation, Kind, NO_TENANT, Requirement};
 use crate::sink::postgres::connection::quoting::{ident, idents, literal};
-use crate::sink::postgres::schema::grant;
+use crate::sink::postgres::schema::{citus, grant};
 use crate::sink::{Period, SchemaOptions};
 
 /// Version of the layout that this program makes.
@@ -37,6 +37,7 @@ pub fn schema_statements(datasets: &[Dataset], options: &SchemaOptions) -> Vec<S
 /// The statements that make one table. Each can be run again without harm.
 pub(in crate::sink::postgres) fn statements(dataset: &Dataset, options: &SchemaOptions) -> Vec<String> {
     let mut statements = vec![create_table(dataset)];
+    statements.extend(citus::script(dataset, options));
     statements.extend(timescale(dataset, options));
     if options.rls {
         statements.extend(row_security(dataset));

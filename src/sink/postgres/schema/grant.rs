@@ -61,7 +61,7 @@ impl Lack {
 /// The tables, and what is needed of each.
 fn tables(datasets: &[Dataset]) -> Vec<(&str, &'static [&'static str])> {
     let own = datasets.iter().map(|dataset| (&*dataset.table, ROWS));
-    let books = marks::TABLES.iter().map(|(name, _, needed)| (*name, *needed));
+    let books = marks::books().map(|(name, _, needed)| (name, needed));
     own.chain(books).chain([("mds_schema", &["SELECT"] as &[_])]).collect()
 }
 
@@ -228,7 +228,7 @@ pub(in crate::sink::postgres) fn script(datasets: &[Dataset], options: &SchemaOp
     if options.grant.is_empty() {
         return sql;
     }
-    for ddl in [VERSIONS].into_iter().chain(marks::TABLES.iter().map(|(_, ddl, _)| *ddl)) {
+    for ddl in [VERSIONS].into_iter().chain(marks::books().map(|(_, ddl, _)| ddl)) {
         let _ = write!(sql, "\n{ddl};\n");
     }
     for role in &options.grant {

@@ -14,6 +14,7 @@ use crate::dataset::time::to_micros;
 use crate::model::values::Values;
 use crate::port::{SinkError, Written};
 use crate::settings::OnConflict;
+use crate::sink::order::KeyColumn;
 use crate::sink::postgres::catalog::table::Table;
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::connect::Link;
@@ -21,7 +22,6 @@ use crate::sink::postgres::connection::quoting::ident;
 use crate::sink::postgres::encode::encoder::EPOCH_SECONDS;
 use crate::sink::postgres::write::chunks::{INDEX_FROM, Slice};
 use crate::sink::postgres::write::diagnose::violators;
-use crate::sink::postgres::write::order::KeyColumn;
 use crate::sink::postgres::write::plan::{AMONG, Merge};
 use crate::sink::postgres::write::session::{Failure, failure};
 
@@ -215,7 +215,7 @@ impl Job<'_> {
     }
 
     /// The sums of what the statement answers for each slice. The questions are sent together.
-    async fn sums<const N: usize>(
+    pub async fn sums<const N: usize>(
         &self,
         merge: &Merge,
         which: Which,
@@ -240,7 +240,7 @@ impl Job<'_> {
     }
 
     /// Makes the stage ready to be read slice by slice.
-    async fn prepare(&self, merge: &Merge) -> Result<(), Failure> {
+    pub async fn prepare(&self, merge: &Merge) -> Result<(), Failure> {
         let mut sql = String::new();
         if merge.packed.is_some() && self.slices.iter().any(|slice| slice.packed) {
             sql.push_str("SELECT pg_catalog.set_config('enable_nestloop', 'off', true);");
@@ -311,7 +311,10 @@ impl Job<'_> {
                 let mut inserted = 0;
                 for slice in self.slices {
                     let (sql, cells) = self.of_slice(merge, slice, |merge| &merge.insert_missing);
-                    inserted += self.execute(&sql, &cells).await?;
+                    inserted += match merge.delete {
+                        Some(_) => self.counts::<1>(&sql, &cells).await?[0],
+                        None => self.execute(&sql, &cells).await?,
+                    };
                 }
                 written.inserted += inserted;
                 written.skipped += staged.saturating_sub(inserted);
@@ -363,10 +366,19 @@ impl Job<'_> {
             let (sql, cells) = self.of_slice(merge, slice, which);
             let taken = self.places(&sql, &cells).await?;
             if !taken.is_empty() {
+                self.delete(merge, &taken).await?;
                 take_out(sent, taken, reason, written);
             }
         }
         Ok(())
+    }
+
+    /// Takes the rows at those places out of the stage, where finding them has not done so.
+    async fn delete(&self, merge: &Merge, places: &[usize]) -> Result<(), Failure> {
+        let Some(sql) = &merge.delete else { return Ok(()) };
+        let places: Vec<i64> = places.iter().filter_map(|place| i64::try_from(*place).ok()).collect();
+        let params: [(&(dyn ToSql + Sync), Type); 1] = [(&places, Type::INT8_ARRAY)];
+        self.link.client.execute_typed(sql, &params).await.map(drop).map_err(|e| self.failed(&e))
     }
 
     /// Updates rows, except those of the table which are newer than the one at hand.
@@ -380,6 +392,14 @@ impl Job<'_> {
         let [known, differing, newer, same] = self.sums(merge, |merge| &merge.compare, None).await?;
         let (mut fresh, mut updated) = (0, 0);
         if known < staged || differing + same > 0 {
+            if merge.pass_over.is_some() {
+                for slice in self.slices {
+                    let which: Which = |merge| merge.pass_over.as_deref().unwrap_or_default();
+                    let (sql, cells) = self.of_slice(merge, slice, which);
+                    let passed = self.places(&sql, &cells).await?;
+                    self.delete(merge, &passed).await?;
+                }
+            }
             let latest = (Literal(latest.to_be_bytes().into()), Type::TIMESTAMPTZ);
             let [touched, new] = self.sums(merge, |merge| &merge.write, Some(latest)).await?;
             fresh = if merge.tells { new } else { staged.saturating_sub(known).min(touched) };

@@ -2,10 +2,10 @@
 //! were encoded for.
 
 pub(super) mod chunks;
+pub(super) mod comparison;
 pub(super) mod copy;
 pub(super) mod diagnose;
 pub(super) mod merge;
-pub(super) mod order;
 pub(super) mod plan;
 pub(super) mod proof;
 pub(super) mod rehearsal;

@@ -1,16 +1,20 @@
 //! The statements that write batches of one shape into the table.
 
+mod merge;
+
 use std::sync::Arc;
 
+use self::merge::merge;
+
 use crate::batch::Reason;
-use crate::dataset::{KeyNulls, KeyPrecision};
+use crate::dataset::KeyNulls;
+use crate::sink::order::KeyColumn;
 use crate::sink::postgres::catalog::table::{Table, TableColumn};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::quoting::{ident, idents};
-use crate::sink::postgres::encode::comparison::{FIRST_TS, Guarded, UPDATED_AT};
+use crate::sink::postgres::encode::comparison::{FIRST_TS, UPDATED_AT};
 use crate::sink::postgres::encode::encoder::{EncodeTarget, Origin};
 use crate::sink::postgres::encode::labels::Labels;
-use crate::sink::postgres::write::order::KeyColumn;
 use crate::text::flags::{MAP, SET};
 
 /// How to write batches with certain columns.
@@ -64,7 +68,7 @@ pub(in crate::sink::postgres) const AMONG: &str = "/* among */";
 /// it may read the whole table: it knows nothing of the stage, and often little of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::sink::postgres) struct Merge {
-    /// The same without that, for compressed chunks of TimescaleDB: a look at one row unpacks a
+    /// The merge as a plain join, for compressed chunks of TimescaleDB: a look at one row unpacks a
     /// thousand there, so that a join is better. It has [`AMONG`] where a condition may be added that
     /// keeps it from unpacking what no row is like.
     pub packed: Option<Box<Merge>>,
@@ -87,9 +91,16 @@ pub(in crate::sink::postgres) struct Merge {
     pub write: String,
     /// Whether it can tell: a partitioned table does not tell a new row from a changed one.
     pub tells: bool,
-    /// Takes the rows that are in the table out of the stage, and answers their places in it.
+    /// Takes the rows that are in the table out of the stage, and answers their places in it; where
+    /// [`Merge::delete`] is one, it only answers them.
     pub remove: String,
-    /// Inserts the rows that are not in the table.
+    /// Takes the rows at the places that are the parameter out of the stage, where a statement about the
+    /// table cannot do that along the way.
+    pub delete: Option<String>,
+    /// Answers the places of the rows that need not, or must not, be written, where the statement that
+    /// writes cannot pass them over, and newer rows stay.
+    pub pass_over: Option<String>,
+    /// Inserts the rows that are not in the table, and answers how many where the command tag does not tell.
     pub insert_missing: String,
     /// Takes the rows out of the stage that would change a number which the table never changes (an
     /// identity `ALWAYS` beside the key), and answers their places in it. None where there is none.
@@ -252,26 +263,32 @@ fn stage(
         create: format!(
             "CREATE TEMP TABLE {name} ({}) ON COMMIT DROP; SELECT pg_catalog.set_config('jit', 'off', true);{}",
             definitions.join(", "),
-            if table.hypertable {
-                " SELECT pg_catalog.set_config('timescaledb.enable_chunk_append', 'off', true);"
-            } else {
-                ""
+            match (table.hypertable, &table.distribution) {
+                (true, _) => " SELECT pg_catalog.set_config('timescaledb.enable_chunk_append', 'off', true);",
+                // The stage goes to the nodes, not the table to the stage.
+                (_, Some(_)) =>
+                    " SELECT pg_catalog.set_config('citus.local_table_join_policy', 'prefer-local', true);",
+                _ => "",
             }
         ),
         clear: format!("TRUNCATE {name};"),
         copy: format!("COPY {name} ({list}) FROM STDIN (FORMAT binary)"),
-        append: insert(table, columns, name),
+        append: insert(table, columns, name, false),
         merge: (!key.is_empty()).then(|| {
             let merge = |fence| merge(table, (key, nulls), columns, key_columns, name, fence, newer_stays);
             let packed = table.compressed.then(|| Box::new(merge("")));
-            Merge { packed, ..merge(" OFFSET 0") }
+            let fence = if table.distribution.is_some() { "" } else { " OFFSET 0" };
+            Merge { packed, ..merge(fence) }
         }),
     }
 }
 
-fn insert(table: &Table, columns: &[(&TableColumn, Origin)], stage: &str) -> String {
-    let list = idents(columns.iter().map(|(c, _)| &c.name));
-    let values: Vec<String> = columns.iter().map(|(c, _)| staged_value(c)).collect();
+/// Puts the rows of the stage into the table; `stamped`: with the time of the transaction as `updated_at`.
+fn insert(table: &Table, columns: &[(&TableColumn, Origin)], stage: &str, stamped: bool) -> String {
+    let stamp = || stamped.then(|| UPDATED_AT.to_owned());
+    let list = idents(columns.iter().map(|(c, _)| c.name.clone()).chain(stamp()));
+    let mut values: Vec<String> = columns.iter().map(|(c, _)| staged_value(c)).collect();
+    values.extend(stamp().map(|_| "pg_catalog.now()".to_owned()));
     // As COPY does by itself.
     let overriding = if columns.iter().any(|(c, _)| c.always) { " OVERRIDING SYSTEM VALUE" } else { "" };
     format!(
@@ -308,144 +325,10 @@ fn stored_value(column: &TableColumn, row: &str) -> String {
     }
 }
 
-fn merge(
-    table: &Table,
-    (key, nulls): (&[String], KeyNulls),
-    columns: &[(&TableColumn, Origin)],
-    key_columns: &[KeyColumn],
-    stage: &str,
-    fence: &str,
-    newer_stays: bool,
-) -> Merge {
-    // Of a parent by INHERITS the children's rows are none of its own.
-    let target = reading(table);
-    let bound = key_columns.iter().copied().find(|part| {
-        columns.get(part.column).is_some_and(|(column, _)| {
-            let type_ = column.type_;
-            let time =
-                matches!(type_, ColumnType::Timestamp(6) | ColumnType::Timestamptz(6) | ColumnType::Date);
-            time && (column.not_null || nulls != KeyNulls::Alike)
-        })
-    });
-    let mut same: Vec<String> = key.iter().map(|name| key_value(table, columns, name, nulls)).collect();
-    let mut within = None;
-    if let Some((column, _)) = bound.and_then(|part| columns.get(part.column)) {
-        let name = ident(&column.name);
-        same.push(format!("t.{name} >= $1 AND t.{name} <= $2"));
-        within = table.hypertable.then(|| format!("s.{name} >= $1 AND s.{name} <= $2"));
-    }
-    let mut same = same.join(" AND ");
-    if fence.is_empty() {
-        same.push_str(AMONG);
-    }
-    let within_where = within.as_ref().map_or_else(String::new, |within| format!(" WHERE {within}"));
-    let within_and = within.as_ref().map_or_else(String::new, |within| format!(" AND {within}"));
-
-    // What we fill is for new rows only.
-    let changing = || {
-        columns
-            .iter()
-            .filter(|(c, origin)| matches!(origin, Origin::Batch(_)) && !key.contains(&c.name) && !c.always)
-            .map(|(c, _)| *c)
-    };
-    let numbers: Vec<String> = columns
-        .iter()
-        .filter(|(c, _)| c.always && !key.contains(&c.name))
-        .map(|(c, _)| format!("{} IS DISTINCT FROM {}", stored_value(c, "t"), staged_value(c)))
-        .collect();
-    let differs = |other: &dyn Fn(&TableColumn) -> String| {
-        let each: Vec<String> = changing()
-            .map(|c| {
-                let cast = if c.type_.comparable() { "" } else { "::text COLLATE \"C\"" };
-                format!("{}{cast} IS DISTINCT FROM {}{cast}", stored_value(c, "t"), other(c))
-            })
-            .collect();
-        if each.is_empty() { "FALSE".to_owned() } else { each.join(" OR ") }
-    };
-    let mut set: Vec<String> = changing().map(|c| format!("{0} = excluded.{0}", ident(&c.name))).collect();
-    let stamp = table.column(UPDATED_AT).filter(|c| {
-        let time = matches!(c.type_, ColumnType::Timestamp(_) | ColumnType::Timestamptz(_));
-        time && !c.generated && !columns.iter().any(|(given, _)| given.name == c.name)
-    });
-    let restamps = stamp.is_some() && !set.is_empty();
-    if restamps {
-        set.push("\"updated_at\" = pg_catalog.now()".to_owned());
-    }
-    let guarded = newer_stays.then(|| Guarded {
-        restamps,
-        latest: if bound.is_some() { "$3" } else { "$1" },
-        differs: differs(&staged_value),
-        excluded_differs: differs(&|c| stored_value(c, "excluded")),
-    });
-    let action = if set.is_empty() {
-        "DO NOTHING".to_owned()
-    } else {
-        let condition = match &guarded {
-            Some(guarded) => guarded.replaces(),
-            None => differs(&|c| stored_value(c, "excluded")),
-        };
-        format!("DO UPDATE SET {} WHERE {condition}", set.join(", "))
-    };
-    let staged_differs = differs(&staged_value);
-    let (insert, conflict) = (insert(table, columns, stage), idents(key));
-    let wanted = guarded.as_ref().map_or_else(|| staged_differs.clone(), Guarded::wanted);
-    let unless = format!(
-        "WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same} AND NOT ({wanted}){fence}){within_and}"
-    );
-    let (counts, looks) = match &guarded {
-        Some(guarded) => (guarded.counts(), guarded.looks()),
-        None => {
-            let differing = "pg_catalog.count(*) FILTER (WHERE there.differs)".to_owned();
-            (differing, format!("{staged_differs} AS differs"))
-        }
-    };
-    // A row that the statement made itself has never been locked or replaced.
-    let fresh = if table.partitioned { "false" } else { "t.xmax = 0" };
-    let opaque =
-        columns.iter().any(|(c, _)| key.contains(&c.name) && c.type_.grain() == KeyPrecision::Opaque);
-    let twice = opaque.then(|| {
-        let staged = || columns.iter().filter(|(c, _)| key.contains(&c.name)).map(|(c, _)| staged_value(c));
-        let whole: Vec<String> = match nulls {
-            KeyNulls::Apart => staged().map(|value| format!("{value} IS NOT NULL")).collect(),
-            KeyNulls::Never | KeyNulls::Alike => Vec::new(),
-        };
-        let whole = if whole.is_empty() { String::new() } else { format!(" WHERE {}", whole.join(" AND ")) };
-        let staged = staged().collect::<Vec<_>>().join(", ");
-        format!("SELECT FROM {stage} AS s{whole} GROUP BY {staged} HAVING pg_catalog.count(*) > 1 LIMIT 1")
-    });
-    let remove = |which: &str| {
-        format!(
-            "WITH mds_n AS (SELECT ctid AS mds_tid, pg_catalog.row_number() OVER (ORDER BY ctid) - 1 AS mds_place, s.* \
-             FROM {stage} AS s), mds_there AS (SELECT s.mds_tid, s.mds_place FROM mds_n AS s, \
-             LATERAL (SELECT FROM {target} AS t WHERE {same}{which}{fence}) AS there{within_where}), \
-             mds_gone AS (DELETE FROM {stage} AS g USING mds_there AS h WHERE g.ctid = h.mds_tid) \
-             SELECT mds_place FROM mds_there ORDER BY mds_place"
-        )
-    };
-    Merge {
-        packed: None,
-        bound,
-        twice,
-        fixed: (!numbers.is_empty()).then(|| remove(&format!(" AND ({})", numbers.join(" OR ")))),
-        compare: format!(
-            "SELECT pg_catalog.count(*), {counts} FROM {stage} AS s, \
-             LATERAL (SELECT {looks} FROM {target} AS t WHERE {same}{fence}) AS there{within_where}"
-        ),
-        write: format!(
-            "WITH merged AS ({insert} {unless} ON CONFLICT ({conflict}) {action} RETURNING {fresh} AS fresh) \
-             SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE fresh) FROM merged"
-        ),
-        tells: !table.partitioned,
-        remove: remove(""),
-        insert_missing: format!(
-            "{insert} WHERE NOT EXISTS (SELECT FROM {target} AS t WHERE {same}{fence}){within_and} ON CONFLICT ({conflict}) DO NOTHING"
-        ),
-    }
-}
-
 /// The table as a query names it that is to see the rows of the table itself.
 fn reading(table: &Table) -> String {
-    let only = if table.partitioned || table.hypertable { "" } else { "ONLY " };
+    let only =
+        if table.partitioned || table.hypertable || table.distribution.is_some() { "" } else { "ONLY " };
     format!("{only}{}", table.sql_name())
 }
 
@@ -486,6 +369,7 @@ fn staged_value(column: &TableColumn) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::postgres::catalog::table::Distribution;
     use crate::sink::postgres::catalog::table::tests::{column, table};
 
     fn bars() -> Table {
@@ -540,6 +424,23 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_is_spread_over_nodes_is_met_by_joins_alone() {
+        let spread = Table { distribution: Some(Distribution::Column("symbol".to_owned())), ..bars() };
+        let plan = plan(&spread, &["symbol", "ts", "close_price"], true).unwrap();
+        let merge = plan.stage.merge.as_ref().unwrap();
+        let all = [&merge.compare, &merge.write, &merge.remove, &merge.insert_missing];
+        for sql in all {
+            assert!(!sql.contains("LATERAL") && !sql.contains("OFFSET") && !sql.contains("ONLY"), "{sql}");
+            // Its planner takes no function in DO UPDATE that is not immutable.
+            assert!(!sql.split("DO UPDATE").nth(1).is_some_and(|action| action.contains("now()")), "{sql}");
+        }
+        assert!(merge.write.contains(r#""updated_at") SELECT"#), "{}", merge.write);
+        assert!(merge.write.contains(r#""updated_at" = excluded."updated_at""#), "{}", merge.write);
+        assert!(merge.delete.is_some() && merge.pass_over.is_none());
+        assert!(plan.stage.create.contains("citus.local_table_join_policy"), "{}", plan.stage.create);
+    }
+
+    #[test]
     fn where_newer_rows_stay_the_stage_has_the_time_of_each_failure() {
         let names = ["symbol", "ts", "close_price"].map(String::from).to_vec();
         let plan = Plan::new(&bars(), names, true, true, 0).unwrap();
@@ -550,7 +451,7 @@ mod tests {
         CREATE TEMP TABLE pg_temp.mds_stage_0 ("symbol" character varying(20), "ts" timestamp with time zone, "close_price" numeric(20,8), "tenant_id" uuid, "id" uuid, mds_first_ts timestamp with time zone) ON COMMIT DROP; SELECT pg_catalog.set_config('jit', 'off', true);
         COPY pg_temp.mds_stage_0 ("symbol", "ts", "close_price", "tenant_id", "id", mds_first_ts) FROM STDIN (FORMAT binary)
         INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s
-        SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE there.differs AND NOT there.newer), pg_catalog.count(*) FILTER (WHERE there.differs AND there.newer), pg_catalog.count(*) FILTER (WHERE NOT there.differs AND NOT there.newer AND pg_catalog.isfinite(s.mds_first_ts)) FROM pg_temp.mds_stage_0 AS s, LATERAL (SELECT t."close_price" IS DISTINCT FROM s."close_price" AS differs, (t."updated_at" > s.mds_first_ts) IS TRUE AS newer FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 OFFSET 0) AS there
+        SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE there.differs AND NOT there.newer), pg_catalog.count(*) FILTER (WHERE there.differs AND there.newer), pg_catalog.count(*) FILTER (WHERE NOT there.differs AND NOT there.newer AND there.failed) FROM pg_temp.mds_stage_0 AS s, LATERAL (SELECT t."close_price" IS DISTINCT FROM s."close_price" AS differs, (t."updated_at" > s.mds_first_ts) IS TRUE AS newer, pg_catalog.isfinite(s.mds_first_ts) AS failed FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 OFFSET 0) AS there
         WITH merged AS (INSERT INTO "public"."t" AS t ("symbol", "ts", "close_price", "tenant_id", "id") SELECT s."symbol", s."ts", s."close_price", s."tenant_id", s."id" FROM pg_temp.mds_stage_0 AS s WHERE NOT EXISTS (SELECT FROM ONLY "public"."t" AS t WHERE t."ts" = (s."ts") AND t."tenant_id" = (s."tenant_id") AND t."symbol" = (s."symbol") AND t."ts" >= $1 AND t."ts" <= $2 AND NOT (NOT ((t."updated_at" > s.mds_first_ts) IS TRUE) AND (t."close_price" IS DISTINCT FROM s."close_price" OR pg_catalog.isfinite(s.mds_first_ts))) OFFSET 0) ON CONFLICT ("ts", "tenant_id", "symbol") DO UPDATE SET "close_price" = excluded."close_price", "updated_at" = pg_catalog.now() WHERE (t."updated_at" > $3) IS NOT TRUE RETURNING t.xmax = 0 AS fresh) SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE fresh) FROM merged
         "#);
         let names = ["symbol", "ts", "close_price", "updated_at"].map(String::from).to_vec();

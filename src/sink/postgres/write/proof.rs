@@ -290,7 +290,8 @@ fn changes(before: &Table, now: &Table) -> Vec<String> {
     if before.security != now.security {
         changes.push("its row-level security is another one".to_owned());
     }
-    if (before.partitioned, before.hypertable) != (now.partitioned, now.hypertable) {
+    let kept = |table: &Table| (table.partitioned, table.hypertable, table.distribution.clone());
+    if kept(before) != kept(now) {
         changes.push("its rows are kept in another way".to_owned());
     }
     changes

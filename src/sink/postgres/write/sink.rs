@@ -16,6 +16,7 @@ use crate::settings::OnConflict;
 use crate::sink::answered;
 use crate::sink::postgres::catalog::casts::Casts;
 use crate::sink::postgres::catalog::describe::describe;
+use crate::sink::postgres::catalog::nodes;
 use crate::sink::postgres::catalog::table::Table;
 use crate::sink::postgres::catalog::tenant::{expect_given, expect_tenant, find_tenant, unknown_tenant};
 use crate::sink::postgres::connection::blockers::Blockers;
@@ -26,6 +27,7 @@ use crate::sink::postgres::encode::comparison::{self, clock_ahead, tells_when};
 use crate::sink::postgres::encode::encoder::RoundingPolicy;
 use crate::sink::postgres::ledger::marks::Ledger;
 use crate::sink::postgres::ledger::numbers::Numbers;
+use crate::sink::postgres::write::comparison::PgComparison;
 use crate::sink::postgres::write::proof::Catalog;
 use crate::sink::postgres::write::rehearsal::PgRehearsal;
 use crate::sink::postgres::write::session::{PLACES, PgSession};
@@ -81,6 +83,10 @@ pub(in crate::sink::postgres) struct Shared {
     pub worked: AtomicBool,
     /// Why rows cannot go by way of a temporary table, where this role may make none.
     pub no_stage: Option<Reason>,
+    /// Sessions that there was room for when the store was opened, where it tells.
+    pub room: Option<usize>,
+    /// How long an answer of the server took then.
+    pub distance: Option<Duration>,
     /// Who was found in the way of the workers.
     pub blockers: Blockers,
     pub tenant: Option<Uuid>,
@@ -228,10 +234,18 @@ impl PgSink {
         };
         let guards = options.newer_stays && options.on_conflict == OnConflict::Update && tells_when(&table);
         let clock_ahead = if guards { Some(answered(limit, clock_ahead(&link)).await?) } else { None };
-        let notes = stranger.into_iter().chain(note).chain(clock_ahead.and_then(comparison::note)).collect();
+        let node = answered(limit, async { Ok(nodes::note(&link, &table).await) }).await?;
+        let notes = stranger
+            .into_iter()
+            .chain(node)
+            .chain(note)
+            .chain(clock_ahead.and_then(comparison::note))
+            .collect();
         let watch = answered(limit, async { Ok(link.client.batch_execute(WATCH).await.is_ok()) }).await?;
         let limitless = table.decompression_limit;
-        let lazy = ledger.is_some() && answered(limit, async { Ok(tells_flushed(&link).await) }).await?;
+        // Of a transaction on several nodes of Citus the others are committed before ours is on disk.
+        let whole = ledger.is_some() && table.distribution.is_none();
+        let lazy = whole && answered(limit, async { Ok(tells_flushed(&link).await) }).await?;
         let casts = Casts::told(&options.reading);
         let shared = Shared {
             lazy,
@@ -241,6 +255,8 @@ impl PgSink {
             casts,
             worked: AtomicBool::new(false),
             no_stage: answered(limit, no_stage(&link)).await?,
+            room: answered(limit, async { Ok(room(&link).await) }).await?,
+            distance: answered(limit, async { Ok(distance(&link).await) }).await?,
             blockers: Blockers::default(),
             tenant,
             rules: RoundingPolicy { exact: options.exact, round: options.round },
@@ -293,6 +309,11 @@ impl PgSink {
         PgRehearsal::new(self.table.clone(), self.shared.tenant, self.shared.rules)
     }
 
+    /// What tells which rows it has already.
+    pub fn comparison(&self) -> PgComparison {
+        PgComparison::new(self.shared.clone())
+    }
+
     /// The tenant that was asked for.
     pub fn tenant(&self) -> Option<Uuid> {
         self.shared.tenant
@@ -316,6 +337,37 @@ const LIMITLESS: &str =
 async fn tells_flushed(link: &Link) -> bool {
     let sql = format!("{PLACES} WHERE pg_catalog.current_setting('synchronous_standby_names') = ''");
     link.client.query_typed_opt(&sql, &[]).await.is_ok_and(|row| row.is_some())
+}
+
+/// How many sessions more the server, the database and the role have room for; `None` where that is not told. What
+/// a pooler in between allows nobody tells.
+async fn room(link: &Link) -> Option<usize> {
+    // Whose sessions they are is told to everybody, what they are is not.
+    let sql = "WITH sessions AS (SELECT datid, usesysid FROM pg_catalog.pg_stat_activity WHERE datid IS NOT NULL) \
+        SELECT least( \
+        pg_catalog.current_setting('max_connections')::int8 \
+        - pg_catalog.current_setting('superuser_reserved_connections')::int8 \
+        - coalesce(pg_catalog.current_setting('reserved_connections', true)::int8, 0) \
+        - (SELECT count(*) FROM sessions), \
+        (SELECT CASE WHEN datconnlimit >= 0 THEN datconnlimit - (SELECT count(*) FROM sessions WHERE datid = d.oid) END \
+        FROM pg_catalog.pg_database d WHERE datname = pg_catalog.current_database()), \
+        (SELECT CASE WHEN rolconnlimit >= 0 THEN rolconnlimit - (SELECT count(*) FROM sessions WHERE usesysid = r.oid) END \
+        FROM pg_catalog.pg_roles r WHERE rolname = current_user))";
+    let row = link.client.query_typed_one(sql, &[]).await.ok()?;
+    // This one is counted, and gives its place to the one that the history of runs is written by.
+    Some(usize::try_from(row.try_get::<_, i64>(0).ok()?).unwrap_or(0))
+}
+
+/// How long an answer to nothing takes, the shorter one of two.
+async fn distance(link: &Link) -> Option<Duration> {
+    let mut shortest = None;
+    for _ in 0..2 {
+        let asked = Instant::now();
+        link.client.batch_execute("").await.ok()?;
+        let took = asked.elapsed();
+        shortest = Some(shortest.map_or(took, |known: Duration| known.min(took)));
+    }
+    shortest
 }
 
 /// Why this role may make no temporary tables, where it may not: a load of rows that are new to their table
@@ -386,6 +438,14 @@ impl Sink for PgSink {
 
     fn name(&self) -> &str {
         "postgresql"
+    }
+
+    fn room(&self) -> Option<usize> {
+        self.shared.room
+    }
+
+    fn distance(&self) -> Option<Duration> {
+        self.shared.distance
     }
 
     async fn connect(&self, worker: usize) -> Result<PgSession, SinkError> {

@@ -1,6 +1,8 @@
 //! How a write goes: right into the table, where none of its rows can be expected there, or by the
 //! way of a stage and a merge.
 
+mod compare;
+
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
@@ -11,6 +13,7 @@ use crate::batch::{Dependence, Order, Reason, Rows};
 use crate::model::values::Values;
 use crate::port::{SinkError, WriteMode, Written};
 use crate::settings::OnConflict;
+use crate::sink::order::{KeyColumn, waves};
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::connect::Link;
 use crate::sink::postgres::connection::quoting::ident;
@@ -21,7 +24,6 @@ use crate::sink::postgres::encode::refusal::Reasons;
 use crate::sink::postgres::write::chunks::{Chunks, Slice};
 use crate::sink::postgres::write::copy::copy;
 use crate::sink::postgres::write::merge::{Among, Job, Literal, Span, left_out};
-use crate::sink::postgres::write::order::{KeyColumn, waves};
 use crate::sink::postgres::write::plan::Plan;
 use crate::sink::postgres::write::proof::{Proof, changed};
 
