@@ -1,7 +1,8 @@
-//! Files that take the place of others, whole or not at all, and the folders that hold them.
+//! Files that take the place of others, whole or not at all, the folders that hold them, and small files that are
+//! read whole.
 
 use std::fs::{File, Permissions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -67,6 +68,32 @@ pub fn sync_folder(folder: &File) -> io::Result<()> {
     }
 }
 
+/// Bytes of a file of settings, passwords or certificates: more than any has, and little for a machine.
+const SMALL: u64 = 16 << 20;
+
+/// What is in a file that people write by hand, or that holds a few certificates.
+///
+/// # Errors
+/// Those of opening and reading; [`ErrorKind::FileTooLarge`] where it has more than 16 MiB, as a device without an end
+/// has, too.
+pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(SMALL + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SMALL {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, "it has more than 16 MiB"));
+    }
+    Ok(bytes)
+}
+
+/// The text in such a file.
+///
+/// # Errors
+/// Those of [`read_small`]; [`ErrorKind::InvalidData`] where it is not UTF-8.
+pub fn read_small_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_small(path)?)
+        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -89,6 +116,17 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "three");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_small_file_is_read_and_one_without_an_end_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "a\n").unwrap();
+        assert_eq!(read_small_text(&path).unwrap(), "a\n");
+        std::fs::write(&path, b"\xff").unwrap();
+        assert_eq!(read_small_text(&path).unwrap_err().kind(), ErrorKind::InvalidData);
+        assert_eq!(read_small(Path::new("/dev/zero")).unwrap_err().kind(), ErrorKind::FileTooLarge);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use toml::{Spanned, Table};
 
 use crate::app::layout::Layout;
 use crate::error::{Error, Result, plain, words};
+use crate::files::read_small_text;
 use crate::settings::holds_password;
 
 /// Where the file says what.
@@ -101,7 +102,7 @@ impl Named {
 /// Usage, where it cannot be read.
 pub fn read(explicit: Option<&Path>) -> Result<Option<(PathBuf, u32, String)>> {
     let Some(path) = find(explicit) else { return Ok(None) };
-    let read = std::fs::read_to_string(&path).and_then(|text| Ok((text, std::fs::metadata(&path)?)));
+    let read = read_small_text(&path).and_then(|text| Ok((text, std::fs::metadata(&path)?)));
     let (text, meta) = read.map_err(|error| {
         Error::usage(format!("configuration file {}: {}", path.display(), words(&error))).caused_by(error)
     })?;

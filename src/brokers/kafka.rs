@@ -1,5 +1,6 @@
 //! Clients of Kafka: what the address of a topic and the file that it names say of them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rdkafka::ClientConfig;
@@ -9,6 +10,7 @@ use rdkafka::types::RDKafkaConfRes;
 use super::address::Address;
 use super::{NOTHING_THERE, Trouble};
 use crate::error::{Error, Result, words};
+use crate::files::read_small_text;
 
 /// Where a password comes from.
 pub const OF_PASSWORD: &str = "sasl.password in a file that config= names, as the file of kcat is written: a line NAME=VALUE for each setting";
@@ -61,8 +63,7 @@ fn in_file(name: &str, file: &str) -> Result<Vec<(String, String)>> {
     let failed = |why: &str| {
         Error::usage(format!("{name}: the file of settings that config= names cannot be read: {file}: {why}"))
     };
-    let text = std::fs::read(file).map_err(|error| failed(&words(&error)))?;
-    let text = String::from_utf8(text).map_err(|_| failed("it is no text"))?;
+    let text = read_small_text(Path::new(file)).map_err(|error| failed(&words(&error)))?;
     let lines = text.lines().zip(1..).map(|(line, number)| (line.trim(), number));
     let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
     let one = |(line, number): (&str, u64)| {

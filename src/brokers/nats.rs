@@ -9,9 +9,9 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::address::Address;
-use super::tls::{refusal, use_ring};
+use super::tls::{file_of, refusal, use_ring};
 use super::{NOTHING_THERE, Trouble};
-use crate::error::{Error, Result, words};
+use crate::error::{Error, Result};
 
 /// The variables with a user and a password, which the `nats` command reads too.
 const USER: &str = "NATS_USER";
@@ -111,13 +111,7 @@ impl Connection {
             _ => return Err(Error::usage(format!("{name}: cert= and key= go together"))),
         };
         for parameter in ["creds", "ca", "cert", "key"] {
-            let Some(file) = given(parameter) else { continue };
-            if let Err(error) = std::fs::File::open(&file) {
-                return Err(Error::usage(format!(
-                    "{name}: the file of {parameter}= cannot be read: {file}: {}",
-                    words(&error)
-                )));
-            }
+            file_of(address, parameter)?;
         }
         let servers = address.servers().into_iter().map(|server| format!("nats://{server}")).collect();
         Ok(Self {

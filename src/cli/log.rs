@@ -30,7 +30,13 @@ pub fn start(global: &GlobalArgs, screen: &SharedStderr, traces: Option<&Traces>
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
-    let said = filter_fn(move |meta| meta.is_event() && *meta.level() <= level).with_max_level_hint(level);
+    // What a library has to say is said in words of ours; its own are for whoever looks for a fault.
+    let of_libraries = global.verbose > 1 && !global.quiet;
+    let said = filter_fn(move |meta| {
+        let ours = meta.target().starts_with(env!("CARGO_CRATE_NAME"));
+        meta.is_event() && *meta.level() <= level && (ours || of_libraries)
+    })
+    .with_max_level_hint(level);
     let traces = traces.map(Traces::layer);
     // A second start, as in a test, keeps the first.
     let _ = tracing_subscriber::registry().with(lines.with_filter(said)).with(traces).try_init();

@@ -420,6 +420,7 @@ fn what_cannot_be_followed_is_said() {
         (at("group=g&security.protocol=none"), "security.protocol= cannot have that value"),
         (at("group=g&ssl.ca.location=none.pem"), "the file of ssl.ca.location= cannot be read: none.pem"),
         (at("group=g&config=none.conf"), "the file of settings that config= names cannot be read: none.conf"),
+        (at("group=g&config=/dev/zero"), "cannot be read: /dev/zero: it has more than 16 MiB"),
         (at("group=g&config=fixed.conf"), "fixed.conf: group.id is not for you to set"),
         (at("group=g&config=odd.conf"), "no.such.setting is no setting of this client of Kafka"),
         (at("group=g&config=bare.conf"), "bare.conf, line 1: a setting of Kafka is written NAME=VALUE"),

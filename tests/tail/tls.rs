@@ -67,12 +67,14 @@ fn redis_over_tls_is_trusted_as_the_system_trusts_it_or_by_a_file() {
             &ca,
             "the file of ca= cannot be read: none.pem: No such file",
         ),
+        (at("localhost", port, "&ca=/etc/passwd"), &ca, "the file of ca= holds no certificate in PEM: /etc/passwd"),
+        (at("localhost", port, "&ca=/dev/zero"), &ca, "cannot be read: /dev/zero: it has more than 16 MiB"),
         (at("localhost", port, "&cert=c.pem"), &ca, "the file of cert= cannot be read: c.pem: No such file"),
         (at("localhost", port, &format!("&cert={ca}")), &ca, "cert= and key= go together"),
         (
             at("localhost", port, &format!("&cert={ca}&key={ca}")),
             &ca,
-            "the files of ca=, cert= or key= are no certificates, or no key, in PEM",
+            "the file of key= holds no private key in PEM",
         ),
         (
             format!("redis://me@localhost:{}/seqs?group=g&ca={ca}", redis.port()),

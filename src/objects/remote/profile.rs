@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result, words};
+use crate::files::read_small_text;
 
 /// Settings of a profile, by their names.
 pub(super) type Profile = BTreeMap<String, String>;
@@ -29,7 +29,7 @@ pub(super) fn read() -> Result<Profile> {
     ];
     let (mut found, mut profile) = (false, Profile::new());
     for (path, is_config) in files.into_iter().flatten() {
-        let text = match fs::read_to_string(&path) {
+        let text = match read_small_text(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => {

@@ -126,7 +126,7 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
                 type_name: declared,
                 nullable: !(row.get::<_, bool>(2)? || without_rowid && position > 0),
                 has_default: row.get::<_, Option<String>>(3)?.is_some(),
-                constant_default: row.get::<_, Option<String>>(3)?.is_some_and(|d| !d.contains('(')),
+                constant_default: row.get::<_, Option<String>>(3)?.is_some_and(|d| is_constant(&d)),
                 grain: match room(&declared_type, strict) {
                     _ if strict && declared_any => KeyPrecision::Exact,
                     // What is not an integer is refused.
@@ -197,6 +197,11 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
         triggers,
         any_order,
     }))
+}
+
+/// Whether a default, as SQL writes it, is the same in every row.
+fn is_constant(default: &str) -> bool {
+    !default.contains('(') && !default.trim_start().to_ascii_uppercase().starts_with("CURRENT_")
 }
 
 /// Columns of the first unique index over the whole table and plain columns; one without columns that

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::words;
+use crate::files::read_small_text;
 use crate::settings::Secret;
 use crate::sink::postgres::connection::hosts::{HostAddress, LOCAL_SOCKETS};
 
@@ -44,7 +45,7 @@ impl PassFile {
         if meta.mode() & 0o077 != 0 {
             return ignored(&format!("others may read it; run: chmod 600 {}", path.display()));
         }
-        match std::fs::read_to_string(path) {
+        match read_small_text(path) {
             Ok(text) => Some(Self { path: path.into(), text }),
             Err(error) => ignored(&words(&error)),
         }

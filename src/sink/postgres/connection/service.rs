@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, words};
+use crate::files::read_small;
 use crate::sink::postgres::connection::conninfo::Parameters;
 use crate::sink::postgres::connection::environment::Surroundings;
 
@@ -30,7 +31,7 @@ pub(in crate::sink::postgres) fn find(service: &str, around: &Surroundings<'_>) 
         users.into_iter().chain(system.into_iter().map(|dir| dir.join("pg_service.conf"))).collect();
     let mut seen = Vec::new();
     for file in &files {
-        let text = match std::fs::read(file) {
+        let text = match read_small(file) {
             Ok(text) => String::from_utf8_lossy(&text).into_owned(),
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use redis::{ClientTlsConfig, RedisError, TlsCertificates};
 
 use crate::brokers::address::Address;
-use crate::brokers::tls::{refusal, use_ring};
-use crate::error::{Error, Result, words};
+use crate::brokers::tls::{file_of, refusal, use_ring};
+use crate::error::{Error, Result};
 
 /// Whether an address is one over TLS.
 pub(super) fn is_meant(address: &str) -> bool {
@@ -36,18 +36,6 @@ pub(super) fn certificates(address: &Address) -> Result<Option<TlsCertificates>>
         _ => return Err(Error::usage(format!("{name}: cert= and key= go together"))),
     };
     Ok(Some(TlsCertificates { client_tls, root_cert: file_of(address, "ca")? }))
-}
-
-/// What is in the file that a parameter names.
-///
-/// # Errors
-/// Usage, where it cannot be read.
-fn file_of(address: &Address, parameter: &str) -> Result<Option<Vec<u8>>> {
-    let Some(file) = address.parameter(parameter) else { return Ok(None) };
-    std::fs::read(file).map(Some).map_err(|error| {
-        let (name, why) = (address.name(), words(&error));
-        Error::usage(format!("{name}: the file of {parameter}= cannot be read: {file}: {why}"))
-    })
 }
 
 /// What is wrong where TLS does not come about, for which nothing is to be waited for.
