@@ -67,7 +67,11 @@ fn redis_over_tls_is_trusted_as_the_system_trusts_it_or_by_a_file() {
             &ca,
             "the file of ca= cannot be read: none.pem: No such file",
         ),
-        (at("localhost", port, "&ca=/etc/passwd"), &ca, "the file of ca= holds no certificate in PEM: /etc/passwd"),
+        (
+            at("localhost", port, "&ca=/etc/passwd"),
+            &ca,
+            "the file of ca= holds no certificate in PEM: /etc/passwd",
+        ),
         (at("localhost", port, "&ca=/dev/zero"), &ca, "cannot be read: /dev/zero: it has more than 16 MiB"),
         (at("localhost", port, "&cert=c.pem"), &ca, "the file of cert= cannot be read: c.pem: No such file"),
         (at("localhost", port, &format!("&cert={ca}")), &ca, "cert= and key= go together"),
