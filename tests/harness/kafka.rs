@@ -1,13 +1,19 @@
-//! A mock cluster of Kafka in this process, which programs reach over TCP.
+//! A mock cluster of Kafka, which programs reach over TCP.
+//!
+//! It is in a process of its own: a server that goes away and comes back binds its port again, and a process that other
+//! tests start has that port open, too, in the moment between `fork` and `exec`. The client aborts the process then.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -16,9 +22,86 @@ use super::wait::PATIENCE;
 
 /// Servers, and who publishes at them. They keep 5 MB, and 100,000 messages, of a partition.
 pub struct Kafka {
-    cluster: MockCluster<'static, DefaultProducerContext>,
+    host: RefCell<Host>,
+    servers: String,
     producer: BaseProducer,
-    brokers: i32,
+}
+
+/// The process that the servers are in.
+struct Host {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+/// What its answers begin with.
+const ANSWER: &str = "mock: ";
+
+impl Host {
+    fn start(brokers: i32) -> Self {
+        let mut child = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--ignored", "--exact", "--nocapture", "harness::kafka::hosts_a_cluster"])
+            .env("MDSCTL_TEST_BROKERS", brokers.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program starts again");
+        let answers = BufReader::new(child.stdout.take().expect("a pipe"));
+        Self { child, answers }
+    }
+
+    /// Its next answer.
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert!(self.answers.read_line(&mut line).expect("a line") > 0, "the mock cluster has ended");
+            if let Some((_, answer)) = line.trim_end().split_once(ANSWER) {
+                return answer.to_owned();
+            }
+        }
+    }
+
+    fn ask(&mut self, order: &str) {
+        writeln!(self.child.stdin.as_mut().expect("a pipe"), "{order}").expect("the mock cluster is there");
+        assert_eq!(self.answer(), "done", "{order}");
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Run by [`Host::start`] in a process of its own, until nobody gives orders any more.
+#[test]
+#[ignore = "part of other tests"]
+fn hosts_a_cluster() {
+    let Some(brokers) = std::env::var("MDSCTL_TEST_BROKERS").ok() else { return };
+    let brokers: i32 = brokers.parse().expect("a number");
+    let cluster = MockCluster::new(brokers).expect("a mock cluster");
+    println!("\n{ANSWER}{}", cluster.bootstrap_servers());
+    for order in std::io::stdin().lines() {
+        let order = order.expect("an order");
+        let words: Vec<&str> = order.split(' ').collect();
+        match words[..] {
+            ["make", topic, partitions] => {
+                cluster.create_topic(topic, partitions.parse().expect("a number"), 1).expect("a topic");
+            }
+            ["answer", writes] => {
+                let answers = writes.chars().map(|write| match write {
+                    'x' => RDKafkaRespErr::RD_KAFKA_RESP_ERR_POLICY_VIOLATION,
+                    _ => RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR,
+                });
+                cluster.request_errors(RDKafkaApiKey::Produce, &answers.collect::<Vec<_>>());
+            }
+            ["up"] => (1..=brokers).for_each(|broker| cluster.broker_up(broker).expect("it is up")),
+            ["down"] => (1..=brokers).for_each(|broker| cluster.broker_down(broker).expect("it is down")),
+            _ => panic!("{order}"),
+        }
+        println!("{ANSWER}done");
+    }
 }
 
 /// A message, as [`Kafka::send`] takes it.
@@ -39,22 +122,23 @@ pub struct Read {
     pub body: String,
 }
 
-fn producer(cluster: &MockCluster<'static, DefaultProducerContext>) -> BaseProducer {
+fn producer(servers: &str) -> BaseProducer {
     let mut settings = ClientConfig::new();
-    settings.set("bootstrap.servers", cluster.bootstrap_servers()).set("linger.ms", "5");
+    settings.set("bootstrap.servers", servers).set("linger.ms", "5");
     settings.create().expect("a producer")
 }
 
 impl Kafka {
     /// So many servers.
     pub fn start(brokers: i32) -> Self {
-        let cluster = MockCluster::new(brokers).expect("a mock cluster");
-        Self { producer: producer(&cluster), cluster, brokers }
+        let mut host = Host::start(brokers);
+        let servers = host.answer();
+        Self { producer: producer(&servers), servers, host: RefCell::new(host) }
     }
 
     /// Its servers, as an address has them.
     pub fn servers(&self) -> String {
-        self.cluster.bootstrap_servers()
+        self.servers.clone()
     }
 
     /// The address of a topic, with these parameters.
@@ -67,9 +151,9 @@ impl Kafka {
         format!("kafka://{}/{topic}", self.servers())
     }
 
-    /// The next requests to write are answered so, one after the other.
-    pub fn answer_writes(&self, answers: &[RDKafkaRespErr]) {
-        self.cluster.request_errors(RDKafkaApiKey::Produce, answers);
+    /// Of the next requests to write those are refused by a policy for which there is an `x`.
+    pub fn answer_writes(&self, answers: &str) {
+        self.host.borrow_mut().ask(&format!("answer {answers}"));
     }
 
     /// All messages of the first partition.
@@ -100,7 +184,7 @@ impl Kafka {
     }
 
     pub fn make(&self, topic: &str, partitions: i32) {
-        self.cluster.create_topic(topic, partitions, 1).expect("a topic");
+        self.host.borrow_mut().ask(&format!("make {topic} {partitions}"));
     }
 
     /// Publishes a message in that partition; of a message without a body it has a key alone.
@@ -168,34 +252,8 @@ impl Kafka {
 
     /// Takes all servers away, or brings them back.
     pub fn set_up(&mut self, up: bool) {
-        let turn = |up: bool| {
-            for broker in 1..=self.brokers {
-                match up {
-                    true => self.cluster.broker_up(broker),
-                    false => self.cluster.broker_down(broker),
-                }
-                .expect("the mock cluster answers");
-            }
-        };
-        turn(up);
+        self.host.get_mut().ask(if up { "up" } else { "down" });
         // One that has lost its connections waits before it tries again.
-        self.producer = producer(&self.cluster);
-        if !up {
-            return;
-        }
-        // The mock cluster does not tell where it could not listen again, and then nobody reaches it.
-        let ask = |producer: &BaseProducer| producer.client().fetch_metadata(None, Duration::from_secs(5));
-        self.producer = wait::until(PATIENCE, "the servers are back", || {
-            let fresh = producer(&self.cluster);
-            match ask(&fresh) {
-                Ok(_) => Some(fresh),
-                Err(error) => {
-                    eprintln!("the mock cluster is not back: {error}");
-                    turn(false);
-                    turn(true);
-                    None
-                }
-            }
-        });
+        self.producer = producer(&self.servers);
     }
 }
