@@ -151,7 +151,7 @@ fn nats_over_tls_is_trusted_as_the_system_trusts_it_or_by_a_file() {
             at(nats.port(), &format!("&ca={}", files.path("server.key"))),
             &ca,
             2,
-            "no connection over TLS comes about",
+            "the file of ca= holds no certificate in PEM",
         ),
         (at(plain.port(), "&tls=yes"), &ca, 2, "no connection over TLS comes about: "),
         (at(silent(), "&tls=yes"), &ca, 5, "NATS cannot be reached: it gives no answer"),
