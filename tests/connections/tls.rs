@@ -120,6 +120,7 @@ fn the_server_is_verified_by_its_authority_and_its_name() {
         ("require", "ca.crt", "other.example", ""),
         ("prefer", "another.crt", "other.example", ""),
         ("verify-full", "none.crt", "db.example", "none.crt"),
+        ("verify-full", "/dev/zero", "db.example", "it has more than 16 MiB"),
     ] {
         let run = load(&work, &db, "tls_only", host, &format!("sslmode={mode} sslrootcert={root}")).run();
         if wanted.is_empty() {

@@ -104,11 +104,9 @@ impl Plan {
         let same = |name: &String| {
             !has(name) && table.column(name).is_some_and(|column| column.target.constant_default)
         };
-        let brought: Vec<usize> =
-            table.key.iter().filter_map(|name| columns.iter().position(|c| *c.name == **name)).collect();
-        let complete = !brought.is_empty() && table.key.iter().all(|name| has(name) || same(name));
+        let complete = !key.is_empty() && by.iter().all(|name| has(name) || same(name));
         let part = |column: &usize| KeyColumn { column: *column, floor: columns[*column].nanos_kept };
-        let sorted = (table.any_order && complete && of_table).then(|| brought.iter().map(part).collect());
+        let sorted = (table.any_order && complete && of_table).then(|| key.iter().map(part).collect());
         Ok(Self { columns, sql, updated_at, first, probe, key, sorted })
     }
 

@@ -19,6 +19,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::{Error, Result, of_tls, words};
+use crate::files::read_small;
 use crate::sink::postgres::connection::dsn::{RootCert, SslMode, TlsSettings};
 
 /// Makes the connector. Reads the certificate files.
@@ -146,7 +147,8 @@ fn of_pem(error: &pem::Error) -> String {
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
-    let found: Vec<_> = CertificateDer::pem_file_iter(file)?.collect::<Result<_, _>>()?;
+    let bytes = read_small(file).map_err(pem::Error::Io)?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, _>>()?;
     if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
 }
 
@@ -175,7 +177,8 @@ fn identity(settings: &TlsSettings) -> Result<Option<ClientIdentity>> {
     };
     let chain = certificates(&cert).map_err(|error| unreadable(&cert, error))?;
     private(&key)?;
-    let secret = PrivateKeyDer::from_pem_file(&key).map_err(|error| unreadable(&key, error))?;
+    let bytes = read_small(&key).map_err(|error| unreadable(&key, pem::Error::Io(error)))?;
+    let secret = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| unreadable(&key, error))?;
     Ok(Some((cert, chain, secret)))
 }
 
