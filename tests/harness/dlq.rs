@@ -33,6 +33,11 @@ pub struct DeadLetter {
     pub line: String,
 }
 
+/// Whether a program that goes on has written records to a file, the last of them whole.
+pub fn has_some(path: &Path) -> bool {
+    fs::read(path).is_ok_and(|text| text.ends_with(b"\n"))
+}
+
 /// Records of a file, each checked for what DESIGN section 7 promises; none if there is no file.
 pub fn read(path: &Path) -> Vec<DeadLetter> {
     let Ok(text) = fs::read_to_string(path) else {

@@ -314,6 +314,12 @@ fn files_that_were_away() {
     assert!(!stored.contains_key(&61) && (62..=66).all(|seq| stored.get(&seq) == Some(&1)), "{stored:?}");
 }
 
+/// Whether a checkpoint file has that text. Files that take the place of others come and go beside it.
+fn is_noted(work: &Work, text: &str) -> bool {
+    let mut kept = fs::read_dir(work.path(".mdsctl")).into_iter().flatten().flatten();
+    kept.any(|kept| fs::read_to_string(kept.path()).is_ok_and(|kept| kept.contains(text)))
+}
+
 /// What the first rows have told holds for those after a restart, and a row that waits for more is not lost.
 #[test]
 fn what_was_learned_outlives_a_restart() {
@@ -342,13 +348,7 @@ fn what_was_learned_outlives_a_restart() {
     append(&work, "bars.csv", &(header.to_owned() + &bar("2024-03-04 10:00")));
     let flags = ["tail", "bars.csv", "--dataset", "bars", "--json", "--dlq", "letters.ndjson", "--dsn"];
     let mut running = work.mdsctl(flags).arguments([store.dsn()]).spawn();
-    wait::until(PATIENCE, "the file to be noted", || {
-        let mut kept = fs::read_dir(work.path(".mdsctl")).ok()?;
-        // Files that take the place of others come and go there.
-        let noted =
-            |path: &std::path::Path| fs::read_to_string(path).is_ok_and(|text| text.contains("bars.csv"));
-        kept.any(|kept| kept.is_ok_and(|kept| noted(&kept.path()))).then_some(())
-    });
+    wait::until(PATIENCE, "the file to be noted", || is_noted(&work, "bars.csv").then_some(()));
     std::fs::rename(work.path("bars.csv"), work.path("bars.csv.1")).expect("renamed");
     append(&work, "bars.csv", &(header.to_owned() + &bar("2024-03-04 10:01") + &bar("2024-03-04 10:02")));
     wait::until(PATIENCE, "the two bars", || (store.count("bars") == Some(2)).then_some(()));
@@ -412,10 +412,7 @@ fn rotations_while_no_tail_runs() {
     wait::until(PATIENCE, "the run", || (store.count("mds_runs") > runs).then_some(()));
     let lock = rusqlite::Connection::open(path).expect("the file");
     let _ = lock.execute_batch("BEGIN IMMEDIATE");
-    wait::until(PATIENCE, "the note of what was found", || {
-        let mut kept = fs::read_dir(work.path(".mdsctl")).ok()?;
-        kept.any(|kept| fs::read_to_string(kept.unwrap().path()).unwrap().contains("a.csv.1\"")).then_some(())
-    });
+    wait::until(PATIENCE, "the note of what was found", || is_noted(&work, "a.csv.1\"").then_some(()));
     running.signal(Signal::KILL);
     running.finish_quietly();
     drop(lock);

@@ -61,9 +61,7 @@ fn a_dead_letter_queue_that_goes_away_costs_no_good_row_of_the_embedded_store() 
             }
         });
         let letters = work.path("graves/letters.ndjson");
-        // A line may be on its way just now.
-        let written = || fs::read(&letters).is_ok_and(|text| text.ends_with(b"\n"));
-        said(&mut running, "the first dead letters", |_| written());
+        said(&mut running, "the first dead letters", |_| dlq::has_some(&letters));
         fs::rename(work.path("graves"), work.path("away")).expect("it is moved");
         fs::write(work.path("graves"), "").expect("a file in its place");
         if !patience {
