@@ -114,6 +114,17 @@ impl SinkError {
             | Self::Data { reason, .. } => reason,
         }
     }
+
+    /// What the store said, to be put in other words.
+    pub fn reason_mut(&mut self) -> &mut Reason {
+        match self {
+            Self::Transient(_, reason)
+            | Self::Fatal(reason)
+            | Self::Apart(reason)
+            | Self::Doubtful { reason, .. }
+            | Self::Data { reason, .. } => reason,
+        }
+    }
 }
 
 /// What became of the rows of one write.
@@ -157,6 +168,26 @@ impl Written {
     }
 }
 
+/// What the end of a load in bulk has found of rows that had been told to be new and are not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// Rows that took the place of another one.
+    pub updated: u64,
+    /// Rows that were there already as they are.
+    pub unchanged: u64,
+    /// Rows whose key was there already, where the first one stays.
+    pub skipped: u64,
+}
+
+impl Resolved {
+    /// Adds what another step has found.
+    pub fn add(&mut self, other: &Self) {
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.skipped += other.skipped;
+    }
+}
+
 /// What a transaction settles, written to the store's ledger in that transaction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommitMark {
@@ -197,6 +228,17 @@ pub trait Sink: Send + Sync + 'static {
     fn name_of(&self, worker: usize, mark: &CommitMark) -> Option<Commit> {
         let _ = (worker, mark);
         None
+    }
+
+    /// What has to be done behind the last row, and may take long, as a sentence; `None` where that is nothing.
+    fn unfinished(&self) -> impl Future<Output = Option<String>> + Send {
+        async { None }
+    }
+
+    /// Does that, once the engine has ended, whether it came to its end or not: rows that are committed get where
+    /// everybody sees them. May be tried again where it failed for a while; what of them was told wrongly.
+    fn finish(&self) -> impl Future<Output = Result<Resolved, SinkError>> + Send {
+        async { Ok(Resolved::default()) }
     }
 
     /// Returns when everything committed so far is on disk.

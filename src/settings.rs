@@ -108,6 +108,24 @@ choices!(OnConflict:
     Error = "error": "The row that is there stays, and this one goes to the dead-letter queue",
 );
 
+/// Whether the first load of an empty table goes around its key, which is built at the end over all rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Bulk {
+    /// Where the inputs are large and nothing speaks against it.
+    #[default]
+    Auto,
+    /// Never: each row shows in the table as soon as it is stored.
+    Never,
+    /// Whatever the inputs are; an error where it cannot be.
+    Always,
+}
+
+choices!(Bulk:
+    Auto = "auto": "Where the inputs are 16 MiB or more, and the table is empty and plain",
+    Never = "never": "Rows go through the key one batch after the other, and show at once",
+    Always = "always": "Also for small inputs and pipes; an error where the table does not allow it",
+);
+
 /// When rows are tried once more that were refused for other rows (a second unique constraint, a
 /// foreign key to the table itself).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -33,6 +33,7 @@ mod way;
 
 mod again;
 mod begin;
+mod bulk;
 mod compare;
 mod dead_letters;
 mod detect;
@@ -358,6 +359,7 @@ impl<'a> Load<'a> {
             (None, Err(_)) => self.begin_job(&mapper, tenant.as_deref()).await?,
             _ => None,
         };
+        self.bulk(&signals, &*opened, &mapper, started.as_ref()).await?;
         let (read, started) = (Read { peeked, places }, (started, job));
         self.load(opened.into_sink()?, mapper, dead, read, signals, started).await
     }

@@ -24,7 +24,7 @@ use crate::dataset::time::{TimeFormats, TimeOptions};
 use crate::dataset::vocabulary::Words;
 use crate::dataset::{Dataset, MapperSettings, Target, by_name, timeframe};
 use crate::error::{Error, Result};
-use crate::settings::{EngineSettings, FeedbackSettings, RejectLimit, Secret};
+use crate::settings::{Bulk, EngineSettings, FeedbackSettings, RejectLimit, Secret};
 use crate::sink::Store;
 use crate::text::flags::{TIMEFRAME, TIMEZONE};
 
@@ -286,6 +286,8 @@ pub struct EnginePlan {
     pub wait: bool,
     /// Most rows a second.
     pub rate_limit: Option<f64>,
+    /// Whether the first load of a table goes around its key.
+    pub bulk: Bulk,
 }
 
 /// A load: from where, to where, and what becomes of the rows on the way.

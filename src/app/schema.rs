@@ -1,10 +1,11 @@
 //! The tables of a store: made, and compared.
 
 use crate::app::load::runtime;
+use crate::app::resume::{Life, life, short};
 use crate::dataset::{ALL, by_name};
 use crate::error::{Error, Result};
-use crate::sink::{SchemaOptions, Store, unblocked};
-use crate::text::flags::{CHUNK, COMPRESS_AFTER, DISTRIBUTE, GRANT, RETENTION, RLS};
+use crate::sink::{BegunBulk, SchemaOptions, Store, unblocked};
+use crate::text::flags::{CHUNK, COMPRESS_AFTER, DISTRIBUTE, GRANT, RESUME, RETENTION, RLS};
 
 /// Refuses what that store cannot do, and names of datasets that there are not.
 ///
@@ -52,7 +53,43 @@ pub fn possible(store: &dyn Store, wanted: &SchemaOptions) -> Result<()> {
 /// # Errors
 /// Those of the store.
 pub fn apply(store: &dyn Store, wanted: &SchemaOptions) -> Result<Vec<String>> {
-    runtime()?.block_on(unblocked(store, "the schema", None, store.schema_apply(wanted)))
+    runtime()?.block_on(async {
+        let mut done = unblocked(store, "the schema", None, store.schema_apply(wanted)).await?;
+        for bulk in left_over(store).await? {
+            let BegunBulk { run, bulk_table, table } = &bulk;
+            let Some(table) = table else {
+                done.push(gone(&bulk));
+                continue;
+            };
+            let finish = async {
+                store.finish_bulk(&bulk).await?;
+                Ok(vec![format!("{table}: has the rows that run {} had left in {bulk_table}", short(*run))])
+            };
+            done.extend(unblocked(store, table, None, finish).await?);
+        }
+        Ok(done)
+    })
+}
+
+/// The loads in bulk whose processes are dead.
+async fn left_over(store: &dyn Store) -> Result<Vec<BegunBulk>> {
+    let (mut all, history) = (Vec::new(), store.history(None)?);
+    for bulk in store.begun_bulks(None).await? {
+        let run = history.list(Some(&bulk.run.to_string()), 1).await?.pop();
+        if run.is_none_or(|run| run.resumed_by.is_some() || life(&run) == Life::Over) {
+            all.push(bulk);
+        }
+    }
+    Ok(all)
+}
+
+/// What is said of rows whose table is gone.
+fn gone(bulk: &BegunBulk) -> String {
+    format!(
+        "{}: has rows of run {} for a table that is gone; drop it, or move them",
+        bulk.bulk_table,
+        short(bulk.run)
+    )
 }
 
 /// Compares; a line for each difference.
@@ -60,5 +97,16 @@ pub fn apply(store: &dyn Store, wanted: &SchemaOptions) -> Result<Vec<String>> {
 /// # Errors
 /// Those of the store.
 pub fn check(store: &dyn Store, wanted: &SchemaOptions) -> Result<Vec<String>> {
-    runtime()?.block_on(unblocked(store, "the schema", None, store.schema_check(wanted)))
+    runtime()?.block_on(async {
+        let mut all = unblocked(store, "the schema", None, store.schema_check(wanted)).await?;
+        all.extend(left_over(store).await?.iter().map(|bulk| match &bulk.table {
+            Some(table) => format!(
+                "{table}: rows of run {}, which did not end, wait in {}; run: mdsctl schema apply, or load again with {RESUME}",
+                short(bulk.run),
+                bulk.bulk_table
+            ),
+            None => gone(bulk),
+        }));
+        Ok(all)
+    })
 }

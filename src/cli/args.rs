@@ -15,7 +15,7 @@ use crate::decode::unpivot::Unpivot;
 use crate::decode::{Format, csv};
 use crate::report::progress;
 use crate::report::style::ColorChoice;
-use crate::settings::{OnConflict, RejectLimit, quantity};
+use crate::settings::{Bulk, OnConflict, RejectLimit, quantity};
 use crate::source::TextEncoding;
 use crate::source::followed::From;
 
@@ -139,6 +139,12 @@ pub struct LoadArgs {
     pub rows: RowsArgs,
     #[command(flatten)]
     pub history: HistoryArgs,
+    /// How rows get into a table that is empty: around its key, which is then built over all of them at once
+    ///
+    /// They wait in a table beside it (mds_bulk_…) and show when the load ends; an interrupted one is gone on with,
+    /// or ended, by the next load into the table, --resume, or schema apply. It needs room for the rows twice.
+    #[arg(long, value_parser = one_of::<Bulk>(), default_value = "auto", value_name = "WHEN", help_heading = "Engine")]
+    pub bulk: Bulk,
     #[command(flatten)]
     pub engine: EngineArgs,
 }

@@ -19,7 +19,7 @@ use crate::dataset::separators::Decimal;
 use crate::dlq::filter::{Filter, Selection};
 use crate::error::{Error, Result};
 use crate::settings::quantity::Workers;
-use crate::settings::{BreakerSettings, EngineSettings, FeedbackSettings, OnConflict, RetrySettings};
+use crate::settings::{BreakerSettings, Bulk, EngineSettings, FeedbackSettings, OnConflict, RetrySettings};
 use crate::source::followed::FollowOptions;
 
 /// What a load is to do.
@@ -27,7 +27,8 @@ pub fn load(args: &LoadArgs, layouts: &[Layout]) -> Result<RunPlan> {
     let HistoryArgs { resume, source_id, force, share, lease, part_size: part_bytes } = args.history.clone();
     let share = share.map(|job| SharePlan { job, lease, part_bytes });
     let history = HistoryPlan { resume, source_id, force, share };
-    run((&args.inputs, layouts), &args.rows, engine(&args.engine, false)?, history)
+    let engine = EnginePlan { bulk: args.bulk, ..engine(&args.engine, false)? };
+    run((&args.inputs, layouts), &args.rows, engine, history)
 }
 
 /// What a tail is to do.
@@ -207,5 +208,10 @@ fn engine(args: &EngineArgs, stays: bool) -> Result<EnginePlan> {
         write_timeout: args.write_timeout,
         ..defaults
     };
-    Ok(EnginePlan { settings: settings.checked()?, wait: args.wait, rate_limit: args.rate_limit })
+    Ok(EnginePlan {
+        settings: settings.checked()?,
+        wait: args.wait,
+        rate_limit: args.rate_limit,
+        bulk: Bulk::default(),
+    })
 }

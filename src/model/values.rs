@@ -133,6 +133,27 @@ impl<'a> Values<'a> {
     }
 }
 
+/// Bytes of the longest text of a column; none of one that has no text.
+pub fn longest_text(values: &Values<'_>) -> usize {
+    let of = |texts: &StringArray| {
+        let offsets = texts.value_offsets().windows(2);
+        let longest = offsets.map(|ends| ends[1] - ends[0]).max().unwrap_or(0);
+        usize::try_from(longest).unwrap_or(0)
+    };
+    match values {
+        Values::Text(texts) | Values::Coded(_, texts) => of(texts),
+        Values::Null
+        | Values::Bool(_)
+        | Values::Number(_)
+        | Values::Instant(_)
+        | Values::Far(_)
+        | Values::Day(_)
+        | Values::Clock(_)
+        | Values::Span(_)
+        | Values::Bytes(_) => 0,
+    }
+}
+
 /// Whether values of that type are text.
 pub fn is_text(type_: &DataType) -> bool {
     match type_ {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::batch::{Commit, Reason, Rows};
-use crate::port::{CommitMark, Session, Sink, SinkError, WriteMode, Written};
+use crate::port::{CommitMark, Resolved, Session, Sink, SinkError, WriteMode, Written};
 
 /// Any sink.
 pub struct AnySink(Box<dyn ErasedSink>);
@@ -30,6 +30,8 @@ trait ErasedSink: Send + Sync {
     fn name_of(&self, worker: usize, mark: &CommitMark) -> Option<Commit>;
     async fn connect(&self, worker: usize) -> Result<AnySession, SinkError>;
     async fn seal(&self) -> Result<(), SinkError>;
+    async fn unfinished(&self) -> Option<String>;
+    async fn finish(&self) -> Result<Resolved, SinkError>;
 }
 
 #[async_trait]
@@ -60,6 +62,14 @@ impl<S: Sink> ErasedSink for S {
 
     async fn seal(&self) -> Result<(), SinkError> {
         Sink::seal(self).await
+    }
+
+    async fn unfinished(&self) -> Option<String> {
+        Sink::unfinished(self).await
+    }
+
+    async fn finish(&self) -> Result<Resolved, SinkError> {
+        Sink::finish(self).await
     }
 }
 
@@ -92,6 +102,14 @@ impl Sink for AnySink {
 
     async fn seal(&self) -> Result<(), SinkError> {
         self.0.seal().await
+    }
+
+    async fn unfinished(&self) -> Option<String> {
+        self.0.unfinished().await
+    }
+
+    async fn finish(&self) -> Result<Resolved, SinkError> {
+        self.0.finish().await
     }
 }
 

@@ -21,7 +21,9 @@ use std::sync::Arc;
 pub use patience::{answered, unblocked};
 pub use period::{Period, PeriodOf, Periods, period, period_or_never};
 pub use schema_options::{Distribute, DistributeBy, SchemaOptions, distribute, role};
-pub use store::{Capabilities, Comparison, Known, OpenTable, Rehearsal, Store, TableLocation, Wanted};
+pub use store::{
+    BegunBulk, Capabilities, Comparison, Known, OpenTable, Rehearsal, Store, TableLocation, Wanted,
+};
 
 use crate::error::{Error, Result};
 use crate::text::flags::DSN;

@@ -13,6 +13,7 @@ use crate::batch::{Batch, Reason, Rows};
 use crate::dataset::time::TimeOptions;
 use crate::dataset::{Dataset, LiveTarget, Target};
 use crate::error::{Error, Result};
+use crate::port::Resolved;
 use crate::port::history::{NoHistory, RunHistory};
 use crate::port::jobs::JobLedger;
 use crate::port::messages::Messages;
@@ -122,6 +123,18 @@ pub trait Store: Debug + Send + Sync {
     /// Tells how it is, one fact after the other, so that those before a silence count.
     async fn health(&self, asked: &HealthQuestion<'_>, tell: &mut (dyn FnMut(HealthFact) + Send));
 
+    /// The loads in bulk into that table, or into any, that have begun and not ended.
+    async fn begun_bulks(&self, table: Option<&str>) -> Result<Vec<BegunBulk>> {
+        let _ = table;
+        Ok(Vec::new())
+    }
+
+    /// Ends one whose process is dead: brings its rows into their table. What had been told of them and is not so.
+    async fn finish_bulk(&self, begun: &BegunBulk) -> Result<Resolved> {
+        let _ = begun;
+        Ok(Resolved::default())
+    }
+
     /// What to do where it is away or silent.
     fn when_away(&self) -> &'static str;
 }
@@ -160,7 +173,19 @@ impl Wanted<'_> {
     }
 }
 
+/// A load in bulk: rows that wait beside their table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BegunBulk {
+    /// The run that loads them.
+    pub run: Uuid,
+    /// Where they are, for people.
+    pub bulk_table: String,
+    /// The table that they are for; none where it is gone.
+    pub table: Option<String>,
+}
+
 /// A table that is open.
+#[async_trait]
 pub trait OpenTable: Send + Sync {
     /// It, as the mapping wants it.
     fn target(&self) -> &Target;
@@ -198,6 +223,16 @@ pub trait OpenTable: Send + Sync {
     /// What tells which rows are in the table already, and which of them differ there; nothing where it cannot be asked.
     fn comparison(&self) -> Option<Box<dyn Comparison>> {
         None
+    }
+
+    /// Has the rows of that run go into the table in bulk, or go on so where `goes_on`, as the run did that this one
+    /// goes on with: where they are meanwhile, or why it cannot be.
+    ///
+    /// # Errors
+    /// Unavailable, where the store is.
+    async fn begin_bulk(&self, run: Uuid, goes_on: bool) -> Result<Result<String, String>> {
+        let _ = (run, goes_on);
+        Ok(Err("this store has no other way into a table than row by row".to_owned()))
     }
 
     /// What the engine writes to.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::batch::{Reason, Reject, Stage};
-use crate::port::{Circuit, Event, Level, Observer, Trouble};
+use crate::port::{Circuit, Event, Level, Observer, Resolved, Trouble};
 use crate::settings::EngineSettings;
 use crate::telemetry::histogram::Histogram;
 use crate::telemetry::snapshot::{
@@ -184,6 +184,24 @@ impl RunCounters {
             trouble: Mutex::default(),
             lag: Mutex::default(),
         }
+    }
+
+    /// Takes back of rows that were told to be new what the end of a load in bulk has found of them.
+    pub fn resolve(&self, resolved: &Resolved) {
+        let inserted = self.inserted.load(Relaxed);
+        // What an earlier run had told is in its own books.
+        let mut left = inserted;
+        let mut take = |rows: u64| {
+            let taken = rows.min(left);
+            left -= taken;
+            taken
+        };
+        let (updated, unchanged, skipped) =
+            (take(resolved.updated), take(resolved.unchanged), take(resolved.skipped));
+        self.updated.fetch_add(updated, Relaxed);
+        self.unchanged.fetch_add(unchanged, Relaxed);
+        self.skipped.fetch_add(skipped, Relaxed);
+        self.inserted.store(left, Relaxed);
     }
 
     /// Remembers where a row failed, if it is one of the first of its kind. Counts nothing: the

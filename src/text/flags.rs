@@ -5,6 +5,7 @@
 //! other text below `cli` spells one.
 
 pub const ARCHIVE: &str = "--archive";
+pub const BULK: &str = "--bulk";
 pub const CAPACITY: &str = "--capacity";
 pub const CHECKPOINT: &str = "--checkpoint";
 pub const CHUNK: &str = "--chunk";

@@ -24,7 +24,7 @@ const LAYERS: [&[&str]; 11] = [
 const VOCABULARY: [&str; 8] = ["batch", "brokers", "model", "port", "error", "files", "objects", "text"];
 /// Modules side by side that must not know one another, below their parent. Among the rooms of a store those
 /// that know others: a connection knows none, the catalog the connection, and so on to the writes.
-const APART: [(&str, &str); 18] = [
+const APART: [(&str, &str); 24] = [
     ("sink/postgres", "sink::sqlite"),
     ("sink/sqlite", "sink::postgres"),
     ("sink/postgres/connection", "postgres::catalog"),
@@ -39,6 +39,12 @@ const APART: [(&str, &str); 18] = [
     ("sink/postgres/encode", "postgres::ledger"),
     ("sink/postgres/encode", "postgres::schema"),
     ("sink/postgres/encode", "postgres::write"),
+    ("sink/postgres/bulk", "postgres::ledger"),
+    ("sink/postgres/bulk", "postgres::schema"),
+    ("sink/postgres/bulk", "postgres::write"),
+    ("sink/postgres/catalog", "postgres::bulk"),
+    ("sink/postgres/connection", "postgres::bulk"),
+    ("sink/postgres/encode", "postgres::bulk"),
     ("sink/postgres/ledger", "postgres::catalog"),
     ("sink/postgres/ledger", "postgres::write"),
     ("sink/postgres/schema", "postgres::write"),

@@ -119,7 +119,8 @@ impl Load<'_> {
             sorted: sorted.clone(),
             blocked: AtomicBool::new(false),
         });
-        let engine = WriteCoordinator::builder(Arc::new(sink), letters.clone())
+        let sink = Arc::new(sink);
+        let engine = WriteCoordinator::builder(sink.clone(), letters.clone())
             .settings(settings.clone())
             .observer(observer.clone())
             .start();
@@ -210,6 +211,7 @@ impl Load<'_> {
         drop(outlet);
         let outcome = engine.shutdown(true).await;
         drop(progress);
+        let unbrought = self.bring_in(&signals, &*sink, &outcome.end, &tally).await;
         // Where all has been drained, all that was read is settled.
         let drained = matches!(outcome.end, End::Drained) && outcome.returned == 0 && outcome.unburied == 0;
         // A pipe is never gone on with.
@@ -223,7 +225,7 @@ impl Load<'_> {
         };
 
         let (mut report, broken) = match report {
-            Ok(report) => (report, None),
+            Ok(report) => (report, unbrought),
             Err(error) => (Report::default(), Some(error)),
         };
         let books = tally.snapshot().books;

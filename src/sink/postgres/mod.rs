@@ -6,6 +6,7 @@
 //! `schema` makes and compares our own tables.
 
 mod ambient;
+mod bulk;
 pub(crate) mod catalog;
 pub(crate) mod connection;
 mod encode;

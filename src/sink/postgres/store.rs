@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
+use super::bulk;
 use super::catalog::tenant::resolve_tenant;
 use super::connection::blockers::too_long;
 use super::connection::connect::reachable;
@@ -18,13 +20,14 @@ use super::schema::health::PgHealth;
 use super::write::sink::{PgOptions, PgSink};
 use crate::dataset::{ALL, LiveTarget, Target};
 use crate::error::{Error, Result};
+use crate::port::Resolved;
 use crate::port::history::RunHistory;
 use crate::port::jobs::JobLedger;
 use crate::port::messages::Messages;
 use crate::sink::erased::AnySink;
 use crate::sink::health::{Answer, HealthFact, HealthQuestion};
 use crate::sink::store::{
-    Capabilities, Comparison, Lines, OpenTable, Rehearsal, Store, TableLocation, Wanted,
+    BegunBulk, Capabilities, Comparison, Lines, OpenTable, Rehearsal, Store, TableLocation, Wanted,
 };
 use crate::sink::{SchemaOptions, StoreKind, answered};
 use crate::text::flags::{DSN, GRANT, TENANT};
@@ -166,6 +169,14 @@ impl Store for PgStore {
         tell(HealthFact::Jobs(health.failing_jobs().await));
     }
 
+    async fn begun_bulks(&self, table: Option<&str>) -> Result<Vec<BegunBulk>> {
+        bulk::begun(&self.dsn, table).await
+    }
+
+    async fn finish_bulk(&self, begun: &BegunBulk) -> Result<Resolved> {
+        bulk::finish_leftover(&self.dsn, begun).await
+    }
+
     fn when_away(&self) -> &'static str {
         "see that the server runs, and that this machine may connect to it"
     }
@@ -186,6 +197,7 @@ fn writable(health: &PgHealth) -> HealthFact {
     HealthFact::Writable { yes, words: words.to_owned(), remedy }
 }
 
+#[async_trait]
 impl OpenTable for PgSink {
     fn target(&self) -> &Target {
         Self::target(self)
@@ -231,6 +243,10 @@ impl OpenTable for PgSink {
 
     fn comparison(&self) -> Option<Box<dyn Comparison>> {
         Some(Box::new(Self::comparison(self)))
+    }
+
+    async fn begin_bulk(&self, run: Uuid, goes_on: bool) -> Result<Result<String, String>> {
+        Self::begin_bulk(self, run, goes_on).await
     }
 
     fn into_sink(self: Box<Self>) -> Result<AnySink> {

@@ -292,6 +292,8 @@ pub(in crate::sink::postgres) struct Link {
     lost: Arc<Mutex<Option<SinkError>>>,
     /// Why the server cannot be loaded into, where it is not PostgreSQL.
     refused: Option<Reason>,
+    /// A name in what the server says, and the one that is meant by it.
+    alias: Option<(String, String)>,
 }
 
 impl Link {
@@ -312,7 +314,7 @@ impl Link {
             }
             drop(connection);
         });
-        Ok(Self { client, driver: driver.abort_handle(), lost, refused })
+        Ok(Self { client, driver: driver.abort_handle(), lost, refused, alias: None })
     }
 
     /// The engine's view of an error on this connection: where the driver only knows that the
@@ -330,7 +332,19 @@ impl Link {
                 return transient(reason.clone());
             }
         }
-        classify(error)
+        let mut error = classify(error);
+        if let Some((name, meant)) = &self.alias
+            && error.reason().message.contains(name.as_str())
+        {
+            let message = error.reason().message.replace(name, meant);
+            error.reason_mut().message = message.into();
+        }
+        error
+    }
+
+    /// Has messages of the server tell of `meant` where they name another.
+    pub fn call(&mut self, name: String, meant: String) {
+        self.alias = Some((name, meant));
     }
 
     /// Gives the connection up in the middle of a statement: the socket is closed at once, with

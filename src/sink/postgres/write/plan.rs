@@ -174,11 +174,7 @@ impl Plan {
         // A row-level policy forbids COPY into the table; text for other types must be cast.
         let indirect = table.security.binds || columns.iter().any(|(c, _)| c.type_.is_cast());
         let list = idents(columns.iter().map(|(c, _)| &c.name));
-        let key_columns: Vec<KeyColumn> = key
-            .iter()
-            .filter_map(|name| names.iter().position(|n| n == name))
-            .map(|column| KeyColumn { column, floor: keeps_nanos(&names[column], &names) })
-            .collect();
+        let key_columns = key_columns(key, &names);
         let newer_stays = newer_stays && !key.is_empty();
         let straight = match newer_stays {
             true => Some(Self::new(table, names.clone(), tenant, false, number)?),
@@ -211,6 +207,22 @@ impl Plan {
             names,
         })
     }
+}
+
+impl Plan {
+    /// For a bulk table, which has no key: rows of the same key of the table that they are for are told apart.
+    pub fn in_bulk(mut self, key: &[String]) -> Self {
+        self.key = key_columns(key, &self.names);
+        self
+    }
+}
+
+/// The columns of a key among those of a batch.
+fn key_columns(key: &[String], names: &[String]) -> Vec<KeyColumn> {
+    key.iter()
+        .filter_map(|name| names.iter().position(|n| n == name))
+        .map(|column| KeyColumn { column, floor: keeps_nanos(&names[column], names) })
+        .collect()
 }
 
 /// Whether the batch has a column for the nanoseconds that this one cuts off.

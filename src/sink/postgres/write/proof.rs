@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::batch::Reason;
-use crate::dataset::LiveTarget;
+use crate::dataset::{LiveTarget, Target};
 use crate::error::Error;
 use crate::port::{SinkError, TABLE_REKEYED, TransientKind};
 use crate::settings::OnConflict;
@@ -52,6 +52,8 @@ pub(in crate::sink::postgres) struct Known {
     version: u64,
     /// The state; none where the description was read without the lock, or is in doubt.
     state: Option<String>,
+    /// Of a bulk table: the table that its rows are for.
+    stands_for: Option<Arc<Target>>,
 }
 
 impl Known {
@@ -59,7 +61,12 @@ impl Known {
     fn new(table: Table, settings: &str) -> Self {
         let settings = if table.casts() { settings } else { "" };
         let ask = format!("{settings} {} {}", lock(&table), state(&table));
-        Self { ask, table, version: 0, state: None }
+        Self { ask, table, version: 0, state: None, stands_for: None }
+    }
+
+    /// As the mapping knows it.
+    fn target(&self) -> Target {
+        self.stands_for.as_deref().cloned().unwrap_or_else(|| self.table.target())
     }
 }
 
@@ -124,6 +131,11 @@ impl Proof {
         &self.0.table
     }
 
+    /// Of a bulk table: the table that its rows are for.
+    pub fn stands_for(&self) -> Option<&Target> {
+        self.0.stands_for.as_deref()
+    }
+
     /// Which version of the live target it is.
     pub fn version(&self) -> u64 {
         self.0.version
@@ -170,6 +182,13 @@ impl Catalog {
         Self { known: Mutex::new(Arc::new(Known::new(table, &settings))), live, settings, on_conflict }
     }
 
+    /// From now on rows go into that table; `stands_for`, where it is a bulk table, is the one that they are for.
+    pub fn turn_to(&self, table: Table, stands_for: Option<Target>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let stands_for = stands_for.map(Arc::new);
+        *known = Arc::new(Known { version: known.version, stands_for, ..Known::new(table, &self.settings) });
+    }
+
     fn latest(&self) -> Arc<Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -183,8 +202,11 @@ impl Catalog {
     /// be read anew.
     pub fn doubt(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        *known =
-            Arc::new(Known { version: known.version, ..Known::new(known.table.clone(), &self.settings) });
+        *known = Arc::new(Known {
+            version: known.version,
+            stands_for: known.stands_for.clone(),
+            ..Known::new(known.table.clone(), &self.settings)
+        });
     }
 
     /// Begins a transaction by `first`, locks the table in it and proves what is known of it, or reads it
@@ -204,7 +226,7 @@ impl Catalog {
         }
         for _ in 0..MOST_LOOKS {
             let found = describe(link, &known.table.sql_name(), self.on_conflict).await.map_err(unfit)?;
-            let found = Known::new(found, &self.settings);
+            let found = Known { stands_for: known.stands_for.clone(), ..Known::new(found, &self.settings) };
             if found.ask == known.ask && state.is_some() {
                 return Ok((Proof(self.adopt(Known { state, ..found })?), answers));
             }
@@ -223,6 +245,10 @@ impl Catalog {
             // Another session has read the same meanwhile.
             return Ok(Arc::clone(&known));
         }
+        if known.table.sql_name() != found.table.sql_name() {
+            // Rows have been turned to another table since.
+            return Err(Failure { error: changed(&found.table), intact: true });
+        }
         let changes = changes(&known.table, &found.table);
         let name = found.table.display_name();
         if let Some(why) = found.table.target().rekeyed_since(&known.table.target()) {
@@ -237,7 +263,7 @@ impl Catalog {
             let changes = changes.join(", ");
             tracing::warn!("table {name} has changed: {changes}; rows are written as it is now");
         }
-        *known = Arc::new(Known { version: self.live.set(found.table.target()), ..found });
+        *known = Arc::new(Known { version: self.live.set(found.target()), ..found });
         Ok(Arc::clone(&known))
     }
 

@@ -23,6 +23,7 @@ pub(in crate::sink::postgres) use self::write::sources;
 use crate::batch::{Reason, Rows};
 use crate::dataset::Refits;
 use crate::port::{CommitMark, Session, SinkError, WriteMode, Written};
+use crate::sink::postgres::bulk::Bulk;
 use crate::sink::postgres::catalog::casts::Casts;
 use crate::sink::postgres::connection::classify::{POLICY, doubtful, of_everybody};
 use crate::sink::postgres::connection::connect::Link;
@@ -176,7 +177,7 @@ impl PgSession {
             if failure.intact {
                 self.state = TransactionState::Failed;
             }
-            self.shared.waited_for(failure.error)
+            self.shared.lost_bulk(&failure.error).unwrap_or_else(|| self.shared.waited_for(failure.error))
         })?;
         if self.plans.len() > MAX_PLANS || self.proof.as_ref().is_none_or(|before| !before.is_of(&proof)) {
             self.plans.clear();
@@ -380,6 +381,9 @@ impl PgSession {
         if matches!(self.state, TransactionState::Open | TransactionState::Failed) {
             // If this fails, the session is broken, which the next lines mend.
             let _ = self.rollback().await;
+        }
+        if self.shared.bulk.get().is_some_and(Bulk::is_to_end) {
+            self.shared.end_bulk().await?;
         }
         if self.state != TransactionState::Idle
             || self.link.as_ref().is_none_or(|link| link.client.is_closed())

@@ -1,7 +1,7 @@
 //! The store as the engine sees it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -11,9 +11,10 @@ use crate::batch::{Commit, Reason};
 use crate::dataset::time::TimeOptions;
 use crate::dataset::{LiveTarget, Target};
 use crate::error::Result;
-use crate::port::{CommitMark, Sink, SinkError, TransientKind};
+use crate::port::{CommitMark, Resolved, Sink, SinkError, TransientKind};
 use crate::settings::OnConflict;
 use crate::sink::answered;
+use crate::sink::postgres::bulk::{self, Bulk};
 use crate::sink::postgres::catalog::casts::Casts;
 use crate::sink::postgres::catalog::describe::describe;
 use crate::sink::postgres::catalog::nodes;
@@ -28,9 +29,10 @@ use crate::sink::postgres::encode::encoder::RoundingPolicy;
 use crate::sink::postgres::ledger::marks::Ledger;
 use crate::sink::postgres::ledger::numbers::Numbers;
 use crate::sink::postgres::write::comparison::PgComparison;
-use crate::sink::postgres::write::proof::Catalog;
+use crate::sink::postgres::write::proof::{Catalog, changed};
 use crate::sink::postgres::write::rehearsal::PgRehearsal;
 use crate::sink::postgres::write::session::{PLACES, PgSession};
+use crate::text::number_format;
 
 /// What to write to, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,18 +111,51 @@ pub(in crate::sink::postgres) struct Shared {
     pub ledger: Option<Ledger>,
     /// Where it may not: the numbers of the last commits.
     pub numbers: Numbers,
+    /// The load in bulk, where it is one.
+    pub bulk: OnceLock<Bulk>,
 }
 
 impl Shared {
     /// A connection more. What opened the store has had one, so a server that refuses us now (a password
     /// that was changed, a database that is made anew) is waited for.
     pub async fn connect(&self) -> Result<Link, SinkError> {
-        self.connector.connect().await.map_err(|error| match error {
+        let link = self.connector.connect().await.map_err(|error| match error {
             SinkError::Fatal(reason) if is_waited_for(&reason.code) => {
                 SinkError::Transient(TransientKind::Refused, reason)
             }
             other => other,
-        })
+        });
+        let mut link = link?;
+        if let Some(bulk) = self.bulk.get() {
+            let (name, meant) = bulk.alias();
+            link.call(name, meant);
+        }
+        Ok(link)
+    }
+
+    /// Ends a load in bulk: brings its rows into their table, into which rows go from then on. Whoever comes
+    /// meanwhile waits, and who gives up does not end it.
+    pub async fn end_bulk(self: &Arc<Self>) -> Result<(), SinkError> {
+        match self.bulk.get().filter(|bulk| bulk.is_on()) {
+            Some(bulk) => {
+                let shared = Arc::clone(self);
+                let connect = async move { shared.connect().await };
+                bulk.end(connect, || self.catalog.turn_to(bulk.target().clone(), None)).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Where that refusal of a transaction means that the bulk table is gone: another process has taken this one
+    /// for dead, and has brought its rows where they belong.
+    pub fn lost_bulk(&self, error: &SinkError) -> Option<SinkError> {
+        let bulk = self.bulk.get().filter(|bulk| bulk.is_on())?;
+        if !matches!(&*error.reason().code, "42P01" | "table_unfit") {
+            return None;
+        }
+        bulk.is_gone();
+        self.catalog.turn_to(bulk.target().clone(), None);
+        Some(changed(bulk.target()))
     }
 
     /// Runs a step against the store, and says meanwhile which lock it waits for, if it does.
@@ -267,6 +302,7 @@ impl PgSink {
             given_up: AtomicBool::new(false),
             ledger,
             numbers: Numbers::default(),
+            bulk: OnceLock::new(),
         };
         let shared = Arc::new(shared);
         look_by(&shared);
@@ -312,6 +348,28 @@ impl PgSink {
     /// What tells which rows it has already.
     pub fn comparison(&self) -> PgComparison {
         PgComparison::new(self.shared.clone())
+    }
+
+    /// Has rows go into the table in bulk: see [`OpenTable::begin_bulk`](crate::sink::OpenTable::begin_bulk).
+    pub(in crate::sink::postgres) async fn begin_bulk(
+        &self,
+        run: Uuid,
+        goes_on: bool,
+    ) -> Result<std::result::Result<String, String>> {
+        let shared = &self.shared;
+        let link = shared.connect().await.map_err(to_error)?;
+        let on_conflict = shared.on_conflict;
+        let begun = match goes_on {
+            true => bulk::begin::take_over(&link, &self.table, on_conflict, run).await?,
+            false => bulk::begin::begin(&link, &self.table, on_conflict, run).await?,
+        };
+        Ok(begun.map(|(bulk, table)| {
+            let name = table.display_name();
+            if shared.bulk.set(bulk).is_ok() {
+                shared.catalog.turn_to(table, Some(self.target.clone()));
+            }
+            name
+        }))
     }
 
     /// The tenant that was asked for.
@@ -458,6 +516,22 @@ impl Sink for PgSink {
             return Some(Commit::Numbered { transaction, server: server.as_ref().into() });
         };
         ledger.name_of(worker, mark)
+    }
+
+    async fn unfinished(&self) -> Option<String> {
+        let bulk = self.shared.bulk.get().filter(|bulk| bulk.is_on())?;
+        let link = self.shared.connect().await.ok()?;
+        let bytes = bulk.weight(&link).await.ok()??;
+        Some(format!(
+            "building the indexes of {} over {} of rows, which needs about as much room again on the disk and in the WAL; then they show there",
+            self.shared.name,
+            number_format::bytes(bytes)
+        ))
+    }
+
+    async fn finish(&self) -> Result<Resolved, SinkError> {
+        self.shared.end_bulk().await?;
+        Ok(self.shared.bulk.get().and_then(Bulk::resolved).unwrap_or_default())
     }
 
     /// The workers have waited for the disk. The ledger stays until the run has said how it ended.

@@ -3,6 +3,7 @@
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::batch::{Reason, Rows};
+use crate::model::values::{Values, longest_text};
 use crate::port::{SinkError, TransientKind, WriteMode, Written};
 use crate::sink::postgres::connection::classify::{doubtful, of_everybody, transient};
 use crate::sink::postgres::connection::quoting::literal;
@@ -13,6 +14,10 @@ use crate::sink::postgres::write::session::failure::{
 };
 use crate::sink::postgres::write::session::write::sources;
 use crate::sink::postgres::write::session::{PgSession, TransactionState};
+
+/// Bytes of text that a key has at most for certain to fit into an index, a row of which has 2,704 (a third of a
+/// page of 8 kB).
+const MOST_KEY: usize = 2_000;
 
 /// Shapes of batches whose plans are kept.
 pub(super) const MAX_PLANS: usize = 32;
@@ -121,6 +126,12 @@ impl PgSession {
             }
             None => return Err(lost()),
         };
+        if proof.stands_for().is_some() && !self.goes_in_bulk(place, &sources).await? {
+            return match self.shared.bulk.get() {
+                Some(bulk) => Err(bulk.end_before_more()),
+                None => Err(lost()),
+            };
+        }
         self.state = TransactionState::Broken;
         let mut failure = match self.put(rows, &sources, place, guard, proof).await {
             Ok(written) => {
@@ -155,6 +166,28 @@ impl PgSession {
             }
         }
         Err(failure.error)
+    }
+
+    /// Whether rows of the plan at that place may go into a bulk table: they bring the same columns as those before,
+    /// and their keys are no longer than an index takes, which would tell it only at the end.
+    async fn goes_in_bulk(&mut self, place: usize, sources: &[Values<'_>]) -> Result<bool, SinkError> {
+        let (Some(bulk), Some((plan, _))) = (self.shared.bulk.get(), self.plans.get(place)) else {
+            return Ok(true);
+        };
+        let width = plan.names.len();
+        let longest: usize = plan
+            .key
+            .iter()
+            .map(|part| {
+                let parts = sources.iter().skip(part.column).step_by(width.max(1));
+                parts.map(longest_text).max().unwrap_or(0)
+            })
+            .sum();
+        if longest > MOST_KEY {
+            return Ok(false);
+        }
+        let names = plan.names.clone();
+        bulk.takes(&names, self.shared.connect()).await
     }
 
     /// Has the server read the texts of those rows as they are meant. Rows that are each meant otherwise

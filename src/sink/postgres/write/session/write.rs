@@ -66,6 +66,10 @@ impl PgSession {
             self.plans.len(),
         )
         .map_err(SinkError::Fatal)?;
+        let plan = match proof.stands_for() {
+            Some(target) => plan.in_bulk(&target.key),
+            None => plan,
+        };
         self.plans.push((Arc::new(plan), Reasons::default()));
         Ok(self.plans.len() - 1)
     }
@@ -99,6 +103,14 @@ impl PgSession {
         let own_key = |part: &KeyColumn| plan.goals.get(part.column).is_some_and(|goal| goal.type_.is_cast());
         if rows.parts.iter().any(|part| part.order != Order::Any) || plan.key.iter().any(own_key) {
             waves.iter_mut().for_each(|wave| wave.sort_unstable());
+        }
+        if proof.stands_for().is_some() {
+            let written = self.append_all(rows, &plan, place, &waves, guard, proof, &mut encoder).await;
+            drop(encoder);
+            if let Some((_, kept)) = self.plans.get_mut(place) {
+                *kept = reasons;
+            }
+            return written;
         }
         let lone = if let [wave] = waves.as_slice() { Some(wave) } else { None };
         let keyed = plan.stage.merge.is_some();
@@ -138,6 +150,38 @@ impl PgSession {
             *kept = reasons;
         }
         result
+    }
+
+    /// Puts rows into a bulk table, one wave after the other: the later ones of a key by a later statement.
+    #[expect(clippy::too_many_arguments, reason = "all that a write is made of, taken apart once")]
+    async fn append_all(
+        &mut self,
+        rows: Rows<'_>,
+        plan: &Plan,
+        place: usize,
+        waves: &[Vec<u32>],
+        guard: WriteMode,
+        proof: &Proof,
+        encoder: &mut Encoder<'_>,
+    ) -> Result<Written, Failure> {
+        if guard == WriteMode::Savepoint {
+            // The stage of rows that are cast is made before it.
+            let stage = if plan.direct.is_some() { String::new() } else { self.stage(plan, place)? };
+            self.say(&format!("{stage} SAVEPOINT mds_write")).await?;
+        }
+        let mut written = Written::default();
+        for wave in waves {
+            let appended = self.append(rows, plan, place, wave, WriteMode::Bare, proof, encoder).await?;
+            if let Some(mut appended) = appended {
+                written.add(&appended);
+                written.refused.append(&mut appended.refused);
+            }
+        }
+        if guard == WriteMode::Savepoint {
+            self.say("RELEASE SAVEPOINT mds_write").await?;
+        }
+        written.refused.sort_unstable_by_key(|(position, _)| *position);
+        Ok(written)
     }
 
     /// Whether some of the rows are in the table already, by a few of them.

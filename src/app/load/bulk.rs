@@ -1,0 +1,149 @@
+//! Loads in bulk: when a load goes so, and how it ends.
+
+use crate::app::interrupts::Signals;
+use crate::app::load::{Load, Task};
+use crate::app::resume::{Life, life, short};
+use crate::app::run_recorder::Started;
+use crate::coordinator::End;
+use crate::dataset::MapperSettings;
+use crate::error::{Error, Result};
+use crate::port::{Sink, SinkError};
+use crate::settings::Bulk;
+use crate::sink::{BegunBulk, OpenTable};
+use crate::telemetry::run_counters::RunCounters;
+use crate::text::flags::BULK;
+
+/// Bytes of inputs from which a load goes in bulk by itself: less is stored while the way is prepared.
+const LARGE: u64 = 16 << 20;
+
+impl Load<'_> {
+    /// Ends what an earlier load in bulk into the table has left, and has this one go so where it may.
+    pub(super) async fn bulk(
+        &self,
+        signals: &Signals,
+        opened: &dyn OpenTable,
+        mapper: &MapperSettings,
+        started: Option<&Started>,
+    ) -> Result<()> {
+        let asked = self.plan.engine.bulk;
+        let store = &*self.plan.to.store;
+        let table = &mapper.target.table;
+        if !mapper.target.is_keyed() {
+            return match asked {
+                Bulk::Always => Err(impossible(table, "it has no key that every row brings")),
+                Bulk::Auto | Bulk::Never => Ok(()),
+            };
+        }
+        let begun = self.patiently(signals, async || store.begun_bulks(Some(table)).await).await?;
+        let resumed = started.is_some_and(|started| started.resumed);
+        for bulk in begun {
+            if resumed && asked != Bulk::Never {
+                let (run, goes_on) = (self.caller.run_id, true);
+                match self.patiently(signals, async || opened.begin_bulk(run, goes_on).await).await? {
+                    Ok(place) => {
+                        self.note(&format!(
+                            "rows go on into {place}, and show in {table} when the load ends"
+                        ));
+                        return Ok(());
+                    }
+                    Err(why) => tracing::info!("the load in bulk is not gone on with: {why}"),
+                }
+            }
+            if self.goes_on(signals, &bulk).await? {
+                self.note(&format!(
+                    "run {} loads into {table} in bulk; its rows show there when it ends",
+                    short(bulk.run)
+                ));
+                return match asked {
+                    Bulk::Always => Err(impossible(table, "another load goes so just now")),
+                    Bulk::Auto | Bulk::Never => Ok(()),
+                };
+            }
+            self.note(&format!(
+                "run {} did not end: its rows, which wait in {}, are brought into {table} first",
+                short(bulk.run),
+                bulk.bulk_table
+            ));
+            self.patiently(signals, async || store.finish_bulk(&bulk).await.map(drop)).await?;
+        }
+        let Some(why) = self.unlikely(started) else {
+            let (run, goes_on) = (self.caller.run_id, false);
+            return match self.patiently(signals, async || opened.begin_bulk(run, goes_on).await).await? {
+                Ok(place) => {
+                    self.note(&format!(
+                        "{table} is empty: rows go into {place} without its indexes, and show in {table} when these are built, at the end of the load ({BULK} never has them show at once)"
+                    ));
+                    Ok(())
+                }
+                Err(why) if asked == Bulk::Always => Err(impossible(table, &why)),
+                Err(why) => {
+                    tracing::debug!("not in bulk: {why}");
+                    Ok(())
+                }
+            };
+        };
+        match asked {
+            Bulk::Always => Err(impossible(table, why)),
+            Bulk::Auto | Bulk::Never => Ok(()),
+        }
+    }
+
+    /// Why it is not even tried.
+    fn unlikely(&self, started: Option<&Started>) -> Option<&'static str> {
+        if !matches!(self.task, Task::Load) || self.claim.is_some() {
+            return Some("it is shared with other loaders");
+        }
+        if started.is_none() {
+            return Some("this role keeps no ledger, by which an interrupted load is gone on with");
+        }
+        match self.plan.engine.bulk {
+            Bulk::Never => Some("it is not wanted"),
+            Bulk::Always => None,
+            Bulk::Auto => {
+                let bytes: Option<u64> = self.inputs.iter().map(|input| input.bytes).sum();
+                bytes.is_none_or(|bytes| bytes < LARGE).then_some("the inputs are small")
+            }
+        }
+    }
+
+    /// Whether the process of that load may be alive.
+    async fn goes_on(&self, signals: &Signals, bulk: &BegunBulk) -> Result<bool> {
+        let run = bulk.run.to_string();
+        let found = self.patiently(signals, async || self.history()?.list(Some(&run), 1).await).await?;
+        Ok(found.first().is_some_and(|run| run.resumed_by.is_none() && life(run) != Life::Over))
+    }
+
+    /// Behind the last row: what has waited gets where everybody sees it. What kept it from that.
+    pub(super) async fn bring_in<S: Sink>(
+        &self,
+        signals: &Signals,
+        sink: &S,
+        end: &End,
+        tally: &RunCounters,
+    ) -> Option<Error> {
+        if matches!(end, End::GaveUp(_)) {
+            // The store is away; the next run does it.
+            return None;
+        }
+        if let Some(what) = sink.unfinished().await {
+            self.note(&what);
+        }
+        let finish = async || {
+            sink.finish().await.map_err(|error| match error {
+                SinkError::Transient(_, reason) => Error::unavailable(reason.message.into_owned()),
+                other => Error::usage(other.reason().message.clone().into_owned()),
+            })
+        };
+        match self.patiently(signals, finish).await {
+            Ok(resolved) => {
+                tally.resolve(&resolved);
+                None
+            }
+            Err(error) => Some(error),
+        }
+    }
+}
+
+fn impossible(table: &str, why: &str) -> Error {
+    Error::usage(format!("{BULK} always is not possible for {table}: {why}; leave it out"))
+}

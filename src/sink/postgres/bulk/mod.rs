@@ -1,0 +1,232 @@
+//! Loads in bulk: the first load of an empty table that has a key.
+//!
+//! Rows go into a table beside it (`mds_bulk_<oid>`), which has its columns and checks and none of its indexes;
+//! the table itself stays empty and keeps its key. At the end the indexes are built over all rows at once, which
+//! takes a fraction of the time that the key takes row by row, and one transaction puts the filled table in the
+//! place of the empty one. Where others have written to the table meanwhile, or it has changed, the rows are
+//! merged into it instead.
+//!
+//! All that the ledger promises holds as it is, since rows and marks are in one transaction. What a run that died
+//! leaves is found by its name: the next load into the table brings its rows there, as `schema apply` does, and
+//! `--resume` goes on with it.
+//!
+//! Rows of one key always come through one lane, in transactions one after the other. So which of them came last
+//! is told by the numbers of their transactions and statements (`xmin`, `cmin`).
+
+pub(in crate::sink::postgres) mod begin;
+mod duplicates;
+mod indexes;
+mod leftover;
+mod merge;
+mod obstacles;
+mod portrait;
+mod settle;
+mod swap;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+pub(in crate::sink::postgres) use leftover::{begun, finish_leftover};
+
+use crate::batch::Reason;
+use crate::port::{Resolved, SinkError, TransientKind};
+use crate::settings::OnConflict;
+use crate::sink::postgres::catalog::table::Table;
+use crate::sink::postgres::connection::connect::Link;
+use crate::sink::postgres::connection::quoting::{ident, literal, readable};
+
+/// How names of tables of loads in bulk begin; the oid of the table that they are for follows.
+const PREFIX: &str = "mds_bulk_";
+
+/// What a bulk table says of itself, in its comment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
+    /// The run that fills it.
+    run: Uuid,
+    /// Whether rows that come first stay (`--on-conflict skip`); else the last ones.
+    first_stays: bool,
+    /// The columns that its rows bring; none before the first row.
+    #[serde(default)]
+    columns: Option<Vec<String>>,
+    /// For people.
+    about: String,
+}
+
+/// A bulk table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::sink::postgres) struct BulkTable {
+    schema: String,
+    /// The oid of the table that its rows are for.
+    target: u32,
+    note: Note,
+}
+
+impl BulkTable {
+    fn name(&self) -> String {
+        format!("{PREFIX}{}", self.target)
+    }
+
+    /// Its name as SQL takes it.
+    pub fn sql_name(&self) -> String {
+        format!("{}.{}", ident(&self.schema), ident(&self.name()))
+    }
+
+    /// Its name for people.
+    pub fn display_name(&self) -> String {
+        format!("{}.{}", readable(&self.schema), self.name())
+    }
+
+    /// The statement that writes its note down.
+    fn noted(&self) -> String {
+        let note = serde_json::to_string(&self.note).unwrap_or_default();
+        format!("COMMENT ON TABLE {} IS {}", self.sql_name(), literal(&note))
+    }
+}
+
+/// A load in bulk that goes on, as all sessions of a sink share it.
+#[derive(Debug)]
+pub(in crate::sink::postgres) struct Bulk {
+    table: BulkTable,
+    /// The table that the rows are for, as it was when the load began.
+    target: Table,
+    on: AtomicBool,
+    /// Whether rows have come that it does not take.
+    to_end: AtomicBool,
+    /// The columns that its rows bring, once they are written down.
+    columns: tokio::sync::Mutex<Option<Vec<String>>>,
+    /// Those, for a quick look.
+    noted: OnceLock<Vec<String>>,
+    /// What brings its rows to an end, while that goes on.
+    ending: tokio::sync::Mutex<Option<JoinHandle<Result<(), SinkError>>>>,
+    /// What that has come to, whether its COMMIT was answered or not.
+    resolved: Arc<Mutex<Option<Resolved>>>,
+}
+
+impl Bulk {
+    fn new(table: BulkTable, target: Table) -> Self {
+        let columns = table.note.columns.clone();
+        let noted = OnceLock::new();
+        if let Some(columns) = &columns {
+            let _ = noted.set(columns.clone());
+        }
+        Self {
+            table,
+            target,
+            on: AtomicBool::new(true),
+            to_end: AtomicBool::new(false),
+            columns: tokio::sync::Mutex::new(columns),
+            noted,
+            ending: tokio::sync::Mutex::default(),
+            resolved: Arc::default(),
+        }
+    }
+
+    /// Whether rows go into the bulk table.
+    pub fn is_on(&self) -> bool {
+        self.on.load(Ordering::Acquire)
+    }
+
+    /// Whether it is to end before further rows are written.
+    pub fn is_to_end(&self) -> bool {
+        self.is_on() && self.to_end.load(Ordering::Acquire)
+    }
+
+    /// The table that the rows are for.
+    pub fn target(&self) -> &Table {
+        &self.target
+    }
+
+    /// The name of the bulk table in what the server says, and that of the table that is meant.
+    pub fn alias(&self) -> (String, String) {
+        (self.table.name(), self.target.name.clone())
+    }
+
+    /// Rows have come that it does not take: the transaction is to be tried again, once it has ended.
+    pub fn end_before_more(&self) -> SinkError {
+        self.to_end.store(true, Ordering::Release);
+        let message = format!("the rows so far are brought into {}", self.target.display_name());
+        SinkError::Transient(TransientKind::SchemaChanged, Reason::new("bulk_ended", message))
+    }
+
+    /// The bulk table is gone: another process has brought its rows where they belong.
+    pub fn is_gone(&self) {
+        self.on.store(false, Ordering::Release);
+    }
+
+    /// What its table weighs, in bytes; `None` where it is gone.
+    pub async fn weight(&self, link: &Link) -> Result<Option<u64>, SinkError> {
+        settle::weight(link, &self.table).await
+    }
+
+    /// Brings its rows where they belong, by a connection of its own; `turn` has further rows go there. That goes on
+    /// where whoever waits for it gives up.
+    pub async fn end(
+        &self,
+        connect: impl Future<Output = Result<Link, SinkError>> + Send + 'static,
+        turn: impl FnOnce(),
+    ) -> Result<(), SinkError> {
+        let mut ending = self.ending.lock().await;
+        if !self.is_on() {
+            return Ok(());
+        }
+        let columns = self.columns.lock().await.clone();
+        let task = ending.get_or_insert_with(|| {
+            let note = Note { columns, ..self.table.note.clone() };
+            let table = BulkTable { note, ..self.table.clone() };
+            let resolved = Arc::clone(&self.resolved);
+            tokio::spawn(async move {
+                let link = connect.await?;
+                settle::settle(&link, &table, &resolved).await
+            })
+        });
+        let done = task.await;
+        *ending = None;
+        done.unwrap_or_else(|why| Err(SinkError::Fatal(Reason::new("internal", why.to_string()))))?;
+        turn();
+        self.on.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// What has been told of rows and is not so.
+    pub fn resolved(&self) -> Option<Resolved> {
+        self.resolved.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether rows that bring these columns may go into it: all are to bring the same, so that of two rows of a
+    /// key the later one is the whole row. The first to ask says which; that is written down at once, by a
+    /// connection of its own, for whoever has to end it.
+    pub async fn takes(
+        &self,
+        names: &[String],
+        connect: impl Future<Output = Result<Link, SinkError>>,
+    ) -> Result<bool, SinkError> {
+        if let Some(noted) = self.noted.get() {
+            return Ok(noted == names);
+        }
+        let mut columns = self.columns.lock().await;
+        if let Some(columns) = &*columns {
+            return Ok(columns == names);
+        }
+        let link = connect.await?;
+        let note = Note { columns: Some(names.to_vec()), ..self.table.note.clone() };
+        let sql = BulkTable { note, ..self.table.clone() }.noted();
+        link.client.batch_execute(&sql).await.map_err(|error| link.classify(&error))?;
+        *columns = Some(names.to_vec());
+        let _ = self.noted.set(names.to_vec());
+        Ok(true)
+    }
+}
+
+/// The name of a table for people.
+fn display(schema: &str, name: &str) -> String {
+    format!("{}.{}", readable(schema), readable(name))
+}
+
+/// Whether, of rows of one key, the first stays.
+fn first_stays(on_conflict: OnConflict) -> bool {
+    on_conflict == OnConflict::Skip
+}
