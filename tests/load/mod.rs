@@ -9,6 +9,7 @@ mod arrow_types;
 mod as_a_library;
 mod asked_to_end;
 mod bad_input;
+mod bulk;
 mod casts;
 mod changed_files;
 mod conflict;

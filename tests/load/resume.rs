@@ -18,6 +18,8 @@ struct Scene {
     work: Work,
     store: Store,
     keyed: bool,
+    /// Whether loads go around the key.
+    bulk: bool,
     what: String,
 }
 
@@ -46,7 +48,14 @@ impl Scene {
         then(&db);
         let store = Store::Postgres(db);
         let what = format!("{store}, {}", if keyed { "a key" } else { "no key" });
-        Self { work: Work::new(), store, keyed, what }
+        Self { work: Work::new(), store, keyed, bulk: false, what }
+    }
+
+    /// A table with a key in PostgreSQL, loaded in bulk.
+    fn in_bulk(server: &Postgres) -> Self {
+        let scene = Self::in_database(server.database(), true, |_| ());
+        let what = format!("{}, in bulk", scene.what);
+        Self { bulk: true, what, ..scene }
     }
 
     fn new(kind: &str, keyed: bool) -> Self {
@@ -63,15 +72,17 @@ impl Scene {
         rusqlite::Connection::open(&path).and_then(|db| db.execute_batch(&table)).expect("a table");
         let store = Store::Sqlite(path);
         let what = format!("{store}, {}", if keyed { "a key" } else { "no key" });
-        Self { work, store, keyed, what }
+        Self { work, store, keyed, bulk: false, what }
     }
 
     /// A load of these inputs into the table.
     fn load<'a>(&self, inputs: impl IntoIterator<Item = &'a str>, workers: u64, batch: u64) -> Mdsctl {
         let (workers, batch) = (workers.to_string(), batch.to_string());
+        let bulk: &[&str] = if self.bulk { &["--bulk", "always"] } else { &[] };
         self.work
             .mdsctl(["load"])
             .arguments(inputs)
+            .arguments(bulk.iter().copied())
             .arguments(["--table", "quotes", "--json", "--dlq", rows::DLQ, "--dsn", &self.store.dsn()])
             .arguments(["--capacity", "1000", "--batch-size", &batch, "--workers", &workers])
             .within(PATIENCE)
@@ -82,10 +93,13 @@ impl Scene {
         self.store.count("quotes").unwrap_or(0)
     }
 
-    /// How far a load has come: the last row in the table.
+    /// How far a load has come: the last row in the table, or beside it.
     fn progress(&self) -> u64 {
-        let rows = self.store.try_rows("SELECT coalesce(max(seq), 0) FROM quotes").ok();
-        rows.and_then(|rows| rows.first()?.first()?.as_ref()?.parse().ok()).unwrap_or(0)
+        let value = |sql: &str| self.store.try_rows(sql).ok()?.first()?.first()?.clone();
+        let last = |table: &str| value(&format!("SELECT coalesce(max(seq), 0) FROM {table}"))?.parse().ok();
+        let beside = self.bulk.then(|| value("SELECT 'mds_bulk_' || 'quotes'::regclass::oid")).flatten();
+        let beside = beside.and_then(|table| last(&table));
+        last("quotes").max(beside).unwrap_or(0)
     }
 
     /// Waits until a row after that one is in the table; `false` where the program ends before.
@@ -108,6 +122,12 @@ impl Scene {
         rows.assert_stored(&self.store, self.keyed, &format!("{what}: {run}"));
         rows.assert_buried(&self.work.dlq(rows::DLQ), &what);
         assert_eq!(self.store.count("mds_checkpoints"), Some(0), "{what}: nothing is left to resume");
+        if self.bulk {
+            let left = "SELECT count(*)::text FROM pg_class WHERE relname LIKE 'mds\\_bulk%'";
+            assert_eq!(self.store.rows(left)[0][0].as_deref(), Some("0"), "{what}: a bulk table is left");
+            let key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'quotes'::regclass AND conname = 'quotes_pkey'";
+            assert_eq!(self.store.rows(key)[0][0].as_deref(), Some("PRIMARY KEY (series, k)"), "{what}");
+        }
     }
 }
 

@@ -25,7 +25,12 @@ impl Load<'_> {
         mapper: &MapperSettings,
         started: Option<&Started>,
     ) -> Result<()> {
-        let asked = self.plan.engine.bulk;
+        let resumed = started.is_some_and(|started| started.resumed);
+        let asked = match self.plan.engine.bulk {
+            // What it goes on with may have got where it belongs meanwhile.
+            Bulk::Always if resumed => Bulk::Auto,
+            asked => asked,
+        };
         let store = &*self.plan.to.store;
         let table = &mapper.target.table;
         if !mapper.target.is_keyed() {
@@ -35,7 +40,6 @@ impl Load<'_> {
             };
         }
         let begun = self.patiently(signals, async || store.begun_bulks(Some(table)).await).await?;
-        let resumed = started.is_some_and(|started| started.resumed);
         for bulk in begun {
             if resumed && asked != Bulk::Never {
                 let (run, goes_on) = (self.caller.run_id, true);

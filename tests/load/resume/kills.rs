@@ -7,7 +7,7 @@ use super::{Mdsctl, Scene};
 use crate::generator::random::Random;
 use crate::harness::seed::seed;
 use crate::harness::wait::PATIENCE;
-use crate::harness::{Citus, wait};
+use crate::harness::{Citus, Postgres, wait};
 
 /// Kills of a running load into each kind of table, unless `MDSCTL_RESUME_KILLS` asks for more.
 const KILLS: u64 = 12;
@@ -104,6 +104,61 @@ fn a_table_with_a_key_in_postgresql() {
 #[test]
 fn a_table_without_a_key_in_postgresql() {
     torment(false, ROWS, || Scene::new("postgres", false));
+}
+
+#[test]
+fn a_table_that_is_loaded_in_bulk() {
+    torment(true, ROWS, || Scene::in_bulk(Postgres::shared()));
+}
+
+/// The loader is killed, or the server under it, or both.
+#[test]
+fn a_server_that_is_loaded_in_bulk() {
+    let wanted = std::env::var("MDSCTL_RESUME_KILLS").map_or(KILLS, |kills| kills.parse().expect("a number"));
+    let server = Postgres::private();
+    let mut random = Random::new(seed(), 77);
+    let mut hits = 0;
+    for load in 0.. {
+        if hits >= wanted {
+            break;
+        }
+        assert!(load < 10 + wanted, "of {load} loads {hits} kills hit");
+        let scene = Scene::in_bulk(&server);
+        let rows = Rows::new(Random::new(random.next(), 0), 2 * ROWS);
+        scene.work.write("in/1.csv", rows.csv());
+        let what = format!("load {load}");
+        let mut resume = false;
+        for _ in 0..4 {
+            let goal = scene.progress() + random.between(1, i64::try_from(ROWS).expect("few")) as u64;
+            let program = scene.load(["in"], 3, random.between(20, 300) as u64);
+            let mut running = program.arguments(resume.then_some("--resume")).spawn();
+            if !scene.comes_to(goal, &mut running) {
+                running.finish_quietly();
+                break;
+            }
+            resume = true;
+            let loader_too = random.once_in(2);
+            if loader_too {
+                running.signal(Signal::KILL);
+            }
+            server.kill9();
+            server.start();
+            if !loader_too {
+                wait::until(PATIENCE, "rows behind the crash", || {
+                    (running.has_ended() || scene.progress() > goal).then_some(())
+                });
+                running.signal(Signal::KILL);
+            }
+            running.finish_quietly();
+            hits += 1;
+        }
+        let run = scene.load(["in"], 2, 200).arguments(["--resume"]).run();
+        match run.stderr.contains("has loaded all of it") {
+            true => rows.assert_stored(&scene.store, true, &what),
+            false => scene.assert_loaded(&rows, &run, &what),
+        }
+    }
+    println!("{hits} kills hit");
 }
 
 #[test]

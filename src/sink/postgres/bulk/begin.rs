@@ -56,12 +56,15 @@ async fn make(link: &Link, target: &Table, on_conflict: OnConflict, run: Uuid) -
     let sql = format!(
         "SELECT c.oid, EXISTS (SELECT FROM ONLY {name}), \
          (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(pg_catalog.split_part(o, '=', 1)) || ' = ' || \
-          pg_catalog.quote_literal(pg_catalog.substr(o, pg_catalog.strpos(o, '=') + 1)), ', ') FROM pg_catalog.unnest(c.reloptions) o) \
-         FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)"
+          pg_catalog.quote_literal(pg_catalog.substr(o, pg_catalog.strpos(o, '=') + 1)), ', ') FROM pg_catalog.unnest(c.reloptions) o), \
+         (SELECT pg_catalog.string_agg(pg_catalog.format('ALTER TABLE %I.%I ALTER %I SET STATISTICS %s;', n.nspname, '{PREFIX}' || c.oid, a.attname, a.attstattarget), ' ') \
+          FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attstattarget >= 0) \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass($1)"
     );
     let row = link.client.query_typed_one(&sql, &[(&name, Type::TEXT)]).await.map_err(fault)?;
-    let (oid, filled, options): (u32, bool, Option<String>) =
-        (row.try_get(0).map_err(fault)?, row.try_get(1).map_err(fault)?, row.try_get(2).map_err(fault)?);
+    let (oid, filled): (u32, bool) = (row.try_get(0).map_err(fault)?, row.try_get(1).map_err(fault)?);
+    let (options, targets): (Option<String>, Option<String>) =
+        (row.try_get(2).map_err(fault)?, row.try_get(3).map_err(fault)?);
     if filled {
         return Ok(Err("it has rows already".to_owned()));
     }
@@ -75,7 +78,8 @@ async fn make(link: &Link, target: &Table, on_conflict: OnConflict, run: Uuid) -
     let options =
         options.map_or_else(String::new, |options| format!("ALTER TABLE {bulk_name} SET ({options});"));
     let sql = format!(
-        "CREATE TABLE {bulk_name} (LIKE {name} INCLUDING ALL EXCLUDING INDEXES); {options} {}",
+        "CREATE TABLE {bulk_name} (LIKE {name} INCLUDING ALL EXCLUDING INDEXES); {options} {} {}",
+        targets.unwrap_or_default(),
         table.noted()
     );
     link.client.batch_execute(&sql).await.map_err(fault)?;

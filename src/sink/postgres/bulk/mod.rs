@@ -49,7 +49,7 @@ struct Note {
     run: Uuid,
     /// Whether rows that come first stay (`--on-conflict skip`); else the last ones.
     first_stays: bool,
-    /// The columns that its rows bring; none before the first row.
+    /// The columns that its rows bring, sorted; none before the first row.
     #[serde(default)]
     columns: Option<Vec<String>>,
     /// For people.
@@ -204,19 +204,21 @@ impl Bulk {
         names: &[String],
         connect: impl Future<Output = Result<Link, SinkError>>,
     ) -> Result<bool, SinkError> {
+        let mut names = names.to_vec();
+        names.sort_unstable();
         if let Some(noted) = self.noted.get() {
-            return Ok(noted == names);
+            return Ok(*noted == names);
         }
         let mut columns = self.columns.lock().await;
         if let Some(columns) = &*columns {
-            return Ok(columns == names);
+            return Ok(*columns == names);
         }
         let link = connect.await?;
-        let note = Note { columns: Some(names.to_vec()), ..self.table.note.clone() };
+        let note = Note { columns: Some(names.clone()), ..self.table.note.clone() };
         let sql = BulkTable { note, ..self.table.clone() }.noted();
         link.client.batch_execute(&sql).await.map_err(|error| link.classify(&error))?;
-        *columns = Some(names.to_vec());
-        let _ = self.noted.set(names.to_vec());
+        *columns = Some(names.clone());
+        let _ = self.noted.set(names);
         Ok(true)
     }
 }

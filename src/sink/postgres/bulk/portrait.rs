@@ -5,8 +5,8 @@ use tokio_postgres::types::Type;
 
 use crate::sink::postgres::connection::connect::Link;
 
-/// Left out is what two tables never share (oids, files), what the server counts, and the gaps that dropped
-/// columns leave. Whatever a later version adds to the catalog is compared by itself.
+/// Left out is what two tables never share (oids, files), what the server counts (its options whose names begin with
+/// `pg_` among them), and the gaps that dropped columns leave. Whatever a later version adds to the catalog is compared by itself.
 const PORTRAIT: &str = "\
 SELECT pg_catalog.jsonb_build_object(
   'table', pg_catalog.to_jsonb(c) - '{oid,relfilenode,reltype,relpages,reltuples,relallvisible,relallfrozen,reltoastrelid,relfrozenxid,relminmxid,relhasindex,relnatts,relacl,reloptions}'::text[],
@@ -14,8 +14,9 @@ SELECT pg_catalog.jsonb_build_object(
                  FROM pg_catalog.aclexplode(coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))) a),
   'options', (SELECT pg_catalog.jsonb_agg(o ORDER BY o) FROM pg_catalog.unnest(c.reloptions) o),
   'toast', (SELECT pg_catalog.to_jsonb(t.reloptions) FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid),
-  'columns', (SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(a) - '{attrelid,attnum,attcacheoff,attndims,attmissingval,atthasmissing}'::text[]
-                     || pg_catalog.jsonb_build_object('default', pg_catalog.pg_get_expr(d.adbin, d.adrelid)) ORDER BY a.attnum)
+  'columns', (SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(a) - '{attrelid,attnum,attcacheoff,attndims,attmissingval,atthasmissing,attoptions}'::text[]
+                     || pg_catalog.jsonb_build_object('default', pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+                        'options', (SELECT pg_catalog.jsonb_agg(o ORDER BY o) FROM pg_catalog.unnest(a.attoptions) o WHERE o NOT LIKE 'pg\\_%')) ORDER BY a.attnum)
               FROM pg_catalog.pg_attribute a
               LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
