@@ -7,7 +7,7 @@ use crate::app::run_recorder::Started;
 use crate::coordinator::End;
 use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
-use crate::port::{Sink, SinkError};
+use crate::port::{Sink, SinkError, Trouble};
 use crate::settings::Bulk;
 use crate::sink::{BegunBulk, OpenTable};
 use crate::telemetry::run_counters::RunCounters;
@@ -28,7 +28,7 @@ impl Load<'_> {
         let resumed = started.is_some_and(|started| started.resumed);
         let asked = match self.plan.engine.bulk {
             // What it goes on with may have got where it belongs meanwhile.
-            Bulk::Always if resumed => Bulk::Auto,
+            Bulk::Always if self.plan.history.resume => Bulk::Auto,
             asked => asked,
         };
         let store = &*self.plan.to.store;
@@ -70,7 +70,7 @@ impl Load<'_> {
             ));
             self.patiently(signals, async || store.finish_bulk(&bulk).await.map(drop)).await?;
         }
-        let Some(why) = self.unlikely(started) else {
+        let Some(why) = self.unlikely(asked, started) else {
             let (run, goes_on) = (self.caller.run_id, false);
             return match self.patiently(signals, async || opened.begin_bulk(run, goes_on).await).await? {
                 Ok(place) => {
@@ -93,16 +93,17 @@ impl Load<'_> {
     }
 
     /// Why it is not even tried.
-    fn unlikely(&self, started: Option<&Started>) -> Option<&'static str> {
+    fn unlikely(&self, asked: Bulk, started: Option<&Started>) -> Option<&'static str> {
         if !matches!(self.task, Task::Load) || self.claim.is_some() {
             return Some("it is shared with other loaders");
         }
         if started.is_none() {
             return Some("this role keeps no ledger, by which an interrupted load is gone on with");
         }
-        match self.plan.engine.bulk {
+        match asked {
             Bulk::Never => Some("it is not wanted"),
             Bulk::Always => None,
+            Bulk::Auto if self.plan.engine.bulk == Bulk::Always => None,
             Bulk::Auto => {
                 let bytes: Option<u64> = self.inputs.iter().map(|input| input.bytes).sum();
                 bytes.is_none_or(|bytes| bytes < LARGE).then_some("the inputs are small")
@@ -125,7 +126,7 @@ impl Load<'_> {
         end: &End,
         tally: &RunCounters,
     ) -> Option<Error> {
-        if matches!(end, End::GaveUp(_)) {
+        if matches!(end, End::GaveUp(None | Some(Trouble::Store(_)))) {
             // The store is away; the next run does it.
             return None;
         }

@@ -135,6 +135,11 @@ impl Bulk {
         self.is_on() && self.to_end.load(Ordering::Acquire)
     }
 
+    /// Whether rows have come.
+    pub fn has_rows(&self) -> bool {
+        self.noted.get().is_some()
+    }
+
     /// The table that the rows are for.
     pub fn target(&self) -> &Table {
         &self.target

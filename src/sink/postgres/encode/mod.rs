@@ -7,6 +7,7 @@ pub(super) mod comparison;
 pub(super) mod copy_buffer;
 pub(super) mod digits;
 pub(super) mod encoder;
+pub(super) mod hash;
 pub(super) mod labels;
 pub(super) mod numeric;
 pub(super) mod refusal;

@@ -5,6 +5,8 @@ pub(super) mod chunks;
 pub(super) mod comparison;
 pub(super) mod copy;
 pub(super) mod diagnose;
+pub(super) mod digest;
+mod digested;
 pub(super) mod merge;
 pub(super) mod plan;
 pub(super) mod proof;

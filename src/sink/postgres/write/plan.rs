@@ -15,6 +15,7 @@ use crate::sink::postgres::connection::quoting::{ident, idents};
 use crate::sink::postgres::encode::comparison::{FIRST_TS, UPDATED_AT};
 use crate::sink::postgres::encode::encoder::{EncodeTarget, Origin};
 use crate::sink::postgres::encode::labels::Labels;
+use crate::sink::postgres::write::digest::Digest;
 use crate::text::flags::{MAP, SET};
 
 /// How to write batches with certain columns.
@@ -39,6 +40,8 @@ pub(in crate::sink::postgres) struct Plan {
     pub newer_stays: bool,
     /// Where newer rows stay: how rows go right into the table while none of them are there.
     pub straight: Option<Box<Self>>,
+    /// How rows that are there as they are can be told without sending them; none where they cannot.
+    pub digest: Option<Digest>,
     /// Asks whether a row of the key given as parameters is there: the statement, and the places of
     /// the parameters among the goals. None where there is no key, or one that cannot be asked for.
     pub probe: Option<(String, Vec<usize>)>,
@@ -186,7 +189,10 @@ impl Plan {
             goals.push(first_ts());
             origins.push(Origin::FirstTs);
         }
+        let digest = Digest::new(table, (key, nulls), (&goals, &origins, names.len()), &reading(table))
+            .filter(|_| !newer_stays && !key.is_empty() && !indirect);
         Ok(Self {
+            digest,
             goals,
             origins,
             direct: (!indirect && !newer_stays)

@@ -29,6 +29,7 @@ use crate::sink::postgres::encode::encoder::RoundingPolicy;
 use crate::sink::postgres::ledger::marks::Ledger;
 use crate::sink::postgres::ledger::numbers::Numbers;
 use crate::sink::postgres::write::comparison::PgComparison;
+use crate::sink::postgres::write::digested::Digested;
 use crate::sink::postgres::write::proof::{Catalog, changed};
 use crate::sink::postgres::write::rehearsal::PgRehearsal;
 use crate::sink::postgres::write::session::{PLACES, PgSession};
@@ -111,6 +112,8 @@ pub(in crate::sink::postgres) struct Shared {
     pub ledger: Option<Ledger>,
     /// Where it may not: the numbers of the last commits.
     pub numbers: Numbers,
+    /// What is known of rows that the table has already.
+    pub digested: Digested,
     /// The load in bulk, where it is one.
     pub bulk: OnceLock<Bulk>,
 }
@@ -302,6 +305,7 @@ impl PgSink {
             given_up: AtomicBool::new(false),
             ledger,
             numbers: Numbers::default(),
+            digested: Digested::default(),
             bulk: OnceLock::new(),
         };
         let shared = Arc::new(shared);
@@ -519,7 +523,7 @@ impl Sink for PgSink {
     }
 
     async fn unfinished(&self) -> Option<String> {
-        let bulk = self.shared.bulk.get().filter(|bulk| bulk.is_on())?;
+        let bulk = self.shared.bulk.get().filter(|bulk| bulk.is_on() && bulk.has_rows())?;
         let link = self.shared.connect().await.ok()?;
         let bytes = bulk.weight(&link).await.ok()??;
         Some(format!(

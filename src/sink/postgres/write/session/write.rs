@@ -2,6 +2,7 @@
 //! way of a stage and a merge.
 
 mod compare;
+mod sift;
 
 use std::sync::Arc;
 
@@ -112,7 +113,8 @@ impl PgSession {
             }
             return written;
         }
-        let lone = if let [wave] = waves.as_slice() { Some(wave) } else { None };
+        let lone = if let [wave] = waves.as_slice() { Some(wave.clone()) } else { None };
+        let lone = lone.as_ref();
         let keyed = plan.stage.merge.is_some();
         let mut result = None;
         // Without a stage there is no other way, whatever else is in the transaction.
@@ -140,7 +142,23 @@ impl PgSession {
         }
         let mut result = match result {
             Some(result) => result,
-            None => self.merge(rows, &plan, place, &waves, sources, guard, proof, &mut encoder).await,
+            None => {
+                let known = self.sift(rows, &plan, &mut waves, sources).await?;
+                let merged = match waves.is_empty() {
+                    true => Ok(Written::default()),
+                    false => {
+                        self.merge(rows, &plan, place, &waves, sources, guard, proof, &mut encoder).await
+                    }
+                };
+                merged.map(|mut written| {
+                    match shared.on_conflict {
+                        OnConflict::Skip => written.skipped += known,
+                        OnConflict::Update | OnConflict::Error => written.unchanged += known,
+                    }
+                    self.merging |= known > 0;
+                    written
+                })
+            }
         };
         if let Ok(written) = &mut result {
             written.refused.sort_unstable_by_key(|(position, _)| *position);
