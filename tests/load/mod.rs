@@ -64,6 +64,7 @@ mod rehearsed;
 mod rejects;
 mod resume;
 mod salvaged;
+mod same_again;
 mod scaled;
 mod screen;
 mod seams;
