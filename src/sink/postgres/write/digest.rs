@@ -137,7 +137,7 @@ struct Question {
     params: Vec<(Literal, Type)>,
     sql: String,
     /// Of each range the rows, and the sum of their hashes.
-    ranges: Vec<(Vec<u32>, i128)>,
+    ranges: Vec<(Vec<Pick>, i128)>,
 }
 
 impl Digest {
@@ -209,18 +209,18 @@ impl Digest {
         Some(digest)
     }
 
-    /// Which rows of a batch of so many the table has as they are: `false` where it has them not, or in another way,
-    /// or where that cannot be told.
+    /// Which rows of those batches, each with how many it has, the table has as they are: `false` where it has them not,
+    /// or in another way, or where that cannot be told.
     pub async fn known(
         &self,
         link: &Link,
         seed: i64,
-        (sources, part, rows): (&[Values<'_>], u32, usize),
+        (sources, parts): (&[Values<'_>], &[(u32, usize)]),
         rules: RoundingPolicy,
         tenant: Option<Uuid>,
-    ) -> Result<Vec<bool>, tokio_postgres::Error> {
-        let mut known = vec![false; rows];
-        let Some(question) = self.question(seed, (sources, part, rows), rules, tenant) else {
+    ) -> Result<Vec<Vec<bool>>, tokio_postgres::Error> {
+        let mut known: Vec<Vec<bool>> = parts.iter().map(|(_, rows)| vec![false; *rows]).collect();
+        let Some(question) = self.question(seed, (sources, parts), rules, tenant) else {
             return Ok(known);
         };
         let params: Vec<(&(dyn ToSql + Sync), Type)> = question
@@ -232,8 +232,10 @@ impl Digest {
         for (answer, (rows, sum)) in answers.iter().zip(&question.ranges) {
             let (count, there): (i64, String) = (answer.try_get(0)?, answer.try_get(1)?);
             if usize::try_from(count).is_ok_and(|count| count == rows.len()) && there.parse() == Ok(*sum) {
-                for row in rows {
-                    if let Some(known) = known.get_mut(*row as usize) {
+                for pick in rows {
+                    let at = parts.iter().position(|(part, _)| *part == pick.part);
+                    let known = at.and_then(|at| known.get_mut(at)?.get_mut(pick.row as usize));
+                    if let Some(known) = known {
                         *known = true;
                     }
                 }
@@ -245,34 +247,36 @@ impl Digest {
     fn question(
         &self,
         seed: i64,
-        (sources, part, rows): (&[Values<'_>], u32, usize),
+        (sources, parts): (&[Values<'_>], &[(u32, usize)]),
         rules: RoundingPolicy,
         tenant: Option<Uuid>,
     ) -> Option<Question> {
         let mut reasons = Reasons::default();
         let mut encoder =
             Encoder::new(&self.goals, &self.origins, sources, self.width, rules, tenant, &mut reasons);
-        let (mut out, mut sent) = (Out::new(), Vec::with_capacity(rows));
+        let (mut out, mut sent) = (Out::new(), Vec::with_capacity(parts.iter().map(|(_, rows)| rows).sum()));
         let mut picks = Vec::with_capacity(BLOCK);
-        let mut first = 0;
-        while first < rows {
-            let end = rows.min(first + BLOCK);
-            picks.clear();
-            picks.extend((first..end).map(|row| Pick { part, row: row as u32 }));
-            encoder.block(&picks, &mut out, |at, done| {
-                if done.is_ok() {
-                    sent.push((first + at) as u32);
-                }
-            });
-            first = end;
+        for (part, rows) in parts {
+            let mut first = 0;
+            while first < *rows {
+                let end = (*rows).min(first + BLOCK);
+                picks.clear();
+                picks.extend((first..end).map(|row| Pick { part: *part, row: row as u32 }));
+                encoder.block(&picks, &mut out, |at, done| {
+                    if done.is_ok() {
+                        sent.extend(picks.get(at).copied());
+                    }
+                });
+                first = end;
+            }
         }
         drop(encoder);
         let cells = Cells::read(out.written(), self.goals.len(), sent.len())?;
         self.asked(seed, &cells, &sent)
     }
 
-    /// The question about encoded rows, whose places in their batch are `sent`.
-    fn asked(&self, seed: i64, cells: &Cells<'_>, sent: &[u32]) -> Option<Question> {
+    /// The question about encoded rows, whose places in their batches are `sent`.
+    fn asked(&self, seed: i64, cells: &Cells<'_>, sent: &[Pick]) -> Option<Question> {
         // What is the same in all rows is a condition, and no part of the hash.
         let constant: Vec<bool> = self
             .roles

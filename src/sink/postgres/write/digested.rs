@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 use super::digest::{WORTH, is_able};
 use crate::batch::{Batch, Identity};
@@ -25,8 +25,48 @@ const SOON: u64 = 1 << 18;
 /// Batches that are kept in view: those on their way.
 const BATCHES: usize = 64;
 
-/// Of a batch the rows that the table has as they are, once that was asked.
-pub(super) type Seen = Arc<OnceCell<Vec<bool>>>;
+/// Of a batch the rows that the table has as they are, once that was asked; none of them where it could not be.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Whether somebody asks, or has asked.
+    taken: AtomicBool,
+    known: watch::Sender<Option<Arc<Vec<bool>>>>,
+}
+
+impl Seen {
+    /// What is known, once the one who asks has been told.
+    pub async fn known(&self) -> Arc<Vec<bool>> {
+        let mut told = self.known.subscribe();
+        let known = told.wait_for(Option::is_some).await.ok().and_then(|known| known.clone());
+        known.unwrap_or_default()
+    }
+
+    /// To ask, where nobody else does.
+    pub fn claim(self: &Arc<Self>) -> Option<Claim> {
+        let taken = self.taken.swap(true, Ordering::AcqRel);
+        (!taken).then(|| Claim(Arc::clone(self)))
+    }
+}
+
+/// The task to ask about a batch. Who lets it go has learned nothing.
+pub(super) struct Claim(Arc<Seen>);
+
+impl Claim {
+    /// Tells the others.
+    pub fn tell(self, known: Vec<bool>) {
+        self.0.known.send_replace(Some(Arc::new(known)));
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.known.send_if_modified(|known| {
+            let none = known.is_none();
+            known.get_or_insert_default();
+            none
+        });
+    }
+}
 
 /// See above.
 #[derive(Debug)]
@@ -35,7 +75,7 @@ pub(in crate::sink::postgres) struct Digested {
     pub seed: i64,
     off: AtomicBool,
     able: OnceCell<bool>,
-    batches: Mutex<VecDeque<(Weak<Batch>, Seen)>>,
+    batches: Mutex<VecDeque<(Weak<Batch>, Arc<Seen>)>>,
     sent: Mutex<HashSet<Identity>>,
     asked: AtomicU64,
     known: AtomicU64,
@@ -63,7 +103,7 @@ impl Digested {
     }
 
     /// What is known of that batch: to be asked by whoever comes first. None where it is too small to be asked about.
-    pub fn seen(&self, batch: &Arc<Batch>) -> Option<Seen> {
+    pub(super) fn seen(&self, batch: &Arc<Batch>) -> Option<Arc<Seen>> {
         if batch.len() < WORTH {
             return None;
         }
@@ -73,7 +113,7 @@ impl Digested {
         if let Some((_, seen)) = batches.iter().find(|(other, _)| other.ptr_eq(&weak)) {
             return Some(seen.clone());
         }
-        let seen = Seen::default();
+        let seen = Arc::<Seen>::default();
         batches.push_back((weak, seen.clone()));
         if batches.len() > BATCHES {
             batches.pop_front();

@@ -390,6 +390,10 @@ impl PgSink {
 /// Since PostgreSQL 14, and not on every system: whether it works is found out by trying.
 const WATCH: &str = "SELECT pg_catalog.set_config('client_connection_check_interval', '1s', true);";
 
+/// No statement of ours is worth compiling: each looks at rows of a batch by an index, which the planner, who knows
+/// nothing of what is asked for, takes for the whole table.
+const NO_JIT: &str = "SELECT pg_catalog.set_config('jit', 'off', true);";
+
 /// See [`begin`].
 const LIMITLESS: &str =
     "SELECT pg_catalog.set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);";
@@ -480,7 +484,7 @@ fn begin(tenant: Option<Uuid>, watch: bool, limitless: bool, lazy: bool) -> Stri
         "SELECT pg_catalog.set_config('synchronous_commit', 'on', true) WHERE pg_catalog.current_setting('synchronous_commit') = 'off';"
     };
     format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; {commit} {watch} {limitless} {tenant}"
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL IMMEDIATE; {NO_JIT} {commit} {watch} {limitless} {tenant}"
     )
 }
 

@@ -6,7 +6,11 @@ use super::{Failure, PgSession, failure};
 use crate::batch::Rows;
 use crate::model::values::Values;
 use crate::settings::OnConflict;
+use crate::sink::postgres::write::digested::Seen;
 use crate::sink::postgres::write::plan::Plan;
+
+/// Batches that are asked about in one go: many, for few and large ranges; few, so that others have some as well.
+const AT_ONCE: usize = 3;
 
 impl PgSession {
     /// Takes the rows out of `waves` that the table has as they are, and says how many these are. Those that are left
@@ -30,31 +34,46 @@ impl PgSession {
         let mut passed = 0;
         if let Some(digest) = &plan.digest {
             let seen: Vec<_> = rows.parts.iter().map(|part| shared.digested.seen(part)).collect();
-            // Others ask about the same batches: each begins at another one, and waits last for what they ask.
-            let turn = self.worker % rows.parts.len().max(1);
-            for at in 0..rows.parts.len() {
-                let number = (at + turn) % rows.parts.len();
-                let (Some(Some(seen)), Some(part)) = (seen.get(number), rows.parts.get(number)) else {
-                    continue;
-                };
-                let Ok(place) = u32::try_from(number) else { continue };
-                let ask = async || {
-                    let batch = (sources, place, part.len());
-                    let known =
-                        digest.known(link, shared.digested.seed, batch, shared.rules, shared.tenant).await?;
-                    shared.digested.count(&known);
-                    Ok::<_, tokio_postgres::Error>(known)
-                };
-                if let Err(error) = seen.get_or_try_init(ask).await {
-                    // The transaction is tried again, without that.
-                    shared.digested.give_up();
-                    return Err(failure(link, &error));
+            // Others have rows of the same batches: each asks about some of those that nobody has asked about, all at
+            // once, and waits last for what the others ask.
+            loop {
+                let (mut claims, mut parts) = (Vec::new(), Vec::new());
+                for (number, (seen, part)) in (0..).zip(seen.iter().zip(rows.parts)) {
+                    if parts.len() < AT_ONCE
+                        && let Some(claim) = seen.as_ref().and_then(Seen::claim)
+                    {
+                        claims.push(claim);
+                        parts.push((number, part.len()));
+                    }
                 }
+                if parts.is_empty() {
+                    break;
+                }
+                let batches = (sources, &*parts);
+                match digest.known(link, shared.digested.seed, batches, shared.rules, shared.tenant).await {
+                    Ok(known) => {
+                        for (claim, known) in claims.into_iter().zip(known) {
+                            shared.digested.count(&known);
+                            claim.tell(known);
+                        }
+                    }
+                    Err(error) => {
+                        // The transaction is tried again, without that.
+                        shared.digested.give_up();
+                        return Err(failure(link, &error));
+                    }
+                }
+            }
+            let mut told = Vec::with_capacity(seen.len());
+            for seen in &seen {
+                told.push(match seen {
+                    Some(seen) => seen.known().await,
+                    None => Arc::default(),
+                });
             }
             let known = |position: &u32| {
                 let pick = rows.picks.get(*position as usize)?;
-                let seen = seen.get(pick.part as usize)?.as_ref()?.get()?;
-                seen.get(pick.row as usize).copied()
+                told.get(pick.part as usize)?.get(pick.row as usize).copied()
             };
             for wave in waves.iter_mut() {
                 let sent =
