@@ -5,7 +5,7 @@ use crate::app::resume::{Life, life, short};
 use crate::dataset::{ALL, by_name};
 use crate::error::{Error, Result};
 use crate::sink::{BegunBulk, SchemaOptions, Store, unblocked};
-use crate::text::flags::{CHUNK, COMPRESS_AFTER, DISTRIBUTE, GRANT, RESUME, RETENTION, RLS};
+use crate::text::flags::{APPEND_ONLY, CHUNK, COMPRESS_AFTER, DISTRIBUTE, GRANT, RESUME, RETENTION, RLS};
 
 /// Refuses what that store cannot do, and names of datasets that there are not.
 ///
@@ -17,7 +17,8 @@ pub fn possible(store: &dyn Store, wanted: &SchemaOptions) -> Result<()> {
         return Err(Error::usage(format!("{RLS} needs PostgreSQL: {called} has no row-level security")));
     }
     let all = [&wanted.chunk, &wanted.compress_after, &wanted.retention];
-    let named = all.iter().flat_map(|said| said.names()).chain(wanted.distribute.names());
+    let bare = wanted.append_only.iter().map(String::as_str);
+    let named = all.iter().flat_map(|said| said.names()).chain(wanted.distribute.names()).chain(bare);
     if let Some(unknown) = named.into_iter().find(|name| by_name(name).is_none()) {
         let names: Vec<&str> = ALL.iter().map(|dataset| &*dataset.name).collect();
         return Err(Error::usage(format!("there is no dataset {unknown}; there are {}", names.join(", "))));
@@ -25,6 +26,11 @@ pub fn possible(store: &dyn Store, wanted: &SchemaOptions) -> Result<()> {
     if !wanted.is_plain() && !can.chunks {
         return Err(Error::usage(format!(
             "{CHUNK}, {COMPRESS_AFTER} and {RETENTION} need PostgreSQL with TimescaleDB: {called} has no chunks"
+        )));
+    }
+    if !wanted.append_only.is_empty() && !can.chunks {
+        return Err(Error::usage(format!(
+            "{APPEND_ONLY} needs PostgreSQL: {called} has a key in each table"
         )));
     }
     if !wanted.distribute.is_empty() && !can.distributes {

@@ -51,6 +51,7 @@ fn wanted(options: &SchemaOptions) -> sink::SchemaOptions {
         compress_after: Periods::new(options.compress_after.clone()),
         retention: Periods::new(options.retention.clone()),
         distribute: Distribute::new(options.distribute.clone()),
+        append_only: options.append_only.clone(),
         grant: options.grant.clone(),
     }
 }

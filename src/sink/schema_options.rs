@@ -19,6 +19,8 @@ pub struct SchemaOptions {
     pub retention: Periods,
     /// By which column tables are spread over the nodes of Citus (`--distribute`).
     pub distribute: Distribute,
+    /// Datasets whose tables get no key (`--append-only`).
+    pub append_only: Vec<String>,
     /// Roles that are to be able to load (`--grant`), by their names.
     pub grant: Vec<String>,
 }
@@ -27,6 +29,11 @@ impl SchemaOptions {
     /// Whether nothing is said that only TimescaleDB can do.
     pub fn is_plain(&self) -> bool {
         self.chunk.is_empty() && self.compress_after.is_empty() && self.retention.is_empty()
+    }
+
+    /// Whether the table of the dataset gets no key.
+    pub fn is_append_only(&self, dataset: &Dataset) -> bool {
+        self.append_only.iter().any(|name| *name == dataset.name)
     }
 
     /// What a chunk of the dataset's table spans.

@@ -4,6 +4,7 @@
 //! wrong, and the compiler knows what it names. Tests hold that the program has each of them, and that no
 //! other text below `cli` spells one.
 
+pub const APPEND_ONLY: &str = "--append-only";
 pub const ARCHIVE: &str = "--archive";
 pub const BULK: &str = "--bulk";
 pub const CAPACITY: &str = "--capacity";

@@ -5,6 +5,7 @@ use crate::harness::run::fixture;
 use crate::harness::truth::{assert_same, truth};
 use crate::harness::{Postgres, Store, Work};
 
+mod append_only;
 mod check_error;
 mod earlier;
 mod grant;

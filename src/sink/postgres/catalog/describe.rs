@@ -114,10 +114,12 @@ SELECT false, conname::text, '', false FROM pg_catalog.pg_constraint
 WHERE conrelid = pg_catalog.to_regclass($1) AND contype = 'c'
 ORDER BY 2";
 
-/// What of TimescaleDB there is about it. The limit came with version 2.11.
+/// What of TimescaleDB there is about it. The limit came with version 2.11,
+/// compression by COPY with 2.21.
 const HYPERTABLE: &str = "\
 SELECT compression_enabled,
-       pg_catalog.current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true) IS NOT NULL
+       pg_catalog.current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true) IS NOT NULL,
+       pg_catalog.current_setting('timescaledb.enable_direct_compress_copy', true) IS NOT NULL
 FROM timescaledb_information.hypertables WHERE hypertable_schema = $1 AND hypertable_name = $2";
 
 /// How Citus keeps it: by a column, or whole. Its catalog is in `pg_catalog`, where everybody may read it.
@@ -248,6 +250,7 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
         hypertable: false,
         compressed: false,
         decompression_limit: false,
+        compresses_copies: false,
         distribution: None,
         security: RowSecurity {
             enabled: get(&row, 4).map_err(failed)?,
@@ -308,6 +311,7 @@ async fn find_as_written(link: &Link, name: &str) -> Result<Option<Found>> {
             found.hypertable = true;
             found.compressed = get(&row, 0).map_err(failed)?;
             found.decompression_limit = get(&row, 1).map_err(failed)?;
+            found.compresses_copies = get(&row, 2).map_err(failed)?;
         }
     }
 

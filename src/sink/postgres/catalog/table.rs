@@ -99,6 +99,8 @@ pub struct Table {
     pub compressed: bool,
     /// Whether the server limits how many rows a transaction may take out of compressed chunks.
     pub decompression_limit: bool,
+    /// Whether the server can compress rows while they are copied in.
+    pub compresses_copies: bool,
     /// How Citus spreads it over its nodes, where it does.
     pub distribution: Option<Distribution>,
     /// Row-level security.
@@ -329,6 +331,7 @@ pub(in crate::sink::postgres) mod tests {
             hypertable: false,
             compressed: false,
             decompression_limit: false,
+            compresses_copies: false,
             distribution: None,
             security: RowSecurity { enabled: false, forced: false, binds: false },
             triggers: Vec::new(),

@@ -12,12 +12,14 @@ use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::{ident, literal};
 use crate::sink::postgres::ledger::marks;
 use crate::sink::postgres::schema::citus;
-use crate::sink::postgres::schema::ddl::{OWN_COLUMNS, SCHEMA_VERSION, create_table, definition};
+use crate::sink::postgres::schema::ddl::{
+    APPEND_ONLY, OWN_COLUMNS, SCHEMA_VERSION, append_only, create_table, definition,
+};
 use crate::sink::postgres::schema::ddl::{row_security, type_name};
 use crate::sink::postgres::schema::grant;
 use crate::sink::postgres::schema::timescale::{self, Edition, Hypertable, Work};
 use crate::sink::postgres::schema::upgrade::{self, Upgrade};
-use crate::text::flags::{COMPRESS_AFTER, RLS};
+use crate::text::flags::{APPEND_ONLY as APPEND_ONLY_FLAG, COMPRESS_AFTER, RLS};
 
 /// Key of the advisory lock that lets one `schema apply` wait for another (`mdsctl` in ASCII).
 const LOCK: i64 = 0x6d64_7363_746c;
@@ -140,6 +142,9 @@ async fn apply_one(
     let found = describe::find(link, table).await?.map(|found| found.table);
     if let Some(found) = &found {
         let missing = dataset.missing_from(&found.key);
+        if options.is_append_only(dataset) && !found.key.is_empty() {
+            report.push(keyed(dataset));
+        }
         if made_by_us(link, table).await? || is_ours_but_for_the_key(dataset, found) {
             let added = add_columns(link, dataset, found).await?;
             match added.as_slice() {
@@ -155,8 +160,12 @@ async fn apply_one(
             return Ok(Applied::Done);
         }
     } else {
-        run(link, &create_table(dataset)).await?;
-        report.push(format!("{table}: created"));
+        run(link, &create_table(dataset, options)).await?;
+        if let Some(statement) = append_only(dataset, options) {
+            run(link, &statement).await?;
+        }
+        let without = if options.is_append_only(dataset) { " without a key" } else { "" };
+        report.push(format!("{table}: created{without}"));
     }
     report.extend(citus::apply(link, dataset, options).await?);
     let secured = found.as_ref().is_some_and(|table| table.security.enabled && table.security.forced);
@@ -185,11 +194,31 @@ async fn apply_one(
     run(link, &record).await.map(|()| Applied::Done)
 }
 
+/// What is said of a table that is to have no key and has one.
+fn keyed(dataset: &Dataset) -> String {
+    format!(
+        "{0}: has a key, and {APPEND_ONLY_FLAG} is for a table that is not there yet; to take its key away, run: \
+         ALTER TABLE {0} DROP CONSTRAINT {0}_pkey; COMMENT ON TABLE {0} IS {1}",
+        dataset.table,
+        literal(APPEND_ONLY)
+    )
+}
+
+/// Whether that table was made without a key.
+async fn is_append_only(link: &Link, table: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT pg_catalog.obj_description(pg_catalog.to_regclass({}), 'pg_class') IS NOT DISTINCT FROM {}",
+        literal(table),
+        literal(APPEND_ONLY)
+    );
+    ask(link, &sql).await
+}
+
 /// Whether a table that nobody has recorded is one of ours of an earlier version (`schema show` prints
 /// the DDL, for whoever wants to run it).
 fn is_ours_but_for_the_key(dataset: &Dataset, found: &Table) -> bool {
     let mut differences = Vec::new();
-    compare(dataset, found, &mut differences);
+    compare(dataset, found, false, &mut differences);
     !dataset.missing_from(&found.key).is_empty() && differences.len() == 1
 }
 
@@ -252,7 +281,11 @@ pub(in crate::sink::postgres) async fn differences(
     let mut differences = Vec::new();
     match describe::find(link, &dataset.table).await {
         Ok(Some(found)) => {
-            compare(dataset, &found.table, &mut differences);
+            let bare = found.table.key.is_empty() && is_append_only(link, &dataset.table).await?;
+            compare(dataset, &found.table, bare, &mut differences);
+            if options.is_append_only(dataset) && !found.table.key.is_empty() {
+                differences.push(keyed(dataset));
+            }
             differences.extend(citus::difference(dataset, &found.table, options));
             let secured = options.rls || found.table.security.enabled;
             let hypertable = match edition {
@@ -272,7 +305,8 @@ pub(in crate::sink::postgres) async fn differences(
     Ok(Some(differences))
 }
 
-fn compare(dataset: &Dataset, found: &Table, differences: &mut Vec<String>) {
+/// `bare`: it was made without its key.
+fn compare(dataset: &Dataset, found: &Table, bare: bool, differences: &mut Vec<String>) {
     let table = &dataset.table;
     let missing = dataset.missing_from(&found.key);
     let expected = dataset
@@ -297,7 +331,7 @@ fn compare(dataset: &Dataset, found: &Table, differences: &mut Vec<String>) {
     }
     if !missing.is_empty() {
         differences.push(format!("{table}: {}", earlier_key(&missing)));
-    } else if found.key.iter().map(String::as_str).ne(dataset.key.iter().copied()) {
+    } else if !bare && found.key.iter().map(String::as_str).ne(dataset.key.iter().copied()) {
         let shown =
             if found.key.is_empty() { "none".to_owned() } else { format!("({})", found.key.join(", ")) };
         differences.push(format!("{table}: key is {shown}, expected ({})", dataset.key.join(", ")));
@@ -339,7 +373,7 @@ mod tests {
             &[],
         );
         let mut differences = Vec::new();
-        compare(&BARS, &found, &mut differences);
+        compare(&BARS, &found, false, &mut differences);
         let all = differences.join("\n");
         assert!(all.contains("bars: column ts takes null, expected NOT NULL"), "{all}");
         assert!(all.contains("bars: column close_price is numeric(20,8), expected numeric"), "{all}");

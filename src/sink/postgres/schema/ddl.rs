@@ -36,7 +36,8 @@ pub fn schema_statements(datasets: &[Dataset], options: &SchemaOptions) -> Vec<S
 
 /// The statements that make one table. Each can be run again without harm.
 pub(in crate::sink::postgres) fn statements(dataset: &Dataset, options: &SchemaOptions) -> Vec<String> {
-    let mut statements = vec![create_table(dataset)];
+    let mut statements = vec![create_table(dataset, options)];
+    statements.extend(append_only(dataset, options));
     statements.extend(citus::script(dataset, options));
     statements.extend(timescale(dataset, options));
     if options.rls {
@@ -45,9 +46,19 @@ pub(in crate::sink::postgres) fn statements(dataset: &Dataset, options: &SchemaO
     statements
 }
 
+/// What the comment of a table says that has no key, and is to have none.
+pub(in crate::sink::postgres) const APPEND_ONLY: &str =
+    "mdsctl: append-only, without a key; each load into it is stored once";
+
+/// The statement that says so of a table that was made without its key.
+pub(in crate::sink::postgres) fn append_only(dataset: &Dataset, options: &SchemaOptions) -> Option<String> {
+    let comment = format!("COMMENT ON TABLE {} IS {}", dataset.table, literal(APPEND_ONLY));
+    options.is_append_only(dataset).then_some(comment)
+}
+
 /// The statement that makes the table. The key's index also serves reads by symbol and time, so
 /// it is the only one.
-pub(in crate::sink::postgres) fn create_table(dataset: &Dataset) -> String {
+pub(in crate::sink::postgres) fn create_table(dataset: &Dataset, options: &SchemaOptions) -> String {
     let mut lines: Vec<String> = dataset
         .columns
         .iter()
@@ -58,7 +69,7 @@ pub(in crate::sink::postgres) fn create_table(dataset: &Dataset) -> String {
             lines.push(format!("{} {definition}", ident(name)));
         }
     }
-    if !dataset.key.is_empty() {
+    if !dataset.key.is_empty() && !options.is_append_only(dataset) {
         lines.push(format!("PRIMARY KEY ({})", idents(dataset.key.iter())));
     }
     format!("CREATE TABLE IF NOT EXISTS {} (\n  {}\n)", dataset.table, lines.join(",\n  "))

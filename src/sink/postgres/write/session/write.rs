@@ -32,6 +32,9 @@ use crate::sink::postgres::write::proof::{Proof, changed};
 /// already: an append that meets one of them leaves dead rows behind.
 const ASK_FROM: usize = 256;
 
+/// Rows from which they are compressed as they come, into a hypertable without a key.
+const COMPRESS_FROM: usize = 4_096;
+
 /// Rows that are asked for.
 const ASKED: usize = 12;
 
@@ -272,6 +275,12 @@ impl PgSession {
     ) -> Result<Option<Written>, Failure> {
         let keyed = plan.stage.merge.is_some();
         let mut prelude = if plan.direct.is_some() { String::new() } else { self.stage(plan, place)? };
+        let table = proof.table();
+        if plan.direct.is_some() && !keyed && table.compressed && table.compresses_copies {
+            // What is compressed in small pieces is larger than it was.
+            let how = if wave.len() >= COMPRESS_FROM { "on" } else { "off" };
+            prelude.push_str(&format!("SET LOCAL timescaledb.enable_direct_compress_copy = {how};"));
+        }
         if guard == WriteMode::Savepoint {
             prelude.push_str("SAVEPOINT mds_write;");
         }
