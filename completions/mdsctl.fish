@@ -110,6 +110,9 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l source-id -d 'Nam
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l share -d 'Share these inputs with all loaders that are given the same job, on any number of machines' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l lease -d 'Silence after which other loaders of a job take over what a loader has claimed' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l part-size -d 'Size of the parts that a job is claimed in (else 64M, less where it has few files)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l bulk -d 'How rows get into a table that is empty: around its key, which is then built over all of them at once' -r -f -a "auto\t'Where the inputs are 16 MiB or more, and the table is empty and plain'
+never\t'Rows go through the key one batch after the other, and show at once'
+always\t'Also for small inputs and pipes; an error where the table does not allow it'"
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l workers -d 'Workers, each with a connection of its own; auto: as many as the store is worth, 1 to 16' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l capacity -d 'Rows that the queue holds' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l batch-size -d 'Most rows in one transaction' -r
@@ -489,6 +492,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_su
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l distribute -d 'Citus: spread the tables over the nodes by this column of their keys, mostly symbol' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l append-only -d 'Make the tables of these datasets without a key, such as ticks,quotes: rows are only added to them' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l grant -d 'Give this role what load, tail, replay-dlq, runs and health need (may be given more than once)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from show" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
@@ -512,6 +516,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_su
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l distribute -d 'Citus: spread the tables over the nodes by this column of their keys, mostly symbol' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l append-only -d 'Make the tables of these datasets without a key, such as ticks,quotes: rows are only added to them' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l grant -d 'Give this role what load, tail, replay-dlq, runs and health need (may be given more than once)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from apply" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
@@ -535,6 +540,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_su
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l compress-after -d 'TimescaleDB: compress chunks older than this, or never (else ticks and quotes 7d, bars and options 30d, news 90d, fundamentals 365d)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l retention -d 'TimescaleDB: drop chunks older than this, or never (else nothing is dropped)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l distribute -d 'Citus: spread the tables over the nodes by this column of their keys, mostly symbol' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l append-only -d 'Make the tables of these datasets without a key, such as ticks,quotes: rows are only added to them' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l grant -d 'Give this role what load, tail, replay-dlq, runs and health need (may be given more than once)' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand schema; and __fish_seen_subcommand_from check" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'

@@ -92,7 +92,7 @@ async fn left_over(store: &dyn Store) -> Result<Vec<BegunBulk>> {
 /// What is said of rows whose table is gone.
 fn gone(bulk: &BegunBulk) -> String {
     format!(
-        "{}: has rows of run {} for a table that is gone; drop it, or move them",
+        "{}: has rows of run {} for a table that is gone, or has another name; move them, or drop it",
         bulk.bulk_table,
         short(bulk.run)
     )

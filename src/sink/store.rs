@@ -180,7 +180,7 @@ pub struct BegunBulk {
     pub run: Uuid,
     /// Where they are, for people.
     pub bulk_table: String,
-    /// The table that they are for; none where it is gone.
+    /// The table that they are for; none where it is gone, or has another name.
     pub table: Option<String>,
 }
 

@@ -397,6 +397,28 @@ fn what_a_dead_load_has_left_is_brought_in() {
     }
 }
 
+/// In a copy of a database the oid in the name may be that of another table.
+#[test]
+fn rows_of_another_table_are_not_brought_in() {
+    let scene = Scene::new();
+    let (running, writer) = scene.begun("k,n,v,note\na,1,1,one\n", 1, &[]);
+    running.signal(Signal::KILL);
+    running.finish_quietly();
+    drop(writer);
+    scene.db.execute("ALTER TABLE t RENAME TO other");
+    let schema = |action: &str| scene.work.mdsctl(["schema", action, "--dsn", &scene.db.dsn()]).run();
+    let run = schema("apply").expect(0);
+    assert!(run.stdout.contains("for a table that is gone, or has another name"), "{run}");
+    assert_eq!((scene.db.count("other"), scene.count_beside()), (0, 1), "{run}");
+    let path = scene.work.write("in.csv", "k,n,v,note\nb,1,1,theirs\n");
+    let run =
+        scene.work.mdsctl(["load", &path, "--table", "other", "--dsn", &scene.db.dsn()]).run().expect(0);
+    assert_eq!((scene.db.count("other"), scene.count_beside()), (1, 1), "{run}");
+    scene.db.execute("ALTER TABLE other RENAME TO t");
+    schema("apply").expect(0);
+    assert_eq!(scene.rows(), ["(a,1,1,one)", "(b,1,1,theirs)"]);
+}
+
 #[test]
 fn a_load_that_goes_on_is_left_alone() {
     let scene = Scene::new();

@@ -41,6 +41,13 @@ impl Load<'_> {
         }
         let begun = self.patiently(signals, async || store.begun_bulks(Some(table)).await).await?;
         for bulk in begun {
+            if bulk.table.is_none() {
+                let why = format!("{} has rows of another table; move them, or drop it", bulk.bulk_table);
+                return match asked {
+                    Bulk::Always => Err(impossible(table, &why)),
+                    Bulk::Auto | Bulk::Never => Ok(()),
+                };
+            }
             if resumed && asked != Bulk::Never {
                 let (run, goes_on) = (self.caller.run_id, true);
                 match self.patiently(signals, async || opened.begin_bulk(run, goes_on).await).await? {

@@ -72,7 +72,7 @@ async fn make(link: &Link, target: &Table, on_conflict: OnConflict, run: Uuid) -
         "rows of a load into {} that has not ended: the next load into it, or mdsctl schema apply, brings them there",
         target.display_name()
     );
-    let note = Note { run, first_stays: first_stays(on_conflict), columns: None, about };
+    let note = Note { run, table: name.clone(), first_stays: first_stays(on_conflict), columns: None, about };
     let table = BulkTable { schema: target.schema.clone(), target: oid, note };
     let bulk_name = table.sql_name();
     let options =

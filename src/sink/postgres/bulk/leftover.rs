@@ -12,8 +12,9 @@ use crate::port::Resolved;
 use crate::sink::BegunBulk;
 use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
+use crate::sink::postgres::connection::quoting::ident;
 
-/// Those of that table, or of all that are found without their schema.
+/// Those of that table, or all. What another role has made is none of ours, whatever it is called.
 pub(super) async fn found(link: &Link, name: Option<&str>) -> Result<Vec<BulkTable>> {
     let fault = |error: tokio_postgres::Error| to_error(link.classify(&error));
     let of = match name {
@@ -23,7 +24,7 @@ pub(super) async fn found(link: &Link, name: Option<&str>) -> Result<Vec<BulkTab
     let sql = format!(
         "SELECT n.nspname::text, pg_catalog.substr(c.relname, {}), pg_catalog.obj_description(c.oid, 'pg_class') \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind = 'r' AND {of} ORDER BY c.oid",
+         WHERE c.relkind = 'r' AND c.relowner = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user) AND {of} ORDER BY c.oid",
         PREFIX.len() + 1
     );
     let rows = link.client.query_typed(&sql, &[(&name, Type::TEXT)]).await.map_err(fault)?;
@@ -56,7 +57,8 @@ pub(in crate::sink::postgres) async fn begun(dsn: &Dsn, table: Option<&str>) -> 
             Some(row) => {
                 let (schema, name): (String, String) =
                     (row.try_get(0).map_err(fault)?, row.try_get(1).map_err(fault)?);
-                Some(super::display(&schema, &name))
+                let is_it = table.note.table == format!("{}.{}", ident(&schema), ident(&name));
+                is_it.then(|| super::display(&schema, &name))
             }
             None => None,
         };

@@ -47,6 +47,8 @@ const PREFIX: &str = "mds_bulk_";
 struct Note {
     /// The run that fills it.
     run: Uuid,
+    /// The table that its rows are for, by its name: in a copy of the database its oid may be that of another one.
+    table: String,
     /// Whether rows that come first stay (`--on-conflict skip`); else the last ones.
     first_stays: bool,
     /// The columns that its rows bring, sorted; none before the first row.

@@ -113,10 +113,11 @@ pub(in crate::sink::postgres) async fn settle(
         })?,
         None => None,
     };
-    let Some(found) = found else {
+    let Some(found) = found.filter(|found| found.table.sql_name() == bulk.note.table) else {
         let message = format!(
-            "the table that {} has rows for is gone; move them to another one, or drop it",
-            bulk.display_name()
+            "{} has rows for {}, which is gone or has another name; move them to another table, or drop it",
+            bulk.display_name(),
+            bulk.note.table
         );
         return Err(SinkError::Fatal(Reason::new("no_table", message)));
     };
