@@ -359,7 +359,9 @@ impl<'a> Load<'a> {
             (None, Err(_)) => self.begin_job(&mapper, tenant.as_deref()).await?,
             _ => None,
         };
-        self.bulk(&signals, &*opened, &mapper, started.as_ref()).await?;
+        if let Err(error) = self.bulk(&signals, &*opened, &mapper, started.as_ref()).await {
+            return Err(self.salvage(error, peeked, dead.as_ref()));
+        }
         let (read, started) = (Read { peeked, places }, (started, job));
         self.load(opened.into_sink()?, mapper, dead, read, signals, started).await
     }

@@ -62,9 +62,9 @@ pub fn apply(store: &dyn Store, wanted: &SchemaOptions) -> Result<Vec<String>> {
     runtime()?.block_on(async {
         let mut done = unblocked(store, "the schema", None, store.schema_apply(wanted)).await?;
         for bulk in left_over(store).await? {
-            let BegunBulk { run, bulk_table, table } = &bulk;
-            let Some(table) = table else {
-                done.push(gone(&bulk));
+            let BegunBulk { run, bulk_table, table, owner } = &bulk;
+            let (Some(table), None) = (table, owner) else {
+                done.push(unbrought(&bulk));
                 continue;
             };
             let finish = async {
@@ -89,8 +89,15 @@ async fn left_over(store: &dyn Store) -> Result<Vec<BegunBulk>> {
     Ok(all)
 }
 
-/// What is said of rows whose table is gone.
-fn gone(bulk: &BegunBulk) -> String {
+/// What is said of rows that cannot be brought where they belong.
+fn unbrought(bulk: &BegunBulk) -> String {
+    if let (Some(table), Some(owner)) = (&bulk.table, &bulk.owner) {
+        return format!(
+            "{table}: rows of run {}, which did not end, wait in {}; run mdsctl schema apply as the role {owner}",
+            short(bulk.run),
+            bulk.bulk_table
+        );
+    }
     format!(
         "{}: has rows of run {} for a table that is gone, or has another name; move them, or drop it",
         bulk.bulk_table,
@@ -105,13 +112,13 @@ fn gone(bulk: &BegunBulk) -> String {
 pub fn check(store: &dyn Store, wanted: &SchemaOptions) -> Result<Vec<String>> {
     runtime()?.block_on(async {
         let mut all = unblocked(store, "the schema", None, store.schema_check(wanted)).await?;
-        all.extend(left_over(store).await?.iter().map(|bulk| match &bulk.table {
-            Some(table) => format!(
+        all.extend(left_over(store).await?.iter().map(|bulk| match (&bulk.table, &bulk.owner) {
+            (Some(table), None) => format!(
                 "{table}: rows of run {}, which did not end, wait in {}; run: mdsctl schema apply, or load again with {RESUME}",
                 short(bulk.run),
                 bulk.bulk_table
             ),
-            None => gone(bulk),
+            _ => unbrought(bulk),
         }));
         Ok(all)
     })

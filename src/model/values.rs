@@ -133,7 +133,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// Bytes of the longest text of a column; none of one that has no text.
+/// Bytes of the longest text or number of a column, where they may be of any length; else none.
 pub fn longest_text(values: &Values<'_>) -> usize {
     let of = |texts: &StringArray| {
         let offsets = texts.value_offsets().windows(2);
@@ -142,6 +142,10 @@ pub fn longest_text(values: &Values<'_>) -> usize {
     };
     match values {
         Values::Text(texts) | Values::Coded(_, texts) => of(texts),
+        Values::Number(Numbers::Digits(digits)) => {
+            let longest = digits.value_offsets().windows(2).map(|ends| ends[1] - ends[0]).max().unwrap_or(0);
+            usize::try_from(longest).unwrap_or(0)
+        }
         Values::Null
         | Values::Bool(_)
         | Values::Number(_)

@@ -182,6 +182,8 @@ pub struct BegunBulk {
     pub bulk_table: String,
     /// The table that they are for; none where it is gone, or has another name.
     pub table: Option<String>,
+    /// The role that loads them, where it is another one: it alone can bring them in.
+    pub owner: Option<String>,
 }
 
 /// A table that is open.

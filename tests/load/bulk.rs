@@ -150,7 +150,7 @@ fn all_that_the_table_is_stays() {
         "CREATE ROLE mds_bulk_reader; CREATE TABLE t (gone int, k text COLLATE \"C\", n int NOT NULL DEFAULT 7, v numeric CONSTRAINT positive CHECK (v > 0),
             note text, CONSTRAINT mine PRIMARY KEY (k, n)) WITH (fillfactor = 80, autovacuum_analyze_scale_factor = 0.5);
         ALTER TABLE t DROP COLUMN gone; ALTER TABLE t ALTER v SET STATISTICS 300; ALTER TABLE t ALTER note SET STORAGE external;
-        CREATE INDEX \"By Note\" ON t (note, v DESC) WHERE note <> ' USING btree '; CREATE INDEX by_n ON t USING brin (n) WITH (pages_per_range = 16);
+        CREATE INDEX \"By USING btree (k)\" ON t (k DESC NULLS LAST, n); CREATE INDEX by_n ON t USING brin (n) WITH (pages_per_range = 16);
         COMMENT ON TABLE t IS 'the quotes of ''today'''; COMMENT ON COLUMN t.v IS 'the value';
         GRANT SELECT ON t TO mds_bulk_reader; GRANT INSERT, UPDATE ON t TO mds_bulk_reader WITH GRANT OPTION; GRANT SELECT ON t TO PUBLIC",
     );
@@ -321,6 +321,9 @@ fn what_keeps_it_from_that_is_said() {
             "CREATE TABLE t (k text, n int, v numeric, note text, id bigserial, PRIMARY KEY (k, n))",
             "sequences",
         ),
+        (&format!("{key} CREATE INDEX ON t (note)"), "may not fit"),
+        (&format!("{key} CREATE INDEX ON t (n) WHERE v > 1"), "may not fit"),
+        (&format!("{key} CREATE INDEX ON t (lower(k))"), "may not fit"),
         ("CREATE UNLOGGED TABLE t (k text, n int, v numeric, note text, PRIMARY KEY (k, n))", "plain table"),
     ] {
         let scene = Scene::of(sql);

@@ -16,6 +16,9 @@ use crate::text::flags::BULK;
 /// Bytes of inputs from which a load goes in bulk by itself: less is stored while the way is prepared.
 const LARGE: u64 = 16 << 20;
 
+/// Runs of which each went on with the one before, at most.
+const MOST_RESUMED: usize = 1_000;
+
 impl Load<'_> {
     /// Ends what an earlier load in bulk into the table has left, and has this one go so where it may.
     pub(super) async fn bulk(
@@ -48,7 +51,21 @@ impl Load<'_> {
                     Bulk::Auto | Bulk::Never => Ok(()),
                 };
             }
-            if resumed && asked != Bulk::Never {
+            if let Some(owner) = &bulk.owner {
+                let told = format!(
+                    "rows of run {}, which the role {owner} has loaded into {table}, wait in {}",
+                    short(bulk.run),
+                    bulk.bulk_table
+                );
+                if resumed || asked == Bulk::Always {
+                    return Err(Error::usage(format!(
+                        "{told}: load it as that role, which alone can bring them in"
+                    )));
+                }
+                self.note(&told);
+                return Ok(());
+            }
+            if resumed && asked != Bulk::Never && self.goes_on_with(signals, &bulk).await? {
                 let (run, goes_on) = (self.caller.run_id, true);
                 match self.patiently(signals, async || opened.begin_bulk(run, goes_on).await).await? {
                     Ok(place) => {
@@ -116,6 +133,18 @@ impl Load<'_> {
                 bytes.is_none_or(|bytes| bytes < LARGE).then_some("the inputs are small")
             }
         }
+    }
+
+    /// Whether this run goes on with that one, or with one that did.
+    async fn goes_on_with(&self, signals: &Signals, bulk: &BegunBulk) -> Result<bool> {
+        let (mut run, mut steps) = (bulk.run, 0);
+        while run != self.caller.run_id && steps < MOST_RESUMED {
+            let id = run.to_string();
+            let found = self.patiently(signals, async || self.history()?.list(Some(&id), 1).await).await?;
+            let Some(by) = found.first().and_then(|run| run.resumed_by) else { return Ok(false) };
+            (run, steps) = (by, steps + 1);
+        }
+        Ok(run == self.caller.run_id && self.claim.is_none())
     }
 
     /// Whether the process of that load may be alive.

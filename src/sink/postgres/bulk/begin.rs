@@ -7,6 +7,7 @@ use super::leftover::found;
 use super::obstacles::obstacle;
 use super::{Bulk, BulkTable, Note, PREFIX, first_stays};
 use crate::error::Result;
+use crate::port::SinkError;
 use crate::settings::OnConflict;
 use crate::sink::postgres::catalog::describe::describe;
 use crate::sink::postgres::catalog::table::{Table, TableColumn};
@@ -82,7 +83,21 @@ async fn make(link: &Link, target: &Table, on_conflict: OnConflict, run: Uuid) -
         targets.unwrap_or_default(),
         table.noted()
     );
-    link.client.batch_execute(&sql).await.map_err(fault)?;
+    if let Err(error) = link.client.batch_execute(&sql).await {
+        return match (link.classify(&error), error.code().map(tokio_postgres::error::SqlState::code)) {
+            (SinkError::Transient(..), _) => Err(fault(error)),
+            // Begun in the same moment.
+            (_, Some("42P07" | "23505")) => Ok(Err("another load goes so just now".to_owned())),
+            (other, _) => Ok(Err(other.reason().message.clone().into_owned())),
+        };
+    }
+    // Whoever is given new tables by default has no business here.
+    let sql = "SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END \
+               FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a WHERE c.oid = pg_catalog.to_regclass($1) AND a.grantee <> c.relowner";
+    for row in link.client.query_typed(sql, &[(&bulk_name, Type::TEXT)]).await.map_err(fault)? {
+        let given: String = row.try_get(0).map_err(fault)?;
+        link.client.batch_execute(&format!("REVOKE ALL ON {bulk_name} FROM {given}")).await.map_err(fault)?;
+    }
     let described = describe(link, &bulk_name, on_conflict).await?;
     Ok(Ok((Bulk::new(table, target.clone()), described)))
 }
@@ -98,7 +113,7 @@ pub(in crate::sink::postgres) async fn take_over(
     on_conflict: OnConflict,
     run: Uuid,
 ) -> Result<Begun> {
-    let Some(mut table) = found(link, Some(&target.sql_name())).await?.pop() else {
+    let Some((mut table, None)) = found(link, Some(&target.sql_name())).await?.pop() else {
         return Ok(Err("no earlier load has begun so".to_owned()));
     };
     let described = describe(link, &table.sql_name(), on_conflict).await?;

@@ -14,17 +14,21 @@ use crate::sink::postgres::connection::connect::{Connector, Link, to_error};
 use crate::sink::postgres::connection::dsn::Dsn;
 use crate::sink::postgres::connection::quoting::ident;
 
-/// Those of that table, or all. What another role has made is none of ours, whatever it is called.
-pub(super) async fn found(link: &Link, name: Option<&str>) -> Result<Vec<BulkTable>> {
+/// Those of that table, or all. What a role has made that neither we are nor owns the table is none of them, whatever
+/// it is called.
+pub(super) async fn found(link: &Link, name: Option<&str>) -> Result<Vec<(BulkTable, Option<String>)>> {
     let fault = |error: tokio_postgres::Error| to_error(link.classify(&error));
     let of = match name {
         Some(_) => format!("c.relname = '{PREFIX}' || pg_catalog.to_regclass($1)::oid"),
         None => format!("$1::text IS NULL AND {}", is_bulk("c.relname")),
     };
     let sql = format!(
-        "SELECT n.nspname::text, pg_catalog.substr(c.relname, {}), pg_catalog.obj_description(c.oid, 'pg_class') \
+        "SELECT n.nspname::text, pg_catalog.substr(c.relname, {}), pg_catalog.obj_description(c.oid, 'pg_class'), \
+         CASE WHEN pg_catalog.pg_get_userbyid(c.relowner) <> current_user THEN pg_catalog.pg_get_userbyid(c.relowner)::text END \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind = 'r' AND c.relowner = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user) AND {of} ORDER BY c.oid",
+         WHERE c.relkind = 'r' AND {of} \
+         AND (pg_catalog.pg_get_userbyid(c.relowner) = current_user OR c.relowner = (SELECT t.relowner FROM pg_catalog.pg_class t \
+              WHERE t.oid::text = pg_catalog.substr(c.relname, {0}))) ORDER BY c.oid",
         PREFIX.len() + 1
     );
     let rows = link.client.query_typed(&sql, &[(&name, Type::TEXT)]).await.map_err(fault)?;
@@ -34,8 +38,9 @@ pub(super) async fn found(link: &Link, name: Option<&str>) -> Result<Vec<BulkTab
             (row.try_get(0).map_err(fault)?, row.try_get(1).map_err(fault)?, row.try_get(2).map_err(fault)?);
         // Without its note it is none of ours.
         let note: Option<Note> = note.and_then(|note| serde_json::from_str(&note).ok());
+        let owner: Option<String> = row.try_get(3).map_err(fault)?;
         if let (Ok(target), Some(note)) = (oid.parse(), note) {
-            tables.push(BulkTable { schema, target, note });
+            tables.push((BulkTable { schema, target, note }, owner));
         }
     }
     Ok(tables)
@@ -49,7 +54,7 @@ pub(in crate::sink::postgres) async fn begun(dsn: &Dsn, table: Option<&str>) -> 
     let link = Connector::new(dsn.clone())?.connect().await.map_err(to_error)?;
     let fault = |error: tokio_postgres::Error| to_error(link.classify(&error));
     let mut all = Vec::new();
-    for table in found(&link, table).await? {
+    for (table, owner) in found(&link, table).await? {
         let sql = "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
                    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
         let row = link.client.query_typed_opt(sql, &[(&table.target, Type::OID)]).await.map_err(fault)?;
@@ -62,7 +67,7 @@ pub(in crate::sink::postgres) async fn begun(dsn: &Dsn, table: Option<&str>) -> 
             }
             None => None,
         };
-        all.push(BegunBulk { run: table.note.run, bulk_table: table.display_name(), table: target });
+        all.push(BegunBulk { run: table.note.run, bulk_table: table.display_name(), table: target, owner });
     }
     Ok(all)
 }
@@ -77,7 +82,7 @@ pub(in crate::sink::postgres) async fn finish_leftover(dsn: &Dsn, begun: &BegunB
     let link = connector.connect().await.map_err(to_error)?;
     let tables = found(&link, None).await?;
     let resolved: Arc<Mutex<Option<Resolved>>> = Arc::default();
-    if let Some(table) = tables.into_iter().find(|table| table.display_name() == begun.bulk_table) {
+    if let Some((table, _)) = tables.into_iter().find(|(table, _)| table.display_name() == begun.bulk_table) {
         settle(&link, &table, &resolved).await.map_err(to_error)?;
     }
     let resolved = resolved.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();

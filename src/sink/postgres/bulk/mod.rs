@@ -98,10 +98,10 @@ pub(in crate::sink::postgres) struct Bulk {
     on: AtomicBool,
     /// Whether rows have come that it does not take.
     to_end: AtomicBool,
-    /// The columns that its rows bring, once they are written down.
-    columns: tokio::sync::Mutex<Option<Vec<String>>>,
-    /// Those, for a quick look.
-    noted: OnceLock<Vec<String>>,
+    /// The columns that its rows bring, sorted, once some have come.
+    columns: OnceLock<Vec<String>>,
+    /// Whether a transaction has committed that wrote them down.
+    noted: AtomicBool,
     /// What brings its rows to an end, while that goes on.
     ending: tokio::sync::Mutex<Option<JoinHandle<Result<(), SinkError>>>>,
     /// What that has come to, whether its COMMIT was answered or not.
@@ -110,17 +110,17 @@ pub(in crate::sink::postgres) struct Bulk {
 
 impl Bulk {
     fn new(table: BulkTable, target: Table) -> Self {
-        let columns = table.note.columns.clone();
-        let noted = OnceLock::new();
-        if let Some(columns) = &columns {
-            let _ = noted.set(columns.clone());
+        let columns = OnceLock::new();
+        let noted = AtomicBool::new(table.note.columns.is_some());
+        if let Some(known) = &table.note.columns {
+            let _ = columns.set(known.clone());
         }
         Self {
             table,
             target,
             on: AtomicBool::new(true),
             to_end: AtomicBool::new(false),
-            columns: tokio::sync::Mutex::new(columns),
+            columns,
             noted,
             ending: tokio::sync::Mutex::default(),
             resolved: Arc::default(),
@@ -139,7 +139,7 @@ impl Bulk {
 
     /// Whether rows have come.
     pub fn has_rows(&self) -> bool {
-        self.noted.get().is_some()
+        self.columns.get().is_some()
     }
 
     /// The table that the rows are for.
@@ -180,7 +180,7 @@ impl Bulk {
         if !self.is_on() {
             return Ok(());
         }
-        let columns = self.columns.lock().await.clone();
+        let columns = self.columns.get().cloned();
         let task = ending.get_or_insert_with(|| {
             let note = Note { columns, ..self.table.note.clone() };
             let table = BulkTable { note, ..self.table.clone() };
@@ -204,29 +204,31 @@ impl Bulk {
     }
 
     /// Whether rows that bring these columns may go into it: all are to bring the same, so that of two rows of a
-    /// key the later one is the whole row. The first to ask says which; that is written down at once, by a
-    /// connection of its own, for whoever has to end it.
-    pub async fn takes(
-        &self,
-        names: &[String],
-        connect: impl Future<Output = Result<Link, SinkError>>,
-    ) -> Result<bool, SinkError> {
+    /// key the later one is the whole row. The first to come say which.
+    pub fn takes(&self, names: &[String]) -> bool {
         let mut names = names.to_vec();
         names.sort_unstable();
-        if let Some(noted) = self.noted.get() {
-            return Ok(*noted == names);
+        *self.columns.get_or_init(|| names.clone()) == names
+    }
+
+    /// What a transaction says before its first row, so that whoever ends the load knows what its rows bring; nothing
+    /// once one has committed that said it.
+    pub fn note(&self) -> Option<String> {
+        if self.noted.load(Ordering::Acquire) {
+            return None;
         }
-        let mut columns = self.columns.lock().await;
-        if let Some(columns) = &*columns {
-            return Ok(*columns == names);
-        }
-        let link = connect.await?;
-        let note = Note { columns: Some(names.clone()), ..self.table.note.clone() };
-        let sql = BulkTable { note, ..self.table.clone() }.noted();
-        link.client.batch_execute(&sql).await.map_err(|error| link.classify(&error))?;
-        *columns = Some(names.clone());
-        let _ = self.noted.set(names);
-        Ok(true)
+        let note = Note { columns: self.columns.get().cloned(), ..self.table.note.clone() };
+        Some(BulkTable { note, ..self.table.clone() }.noted())
+    }
+
+    /// That transaction has committed.
+    pub fn is_noted(&self) {
+        self.noted.store(true, Ordering::Release);
+    }
+
+    /// Whether its table is there.
+    pub async fn is_there(&self, link: &Link) -> Result<bool, SinkError> {
+        settle::weight(link, &self.table).await.map(|bytes| bytes.is_some())
     }
 }
 

@@ -4,7 +4,8 @@ use tokio_postgres::types::Type;
 
 use crate::dataset::{KeyNulls, KeyPrecision};
 use crate::settings::OnConflict;
-use crate::sink::postgres::catalog::table::Table;
+use crate::sink::postgres::catalog::table::{Table, TableColumn};
+use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::connect::Link;
 
 /// What of a table would not outlive that another one takes its place, or decides what becomes of a row while it
@@ -24,6 +25,17 @@ SELECT pg_catalog.array_remove(ARRAY[
   CASE WHEN c.relrowsecurity OR EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polrelid = c.oid)
        THEN 'it has row-level security' END,
   CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = c.oid) THEN 'it has rules' END,
+  CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_subscription_rel WHERE srrelid = c.oid)
+       THEN 'it is filled from another server' END,
+  CASE WHEN EXISTS (
+         SELECT FROM pg_catalog.pg_index x
+         WHERE x.indrelid = c.oid AND (x.indpred IS NOT NULL OR x.indexprs IS NOT NULL OR x.indnatts <> x.indnkeyatts OR NOT x.indisvalid
+           OR NOT x.indisunique AND EXISTS (
+             SELECT FROM pg_catalog.unnest(x.indkey::int2[]) AS k(attnum)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum
+             WHERE a.attlen < 0 AND NOT a.attnum = ANY (
+               SELECT pg_catalog.unnest(u.indkey::int2[]) FROM pg_catalog.pg_index u WHERE u.indrelid = c.oid AND u.indisunique))))
+       THEN 'it has an index that a row may not fit into (of text beside the key, of a part of the rows, of an expression)' END,
   CASE WHEN c.relreplident NOT IN ('d', 'n') THEN 'it has a replica identity of its own' END,
   CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_publication_tables p
                     WHERE p.schemaname = n.nspname AND p.tablename = c.relname)
@@ -71,6 +83,12 @@ fn of_description(table: &Table, on_conflict: OnConflict) -> Option<&'static str
             column.type_.is_cast() || column.type_.grain() == KeyPrecision::Opaque || column.generated
         })
     };
+    // The operators of enums know no domains.
+    let domain =
+        |column: &TableColumn| column.type_ == ColumnType::Enum && column.stage_type != column.type_name;
+    if table.columns.iter().any(domain) {
+        return Some("it has a domain over an enum");
+    }
     let is_key = |columns: &[String]| {
         columns.len() == table.key.len() && columns.iter().all(|name| table.key.contains(name))
     };

@@ -125,7 +125,9 @@ pub(in crate::sink::postgres) async fn settle(
         link,
         bulk,
         key: found.table.key.clone(),
-        columns: bulk.note.columns.clone().unwrap_or_default(),
+        columns: bulk.note.columns.clone().unwrap_or_else(|| {
+            found.table.columns.iter().filter(|column| !column.generated).map(|c| c.name.clone()).collect()
+        }),
         target: found.table,
     };
     if ending.key.is_empty() {
@@ -134,6 +136,7 @@ pub(in crate::sink::postgres) async fn settle(
     }
     let begin = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
+         SELECT pg_catalog.set_config('transaction_timeout', '0', true) WHERE pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL; \
          SELECT pg_catalog.set_config('synchronous_commit', 'on', true) WHERE pg_catalog.current_setting('synchronous_commit') = 'off'; \
          SELECT pg_catalog.set_config('maintenance_work_mem', '{MEMORY}', true) \
          WHERE pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < pg_catalog.pg_size_bytes('{MEMORY}'); \
@@ -155,15 +158,20 @@ pub(in crate::sink::postgres) async fn settle(
         }
         Err(error) => {
             let _ = link.client.batch_execute("ROLLBACK").await;
-            Err(error)
+            // Somebody else may have brought the rows in while this one waited for the lock.
+            match weight(link, bulk).await {
+                Ok(None) => Ok(()),
+                _ => Err(error),
+            }
         }
     }
 }
 
 async fn in_transaction(ending: &Ending<'_>) -> Result<Resolved, SinkError> {
     let name = ending.bulk.sql_name();
-    if ending.columns.is_empty() {
-        // No row has come.
+    let rows = format!("SELECT EXISTS (SELECT FROM ONLY {name})");
+    let rows = ending.link.client.query_typed_one(&rows, &[]).await.and_then(|row| row.try_get::<_, bool>(0));
+    if !rows.map_err(|error| ending.fault(&error))? {
         ending.run(&format!("DROP TABLE {name}")).await?;
         return Ok(Resolved::default());
     }

@@ -115,6 +115,11 @@ fn array_of(type_: ColumnType) -> Option<Type> {
     })
 }
 
+/// Whether the server has the hashes at all.
+pub(super) fn is_possible(table: &Table) -> bool {
+    table.server_version >= OLDEST
+}
+
 /// How rows of one shape are compared by their hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sink::postgres) struct Digest {
@@ -148,10 +153,7 @@ impl Digest {
         (goals, origins, width): (&[EncodeTarget], &[Origin], usize),
         reading: &str,
     ) -> Option<Self> {
-        if table.server_version < OLDEST
-            || nulls != KeyNulls::Never
-            || !table.readable
-            || table.distribution.is_some()
+        if !is_possible(table) || nulls != KeyNulls::Never || !table.readable || table.distribution.is_some()
         {
             return None;
         }
@@ -382,6 +384,16 @@ impl Digest {
         for place in &fixed {
             params.push((Literal(cells.get(0, *place)?.to_vec()), self.goals.get(*place)?.type_.wire()?));
         }
+        // What no chunk or partition beyond these can have is told the planner by constants.
+        for last in [false, true] {
+            let rows = 0..sent.len();
+            let row = match last {
+                false => rows.min_by_key(|row| times[*row]),
+                true => rows.max_by_key(|row| times[*row]),
+            };
+            let cell = cells.get(row?, self.time)?;
+            params.push((Literal(cell.to_vec()), self.goals.get(self.time)?.type_.wire()?));
+        }
         let sql = self.sql(&leading, &fixed, &hashed, &written);
         let ranges = cut.into_iter().map(|rows| {
             let sum =
@@ -409,6 +421,8 @@ impl Digest {
         for (at, place) in fixed.iter().enumerate() {
             same.push(format!("t.{} = ${}", name(place), leading.len() + 4 + at));
         }
+        let first = leading.len() + 4 + fixed.len();
+        same.push(format!("t.{time} >= ${first} AND t.{time} <= ${}", first + 1));
         same.extend(self.defaults.iter().cloned());
         let text = match written {
             [] => "''".to_owned(),

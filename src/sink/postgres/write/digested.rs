@@ -121,6 +121,11 @@ impl Digested {
         Some(seen)
     }
 
+    /// What was seen may hold rows of a transaction that is undone: it is asked anew.
+    pub fn forget(&self) {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// No row is passed over any more.
     pub fn give_up(&self) {
         self.off.store(true, Ordering::Release);
@@ -152,6 +157,10 @@ impl Digested {
     /// Those of the rows that were sent before.
     pub fn were_sent(&self, rows: impl Iterator<Item = Identity>) -> Vec<bool> {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock: who gives up forgets them.
+        if self.off.load(Ordering::Acquire) {
+            return rows.map(|_| true).collect();
+        }
         if sent.is_empty() {
             return Vec::new();
         }

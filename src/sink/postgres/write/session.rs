@@ -90,6 +90,8 @@ pub struct PgSession {
     unflushed: VecDeque<(u64, u64)>,
     /// A slot that the last commit has marked.
     last_slot: u16,
+    /// Whether the open transaction has written down what rows of a load in bulk bring.
+    notes: bool,
     /// The server's number of the open transaction, where there is no ledger.
     transaction: Option<u64>,
     /// What tells the server of this connection by then, once it was asked.
@@ -119,6 +121,7 @@ impl PgSession {
             merging: false,
             unflushed: VecDeque::new(),
             last_slot: 0,
+            notes: false,
             transaction: None,
             server: None,
         })
@@ -170,15 +173,20 @@ impl PgSession {
         self.stages.clear();
         // Each transaction has a number of its own, one that takes the place of another too.
         self.transaction = None;
+        self.notes = false;
         let named = self.shared.ledger.is_none();
         let after = if named { NAME_IT } else { after };
         let proven = self.shared.catalog.prove(self.link()?, &first, after).await;
-        let (proof, answers) = proven.map_err(|failure| {
-            if failure.intact {
-                self.state = TransactionState::Failed;
+        let (proof, answers) = match proven {
+            Ok(proven) => proven,
+            Err(failure) => {
+                if failure.intact {
+                    self.state = TransactionState::Failed;
+                }
+                let lost = self.shared.lost_bulk(&failure.error).await;
+                return Err(lost.unwrap_or_else(|| self.shared.waited_for(failure.error)));
             }
-            self.shared.lost_bulk(&failure.error).unwrap_or_else(|| self.shared.waited_for(failure.error))
-        })?;
+        };
         if self.plans.len() > MAX_PLANS || self.proof.as_ref().is_none_or(|before| !before.is_of(&proof)) {
             self.plans.clear();
             self.chunks = None;
@@ -199,6 +207,7 @@ impl PgSession {
     /// its end.
     fn disconnect(&mut self) {
         self.server = None;
+        self.shared.digested.forget();
         if let Some(link) = self.link.take()
             && self.state == TransactionState::Broken
         {
@@ -245,6 +254,9 @@ impl Session for PgSession {
                 self.state = TransactionState::Idle;
                 self.doubted = false;
                 self.shared.worked.store(true, Ordering::Relaxed);
+                if let Some(bulk) = self.shared.bulk.get().filter(|_| std::mem::take(&mut self.notes)) {
+                    bulk.is_noted();
+                }
                 if !later {
                     self.unflushed.clear();
                     return Ok(mark.serial);
@@ -326,6 +338,7 @@ impl Session for PgSession {
     }
 
     async fn rollback(&mut self) -> Result<(), SinkError> {
+        self.shared.digested.forget();
         match self.state {
             TransactionState::Idle => Ok(()),
             TransactionState::Open | TransactionState::Failed => {
@@ -346,6 +359,7 @@ impl Session for PgSession {
             return Ok(None);
         }
         self.unflushed.clear();
+        self.shared.digested.forget();
         if self.state != TransactionState::Idle {
             let _ = self.rollback().await;
         }
@@ -390,6 +404,7 @@ impl PgSession {
         {
             self.disconnect();
             if !self.unflushed.is_empty() {
+                self.shared.digested.forget();
                 // The server may have crashed and undone them: who committed them is to ask.
                 self.unflushed.clear();
                 return Err(lost());
@@ -418,6 +433,7 @@ impl PgSession {
         if known == Some(true) {
             return Ok(());
         }
+        self.shared.digested.forget();
         self.unflushed.clear();
         Err(lost())
     }

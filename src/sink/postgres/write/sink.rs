@@ -151,9 +151,13 @@ impl Shared {
 
     /// Where that refusal of a transaction means that the bulk table is gone: another process has taken this one
     /// for dead, and has brought its rows where they belong.
-    pub fn lost_bulk(&self, error: &SinkError) -> Option<SinkError> {
+    pub async fn lost_bulk(&self, error: &SinkError) -> Option<SinkError> {
         let bulk = self.bulk.get().filter(|bulk| bulk.is_on())?;
         if !matches!(&*error.reason().code, "42P01" | "table_unfit") {
+            return None;
+        }
+        let link = self.connect().await.ok()?;
+        if bulk.is_there(&link).await.unwrap_or(true) {
             return None;
         }
         bulk.is_gone();

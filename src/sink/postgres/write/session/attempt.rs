@@ -186,8 +186,15 @@ impl PgSession {
         if longest > MOST_KEY {
             return Ok(false);
         }
-        let names = plan.names.clone();
-        bulk.takes(&names, self.shared.connect()).await
+        if !bulk.takes(&plan.names) {
+            return Ok(false);
+        }
+        if let Some(note) = bulk.note().filter(|_| !self.notes) {
+            // In the transaction of the rows: another connection might not be had while this one waits for it.
+            self.run(&note, TransactionState::Open).await?;
+            self.notes = true;
+        }
+        Ok(true)
     }
 
     /// Has the server read the texts of those rows as they are meant. Rows that are each meant otherwise

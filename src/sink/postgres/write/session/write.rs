@@ -329,6 +329,7 @@ impl PgSession {
                 }
                 // Bare: nothing else is in the transaction. The next one proves the table anew, which what
                 // is at hand was encoded for.
+                self.shared.digested.forget();
                 let begun = self.start("ROLLBACK;", "").await;
                 let intact = self.state != TransactionState::Broken;
                 begun.map_err(|error| Failure { error, intact })?;

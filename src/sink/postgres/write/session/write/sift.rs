@@ -6,6 +6,7 @@ use super::{Failure, PgSession, failure};
 use crate::batch::Rows;
 use crate::model::values::Values;
 use crate::settings::OnConflict;
+use crate::sink::postgres::write::digest::is_possible;
 use crate::sink::postgres::write::digested::Seen;
 use crate::sink::postgres::write::plan::Plan;
 
@@ -24,7 +25,8 @@ impl PgSession {
     ) -> Result<u64, Failure> {
         let shared = Arc::clone(&self.shared);
         let link = self.link().map_err(|error| Failure { error, intact: false })?;
-        if shared.on_conflict == OnConflict::Error || !shared.digested.is_on(link).await {
+        let possible = self.proof.as_ref().is_some_and(|proof| is_possible(proof.table()));
+        if !possible || shared.on_conflict == OnConflict::Error || !shared.digested.is_on(link).await {
             return Ok(0);
         }
         let identity = |position: &u32| {
@@ -86,10 +88,13 @@ impl PgSession {
                     again || known(position) != Some(true)
                 });
                 passed += (before - wave.len()) as u64;
+                // Before the next wave, which has the later rows of the same keys, is looked at.
+                shared.digested.send(wave.iter().filter_map(identity));
             }
             waves.retain(|wave| !wave.is_empty());
+        } else {
+            shared.digested.send(waves.iter().flatten().filter_map(identity));
         }
-        shared.digested.send(waves.iter().flatten().filter_map(identity));
         Ok(passed)
     }
 }
