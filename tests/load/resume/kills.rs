@@ -1,10 +1,11 @@
 //! `kill -9` at random moments, again and again, each time followed by a resume.
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::rows::Rows;
 use super::{Mdsctl, Scene};
 use crate::generator::random::Random;
+use crate::harness::run::Running;
 use crate::harness::seed::seed;
 use crate::harness::wait::PATIENCE;
 use crate::harness::{Citus, Postgres, wait};
@@ -111,6 +112,13 @@ fn a_table_that_is_loaded_in_bulk() {
     torment(true, ROWS, || Scene::in_bulk(Postgres::shared()));
 }
 
+/// Kills a loader that may have come to its end in this moment.
+fn strike(running: &Running) {
+    if let Some(pid) = i32::try_from(running.pid()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
 /// The loader is killed, or the server under it, or both.
 #[test]
 fn a_server_that_is_loaded_in_bulk() {
@@ -139,7 +147,7 @@ fn a_server_that_is_loaded_in_bulk() {
             resume = true;
             let loader_too = random.once_in(2);
             if loader_too {
-                running.signal(Signal::KILL);
+                strike(&running);
             }
             server.kill9();
             server.start();
@@ -147,7 +155,7 @@ fn a_server_that_is_loaded_in_bulk() {
                 wait::until(PATIENCE, "rows behind the crash", || {
                     (running.has_ended() || scene.progress() > goal).then_some(())
                 });
-                running.signal(Signal::KILL);
+                strike(&running);
             }
             running.finish_quietly();
             hits += 1;
