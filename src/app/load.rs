@@ -359,10 +359,11 @@ impl<'a> Load<'a> {
             (None, Err(_)) => self.begin_job(&mapper, tenant.as_deref()).await?,
             _ => None,
         };
-        if let Err(error) = self.bulk(&signals, &*opened, &mapper, started.as_ref()).await {
-            return Err(self.salvage(error, peeked, dead.as_ref()));
-        }
-        let (read, started) = (Read { peeked, places }, (started, job));
+        let beside = match self.bulk(&signals, &*opened, &mapper, started.as_ref()).await {
+            Ok(beside) => beside,
+            Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
+        };
+        let (read, started) = (Read { peeked, places, beside }, (started, job));
         self.load(opened.into_sink()?, mapper, dead, read, signals, started).await
     }
 

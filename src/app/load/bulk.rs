@@ -11,7 +11,7 @@ use crate::port::{Sink, SinkError, Trouble};
 use crate::settings::Bulk;
 use crate::sink::{BegunBulk, OpenTable};
 use crate::telemetry::run_counters::RunCounters;
-use crate::text::flags::BULK;
+use crate::text::flags::{BULK, RESUME};
 
 /// Bytes of inputs from which a load goes in bulk by itself: less is stored while the way is prepared.
 const LARGE: u64 = 16 << 20;
@@ -20,14 +20,15 @@ const LARGE: u64 = 16 << 20;
 const MOST_RESUMED: usize = 1_000;
 
 impl Load<'_> {
-    /// Ends what an earlier load in bulk into the table has left, and has this one go so where it may.
+    /// Ends what an earlier load in bulk into the table has left, and has this one go so where it may: then the place
+    /// where its rows wait.
     pub(super) async fn bulk(
         &self,
         signals: &Signals,
         opened: &dyn OpenTable,
         mapper: &MapperSettings,
         started: Option<&Started>,
-    ) -> Result<()> {
+    ) -> Result<Option<String>> {
         let resumed = started.is_some_and(|started| started.resumed);
         let asked = match self.plan.engine.bulk {
             // What it goes on with may have got where it belongs meanwhile.
@@ -39,7 +40,7 @@ impl Load<'_> {
         if !mapper.target.is_keyed() {
             return match asked {
                 Bulk::Always => Err(impossible(table, "it has no key that every row brings")),
-                Bulk::Auto | Bulk::Never => Ok(()),
+                Bulk::Auto | Bulk::Never => Ok(None),
             };
         }
         let begun = self.patiently(signals, async || store.begun_bulks(Some(table)).await).await?;
@@ -48,7 +49,7 @@ impl Load<'_> {
                 let why = format!("{} has rows of another table; move them, or drop it", bulk.bulk_table);
                 return match asked {
                     Bulk::Always => Err(impossible(table, &why)),
-                    Bulk::Auto | Bulk::Never => Ok(()),
+                    Bulk::Auto | Bulk::Never => Ok(None),
                 };
             }
             if let Some(owner) = &bulk.owner {
@@ -63,7 +64,7 @@ impl Load<'_> {
                     )));
                 }
                 self.note(&told);
-                return Ok(());
+                return Ok(None);
             }
             if resumed && asked != Bulk::Never && self.goes_on_with(signals, &bulk).await? {
                 let (run, goes_on) = (self.caller.run_id, true);
@@ -72,7 +73,7 @@ impl Load<'_> {
                         self.note(&format!(
                             "rows go on into {place}, and show in {table} when the load ends"
                         ));
-                        return Ok(());
+                        return Ok(Some(place));
                     }
                     Err(why) => tracing::info!("the load in bulk is not gone on with: {why}"),
                 }
@@ -84,7 +85,7 @@ impl Load<'_> {
                 ));
                 return match asked {
                     Bulk::Always => Err(impossible(table, "another load goes so just now")),
-                    Bulk::Auto | Bulk::Never => Ok(()),
+                    Bulk::Auto | Bulk::Never => Ok(None),
                 };
             }
             self.note(&format!(
@@ -101,18 +102,18 @@ impl Load<'_> {
                     self.note(&format!(
                         "{table} is empty: rows go into {place} without its indexes, and show in {table} when these are built, at the end of the load ({BULK} never has them show at once)"
                     ));
-                    Ok(())
+                    Ok(Some(place))
                 }
                 Err(why) if asked == Bulk::Always => Err(impossible(table, &why)),
                 Err(why) => {
                     tracing::debug!("not in bulk: {why}");
-                    Ok(())
+                    Ok(None)
                 }
             };
         };
         match asked {
             Bulk::Always => Err(impossible(table, why)),
-            Bulk::Auto | Bulk::Never => Ok(()),
+            Bulk::Auto | Bulk::Never => Ok(None),
         }
     }
 
@@ -159,11 +160,16 @@ impl Load<'_> {
         &self,
         signals: &Signals,
         sink: &S,
-        end: &End,
+        (end, beside): (&End, Option<&str>),
         tally: &RunCounters,
     ) -> Option<Error> {
         if matches!(end, End::GaveUp(None | Some(Trouble::Store(_)))) {
             // The store is away; the next run does it.
+            if let Some(place) = beside {
+                self.note(&format!(
+                    "the rows that were stored wait in {place}: {RESUME}, the next load into the table, or mdsctl schema apply brings them in"
+                ));
+            }
             return None;
         }
         if let Some(what) = sink.unfinished().await {

@@ -66,6 +66,8 @@ pub(super) struct Read {
     pub(super) peeked: Option<Peeked>,
     /// What is followed.
     pub(super) places: Option<Box<dyn OpenFollowed>>,
+    /// Where rows wait until the end, where they do not go into their table at once.
+    pub(super) beside: Option<String>,
 }
 
 impl Load<'_> {
@@ -211,7 +213,7 @@ impl Load<'_> {
         drop(outlet);
         let outcome = engine.shutdown(true).await;
         drop(progress);
-        let unbrought = self.bring_in(&signals, &*sink, &outcome.end, &tally).await;
+        let unbrought = self.bring_in(&signals, &*sink, (&outcome.end, read.beside.as_deref()), &tally).await;
         // Where all has been drained, all that was read is settled.
         let drained = matches!(outcome.end, End::Drained) && outcome.returned == 0 && outcome.unburied == 0;
         // A pipe is never gone on with.

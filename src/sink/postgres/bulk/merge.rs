@@ -1,8 +1,7 @@
 //! The rows of a bulk table merged into their table, where that has rows by now or is another one than it was.
 
-use super::settle::{Ending, compared, on_conflict};
+use super::settle::{Ending, compared};
 use crate::port::{Resolved, SinkError};
-use crate::settings::OnConflict;
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::quoting::{ident, idents};
 use crate::sink::postgres::encode::comparison::UPDATED_AT;
@@ -30,9 +29,9 @@ pub(super) async fn merge(ending: &Ending<'_>) -> Result<Resolved, SinkError> {
     };
     let (all, written, fresh) = (count(0)?, count(1)?, count(2)?);
     let there = all.saturating_sub(written);
-    Ok(match on_conflict(ending.bulk) {
-        OnConflict::Skip => Resolved { skipped: there, ..Resolved::default() },
-        _ => Resolved { updated: written.saturating_sub(fresh), unchanged: there, ..Resolved::default() },
+    Ok(match ending.bulk.note.first_stays {
+        true => Resolved { skipped: there, ..Resolved::default() },
+        false => Resolved { updated: written.saturating_sub(fresh), unchanged: there, ..Resolved::default() },
     })
 }
 

@@ -160,7 +160,7 @@ impl Bulk {
     }
 
     /// The bulk table is gone: another process has brought its rows where they belong.
-    pub fn is_gone(&self) {
+    pub fn turn_off(&self) {
         self.on.store(false, Ordering::Release);
     }
 
@@ -222,7 +222,7 @@ impl Bulk {
     }
 
     /// That transaction has committed.
-    pub fn is_noted(&self) {
+    pub fn mark_noted(&self) {
         self.noted.store(true, Ordering::Release);
     }
 

@@ -9,8 +9,8 @@ use super::indexes::{Built, Index, build};
 use super::merge::merge;
 use super::swap::swap;
 use crate::batch::Reason;
-use crate::port::{Resolved, SinkError};
-use crate::settings::OnConflict;
+use crate::error::Error;
+use crate::port::{Resolved, SinkError, TransientKind};
 use crate::sink::postgres::catalog::describe::find;
 use crate::sink::postgres::catalog::table::Table;
 use crate::sink::postgres::connection::connect::Link;
@@ -109,7 +109,11 @@ pub(in crate::sink::postgres) async fn settle(
     }
     let found = match &name {
         Some(name) => find(link, name).await.map_err(|error| {
-            SinkError::Transient(crate::port::TransientKind::Other, Reason::new("catalog", error.to_string()))
+            let reason = Reason::new("catalog", error.to_string());
+            match error {
+                Error::Unavailable(_) => SinkError::Transient(TransientKind::Connection, reason),
+                _ => SinkError::Fatal(reason),
+            }
         })?,
         None => None,
     };
@@ -192,11 +196,6 @@ async fn in_transaction(ending: &Ending<'_>) -> Result<Resolved, SinkError> {
     resolved.add(&merged);
     ending.run(&format!("DROP TABLE {name}")).await?;
     Ok(resolved)
-}
-
-/// What happens to rows whose key is there already.
-pub(super) fn on_conflict(bulk: &BulkTable) -> OnConflict {
-    if bulk.note.first_stays { OnConflict::Skip } else { OnConflict::Update }
 }
 
 /// The columns that two rows of one key may differ in, and how each is compared: what the row brings beside its

@@ -255,7 +255,7 @@ impl Session for PgSession {
                 self.doubted = false;
                 self.shared.worked.store(true, Ordering::Relaxed);
                 if let Some(bulk) = self.shared.bulk.get().filter(|_| std::mem::take(&mut self.notes)) {
-                    bulk.is_noted();
+                    bulk.mark_noted();
                 }
                 if !later {
                     self.unflushed.clear();

@@ -160,7 +160,7 @@ impl Shared {
         if bulk.is_there(&link).await.unwrap_or(true) {
             return None;
         }
-        bulk.is_gone();
+        bulk.turn_off();
         self.catalog.turn_to(bulk.target().clone(), None);
         Some(changed(bulk.target()))
     }
