@@ -124,6 +124,7 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Read, map and check everything; write nothing, neither to the store nor to the queue')
             [CompletionResult]::new('--resume', '--resume', [CompletionResultType]::ParameterName, 'Go on where an interrupted load of the same inputs stopped')
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Load into a table without a key what an earlier run has loaded into it already')
+            [CompletionResult]::new('--compress-after-load', '--compress-after-load', [CompletionResultType]::ParameterName, 'Behind the last row, compress the chunks of a hypertable that this load has written into')
             [CompletionResult]::new('--no-retry-jitter', '--no-retry-jitter', [CompletionResultType]::ParameterName, 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait for the store also when it is away at the start')
             [CompletionResult]::new('--metrics-public', '--metrics-public', [CompletionResultType]::ParameterName, 'Answer anyone, also on an address that other machines reach')

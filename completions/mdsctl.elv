@@ -120,6 +120,7 @@ set edit:completion:arg-completer[mdsctl] = {|@words|
             cand --dry-run 'Read, map and check everything; write nothing, neither to the store nor to the queue'
             cand --resume 'Go on where an interrupted load of the same inputs stopped'
             cand --force 'Load into a table without a key what an earlier run has loaded into it already'
+            cand --compress-after-load 'Behind the last row, compress the chunks of a hypertable that this load has written into'
             cand --no-retry-jitter 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)'
             cand --wait 'Wait for the store also when it is away at the start'
             cand --metrics-public 'Answer anyone, also on an address that other machines reach'

@@ -163,6 +163,7 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l recursive -d 'Loo
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l dry-run -d 'Read, map and check everything; write nothing, neither to the store nor to the queue'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l resume -d 'Go on where an interrupted load of the same inputs stopped'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l force -d 'Load into a table without a key what an earlier run has loaded into it already'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l compress-after-load -d 'Behind the last row, compress the chunks of a hypertable that this load has written into'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l no-retry-jitter -d 'Wait for exactly the computed time (MDS_RETRY_JITTER=false says the same)'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l wait -d 'Wait for the store also when it is away at the start'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand load" -l metrics-public -d 'Answer anyone, also on an address that other machines reach'

@@ -40,6 +40,7 @@ mod detect;
 mod dry_run;
 mod end;
 mod messages;
+mod pack;
 mod refusal;
 mod share;
 mod store;
@@ -338,6 +339,16 @@ impl<'a> Load<'a> {
             let (rehearsal, comparison) = (opened.rehearsal(), opened.comparison());
             return self.rehearse(mapper, peeked, rehearsal, comparison).await;
         }
+        let packing = match self.plan.engine.compress {
+            true => {
+                let (store, table) = (&*self.plan.to.store, &mapper.target.table);
+                match self.patiently(&signals, async || store.packing(table).await).await {
+                    Ok(packing) => Some(packing),
+                    Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
+                }
+            }
+            false => None,
+        };
         let places = match self.followed() {
             Some(followed) => Some(followed.open(&mapper.target.table)?),
             None => None,
@@ -363,7 +374,7 @@ impl<'a> Load<'a> {
             Ok(beside) => beside,
             Err(error) => return Err(self.salvage(error, peeked, dead.as_ref())),
         };
-        let (read, started) = (Read { peeked, places, beside }, (started, job));
+        let (read, started) = (Read { peeked, places, beside, packing }, (started, job));
         self.load(opened.into_sink()?, mapper, dead, read, signals, started).await
     }
 

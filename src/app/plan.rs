@@ -288,6 +288,8 @@ pub struct EnginePlan {
     pub rate_limit: Option<f64>,
     /// Whether the first load of a table goes around its key.
     pub bulk: Bulk,
+    /// Whether the chunks that it has written into are compressed behind it.
+    pub compress: bool,
 }
 
 /// A load: from where, to where, and what becomes of the rows on the way.

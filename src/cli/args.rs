@@ -145,6 +145,12 @@ pub struct LoadArgs {
     /// or ended, by the next load into the table, --resume, or schema apply. It needs room for the rows twice.
     #[arg(long, value_parser = one_of::<Bulk>(), default_value = "auto", value_name = "WHEN", help_heading = "Engine")]
     pub bulk: Bulk,
+    /// Behind the last row, compress the chunks of a hypertable that this load has written into
+    ///
+    /// Those that are as old as the table's compression job waits for (schema apply --compress-after), or that are over
+    /// where it has none; chunks that are compressed already take in what has come behind that. For backfills.
+    #[arg(long, conflicts_with = "share", help_heading = "Engine")]
+    pub compress_after_load: bool,
     #[command(flatten)]
     pub engine: EngineArgs,
 }

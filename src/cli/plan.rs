@@ -27,7 +27,8 @@ pub fn load(args: &LoadArgs, layouts: &[Layout]) -> Result<RunPlan> {
     let HistoryArgs { resume, source_id, force, share, lease, part_size: part_bytes } = args.history.clone();
     let share = share.map(|job| SharePlan { job, lease, part_bytes });
     let history = HistoryPlan { resume, source_id, force, share };
-    let engine = EnginePlan { bulk: args.bulk, ..engine(&args.engine, false)? };
+    let engine =
+        EnginePlan { bulk: args.bulk, compress: args.compress_after_load, ..engine(&args.engine, false)? };
     run((&args.inputs, layouts), &args.rows, engine, history)
 }
 
@@ -213,5 +214,6 @@ fn engine(args: &EngineArgs, stays: bool) -> Result<EnginePlan> {
         wait: args.wait,
         rate_limit: args.rate_limit,
         bulk: Bulk::default(),
+        compress: false,
     })
 }

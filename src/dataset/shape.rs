@@ -1,20 +1,30 @@
 //! Whether fields look like the names of columns or like values, and which values they may be.
 
-use crate::dataset::{ALL, describe};
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use crate::dataset::{ALL, Column, describe};
 use crate::text::flags::MAP;
+
+/// The letters and digits of a name, in small letters.
+fn letters(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The names of all columns, and their synonyms.
+static KNOWN: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let columns = ALL.iter().flat_map(|dataset| dataset.columns.iter());
+    let named = |column: &Column| {
+        let names = std::iter::once(&*column.name).chain(column.synonyms.iter().map(|synonym| &**synonym));
+        names.map(letters).collect::<Vec<_>>()
+    };
+    columns.flat_map(named).collect()
+});
 
 /// Whether a dataset has a column of that name, however it is spelt.
 pub fn is_known(name: &str) -> bool {
-    fn letters(name: &str) -> impl Iterator<Item = char> + '_ {
-        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase)
-    }
-    let is = |known: &str| letters(known).eq(letters(name));
     // Names without a letter are nobody's.
-    name.chars().any(char::is_alphabetic)
-        && ALL
-            .iter()
-            .flat_map(|dataset| dataset.columns.iter())
-            .any(|column| is(&column.name) || column.synonyms.iter().any(|synonym| is(synonym)))
+    name.chars().any(char::is_alphabetic) && KNOWN.contains(&letters(name))
 }
 
 /// How many of the names are known.

@@ -22,7 +22,8 @@ pub use patience::{answered, unblocked};
 pub use period::{Period, PeriodOf, Periods, period, period_or_never};
 pub use schema_options::{Distribute, DistributeBy, SchemaOptions, distribute, role};
 pub use store::{
-    BegunBulk, Capabilities, Comparison, Known, OpenTable, Rehearsal, Store, TableLocation, Wanted,
+    BegunBulk, Capabilities, Comparison, Known, OpenTable, Packed, Packing, Rehearsal, Store, TableLocation,
+    Wanted,
 };
 
 use crate::error::{Error, Result};

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::settings::OnConflict;
 use crate::sink::erased::AnySink;
 use crate::sink::health::{HealthFact, HealthQuestion};
 use crate::sink::schema_options::SchemaOptions;
-use crate::text::flags::SHARE;
+use crate::text::flags::{COMPRESS_AFTER_LOAD, SHARE};
 
 /// What not every store can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -135,6 +136,17 @@ pub trait Store: Debug + Send + Sync {
         Ok(Resolved::default())
     }
 
+    /// What compresses the chunks of that table behind a load.
+    ///
+    /// # Errors
+    /// Usage, where that cannot be.
+    async fn packing(&self, table: &str) -> Result<Box<dyn Packing>> {
+        Err(Error::usage(format!(
+            "{COMPRESS_AFTER_LOAD} is not possible for {table}: {} has no chunks; leave the flag out",
+            self.called()
+        )))
+    }
+
     /// What to do where it is away or silent.
     fn when_away(&self) -> &'static str;
 }
@@ -242,6 +254,36 @@ pub trait OpenTable: Send + Sync {
     /// # Errors
     /// Where it was opened for a look alone.
     fn into_sink(self: Box<Self>) -> Result<AnySink>;
+}
+
+/// Compresses the chunks of a table.
+#[async_trait]
+pub trait Packing: Send + Sync {
+    /// Compresses those with times between these two, in microseconds since 1970, that are old enough for it. Before each
+    /// it is told how many are done, of how many; `false` stops it there.
+    ///
+    /// # Errors
+    /// Where a chunk cannot be compressed; those before it are.
+    async fn pack(
+        &self,
+        times: RangeInclusive<i64>,
+        tell: &mut (dyn FnMut(u64, u64) -> bool + Send),
+    ) -> Result<Packed>;
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Packed {
+    /// Chunks that are compressed now.
+    pub chunks: u64,
+    /// Chunks that are too young for it.
+    pub young: u64,
+    /// Chunks that are left, since it was stopped.
+    pub left: u64,
+    /// Bytes of the rows in them, with their indexes, when each was compressed first.
+    pub bytes_before: u64,
+    /// Bytes of the same as they are now.
+    pub bytes_after: u64,
 }
 
 /// Where a table is.

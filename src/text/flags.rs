@@ -15,6 +15,7 @@ pub const CODE: &str = "--code";
 pub const COLUMNS: &str = "--columns";
 pub const COMMENT: &str = "--comment";
 pub const COMPRESS_AFTER: &str = "--compress-after";
+pub const COMPRESS_AFTER_LOAD: &str = "--compress-after-load";
 pub const DATASET: &str = "--dataset";
 pub const DATE_ORDER: &str = "--date-order";
 pub const DECIMAL: &str = "--decimal";

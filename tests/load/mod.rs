@@ -12,6 +12,7 @@ mod bad_input;
 mod bulk;
 mod casts;
 mod changed_files;
+mod compress;
 mod conflict;
 mod connection;
 mod constraints;

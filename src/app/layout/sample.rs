@@ -1,6 +1,7 @@
 //! What the beginning of an input shows of it, for the signs of layouts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dataset::shape;
 use crate::decode::Format;
@@ -28,6 +29,9 @@ pub struct Sample {
     pub format: Format,
     /// Its first lines, where it is CSV; blank ones too.
     lines: Vec<String>,
+    /// The fields of each of them, by each delimiter that was asked for: dozens of layouts ask for the same, and a load may
+    /// have a hundred thousand inputs.
+    split: Mutex<Vec<(Option<u8>, Arc<[Vec<String>]>)>>,
     /// Where the values of its first rows stand, where it is JSON.
     paths: BTreeSet<Vec<Step>>,
     /// The names of its columns, where its format has names of its own.
@@ -47,7 +51,9 @@ impl Sample {
     /// Looks at the first bytes of an input, which may end in the middle of a row.
     pub fn of(name: &str, format: Format, head: &[u8]) -> Self {
         let stem = crate::dataset::name_pattern::stem(name).to_owned();
-        let mut sample = Self { stem, format, lines: Vec::new(), paths: BTreeSet::new(), names: Vec::new() };
+        let split = Mutex::default();
+        let mut sample =
+            Self { stem, format, lines: Vec::new(), split, paths: BTreeSet::new(), names: Vec::new() };
         let text = text_of(head);
         match format.name {
             "csv" => sample.lines = text.lines().take(LINES).map(str::to_owned).collect(),
@@ -84,28 +90,44 @@ impl Sample {
         if !self.names.is_empty() {
             return has_all(&self.names, wanted).then_some(0);
         }
-        let fields = |line: &String| fields(line, delimiter);
-        self.lines.iter().position(|line| has_all(&fields(line), wanted))
+        self.fields(delimiter).iter().position(|fields| has_all(fields, wanted))
+    }
+
+    /// The fields of each line.
+    fn fields(&self, delimiter: Option<u8>) -> Arc<[Vec<String>]> {
+        let mut split = self.split.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, fields)) = split.iter().find(|(known, _)| *known == delimiter) {
+            return Arc::clone(fields);
+        }
+        let all: Arc<[Vec<String>]> = self.lines.iter().map(|line| fields(line, delimiter)).collect();
+        split.push((delimiter, Arc::clone(&all)));
+        all
+    }
+
+    /// Those of the lines that say something, from the one of that number on.
+    fn said(&self, from: usize, delimiter: Option<u8>) -> impl Iterator<Item = Vec<String>> {
+        let fields = self.fields(delimiter);
+        let said = (from..self.lines.len())
+            .filter(|at| self.lines.get(*at).is_some_and(|line| !line.trim().is_empty()));
+        said.map(move |at| fields.get(at).cloned().unwrap_or_default())
     }
 
     /// The names in that line.
     pub fn names_at(&self, line: usize, delimiter: Option<u8>) -> Vec<String> {
         match self.names.is_empty() {
-            true => self.lines.get(line).map(|line| fields(line, delimiter)).unwrap_or_default(),
+            true => self.fields(delimiter).get(line).cloned().unwrap_or_default(),
             false => self.names.clone(),
         }
     }
 
     /// The fields of the first lines that say something.
     pub fn first(&self, delimiter: Option<u8>) -> Vec<Vec<String>> {
-        let said = self.lines.iter().filter(|line| !line.trim().is_empty());
-        said.take(FIRST).map(|line| fields(line, delimiter)).collect()
+        self.said(0, delimiter).take(FIRST).collect()
     }
 
     /// The fields of the first line behind that one which says something.
     pub fn behind(&self, line: usize, delimiter: Option<u8>) -> Vec<Vec<String>> {
-        let said = self.lines.iter().skip(line + 1).filter(|line| !line.trim().is_empty());
-        said.map(|line| fields(line, delimiter)).collect()
+        self.said(line + 1, delimiter).collect()
     }
 
     /// How many lines before that one are neither blank nor comments.
@@ -152,6 +174,10 @@ fn fields(line: &str, delimiter: Option<u8>) -> Vec<String> {
     let count = |d: &u8| line.bytes().filter(|byte| byte == d).count();
     let shown = [b'\t', b';', b'|', b','].into_iter().rev().max_by_key(count);
     let delimiter = delimiter.or(shown).unwrap_or(b',');
+    // A reader is dear to make.
+    if !line.is_empty() && delimiter.is_ascii() && !line.contains(['"', '\r']) {
+        return line.split(char::from(delimiter)).map(|field| field.trim().to_owned()).collect();
+    }
     let mut reader = csv::ReaderBuilder::new();
     reader.has_headers(false).flexible(true).delimiter(delimiter).trim(csv::Trim::All);
     let record = reader.from_reader(line.as_bytes()).into_records().next();

@@ -29,6 +29,7 @@ use crate::pipeline::{EngineSink, Report, drive};
 use crate::port::runs::{Checkpoints, RunEnd};
 use crate::port::{DeadLetterError, DeadLetters, Observer, Sink};
 use crate::settings::{EngineSettings, OnConflict, Overflow};
+use crate::sink::Packing;
 use crate::source::Input;
 use crate::source::Peeked;
 use crate::source::completion::SettledInputs;
@@ -68,6 +69,8 @@ pub(super) struct Read {
     pub(super) places: Option<Box<dyn OpenFollowed>>,
     /// Where rows wait until the end, where they do not go into their table at once.
     pub(super) beside: Option<String>,
+    /// What compresses the chunks behind the last row.
+    pub(super) packing: Option<Box<dyn Packing>>,
 }
 
 impl Load<'_> {
@@ -226,7 +229,13 @@ impl Load<'_> {
             report => report,
         };
 
+        let mut told = None;
         let (mut report, broken) = match report {
+            Ok(report) if drained && unbrought.is_none() && read.packing.is_some() => {
+                let done = self.pack(&signals, read.packing.as_deref(), report.span).await;
+                let broken = done.map(|words| told = words).err();
+                (report, broken)
+            }
             Ok(report) => (report, unbrought),
             Err(error) => (Report::default(), Some(error)),
         };
@@ -261,6 +270,7 @@ impl Load<'_> {
         }
         let mut said = Said::of(&report, self.engine.on_conflict);
         let notes = &mut said.notes;
+        notes.extend(told);
         if outcome.healed > 0 {
             let rows = number_format::plural(outcome.healed, "row");
             notes.push(format!("{rows} refused at first went in when tried again after the others"));

@@ -17,6 +17,7 @@ use super::ledger::runs::PgRuns;
 use super::schema::apply::{schema_apply, schema_check};
 use super::schema::ddl::{schema_sql, schema_statements};
 use super::schema::health::PgHealth;
+use super::schema::packing::PgPacking;
 use super::write::sink::{PgOptions, PgSink};
 use crate::dataset::{ALL, LiveTarget, Target};
 use crate::error::{Error, Result};
@@ -27,7 +28,7 @@ use crate::port::messages::Messages;
 use crate::sink::erased::AnySink;
 use crate::sink::health::{Answer, HealthFact, HealthQuestion};
 use crate::sink::store::{
-    BegunBulk, Capabilities, Comparison, Lines, OpenTable, Rehearsal, Store, TableLocation, Wanted,
+    BegunBulk, Capabilities, Comparison, Lines, OpenTable, Packing, Rehearsal, Store, TableLocation, Wanted,
 };
 use crate::sink::{SchemaOptions, StoreKind, answered};
 use crate::text::flags::{DSN, GRANT, TENANT};
@@ -175,6 +176,10 @@ impl Store for PgStore {
 
     async fn finish_bulk(&self, begun: &BegunBulk) -> Result<Resolved> {
         bulk::finish_leftover(&self.dsn, begun).await
+    }
+
+    async fn packing(&self, table: &str) -> Result<Box<dyn Packing>> {
+        Ok(Box::new(PgPacking::open(&self.dsn, table).await?))
     }
 
     fn when_away(&self) -> &'static str {

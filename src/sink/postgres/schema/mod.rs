@@ -5,5 +5,6 @@ pub mod citus;
 pub(super) mod ddl;
 pub(super) mod grant;
 pub(super) mod health;
+pub(super) mod packing;
 pub(super) mod timescale;
 pub(super) mod upgrade;
