@@ -38,6 +38,7 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             [CompletionResult]::new('tail', 'tail', [CompletionResultType]::ParameterValue, 'Follow growing files, globs, streams of a broker or a pipe (-) and keep loading')
             [CompletionResult]::new('replay-dlq', 'replay-dlq', [CompletionResultType]::ParameterValue, 'Put the rows of a dead-letter queue through the engine again')
             [CompletionResult]::new('inspect-dlq', 'inspect-dlq', [CompletionResultType]::ParameterValue, 'Say what is in a dead-letter queue and why, and hand its rows out')
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Hold files against the store: what is missing, different, or in the store alone')
             [CompletionResult]::new('health', 'health', [CompletionResultType]::ParameterValue, 'Say whether the store, its tables, the dead letters and a running instance are well')
             [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'The history of loads: when, what, how many rows, how it ended')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'The tables: print their DDL, create them, compare them')
@@ -327,6 +328,59 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'mdsctl;verify' {
+            [CompletionResult]::new('--dsn', '--dsn', [CompletionResultType]::ParameterName, 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE')
+            [CompletionResult]::new('--tenant', '--tenant', [CompletionResultType]::ParameterName, 'Tenant of the rows')
+            [CompletionResult]::new('--dataset', '--dataset', [CompletionResultType]::ParameterName, 'What the rows are (else detected from the columns)')
+            [CompletionResult]::new('--layout', '--layout', [CompletionResultType]::ParameterName, 'How a vendor''s files are read: a layout by name, none, or help for the list (else by the signs of the file)')
+            [CompletionResult]::new('--table', '--table', [CompletionResultType]::ParameterName, 'Load into this table; without --dataset its columns and key are the table''s own')
+            [CompletionResult]::new('--vendor', '--vendor', [CompletionResultType]::ParameterName, 'Short for --set vendor=V')
+            [CompletionResult]::new('--symbol', '--symbol', [CompletionResultType]::ParameterName, 'Short for --set symbol=S')
+            [CompletionResult]::new('--timeframe', '--timeframe', [CompletionResultType]::ParameterName, 'Short for --set timeframe=T (else from the columns, or from the spacing of the rows)')
+            [CompletionResult]::new('--name-pattern', '--name-pattern', [CompletionResultType]::ParameterName, 'Columns from the name of the file, for instance ''{symbol}-{timeframe}-{date}''')
+            [CompletionResult]::new('--map', '--map', [CompletionResultType]::ParameterName, 'Take column TARGET from the column or field SOURCE; a time may be made of two, as in ts=DATE+TIME')
+            [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Give a column the same value in every row')
+            [CompletionResult]::new('--timestamp-unit', '--timestamp-unit', [CompletionResultType]::ParameterName, 'What numbers are as times (else an epoch in s, ms, us or ns or a date YYYYMMDD, deduced and held to)')
+            [CompletionResult]::new('--timezone', '--timezone', [CompletionResultType]::ParameterName, 'Zone of times that name none, for instance America/New_York (else UTC)')
+            [CompletionResult]::new('--date-order', '--date-order', [CompletionResultType]::ParameterName, 'Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)')
+            [CompletionResult]::new('--time-format', '--time-format', [CompletionResultType]::ParameterName, 'How times are written, as strftime has it, for instance ''%d.%m.%Y %H:%M'' (else found out)')
+            [CompletionResult]::new('--decimal', '--decimal', [CompletionResultType]::ParameterName, 'What stands before the decimals of a number, `.` or `,` (else judged by all numbers of the input)')
+            [CompletionResult]::new('--scale', '--scale', [CompletionResultType]::ParameterName, 'Multiply the numbers that the input has in a column, exactly, as in close=0.0001 or price=1e-9')
+            [CompletionResult]::new('--null', '--null', [CompletionResultType]::ParameterName, 'A further text that stands for null, in text too (in numbers and times beside empty, null, NaN, inf, None, \N and -)')
+            [CompletionResult]::new('--on-conflict', '--on-conflict', [CompletionResultType]::ParameterName, 'What happens to a row whose key is in the table already, or came before in the input')
+            [CompletionResult]::new('--quality', '--quality', [CompletionResultType]::ParameterName, 'What to do with implausible rows (high below low, negative sizes, times in the future)')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Format of the input (else told by its bytes, then by its name)')
+            [CompletionResult]::new('--encoding', '--encoding', [CompletionResultType]::ParameterName, 'Encoding of the text, such as windows-1252, latin-1, utf-16le or shift_jis')
+            [CompletionResult]::new('--delimiter', '--delimiter', [CompletionResultType]::ParameterName, 'Delimiter of CSV (else deduced from the header)')
+            [CompletionResult]::new('--unpivot', '--unpivot', [CompletionResultType]::ParameterName, 'Make rows of columns: ''{option_type}_{}'' makes two of a row with call_bid and put_bid')
+            [CompletionResult]::new('--columns', '--columns', [CompletionResultType]::ParameterName, 'Names of the columns, in their order, where no line holds them (as of arrays in JSON)')
+            [CompletionResult]::new('--rows-at', '--rows-at', [CompletionResultType]::ParameterName, 'Where the rows of a JSON document are, for instance results or data.bars (else they are found)')
+            [CompletionResult]::new('--skip-lines', '--skip-lines', [CompletionResultType]::ParameterName, 'Lines to skip before the header')
+            [CompletionResult]::new('--comment', '--comment', [CompletionResultType]::ParameterName, 'Pass over lines that begin with C, wherever they stand')
+            [CompletionResult]::new('--sample', '--sample', [CompletionResultType]::ParameterName, 'Compare only so many of a hundred days of each symbol, picked by chance, always the same')
+            [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'Write the rows that differ into this file, one JSON object a line: the key, the values of both sides, the place in the input')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Configuration file (TOML, with the long names of the flags)')
+            [CompletionResult]::new('--log-format', '--log-format', [CompletionResultType]::ParameterName, 'Form of log lines on stderr')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colours')
+            [CompletionResult]::new('--progress', '--progress', [CompletionResultType]::ParameterName, 'How progress is shown on stderr')
+            [CompletionResult]::new('--force-set', '--force-set', [CompletionResultType]::ParameterName, 'Let --set, --vendor, --symbol and --timeframe go over a column of the input that means the same')
+            [CompletionResult]::new('--decimal-comma', '--decimal-comma', [CompletionResultType]::ParameterName, 'Short for --decimal ,')
+            [CompletionResult]::new('--keep-case', '--keep-case', [CompletionResultType]::ParameterName, 'Leave symbols in the case that they have')
+            [CompletionResult]::new('--exact', '--exact', [CompletionResultType]::ParameterName, 'Reject values with more decimals than their column, rather than round them')
+            [CompletionResult]::new('--round', '--round', [CompletionResultType]::ParameterName, 'Round fractions for columns of whole numbers, rather than reject them')
+            [CompletionResult]::new('--no-header', '--no-header', [CompletionResultType]::ParameterName, 'The CSV has no header; its columns are named 1, 2, 3, … and every line is a row')
+            [CompletionResult]::new('--recursive', '--recursive', [CompletionResultType]::ParameterName, 'Look into the folders of folders')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Write over the file of --export')
+            [CompletionResult]::new('--repair', '--repair', [CompletionResultType]::ParameterName, 'Load the inputs again where rows are missing or different: what is there as it is stays unchanged')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more; twice for all')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more; twice for all')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only what went wrong')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON object on stdout')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'mdsctl;health' {
             [CompletionResult]::new('--dsn', '--dsn', [CompletionResultType]::ParameterName, 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE')
             [CompletionResult]::new('--tenant', '--tenant', [CompletionResultType]::ParameterName, 'Tenant of the rows')
@@ -510,6 +564,7 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             [CompletionResult]::new('tail', 'tail', [CompletionResultType]::ParameterValue, 'Follow growing files, globs, streams of a broker or a pipe (-) and keep loading')
             [CompletionResult]::new('replay-dlq', 'replay-dlq', [CompletionResultType]::ParameterValue, 'Put the rows of a dead-letter queue through the engine again')
             [CompletionResult]::new('inspect-dlq', 'inspect-dlq', [CompletionResultType]::ParameterValue, 'Say what is in a dead-letter queue and why, and hand its rows out')
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Hold files against the store: what is missing, different, or in the store alone')
             [CompletionResult]::new('health', 'health', [CompletionResultType]::ParameterValue, 'Say whether the store, its tables, the dead letters and a running instance are well')
             [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'The history of loads: when, what, how many rows, how it ended')
             [CompletionResult]::new('schema', 'schema', [CompletionResultType]::ParameterValue, 'The tables: print their DDL, create them, compare them')
@@ -528,6 +583,9 @@ Register-ArgumentCompleter -Native -CommandName 'mdsctl' -ScriptBlock {
             break
         }
         'mdsctl;help;inspect-dlq' {
+            break
+        }
+        'mdsctl;help;verify' {
             break
         }
         'mdsctl;help;health' {

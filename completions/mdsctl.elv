@@ -35,6 +35,7 @@ set edit:completion:arg-completer[mdsctl] = {|@words|
             cand tail 'Follow growing files, globs, streams of a broker or a pipe (-) and keep loading'
             cand replay-dlq 'Put the rows of a dead-letter queue through the engine again'
             cand inspect-dlq 'Say what is in a dead-letter queue and why, and hand its rows out'
+            cand verify 'Hold files against the store: what is missing, different, or in the store alone'
             cand health 'Say whether the store, its tables, the dead letters and a running instance are well'
             cand runs 'The history of loads: when, what, how many rows, how it ended'
             cand schema 'The tables: print their DDL, create them, compare them'
@@ -319,6 +320,58 @@ set edit:completion:arg-completer[mdsctl] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'mdsctl;verify'= {
+            cand --dsn 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE'
+            cand --tenant 'Tenant of the rows'
+            cand --dataset 'What the rows are (else detected from the columns)'
+            cand --layout 'How a vendor''s files are read: a layout by name, none, or help for the list (else by the signs of the file)'
+            cand --table 'Load into this table; without --dataset its columns and key are the table''s own'
+            cand --vendor 'Short for --set vendor=V'
+            cand --symbol 'Short for --set symbol=S'
+            cand --timeframe 'Short for --set timeframe=T (else from the columns, or from the spacing of the rows)'
+            cand --name-pattern 'Columns from the name of the file, for instance ''{symbol}-{timeframe}-{date}'''
+            cand --map 'Take column TARGET from the column or field SOURCE; a time may be made of two, as in ts=DATE+TIME'
+            cand --set 'Give a column the same value in every row'
+            cand --timestamp-unit 'What numbers are as times (else an epoch in s, ms, us or ns or a date YYYYMMDD, deduced and held to)'
+            cand --timezone 'Zone of times that name none, for instance America/New_York (else UTC)'
+            cand --date-order 'Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)'
+            cand --time-format 'How times are written, as strftime has it, for instance ''%d.%m.%Y %H:%M'' (else found out)'
+            cand --decimal 'What stands before the decimals of a number, `.` or `,` (else judged by all numbers of the input)'
+            cand --scale 'Multiply the numbers that the input has in a column, exactly, as in close=0.0001 or price=1e-9'
+            cand --null 'A further text that stands for null, in text too (in numbers and times beside empty, null, NaN, inf, None, \N and -)'
+            cand --on-conflict 'What happens to a row whose key is in the table already, or came before in the input'
+            cand --quality 'What to do with implausible rows (high below low, negative sizes, times in the future)'
+            cand --format 'Format of the input (else told by its bytes, then by its name)'
+            cand --encoding 'Encoding of the text, such as windows-1252, latin-1, utf-16le or shift_jis'
+            cand --delimiter 'Delimiter of CSV (else deduced from the header)'
+            cand --unpivot 'Make rows of columns: ''{option_type}_{}'' makes two of a row with call_bid and put_bid'
+            cand --columns 'Names of the columns, in their order, where no line holds them (as of arrays in JSON)'
+            cand --rows-at 'Where the rows of a JSON document are, for instance results or data.bars (else they are found)'
+            cand --skip-lines 'Lines to skip before the header'
+            cand --comment 'Pass over lines that begin with C, wherever they stand'
+            cand --sample 'Compare only so many of a hundred days of each symbol, picked by chance, always the same'
+            cand --export 'Write the rows that differ into this file, one JSON object a line: the key, the values of both sides, the place in the input'
+            cand --config 'Configuration file (TOML, with the long names of the flags)'
+            cand --log-format 'Form of log lines on stderr'
+            cand --color 'Colours'
+            cand --progress 'How progress is shown on stderr'
+            cand --force-set 'Let --set, --vendor, --symbol and --timeframe go over a column of the input that means the same'
+            cand --decimal-comma 'Short for --decimal ,'
+            cand --keep-case 'Leave symbols in the case that they have'
+            cand --exact 'Reject values with more decimals than their column, rather than round them'
+            cand --round 'Round fractions for columns of whole numbers, rather than reject them'
+            cand --no-header 'The CSV has no header; its columns are named 1, 2, 3, … and every line is a row'
+            cand --recursive 'Look into the folders of folders'
+            cand --force 'Write over the file of --export'
+            cand --repair 'Load the inputs again where rows are missing or different: what is there as it is stays unchanged'
+            cand -v 'Say more; twice for all'
+            cand --verbose 'Say more; twice for all'
+            cand -q 'Say only what went wrong'
+            cand --quiet 'Say only what went wrong'
+            cand --json 'Print the result as one JSON object on stdout'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'mdsctl;health'= {
             cand --dsn 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE'
             cand --tenant 'Tenant of the rows'
@@ -489,6 +542,7 @@ set edit:completion:arg-completer[mdsctl] = {|@words|
             cand tail 'Follow growing files, globs, streams of a broker or a pipe (-) and keep loading'
             cand replay-dlq 'Put the rows of a dead-letter queue through the engine again'
             cand inspect-dlq 'Say what is in a dead-letter queue and why, and hand its rows out'
+            cand verify 'Hold files against the store: what is missing, different, or in the store alone'
             cand health 'Say whether the store, its tables, the dead letters and a running instance are well'
             cand runs 'The history of loads: when, what, how many rows, how it ended'
             cand schema 'The tables: print their DDL, create them, compare them'
@@ -503,6 +557,8 @@ set edit:completion:arg-completer[mdsctl] = {|@words|
         &'mdsctl;help;replay-dlq'= {
         }
         &'mdsctl;help;inspect-dlq'= {
+        }
+        &'mdsctl;help;verify'= {
         }
         &'mdsctl;help;health'= {
         }

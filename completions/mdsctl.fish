@@ -44,6 +44,7 @@ complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "load" -d 'Load files,
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "tail" -d 'Follow growing files, globs, streams of a broker or a pipe (-) and keep loading'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
+complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "verify" -d 'Hold files against the store: what is missing, different, or in the store alone'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "health" -d 'Say whether the store, its tables, the dead letters and a running instance are well'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "runs" -d 'The history of loads: when, what, how many rows, how it ended'
 complete -c mdsctl -n "__fish_mdsctl_needs_command" -f -a "schema" -d 'The tables: print their DDL, create them, compare them'
@@ -423,6 +424,85 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s v -l verbo
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s q -l quiet -d 'Say only what went wrong'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -l json -d 'Print the result as one JSON object on stdout'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand inspect-dlq" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l tenant -d 'Tenant of the rows' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l dataset -d 'What the rows are (else detected from the columns)' -r -f -a "bars\t''
+ticks\t''
+quotes\t''
+options\t''
+fundamentals\t''
+news\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l layout -d 'How a vendor\'s files are read: a layout by name, none, or help for the list (else by the signs of the file)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l table -d 'Load into this table; without --dataset its columns and key are the table\'s own' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l vendor -d 'Short for --set vendor=V' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l symbol -d 'Short for --set symbol=S' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l timeframe -d 'Short for --set timeframe=T (else from the columns, or from the spacing of the rows)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l name-pattern -d 'Columns from the name of the file, for instance \'{symbol}-{timeframe}-{date}\'' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l map -d 'Take column TARGET from the column or field SOURCE; a time may be made of two, as in ts=DATE+TIME' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l set -d 'Give a column the same value in every row' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l timestamp-unit -d 'What numbers are as times (else an epoch in s, ms, us or ns or a date YYYYMMDD, deduced and held to)' -r -f -a "s\t'Seconds since 1970'
+ms\t'Milliseconds since 1970'
+us\t'Microseconds since 1970'
+ns\t'Nanoseconds since 1970'
+days\t'Days since 1970'
+excel\t'Days of a spreadsheet (44197 is 2021-01-01)'
+dotnet\t'Ticks of .NET'
+filetime\t'Windows file times'
+yyyymm\t'Months: their first day'
+yyyy\t'Years: their first day'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l timezone -d 'Zone of times that name none, for instance America/New_York (else UTC)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l date-order -d 'Order of dates such as 10/9/2020 and 24/01/15 (else deduced, where a row settles it)' -r -f -a "mdy\t''
+dmy\t''
+ymd\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l time-format -d 'How times are written, as strftime has it, for instance \'%d.%m.%Y %H:%M\' (else found out)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l decimal -d 'What stands before the decimals of a number, `.` or `,` (else judged by all numbers of the input)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l scale -d 'Multiply the numbers that the input has in a column, exactly, as in close=0.0001 or price=1e-9' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l null -d 'A further text that stands for null, in text too (in numbers and times beside empty, null, NaN, inf, None, \\N and -)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l on-conflict -d 'What happens to a row whose key is in the table already, or came before in the input' -r -f -a "update\t'It replaces the row that is there; the last row of a key wins'
+skip\t'The row that is there stays, and this one is counted as skipped; the first wins'
+error\t'The row that is there stays, and this one goes to the dead-letter queue'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l quality -d 'What to do with implausible rows (high below low, negative sizes, times in the future)' -r -f -a "off\t'Do not look'
+warn\t'Count and report them, and store them'
+reject\t'Reject them'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l format -d 'Format of the input (else told by its bytes, then by its name)' -r -f -a "csv\t''
+ndjson\t''
+parquet\t''
+dbn\t''
+arrow\t''
+xlsx\t''"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l encoding -d 'Encoding of the text, such as windows-1252, latin-1, utf-16le or shift_jis' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l delimiter -d 'Delimiter of CSV (else deduced from the header)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l unpivot -d 'Make rows of columns: \'{option_type}_{}\' makes two of a row with call_bid and put_bid' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l columns -d 'Names of the columns, in their order, where no line holds them (as of arrays in JSON)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l rows-at -d 'Where the rows of a JSON document are, for instance results or data.bars (else they are found)' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l skip-lines -d 'Lines to skip before the header' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l comment -d 'Pass over lines that begin with C, wherever they stand' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l sample -d 'Compare only so many of a hundred days of each symbol, picked by chance, always the same' -r
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l export -d 'Write the rows that differ into this file, one JSON object a line: the key, the values of both sides, the place in the input' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l config -d 'Configuration file (TOML, with the long names of the flags)' -r -F
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l log-format -d 'Form of log lines on stderr' -r -f -a "text\t'Lines for people'
+json\t'One JSON object a line'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l color -d 'Colours' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l progress -d 'How progress is shown on stderr' -r -f -a "auto\t'A live block on a terminal, lines elsewhere'
+bar\t'The live block'
+plain\t'A line every few seconds'
+json\t'A JSON object a line'
+none\t'Nothing'"
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l force-set -d 'Let --set, --vendor, --symbol and --timeframe go over a column of the input that means the same'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l decimal-comma -d 'Short for --decimal ,'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l keep-case -d 'Leave symbols in the case that they have'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l exact -d 'Reject values with more decimals than their column, rather than round them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l round -d 'Round fractions for columns of whole numbers, rather than reject them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l no-header -d 'The CSV has no header; its columns are named 1, 2, 3, … and every line is a row'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l recursive -d 'Look into the folders of folders'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l force -d 'Write over the file of --export'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l repair -d 'Load the inputs again where rows are missing or different: what is there as it is stays unchanged'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -s v -l verbose -d 'Say more; twice for all'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -s q -l quiet -d 'Say only what went wrong'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -l json -d 'Print the result as one JSON object on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l dsn -d 'Where rows go: postgres://…, a libpq string (host=… dbname=…) or sqlite:FILE' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l tenant -d 'Tenant of the rows' -r
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand health" -l timeout -d 'Longest time that all of it may take' -r
@@ -594,16 +674,17 @@ complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s v -l verbose -d 'S
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s q -l quiet -d 'Say only what went wrong'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -l json -d 'Print the result as one JSON object on stdout'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "load" -d 'Load files, directories, globs, objects of a store or stdin (-)'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "tail" -d 'Follow growing files, globs, streams of a broker or a pipe (-) and keep loading'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "health" -d 'Say whether the store, its tables, the dead letters and a running instance are well'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "runs" -d 'The history of loads: when, what, how many rows, how it ended'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "schema" -d 'The tables: print their DDL, create them, compare them'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "completions" -d 'Completions of the command line for a shell, on stdout'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "man" -d 'The manual: a page on stdout, or all of them into a directory'
-complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq health runs schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq verify health runs schema completions man help" -f -a "load" -d 'Load files, directories, globs, objects of a store or stdin (-)'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq verify health runs schema completions man help" -f -a "tail" -d 'Follow growing files, globs, streams of a broker or a pipe (-) and keep loading'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq verify health runs schema completions man help" -f -a "replay-dlq" -d 'Put the rows of a dead-letter queue through the engine again'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq verify health runs schema completions man help" -f -a "inspect-dlq" -d 'Say what is in a dead-letter queue and why, and hand its rows out'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq verify health runs schema completions man help" -f -a "verify" -d 'Hold files against the store: what is missing, different, or in the store alone'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq verify health runs schema completions man help" -f -a "health" -d 'Say whether the store, its tables, the dead letters and a running instance are well'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq verify health runs schema completions man help" -f -a "runs" -d 'The history of loads: when, what, how many rows, how it ended'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq verify health runs schema completions man help" -f -a "schema" -d 'The tables: print their DDL, create them, compare them'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq verify health runs schema completions man help" -f -a "completions" -d 'Completions of the command line for a shell, on stdout'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq verify health runs schema completions man help" -f -a "man" -d 'The manual: a page on stdout, or all of them into a directory'
+complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and not __fish_seen_subcommand_from load tail replay-dlq inspect-dlq verify health runs schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and __fish_seen_subcommand_from schema" -f -a "show" -d 'Print the DDL'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and __fish_seen_subcommand_from schema" -f -a "apply" -d 'Create the tables, or bring them up to date; does nothing where all is well'
 complete -c mdsctl -n "__fish_mdsctl_using_subcommand help; and __fish_seen_subcommand_from schema" -f -a "check" -d 'Compare the tables with what they should be'

@@ -24,4 +24,5 @@ mod runs;
 mod schema;
 mod server;
 mod tail;
+mod verify;
 mod words;

@@ -13,6 +13,7 @@ use crate::app::letters::Letters;
 use crate::app::metrics::RunMetrics;
 use crate::app::plan::{DataPlan, RunPlan};
 use crate::app::span;
+use crate::app::verify::{Slot, VerifyPlan};
 use crate::dataset::mapping::{self, MapOptions};
 use crate::dataset::nulls::NullTokens;
 use crate::dataset::quality::Quality;
@@ -45,6 +46,7 @@ mod refusal;
 mod share;
 mod store;
 mod unproven;
+mod verify;
 mod write;
 
 use share::Claim;
@@ -105,6 +107,8 @@ pub(crate) enum Task {
     Follow(Box<dyn Followed>),
     /// Dead letters, in place of what the inputs hold otherwise.
     Replay(Letters),
+    /// What the inputs hold, to be held against the table; what is found goes into the slot.
+    Verify(VerifyPlan, Slot),
 }
 
 /// A load that is about to run.
@@ -219,6 +223,7 @@ impl<'a> Load<'a> {
     fn command(&self) -> &'static str {
         match self.task {
             Task::Load => "load",
+            Task::Verify(..) => "verify",
             Task::Pipe(_) | Task::Follow(_) => "tail",
             Task::Replay(_) => "replay-dlq",
         }
@@ -264,7 +269,7 @@ impl<'a> Load<'a> {
                             None => return self.unbegun(signals.exit().unwrap_or(Exit::Stored)),
                         }
                     }
-                    Task::Load | Task::Pipe(_) => {
+                    Task::Load | Task::Pipe(_) | Task::Verify(..) => {
                         signals.holds(true);
                         let detected = tokio::task::block_in_place(|| self.detect(&mut peeked));
                         signals.holds(peeked.as_ref().is_some_and(|peeked| !peeked.opened.replayable));
@@ -334,6 +339,10 @@ impl<'a> Load<'a> {
         if self.followed().is_none() && self.letters().is_none() {
             // All names are tried before the first row is stored.
             self.inputs.iter().try_for_each(|input| mapper.named(&input.name).map(drop))?;
+        }
+        if let Task::Verify(asked, slot) = &self.task {
+            let asked = (asked.clone(), slot.clone());
+            return self.verify(&signals, mapper, peeked, &*opened, asked).await;
         }
         if self.plan.rejects.dry_run {
             let (rehearsal, comparison) = (opened.rehearsal(), opened.comparison());

@@ -36,3 +36,4 @@ pub(crate) mod span;
 pub mod spec;
 pub mod tail;
 pub mod values;
+pub mod verify;

@@ -23,11 +23,13 @@ mod dlq;
 mod engine;
 mod health;
 mod schema;
+mod verify;
 
 pub use dlq::{FilterArgs, InspectArgs, ReplayArgs};
 pub use engine::EngineArgs;
 pub use health::HealthArgs;
 pub use schema::{SchemaAction, SchemaArgs, SchemaOptions};
+pub use verify::VerifyArgs;
 
 /// Loads market data into PostgreSQL / TimescaleDB or SQLite, and never loses a row.
 #[derive(Debug, Parser)]
@@ -83,6 +85,9 @@ pub enum Command {
     /// Say what is in a dead-letter queue and why, and hand its rows out
     #[command(name = "inspect-dlq", display_order = 2)]
     InspectDlq(Box<InspectArgs>),
+    /// Hold files against the store: what is missing, different, or in the store alone
+    #[command(display_order = 4)]
+    Verify(Box<VerifyArgs>),
     /// Say whether the store, its tables, the dead letters and a running instance are well
     Health(HealthArgs),
     /// The history of loads: when, what, how many rows, how it ended

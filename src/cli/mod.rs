@@ -20,6 +20,7 @@ mod traces;
 mod typed;
 mod unbegun;
 mod values;
+mod verify;
 mod voice;
 
 use std::io::IsTerminal;
@@ -137,6 +138,7 @@ pub fn run() -> Exit {
     let done = match &cli.command {
         Command::Write(command) => run::run(&cli.global, &Writing::of(command), &places.layouts, &screen),
         Command::InspectDlq(args) => inspect::run(&cli.global, args),
+        Command::Verify(args) => verify::run(&cli.global, args, &places.layouts, &screen),
         Command::Health(args) => health::run(&cli.global, args),
         Command::Runs(args) => runs::run(&cli.global, args),
         Command::Schema(args) => schema::run(&cli.global, args),

@@ -11,7 +11,7 @@ use crate::app::spec::Spec;
 use crate::app::values::MendPlan;
 use crate::cli::args::{
     DataArgs, EngineArgs, FilterArgs, FormatArgs, HistoryArgs, LoadArgs, RejectArgs, ReplayArgs, RowsArgs,
-    StoreArgs, TailArgs, ValueArgs,
+    StoreArgs, TailArgs, ValueArgs, VerifyArgs,
 };
 use crate::cli::store;
 use crate::dataset::quality::Quality;
@@ -30,6 +30,29 @@ pub fn load(args: &LoadArgs, layouts: &[Layout]) -> Result<RunPlan> {
     let engine =
         EnginePlan { bulk: args.bulk, compress: args.compress_after_load, ..engine(&args.engine, false)? };
     run((&args.inputs, layouts), &args.rows, engine, history)
+}
+
+/// What is to be compared: a load that writes nothing.
+pub fn verify(args: &VerifyArgs, layouts: &[Layout]) -> Result<RunPlan> {
+    let (data, open) = said(&args.data, &args.format).plan();
+    Ok(RunPlan {
+        layout: args.data.layout.as_deref().map(Choice::from).unwrap_or_default(),
+        layouts: layouts.to_vec(),
+        inputs: args.inputs.clone(),
+        recursive: args.format.recursive,
+        open,
+        data,
+        to: destination(&args.store)?,
+        rejects: RejectPlan::default(),
+        history: HistoryPlan::default(),
+        engine: EnginePlan::default(),
+    })
+}
+
+/// What loads the same inputs again.
+pub fn repair(args: &VerifyArgs, layouts: &[Layout]) -> Result<RunPlan> {
+    let history = HistoryPlan { force: true, ..HistoryPlan::default() };
+    Ok(RunPlan { history, ..verify(args, layouts)? })
 }
 
 /// What a tail is to do.

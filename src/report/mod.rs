@@ -20,3 +20,4 @@ pub mod runs;
 pub mod shared_stderr;
 pub mod style;
 pub mod summary;
+pub mod verify;

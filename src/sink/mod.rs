@@ -18,6 +18,8 @@ pub(crate) mod store;
 
 use std::sync::Arc;
 
+pub mod verify;
+
 pub use patience::{answered, unblocked};
 pub use period::{Period, PeriodOf, Periods, period, period_or_never};
 pub use schema_options::{Distribute, DistributeBy, SchemaOptions, distribute, role};

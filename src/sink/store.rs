@@ -22,6 +22,7 @@ use crate::settings::OnConflict;
 use crate::sink::erased::AnySink;
 use crate::sink::health::{HealthFact, HealthQuestion};
 use crate::sink::schema_options::SchemaOptions;
+use crate::sink::verify::Verifier;
 use crate::text::flags::{COMPRESS_AFTER_LOAD, SHARE};
 
 /// What not every store can do.
@@ -238,6 +239,12 @@ pub trait OpenTable: Send + Sync {
     fn comparison(&self) -> Option<Box<dyn Comparison>> {
         None
     }
+
+    /// What compares rows of inputs with its own.
+    ///
+    /// # Errors
+    /// Usage, where rows cannot be told apart, or it may not be read; unavailable, where the store is.
+    async fn verifier(&self) -> Result<Box<dyn Verifier>>;
 
     /// Has the rows of that run go into the table in bulk, or go on so where `goes_on`, as the run did that this one
     /// goes on with: where they are meanwhile, or why it cannot be.

@@ -55,7 +55,7 @@ impl Load<'_> {
             Task::Replay(letters) => (letters.taken_up && !keyed, !letters.taken_up || keyed),
             Task::Load => (asked.resume, asked.force),
             // What comes now has not come before.
-            Task::Pipe(_) | Task::Follow(_) => (false, true),
+            Task::Pipe(_) | Task::Follow(_) | Task::Verify(..) => (false, true),
         };
         let grown = |place: usize, before: &InputIdentity| {
             self.inputs.get(place).is_some_and(|input| has_grown(input, before))

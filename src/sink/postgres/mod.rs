@@ -15,6 +15,7 @@ pub(crate) mod schema;
 #[cfg(test)]
 mod server_tests;
 mod store;
+mod verify;
 mod write;
 
 pub use connection::dsn::Dsn;

@@ -30,6 +30,7 @@ use crate::sink::health::{Answer, HealthFact, HealthQuestion};
 use crate::sink::store::{
     BegunBulk, Capabilities, Comparison, Lines, OpenTable, Packing, Rehearsal, Store, TableLocation, Wanted,
 };
+use crate::sink::verify::Verifier;
 use crate::sink::{SchemaOptions, StoreKind, answered};
 use crate::text::flags::{DSN, GRANT, TENANT};
 
@@ -248,6 +249,10 @@ impl OpenTable for PgSink {
 
     fn comparison(&self) -> Option<Box<dyn Comparison>> {
         Some(Box::new(Self::comparison(self)))
+    }
+
+    async fn verifier(&self) -> Result<Box<dyn Verifier>> {
+        Ok(Box::new(Self::verifier(self).await?))
     }
 
     async fn begin_bulk(&self, run: Uuid, goes_on: bool) -> Result<Result<String, String>> {

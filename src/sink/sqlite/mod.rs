@@ -36,6 +36,7 @@ pub(crate) mod schema;
 mod session;
 mod store;
 mod upgrade;
+mod verify;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

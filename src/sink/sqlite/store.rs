@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::comparison::SqliteComparison;
 use super::messages::SqliteMessages;
+use super::verify::SqliteVerifier;
 use super::{SqliteHealth, SqliteOptions, SqliteRuns, SqliteSink, schema, stop_waiting};
 use crate::dataset::{self, LiveTarget, Target};
 use crate::error::{Error, Result};
@@ -19,6 +20,7 @@ use crate::settings;
 use crate::sink::erased::AnySink;
 use crate::sink::health::{Answer, HealthFact, HealthQuestion, TableHealth};
 use crate::sink::store::{Capabilities, Comparison, Lines, OpenTable, Store, TableLocation, Wanted};
+use crate::sink::verify::Verifier;
 use crate::sink::{SchemaOptions, StoreKind};
 use crate::text::flags::{DRY_RUN, DSN, TABLE};
 
@@ -51,6 +53,7 @@ struct SqliteTable {
     tenant: Option<String>,
     sink: Option<SqliteSink>,
     path: PathBuf,
+    exact: bool,
 }
 
 #[async_trait]
@@ -80,7 +83,14 @@ impl Store for SqliteStore {
                 Error::usage(why)
             })?;
             let path = path.clone();
-            return Ok(Box::new(SqliteTable { target, live: None, tenant, sink: None, path }));
+            return Ok(Box::new(SqliteTable {
+                target,
+                live: None,
+                tenant,
+                sink: None,
+                path,
+                exact: wanted.exact,
+            }));
         }
         let options = SqliteOptions {
             exact: wanted.exact,
@@ -94,7 +104,14 @@ impl Store for SqliteStore {
             (None, None) => return Err(Error::internal("no dataset and no table")),
         };
         let (target, live) = (sink.target().clone(), Some(sink.live()));
-        Ok(Box::new(SqliteTable { target, live, tenant, sink: Some(sink), path: path.clone() }))
+        Ok(Box::new(SqliteTable {
+            target,
+            live,
+            tenant,
+            sink: Some(sink),
+            path: path.clone(),
+            exact: wanted.exact,
+        }))
     }
 
     fn history(&self, _: Option<Duration>) -> Result<Box<dyn RunHistory>> {
@@ -182,6 +199,7 @@ fn told(path: &Path, health: SqliteHealth, tenant: Option<&str>) -> Vec<HealthFa
     facts
 }
 
+#[async_trait]
 impl OpenTable for SqliteTable {
     fn target(&self) -> &Target {
         &self.target
@@ -209,6 +227,10 @@ impl OpenTable for SqliteTable {
 
     fn comparison(&self) -> Option<Box<dyn Comparison>> {
         Some(Box::new(SqliteComparison::new(&self.path, &self.target.table)))
+    }
+
+    async fn verifier(&self) -> Result<Box<dyn Verifier>> {
+        Ok(Box::new(SqliteVerifier::open(&self.path, &self.target.table, self.exact)?))
     }
 
     fn into_sink(self: Box<Self>) -> Result<AnySink> {

@@ -28,6 +28,7 @@ use crate::sink::postgres::encode::comparison::{self, clock_ahead, tells_when};
 use crate::sink::postgres::encode::encoder::RoundingPolicy;
 use crate::sink::postgres::ledger::marks::Ledger;
 use crate::sink::postgres::ledger::numbers::Numbers;
+use crate::sink::postgres::verify::PgVerifier;
 use crate::sink::postgres::write::comparison::PgComparison;
 use crate::sink::postgres::write::digested::Digested;
 use crate::sink::postgres::write::proof::{Catalog, changed};
@@ -356,6 +357,11 @@ impl PgSink {
     /// What tells which rows it has already.
     pub fn comparison(&self) -> PgComparison {
         PgComparison::new(self.shared.clone())
+    }
+
+    /// What compares rows of inputs with its own.
+    pub(in crate::sink::postgres) async fn verifier(&self) -> Result<PgVerifier> {
+        PgVerifier::open(self.shared.clone(), self.table.clone()).await
     }
 
     /// Has rows go into the table in bulk: see [`OpenTable::begin_bulk`](crate::sink::OpenTable::begin_bulk).

@@ -1,0 +1,266 @@
+//! Rows that differ, one by one.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::digest::Digests;
+use super::rows::Shape;
+use super::{Verified, VerifyPlan};
+use crate::batch::Batch;
+use crate::error::{Error, Result, words};
+use crate::sink::verify::{Cell, CellReader, RowBuffer};
+
+/// Days that are listed at most.
+const MOST_DAYS: usize = 10_000;
+
+/// Rows that are listed at most; a file has all of them.
+const MOST_ROWS: usize = 1_000;
+
+/// How a row differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// It is in the input, and not in the table.
+    Missing,
+    /// It is in both, with other values.
+    Different,
+    /// It is in the table, and not in the input.
+    OnlyInStore,
+}
+
+impl Kind {
+    /// As JSON has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Different => "different",
+            Self::OnlyInStore => "only_in_store",
+        }
+    }
+}
+
+/// A row that differs. Values are JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// How.
+    pub kind: Kind,
+    /// The columns of its key.
+    pub key: Vec<(String, String)>,
+    /// The columns that differ, with the value of the input and that of the table; of a row that is on one side alone its
+    /// other columns, `null` on the other side.
+    pub values: Vec<(String, String, String)>,
+    /// Where the row of the input stands: the input, and the row in it.
+    pub at: Option<(Arc<str>, u64)>,
+}
+
+impl Difference {
+    /// As one line of JSON.
+    pub fn to_json(&self) -> String {
+        let name = |name: &str| serde_json::Value::from(name).to_string();
+        let list = |values: Vec<String>| format!("{{{}}}", values.join(","));
+        let mut line = format!("{{\"difference\":\"{}\",\"key\":", self.kind.as_str());
+        line += &list(self.key.iter().map(|(column, value)| format!("{}:{value}", name(column))).collect());
+        if self.kind != Kind::OnlyInStore {
+            line += ",\"input\":";
+            line += &list(
+                self.values.iter().map(|(column, value, _)| format!("{}:{value}", name(column))).collect(),
+            );
+        }
+        if self.kind != Kind::Missing {
+            line += ",\"store\":";
+            line += &list(
+                self.values.iter().map(|(column, _, value)| format!("{}:{value}", name(column))).collect(),
+            );
+        }
+        if let Some((source, row)) = &self.at {
+            line += &format!(",\"source\":{},\"row\":{row}", name(source));
+        }
+        line.push('}');
+        line
+    }
+}
+
+/// The file that the rows go into.
+pub(crate) struct Export {
+    path: PathBuf,
+    out: BufWriter<File>,
+}
+
+impl Export {
+    /// # Errors
+    /// Usage, where the file is there already or cannot be made.
+    pub fn create(plan: &VerifyPlan) -> Result<Option<Self>> {
+        let Some(path) = &plan.export else { return Ok(None) };
+        if path.exists() && !plan.force {
+            return Err(Error::usage(format!(
+                "{} is there already: name another file, or add {}",
+                path.display(),
+                crate::text::flags::FORCE
+            )));
+        }
+        let failed = |error: std::io::Error| {
+            Error::usage(format!("{} cannot be written: {}", path.display(), words(&error)))
+        };
+        Ok(Some(Self { path: path.clone(), out: BufWriter::new(File::create(path).map_err(failed)?) }))
+    }
+
+    fn failed(path: &Path, error: &std::io::Error) -> Error {
+        Error::unavailable(format!("{} cannot be written: {}", path.display(), words(error)))
+    }
+
+    fn put(&mut self, difference: &Difference) -> Result<()> {
+        writeln!(self.out, "{}", difference.to_json()).map_err(|error| Self::failed(&self.path, &error))
+    }
+
+    /// # Errors
+    /// Unavailable, where not all of it got onto the disk.
+    pub fn finish(mut self) -> Result<()> {
+        self.out
+            .flush()
+            .and_then(|()| self.out.get_ref().sync_all())
+            .map_err(|error| Self::failed(&self.path, &error))
+    }
+}
+
+/// A row of an input that is looked for in the table.
+struct Wanted {
+    cells: RowBuffer,
+    at: (Arc<str>, u64),
+}
+
+/// Compares a part of the keys, row by row.
+pub(crate) struct Found<'a> {
+    pub shape: &'a Shape,
+    pub digests: &'a Digests,
+    /// Which part of how many.
+    pub part: (u64, u64),
+    wanted: HashMap<u128, Wanted>,
+    superseded: u64,
+}
+
+impl<'a> Found<'a> {
+    pub fn new(shape: &'a Shape, digests: &'a Digests, part: (u64, u64)) -> Self {
+        Self { shape, digests, part, wanted: HashMap::new(), superseded: 0 }
+    }
+
+    /// The key of a row, where it is one of this part.
+    fn key(&self, rows: &RowBuffer, row: usize, store: &dyn CellReader) -> Option<u128> {
+        let key = self.shape.key(rows, row);
+        let mine = (key >> 64) as u64 % self.part.1.max(1) == self.part.0;
+        (mine && self.digests.differs(self.shape.place(rows, row, store))).then_some(key)
+    }
+
+    /// Takes rows of an input, of which these stand in the batch; a later one of a key replaces an earlier one.
+    pub fn input(&mut self, rows: &RowBuffer, batch: &Batch, kept: &[usize], store: &dyn CellReader) {
+        for (row, of_batch) in kept.iter().enumerate() {
+            let Some(key) = self.key(rows, row, store) else { continue };
+            let mut cells = RowBuffer::new(rows.width());
+            (0..rows.width()).for_each(|column| cells.push(rows.cell(row, column)));
+            let number = batch.rows.get(*of_batch).copied().unwrap_or_default();
+            let at = (batch.origin.source.clone(), number);
+            self.superseded += u64::from(self.wanted.insert(key, Wanted { cells, at }).is_some());
+        }
+    }
+
+    /// Holds rows of the table against them.
+    pub fn stored(
+        &mut self,
+        rows: &RowBuffer,
+        store: &dyn CellReader,
+        (found, export): (&mut Verified, &mut Option<Export>),
+    ) -> Result<()> {
+        for row in 0..rows.rows() {
+            let Some(key) = self.key(rows, row, store) else { continue };
+            let Some(wanted) = self.wanted.remove(&key) else {
+                let other = |column: usize| rows.cell(row, column) != Cell::Null;
+                self.tell(Kind::OnlyInStore, (None, Some((rows, row))), &other, store, (found, export))?;
+                continue;
+            };
+            let cells = &wanted.cells;
+            let differs = |column: usize| {
+                let cell = cells.cell(0, column);
+                cell != Cell::Absent && cell != rows.cell(row, column)
+            };
+            if (0..rows.width()).any(differs) {
+                self.tell(
+                    Kind::Different,
+                    (Some(&wanted), Some((rows, row))),
+                    &differs,
+                    store,
+                    (found, export),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is left is not in the table.
+    pub fn finish(
+        mut self,
+        store: &dyn CellReader,
+        (found, export): (&mut Verified, &mut Option<Export>),
+    ) -> Result<()> {
+        let mut missing: Vec<Wanted> = std::mem::take(&mut self.wanted).into_values().collect();
+        missing.sort_by(|a, b| a.at.cmp(&b.at));
+        for wanted in &missing {
+            let brought = |column: usize| wanted.cells.cell(0, column) != Cell::Absent;
+            self.tell(Kind::Missing, (Some(wanted), None), &brought, store, (found, export))?;
+        }
+        found.superseded += self.superseded;
+        Ok(())
+    }
+
+    fn tell(
+        &self,
+        kind: Kind,
+        (input, stored): (Option<&Wanted>, Option<(&RowBuffer, usize)>),
+        shown: &dyn Fn(usize) -> bool,
+        store: &dyn CellReader,
+        (found, export): (&mut Verified, &mut Option<Export>),
+    ) -> Result<()> {
+        let of_input = |column| input.map_or(Cell::Absent, |wanted| wanted.cells.cell(0, column));
+        let of_store = |column| stored.map_or(Cell::Absent, |(rows, row)| rows.cell(row, column));
+        let either = |column| if input.is_some() { of_input(column) } else { of_store(column) };
+        let text = |column: usize| match store.json(column, either(column)) {
+            json if json.starts_with('"') => serde_json::from_str(&json).unwrap_or(json),
+            json => json,
+        };
+        let (mut key, mut values) = (Vec::new(), Vec::new());
+        for (place, column) in self.shape.columns.iter().enumerate() {
+            if column.key {
+                key.push((column.name.clone(), store.json(place, either(place))));
+            } else if shown(place) {
+                let (input, stored) =
+                    (store.json(place, of_input(place)), store.json(place, of_store(place)));
+                values.push((column.name.clone(), input, stored));
+            }
+        }
+        let difference = Difference { kind, key, values, at: input.map(|wanted| wanted.at.clone()) };
+        let time =
+            (0..).zip(&self.shape.columns).find(|(_, column)| column.time).map(|(place, _)| text(place));
+        let day =
+            time.map(|time| time.get(..10).map_or_else(|| time.clone(), str::to_owned)).unwrap_or_default();
+        let symbol = self.shape.symbol.map(text).unwrap_or_default();
+        let count = match kind {
+            Kind::Missing => &mut found.missing,
+            Kind::Different => &mut found.different,
+            Kind::OnlyInStore => &mut found.extra,
+        };
+        *count += 1;
+        let place = (symbol, day);
+        if found.days.len() < MOST_DAYS || found.days.contains_key(&place) {
+            found.days.entry(place).or_default()[kind as usize] += 1;
+        } else {
+            found.more_days = true;
+        }
+        if let Some(export) = export {
+            export.put(&difference)?;
+        }
+        if found.differences.len() < MOST_ROWS {
+            found.differences.push(difference);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,255 @@
+//! `mdsctl verify`: what is missing, different, or in the store alone is named, and nothing else is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::generator::market::{Dataset, Order, Plan};
+use crate::generator::spoil::Spoil;
+use crate::generator::write::{Compress, Format, write};
+use crate::harness::{Run, Store, Work, on_both_stores};
+
+/// Rows of the inputs.
+const ROWS: u64 = 3_000;
+
+const FORMATS: [(Format, &str); 3] =
+    [(Format::Csv, "csv"), (Format::Ndjson, "ndjson"), (Format::Parquet, "parquet")];
+
+/// Market data of that dataset in a file of that format.
+fn made(work: &Work, (dataset, name): (Dataset, &str), (format, ending): (Format, &str)) -> String {
+    let plan = Plan {
+        dataset,
+        rows: ROWS,
+        symbols: 7,
+        seed: 3,
+        order: Order::Time,
+        session: 390,
+        vendor: Arc::from("acme"),
+        without: Vec::new(),
+    };
+    let mut bytes = Vec::new();
+    write(&plan, format, Compress::None, &Spoil::Permille(0), &mut bytes).expect("data");
+    work.write(&format!("{name}.{ending}"), bytes)
+}
+
+fn load(work: &Work, store: &Store, path: &str, dataset: &str) -> Run {
+    work.mdsctl(["load", path, "--dataset", dataset, "--json", "--dsn", &store.dsn()]).run()
+}
+
+fn verify(work: &Work, store: &Store, path: &str, dataset: &str, more: &[&str]) -> Run {
+    work.mdsctl(["verify", path, "--dataset", dataset, "--json", "--dsn", &store.dsn()])
+        .arguments(more.iter().copied())
+        .run()
+}
+
+fn count(run: &Run, name: &str) -> u64 {
+    run.json()["rows"][name].as_u64().unwrap_or_else(|| panic!("no {name} in {run}"))
+}
+
+#[test]
+fn what_was_loaded_is_there_whatever_its_dataset_and_format() {
+    on_both_stores(|work, store, case| {
+        for (dataset, name) in [
+            (Dataset::Bars, "bars"),
+            (Dataset::Ticks, "ticks"),
+            (Dataset::Options, "options"),
+            (Dataset::Fundamentals, "fundamentals"),
+            (Dataset::News, "news"),
+        ] {
+            for format in FORMATS {
+                let path = made(work, (dataset, name), format);
+                let loaded = load(work, store, &path, name).expect(0).books();
+                let run = verify(work, store, &path, name, &[]).expect(0);
+                assert_eq!(count(&run, "compared"), loaded.read, "{case} {name} {run}");
+                let stored = loaded.read - loaded.superseded;
+                assert_eq!(count(&run, "stored"), stored, "{case} {name} {run}");
+            }
+        }
+    });
+}
+
+/// How a row is known again, by its key in JSON.
+fn identity(dataset: &str, row: &Value) -> String {
+    let key = &row["key"];
+    match dataset {
+        "ticks" => key["trade_id"].as_str().expect("an id").to_owned(),
+        _ => format!("{} {}", key["symbol"].as_str().expect("a symbol"), key["ts"].as_str().expect("a time")),
+    }
+}
+
+/// The same by SQL.
+fn identified(store: &Store, dataset: &str) -> &'static str {
+    match (dataset, store) {
+        ("ticks", _) => "trade_id",
+        (_, Store::Postgres(_)) => {
+            "symbol || ' ' || to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+        }
+        (_, Store::Sqlite(_)) => "symbol || ' ' || ts",
+    }
+}
+
+fn some(store: &Store, dataset: &str, offset: u32) -> BTreeSet<String> {
+    let name = identified(store, dataset);
+    let sql = format!("SELECT {name} FROM {dataset} ORDER BY 1 LIMIT 50 OFFSET {offset}");
+    store.rows(&sql).into_iter().map(|row| row[0].clone().expect("a key")).collect()
+}
+
+/// Takes 50 rows out, changes 50 and adds 50; which ones, in that order.
+fn spoil(store: &Store, dataset: &str) -> [BTreeSet<String>; 3] {
+    let name = identified(store, dataset);
+    let all =
+        |keys: &BTreeSet<String>| keys.iter().map(|key| format!("'{key}'")).collect::<Vec<_>>().join(", ");
+    let (gone, changed, copied) =
+        (some(store, dataset, 100), some(store, dataset, 900), some(store, dataset, 2_000));
+    let (columns, values, value, added) = match (dataset, store) {
+        ("ticks", _) => (
+            "ts, vendor, symbol, trade_id, price, size, exchange",
+            "ts, vendor, symbol, trade_id || 'x', price, size, exchange",
+            "size",
+            copied.iter().map(|key| format!("{key}x")).collect(),
+        ),
+        (_, Store::Postgres(_)) => (
+            "ts, vendor, symbol, timeframe, close_price, volume",
+            "ts + interval '7 seconds', vendor, symbol, timeframe, close_price, volume",
+            "volume",
+            copied.iter().map(|key| key.replace(":00Z", ":07Z")).collect(),
+        ),
+        (_, Store::Sqlite(_)) => (
+            "ts, vendor, symbol, timeframe, close_price, volume",
+            "substr(ts, 1, 17) || '07', vendor, symbol, timeframe, close_price, volume",
+            "volume",
+            copied.iter().map(|key| format!("{}07", &key[..key.len() - 2])).collect(),
+        ),
+    };
+    let wanted = |keys| format!("WHERE {name} IN ({})", all(keys));
+    store.rows(&format!(
+        "INSERT INTO {dataset} ({columns}) SELECT {values} FROM {dataset} {}",
+        wanted(&copied)
+    ));
+    store.rows(&format!("UPDATE {dataset} SET {value} = {value} + 1 {}", wanted(&changed)));
+    store.rows(&format!("DELETE FROM {dataset} {}", wanted(&gone)));
+    [gone, changed, added]
+}
+
+#[test]
+fn rows_that_were_deleted_changed_and_added_are_named_and_no_others() {
+    on_both_stores(|work, store, case| {
+        for (dataset, name) in [(Dataset::Bars, "bars"), (Dataset::Ticks, "ticks")] {
+            for format in FORMATS {
+                let path = made(work, (dataset, name), format);
+                load(work, store, &path, name).expect(0);
+                let expected = spoil(store, name);
+                let file = work.path(&format!("{name}-{}.ndjson", format.1));
+                let file = file.to_str().expect("a path");
+                let run = verify(work, store, &path, name, &["--export", file]).expect(3);
+                for (kind, keys) in ["missing", "different", "only_in_store"].into_iter().zip(&expected) {
+                    assert_eq!(count(&run, kind), 50, "{case} {name} {run}");
+                    let of_kind = |rows: &mut dyn Iterator<Item = Value>| -> BTreeSet<String> {
+                        rows.filter(|row| row["difference"] == kind).map(|row| identity(name, &row)).collect()
+                    };
+                    let listed = run.json()["differences"].as_array().expect("rows").clone();
+                    assert_eq!(of_kind(&mut listed.into_iter()), *keys, "{case} {name} {kind}");
+                    let text = std::fs::read_to_string(file).expect("a file");
+                    let mut lines = text.lines().map(|line| serde_json::from_str(line).expect(line));
+                    assert_eq!(of_kind(&mut lines), *keys, "{case} {name} {kind}");
+                    let sum: u64 = run.json()["days"]
+                        .as_array()
+                        .expect("days")
+                        .iter()
+                        .map(|day| day[kind].as_u64().expect("a number"))
+                        .sum();
+                    assert_eq!(sum, 50, "{case} {name} {run}");
+                }
+                for row in run.json()["differences"].as_array().expect("rows") {
+                    if row["difference"] == "different" {
+                        let value = if name == "ticks" { "size" } else { "volume" };
+                        let [of_input, of_store] =
+                            ["input", "store"].map(|side| row[side][value].as_f64().expect("a number"));
+                        assert_eq!(of_input + 1.0, of_store, "{row}");
+                        assert_eq!(row["input"].as_object().expect("values").len(), 1, "{row}");
+                    }
+                }
+                // A file is not written over unasked.
+                let run = verify(work, store, &path, name, &["--export", file]).expect(2);
+                assert!(run.error().contains("is there already"), "{run}");
+
+                let run = work
+                    .mdsctl(["verify", &path, "--dataset", name, "--repair", "--dsn", &store.dsn()])
+                    .run()
+                    .expect(3);
+                assert!(run.stdout.contains("50 rows in the table alone"), "{run}");
+                let run = verify(work, store, &path, name, &[]).expect(3);
+                assert_eq!([count(&run, "missing"), count(&run, "different")], [0, 0], "{case} {run}");
+                assert_eq!(count(&run, "only_in_store"), 50, "{case} {run}");
+                let added = expected[2].iter().map(|key| format!("'{key}'")).collect::<Vec<_>>().join(", ");
+                store.rows(&format!("DELETE FROM {name} WHERE {} IN ({added})", identified(store, name)));
+                verify(work, store, &path, name, &[]).expect(0);
+            }
+        }
+    });
+}
+
+#[test]
+fn the_last_row_of_a_key_counts_and_refused_rows_are_told() {
+    on_both_stores(|work, store, case| {
+        let head = "ts,vendor,symbol,timeframe,open,high,low,close,volume\n";
+        let path = work.write(
+            "bars.csv",
+            format!(
+                "{head}2024-01-02T10:00:00Z,v,A,1m,1,2,0.5,1.5,10\n2024-01-02T10:01:00Z,v,A,1m,1,2,0.5,1.5,20\n2024-01-02T10:00:00Z,v,A,1m,1.0,2,0.50,1.5,30\n"
+            ),
+        );
+        load(work, store, &path, "bars").expect(0);
+        let run = verify(work, store, &path, "bars", &[]).expect(0);
+        assert_eq!([count(&run, "compared"), count(&run, "superseded")], [3, 1], "{case} {run}");
+
+        // Of a row that is refused nothing can be there.
+        let text = std::fs::read_to_string(&path).expect("a file");
+        std::fs::write(&path, format!("{text}2024-01-02T10:02:00Z,v,A,1m,1,2,0.5,x,10\n")).expect("a file");
+        let run = verify(work, store, &path, "bars", &[]).expect(3);
+        assert_eq!([count(&run, "rejected"), count(&run, "missing")], [1, 0], "{case} {run}");
+
+        // Other columns of the table are nobody's business, and other series neither, which are told of.
+        let other = work.write("other.csv", format!("{head}2024-01-02T10:00:00Z,w,A,1m,9,9,9,9,9\n"));
+        load(work, store, &other, "bars").expect(0);
+        let brief = work.write("brief.csv", "ts,vendor,symbol,timeframe,open,high,low,close\n2024-01-02T10:01:00Z,w,A,1m,1,2,0.5,1.5\n2024-01-02T10:00:00Z,v,A,1m,1,2,0.5,1.5\n");
+        let run = verify(work, store, &brief, "bars", &[]).expect(3);
+        assert_eq!(
+            [count(&run, "missing"), count(&run, "different"), count(&run, "only_in_store")],
+            [1, 0, 2],
+            "{case} {run}"
+        );
+        let one = work.write(
+            "one.csv",
+            "ts,vendor,symbol,timeframe,open,high,low,close\n2024-01-02T10:00:00Z,w,A,1m,9,9,9,9\n",
+        );
+        let run = verify(work, store, &one, "bars", &[]).expect(0);
+        assert_eq!(count(&run, "outside"), 2, "{case} {run}");
+    });
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_with_a_sentence() {
+    on_both_stores(|work, store, case| {
+        let path = made(work, (Dataset::Bars, "bars"), FORMATS[0]);
+        load(work, store, &path, "bars").expect(0);
+        let run = work.mdsctl(["verify", "-", "--dataset", "bars", "--dsn", &store.dsn()]).run().expect(2);
+        assert!(run.error().contains("standard input comes once"), "{case} {run}");
+        let run = verify(work, store, "nothing.csv", "bars", &[]).expect(6);
+        assert!(run.error().contains("nothing.csv"), "{case} {run}");
+        let text = std::fs::read(&path).expect("a file");
+        let cut = work.write("cut.csv.gz", &text[..0]);
+        verify(work, store, &cut, "bars", &[]).expect(6);
+        store.rows("CREATE TABLE loose (symbol text, v bigint)");
+        let loose = work.write("loose.csv", "symbol,v\nA,1\n");
+        let run = work.mdsctl(["verify", &loose, "--table", "loose", "--dsn", &store.dsn()]).run().expect(2);
+        assert!(run.error().contains("has no key"), "{case} {run}");
+        for percent in ["0", "101%", "x"] {
+            verify(work, store, &path, "bars", &["--sample", percent]).expect(2);
+        }
+        let run = verify(work, store, &path, "bars", &["--sample", "50%"]).expect(0);
+        let compared = count(&run, "compared");
+        assert!(compared < ROWS && compared == count(&run, "stored"), "{case} {run}");
+    });
+}
