@@ -1,8 +1,8 @@
 //! What a comparison has found, for people and for programs.
 
-use crate::app::verify::{Difference, Kind, Verified};
 use crate::report::page::Page;
 use crate::report::style::{Ink, Style};
+use crate::telemetry::verified::{Difference, Kind, Verified};
 use crate::text::fit::columns_of;
 use crate::text::flags::EXPORT;
 use crate::text::number_format::{count, plural};

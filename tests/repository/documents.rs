@@ -177,6 +177,7 @@ fn known_flags(work: &Work) -> BTreeSet<String> {
         &["tail"],
         &["replay-dlq"],
         &["inspect-dlq"],
+        &["verify"],
         &["health"],
         &["runs"],
         &["schema", "show"],

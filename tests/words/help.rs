@@ -6,9 +6,18 @@ use crate::harness::{Store, Work};
 #[test]
 fn short_help_is_wrapped_once() {
     let work = Work::new();
-    for command in
-        ["load", "tail", "inspect-dlq", "replay-dlq", "health", "runs", "schema", "completions", "man"]
-    {
+    for command in [
+        "load",
+        "tail",
+        "inspect-dlq",
+        "replay-dlq",
+        "verify",
+        "health",
+        "runs",
+        "schema",
+        "completions",
+        "man",
+    ] {
         let run = work.mdsctl([command, "-h"]).run().expect(0);
         let wide = run.stdout.lines().find(|line| line.chars().count() > 80 && line.contains(' '));
         assert_eq!(wide, None, "{command}");

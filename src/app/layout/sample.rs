@@ -21,6 +21,9 @@ const ELEMENTS: usize = 64;
 /// Levels of a document that are looked into.
 const DEPTH: usize = 12;
 
+/// The fields of each line, by that delimiter or the one that it shows.
+type Split = (Option<u8>, Arc<[Vec<String>]>);
+
 /// The beginning of an input.
 pub struct Sample {
     /// Its name without folders and endings, as name patterns see it.
@@ -31,7 +34,7 @@ pub struct Sample {
     lines: Vec<String>,
     /// The fields of each of them, by each delimiter that was asked for: dozens of layouts ask for the same, and a load may
     /// have a hundred thousand inputs.
-    split: Mutex<Vec<(Option<u8>, Arc<[Vec<String>]>)>>,
+    split: Mutex<Vec<Split>>,
     /// Where the values of its first rows stand, where it is JSON.
     paths: BTreeSet<Vec<Step>>,
     /// The names of its columns, where its format has names of its own.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::digest::Digests;
 use super::rows::Shape;
-use super::{Verified, VerifyPlan};
+use super::{Difference, Kind, Verified, VerifyPlan};
 use crate::batch::Batch;
 use crate::error::{Error, Result, words};
 use crate::sink::verify::{Cell, CellReader, RowBuffer};
@@ -18,69 +18,6 @@ const MOST_DAYS: usize = 10_000;
 
 /// Rows that are listed at most; a file has all of them.
 const MOST_ROWS: usize = 1_000;
-
-/// How a row differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// It is in the input, and not in the table.
-    Missing,
-    /// It is in both, with other values.
-    Different,
-    /// It is in the table, and not in the input.
-    OnlyInStore,
-}
-
-impl Kind {
-    /// As JSON has it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Different => "different",
-            Self::OnlyInStore => "only_in_store",
-        }
-    }
-}
-
-/// A row that differs. Values are JSON.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// How.
-    pub kind: Kind,
-    /// The columns of its key.
-    pub key: Vec<(String, String)>,
-    /// The columns that differ, with the value of the input and that of the table; of a row that is on one side alone its
-    /// other columns, `null` on the other side.
-    pub values: Vec<(String, String, String)>,
-    /// Where the row of the input stands: the input, and the row in it.
-    pub at: Option<(Arc<str>, u64)>,
-}
-
-impl Difference {
-    /// As one line of JSON.
-    pub fn to_json(&self) -> String {
-        let name = |name: &str| serde_json::Value::from(name).to_string();
-        let list = |values: Vec<String>| format!("{{{}}}", values.join(","));
-        let mut line = format!("{{\"difference\":\"{}\",\"key\":", self.kind.as_str());
-        line += &list(self.key.iter().map(|(column, value)| format!("{}:{value}", name(column))).collect());
-        if self.kind != Kind::OnlyInStore {
-            line += ",\"input\":";
-            line += &list(
-                self.values.iter().map(|(column, value, _)| format!("{}:{value}", name(column))).collect(),
-            );
-        }
-        if self.kind != Kind::Missing {
-            line += ",\"store\":";
-            line += &list(
-                self.values.iter().map(|(column, _, value)| format!("{}:{value}", name(column))).collect(),
-            );
-        }
-        if let Some((source, row)) = &self.at {
-            line += &format!(",\"source\":{},\"row\":{row}", name(source));
-        }
-        line.push('}');
-        line
-    }
-}
 
 /// The file that the rows go into.
 pub(crate) struct Export {
