@@ -75,18 +75,19 @@ pub(crate) struct Found<'a> {
     pub part: (u64, u64),
     wanted: HashMap<u128, Wanted>,
     superseded: u64,
+    scratch: Vec<u8>,
 }
 
 impl<'a> Found<'a> {
     pub fn new(shape: &'a Shape, digests: &'a Digests, part: (u64, u64)) -> Self {
-        Self { shape, digests, part, wanted: HashMap::new(), superseded: 0 }
+        Self { shape, digests, part, wanted: HashMap::new(), superseded: 0, scratch: Vec::new() }
     }
 
     /// The key of a row, where it is one of this part.
-    fn key(&self, rows: &RowBuffer, row: usize, store: &dyn CellReader) -> Option<u128> {
-        let key = self.shape.key(rows, row);
+    fn key(&mut self, rows: &RowBuffer, row: usize, store: &dyn CellReader) -> Option<u128> {
+        let key = self.shape.key(rows, row, &mut self.scratch);
         let mine = (key >> 64) as u64 % self.part.1.max(1) == self.part.0;
-        (mine && self.digests.differs(self.shape.place(rows, row, store))).then_some(key)
+        (mine && self.digests.differs(self.shape.place(rows, row, store, &mut self.scratch))).then_some(key)
     }
 
     /// Takes rows of an input, of which these stand in the batch; a later one of a key replaces an earlier one.

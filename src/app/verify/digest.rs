@@ -1,8 +1,9 @@
 //! The rows of each series and day on both sides, added up.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
-use super::rows::{Place, Shape, of_cell};
+use super::rows::{Mix, Place, Shape, of_cell};
 use crate::sink::verify::{Cell, CellReader, RowBuffer, VerifyScope};
 
 /// Groups from which days are put together to longer stretches.
@@ -10,6 +11,8 @@ const MOST: usize = 200_000;
 
 /// Symbols up to which only theirs are asked for.
 const FEW: usize = 500;
+
+type Mixed = BuildHasherDefault<Mix>;
 
 /// What is known of the rows of a series in a stretch of time.
 #[derive(Debug, Clone, Default)]
@@ -40,13 +43,16 @@ impl Group {
 /// The sums of all series.
 #[derive(Debug, Default)]
 pub(crate) struct Digests {
-    groups: HashMap<Place, Group>,
+    groups: HashMap<Place, Group, Mixed>,
     /// Days of a group are those that are the same without so many bits.
     shift: u32,
     /// First and last day of each series of the inputs.
-    series: HashMap<u64, (i64, i64)>,
+    series: HashMap<u64, (i64, i64), Mixed>,
     /// The symbols, as long as they are few.
     symbols: Option<std::collections::BTreeSet<Vec<u8>>>,
+    /// Which columns any row of the inputs brings; those of the key are compared by it.
+    brought: Vec<bool>,
+    scratch: Vec<u8>,
     /// Of a hundred days how many are compared.
     sample: Option<f64>,
     /// Rows of the table that are of no series of the inputs.
@@ -74,8 +80,13 @@ impl Digests {
     /// Adds rows of the inputs. How many of them are compared.
     pub fn input(&mut self, rows: &RowBuffer, shape: &Shape, store: &dyn CellReader) -> u64 {
         let mut compared = 0;
+        self.brought.resize(shape.columns.len(), false);
+        for (column, brought) in self.brought.iter_mut().enumerate().filter(|(_, brought)| !**brought) {
+            let brings = |row| rows.cell(row, column) != Cell::Absent;
+            *brought = !shape.columns[column].key && (0..rows.rows()).any(brings);
+        }
         for row in 0..rows.rows() {
-            let place = shape.place(rows, row, store);
+            let place = shape.place(rows, row, store, &mut self.scratch);
             let days = self.series.entry(place.series).or_insert((place.day, place.day));
             *days = (days.0.min(place.day), days.1.max(place.day));
             if let (Some(symbols), Some(column)) = (&mut self.symbols, shape.symbol) {
@@ -100,8 +111,9 @@ impl Digests {
     /// Adds rows of the table. How many of them are compared.
     pub fn stored(&mut self, rows: &RowBuffer, shape: &Shape, store: &dyn CellReader) -> u64 {
         let mut compared = 0;
+        self.brought.resize(shape.columns.len(), false);
         for row in 0..rows.rows() {
-            let place = shape.place(rows, row, store);
+            let place = shape.place(rows, row, store, &mut self.scratch);
             if !self.covers(place) {
                 self.outside += 1;
             } else if self.samples(place) {
@@ -123,11 +135,15 @@ impl Digests {
             columns: vec![(0, 0); shape.columns.len()].into_boxed_slice(),
             ..Group::default()
         });
-        let key = shape.key(rows, row);
+        let key = shape.key(rows, row, &mut self.scratch);
         let signed = |hash: u64| if input { hash } else { hash.wrapping_neg() };
         group.rows[usize::from(!input)] += 1;
         group.keys = group.keys.wrapping_add(signed((key ^ (key >> 64)) as u64));
         for (column, (brought, sum)) in group.columns.iter_mut().enumerate() {
+            // No row of the inputs brings it, or it is in the hash of the key.
+            if !self.brought[column] {
+                continue;
+            }
             let cell = rows.cell(row, column);
             if input && cell == Cell::Absent {
                 continue;
@@ -141,7 +157,7 @@ impl Digests {
     fn put_together(&mut self) {
         while self.groups.len() > MOST / 2 && self.shift < 40 {
             self.shift += 1;
-            let mut fewer: HashMap<Place, Group> = HashMap::new();
+            let mut fewer: HashMap<Place, Group, Mixed> = HashMap::default();
             for (place, group) in self.groups.drain() {
                 let place = Place { day: place.day >> 1, ..place };
                 match fewer.entry(place) {

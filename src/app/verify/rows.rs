@@ -1,8 +1,8 @@
 //! What of a row says which series and day it is of.
 
-use std::hash::Hasher as _;
+use std::hash::Hasher;
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 use crate::sink::verify::{Cell, CellReader, RowBuffer, VerifyColumn};
 
@@ -46,26 +46,28 @@ impl Shape {
         }
     }
 
-    /// The hash of a row's key.
-    pub fn key(&self, rows: &RowBuffer, row: usize) -> u128 {
-        let mut hash = Xxh3::new();
-        for column in &self.key {
-            feed(&mut hash, rows.cell(row, *column));
-        }
-        hash.digest128()
+    /// The hash of a row's key. The scratch is for its bytes.
+    pub fn key(&self, rows: &RowBuffer, row: usize, scratch: &mut Vec<u8>) -> u128 {
+        scratch.clear();
+        self.key.iter().for_each(|column| add(scratch, rows.cell(row, *column)));
+        xxh3_128(scratch)
     }
 
     /// Where a row belongs.
-    pub fn place(&self, rows: &RowBuffer, row: usize, store: &dyn CellReader) -> Place {
-        let mut hash = Xxh3::new();
-        for column in &self.series {
-            feed(&mut hash, rows.cell(row, *column));
-        }
+    pub fn place(
+        &self,
+        rows: &RowBuffer,
+        row: usize,
+        store: &dyn CellReader,
+        scratch: &mut Vec<u8>,
+    ) -> Place {
+        scratch.clear();
+        self.series.iter().for_each(|column| add(scratch, rows.cell(row, *column)));
         let day = self.time.and_then(|column| match rows.cell(row, column) {
             Cell::Value(bytes) => store.micros(bytes).map(|micros| micros.div_euclid(DAY_MICROS)),
             _ => None,
         });
-        Place { series: hash.digest(), day: day.unwrap_or(0) }
+        Place { series: xxh3_64(scratch), day: day.unwrap_or(0) }
     }
 
     /// Whether rows have a time.
@@ -74,13 +76,36 @@ impl Shape {
     }
 }
 
-fn feed(hash: &mut Xxh3, cell: Cell<'_>) {
+/// A cell with its length, so that no two rows have the same bytes.
+fn add(bytes: &mut Vec<u8>, cell: Cell<'_>) {
     match cell {
-        Cell::Value(bytes) => {
-            hash.write_u32(bytes.len() as u32);
-            hash.update(bytes);
+        Cell::Value(value) => {
+            bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(value);
         }
-        Cell::Null | Cell::Absent => hash.write_u32(u32::MAX),
+        Cell::Null | Cell::Absent => bytes.extend_from_slice(&u32::MAX.to_le_bytes()),
+    }
+}
+
+/// For what is a hash already.
+#[derive(Debug, Default)]
+pub(super) struct Mix(u64);
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.write_u64(xxh3_64(bytes));
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(23) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_i64(&mut self, value: i64) {
+        self.write_u64(value as u64);
     }
 }
 
