@@ -74,10 +74,10 @@ pub fn text(found: &Verified, style: Style) -> String {
         ("compared", found.compared, "of the input"),
         ("with", found.stored, "of the table"),
         ("missing", found.missing, "in the input alone"),
-        ("different", found.different, "with other values in the table"),
+        ("differ", found.different, "with other values in the table"),
         ("extra", found.extra, "in the table alone"),
         ("refused", found.rejected, "of the input that cannot be stored or not be read"),
-        ("superseded", found.superseded, "replaced by later ones of their key"),
+        ("replaced", found.superseded, "for which later ones of their key stand"),
         (
             "outside",
             found.outside,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use crate::app::caller::RunReport;
+use crate::app::caller::{InputGauge, RunReport};
 use crate::app::exit::Exit;
 use crate::app::interrupts::Signals;
 use crate::app::load::Load;
@@ -152,7 +152,8 @@ impl Load<'_> {
         mapper: &Arc<MapperSettings>,
     ) -> Result<()> {
         let scope = digests.scope(shape, &*verifier.reader());
-        self.scan(signals, verifier, &scope, &mut |rows, store| {
+        let table = &*mapper.target.table;
+        self.scan((signals, table), verifier, &scope, &mut |rows, store| {
             found.stored += digests.stored(rows, shape, store);
             Ok(())
         })
@@ -179,7 +180,7 @@ impl Load<'_> {
             if signals.exit().is_some() {
                 break;
             }
-            self.scan(signals, verifier, &scope, &mut |rows, store| {
+            self.scan((signals, table), verifier, &scope, &mut |rows, store| {
                 differing.stored(rows, store, (found, export))
             })
             .await?;
@@ -217,17 +218,31 @@ impl Load<'_> {
     /// Reads the rows of the table, unless it is asked to stop.
     async fn scan(
         &self,
-        signals: &Signals,
+        (signals, table): (&Signals, &str),
         verifier: &mut dyn Verifier,
         scope: &VerifyScope,
         take: &mut (dyn FnMut(&RowBuffer, &dyn CellReader) -> Result<()> + Send),
     ) -> Result<()> {
         let reader = verifier.reader();
-        verifier
+        let tally = Arc::new(RunCounters::new(&self.engine));
+        // How many rows there are nobody knows.
+        let gauge = || InputGauge {
+            consumed: 0,
+            total: None,
+            decoded: 0,
+            current: None,
+            files_done: 0,
+            files_total: 0,
+        };
+        let progress = self.progress(format!("Reading {table}"), &tally, gauge);
+        let done = verifier
             .scan(scope, &mut |rows| {
                 take(rows, &*reader)?;
+                tally.on(&Event::Read { rows: rows.rows() as u64 });
                 Ok(signals.exit().is_none())
             })
-            .await
+            .await;
+        drop(progress);
+        done
     }
 }

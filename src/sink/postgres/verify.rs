@@ -18,7 +18,7 @@ use crate::sink::postgres::encode::copy_buffer::Out;
 use crate::sink::postgres::encode::encoder::{BLOCK, EPOCH_SECONDS, Encoder, HEADER, Origin};
 use crate::sink::postgres::encode::hash::write_numeric;
 use crate::sink::postgres::encode::refusal::Reasons;
-use crate::sink::postgres::write::plan::Plan;
+use crate::sink::postgres::write::plan::{Plan, reading};
 use crate::sink::postgres::write::sink::Shared;
 use crate::sink::verify::{Cell, CellReader, RowBuffer, TakeRows, Verifier, VerifyColumn, VerifyScope};
 
@@ -184,7 +184,7 @@ impl PgVerifier {
             true => String::new(),
             false => format!(" WHERE {}", wanted.join(" AND ")),
         };
-        format!("SELECT {} FROM {} AS t{wanted}", list.join(", "), self.table.sql_name())
+        format!("SELECT {} FROM {} AS t{wanted}", list.join(", "), reading(&self.table))
     }
 }
 
@@ -372,7 +372,17 @@ fn row_at(bytes: &[u8], at: &mut usize, places: &mut Places) -> Result<bool> {
 fn put(type_: Option<ColumnType>, bytes: &[u8], rows: &mut RowBuffer) {
     use ColumnType as T;
     match type_ {
-        Some(T::Numeric(_)) => rows.write(|out| numeric(bytes, out)),
+        Some(T::Numeric(limits)) => rows.write(|out| numeric(bytes, limits.map(|(_, scale)| scale), out)),
+        Some(T::Timestamp(digits @ 0..6) | T::Timestamptz(digits @ 0..6) | T::Time(digits @ 0..6)) => {
+            let micros = i64::from_be_bytes(bytes.try_into().unwrap_or_default());
+            rows.push(Cell::Value(&rounded(micros, digits).to_be_bytes()));
+        }
+        // Whether there is a null among the elements is said by these too.
+        Some(T::TextArray | T::VarcharArray(_)) if bytes.len() >= 8 => rows.write(|out| {
+            out.extend_from_slice(&bytes[..4]);
+            out.extend_from_slice(&[0; 4]);
+            out.extend_from_slice(&bytes[8..]);
+        }),
         Some(T::Float4) if f32::from_be_bytes(bytes.try_into().unwrap_or_default()) == 0.0 => {
             rows.push(Cell::Value(&[0; 4]));
         }
@@ -394,9 +404,67 @@ fn put(type_: Option<ColumnType>, bytes: &[u8], rows: &mut RowBuffer) {
     }
 }
 
+/// A time, rounded as the server does for a column with so many digits of the second.
+fn rounded(micros: i64, digits: u8) -> i64 {
+    let unit = 10_i64.pow(6 - u32::from(digits.min(6)));
+    match micros {
+        i64::MIN | i64::MAX => micros,
+        0.. => micros.saturating_add(unit / 2) / unit * unit,
+        _ => -(micros.saturating_neg().saturating_add(unit / 2) / unit * unit),
+    }
+}
+
 /// A NUMERIC of the wire without what does not change its value: groups of zeros at its ends, and how many decimals are
-/// shown.
-fn numeric(bytes: &[u8], out: &mut Vec<u8>) {
+/// shown. Where its column has a scale it is rounded to that, half of a unit away from zero, as the server does.
+fn numeric(bytes: &[u8], scale: Option<i32>, out: &mut Vec<u8>) {
+    let half =
+        |at: usize| bytes.get(2 * at..2 * at + 2).map_or(0, |two| u16::from_be_bytes([two[0], two[1]]));
+    let (count, weight, sign) = (usize::from(half(0)), half(1) as i16, half(2));
+    // Digits of the last groups that are behind the scale.
+    let behind = scale.map_or(0, |scale| 4 * (count as i32 - 1 - i32::from(weight)) - scale);
+    if behind <= 0 || !matches!(sign, 0 | 0x4000) {
+        return trimmed(bytes, out);
+    }
+    let mut groups: Vec<u16> = std::iter::once(0).chain((0..count).map(|at| half(4 + at))).collect();
+    let (whole, digits) = ((behind / 4) as usize, (behind % 4) as u32);
+    // What is cut off is more than half of a unit by its first digit alone.
+    let (at, unit) = match digits {
+        0 => (groups.len().saturating_sub(whole), 10_000),
+        digits => (groups.len().saturating_sub(whole + 1), 10_u16.pow(digits)),
+    };
+    let up = match (digits, at) {
+        (_, 0) if whole >= groups.len() => false,
+        (0, at) => groups.get(at).is_some_and(|group| *group >= 5_000),
+        (_, at) => groups.get(at).is_some_and(|group| group % unit >= unit / 2),
+    };
+    if digits == 0 {
+        groups.truncate(at);
+    } else {
+        groups.truncate(at + 1);
+        if let Some(last) = groups.last_mut() {
+            *last -= *last % unit;
+        }
+    }
+    if up {
+        let mut carry = if digits == 0 { 1 } else { unit };
+        for group in groups.iter_mut().rev() {
+            *group += carry;
+            carry = *group / 10_000;
+            *group %= 10_000;
+            if carry == 0 {
+                break;
+            }
+        }
+    }
+    let mut wire = Vec::with_capacity(8 + 2 * groups.len());
+    for value in [groups.len() as u16, weight.wrapping_add(1) as u16, sign, 0].into_iter().chain(groups) {
+        wire.extend_from_slice(&value.to_be_bytes());
+    }
+    trimmed(&wire, out);
+}
+
+/// The same, as it is.
+fn trimmed(bytes: &[u8], out: &mut Vec<u8>) {
     let half =
         |at: usize| bytes.get(2 * at..2 * at + 2).map_or(0, |two| u16::from_be_bytes([two[0], two[1]]));
     let (count, weight, sign) = (usize::from(half(0)), half(1) as i16, half(2));
@@ -459,12 +527,14 @@ fn shown(type_: Option<ColumnType>, bytes: &[u8], micros: impl Fn(&[u8]) -> Opti
         Some(T::Int2) => i16::from_be_bytes(bytes.try_into().unwrap_or_default()).to_string(),
         Some(T::Int4) => i32::from_be_bytes(bytes.try_into().unwrap_or_default()).to_string(),
         Some(T::Int8) => wide().to_string(),
-        Some(T::Float4) => {
-            serde_json::Value::from(f32::from_be_bytes(bytes.try_into().unwrap_or_default())).to_string()
-        }
-        Some(T::Float8) => {
-            serde_json::Value::from(f64::from_be_bytes(bytes.try_into().unwrap_or_default())).to_string()
-        }
+        Some(T::Float4) => match f32::from_be_bytes(bytes.try_into().unwrap_or_default()) {
+            number if number.is_finite() => number.to_string(),
+            other => text(&other.to_string()),
+        },
+        Some(T::Float8) => match f64::from_be_bytes(bytes.try_into().unwrap_or_default()) {
+            number if number.is_finite() => number.to_string(),
+            other => text(&other.to_string()),
+        },
         Some(T::Numeric(_)) => {
             // As on the wire again: so many groups, and the decimals that they have.
             let half = |at: usize| {
@@ -509,7 +579,120 @@ fn shown(type_: Option<ColumnType>, bytes: &[u8], micros: impl Fn(&[u8]) -> Opti
             let clock = chrono::DateTime::from_timestamp_micros(wide()).unwrap_or_default();
             text(&clock.format("%H:%M:%S%.f").to_string())
         }
+        Some(T::TextArray | T::VarcharArray(_)) => text_list(bytes).unwrap_or_else(|| text("…")),
         Some(T::Jsonb | T::Json) => String::from_utf8_lossy(bytes).into_owned(),
         _ => text(&String::from_utf8_lossy(bytes)),
+    }
+}
+
+/// An array of texts on the wire, as JSON; none where it has several dimensions.
+fn text_list(bytes: &[u8]) -> Option<String> {
+    let number = |at: usize| Some(i32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let count = match number(0)? {
+        0 => return Some("[]".to_owned()),
+        1 => number(12)?,
+        _ => return None,
+    };
+    let (mut at, mut elements) = (20, Vec::new());
+    for _ in 0..count {
+        let len = usize::try_from(number(at)?).ok();
+        at += 4;
+        elements.push(match len {
+            Some(len) => {
+                let text = String::from_utf8_lossy(bytes.get(at..at + len)?);
+                at += len;
+                serde_json::Value::from(text)
+            }
+            None => serde_json::Value::Null,
+        });
+    }
+    Some(serde_json::Value::from(elements).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the server sends it: the digits in groups of four.
+    fn wire(text: &str) -> Vec<u8> {
+        let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+        let whole = format!("{}{whole}", "0".repeat((4 - whole.len() % 4) % 4));
+        let decimals = format!("{decimals}{}", "0".repeat((4 - decimals.len() % 4) % 4));
+        let weight = (whole.len() / 4) as i16 - 1;
+        let digits = whole + &decimals;
+        let groups = digits
+            .as_bytes()
+            .chunks(4)
+            .map(|four| std::str::from_utf8(four).unwrap().parse::<u16>().unwrap());
+        let groups: Vec<u16> = groups.collect();
+        let head =
+            [groups.len() as u16, weight as u16, if negative { 0x4000 } else { 0 }, decimals.len() as u16];
+        head.into_iter().chain(groups).flat_map(u16::to_be_bytes).collect()
+    }
+
+    fn shown_as(text: &str, scale: Option<i32>) -> String {
+        let mut cell = Vec::new();
+        numeric(&wire(text), scale, &mut cell);
+        shown(Some(ColumnType::Numeric(None)), &cell, |_| None)
+    }
+
+    #[test]
+    fn numbers_are_shown_as_they_are() {
+        for (text, expected) in [
+            ("0.00012", "0.00012"),
+            ("1000000", "1000000"),
+            ("12345678.90123456789", "12345678.90123456789"),
+            ("-0.5", "-0.5"),
+            ("1.50", "1.5"),
+            ("0.000", "0"),
+            ("100000000", "100000000"),
+            ("0.00000001", "0.00000001"),
+            ("9999.9999", "9999.9999"),
+            ("10000.0001", "10000.0001"),
+        ] {
+            assert_eq!(shown_as(text, None), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_are_rounded_to_the_scale_of_their_column_as_the_server_does() {
+        for (text, scale, expected) in [
+            ("1.23456", 4, "1.2346"),
+            ("1.23454", 4, "1.2345"),
+            ("-1.23455", 4, "-1.2346"),
+            ("9999.99995", 4, "10000"),
+            ("0.5", 0, "1"),
+            ("0.4999", 0, "0"),
+            ("1.5", 0, "2"),
+            ("12345.678", 2, "12345.68"),
+            ("0.00004", 4, "0"),
+            ("0.00005", 4, "0.0001"),
+            ("99999999.995", 2, "100000000"),
+            ("15", -1, "20"),
+            ("14", -1, "10"),
+            ("12345678", -4, "12350000"),
+            ("0.000000004", 8, "0"),
+            ("0.000000005", 8, "0.00000001"),
+            ("1.2", 8, "1.2"),
+            ("4", -1, "0"),
+            ("49999", -5, "0"),
+            ("50000", -5, "100000"),
+        ] {
+            assert_eq!(shown_as(text, Some(scale)), expected, "{text} to {scale}");
+        }
+    }
+
+    #[test]
+    fn times_are_rounded_to_the_digits_of_their_column() {
+        for (micros, digits, expected) in [
+            (1_500, 3, 2_000),
+            (1_499, 3, 1_000),
+            (-1_500, 3, -2_000),
+            (499_999, 0, 0),
+            (i64::MAX, 0, i64::MAX),
+        ] {
+            assert_eq!(rounded(micros, digits), expected);
+        }
     }
 }

@@ -40,6 +40,9 @@ SELECT s.before_compression_total_bytes, s.after_compression_total_bytes
 FROM chunk_compression_stats($1::text::regclass) s
 WHERE pg_catalog.format('%I.%I', s.chunk_schema, s.chunk_name) = $2";
 
+/// How often a chunk is tried: the job of the table that compresses chunks may be at work on the same one.
+const TRIES: u32 = 3;
+
 /// A table whose chunks are to be compressed.
 pub(in crate::sink::postgres) struct PgPacking {
     connector: Connector,
@@ -133,10 +136,14 @@ impl Packing for PgPacking {
             }
             // One that is compressed already takes in what has come behind that.
             let sql = "SELECT compress_chunk($1::text::regclass, if_not_compressed => true)";
-            link.client
-                .query_typed(sql, &[(chunk, Type::TEXT)])
-                .await
-                .map_err(|error| self.failed(chunk, fault(error)))?;
+            let mut tries = TRIES;
+            while let Err(error) = link.client.query_typed(sql, &[(chunk, Type::TEXT)]).await {
+                tries -= 1;
+                // The job of the table may have come first.
+                if tries == 0 || error.as_db_error().is_none() {
+                    return Err(self.failed(chunk, fault(error)));
+                }
+            }
             packed.chunks += 1;
             let sizes = [
                 (&hypertable as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT),

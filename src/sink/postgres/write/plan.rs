@@ -344,7 +344,7 @@ fn stored_value(column: &TableColumn, row: &str) -> String {
 }
 
 /// The table as a query names it that is to see the rows of the table itself.
-fn reading(table: &Table) -> String {
+pub(in crate::sink::postgres) fn reading(table: &Table) -> String {
     let only =
         if table.partitioned || table.hypertable || table.distribution.is_some() { "" } else { "ONLY " };
     format!("{only}{}", table.sql_name())
