@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::generator::market::{Dataset, Order, Plan};
 use crate::generator::spoil::Spoil;
 use crate::generator::write::{Compress, Format, write};
-use crate::harness::{Run, Store, Work, on_both_stores};
+use crate::harness::{Postgres, Run, Store, Work, on_both_stores};
 
 /// Rows of the inputs.
 const ROWS: u64 = 3_000;
@@ -252,4 +252,68 @@ fn what_cannot_be_compared_is_refused_with_a_sentence() {
         let compared = count(&run, "compared");
         assert!(compared < ROWS && compared == count(&run, "stored"), "{case} {run}");
     });
+}
+
+#[test]
+fn values_of_all_types_are_compared_as_the_table_holds_them() {
+    let (work, db) = (Work::new(), Postgres::shared().database());
+    db.execute(
+        "CREATE TYPE side AS ENUM ('buy', 'sell'); CREATE TABLE odd (symbol char(8), tz timestamptz, d date, ts3 timestamp(3), a smallint, \
+         b bigint, r real, f double precision, n numeric, m numeric(12,4), j jsonb, l text[], e side, u uuid, ok boolean, v varchar(10), \
+         iv interval, exchange text NOT NULL DEFAULT '', PRIMARY KEY (symbol, tz, exchange))",
+    );
+    let path = work.write(
+        "odd.ndjson",
+        r#"{"symbol":"O'X","d":"1969-12-31","ts3":"1969-12-31T23:59:59.123456Z","tz":"1960-01-01T00:00:00.000001Z","a":-5,"b":9007199254740993,"r":1.1,"f":-0.0,"n":0.00012,"m":1.23456,"j":{"b":1.50,"a":[1,{"z":null,"y":"x"}]},"l":["a","b"],"e":"buy","u":"11111111-1111-4111-8111-111111111111","ok":true,"v":"ab","iv":"1 day"}
+{"symbol":"B","d":"2024-02-29","ts3":"2024-02-29T00:00:00.9996Z","tz":"2024-02-29T12:00:00Z","a":1,"b":1,"r":1e10,"f":1e-7,"n":1000000,"m":-0.00005,"j":{},"l":[],"e":"sell","u":"11111111-1111-4111-8111-111111111112","ok":false,"v":"é","iv":"02:00"}
+{"symbol":"C","d":"2024-02-29","ts3":"2024-02-29T00:00:00Z","tz":"2024-02-29T12:00:00Z","a":null,"b":null,"r":null,"f":null,"n":12345678.90123456789,"m":9999.99995,"j":null,"l":["x",null],"e":null,"u":null,"ok":null,"v":null,"iv":null}
+"#,
+    );
+    work.mdsctl(["load", &path, "--table", "odd", "--dsn", &db.dsn()]).run().expect(0);
+    let verify = || work.mdsctl(["verify", &path, "--table", "odd", "--json", "--dsn", &db.dsn()]).run();
+    let run = verify().expect(0);
+    assert_eq!(count(&run, "stored"), 3, "{run}");
+    assert_eq!(run.json()["uncompared"], serde_json::json!(["iv"]), "{run}");
+    // Each column by itself, in the row that has all of them.
+    for (set, column, of_input, of_store) in [
+        ("d = d + 1", "d", r#""1969-12-31""#, r#""1970-01-01""#),
+        (
+            "ts3 = ts3 + interval '1 ms'",
+            "ts3",
+            r#""1969-12-31T23:59:59.123Z""#,
+            r#""1969-12-31T23:59:59.124Z""#,
+        ),
+        ("a = a + 1", "a", "-5", "-4"),
+        ("b = b + 1", "b", "9007199254740993", "9007199254740994"),
+        ("r = 1.2", "r", "1.1", "1.2"),
+        ("f = 'NaN'", "f", "0", r#""NaN""#),
+        ("n = n + 0.00000001", "n", "0.00012", "0.00012001"),
+        ("m = m + 0.0001", "m", "1.2346", "1.2347"),
+        (
+            "j = j || '{\"b\":2}'",
+            "j",
+            r#"{"a":[1,{"y":"x","z":null}],"b":1.5}"#,
+            r#"{"a":[1,{"y":"x","z":null}],"b":2}"#,
+        ),
+        ("l = '{a,NULL}'", "l", r#"["a","b"]"#, r#"["a",null]"#),
+        ("e = 'sell'", "e", r#""buy""#, r#""sell""#),
+        (
+            "u = '21111111-1111-4111-8111-111111111111'",
+            "u",
+            r#""11111111-1111-4111-8111-111111111111""#,
+            r#""21111111-1111-4111-8111-111111111111""#,
+        ),
+        ("ok = NULL", "ok", "true", "null"),
+        ("v = 'a b'", "v", r#""ab""#, r#""a b""#),
+    ] {
+        db.execute(&format!("UPDATE odd SET {set} WHERE symbol = 'O''X'"));
+        let run = verify().expect(3);
+        let rows = run.json()["differences"].as_array().expect("rows").clone();
+        assert_eq!(rows.len(), 1, "{set} {run}");
+        let expected = |value: &str| format!("{{\"{column}\":{value}}}");
+        assert_eq!(rows[0]["input"].to_string(), expected(of_input), "{set}");
+        assert_eq!(rows[0]["store"].to_string(), expected(of_store), "{set}");
+        work.mdsctl(["verify", &path, "--table", "odd", "--repair", "--dsn", &db.dsn()]).run().expect(0);
+        verify().expect(0);
+    }
 }
