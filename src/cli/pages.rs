@@ -21,6 +21,7 @@ const PAGES: &[(&str, &str)] = pages![
     "-tail",
     "-inspect-dlq",
     "-replay-dlq",
+    "-verify",
     "-health",
     "-runs",
     "-schema",

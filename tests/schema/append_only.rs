@@ -93,3 +93,33 @@ fn hypertables_without_a_key_are_compressed_as_they_are_loaded() {
     }
     load(&[]).expect(2);
 }
+
+#[test]
+fn rows_of_batches_of_all_sizes_are_seen_when_several_sessions_compress_at_once() {
+    let name = "rows_of_batches_of_all_sizes_are_seen_when_several_sessions_compress_at_once";
+    let Some(server) = Postgres::with_timescale(name) else { return };
+    for (batch, workers) in [("16384", "2"), ("3000", "4"), ("500", "4")] {
+        let (work, db) = (Work::new(), server.database());
+        db.execute("CREATE EXTENSION IF NOT EXISTS timescaledb");
+        schema(&work, &db, &["apply", "--append-only", "ticks"]).expect(0);
+        let path = ticks(&work, 40_000);
+        for round in 1..=3 {
+            let run = work
+                .mdsctl([
+                    "load",
+                    &path,
+                    "--json",
+                    "--force",
+                    "--workers",
+                    workers,
+                    "--batch-size",
+                    batch,
+                    "--dsn",
+                    &db.dsn(),
+                ])
+                .run()
+                .expect(0);
+            assert_eq!(db.count("ticks"), round * 40_000, "{batch} rows, {workers} workers: {run}");
+        }
+    }
+}

@@ -32,9 +32,6 @@ use crate::sink::postgres::write::proof::{Proof, changed};
 /// already: an append that meets one of them leaves dead rows behind.
 const ASK_FROM: usize = 256;
 
-/// Rows from which they are compressed as they come, into a hypertable without a key.
-const COMPRESS_FROM: usize = 4_096;
-
 /// Rows that are asked for.
 const ASKED: usize = 12;
 
@@ -277,9 +274,9 @@ impl PgSession {
         let mut prelude = if plan.direct.is_some() { String::new() } else { self.stage(plan, place)? };
         let table = proof.table();
         if plan.direct.is_some() && !keyed && table.compressed && table.compresses_copies {
-            // What is compressed in small pieces is larger than it was.
-            let how = if wave.len() >= COMPRESS_FROM { "on" } else { "off" };
-            prelude.push_str(&format!("SET LOCAL timescaledb.enable_direct_compress_copy = {how};"));
+            // Small batches too: a row that goes into a chunk as it is, while another session compresses the first rows
+            // of that chunk, is not seen by queries (TimescaleDB 2.28 does not mark the chunk as partly compressed).
+            prelude.push_str("SET LOCAL timescaledb.enable_direct_compress_copy = on;");
         }
         if guard == WriteMode::Savepoint {
             prelude.push_str("SAVEPOINT mds_write;");
