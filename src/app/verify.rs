@@ -6,6 +6,7 @@
 
 mod differences;
 mod digest;
+mod export;
 mod rows;
 
 use std::path::PathBuf;
@@ -20,8 +21,9 @@ use crate::error::{Error, Result};
 
 pub use crate::telemetry::verified::{Difference, Kind, Verified};
 
-pub(crate) use differences::{Export, Found};
+pub(crate) use differences::Found;
 pub(crate) use digest::Digests;
+pub(crate) use export::Export;
 pub(crate) use rows::Shape;
 
 /// What is to be compared with what, beside the plan of the load.

@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
+use crate::app;
 use crate::app::caller::Caller;
 use crate::app::exit::Exit;
 use crate::app::layout::Layout;
 use crate::app::metrics::RunMetrics;
 use crate::app::verify::{VerifyPlan, run as compare};
-use crate::app::{self};
 use crate::cli::args::{GlobalArgs, VerifyArgs};
 use crate::cli::console::Console;
 use crate::cli::{plan, print, signals, style_of_stdout, traces};
+use crate::error::Error;
 use crate::report::shared_stderr::SharedStderr;
 use crate::report::verify;
+use crate::settings::OnConflict;
+use crate::text::flags::{ON_CONFLICT, REPAIR};
 
 /// Compares, tells, and loads again what differs where that is asked for.
 pub fn run(
@@ -23,30 +26,37 @@ pub fn run(
     layouts: &[Layout],
     screen: &SharedStderr,
 ) -> Result<Exit> {
-    let console = Console::new(global, screen, false);
+    let plan = plan::verify(args, layouts)?;
+    if args.repair && plan.data.values.on_conflict != OnConflict::Update {
+        bail!(Error::usage(format!(
+            "{REPAIR} writes over rows that are different, which {ON_CONFLICT} forbids; leave one of them out"
+        )));
+    }
+    // A repair is a run of its own: its result stands in that of the comparison.
+    let console = Console::new(global, screen, true);
     let interrupts = signals::heard()?;
     let caller = Caller { run_id: traces::run_id(), listener: Arc::new(console), interrupts };
     let asked = VerifyPlan { sample: args.sample, export: args.export.clone(), force: args.force };
-    let (mut exit, found) = compare(&caller, plan::verify(args, layouts)?, asked)?;
+    let store = plan.to.store.shown();
+    let (mut exit, found) = compare(&caller, plan, asked)?;
     let Some(found) = found else { return Ok(exit) };
-    let repair = args.repair && exit == Exit::Rejects && found.missing + found.different > 0;
-    if global.json && !repair {
-        print(&format!(
-            "{}\n",
-            verify::json(&found, &plan::destination(&args.store)?.store.shown(), exit as u8)
-        ))?;
-    } else if !global.json {
+    if !global.json {
         print(&verify::text(&found, style_of_stdout(global.color)))?;
     }
     for error in &found.errors {
-        crate::cli::voice::note(global, &format!("error: {error}"));
+        caller.listener.say(&format!("error: {error}"));
     }
-    if repair {
+    let mut repaired = None;
+    if args.repair && exit == Exit::Rejects && found.missing + found.different > 0 {
         let report = app::load::run(&caller, plan::repair(args, layouts)?, &RunMetrics::none())?;
         exit = match report.exit {
             Exit::Stored if found.extra > 0 => Exit::Rejects,
             other => other,
         };
+        repaired = Some(report.result.to_json());
+    }
+    if global.json {
+        print(&(verify::json(&found, &store, repaired, exit as u8) + "\n"))?;
     }
     Ok(exit)
 }

@@ -1,9 +1,12 @@
 //! What a comparison has found, for people and for programs.
 
+use serde::Serialize;
+use serde_json::value::RawValue;
+
 use crate::report::page::Page;
 use crate::report::style::{Ink, Style};
 use crate::telemetry::verified::{Difference, Kind, Verified};
-use crate::text::fit::columns_of;
+use crate::text::fit::{columns_of, shorten};
 use crate::text::flags::EXPORT;
 use crate::text::number_format::{count, plural};
 use crate::text::visible::visible;
@@ -14,8 +17,12 @@ const DAYS: usize = 20;
 /// Rows that are shown.
 const ROWS: usize = 10;
 
-/// As one object.
-pub fn json(found: &Verified, store: &str, exit: u8) -> serde_json::Value {
+/// Columns of the terminal that a value takes at most.
+const VALUE: usize = 40;
+
+/// As one object, with the result of the load that has repaired what was found. Rows stand in it as they are exported:
+/// no digit of theirs is lost.
+pub fn json(found: &Verified, store: &str, repaired: Option<String>, exit: u8) -> String {
     let days: Vec<serde_json::Value> = found
         .days
         .iter()
@@ -25,18 +32,13 @@ pub fn json(found: &Verified, store: &str, exit: u8) -> serde_json::Value {
             })
         })
         .collect();
-    let rows: Vec<serde_json::Value> = found
-        .differences
-        .iter()
-        .map(|row| serde_json::from_str(&row.to_json()).unwrap_or_default())
-        .collect();
-    serde_json::json!({
-        "command": "verify",
-        "dataset": found.dataset,
-        "table": found.table,
-        "store": store,
-        "inputs": found.inputs,
-        "rows": {
+    let result = Object {
+        command: "verify",
+        dataset: &found.dataset,
+        table: &found.table,
+        store,
+        inputs: &found.inputs,
+        rows: serde_json::json!({
             "read": found.read,
             "rejected": found.rejected,
             "compared": found.compared,
@@ -46,16 +48,41 @@ pub fn json(found: &Verified, store: &str, exit: u8) -> serde_json::Value {
             "missing": found.missing,
             "different": found.different,
             "only_in_store": found.extra,
-        },
-        "days": days,
-        "more_days": found.more_days,
-        "differences": rows,
-        "uncompared": found.uncompared,
-        "notes": found.notes,
-        "error": (!found.errors.is_empty()).then(|| found.errors.join("; ")),
-        "elapsed_s": found.elapsed_s,
-        "exit_code": exit,
-    })
+        }),
+        days,
+        more_days: found.more_days,
+        differences: found
+            .differences
+            .iter()
+            .filter_map(|row| RawValue::from_string(row.to_json()).ok())
+            .collect(),
+        uncompared: &found.uncompared,
+        notes: &found.notes,
+        error: (!found.errors.is_empty()).then(|| found.errors.join("; ")),
+        repair: repaired.and_then(|result| RawValue::from_string(result).ok()),
+        elapsed_s: found.elapsed_s,
+        exit_code: exit,
+    };
+    serde_json::to_string(&result).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    command: &'static str,
+    dataset: &'a str,
+    table: &'a str,
+    store: &'a str,
+    inputs: &'a [String],
+    rows: serde_json::Value,
+    days: Vec<serde_json::Value>,
+    more_days: bool,
+    differences: Vec<Box<RawValue>>,
+    uncompared: &'a [String],
+    notes: &'a [String],
+    error: Option<String>,
+    repair: Option<Box<RawValue>>,
+    elapsed_s: f64,
+    exit_code: u8,
 }
 
 /// In sentences and a table.
@@ -116,7 +143,8 @@ pub fn text(found: &Verified, style: Style) -> String {
 
 /// How many rows of each symbol and day differ.
 fn days(found: &Verified, page: &mut Page) {
-    if found.days.is_empty() {
+    // Rows without symbol and time are of no day.
+    if found.days.keys().all(|(symbol, day)| symbol.is_empty() && day.is_empty()) {
         return;
     }
     let mut rows = vec![["symbol", "day", "missing", "different", "extra"].map(str::to_owned)];
@@ -145,7 +173,9 @@ fn days(found: &Verified, page: &mut Page) {
 }
 
 fn sentence(row: &Difference) -> String {
-    let key: Vec<String> = row.key.iter().map(|(column, value)| format!("{column} {value}")).collect();
+    let short = |value: &str| shorten(value, VALUE);
+    let key: Vec<String> =
+        row.key.iter().map(|(column, value)| format!("{column} {}", short(value))).collect();
     let at = row.at.as_ref().map(|(source, row)| format!(" (row {row} of {source})")).unwrap_or_default();
     let what = match row.kind {
         Kind::Missing => "is missing".to_owned(),
@@ -154,7 +184,7 @@ fn sentence(row: &Difference) -> String {
             let values: Vec<String> = row
                 .values
                 .iter()
-                .map(|(column, input, stored)| format!("{column} is {stored}, not {input}"))
+                .map(|(column, input, stored)| format!("{column} is {}, not {}", short(stored), short(input)))
                 .collect();
             values.join(", ")
         }

@@ -1,6 +1,8 @@
 //! Where rows go: the stores. What they have in common is [`Store`]; which there are says [`STORES`], where a
 //! new one is a line.
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod defaults;
 pub(crate) mod erased;
 pub(crate) mod health;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -15,10 +17,9 @@ pub(crate) mod schema_options;
 #[cfg_attr(not(feature = "sqlite"), path = "sqlite/left_out.rs")]
 pub mod sqlite;
 pub(crate) mod store;
+pub mod verify;
 
 use std::sync::Arc;
-
-pub mod verify;
 
 pub use patience::{answered, unblocked};
 pub use period::{Period, PeriodOf, Periods, period, period_or_never};

@@ -14,7 +14,7 @@ pub struct VerifyColumn {
     pub name: String,
     /// Whether it is one of the key.
     pub key: bool,
-    /// Whether it is the time of the key, whose cells [`CellReader::micros`] reads.
+    /// Whether it is the time of the key, whose cells [`CellReader::day`] reads.
     pub time: bool,
 }
 
@@ -141,9 +141,32 @@ pub trait Verifier: Send {
 
 /// Reads what the bytes of cells mean.
 pub trait CellReader: Send + Sync {
-    /// A time in microseconds since 1970; none where it is no point in time (infinity).
-    fn micros(&self, cell: &[u8]) -> Option<i64>;
+    /// The day in UTC of a time, counted from 1970; none where it is no point in time (infinity).
+    fn day(&self, cell: &[u8]) -> Option<i64>;
 
     /// A cell as JSON: numbers exact.
     fn json(&self, column: usize, cell: Cell<'_>) -> String;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_come_out_as_they_went_in() {
+        let mut rows = RowBuffer::new(3);
+        for _ in 0..2 {
+            rows.push(Cell::Value(b""));
+            rows.push(Cell::Null);
+            rows.write(|bytes| bytes.extend_from_slice(b"ab"));
+        }
+        rows.push(Cell::Absent);
+        assert_eq!(rows.rows(), 2);
+        for row in 0..2 {
+            let cells: Vec<Cell<'_>> = (0..3).map(|column| rows.cell(row, column)).collect();
+            assert_eq!(cells, [Cell::Value(b""), Cell::Null, Cell::Value(b"ab")]);
+        }
+        rows.clear();
+        assert_eq!((rows.rows(), rows.cell(0, 0)), (0, Cell::Absent));
+    }
 }

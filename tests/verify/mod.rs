@@ -317,3 +317,215 @@ fn values_of_all_types_are_compared_as_the_table_holds_them() {
         verify().expect(0);
     }
 }
+
+fn of_table(work: &Work, store: &Store, inputs: &[&str], table: &str, more: &[&str]) -> Run {
+    work.mdsctl(["verify"])
+        .arguments(inputs.iter().copied())
+        .arguments(["--table", table, "--json", "--dsn", &store.dsn()])
+        .arguments(more.iter().copied())
+        .run()
+}
+
+fn loaded(work: &Work, store: &Store, inputs: &[&str], table: &str, more: &[&str]) -> Run {
+    work.mdsctl(["load"])
+        .arguments(inputs.iter().copied())
+        .arguments(["--table", table, "--dsn", &store.dsn()])
+        .arguments(more.iter().copied())
+        .run()
+}
+
+/// The same once for each kind of store, in which these statements have run.
+fn on_both_holding(statements: &str, test: impl Fn(&Work, &Store, &str)) {
+    for sqlite in [true, false] {
+        let work = Work::new();
+        let store = Store::holding(&work, sqlite, statements);
+        test(&work, &store, if sqlite { "SQLite" } else { "PostgreSQL" });
+    }
+}
+
+fn counts(run: &Run) -> [u64; 3] {
+    ["missing", "different", "only_in_store"].map(|name| count(run, name))
+}
+
+#[test]
+fn rows_of_one_key_are_one_row_in_the_columns_that_each_brings() {
+    on_both_holding("CREATE TABLE dd (k text PRIMARY KEY, a integer, b integer)", |work, store, case| {
+        let (one, two) = (work.write("p1.csv", "k,a\nx,1\ny,1\n"), work.write("p2.csv", "k,b\nx,7\ny,8\n"));
+        let inputs = [&*one, &*two];
+        loaded(work, store, &inputs, "dd", &[]).expect(0);
+        of_table(work, store, &inputs, "dd", &[]).expect(0);
+        store.rows("UPDATE dd SET a = 99 WHERE k = 'x'");
+        let run = of_table(work, store, &inputs, "dd", &[]).expect(3);
+        assert_eq!(counts(&run), [0, 1, 0], "{case} {run}");
+        assert_eq!(run.json()["differences"][0]["input"].to_string(), r#"{"a":1}"#, "{case} {run}");
+        let run = of_table(work, store, &inputs, "dd", &["--repair"]).expect(0);
+        assert_eq!(run.json()["repair"]["rows"]["updated"], 1, "{case} {run}");
+        assert_eq!(run.json()["rows"]["different"], 1, "{case} {run}");
+        of_table(work, store, &inputs, "dd", &[]).expect(0);
+    });
+}
+
+#[test]
+fn where_the_first_row_of_a_key_stays_it_is_the_one_that_counts() {
+    on_both_holding("CREATE TABLE dd (k text PRIMARY KEY, a integer)", |work, store, case| {
+        let path = work.write("dup.csv", "k,a\nx,1\nx,2\n");
+        loaded(work, store, &[&path], "dd", &["--on-conflict", "skip"]).expect(0);
+        of_table(work, store, &[&path], "dd", &["--on-conflict", "skip"]).expect(0);
+        let run = of_table(work, store, &[&path], "dd", &[]).expect(3);
+        assert_eq!(counts(&run), [0, 1, 0], "{case} {run}");
+        let run = of_table(work, store, &[&path], "dd", &["--on-conflict", "skip", "--repair"]).expect(2);
+        assert!(run.error().contains("--on-conflict"), "{case} {run}");
+        of_table(work, store, &[&path], "dd", &["--repair"]).expect(0);
+        assert_eq!(store.rows("SELECT a FROM dd")[0][0].as_deref(), Some("2"), "{case}");
+    });
+}
+
+#[test]
+fn keys_that_the_store_makes_for_each_row_are_refused_and_constant_ones_filled_in() {
+    let (work, postgres) = (Work::new(), Store::postgres());
+    let path = work.write("idv.csv", "id,v\n1,2\n3,4\n");
+    for (table, column) in [
+        ("kuu", "u uuid DEFAULT gen_random_uuid()"),
+        ("kid", "n integer GENERATED ALWAYS AS IDENTITY"),
+        ("kseq", "n serial"),
+        ("know", "at timestamptz DEFAULT now()"),
+        ("kclock", "at timestamptz DEFAULT CURRENT_TIMESTAMP"),
+    ] {
+        let name = column.split(' ').next().expect("a name");
+        postgres.rows(&format!(
+            "CREATE TABLE {table} (id integer, {column}, v integer, PRIMARY KEY (id, {name}))"
+        ));
+        loaded(&work, &postgres, &[&path], table, &[]).expect(0);
+        let run = of_table(&work, &postgres, &[&path], table, &["--repair"]).expect(2);
+        assert!(
+            run.error().contains("a value of its own for each row") && run.error().contains(name),
+            "{run}"
+        );
+        assert_eq!(postgres.rows(&format!("SELECT count(*) FROM {table}"))[0][0].as_deref(), Some("2"));
+    }
+    postgres.rows("CREATE TABLE kconst (id integer, d date DEFAULT '2024-01-02', t text DEFAULT 'x''y', v integer, PRIMARY KEY (id, d, t))");
+    loaded(&work, &postgres, &[&path], "kconst", &[]).expect(0);
+    of_table(&work, &postgres, &[&path], "kconst", &[]).expect(0);
+
+    let sqlite = Store::holding(
+        &work,
+        true,
+        "CREATE TABLE made (id INTEGER, u TEXT NOT NULL DEFAULT (hex(randomblob(8))), v INTEGER, PRIMARY KEY (id, u));
+         CREATE TABLE nocase (id TEXT COLLATE NOCASE PRIMARY KEY, v REAL);
+         CREATE TABLE kconst (id INTEGER, t TEXT NOT NULL DEFAULT 'x''y', v INTEGER, PRIMARY KEY (id, t));",
+    );
+    for (table, word) in [("made", "a value of its own in each row"), ("nocase", "COLLATE")] {
+        loaded(&work, &sqlite, &[&path], table, &[]).expect(0);
+        let run = of_table(&work, &sqlite, &[&path], table, &[]).expect(2);
+        assert!(run.error().contains(word), "{run}");
+    }
+    loaded(&work, &sqlite, &[&path], "kconst", &[]).expect(0);
+    of_table(&work, &sqlite, &[&path], "kconst", &[]).expect(0);
+}
+
+#[test]
+fn a_column_called_symbol_may_be_anything() {
+    let tables = "CREATE TABLE number (symbol bigint, d date, v integer, PRIMARY KEY (symbol, d)); \
+                  CREATE TABLE side (id integer NOT NULL, symbol text, v integer, PRIMARY KEY (id, v))";
+    on_both_holding(tables, |work, store, case| {
+        let path = work.write("number.csv", "symbol,d,v\n1,2024-01-02,2\n2,2024-01-03,4\n");
+        loaded(work, store, &[&path], "number", &[]).expect(0);
+        of_table(work, store, &[&path], "number", &[]).expect(0);
+        store.rows("UPDATE number SET v = 9 WHERE symbol = 2");
+        assert_eq!(counts(&of_table(work, store, &[&path], "number", &[]).expect(3)), [0, 1, 0], "{case}");
+
+        let path = work.write("side.csv", "id,symbol,v\n1,A,2\n2,B,4\n");
+        loaded(work, store, &[&path], "side", &[]).expect(0);
+        store.rows("UPDATE side SET symbol = 'X' WHERE id = 1");
+        assert_eq!(counts(&of_table(work, store, &[&path], "side", &[]).expect(3)), [0, 1, 0], "{case}");
+    });
+}
+
+#[test]
+fn documents_and_far_days_are_compared_to_their_last_digit() {
+    let (work, store) = (Work::new(), Store::postgres());
+    store.rows("CREATE TABLE doc (id integer PRIMARY KEY, j jsonb, d date)");
+    let deep = format!("{}1{}", "[ ".repeat(600), "]".repeat(600));
+    let path = work.write(
+        "doc.ndjson",
+        format!(
+            "{{\"id\":1,\"j\":{{\"x\":12345678901234567890.123456789,\"b\":1e2,\"a\":-0.0}},\"d\":\"9999-12-31\"}}\n{{\"id\":2,\"j\":{{\"a\":1E+300}},\"d\":null}}\n{{\"id\":3,\"j\":{deep},\"d\":null}}\n"
+        ),
+    );
+    loaded(&work, &store, &[&path], "doc", &[]).expect(0);
+    of_table(&work, &store, &[&path], "doc", &[]).expect(0);
+    store.rows("UPDATE doc SET j = '{\"x\":12345678901234567890.123456788,\"b\":100,\"a\":0}', d = '5874897-12-31' WHERE id = 1");
+    store.rows("UPDATE doc SET j = '{\"a\":1E+301}' WHERE id = 2");
+    let run = of_table(&work, &store, &[&path], "doc", &[]).expect(3);
+    assert_eq!(counts(&run), [0, 2, 0], "{run}");
+    for word in
+        ["12345678901234567890.123456788", "12345678901234567890.123456789", "+5874897-12-31", "1e301"]
+    {
+        assert!(run.stdout.contains(word), "{word} {run}");
+    }
+    store.rows("CREATE TABLE far (d date PRIMARY KEY, v integer)");
+    store.rows("INSERT INTO far VALUES ('5874897-12-31', 1), ('infinity', 1)");
+    let path = work.write("far.csv", "d,v\n9999-12-31,1\n");
+    loaded(&work, &store, &[&path], "far", &[]).expect(0);
+    of_table(&work, &store, &[&path], "far", &[]).expect(0);
+}
+
+#[test]
+fn an_export_is_whole_or_not_there_and_never_an_input() {
+    on_both_holding("CREATE TABLE dd (k text PRIMARY KEY, a double precision)", |work, store, case| {
+        let path = work.write("in.csv", "k,a\nx,1\ny,2\n");
+        loaded(work, store, &[&path], "dd", &[]).expect(0);
+        match store {
+            Store::Sqlite(_) => store.rows("UPDATE dd SET a = -9e999 WHERE k = 'x'"),
+            Store::Postgres(_) => store.rows("UPDATE dd SET a = '-infinity' WHERE k = 'x'"),
+        };
+        let run = of_table(work, store, &[&path], "dd", &["--export", &path, "--force"]).expect(2);
+        assert!(run.error().contains("one of the files which are read"), "{case} {run}");
+        assert_eq!(std::fs::read_to_string(&path).expect("a file"), "k,a\nx,1\ny,2\n", "{case}");
+
+        let file = work.path("out.ndjson");
+        let file = file.to_str().expect("a path");
+        let run = of_table(work, store, &[&path], "dd", &["--export", file]).expect(3);
+        assert!(run.json()["differences"][0]["key"]["k"] == "x", "{case} {run}");
+        let text = std::fs::read_to_string(file).expect("a file");
+        let row: Value = serde_json::from_str(text.trim()).expect(&text);
+        assert!(
+            row["store"]["a"].as_str().is_some_and(|value| value.to_lowercase().starts_with("-inf")),
+            "{case} {row}"
+        );
+        // What was there stays where the next one comes to nothing.
+        let gone = work.path("gone.csv");
+        of_table(work, store, &[gone.to_str().expect("a path")], "dd", &["--export", file, "--force"])
+            .expect(6);
+        assert_eq!(std::fs::read_to_string(file).expect("a file"), text, "{case}");
+        let run = work
+            .mdsctl([
+                "verify",
+                &path,
+                "--table",
+                "dd",
+                "--quiet",
+                "--export",
+                "/dev/stdout",
+                "--dsn",
+                &store.dsn(),
+            ])
+            .run()
+            .expect(3);
+        assert!(run.stdout.contains("\"difference\":\"different\""), "{case} {run}");
+    });
+}
+
+#[test]
+fn a_sample_that_has_nothing_is_no_proof() {
+    on_both_holding(
+        "CREATE TABLE dd (symbol text, d date, v integer, PRIMARY KEY (symbol, d))",
+        |work, store, case| {
+            let path = work.write("in.csv", "symbol,d,v\nA,2024-01-02,1\n");
+            loaded(work, store, &[&path], "dd", &[]).expect(0);
+            let run = of_table(work, store, &[&path], "dd", &["--sample", "0.0001%"]).expect(2);
+            assert!(run.error().contains("nothing was compared"), "{case} {run}");
+            of_table(work, store, &[&path], "dd", &["--sample", "100%"]).expect(0);
+        },
+    );
+}

@@ -15,13 +15,14 @@ use crate::dataset::MapperSettings;
 use crate::error::{Error, Result};
 use crate::pipeline::{BatchSink, Report, drive};
 use crate::port::{Event, Observer as _};
+use crate::settings::OnConflict;
 use crate::sink::OpenTable;
 use crate::sink::verify::{CellReader, RowBuffer, Verifier, VerifyScope};
 use crate::source::Peeked;
 use crate::telemetry::result::RunResult;
 use crate::telemetry::run_counters::RunCounters;
-use crate::text::flags::TABLE;
-use crate::text::number_format::count;
+use crate::text::flags::{SAMPLE, TABLE};
+use crate::text::number_format::plural;
 
 /// Rows that are compared one by one at a time: some 200 bytes each.
 const PART: u64 = 500_000;
@@ -84,7 +85,7 @@ impl Load<'_> {
                 input.name
             )));
         }
-        let mut export = Export::create(&asked)?;
+        let mut export = Export::create(&asked, &self.inputs)?;
         let mut verifier = self.patiently(signals, async || opened.verifier().await).await?;
         let shape = Shape::new(verifier.columns());
         let mut digests = Digests::new(asked.sample);
@@ -110,7 +111,13 @@ impl Load<'_> {
             self.hold(signals, &mut *verifier, &shape, (&mut digests, &mut found, &mut export), &mapper)
                 .await?;
         }
-        if let Some(export) = export {
+        if let Some(sample) = asked.sample.filter(|_| found.compared == 0 && report.errors.is_empty()) {
+            return Err(Error::usage(format!(
+                "{SAMPLE} {sample}% picks none of the days of the input, so that nothing was compared; take more"
+            )));
+        }
+        // Of inputs that could not all be read there is nothing to write down.
+        if let Some(export) = export.filter(|_| report.errors.is_empty()) {
             export.finish()?;
         }
         let ending = RunOutcome {
@@ -161,10 +168,11 @@ impl Load<'_> {
         let rows = digests.unequal();
         let parts = rows.div_ceil(PART);
         if parts > 0 {
-            self.note(&format!("some days differ: {} rows of them are compared one by one", count(rows)));
+            self.note(&format!("some days differ: {} of them compared one by one", plural(rows, "row")));
         }
+        let first_wins = self.engine.on_conflict != OnConflict::Update;
         for part in 0..parts {
-            let mut differing = Found::new(shape, digests, (part, parts));
+            let mut differing = Found::new(shape, digests, (part, parts), first_wins);
             self.meter.consumed.store(0, Ordering::Relaxed);
             let tally = Arc::new(RunCounters::new(&self.engine));
             let take = |rows: &RowBuffer, batch: &Batch, kept: &[usize], store: &dyn CellReader| {

@@ -1,16 +1,14 @@
 //! Rows that differ, one by one.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::digest::Digests;
+use super::export::Export;
 use super::rows::Shape;
-use super::{Difference, Kind, Verified, VerifyPlan};
+use super::{Difference, Kind, Verified};
 use crate::batch::Batch;
-use crate::error::{Error, Result, words};
+use crate::error::Result;
 use crate::sink::verify::{Cell, CellReader, RowBuffer};
 
 /// Days that are listed at most.
@@ -18,48 +16,6 @@ const MOST_DAYS: usize = 10_000;
 
 /// Rows that are listed at most; a file has all of them.
 const MOST_ROWS: usize = 1_000;
-
-/// The file that the rows go into.
-pub(crate) struct Export {
-    path: PathBuf,
-    out: BufWriter<File>,
-}
-
-impl Export {
-    /// # Errors
-    /// Usage, where the file is there already or cannot be made.
-    pub fn create(plan: &VerifyPlan) -> Result<Option<Self>> {
-        let Some(path) = &plan.export else { return Ok(None) };
-        if path.exists() && !plan.force {
-            return Err(Error::usage(format!(
-                "{} is there already: name another file, or add {}",
-                path.display(),
-                crate::text::flags::FORCE
-            )));
-        }
-        let failed = |error: std::io::Error| {
-            Error::usage(format!("{} cannot be written: {}", path.display(), words(&error)))
-        };
-        Ok(Some(Self { path: path.clone(), out: BufWriter::new(File::create(path).map_err(failed)?) }))
-    }
-
-    fn failed(path: &Path, error: &std::io::Error) -> Error {
-        Error::unavailable(format!("{} cannot be written: {}", path.display(), words(error)))
-    }
-
-    fn put(&mut self, difference: &Difference) -> Result<()> {
-        writeln!(self.out, "{}", difference.to_json()).map_err(|error| Self::failed(&self.path, &error))
-    }
-
-    /// # Errors
-    /// Unavailable, where not all of it got onto the disk.
-    pub fn finish(mut self) -> Result<()> {
-        self.out
-            .flush()
-            .and_then(|()| self.out.get_ref().sync_all())
-            .map_err(|error| Self::failed(&self.path, &error))
-    }
-}
 
 /// A row of an input that is looked for in the table.
 struct Wanted {
@@ -73,14 +29,17 @@ pub(crate) struct Found<'a> {
     pub digests: &'a Digests,
     /// Which part of how many.
     pub part: (u64, u64),
+    /// Whether of several rows with one key the first one stands, and not the last.
+    first_wins: bool,
     wanted: HashMap<u128, Wanted>,
     superseded: u64,
     scratch: Vec<u8>,
 }
 
 impl<'a> Found<'a> {
-    pub fn new(shape: &'a Shape, digests: &'a Digests, part: (u64, u64)) -> Self {
-        Self { shape, digests, part, wanted: HashMap::new(), superseded: 0, scratch: Vec::new() }
+    pub fn new(shape: &'a Shape, digests: &'a Digests, part: (u64, u64), first_wins: bool) -> Self {
+        let (wanted, scratch) = (HashMap::new(), Vec::new());
+        Self { shape, digests, part, first_wins, wanted, superseded: 0, scratch }
     }
 
     /// The key of a row, where it is one of this part.
@@ -90,15 +49,26 @@ impl<'a> Found<'a> {
         (mine && self.digests.differs(self.shape.place(rows, row, store, &mut self.scratch))).then_some(key)
     }
 
-    /// Takes rows of an input, of which these stand in the batch; a later one of a key replaces an earlier one.
+    /// Takes rows of an input, of which these stand in the batch. A later one of a key replaces an earlier one in the columns
+    /// that it brings, as it does in the table; or it is left out.
     pub fn input(&mut self, rows: &RowBuffer, batch: &Batch, kept: &[usize], store: &dyn CellReader) {
         for (row, of_batch) in kept.iter().enumerate() {
             let Some(key) = self.key(rows, row, store) else { continue };
+            let before = self.wanted.get(&key);
+            self.superseded += u64::from(before.is_some());
+            if self.first_wins && before.is_some() {
+                continue;
+            }
             let mut cells = RowBuffer::new(rows.width());
-            (0..rows.width()).for_each(|column| cells.push(rows.cell(row, column)));
+            for column in 0..rows.width() {
+                cells.push(match (rows.cell(row, column), before) {
+                    (Cell::Absent, Some(before)) => before.cells.cell(0, column),
+                    (cell, _) => cell,
+                });
+            }
             let number = batch.rows.get(*of_batch).copied().unwrap_or_default();
             let at = (batch.origin.source.clone(), number);
-            self.superseded += u64::from(self.wanted.insert(key, Wanted { cells, at }).is_some());
+            self.wanted.insert(key, Wanted { cells, at });
         }
     }
 
@@ -178,8 +148,8 @@ impl<'a> Found<'a> {
         let difference = Difference { kind, key, values, at: input.map(|wanted| wanted.at.clone()) };
         let time =
             (0..).zip(&self.shape.columns).find(|(_, column)| column.time).map(|(place, _)| text(place));
-        let day =
-            time.map(|time| time.get(..10).map_or_else(|| time.clone(), str::to_owned)).unwrap_or_default();
+        let day = time.map(|time| time.split(['T', ' ']).next().unwrap_or_default().to_owned());
+        let day = day.unwrap_or_default();
         let symbol = self.shape.symbol.map(text).unwrap_or_default();
         let count = match kind {
             Kind::Missing => &mut found.missing,

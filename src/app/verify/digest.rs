@@ -89,7 +89,7 @@ impl Digests {
             let place = shape.place(rows, row, store, &mut self.scratch);
             let days = self.series.entry(place.series).or_insert((place.day, place.day));
             *days = (days.0.min(place.day), days.1.max(place.day));
-            if let (Some(symbols), Some(column)) = (&mut self.symbols, shape.symbol) {
+            if let (Some(symbols), Some(column)) = (&mut self.symbols, shape.key_symbol) {
                 match rows.cell(row, column) {
                     Cell::Value(symbol) if symbols.contains(symbol) => {}
                     Cell::Value(symbol) if symbols.len() < FEW => drop(symbols.insert(symbol.to_vec())),
@@ -120,6 +120,9 @@ impl Digests {
                 compared += 1;
                 self.put(rows, row, shape, place, false);
             }
+        }
+        if self.groups.len() > MOST {
+            self.put_together();
         }
         compared
     }
@@ -173,13 +176,14 @@ impl Digests {
     pub fn scope(&self, shape: &Shape, store: &dyn CellReader) -> VerifyScope {
         let first = self.series.values().map(|(first, _)| *first).min();
         let last = self.series.values().map(|(_, last)| *last).max();
-        let texts = self.symbols.as_ref().filter(|symbols| !symbols.is_empty()).zip(shape.symbol);
+        let texts = self.symbols.as_ref().filter(|symbols| !symbols.is_empty()).zip(shape.key_symbol);
         VerifyScope {
             days: first.zip(last).filter(|_| shape.has_time()),
-            texts: texts.map(|(symbols, column)| {
+            // What is no text is asked for with all others.
+            texts: texts.and_then(|(symbols, column)| {
                 let text =
                     |symbol: &Vec<u8>| serde_json::from_str(&store.json(column, Cell::Value(symbol))).ok();
-                (column, symbols.iter().filter_map(text).collect())
+                Some((column, symbols.iter().map(text).collect::<Option<Vec<String>>>()?))
             }),
         }
     }

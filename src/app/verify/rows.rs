@@ -9,8 +9,6 @@ use crate::sink::verify::{Cell, CellReader, RowBuffer, VerifyColumn};
 /// Columns of a key that say which series a row is of; the others tell its rows apart.
 const SERIES: [&str; 4] = ["tenant_id", "vendor", "symbol", "timeframe"];
 
-const DAY_MICROS: i64 = 86_400_000_000;
-
 /// The columns that are compared, and what they are for.
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
@@ -19,6 +17,8 @@ pub(crate) struct Shape {
     series: Vec<usize>,
     /// The symbol, where there is one.
     pub symbol: Option<usize>,
+    /// The same where it is of the key: then rows of other symbols need not be read.
+    pub key_symbol: Option<usize>,
     time: Option<usize>,
 }
 
@@ -41,6 +41,7 @@ impl Shape {
             key: places(&|column| column.key),
             series: places(&|column| column.key && SERIES.contains(&&*column.name)),
             symbol: symbols.first().copied(),
+            key_symbol: symbols.first().copied().filter(|place| columns[*place].key),
             time: places(&|column| column.time).first().copied(),
             columns: columns.to_vec(),
         }
@@ -64,7 +65,7 @@ impl Shape {
         scratch.clear();
         self.series.iter().for_each(|column| add(scratch, rows.cell(row, *column)));
         let day = self.time.and_then(|column| match rows.cell(row, column) {
-            Cell::Value(bytes) => store.micros(bytes).map(|micros| micros.div_euclid(DAY_MICROS)),
+            Cell::Value(bytes) => store.day(bytes),
             _ => None,
         });
         Place { series: xxh3_64(scratch), day: day.unwrap_or(0) }

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::schema::{EXTRA, UPDATED_AT};
 use crate::dataset::{self, Dataset, KeyNulls, KeyPrecision, Kind, Rule, Target, TargetColumn, target};
+use crate::sink::defaults::is_literal;
 
 /// What a column can hold without changing it. From the declared type, by SQLite's own rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +127,7 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
                 type_name: declared,
                 nullable: !(row.get::<_, bool>(2)? || without_rowid && position > 0),
                 has_default: row.get::<_, Option<String>>(3)?.is_some(),
-                constant_default: row.get::<_, Option<String>>(3)?.is_some_and(|d| is_constant(&d)),
+                constant_default: row.get::<_, Option<String>>(3)?.is_some_and(|d| is_literal(&d)),
                 grain: match room(&declared_type, strict) {
                     _ if strict && declared_any => KeyPrecision::Exact,
                     // What is not an integer is refused.
@@ -197,11 +198,6 @@ pub(super) fn read(connection: &Connection, name: &str) -> rusqlite::Result<Opti
         triggers,
         any_order,
     }))
-}
-
-/// Whether a default, as SQL writes it, is the same in every row.
-fn is_constant(default: &str) -> bool {
-    !default.contains('(') && !default.trim_start().to_ascii_uppercase().starts_with("CURRENT_")
 }
 
 /// Columns of the first unique index over the whole table and plain columns; one without columns that

@@ -13,11 +13,13 @@ use super::file::{self, Access};
 use super::plan::Plan;
 use super::session::{blocking, views};
 use crate::batch::{Batch, Reason, Rows};
-use crate::dataset::Kind;
+use crate::dataset::{KeyPrecision, Kind};
 use crate::error::{Error, Result, words};
 use crate::port::SinkError;
 use crate::settings::OnConflict;
+use crate::sink::defaults::is_literal;
 use crate::sink::verify::{Cell, CellReader, RowBuffer, TakeRows, Verifier, VerifyColumn, VerifyScope};
+use crate::text::flags::MAP;
 
 /// Rows that are handed out at once.
 const ROWS: usize = 4_096;
@@ -39,6 +41,8 @@ pub(super) struct SqliteVerifier {
     columns: Vec<VerifyColumn>,
     /// Of columns of the key what they hold where no row brings it.
     defaults: Vec<Option<Vec<u8>>>,
+    /// Columns of the key that SQLite fills with another value in each row.
+    made: Vec<bool>,
     brought: Vec<bool>,
     binder: Binder,
 }
@@ -54,6 +58,18 @@ impl SqliteVerifier {
         }
         let store = file::open(path, Access::Read).map_err(failed)?;
         let table = catalog::read(&store, name).map_err(failed)?.ok_or_else(none)?;
+        // Two keys of the input are one in the table, and the other way round.
+        let opaque = |name: &&String| {
+            table.column(name).is_some_and(|column| column.target.grain == KeyPrecision::Opaque)
+        };
+        if let Some(name) = table.key.iter().find(opaque) {
+            return Err(Error::usage(format!(
+                "{} cannot be compared: {name} of its key takes texts for the same that are written in different ways (COLLATE)",
+                table.name
+            )));
+        }
+        // Rows of one moment, from the first time that they are read.
+        store.execute_batch("BEGIN").map_err(failed)?;
         let time = table.key.iter().find(|name| {
             table
                 .column(name)
@@ -69,7 +85,7 @@ impl SqliteVerifier {
             })
             .collect();
         let stage = Connection::open_in_memory().map_err(failed)?;
-        let mut defaults = vec![None; columns.len()];
+        let (mut defaults, mut made) = (vec![None; columns.len()], vec![false; columns.len()]);
         let sql = "SELECT name, type, dflt_value FROM pragma_table_xinfo(?1)";
         let mut definitions = Vec::new();
         {
@@ -80,7 +96,12 @@ impl SqliteVerifier {
                     (row.get(0).map_err(failed)?, row.get(1).map_err(failed)?, row.get(2).map_err(failed)?);
                 let Some(place) = columns.iter().position(|column| column.name == name) else { continue };
                 definitions.push(format!("{} {type_}", quoted(&name)));
-                if let (true, Some(default)) = (columns[place].key, default) {
+                let default = default.filter(|_| columns[place].key);
+                if let Some(default) = default {
+                    if !is_literal(&default) {
+                        made[place] = true;
+                        continue;
+                    }
                     let sql = format!(
                         "SELECT CAST(({default}) AS {})",
                         if type_.is_empty() { "BLOB" } else { &type_ }
@@ -100,7 +121,7 @@ impl SqliteVerifier {
             .execute_batch(&format!("CREATE TABLE {STAGE} ({}){strict}", definitions.join(", ")))
             .map_err(failed)?;
         let brought = columns.iter().map(|column| column.key).collect();
-        Ok(Self { store, stage, table, columns, defaults, brought, binder: Binder::new(exact) })
+        Ok(Self { store, stage, table, columns, defaults, made, brought, binder: Binder::new(exact) })
     }
 
     fn staged(&mut self, batch: &Arc<Batch>, rows: &mut RowBuffer) -> Result<Vec<(usize, Arc<Reason>)>> {
@@ -114,6 +135,14 @@ impl SqliteVerifier {
             .iter()
             .map(|column| plan.columns.iter().position(|brought| *brought.name == *column.name))
             .collect();
+        for ((column, made), place) in self.columns.iter().zip(&self.made).zip(&places) {
+            if *made && place.is_none() {
+                return Err(Error::usage(format!(
+                    "{} cannot be compared: {} of its key has a value of its own in each row, and the input has none; give it with {MAP}",
+                    self.table.name, column.name
+                )));
+            }
+        }
         for (brought, place) in self.brought.iter_mut().zip(&places) {
             *brought |= place.is_some();
         }
@@ -237,24 +266,21 @@ impl Verifier for SqliteVerifier {
 struct SqliteCells;
 
 impl CellReader for SqliteCells {
-    fn micros(&self, cell: &[u8]) -> Option<i64> {
+    fn day(&self, cell: &[u8]) -> Option<i64> {
+        // However the time goes on, its day stands first.
         let text = std::str::from_utf8(cell.strip_prefix(&[TEXT])?).ok()?;
-        let time = chrono::DateTime::parse_from_rfc3339(text).map(|time| time.timestamp_micros());
-        let day = || {
-            let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-            Some(day.and_hms_opt(0, 0, 0)?.and_utc().timestamp_micros())
-        };
-        let local = || {
-            let time = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
-            Some(time.and_utc().timestamp_micros())
-        };
-        time.ok().or_else(day).or_else(local)
+        let day = chrono::NaiveDate::parse_from_str(text.get(..10)?, "%Y-%m-%d").ok()?;
+        let zoned = chrono::DateTime::parse_from_rfc3339(text).map(|time| time.to_utc().date_naive());
+        Some(zoned.unwrap_or(day).to_epoch_days().into())
     }
 
     fn json(&self, _: usize, cell: Cell<'_>) -> String {
         let Cell::Value(bytes) = cell else { return "null".to_owned() };
         match bytes.split_first() {
-            Some((&NUMBER, digits)) => String::from_utf8_lossy(digits).into_owned(),
+            // Infinity is no number of JSON.
+            Some((&NUMBER, digits)) if digits.last().is_some_and(u8::is_ascii_digit) => {
+                String::from_utf8_lossy(digits).into_owned()
+            }
             Some((_, text)) => serde_json::Value::from(String::from_utf8_lossy(text)).to_string(),
             None => "null".to_owned(),
         }

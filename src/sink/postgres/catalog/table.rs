@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dataset::{ALL, Column, Dataset, KeyNulls, Kind, Requirement, Rule, Target, TargetColumn, target};
+use crate::sink::defaults::is_literal;
 use crate::sink::postgres::catalog::types::ColumnType;
 use crate::sink::postgres::connection::quoting::{ident, readable};
 
@@ -179,7 +180,7 @@ impl Table {
                 type_name: c.type_name.clone(),
                 nullable: !c.not_null,
                 has_default: c.has_default(),
-                constant_default: c.default.is_some() && !c.is_numbered(),
+                constant_default: !c.identity && !c.generated && c.default.as_deref().is_some_and(is_literal),
                 grain: c.type_.grain(),
             })
             .collect();

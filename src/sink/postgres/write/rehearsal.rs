@@ -59,9 +59,10 @@ impl Rehearsal for PgRehearsal {
         let mut encoder = Encoder::new(&plan.goals, &plan.origins, &sources, width, rules, tenant, reasons);
         let mut refused = Vec::new();
         let rows: Vec<u32> = (0..batch.len() as u32).collect();
+        let mut out = Out::new();
         for block in rows.chunks(BLOCK) {
             let picks: Vec<Pick> = block.iter().map(|row| Pick { part: 0, row: *row }).collect();
-            let mut out = Out::new();
+            out.truncate(0);
             encoder.block(&picks, &mut out, |at, done| {
                 if let (Err(reason), Some(row)) = (done, block.get(at)) {
                     refused.push((*row as usize, reason));
