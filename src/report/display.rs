@@ -133,8 +133,10 @@ pub fn render(frame: &Frame<'_>, style: Style, height: usize) -> Vec<String> {
     rows.push(input(frame, style));
     rows.extend(file(frame, style));
     rows.push(rows_row(frame, style));
-    rows.push(queue(frame, style));
-    rows.push(store(frame));
+    if !frame.snapshot.only_reads() {
+        rows.push(queue(frame, style));
+        rows.push(store(frame));
+    }
     rows.push(rejected(frame));
     while rows.len() > height.max(1) {
         let most = rows.iter().map(|row| row.spare).max();
@@ -235,7 +237,7 @@ fn file(frame: &Frame<'_>, style: Style) -> Option<Row> {
 
 fn rows_row(frame: &Frame<'_>, style: Style) -> Row {
     Row::new(2, "rows")
-        .part(0, Ink::Strong, count(frame.snapshot.books.settled()))
+        .part(0, Ink::Strong, count(frame.snapshot.progressed()))
         .part(1, Ink::Plain, format!("{}/s now", rate(frame.rates.now())))
         .part(2, Ink::Plain, format!("{}/s average", rate(frame.rates.average())))
         .part(3, Ink::Good, sparkline(frame.rates, bar_width(style), style))

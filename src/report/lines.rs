@@ -44,7 +44,7 @@ pub fn plain(frame: &Frame<'_>) -> String {
     };
     let mut line = format!(
         "{elapsed}  {} rows ({}/s)  {read}  queue {} %  rejected {}  circuit {}",
-        count(seen.books.settled()),
+        count(seen.progressed()),
         rate(frame.rates.now()),
         percent(seen.queue.depth, seen.queue.capacity),
         count(seen.books.rejected + seen.books.dropped),

@@ -167,7 +167,7 @@ impl<G: Fn() -> InputGauge> Watch<G> {
         let snapshot = self.tally.snapshot();
         let input = (self.gauge)();
         let elapsed = self.started.elapsed();
-        self.rates.push(Sample { at: elapsed, rows: snapshot.books.settled(), bytes: input.consumed });
+        self.rates.push(Sample { at: elapsed, rows: snapshot.progressed(), bytes: input.consumed });
         self.ticks += 1;
         let frame = Frame {
             title: &self.title,

@@ -263,6 +263,17 @@ pub enum LagView {
 }
 
 impl Snapshot {
+    /// Whether rows are only read, and go into no store: a dry run, a comparison.
+    pub fn only_reads(&self) -> bool {
+        let idle = self.submitted == 0 && self.workers.alive + self.workers.most == 0;
+        idle && self.books.read > 0 && self.books.settled() == self.books.rejected
+    }
+
+    /// Rows that are done with: settled, or read where nothing becomes of them.
+    pub fn progressed(&self) -> u64 {
+        if self.only_reads() { self.books.read } else { self.books.settled() }
+    }
+
     /// Adds what another run of the same process has counted; what is no sum is as that one left it.
     pub fn add(&mut self, other: &Self) {
         self.books.add(&other.books);

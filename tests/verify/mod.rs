@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::generator::market::{Dataset, Order, Plan};
 use crate::generator::spoil::Spoil;
-use crate::generator::write::{Compress, Format, write};
-use crate::harness::{Postgres, Run, Store, Work, on_both_stores};
+use crate::generator::write::Format;
+use crate::harness::wait::PATIENCE;
+use crate::harness::{Postgres, Run, Store, Work, on_both_stores, wait};
 
 /// Rows of the inputs.
 const ROWS: u64 = 3_000;
@@ -28,9 +30,7 @@ fn made(work: &Work, (dataset, name): (Dataset, &str), (format, ending): (Format
         vendor: Arc::from("acme"),
         without: Vec::new(),
     };
-    let mut bytes = Vec::new();
-    write(&plan, format, Compress::None, &Spoil::Permille(0), &mut bytes).expect("data");
-    work.write(&format!("{name}.{ending}"), bytes)
+    work.generate(&format!("{name}.{ending}"), &plan, format, &Spoil::Permille(0))
 }
 
 fn load(work: &Work, store: &Store, path: &str, dataset: &str) -> Run {
@@ -528,4 +528,27 @@ fn a_sample_that_has_nothing_is_no_proof() {
             of_table(work, store, &[&path], "dd", &["--sample", "100%"]).expect(0);
         },
     );
+}
+
+#[test]
+fn a_comparison_that_waits_for_a_lock_says_for_whose_and_can_be_ended() {
+    let (work, store) = (Work::new(), Store::postgres());
+    let Store::Postgres(db) = &store else { return };
+    let path = made(&work, (Dataset::Bars, "bars"), FORMATS[0]);
+    load(&work, &store, &path, "bars").expect(0);
+    let holder = db.session().expect("a session");
+    let export = work.path("out.ndjson");
+    let locked = work
+        .mdsctl(["verify", &path, "--dataset", "bars", "--dsn", &store.dsn()])
+        .arguments(["--export", export.to_str().expect("a path")]);
+    // Behind the last look at the catalog the rows of the table are waited for.
+    holder.execute("BEGIN; LOCK TABLE bars IN ACCESS EXCLUSIVE MODE");
+    let running = locked.spawn();
+    wait::until(PATIENCE, "who holds the lock", || running.said().contains("waiting for").then_some(()));
+    running.signal(Signal::INT);
+    let run = running.finish().expect(130);
+    assert!(run.stderr.contains("run the same command again"), "{run}");
+    assert!(!export.exists());
+    holder.execute("COMMIT");
+    verify(&work, &store, &path, "bars", &[]).expect(0);
 }

@@ -153,7 +153,7 @@ impl Load<'_> {
     }
 
     /// Runs a step that the load begins with, which may have to wait for a lock.
-    async fn unblocked<T>(
+    pub(super) async fn unblocked<T>(
         &self,
         longest: Option<Duration>,
         step: impl Future<Output = Result<T>>,

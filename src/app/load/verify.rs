@@ -106,8 +106,8 @@ impl Load<'_> {
             let reading = Reading { verifier: &mut *verifier, reader, rows, tally: Some(&*tally), take };
             self.read_through(&mapper, peeked, &tally, reading, "Reading")?
         };
-        let interrupted = |load: &Self| load.stop.is_set() || signals.exit().is_some();
-        if report.errors.is_empty() && !interrupted(&self) {
+        end_if_asked(signals)?;
+        if report.errors.is_empty() {
             self.hold(signals, &mut *verifier, &shape, (&mut digests, &mut found, &mut export), &mapper)
                 .await?;
         }
@@ -185,20 +185,14 @@ impl Load<'_> {
             if let Some((error, _)) = report.errors.into_iter().next() {
                 return Err(error);
             }
-            if signals.exit().is_some() {
-                break;
-            }
+            end_if_asked(signals)?;
             self.scan((signals, table), verifier, &scope, &mut |rows, store| {
                 differing.stored(rows, store, (found, export))
             })
             .await?;
             differing.finish(&*verifier.reader(), (found, export))?;
         }
-        if let Some(exit) = signals.exit() {
-            let what = "interrupted before all was compared; run the same command again";
-            return Err(Error::Interrupted(what.into(), exit == Exit::Terminated));
-        }
-        Ok(())
+        end_if_asked(signals)
     }
 
     /// Reads all inputs to their end.
@@ -243,14 +237,29 @@ impl Load<'_> {
             files_total: 0,
         };
         let progress = self.progress(format!("Reading {table}"), &tally, gauge);
-        let done = verifier
-            .scan(scope, &mut |rows| {
-                take(rows, &*reader)?;
-                tally.on(&Event::Read { rows: rows.rows() as u64 });
-                Ok(signals.exit().is_none())
-            })
-            .await;
+        let mut each = |rows: &RowBuffer| {
+            take(rows, &*reader)?;
+            tally.on(&Event::Read { rows: rows.rows() as u64 });
+            Ok(signals.exit().is_none())
+        };
+        let done = tokio::select! {
+            biased;
+            done = self.unblocked(None, verifier.scan(scope, &mut each)) => done,
+            () = signals.come() => Ok(()),
+        };
         drop(progress);
+        end_if_asked(signals)?;
         done
+    }
+}
+
+/// What was compared so far is no result.
+fn end_if_asked(signals: &Signals) -> Result<()> {
+    match signals.exit() {
+        Some(exit) => {
+            let what = "interrupted before all was compared; run the same command again";
+            Err(Error::Interrupted(what.into(), exit == Exit::Terminated))
+        }
+        None => Ok(()),
     }
 }
