@@ -80,7 +80,30 @@ fn a_table_that_cannot_be_compressed_is_told_before_a_row_is_stored() {
     db.execute("CREATE EXTENSION IF NOT EXISTS timescaledb");
     work.mdsctl(["schema", "apply", "--rls", "--dsn", &db.dsn()]).run().expect(0);
     let run = load(&work, &db, &path, &["--tenant", "11111111-1111-4111-8111-111111111111"]).expect(2);
-    assert!(run.error().contains("compression is not set up"), "{run}");
+    assert!(run.error().contains("row-level security"), "{run}");
+    // What is advised helps.
+    db.execute("CREATE TABLE loose (symbol text, ts timestamptz NOT NULL, close numeric, PRIMARY KEY (symbol, ts)); SELECT create_hypertable('loose', 'ts')");
+    let loose = || {
+        work.mdsctl([
+            "load",
+            &path,
+            "--table",
+            "loose",
+            "--force",
+            "--compress-after-load",
+            "--dsn",
+            &db.dsn(),
+        ])
+        .run()
+    };
+    let run = loose().expect(2);
+    assert!(
+        run.error().contains("compression is not set up") && run.error().contains("ALTER TABLE"),
+        "{run}"
+    );
+    db.execute("ALTER TABLE loose SET (timescaledb.compress, timescaledb.compress_segmentby = 'symbol')");
+    let run = loose().expect(0);
+    assert!(run.stderr.contains("compressed:"), "{run}");
     db.execute("CREATE TABLE plain (symbol text, ts timestamptz, close numeric, PRIMARY KEY (symbol, ts))");
     let run = work
         .mdsctl(["load", &path, "--table", "plain", "--compress-after-load", "--dsn", &db.dsn()])

@@ -9,6 +9,7 @@ use crate::app::interrupts::Signals;
 use crate::app::load::Load;
 use crate::app::load::end::RunOutcome;
 use crate::app::load::said::Said;
+use crate::app::resume::short;
 use crate::app::verify::{Digests, Export, Found, Shape, Slot, Verified, VerifyPlan};
 use crate::batch::{Batch, Reject, Stage};
 use crate::dataset::MapperSettings;
@@ -87,6 +88,15 @@ impl Load<'_> {
         }
         let mut export = Export::create(&asked, &self.inputs)?;
         let mut verifier = self.patiently(signals, async || opened.verifier().await).await?;
+        let store = &*self.plan.to.store;
+        let table = &mapper.target.table;
+        for bulk in self.patiently(signals, async || store.begun_bulks(Some(table)).await).await? {
+            self.note(&format!(
+                "rows of run {}, a load in bulk that has not ended, wait in {} and are not compared; once it is over mdsctl schema apply brings them in",
+                short(bulk.run),
+                bulk.bulk_table
+            ));
+        }
         let shape = Shape::new(verifier.columns());
         let mut digests = Digests::new(asked.sample);
         let mut found = Verified {

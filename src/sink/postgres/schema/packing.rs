@@ -13,9 +13,9 @@ use crate::sink::postgres::schema::timescale::Edition;
 use crate::sink::store::{Packed, Packing};
 use crate::text::flags::{COMPRESS_AFTER, COMPRESS_AFTER_LOAD};
 
-/// The hypertable of a name: its schema and name, and whether chunks may be compressed.
+/// The hypertable of a name: its schema and name, whether chunks may be compressed, and whether it has row-level security.
 const HYPERTABLE: &str = "\
-SELECT h.hypertable_schema::text, h.hypertable_name::text, h.compression_enabled
+SELECT h.hypertable_schema::text, h.hypertable_name::text, h.compression_enabled, c.relrowsecurity
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN timescaledb_information.hypertables h
   ON (h.hypertable_schema, h.hypertable_name) = (n.nspname, c.relname)
@@ -79,6 +79,12 @@ impl PgPacking {
         };
         let (schema, name, compressed): (String, String, bool) =
             (get(&link, &row, 0)?, get(&link, &row, 1)?, get(&link, &row, 2)?);
+        if !compressed && get(&link, &row, 3)? {
+            return Err(impossible(
+                "TimescaleDB does not compress where there is row-level security",
+                drop_it,
+            ));
+        }
         if !compressed {
             let how = format!(
                 "mdsctl schema apply {COMPRESS_AFTER} PERIOD says how for our own tables, ALTER TABLE … SET (timescaledb.compress, …) for others"
@@ -105,6 +111,8 @@ impl Packing for PgPacking {
     ) -> Result<Packed> {
         let link = self.connector.connect().await.map_err(to_error)?;
         let fault = |error: tokio_postgres::Error| to_error(link.classify(&error));
+        // A chunk takes as long as it takes.
+        link.client.batch_execute("SET statement_timeout = 0").await.map_err(fault)?;
         let (first, last) = times.into_inner();
         let chunks = link
             .client
