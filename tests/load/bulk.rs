@@ -432,6 +432,11 @@ fn a_load_that_goes_on_is_left_alone() {
     assert_eq!(scene.rows(), ["(b,1,1,theirs)"], "{other}");
     scene.work.mdsctl(["schema", "apply", "--dsn", &scene.db.dsn()]).run().expect(0);
     assert_eq!(scene.count_beside(), 1);
+    // Files that are held against the table meanwhile do not find these rows, and it is told why.
+    let first = scene.work.write("first.csv", "k,n,v,note\na,1,1,one\n");
+    let held =
+        scene.work.mdsctl(["verify", &first, "--table", "t", "--dsn", &scene.db.dsn()]).run().expect(3);
+    assert!(held.stdout.contains("is missing") && held.stderr.contains("wait in public.mds_bulk_"), "{held}");
     writer.write_all(b"a,2,2,two\n").expect("it reads");
     drop(writer);
     let run = running.finish().expect(0);
